@@ -1,0 +1,139 @@
+//! The house keeps its shape: which crate may lean on which, what stands at the top level, and a code tour that names
+//! only what is there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The arrows of ARCHITECTURE.md's table. A crate may depend on these of ours and on no other.
+const ARROWS: [(&str, &[&str]); 7] = [
+    ("landfast-proto", &[]),
+    ("landfast-certs", &[]),
+    ("landfast-agent-core", &[]),
+    ("landfast-core", &[]),
+    ("landfast-agent", &["landfast-proto", "landfast-certs", "landfast-agent-core"]),
+    ("landfast", &["landfast-proto", "landfast-certs", "landfast-core"]),
+    (
+        "landfast-tests",
+        &["landfast-proto", "landfast-certs", "landfast-agent-core", "landfast-core", "landfast-agent", "landfast"],
+    ),
+];
+
+/// A decision that can reach these is not pure.
+const NOT_IN_A_CORE: [&str; 10] =
+    ["tokio", "async-std", "smol", "mio", "rand", "getrandom", "tracing", "rustix", "libc", "bollard"];
+
+const TOP_LEVEL_FOLDERS: [&str; 6] = ["agent", "ansible-free-scripts", "certs", "coordinator", "proto", "tests"];
+
+const TOP_LEVEL_FILES: [&str; 13] = [
+    ".gitignore",
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "Cargo.lock",
+    "Cargo.toml",
+    "LICENSE",
+    "README.md",
+    "clippy.toml",
+    "deny.toml",
+    "justfile",
+    "rust-toolchain.toml",
+    "rustfmt.toml",
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests is one below the root").to_path_buf()
+}
+
+fn metadata() -> cargo_metadata::Metadata {
+    cargo_metadata::MetadataCommand::new().manifest_path(root().join("Cargo.toml")).no_deps().exec().expect("metadata")
+}
+
+/// What git tracks, as paths from the root.
+fn tracked() -> Vec<String> {
+    let listing = Command::new("git").args(["ls-files", "-z"]).current_dir(root()).output().expect("git runs");
+    assert!(listing.status.success(), "this test reads the checkout with git: {listing:?}");
+    String::from_utf8(listing.stdout).expect("UTF-8 paths").split_terminator('\0').map(str::to_owned).collect()
+}
+
+#[test]
+fn crates_depend_only_along_the_arrows() {
+    let allowed: BTreeMap<&str, BTreeSet<&str>> =
+        ARROWS.iter().map(|(from, to)| (*from, to.iter().copied().collect())).collect();
+    let metadata = metadata();
+    let ours: BTreeSet<&str> = metadata.packages.iter().map(|package| package.name.as_str()).collect();
+    assert_eq!(ours, allowed.keys().copied().collect(), "the table above and the workspace name the same crates");
+
+    let broken: Vec<String> = metadata
+        .packages
+        .iter()
+        .flat_map(|package| package.dependencies.iter().map(move |dependency| (package.name.as_str(), dependency)))
+        .filter(|(from, to)| ours.contains(to.name.as_str()) && !allowed[from].contains(to.name.as_str()))
+        .map(|(from, to)| format!("{from} -> {}", to.name))
+        .collect();
+    assert!(broken.is_empty(), "arrows that ARCHITECTURE.md does not have: {broken:?}");
+}
+
+#[test]
+fn the_cores_depend_on_nothing_that_has_effects() {
+    let broken: Vec<String> = metadata()
+        .packages
+        .iter()
+        .filter(|package| ["landfast-core", "landfast-agent-core"].contains(&package.name.as_str()))
+        .flat_map(|package| {
+            package
+                .dependencies
+                .iter()
+                .filter(|dependency| dependency.kind == cargo_metadata::DependencyKind::Normal)
+                .filter(|dependency| NOT_IN_A_CORE.contains(&dependency.name.as_str()))
+                .map(|dependency| format!("{} -> {}", package.name, dependency.name))
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    assert!(broken.is_empty(), "a core decides and touches nothing: {broken:?}");
+}
+
+#[test]
+fn the_top_level_holds_the_seven_and_root_tool_files() {
+    let strays: BTreeSet<String> = tracked()
+        .iter()
+        .map(|path| match path.split_once('/') {
+            Some((folder, _)) => format!("{folder}/"),
+            None => path.clone(),
+        })
+        .filter(|entry| match entry.strip_suffix('/') {
+            Some(folder) => !TOP_LEVEL_FOLDERS.contains(&folder) && ![".ci", ".cargo"].contains(&folder),
+            None => !TOP_LEVEL_FILES.contains(&entry.as_str()),
+        })
+        .collect();
+    assert!(strays.is_empty(), "not for the top level: {strays:?}");
+}
+
+#[test]
+fn the_code_tour_names_only_what_is_there() {
+    for page in ["ARCHITECTURE.md", "README.md"] {
+        let text = std::fs::read_to_string(root().join(page)).expect(page);
+        let gone: Vec<&str> = links(&text).filter(|target| !root().join(target).exists()).collect();
+        assert!(gone.is_empty(), "{page} links to what is not there: {gone:?}");
+    }
+    let tour = std::fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
+    assert!(links(&tour).count() >= 20, "a code tour with fewer than twenty links is no tour");
+}
+
+/// The targets of a page's Markdown links that point into the checkout, without their anchors.
+fn links(page: &str) -> impl Iterator<Item = &str> {
+    page.split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split(')').next())
+        .filter(|target| !target.contains("://") && !target.starts_with('#'))
+        .map(|target| target.split('#').next().unwrap_or(target))
+}
+
+#[test]
+fn every_crate_is_licensed_and_forbids_unsafe_code() {
+    for package in metadata().packages {
+        assert_eq!(package.license.as_deref(), Some("Apache-2.0"), "{}", package.name);
+        let manifest = std::fs::read_to_string(&package.manifest_path).expect("a manifest");
+        assert!(manifest.contains("[lints]\nworkspace = true"), "{} does not take the workspace's lints", package.name);
+    }
+}
