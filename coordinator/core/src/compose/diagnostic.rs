@@ -1,0 +1,108 @@
+//! What the loader has to say about a file, and where: values for the caller to print.
+use std::fmt;
+use std::path::PathBuf;
+
+/// A place in a file; line and column count from 1, 0 stands for the file as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Location {
+    /// As given to the loader or as `include`, `extends` or `env_file` led to it.
+    pub file: PathBuf,
+    /// From 1.
+    pub line: usize,
+    /// From 1, in characters.
+    pub column: usize,
+}
+
+impl Location {
+    /// The file as a whole.
+    pub fn whole(file: impl Into<PathBuf>) -> Self {
+        Self { file: file.into(), line: 0, column: 0 }
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file.display())?;
+        if self.line > 0 {
+            write!(f, ":{}:{}", self.line, self.column)?;
+        }
+        Ok(())
+    }
+}
+
+/// One mistake, or one thing to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// Where it stands, when it stands anywhere.
+    pub location: Option<Location>,
+    /// The dotted path of the key, empty when there is none.
+    pub path: String,
+    /// What is wrong; a lower-case sentence without a full stop.
+    pub message: String,
+    /// What to do next.
+    pub hint: Option<String>,
+}
+
+impl Diagnostic {
+    /// A message about a place.
+    pub fn at(location: &Location, message: impl Into<String>) -> Self {
+        Self { location: Some(location.clone()), path: String::new(), message: message.into(), hint: None }
+    }
+
+    /// A message about no place in particular.
+    pub fn nowhere(message: impl Into<String>) -> Self {
+        Self { location: None, path: String::new(), message: message.into(), hint: None }
+    }
+
+    /// The same, naming the key by its dotted path.
+    pub fn key(mut self, path: impl Into<String>) -> Self {
+        self.path = path.into();
+        self
+    }
+
+    /// The same, saying what to do next.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(location) = &self.location {
+            write!(f, "{location}: ")?;
+        }
+        write!(f, "{}", self.message)?;
+        if !self.path.is_empty() {
+            write!(f, " ({})", self.path)?;
+        }
+        if let Some(hint) = &self.hint {
+            write!(f, "\n  hint: {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+/// All that is wrong: never empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostics(pub Vec<Diagnostic>);
+
+impl From<Diagnostic> for Diagnostics {
+    fn from(one: Diagnostic) -> Self {
+        Self(vec![one])
+    }
+}
+
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, diagnostic) in self.0.iter().enumerate() {
+            if index > 0 {
+                writeln!(f)?;
+            }
+            write!(f, "{diagnostic}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Diagnostics {}

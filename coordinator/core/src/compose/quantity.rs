@@ -1,0 +1,136 @@
+//! Sizes and durations: how Compose writes them, what they are, how they print.
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, de::Error};
+
+/// A size in bytes; -1 where Compose allows "no limit".
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Bytes(pub i64);
+
+/// A duration in nanoseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Nanos(pub i64);
+
+impl Bytes {
+    /// Reads `1073741824`, `512m`, `1.5 GiB`: units are powers of 1024, upper or lower case.
+    pub fn parse(text: &str) -> Option<Self> {
+        let lower = text.trim().to_ascii_lowercase();
+        let split = lower.rfind(|c: char| c.is_ascii_digit() || c == '.')? + 1;
+        let (number, unit) = lower.split_at(split);
+        let factor = match unit.trim_start().trim_end_matches("ib").trim_end_matches('b') {
+            "" => 1_f64,
+            "k" => 1024_f64,
+            "m" => 1024_f64.powi(2),
+            "g" => 1024_f64.powi(3),
+            "t" => 1024_f64.powi(4),
+            "p" => 1024_f64.powi(5),
+            _ => return None,
+        };
+        if let (Ok(whole), true) = (number.parse::<i64>(), factor == 1.0) {
+            return Some(Self(whole));
+        }
+        let value = number.parse::<f64>().ok()? * factor;
+        value.is_finite().then_some(Self(value as i64))
+    }
+}
+
+impl Nanos {
+    /// Reads `90s`, `1m30s`, `1h`, `1.5s`, `500ms`, `2d`, `1w`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut rest = text.trim();
+        let negative = rest.starts_with('-');
+        rest = rest.strip_prefix(['-', '+']).unwrap_or(rest);
+        if rest == "0" {
+            return Some(Self(0));
+        }
+        if rest.is_empty() {
+            return None;
+        }
+        let mut total = 0_f64;
+        while !rest.is_empty() {
+            let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+            let number: f64 = rest[..end].parse().ok()?;
+            rest = &rest[end..];
+            let end = rest.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(rest.len());
+            total += number * unit_nanos(&rest[..end])?;
+            rest = &rest[end..];
+        }
+        let total = if negative { -total } else { total };
+        (total.abs() < i64::MAX as f64).then_some(Self(total.round() as i64))
+    }
+}
+
+fn unit_nanos(unit: &str) -> Option<f64> {
+    Some(match unit {
+        "ns" => 1.0,
+        "us" | "µs" | "μs" => 1e3,
+        "ms" => 1e6,
+        "s" => 1e9,
+        "m" => 60e9,
+        "h" => 3600e9,
+        "d" => 24.0 * 3600e9,
+        "w" => 7.0 * 24.0 * 3600e9,
+        _ => return None,
+    })
+}
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+impl fmt::Display for Nanos {
+    /// As the reference prints a duration: `1h30m0s`, `1m30s`, `1.5s`, `500ms`, `0s`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let nanos = self.0.unsigned_abs();
+        if self.0 < 0 {
+            write!(f, "-")?;
+        }
+        match nanos {
+            0 => write!(f, "0s"),
+            1..1_000 => write!(f, "{nanos}ns"),
+            1_000..1_000_000 => write!(f, "{}µs", nanos as f64 / 1e3),
+            1_000_000..1_000_000_000 => write!(f, "{}ms", nanos as f64 / 1e6),
+            _ => {
+                let minutes = nanos / 60_000_000_000;
+                if minutes >= 60 {
+                    write!(f, "{}h", minutes / 60)?;
+                }
+                if minutes > 0 {
+                    write!(f, "{}m", minutes % 60)?;
+                }
+                let rest = nanos % 60_000_000_000;
+                write!(f, "{}", rest / 1_000_000_000)?;
+                let fraction = format!("{:09}", rest % 1_000_000_000);
+                let fraction = fraction.trim_end_matches('0');
+                if !fraction.is_empty() {
+                    write!(f, ".{fraction}")?;
+                }
+                write!(f, "s")
+            }
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = scalar_text(deserializer)?;
+        Self::parse(&text).ok_or_else(|| D::Error::custom(format!("`{text}` is not a size")))
+    }
+}
+
+impl<'de> Deserialize<'de> for Nanos {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = scalar_text(deserializer)?;
+        Self::parse(&text).ok_or_else(|| D::Error::custom(format!("`{text}` is not a duration")))
+    }
+}
+
+/// A string or a number, as text.
+pub(super) fn scalar_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    match serde_json::Value::deserialize(deserializer)? {
+        serde_json::Value::String(text) => Ok(text),
+        other => Ok(other.to_string()),
+    }
+}
