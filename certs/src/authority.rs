@@ -1,0 +1,200 @@
+//! Decides what stands in a certificate, and signs it: the fleet's own authority.
+//!
+//! Profile: RFC 5280 with ECDSA P-256, path length 0. A leaf carries one identity (URI SAN); an agent's also carries the
+//! DNS name its server is asked for by. Whatever a request asks for beyond its key is ignored.
+
+use std::fmt;
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rcgen::string::Ia5String;
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKeyData, SanType,
+};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use x509_parser::time::ASN1Time;
+
+use crate::files::{self, Access};
+use crate::identity::{authority_uri, checked_name, fleet_of_authority};
+use crate::{Credentials, Error, Identity, tls};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const AUTHORITY_LIFE: Duration = DAY.saturating_mul(3650);
+
+/// From when to when a certificate holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Validity {
+    /// The first moment.
+    pub not_before: SystemTime,
+    /// The last moment.
+    pub not_after: SystemTime,
+}
+
+impl Validity {
+    /// Clocks of hosts differ: what is signed now holds since an hour ago.
+    pub const BACKDATE: Duration = Duration::from_secs(60 * 60);
+
+    /// What certificates get unless asked otherwise: 90 days from `now`, backdated.
+    pub fn standard(now: SystemTime) -> Self {
+        Self::lasting(now, DAY * 90)
+    }
+
+    /// `life` from `now`, backdated.
+    pub fn lasting(now: SystemTime, life: Duration) -> Self {
+        Self { not_before: now - Self::BACKDATE, not_after: now + life }
+    }
+}
+
+/// A fleet's certificate authority: its certificate, and the key that makes every identity of the fleet.
+pub struct Authority {
+    fleet: String,
+    certificate_pem: String,
+    key_pem: String,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl Authority {
+    /// A new authority with a new key, for ten years. Nothing is written: see [`Authority::save`].
+    pub fn create(fleet: &str, now: SystemTime) -> Result<Self, Error> {
+        let key = new_key()?;
+        let mut params = CertificateParams::default();
+        set_validity(&mut params, Validity::lasting(now, AUTHORITY_LIFE))?;
+        params.distinguished_name = common_name(&format!("landfast authority of {}", checked_name(fleet)?));
+        params.subject_alt_names = vec![SanType::URI(ia5(&authority_uri(fleet))?)];
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let certificate = params.self_signed(&key).map_err(|error| crypto("sign the authority", &error))?;
+        Ok(Self {
+            fleet: fleet.to_owned(),
+            certificate_pem: certificate.pem(),
+            key_pem: key.serialize_pem(),
+            issuer: Issuer::new(params, key),
+        })
+    }
+
+    /// Reads `ca.pem` and `ca-key.pem`. Refuses a key that others can read, and one of another certificate.
+    pub fn load(folder: &Path) -> Result<Self, Error> {
+        let (certificate_path, key_path) = (folder.join("ca.pem"), folder.join("ca-key.pem"));
+        let certificate_pem = files::read(&certificate_path)?;
+        let key_pem = files::read_key(&key_path)?;
+        let malformed = |path: &Path, problem: String| Error::Malformed { path: path.to_owned(), problem };
+        let der = CertificateDer::from_pem_slice(certificate_pem.as_bytes())
+            .map_err(|error| malformed(&certificate_path, error.to_string()))?;
+        let fleet = fleet_of_authority(&der).map_err(|error| malformed(&certificate_path, error.to_string()))?;
+        let key = KeyPair::from_pem(&key_pem).map_err(|error| malformed(&key_path, error.to_string()))?;
+        if !tls::certifies(&der, &key.subject_public_key_info()) {
+            return Err(malformed(&key_path, format!("it is not the key of {}", certificate_path.display())));
+        }
+        let issuer =
+            Issuer::from_ca_cert_der(&der, key).map_err(|error| malformed(&certificate_path, error.to_string()))?;
+        Ok(Self { fleet, certificate_pem, key_pem, issuer })
+    }
+
+    /// Writes `ca.pem` and `ca-key.pem` (0600) into `folder` (0700 if made now). Never overwrites an authority.
+    pub fn save(&self, folder: &Path) -> Result<(), Error> {
+        files::private_folder(folder)?;
+        let (certificate_path, key_path) = (folder.join("ca.pem"), folder.join("ca-key.pem"));
+        files::refuse_existing(&certificate_path)?;
+        files::refuse_existing(&key_path)?;
+        files::write(&key_path, &self.key_pem, Access::Owner)?;
+        files::write(&certificate_path, &self.certificate_pem, Access::Everyone)
+    }
+
+    /// The fleet it vouches for.
+    pub fn fleet(&self) -> &str {
+        &self.fleet
+    }
+
+    /// Its certificate, which every party of the fleet holds.
+    pub fn certificate_pem(&self) -> &str {
+        &self.certificate_pem
+    }
+
+    /// A new key and a certificate for it: for those who carry them by hand, and for operators.
+    pub fn issue(&self, identity: &Identity, validity: Validity) -> Result<Credentials, Error> {
+        let key = new_key()?;
+        let certificate_pem = self.certify(&key, identity, validity)?;
+        Credentials::new(self.certificate_pem.clone(), certificate_pem, key.serialize_pem())
+    }
+
+    /// A certificate (PEM) for the key in a request (PEM). Only the key is taken from the request: its subject, names,
+    /// usages and constraints are ignored, since whoever wrote it may be lying. Errors: not a request, its signature is
+    /// not by its own key, or the key is not P-256.
+    pub fn sign(&self, request_pem: &str, identity: &Identity, validity: Validity) -> Result<String, Error> {
+        let unusable = |problem: String| Error::Unusable { what: "the certificate request", problem };
+        let request =
+            CertificateSigningRequestParams::from_pem(request_pem).map_err(|error| unusable(error.to_string()))?;
+        if PublicKeyData::algorithm(&request.public_key) != &PKCS_ECDSA_P256_SHA256 {
+            return Err(unusable("its key is not ECDSA P-256".to_owned()));
+        }
+        self.certify(&request.public_key, identity, validity)
+    }
+
+    fn certify(&self, key: &impl PublicKeyData, identity: &Identity, validity: Validity) -> Result<String, Error> {
+        if identity.fleet() != self.fleet {
+            return Err(Error::OtherFleet { authority: self.fleet.clone(), asked: identity.fleet().to_owned() });
+        }
+        let certificate = leaf(identity, validity)?
+            .signed_by(key, &self.issuer)
+            .map_err(|error| crypto("sign the certificate", &error))?;
+        Ok(certificate.pem())
+    }
+}
+
+impl fmt::Debug for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authority").field("fleet", &self.fleet).field("key", &"[redacted]").finish()
+    }
+}
+
+fn leaf(identity: &Identity, validity: Validity) -> Result<CertificateParams, Error> {
+    // Checked here again because the variants can be built without the constructors.
+    let identity: Identity = identity.to_string().parse()?;
+    let mut params = CertificateParams::default();
+    set_validity(&mut params, validity)?;
+    params.distinguished_name = common_name(identity.name());
+    params.subject_alt_names = vec![SanType::URI(ia5(&identity.to_string())?)];
+    params.is_ca = IsCa::ExplicitNoCa;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    params.use_authority_key_identifier_extension = true;
+    if let Identity::Agent { fleet, host } = &identity {
+        params.subject_alt_names.push(SanType::DnsName(ia5(&tls::agent_dns_name(fleet, host))?));
+        params.extended_key_usages.push(ExtendedKeyUsagePurpose::ServerAuth);
+    }
+    Ok(params)
+}
+
+pub(crate) fn new_key() -> Result<KeyPair, Error> {
+    KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(|error| crypto("make a key", &error))
+}
+
+pub(crate) fn crypto(what: &'static str, error: &rcgen::Error) -> Error {
+    Error::Crypto { what, problem: error.to_string() }
+}
+
+pub(crate) fn common_name(name: &str) -> DistinguishedName {
+    let mut subject = DistinguishedName::new();
+    subject.push(DnType::CommonName, name);
+    subject
+}
+
+fn ia5(text: &str) -> Result<Ia5String, Error> {
+    Ia5String::try_from(text).map_err(|error| crypto("write a name", &error))
+}
+
+/// Sets both dates. rcgen wants a date library's type, which x509-parser makes without our depending on that library.
+fn set_validity(params: &mut CertificateParams, validity: Validity) -> Result<(), Error> {
+    params.not_before = moment(validity.not_before)?.to_datetime();
+    params.not_after = moment(validity.not_after)?.to_datetime();
+    Ok(())
+}
+
+fn moment(time: SystemTime) -> Result<ASN1Time, Error> {
+    let refused = |problem: String| Error::Crypto { what: "write a date", problem };
+    let since_1970 = time.duration_since(UNIX_EPOCH).map_err(|error| refused(error.to_string()))?;
+    let seconds = i64::try_from(since_1970.as_secs()).map_err(|error| refused(error.to_string()))?;
+    ASN1Time::from_timestamp(seconds).map_err(|error| refused(error.to_string()))
+}
