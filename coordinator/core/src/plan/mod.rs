@@ -1,0 +1,141 @@
+//! What would change and why, in the order in which it would: what is printed before anything is touched.
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::deployment::{Condition, Deployment, InstanceName};
+use crate::desired::HostState;
+use crate::report::Report;
+
+pub mod conflict;
+
+pub use conflict::{Conflict, EngineNetwork, Found, UsedPort, conflicts};
+
+/// What would change.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// In order; those that do not wait for each other may go together.
+    pub steps: Vec<Step>,
+    /// To be known before saying yes.
+    pub warnings: Vec<String>,
+}
+
+impl Plan {
+    /// Nothing would change.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} steps", self.steps.len())
+    }
+}
+
+/// What a step does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// A network is made on a host.
+    CreateNetwork,
+    /// A volume is made on a host.
+    CreateVolume,
+    /// A stack's live tree becomes another bundle on a host.
+    Sync,
+    /// A new instance.
+    Create,
+    /// An instance that is as it should be but does not run.
+    Start,
+    /// Another container for an instance, on the same host.
+    Recreate,
+    /// An instance goes to another host.
+    Move,
+    /// An instance goes.
+    Remove,
+    /// A stack's live tree goes from a host; data beside the bundle's files stays.
+    RemoveTree,
+    /// A network goes from a host.
+    RemoveNetwork,
+    /// A volume and its data go from a host.
+    RemoveVolume,
+}
+
+/// One change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// What.
+    pub action: Action,
+    /// Whose; empty for a fleet network.
+    pub stack: String,
+    /// Of an instance; else empty.
+    pub service: String,
+    /// The instance (`data/postgres.1`), or the network's or volume's name; empty for a tree.
+    pub instance: String,
+    /// Where.
+    pub host: String,
+    /// Where it was, of a move.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// Why: what exactly changed.
+    pub reasons: Vec<String>,
+    /// Addresses on fleet networks, as `infra_net 172.19.0.50`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<String>,
+    /// The service does not answer while this happens.
+    #[serde(default)]
+    pub interrupts: bool,
+    /// Earlier steps, by their place in the plan, that must be done first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<usize>,
+    /// What must hold of other services of the stack before it begins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waits_for: Vec<Wait>,
+    /// With how many steps of the same service it may go together; 0 for all.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub parallelism: u32,
+}
+
+impl Step {
+    /// The instance it is about.
+    pub fn instance_name(&self) -> Option<InstanceName> {
+        (!self.service.is_empty()).then(|| self.instance.parse().ok()).flatten()
+    }
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+/// What must hold before a step begins.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Wait {
+    /// Of this instance,
+    pub instance: InstanceName,
+    /// this.
+    pub condition: Condition,
+}
+
+/// What a plan is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Comparison<'a> {
+    /// What the hosts hold.
+    pub current: &'a BTreeMap<String, HostState>,
+    /// What they must be, from [`crate::desired::desired`].
+    pub target: &'a BTreeMap<String, HostState>,
+    /// The release that runs, by stack, as far as it is known: for reasons and for the order of removals.
+    pub before: &'a BTreeMap<String, Deployment>,
+    /// What is being deployed, by stack.
+    pub after: &'a BTreeMap<String, Deployment>,
+    /// What the hosts say they are, as far as it is known: what is held but does not run is started.
+    pub reports: &'a BTreeMap<String, Report>,
+    /// Make every instance of the stacks in `after` again (`up --force-recreate`).
+    pub force_recreate: bool,
+}
+
+/// What would change.
+pub fn diff(comparison: Comparison<'_>) -> Plan {
+    let _ = comparison;
+    Plan::default()
+}
