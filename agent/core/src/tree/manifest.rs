@@ -1,0 +1,324 @@
+//! A bundle's manifest as values that cannot hold what a tree must not: checked once, when it is decoded.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use super::path::{InvalidPath, TreePath};
+
+/// The BLAKE3 digest of some bytes, as 64 lower-case hex digits: safe as a file name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Digest(String);
+
+/// Permission bits, without set-uid, set-gid and sticky.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mode(u32);
+
+/// Where a symbolic link points: relative, `..` only in front, and not above the root of the tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkTarget(String);
+
+/// What is at a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// A regular file.
+    File {
+        /// Of its bytes.
+        digest: Digest,
+        /// In bytes.
+        size: u64,
+    },
+    /// A symbolic link.
+    Link(LinkTarget),
+    /// A folder named for itself, as it holds nothing of the bundle.
+    Folder,
+}
+
+/// One path of a bundle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Of the file or the folder; a link has none of its own.
+    pub mode: Mode,
+    /// What is there.
+    pub content: Content,
+}
+
+/// What a bundle brings, in path order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Manifest {
+    entries: BTreeMap<TreePath, Entry>,
+    folders: BTreeSet<TreePath>,
+}
+
+/// Why a manifest is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Invalid {
+    /// A path that could leave the tree, or that a file system does not take.
+    #[error(transparent)]
+    Path(#[from] InvalidPath),
+    /// Not 64 lower-case hex digits.
+    #[error("{0:?} is not a digest")]
+    Digest(String),
+    /// Set-uid, set-gid, sticky, or what is no permission bit at all.
+    #[error("{path}: mode {mode:o} has more than permission bits")]
+    Mode {
+        /// Of the entry.
+        path: String,
+        /// As it came.
+        mode: u32,
+    },
+    /// A link that leads out of the tree, or may.
+    #[error("{path}: link target {target:?} {why}")]
+    Link {
+        /// Of the link.
+        path: String,
+        /// As it came.
+        target: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// Two entries for one path.
+    #[error("{0}: named twice")]
+    Twice(TreePath),
+    /// An entry inside what is no folder.
+    #[error("{path}: lies in {parent}, which is not a folder")]
+    InsideFile {
+        /// Of the entry.
+        path: TreePath,
+        /// The file or link above it.
+        parent: TreePath,
+    },
+}
+
+impl Digest {
+    /// Checks a digest that came from elsewhere.
+    ///
+    /// # Errors
+    /// [`Invalid::Digest`] when it is not 64 lower-case hex digits.
+    pub fn parse(digest: &str) -> Result<Self, Invalid> {
+        let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        if digest.len() == 64 && digest.bytes().all(hex) {
+            return Ok(Self(digest.to_owned()));
+        }
+        Err(Invalid::Digest(digest.chars().take(80).collect()))
+    }
+
+    /// The hex digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Mode {
+    /// Of folders that a bundle implies and does not name.
+    pub const FOLDER: Self = Self(0o755);
+
+    /// Checks the mode of the entry at `path`.
+    ///
+    /// # Errors
+    /// [`Invalid::Mode`] when there is more than permission bits in it.
+    pub fn parse(path: &str, mode: u32) -> Result<Self, Invalid> {
+        if mode & !0o777 == 0 { Ok(Self(mode)) } else { Err(Invalid::Mode { path: path.to_owned(), mode }) }
+    }
+
+    /// What is on the disk, reduced to permission bits.
+    #[must_use]
+    pub fn of_disk(mode: u32) -> Self {
+        Self(mode & 0o777)
+    }
+
+    /// The bits.
+    #[must_use]
+    pub fn bits(self) -> u32 {
+        self.0
+    }
+}
+
+impl LinkTarget {
+    /// Checks the target of the link at `path`.
+    ///
+    /// `..` may only stand in front. There the folders are real ones, since nothing in a manifest lies behind a link, so
+    /// that counting them is exact; behind another link's name it would not be.
+    ///
+    /// # Errors
+    /// [`Invalid::Link`] when it leads out of the tree, or may.
+    pub fn parse(path: &TreePath, target: &str) -> Result<Self, Invalid> {
+        match link_fault(path, target) {
+            None => Ok(Self(target.to_owned())),
+            Some(why) => Err(Invalid::Link { path: path.to_string(), target: target.to_owned(), why }),
+        }
+    }
+
+    /// The target as written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn link_fault(path: &TreePath, target: &str) -> Option<&'static str> {
+    if target.starts_with('/') {
+        return Some("is absolute");
+    }
+    let mut rest = target;
+    let mut above = 0;
+    while let Some(shorter) = rest.strip_prefix("../").or_else(|| (rest == "..").then_some("")) {
+        rest = shorter;
+        above += 1;
+    }
+    if above > path.depth() {
+        return Some("leads out of the tree");
+    }
+    if rest.is_empty() {
+        return (above == 0).then_some("is empty");
+    }
+    TreePath::parse(rest).err().map(|fault| fault.why)
+}
+
+impl Manifest {
+    /// Puts entries together.
+    ///
+    /// # Errors
+    /// [`Invalid::Twice`] and [`Invalid::InsideFile`].
+    pub fn new(entries: impl IntoIterator<Item = (TreePath, Entry)>) -> Result<Self, Invalid> {
+        let mut manifest = Self::default();
+        for (path, entry) in entries {
+            // Each folder once: where one is known, those above it are.
+            let own = (entry.content == Content::Folder).then(|| path.clone());
+            for folder in own.into_iter().chain(path.ancestors()) {
+                if !manifest.folders.insert(folder) {
+                    break;
+                }
+            }
+            if manifest.entries.insert(path.clone(), entry).is_some() {
+                return Err(Invalid::Twice(path));
+            }
+        }
+        manifest.refuse_entries_inside_files()?;
+        Ok(manifest)
+    }
+
+    fn refuse_entries_inside_files(&self) -> Result<(), Invalid> {
+        let is_no_folder = |path: &&TreePath| self.get(path).is_some_and(|entry| entry.content != Content::Folder);
+        let Some(parent) = self.folders.iter().find(is_no_folder) else { return Ok(()) };
+        let inside = self.entries.keys().find(|path| path.is_beneath(parent)).unwrap_or(parent);
+        Err(Invalid::InsideFile { path: inside.clone(), parent: parent.clone() })
+    }
+
+    /// What it brings at `path`.
+    #[must_use]
+    pub fn get(&self, path: &TreePath) -> Option<&Entry> {
+        self.entries.get(path)
+    }
+
+    /// All it brings, in path order.
+    pub fn entries(&self) -> impl Iterator<Item = (&TreePath, &Entry)> {
+        self.entries.iter()
+    }
+
+    /// Every folder it needs: those it names, and those its entries lie in.
+    #[must_use]
+    pub fn folders(&self) -> &BTreeSet<TreePath> {
+        &self.folders
+    }
+
+    /// Whether there is nothing in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// The digests of all its files, each once, with their sizes.
+    #[must_use]
+    pub fn blobs(&self) -> BTreeMap<&Digest, u64> {
+        let of_file = |entry| match entry {
+            &Entry { content: Content::File { ref digest, size }, .. } => Some((digest, size)),
+            _ => None,
+        };
+        self.entries.values().filter_map(of_file).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(path: &str) -> TreePath {
+        TreePath::parse(path).expect("a path")
+    }
+
+    fn link_at(at: &str, target: &str) -> Result<LinkTarget, Invalid> {
+        LinkTarget::parse(&path(at), target)
+    }
+
+    #[test]
+    fn t16_a_link_may_not_lead_out_of_the_tree() {
+        for (at, target) in [
+            ("l", ".."),
+            ("l", "../x"),
+            ("a/l", "../../x"),
+            ("a/l", "../.."),
+            ("l", "/etc"),
+            ("l", ""),
+            // Behind another link, `..` is not where it seems to be.
+            ("a/b/l", "other/../../../x"),
+            ("l", "a/.."),
+            ("l", "./x"),
+            ("l", "a\0b"),
+            ("a/l", "..//etc"),
+        ] {
+            assert!(link_at(at, target).is_err(), "{at} -> {target:?} is taken");
+        }
+    }
+
+    #[test]
+    fn a_link_inside_the_tree_is_taken_as_written() {
+        for (at, target) in
+            [("l", "x"), ("l", "a/b"), ("a/l", "../x"), ("a/b/l", "../../x"), ("a/l", ".."), ("a/l", "...")]
+        {
+            assert_eq!(link_at(at, target).expect(target).as_str(), target);
+        }
+    }
+
+    #[test]
+    fn t16_set_uid_set_gid_and_sticky_are_refused_by_path() {
+        for mode in [0o4755, 0o2755, 0o1777, 0o100_644] {
+            let refusal = Mode::parse("bin/su", mode).expect_err("refused").to_string();
+            assert!(refusal.starts_with("bin/su: mode"), "{refusal}");
+        }
+        assert_eq!(Mode::parse("x", 0o640).expect("a mode").bits(), 0o640);
+    }
+
+    #[test]
+    fn a_digest_is_64_lower_case_hex_digits_and_nothing_else() {
+        let good = "0123456789abcdef".repeat(4);
+        assert_eq!(Digest::parse(&good).expect("a digest").as_str(), good);
+        for bad in
+            ["", "../../etc/passwd", &good[1..], &format!("{good}0"), &good.to_uppercase(), &good.replace('0', "/")]
+        {
+            assert!(Digest::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_entry_inside_a_link_or_a_file_and_a_path_named_twice_are_refused() {
+        let link = || Entry { mode: Mode::FOLDER, content: Content::Link(link_at("a", "b").expect("a link")) };
+        let folder = || Entry { mode: Mode::FOLDER, content: Content::Folder };
+        let inside = Manifest::new([(path("a"), link()), (path("a/x/y"), folder())]);
+        assert_eq!(inside, Err(Invalid::InsideFile { path: path("a/x/y"), parent: path("a") }));
+        assert_eq!(Manifest::new([(path("a"), link()), (path("a"), folder())]), Err(Invalid::Twice(path("a"))));
+    }
+
+    #[test]
+    fn the_folders_of_a_manifest_are_the_named_and_the_implied() {
+        let folder = Entry { mode: Mode::FOLDER, content: Content::Folder };
+        let manifest = Manifest::new([(path("a/b/c"), folder)]).expect("a manifest");
+        assert_eq!(manifest.folders().iter().map(TreePath::as_str).collect::<Vec<_>>(), ["a", "a/b", "a/b/c"]);
+    }
+}
