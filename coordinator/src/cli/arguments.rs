@@ -1,0 +1,107 @@
+//! The arguments every verb shares, and the list of verbs.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::{cert, config, down, history, host, init, logs, plan, ps, rollback, status, sync, up};
+
+/// Pushes Compose stacks to a group of Linux boxes and keeps every service at the address you gave it.
+#[derive(Debug, Parser)]
+#[command(name = "landfast", version, max_term_width = 100, disable_help_subcommand = true)]
+pub struct Arguments {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(flatten)]
+    pub compose: ComposeArguments,
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+#[derive(Debug, Clone, Default, Args)]
+pub struct Global {
+    /// The fleet's folder; without it, the nearest one upwards that has a landfast.toml
+    #[arg(short = 'C', long = "fleet", value_name = "DIR", global = true)]
+    pub fleet: Option<PathBuf>,
+    /// How to print data
+    #[arg(long, value_enum, global = true)]
+    pub format: Option<Format>,
+    /// The environment: a stack's .env.NAME
+    #[arg(long, value_name = "NAME", global = true)]
+    pub env: Option<String>,
+    /// Say only what went wrong
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Table,
+    /// For programs: documented, and kept
+    Json,
+    /// `config` only
+    Yaml,
+}
+
+/// What `docker compose` takes before its verb. `config` takes it after the verb too; other verbs go by landfast.toml.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ComposeArguments {
+    /// Compose file, instead of the usual names; several are merged
+    #[arg(short, long = "file", value_name = "FILE")]
+    pub file: Vec<String>,
+    /// Enable a profile
+    #[arg(long, value_name = "PROFILE")]
+    pub profile: Vec<String>,
+    /// Environment file, instead of .env
+    #[arg(long, value_name = "FILE")]
+    pub env_file: Vec<PathBuf>,
+    /// Project name
+    #[arg(short, long, value_name = "NAME")]
+    pub project_name: Option<String>,
+    /// The folder that relative paths start from
+    #[arg(long, value_name = "DIR")]
+    pub project_directory: Option<PathBuf>,
+}
+
+impl ComposeArguments {
+    /// Those before the verb, then those after it.
+    pub fn and(mut self, after: ComposeArguments) -> ComposeArguments {
+        self.file.extend(after.file);
+        self.profile.extend(after.profile);
+        self.env_file.extend(after.env_file);
+        self.project_name = after.project_name.or(self.project_name);
+        self.project_directory = after.project_directory.or(self.project_directory);
+        self
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Make a fleet: landfast.toml, its authority and your own certificate
+    Init(init::InitArguments),
+    /// Add a host over SSH, or list the hosts
+    Host(host::HostArguments),
+    /// Write certificates for those who carry them by hand
+    Cert(cert::CertArguments),
+    /// Print the project that the compose files make, as `docker compose config` does
+    Config(Box<config::ConfigArguments>),
+    /// Say what `up` would change and why; exit 3 when that is not nothing
+    Plan(plan::PlanArguments),
+    /// Make the hosts what the stacks say
+    Up(up::UpArguments),
+    /// Remove stacks; their volumes stay unless -v is given
+    Down(down::DownArguments),
+    /// Show the hosts and what runs on them
+    Status(status::StatusArguments),
+    /// Show the instances
+    Ps(ps::PsArguments),
+    /// Show what services wrote to their output
+    Logs(logs::LogsArguments),
+    /// Bring a stack's files to its hosts without touching containers
+    Sync(sync::SyncArguments),
+    /// List the releases of the stacks
+    History(history::HistoryArguments),
+    /// Deploy an earlier release again
+    Rollback(rollback::RollbackArguments),
+}

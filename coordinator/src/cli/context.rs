@@ -1,0 +1,102 @@
+//! What every command starts from: where it was called, with which shared arguments, and who listens.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::engine::{self, Engine, EngineError};
+use crate::folder::{FleetFolder, FolderError};
+use crate::output::progress::{self, Listener};
+use crate::project::{ProjectError, shorten};
+
+use super::CliError;
+use super::arguments::{ComposeArguments, Format, Global};
+
+pub struct Context {
+    pub global: Global,
+    /// What stood before the verb.
+    pub compose: ComposeArguments,
+    pub current_dir: PathBuf,
+    /// Variables whose name and value are text.
+    pub environment: BTreeMap<String, String>,
+    pub listener: Box<dyn Listener>,
+}
+
+impl Context {
+    pub(super) fn new(global: Global, compose: ComposeArguments) -> Result<Self, CliError> {
+        let current_dir =
+            std::env::current_dir().map_err(|error| CliError::failed("the current folder cannot be read", error))?;
+        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        let environment = std::env::vars_os().filter_map(text).collect();
+        let listener = progress::listener(global.quiet);
+        Ok(Self { global, compose, current_dir, environment, listener })
+    }
+
+    /// Whether data is for programs. `config` alone prints YAML.
+    pub(super) fn json(&self) -> Result<bool, CliError> {
+        match self.global.format {
+            None | Some(Format::Table) => Ok(false),
+            Some(Format::Json) => Ok(true),
+            Some(Format::Yaml) => {
+                Err(CliError::usage("only `config` prints YAML", "use --format json or --format table"))
+            }
+        }
+    }
+
+    /// The fleet that the command is about. Verbs of the fleet go by `landfast.toml`, so that everybody's `up` is the
+    /// same.
+    pub fn folder(&self) -> Result<FleetFolder, CliError> {
+        let given = &self.compose;
+        if !given.file.is_empty() || given.project_directory.is_some() || given.project_name.is_some() {
+            return Err(CliError::usage(
+                "-f, -p and --project-directory are for `config`: the stacks of a fleet stand in landfast.toml",
+                "set `files` and `path` under [stacks.NAME]",
+            ));
+        }
+        FleetFolder::find(self.global.fleet.as_deref(), &self.current_dir).map_err(|error| self.folder_error(error))
+    }
+
+    /// The engine over the fleet's agents.
+    pub fn engine(&self) -> Result<Engine<'_>, CliError> {
+        let folder = self.folder()?;
+        let options = engine::Options {
+            env: self.global.env.clone(),
+            profiles: self.compose.profile.clone(),
+            environment: self.environment.clone(),
+        };
+        Engine::new(folder, options, &*self.listener).map_err(|error| self.engine_error(error))
+    }
+
+    pub(super) fn folder_error(&self, error: FolderError) -> CliError {
+        match error {
+            FolderError::Mistakes(all) => CliError::Mistakes(shorten(all, &self.current_dir).to_string()),
+            other => match other.hint() {
+                Some(hint) => CliError::of(other).hint(hint),
+                None => CliError::of(other),
+            },
+        }
+    }
+
+    pub(super) fn project_error(&self, error: ProjectError) -> CliError {
+        match error {
+            ProjectError::Mistakes(all) => CliError::Mistakes(shorten(all, &self.current_dir).to_string()),
+            other => match other.hint() {
+                Some(hint) => CliError::of(other).hint(hint),
+                None => CliError::of(other),
+            },
+        }
+    }
+
+    pub(super) fn engine_error(&self, error: EngineError) -> CliError {
+        match error {
+            EngineError::Folder(error) => self.folder_error(error),
+            EngineError::Project(error) => self.project_error(error),
+            EngineError::Mistakes(all) => CliError::Mistakes(shorten(all, &self.current_dir).to_string()),
+            other => match other.hint() {
+                Some(hint) => CliError::of(other).hint(hint),
+                None => CliError::of(other),
+            },
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The command line: one file a verb. What a command prints on stdout is data, what it prints on stderr is talk.
+
+pub mod arguments;
+mod cert;
+mod config;
+mod context;
+mod down;
+mod error;
+mod history;
+mod host;
+mod init;
+mod logs;
+mod plan;
+mod ps;
+mod question;
+mod rollback;
+mod status;
+mod sync;
+mod up;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use arguments::{Arguments, Verb};
+pub use context::Context;
+pub use error::CliError;
+
+/// How a command ended; its number is the process's exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// It is done.
+    Done = 0,
+    /// It failed, and the message says where and what to do next.
+    Failed = 1,
+    /// The command line or the answer to a question was not one to go on with.
+    Usage = 2,
+    /// `plan` found something to do.
+    PlanNotEmpty = 3,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        ExitCode::from(exit as u8)
+    }
+}
+
+/// Runs one command from its arguments, program name first, and prints why when it fails.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => return refuse(&error),
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: no thread could be started: {error}");
+            return Exit::Failed.into();
+        }
+    };
+    let exit = match runtime.block_on(dispatch(arguments)) {
+        Ok(exit) => exit,
+        Err(error) => {
+            error::print(&error);
+            error.exit()
+        }
+    };
+    // What still runs on other threads (a lookup, a read of the terminal) has nothing left to say.
+    runtime.shutdown_background();
+    exit.into()
+}
+
+async fn dispatch(arguments: Arguments) -> Result<Exit, CliError> {
+    let context = Context::new(arguments.global, arguments.compose)?;
+    match arguments.verb {
+        Verb::Init(args) => init::run(&context, args).await,
+        Verb::Host(args) => host::run(&context, args).await,
+        Verb::Cert(args) => cert::run(&context, args).await,
+        Verb::Config(args) => config::run(&context, *args).await,
+        Verb::Plan(args) => plan::run(&context, args).await,
+        Verb::Up(args) => up::run(&context, args).await,
+        Verb::Down(args) => down::run(&context, args).await,
+        Verb::Status(args) => status::run(&context, args).await,
+        Verb::Ps(args) => ps::run(&context, args).await,
+        Verb::Logs(args) => logs::run(&context, args).await,
+        Verb::Sync(args) => sync::run(&context, args).await,
+        Verb::History(args) => history::run(&context, args).await,
+        Verb::Rollback(args) => rollback::run(&context, args).await,
+    }
+}
+
+/// clap has written its message, or the help that was asked for.
+fn refuse(error: &clap::Error) -> ExitCode {
+    // A closed stderr leaves nobody to tell.
+    if error.print().is_err() {
+        return Exit::Failed.into();
+    }
+    if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() }
+}

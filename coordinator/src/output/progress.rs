@@ -1,0 +1,145 @@
+//! What a run says while it goes on: bars on a terminal, plain lines elsewhere, always on stderr.
+
+use std::io::IsTerminal as _;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::escape;
+
+/// Listens to a run. The engine tells it what happens; whether and how that is shown is its business.
+pub trait Listener: Send + Sync {
+    /// One thing that happened, as a sentence.
+    fn say(&self, line: &str);
+    /// Something to know about that stops nothing.
+    fn warn(&self, line: &str);
+    /// Bytes begin to travel: `total` of them, 0 when nobody knows.
+    fn transfer(&self, what: &str, total: u64) -> Box<dyn Transfer>;
+}
+
+/// Bytes on their way; dropped when they have arrived or will not.
+pub trait Transfer: Send + Sync {
+    /// So many more have gone.
+    fn advance(&self, bytes: u64);
+}
+
+/// The listener for this process's stderr.
+pub fn listener(quiet: bool) -> Box<dyn Listener> {
+    match (quiet, std::io::stderr().is_terminal()) {
+        (true, _) => Box::new(Quiet),
+        (false, true) => Box::new(Bars(MultiProgress::with_draw_target(ProgressDrawTarget::stderr()))),
+        (false, false) => Box::new(Lines),
+    }
+}
+
+/// Says nothing but warnings.
+struct Quiet;
+
+impl Listener for Quiet {
+    fn say(&self, _line: &str) {}
+
+    fn warn(&self, line: &str) {
+        eprintln!("warning: {}", escape::lines(line));
+    }
+
+    fn transfer(&self, _what: &str, _total: u64) -> Box<dyn Transfer> {
+        Box::new(Quiet)
+    }
+}
+
+impl Transfer for Quiet {
+    fn advance(&self, _bytes: u64) {}
+}
+
+/// One line for each thing.
+struct Lines;
+
+impl Listener for Lines {
+    fn say(&self, line: &str) {
+        eprintln!("{}", escape::lines(line));
+    }
+
+    fn warn(&self, line: &str) {
+        eprintln!("warning: {}", escape::lines(line));
+    }
+
+    fn transfer(&self, what: &str, total: u64) -> Box<dyn Transfer> {
+        let what = escape::line(what).into_owned();
+        if total > 0 {
+            eprintln!("{what}: {}", indicatif::BinaryBytes(total));
+        } else {
+            eprintln!("{what}");
+        }
+        Box::new(Tally { what, total, state: Mutex::new((0, Instant::now())) })
+    }
+}
+
+/// A line every few seconds, for transfers that take longer than that.
+struct Tally {
+    what: String,
+    total: u64,
+    state: Mutex<(u64, Instant)>,
+}
+
+const TALLY_EVERY: Duration = Duration::from_secs(5);
+
+impl Transfer for Tally {
+    fn advance(&self, bytes: u64) {
+        let Ok(mut state) = self.state.lock() else { return };
+        state.0 += bytes;
+        if state.1.elapsed() < TALLY_EVERY {
+            return;
+        }
+        state.1 = Instant::now();
+        let done = indicatif::BinaryBytes(state.0);
+        match self.total {
+            0 => eprintln!("{}: {done} so far", self.what),
+            total => eprintln!("{}: {done} of {}", self.what, indicatif::BinaryBytes(total)),
+        }
+    }
+}
+
+/// A bar for each transfer, lines above them.
+struct Bars(MultiProgress);
+
+impl Bars {
+    /// A terminal that cannot be written to has nobody in front of it.
+    fn print(&self, line: &str) {
+        self.0.suspend(|| eprintln!("{line}"));
+    }
+}
+
+impl Listener for Bars {
+    fn say(&self, line: &str) {
+        self.print(&escape::lines(line));
+    }
+
+    fn warn(&self, line: &str) {
+        self.print(&format!("warning: {}", escape::lines(line)));
+    }
+
+    fn transfer(&self, what: &str, total: u64) -> Box<dyn Transfer> {
+        let (bar, template) = match total {
+            0 => (ProgressBar::new_spinner(), "{spinner} {msg} {bytes} {bytes_per_sec}"),
+            total => (ProgressBar::new(total), "{msg} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec}"),
+        };
+        let style = ProgressStyle::with_template(template).expect("the templates above are well-formed");
+        let bar = self.0.add(bar.with_style(style).with_message(escape::line(what).into_owned()));
+        Box::new(Bar(bar))
+    }
+}
+
+struct Bar(ProgressBar);
+
+impl Transfer for Bar {
+    fn advance(&self, bytes: u64) {
+        self.0.inc(bytes);
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}

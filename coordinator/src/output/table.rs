@@ -1,0 +1,47 @@
+//! Tables for people: columns without lines, so that they can be cut and grepped.
+
+use comfy_table::{ContentArrangement, Table, presets};
+
+use super::escape;
+
+/// Rows under a head, every cell on one line and harmless to the terminal.
+pub fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(head);
+    for row in rows {
+        table.add_row(row.iter().map(|cell| escape::line(cell)));
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    let text = table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>();
+    text.join("\n") + "\n"
+}
+
+/// A duration the way people say it: one unit, rounded down.
+pub fn age(milliseconds: u64) -> String {
+    match milliseconds / 1000 {
+        0 => "now".to_owned(),
+        seconds @ 1..60 => format!("{seconds}s"),
+        seconds @ 60..3600 => format!("{}m", seconds / 60),
+        seconds @ 3600..86_400 => format!("{}h", seconds / 3600),
+        seconds => format!("{}d", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{age, table};
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell_and_lines_end_without_blanks() {
+        let rows = [["alpha".to_owned(), "up".to_owned()], ["b\n".to_owned(), String::new()]];
+        assert_eq!(table(["HOST", "STATE"], rows), "HOST     STATE\nalpha    up\nb\\u{a}\n");
+    }
+
+    #[test]
+    fn an_age_is_said_in_one_unit() {
+        assert_eq!([0, 999, 61_000, 7_200_000, 172_800_000].map(age), ["now", "now", "1m", "2h", "2d"]);
+    }
+}

@@ -1,0 +1,142 @@
+//! Finding and reading what a Compose project is loaded from: the files, the `.env` files and the `COMPOSE_*` variables.
+//! What they mean is decided by [`landfast_core::compose`].
+//!
+//! The order is the reference's: the process's variables win over `.env` files, the file in the working folder wins over
+//! the one beside the compose file, and `COMPOSE_FILE`, `COMPOSE_PROFILES`, `COMPOSE_PROJECT_NAME`, `COMPOSE_ENV_FILES`
+//! and `COMPOSE_DISABLE_ENV_FILE` stand in for the flags that were not given.
+
+mod discovery;
+
+use std::collections::BTreeMap;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use landfast_core::compose;
+use landfast_core::{Diagnostics, Location};
+
+/// What was asked for, before anything is read.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// The folder that relative paths of the request start from; absolute.
+    pub current_dir: PathBuf,
+    /// `-f`, in order; `-` is standard input.
+    pub files: Vec<String>,
+    /// `--profile`.
+    pub profiles: Vec<String>,
+    /// `--env-file`, in order.
+    pub env_files: Vec<PathBuf>,
+    /// `-p`.
+    pub project_name: Option<String>,
+    /// `--project-directory`.
+    pub project_directory: Option<PathBuf>,
+    /// The process's variables.
+    pub environment: BTreeMap<String, String>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ProjectError {
+    #[error("no compose file in {} or a folder above it", .folder.display())]
+    NoFile { folder: PathBuf },
+    #[error("{} cannot be read", .path.display())]
+    Unreadable {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("{} is not UTF-8 text", .path.display())]
+    NotText { path: PathBuf },
+    #[error("COMPOSE_DISABLE_ENV_FILE is {value:?}")]
+    NotABoolean { value: String },
+    #[error("{0}")]
+    Mistakes(Diagnostics),
+}
+
+impl ProjectError {
+    /// What to do next.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::NoFile { .. } => Some("name one with -f, or go to the folder that has compose.yaml"),
+            Self::NotABoolean { .. } => Some("set it to true or false"),
+            _ => None,
+        }
+    }
+}
+
+/// Everything the loader starts from, read.
+///
+/// Errors: a file that is named is missing or unreadable, or an env file has a mistake.
+pub fn read(request: &Request) -> Result<compose::Input, ProjectError> {
+    let mut environment = request.environment.clone();
+    environment.entry("PWD".to_owned()).or_insert_with(|| request.current_dir.display().to_string());
+
+    // Twice, because the first pass may set COMPOSE_FILE, and that may move the folder whose .env counts.
+    let found = discovery::project_folder(request, &[]);
+    merge_env_files(&mut environment, &discovery::env_files(request, &found)?)?;
+    let files = discovery::compose_files(request, &environment)?;
+    let working_dir = discovery::project_folder(request, &files);
+    merge_env_files(&mut environment, &discovery::env_files(request, &working_dir)?)?;
+
+    let profiles = discovery::profiles(request, &environment);
+    let project_name = request.project_name.clone().or_else(|| {
+        environment.get("COMPOSE_PROJECT_NAME").filter(|name| !name.is_empty()).cloned()
+    });
+    let files = files.into_iter().map(|path| text_of(&path).map(|text| (path, text))).collect::<Result<_, _>>()?;
+    Ok(compose::Input { files, project_name, working_dir, environment, profiles })
+}
+
+/// The loader's way to the files that a compose file names.
+pub fn reader(path: &Path) -> Result<Option<String>, String> {
+    match std::fs::read(path) {
+        Ok(bytes) => String::from_utf8(bytes).map(Some).map_err(|_| "not UTF-8 text".to_owned()),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Later files win over earlier ones, and what is set already wins over all of them.
+fn merge_env_files(environment: &mut BTreeMap<String, String>, files: &[PathBuf]) -> Result<(), ProjectError> {
+    let mut from_files = BTreeMap::new();
+    for path in files {
+        let text = text_of(path)?;
+        let known = |name: &str| environment.get(name).or_else(|| from_files.get(name)).cloned();
+        let more = dotenv(path, &text, &known).map_err(ProjectError::Mistakes)?;
+        from_files.extend(more);
+    }
+    for (name, value) in from_files {
+        environment.entry(name).or_insert(value);
+    }
+    Ok(())
+}
+
+/// Until the loader reads env files.
+fn dotenv(
+    _path: &Path,
+    _text: &str,
+    _known: &dyn Fn(&str) -> Option<String>,
+) -> Result<BTreeMap<String, String>, Diagnostics> {
+    Ok(BTreeMap::new())
+}
+
+fn text_of(path: &Path) -> Result<String, ProjectError> {
+    let unreadable = |source| ProjectError::Unreadable { path: path.to_owned(), source };
+    let mut bytes = Vec::new();
+    if path == Path::new("-") {
+        io::stdin().lock().read_to_end(&mut bytes).map_err(unreadable)?;
+    } else {
+        bytes = std::fs::read(path).map_err(unreadable)?;
+    }
+    String::from_utf8(bytes).map_err(|_| ProjectError::NotText { path: path.to_owned() })
+}
+
+/// Places as people name them: files below the current folder without the way there.
+pub fn shorten(diagnostics: Diagnostics, current_dir: &Path) -> Diagnostics {
+    let shorter = |location: Location| match location.file.strip_prefix(current_dir) {
+        Ok(file) => Location { file: file.into(), ..location },
+        Err(_) => location,
+    };
+    let all = diagnostics.0.into_iter().map(|mut diagnostic| {
+        diagnostic.location = diagnostic.location.map(shorter);
+        diagnostic
+    });
+    Diagnostics(all.collect())
+}

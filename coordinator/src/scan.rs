@@ -1,0 +1,1 @@
+//! From a stack's folder to its manifest.

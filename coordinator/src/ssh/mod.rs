@@ -1,0 +1,1 @@
+//! Joining a host over SSH.
