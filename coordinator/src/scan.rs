@@ -1,1 +1,0 @@
-//! From a stack's folder to its manifest.

@@ -1,0 +1,116 @@
+//! From a stack's folder to its bundle: walks it, hashes what is in it, and makes sure that nothing changed meanwhile.
+//! Which paths stay behind is decided by [`landfast_core::bundle`].
+
+mod hash;
+mod walk;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use landfast_core::bundle::{Content, Entry, IgnoreRules, Manifest};
+
+use crate::wire::{encode_manifest, manifest_digest};
+
+use walk::Found;
+
+/// A stack's folder as it was at one moment.
+#[derive(Debug, Clone)]
+pub struct Bundle {
+    pub manifest: Manifest,
+    /// The manifest's encoding: itself a blob.
+    pub encoded: Vec<u8>,
+    /// Of `encoded`: the bundle's name.
+    pub digest: String,
+    /// Where each blob can be read: digest > a file that had this content.
+    pub files: BTreeMap<String, PathBuf>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ScanError {
+    #[error("{} cannot be read", .path.display())]
+    Unreadable {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("{}: {why}", .path.display())]
+    Refused { path: PathBuf, why: &'static str },
+    #[error("{} changes while it is being read, tried {TRIES} times", .path.display())]
+    Unquiet { path: PathBuf },
+}
+
+impl ScanError {
+    /// What to do next.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Unreadable { .. } => "make it readable for you, or name it in .landfastignore",
+            Self::Refused { .. } => "remove it, or name it in .landfastignore",
+            Self::Unquiet { .. } => "stop what writes to it, or name it in .landfastignore",
+        }
+    }
+}
+
+/// What is scanned again when it changes under the scan, so often (F51).
+const TRIES: usize = 3;
+
+/// Scans a folder. `env` is the chosen environment: the env files of others stay behind.
+pub fn scan(root: &Path, env: Option<&str>) -> Result<Bundle, ScanError> {
+    let mut last = root.to_owned();
+    for _ in 0..TRIES {
+        match attempt(root, env)? {
+            Ok(bundle) => return Ok(bundle),
+            Err(Changed(path)) => last = path,
+        }
+    }
+    Err(ScanError::Unquiet { path: last })
+}
+
+/// This path is no longer what it was a moment ago.
+struct Changed(PathBuf);
+
+fn attempt(root: &Path, env: Option<&str>) -> Result<Result<Bundle, Changed>, ScanError> {
+    let found = walk::walk(root, &rules(root, env)?)?;
+    let files = found.iter().filter(|(_, found)| matches!(found, Found::File { .. }));
+    let digests = match hash::all(root, &files.map(|(path, _)| path.as_str()).collect::<Vec<_>>())? {
+        Ok(digests) => digests,
+        Err(path) => return Ok(Err(Changed(path))),
+    };
+    Ok(Ok(bundle(root, found, &digests)))
+}
+
+fn rules(root: &Path, env: Option<&str>) -> Result<IgnoreRules, ScanError> {
+    let texts = [".dockerignore", ".landfastignore"].map(|name| {
+        let path = root.join(name);
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Ok(text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+            Err(source) => Err(ScanError::Unreadable { path, source }),
+        }
+    });
+    let [docker, own] = texts;
+    Ok(IgnoreRules::new(&[&docker?, &own?], env))
+}
+
+fn bundle(root: &Path, found: BTreeMap<String, Found>, digests: &BTreeMap<String, (String, u64)>) -> Bundle {
+    let mut manifest = Manifest::default();
+    let mut files = BTreeMap::new();
+    for (path, found) in found {
+        let (mode, content) = match found {
+            Found::File { mode } => {
+                let Some((digest, size)) = digests.get(&path).cloned() else { continue };
+                files.insert(digest.clone(), root.join(&path));
+                (mode, Content::File { digest, size })
+            }
+            Found::Link { target } => (0o777, Content::Link(target)),
+            Found::Folder { mode } => (mode, Content::Folder),
+        };
+        manifest.entries.insert(path, Entry { mode, content });
+    }
+    let encoded = encode_manifest(&manifest);
+    let digest = manifest_digest(&encoded);
+    Bundle { manifest, encoded, digest, files }
+}
+
+#[cfg(test)]
+mod tests;

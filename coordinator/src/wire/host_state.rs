@@ -1,0 +1,179 @@
+//! Host states and containers.
+
+use landfast_core::container::{
+    Attachment, Container, Device, DeviceRequest, Healthcheck, Logging, Mount, Port, Resources, Restart, Source, Tmpfs,
+    Ulimit,
+};
+use landfast_core::deployment::{Condition, InstanceName};
+use landfast_core::desired::{Dependency, HostState, Instance, Name, Neighbour, Network, Overlay, Tree, Volume};
+use landfast_proto::v1;
+
+use super::{Wire, mirror};
+
+mirror!(HostState = v1::HostState {
+    fleet, host, epoch, generation, networks, volumes, trees, instances, names
+});
+mirror!(Network = v1::Network {
+    name, stack, key, driver, subnet, gateway, internal, attachable, ipv6, options, labels, overlay
+});
+mirror!(Overlay = v1::Overlay { vni, local, mtu, neighbours });
+mirror!(Neighbour = v1::Neighbour { address, mac, host });
+mirror!(Volume = v1::Volume { name, stack, key, driver, options, labels, remove });
+mirror!(Tree = v1::Tree { stack, manifest });
+mirror!(Name = v1::Name { name, addresses });
+mirror!(Dependency = v1::Dependency { service, condition });
+mirror!(Ulimit = v1::Ulimit { name, soft, hard });
+mirror!(Device = v1::Device { host, container, permissions });
+mirror!(DeviceRequest = v1::DeviceRequest { driver, count, device_ids, capabilities, options });
+mirror!(Tmpfs = v1::Tmpfs { target, options });
+mirror!(Port = v1::Port { address, published, target, protocol, published_end });
+mirror!(Attachment = v1::Attachment { network, address, mac, aliases, link_local_ips, address6, driver_options });
+mirror!(Restart = v1::Restart { policy, max_attempts });
+mirror!(Healthcheck = v1::Healthcheck { test, interval, timeout, start_period, start_interval, retries });
+mirror!(Logging = v1::Logging { driver, options });
+mirror!(Resources = v1::Resources {
+    nano_cpus, memory, memory_reservation, memory_swap, pids, cpu_shares, cpu_quota, cpu_period, cpuset,
+    memory_swappiness, cpu_rt_period, cpu_rt_runtime, blkio_weight
+});
+
+impl Wire for Instance {
+    type Message = v1::Instance;
+
+    fn to_wire(self) -> v1::Instance {
+        let Self { name: InstanceName { stack, service, index }, release, digest, container, depends_on, stopped } = self;
+        let (container, depends_on) = (Some(container.to_wire()), depends_on.to_wire());
+        v1::Instance { stack, service, index, release, digest, container, depends_on, stopped }
+    }
+
+    fn of_wire(message: v1::Instance) -> Self {
+        let v1::Instance { stack, service, index, release, digest, container, depends_on, stopped } = message;
+        let container = container.map(Container::of_wire).unwrap_or_default();
+        let name = InstanceName { stack, service, index };
+        Self { name, release, digest, container, depends_on: Wire::of_wire(depends_on), stopped }
+    }
+}
+
+impl Wire for Condition {
+    type Message = i32;
+
+    fn to_wire(self) -> i32 {
+        let condition = match self {
+            Self::Started => v1::dependency::Condition::Started,
+            Self::Healthy => v1::dependency::Condition::Healthy,
+            Self::Completed => v1::dependency::Condition::Completed,
+        };
+        condition.into()
+    }
+
+    fn of_wire(number: i32) -> Self {
+        match v1::dependency::Condition::try_from(number) {
+            Ok(v1::dependency::Condition::Healthy) => Self::Healthy,
+            Ok(v1::dependency::Condition::Completed) => Self::Completed,
+            Ok(v1::dependency::Condition::Started | v1::dependency::Condition::Unspecified) | Err(_) => Self::Started,
+        }
+    }
+}
+
+impl Wire for Mount {
+    type Message = v1::Mount;
+
+    fn to_wire(self) -> v1::Mount {
+        let Self { source, target, read_only, propagation, create, no_copy, subpath, relabel } = self;
+        let source = Some(match source {
+            Source::Tree(path) => v1::mount::Source::Tree(path),
+            Source::Host(path) => v1::mount::Source::Host(path),
+            Source::Volume(name) => v1::mount::Source::Volume(name),
+        });
+        v1::Mount { source, target, read_only, propagation, create, no_copy, subpath, relabel }
+    }
+
+    fn of_wire(message: v1::Mount) -> Self {
+        let v1::Mount { source, target, read_only, propagation, create, no_copy, subpath, relabel } = message;
+        let source = match source {
+            Some(v1::mount::Source::Tree(path)) => Source::Tree(path),
+            Some(v1::mount::Source::Host(path)) => Source::Host(path),
+            Some(v1::mount::Source::Volume(name)) => Source::Volume(name),
+            None => Source::Volume(String::new()),
+        };
+        Self { source, target, read_only, propagation, create, no_copy, subpath, relabel }
+    }
+}
+
+/// A list that may be absent. Not [`Wire`], as `Vec<String>` is that already.
+fn list(values: Option<Vec<String>>) -> Option<v1::StringList> {
+    values.map(|values| v1::StringList { values })
+}
+
+fn of_list(message: Option<v1::StringList>) -> Option<Vec<String>> {
+    message.map(|list| list.values)
+}
+
+/// Every field of a container but the two lists that may be absent.
+macro_rules! container {
+    ($($field:ident),* $(,)?) => {
+        impl Wire for Container {
+            type Message = v1::Container;
+
+            fn to_wire(self) -> v1::Container {
+                let Self { entrypoint, command, $($field),* } = self;
+                v1::Container {
+                    entrypoint: list(entrypoint),
+                    command: list(command),
+                    $($field: $field.to_wire()),*
+                }
+            }
+
+            fn of_wire(message: v1::Container) -> Self {
+                let v1::Container { entrypoint, command, $($field),* } = message;
+                Self {
+                    entrypoint: of_list(entrypoint),
+                    command: of_list(command),
+                    $($field: Wire::of_wire($field)),*
+                }
+            }
+        }
+    };
+}
+container!(
+    name, image, image_fingerprint, hostname, domainname, environment, labels, annotations, user, working_dir, tty,
+    stdin_open, read_only, init, privileged, cap_add, cap_drop, security_opt, sysctls, ulimits, shm_size, devices,
+    group_add, pid_mode, ipc_mode, uts_mode, userns_mode, cgroup_mode, cgroup_parent, network_mode, tmpfs, mounts,
+    ports, expose, networks, extra_hosts, dns, dns_search, dns_options, restart, healthcheck, logging, stop_signal,
+    stop_grace_seconds, resources, runtime, platform, device_cgroup_rules, storage_options, oom_score_adj,
+    oom_kill_disable, gpus,
+);
+
+#[cfg(test)]
+mod tests {
+    use landfast_core::container::{Container, Mount, Source};
+    use landfast_core::deployment::InstanceName;
+    use landfast_core::desired::{HostState, Instance};
+
+    use crate::wire::Wire as _;
+
+    #[test]
+    fn a_host_state_comes_back_from_the_wire_as_it_was() {
+        let mount = Mount {
+            source: Source::Tree("etc/app.conf".to_owned()),
+            target: "/etc/app.conf".to_owned(),
+            read_only: true,
+            propagation: String::new(),
+            create: false,
+            no_copy: false,
+            subpath: String::new(),
+            relabel: String::new(),
+        };
+        let container = Container {
+            entrypoint: Some(Vec::new()),
+            command: None,
+            mounts: vec![mount],
+            oom_score_adj: Some(-5),
+            ..Container::default()
+        };
+        let name = InstanceName::new("data", "postgres", 1);
+        let instance = Instance { name, release: 3, digest: "d".to_owned(), container, ..Instance::default() };
+        let state = HostState { host: "alpha".to_owned(), epoch: 2, generation: 9, ..HostState::default() };
+        let state = HostState { instances: vec![instance], ..state };
+        assert_eq!(HostState::of_wire(state.clone().to_wire()), state);
+    }
+}

@@ -1,0 +1,68 @@
+//! Reports, and what a host says about itself.
+
+use std::collections::BTreeMap;
+
+use landfast_core::deployment::InstanceName;
+use landfast_core::plan::{EngineNetwork, UsedPort};
+use landfast_core::report::{ContainerState, Health, InstanceReport, Problem, Report, ReportedPort, TreeReport};
+use landfast_proto::v1;
+
+use super::{Wire, mirror, numbered};
+
+mirror!(Report = v1::Report { epoch, generation, converged, instances, problems, trees, engine_lost });
+mirror!(TreeReport = v1::TreeReport { stack, manifest, drift });
+mirror!(ReportedPort = v1::instance_report::Port { address, published, target, protocol });
+mirror!(EngineNetwork = v1::EngineNetwork { name, driver, subnets, gateways, internal, options, managed });
+mirror!(UsedPort = v1::UsedPort { address, port, protocol, owner, instance });
+numbered!(ContainerState = v1::instance_report::State {
+    Unknown = Unspecified, Created = Created, Running = Running, Paused = Paused, Restarting = Restarting,
+    Exited = Exited, Dead = Dead, Missing = Missing
+});
+numbered!(Health = v1::instance_report::Health {
+    None = Unspecified, Starting = Starting, Healthy = Healthy, Unhealthy = Unhealthy
+});
+
+impl Wire for Problem {
+    type Message = v1::Problem;
+
+    fn to_wire(self) -> v1::Problem {
+        let Self { step, resource, message, is_final } = self;
+        v1::Problem { step, resource, message, r#final: is_final }
+    }
+
+    fn of_wire(message: v1::Problem) -> Self {
+        let v1::Problem { step, resource, message, r#final: is_final } = message;
+        Self { step, resource, message, is_final }
+    }
+}
+
+/// Every field of an instance's report but its name.
+macro_rules! instance_report {
+    ($($field:ident),* $(,)?) => {
+        impl Wire for InstanceReport {
+            type Message = v1::InstanceReport;
+
+            fn to_wire(self) -> v1::InstanceReport {
+                let Self { name: InstanceName { stack, service, index }, $($field),* } = self;
+                v1::InstanceReport { stack, service, index, $($field: $field.to_wire()),* }
+            }
+
+            fn of_wire(message: v1::InstanceReport) -> Self {
+                let v1::InstanceReport { stack, service, index, $($field),* } = message;
+                Self { name: InstanceName { stack, service, index }, $($field: Wire::of_wire($field)),* }
+            }
+        }
+    };
+}
+instance_report!(
+    container_id, state, health, exit_code, image, digest, release, addresses, ports, started_at, restarts,
+    health_output,
+);
+
+/// The images of a host: reference > fingerprint.
+pub fn image_fingerprints(images: &[v1::Image]) -> BTreeMap<String, String> {
+    let all = images.iter().flat_map(|image| {
+        image.references.iter().map(|reference| (reference.clone(), image.fingerprint.clone()))
+    });
+    all.collect()
+}
