@@ -1,0 +1,150 @@
+//! Whether an offered host state may replace the one held. Epoch and generation only grow, so that two coordinators
+//! cannot interleave and a message that arrives late or twice does no harm.
+
+use thiserror::Error;
+
+/// What identifies a host state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// The fleet it is for.
+    pub fleet: String,
+    /// The host it is for.
+    pub host: String,
+    /// Grows with every coordinator that takes over.
+    pub epoch: u64,
+    /// Grows with every change.
+    pub generation: u64,
+    /// Digest of all of its contents.
+    pub contents: String,
+}
+
+/// What to do with an offered host state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It replaces the one held.
+    Take,
+    /// It is the one held.
+    Same,
+}
+
+/// Why an offered host state is refused.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Refused {
+    /// Sent to the wrong place.
+    #[error("this is {our_host} of fleet {our_fleet}; the state is for {their_host} of fleet {their_fleet}")]
+    Elsewhere {
+        /// This agent's.
+        our_fleet: String,
+        /// This agent's.
+        our_host: String,
+        /// The state's.
+        their_fleet: String,
+        /// The state's.
+        their_host: String,
+    },
+    /// Another coordinator has taken over.
+    #[error(
+        "epoch {offered} is older than {held}, which this host holds: another coordinator has taken over; read the hosts again and plan anew"
+    )]
+    OldEpoch {
+        /// The state's.
+        offered: u64,
+        /// This agent's.
+        held: u64,
+    },
+    /// A later state is held already.
+    #[error("generation {offered} is not newer than {held}, which this host holds: read the hosts again and plan anew")]
+    OldGeneration {
+        /// The state's.
+        offered: u64,
+        /// This agent's.
+        held: u64,
+    },
+    /// Two states by one name.
+    #[error("generation {generation} of epoch {epoch} is held with other contents: read the hosts again and plan anew")]
+    OtherContents {
+        /// Of both.
+        epoch: u64,
+        /// Of both.
+        generation: u64,
+    },
+}
+
+/// Judges `offered` for the host `fleet`/`host` that holds `held`.
+pub fn judge(fleet: &str, host: &str, held: Option<&Stamp>, offered: &Stamp) -> Result<Verdict, Refused> {
+    if offered.fleet != fleet || offered.host != host {
+        return Err(Refused::Elsewhere {
+            our_fleet: fleet.to_owned(),
+            our_host: host.to_owned(),
+            their_fleet: offered.fleet.clone(),
+            their_host: offered.host.clone(),
+        });
+    }
+    let Some(held) = held else { return Ok(Verdict::Take) };
+    if offered.epoch < held.epoch {
+        return Err(Refused::OldEpoch { offered: offered.epoch, held: held.epoch });
+    }
+    if offered.generation > held.generation {
+        return Ok(Verdict::Take);
+    }
+    if offered.epoch == held.epoch && offered.generation == held.generation {
+        return if offered.contents == held.contents {
+            Ok(Verdict::Same)
+        } else {
+            Err(Refused::OtherContents { epoch: held.epoch, generation: held.generation })
+        };
+    }
+    Err(Refused::OldGeneration { offered: offered.generation, held: held.generation })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stamp(epoch: u64, generation: u64, contents: &str) -> Stamp {
+        let (fleet, host) = ("home".to_owned(), "alpha".to_owned());
+        Stamp { fleet, host, epoch, generation, contents: contents.to_owned() }
+    }
+
+    fn judged(offered: &Stamp) -> Result<Verdict, Refused> {
+        judge("home", "alpha", Some(&stamp(3, 7, "a")), offered)
+    }
+
+    #[test]
+    fn the_first_state_is_taken_whatever_its_numbers() {
+        assert_eq!(judge("home", "alpha", None, &stamp(0, 0, "a")), Ok(Verdict::Take));
+    }
+
+    #[test]
+    fn a_newer_generation_is_taken_in_the_same_and_in_a_newer_epoch() {
+        assert_eq!(judged(&stamp(3, 8, "b")), Ok(Verdict::Take));
+        assert_eq!(judged(&stamp(4, 8, "a")), Ok(Verdict::Take));
+    }
+
+    #[test]
+    fn the_same_state_again_is_nothing_new() {
+        assert_eq!(judged(&stamp(3, 7, "a")), Ok(Verdict::Same));
+    }
+
+    #[test]
+    fn an_older_epoch_is_refused_even_with_a_newer_generation() {
+        assert_eq!(judged(&stamp(2, 9, "b")), Err(Refused::OldEpoch { offered: 2, held: 3 }));
+    }
+
+    #[test]
+    fn a_generation_never_goes_back_nor_stays_in_a_newer_epoch() {
+        assert_eq!(judged(&stamp(3, 6, "b")), Err(Refused::OldGeneration { offered: 6, held: 7 }));
+        assert_eq!(judged(&stamp(4, 7, "a")), Err(Refused::OldGeneration { offered: 7, held: 7 }));
+    }
+
+    #[test]
+    fn the_same_numbers_with_other_contents_are_refused() {
+        assert_eq!(judged(&stamp(3, 7, "b")), Err(Refused::OtherContents { epoch: 3, generation: 7 }));
+    }
+
+    #[test]
+    fn another_hosts_state_is_refused_naming_both() {
+        let refused = judge("home", "beta", None, &stamp(1, 1, "a")).expect_err("not ours");
+        assert_eq!(refused.to_string(), "this is beta of fleet home; the state is for alpha of fleet home");
+    }
+}

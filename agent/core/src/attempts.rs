@@ -1,0 +1,172 @@
+//! What failed, and when it may be tried again: waits that grow for what may pass by itself, an end for what will not.
+//!
+//! This is all that the loop remembers. It is lost with the process, and then everything is tried afresh.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use crate::desired::InstanceName;
+
+/// What a step is about. One step at a time for each.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Resource {
+    /// By the engine's name.
+    Network(String),
+    /// By its network's name.
+    Overlay(String),
+    /// By the engine's name.
+    Volume(String),
+    /// By its stack.
+    Tree(String),
+    /// With all of its containers.
+    Instance(InstanceName),
+}
+
+impl fmt::Display for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Resource::Network(name) => write!(f, "network {name}"),
+            Resource::Overlay(name) => write!(f, "overlay of {name}"),
+            Resource::Volume(name) => write!(f, "volume {name}"),
+            Resource::Tree(stack) => write!(f, "files of {stack}"),
+            Resource::Instance(name) => write!(f, "{name}"),
+        }
+    }
+}
+
+/// Whether another attempt at the same thing could go otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// No: not until another generation.
+    Final,
+    /// Perhaps; after [`LIMIT`] attempts it is taken for final.
+    Counted,
+    /// Yes, once the engine answers again.
+    EngineAway,
+}
+
+/// Attempts after which what keeps failing is final.
+pub const LIMIT: u32 = 6;
+
+/// The last failure of one resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The step's verb: create, start, …
+    pub step: &'static str,
+    /// What was wrong and what to do.
+    pub message: String,
+    /// Not tried again for this generation.
+    pub last: bool,
+    count: u32,
+    retry_at: u64,
+}
+
+/// Failures by resource. Times are milliseconds of any clock that only goes forward.
+#[derive(Clone, Debug, Default)]
+pub struct Attempts {
+    failures: BTreeMap<Resource, Failure>,
+}
+
+impl Attempts {
+    /// A step failed at `now`.
+    pub fn failed(&mut self, resource: Resource, step: &'static str, message: String, severity: Severity, now: u64) {
+        let before = self.failures.get(&resource);
+        let count = before.map_or(0, |failure| failure.count) + u32::from(severity != Severity::EngineAway);
+        let settled = before.is_some_and(|failure| failure.last);
+        let retry_at = now + (1_000 << count.saturating_sub(1).min(6)).min(60_000);
+        let last = settled || severity == Severity::Final || count >= LIMIT;
+        // What ended the resource stays the reason, whatever happens to what is done about it.
+        let (step, message) = match before {
+            Some(failure) if settled => (failure.step, failure.message.clone()),
+            _ => (step, message),
+        };
+        self.failures.insert(resource, Failure { step, message, last, count, retry_at });
+    }
+
+    /// A step went through.
+    pub fn succeeded(&mut self, resource: &Resource, step: &'static str) {
+        if self.failures.get(resource).is_some_and(|failure| !failure.last && failure.step == step) {
+            self.failures.remove(resource);
+        }
+    }
+
+    /// Another generation, or another engine: everything may be tried again.
+    pub fn forget(&mut self) {
+        self.failures.clear();
+    }
+
+    /// What will not be tried again.
+    pub fn given_up(&self) -> BTreeSet<Resource> {
+        self.failures.iter().filter(|(_, failure)| failure.last).map(|(resource, _)| resource.clone()).collect()
+    }
+
+    /// Whether a step about `resource` may be taken at `now`.
+    pub fn may_try(&self, resource: &Resource, now: u64) -> bool {
+        self.failures.get(resource).is_none_or(|failure| failure.retry_at <= now)
+    }
+
+    /// When the next wait ends, if one goes on after `now`.
+    pub fn next_retry(&self, now: u64) -> Option<u64> {
+        self.failures.values().map(|failure| failure.retry_at).filter(|at| *at > now).min()
+    }
+
+    /// Every resource's last failure.
+    pub fn iter(&self) -> impl Iterator<Item = (&Resource, &Failure)> {
+        self.failures.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn network() -> Resource {
+        Resource::Network("infra_net".to_owned())
+    }
+
+    fn fail(attempts: &mut Attempts, severity: Severity, now: u64) {
+        attempts.failed(network(), "create", "no room".to_owned(), severity, now);
+    }
+
+    #[test]
+    fn waits_grow_until_it_is_given_up() {
+        let mut attempts = Attempts::default();
+        let mut waits = Vec::new();
+        for _ in 0..LIMIT {
+            fail(&mut attempts, Severity::Counted, 0);
+            waits.push(attempts.next_retry(0));
+        }
+        assert_eq!(waits, [1_000, 2_000, 4_000, 8_000, 16_000, 32_000].map(Some));
+        assert_eq!(attempts.given_up(), [network()].into());
+    }
+
+    #[test]
+    fn an_engine_that_is_away_never_ends_a_resource() {
+        let mut attempts = Attempts::default();
+        for now in 0..100 {
+            fail(&mut attempts, Severity::EngineAway, now);
+        }
+        assert!(attempts.given_up().is_empty());
+        assert!(!attempts.may_try(&network(), 99) && attempts.may_try(&network(), 1_099));
+    }
+
+    #[test]
+    fn the_reason_something_was_given_up_stays_the_first_one() {
+        let mut attempts = Attempts::default();
+        fail(&mut attempts, Severity::Final, 0);
+        attempts.failed(network(), "remove", "busy".to_owned(), Severity::Counted, 5);
+        attempts.succeeded(&network(), "remove");
+        let (_, failure) = attempts.iter().next().expect("kept");
+        assert_eq!((failure.step, failure.message.as_str(), failure.last), ("create", "no room", true));
+    }
+
+    #[test]
+    fn success_of_the_same_step_clears_what_was_not_given_up() {
+        let mut attempts = Attempts::default();
+        fail(&mut attempts, Severity::Counted, 0);
+        attempts.succeeded(&network(), "start");
+        assert_eq!(attempts.iter().count(), 1);
+        attempts.succeeded(&network(), "create");
+        assert_eq!(attempts.iter().count(), 0);
+    }
+}

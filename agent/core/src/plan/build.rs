@@ -1,0 +1,198 @@
+//! The part of a plan that is not containers: networks, overlays, volumes and live trees; and how the parts meet.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Action, Obstacle, Plan, Step, Waiting, order};
+use crate::attempts::Resource;
+use crate::desired::{Desired, InstanceName, Network};
+use crate::observed::{self, Container, Observed};
+use crate::overlay;
+
+pub(super) struct Builder<'a> {
+    pub(super) desired: &'a Desired,
+    pub(super) observed: &'a Observed,
+    pub(super) given_up: &'a BTreeSet<Resource>,
+    pub(super) plan: Plan,
+    /// The step that makes a resource ready for containers, where there is one.
+    makes: BTreeMap<Resource, usize>,
+    /// Removals of containers, by container.
+    pub(super) removes: BTreeMap<String, usize>,
+}
+
+impl<'a> Builder<'a> {
+    pub(super) fn new(desired: &'a Desired, observed: &'a Observed, given_up: &'a BTreeSet<Resource>) -> Self {
+        let (makes, removes) = (BTreeMap::new(), BTreeMap::new());
+        Builder { desired, observed, given_up, plan: Plan::default(), makes, removes }
+    }
+
+    pub(super) fn build(mut self) -> Plan {
+        self.networks();
+        self.volumes();
+        self.trees();
+        self.instances();
+        self.leftovers();
+        order::claims(&mut self.plan, self.desired, self.observed);
+        order::dependencies(&mut self.plan, self.desired, self.observed, self.given_up);
+        self.plan
+    }
+
+    /// Adds a step; gives its position.
+    pub(super) fn step(&mut self, action: Action, after: impl IntoIterator<Item = usize>) -> usize {
+        self.plan.steps.push(Step { action, after: after.into_iter().collect() });
+        self.plan.steps.len() - 1
+    }
+
+    fn make(&mut self, action: Action, after: impl IntoIterator<Item = usize>) {
+        let resource = action.resource();
+        if !self.given_up.contains(&resource) {
+            let position = self.step(action, after);
+            self.makes.insert(resource, position);
+        }
+    }
+
+    fn obstacle(&mut self, step: &'static str, resource: Resource, message: String) {
+        self.plan.obstacles.push(Obstacle { step, resource, message });
+    }
+
+    pub(super) fn wait(&mut self, instance: &InstanceName, reason: String, hopeless: bool) {
+        self.plan.waiting.insert(instance.clone(), Waiting { reason, hopeless });
+    }
+
+    fn networks(&mut self) {
+        for (name, network) in &self.desired.networks {
+            let found = self.observed.networks.get(name);
+            match found {
+                None => self.make(Action::CreateNetwork { network: name.clone() }, []),
+                Some(found) => {
+                    if let Some(message) = difference(network, found) {
+                        self.obstacle("create", Resource::Network(name.clone()), message);
+                        continue;
+                    }
+                }
+            }
+            self.overlay(name, network);
+        }
+    }
+
+    fn overlay(&mut self, name: &str, network: &Network) {
+        let Some(desired) = &network.overlay else { return };
+        let nothing = overlay::Observed::default();
+        let steps = overlay::diff(desired, self.observed.overlays.get(name).unwrap_or(&nothing));
+        if !steps.is_empty() {
+            let created = self.makes.get(&Resource::Network(name.to_owned())).copied();
+            self.make(Action::Program { network: name.to_owned(), steps }, created);
+        }
+    }
+
+    fn volumes(&mut self) {
+        for (name, volume) in &self.desired.volumes {
+            if !volume.remove && !self.observed.volumes.contains_key(name) {
+                self.make(Action::CreateVolume { volume: name.clone() }, []);
+            }
+        }
+    }
+
+    fn trees(&mut self) {
+        for (stack, manifest) in &self.desired.trees {
+            if self.observed.trees.get(stack).is_none_or(|tree| tree.manifest != *manifest) {
+                self.make(Action::SyncTree { stack: stack.clone(), manifest: manifest.clone() }, []);
+            }
+        }
+    }
+
+    /// The steps that must be done before a container of `instance` can be created; or what stands in the way, and
+    /// whether for good.
+    pub(super) fn needs(&self, name: &InstanceName) -> Result<BTreeSet<usize>, (String, bool)> {
+        let instance = &self.desired.instances[name];
+        let mut needs = Vec::new();
+        for network in &instance.networks {
+            needs.push((Resource::Network(network.clone()), self.observed.networks.contains_key(network)));
+            needs.push((Resource::Overlay(network.clone()), true));
+        }
+        for volume in &instance.volumes {
+            needs.push((Resource::Volume(volume.clone()), self.observed.volumes.contains_key(volume)));
+        }
+        if instance.mounts_tree {
+            // A tree that is there but could not be made what it must be is not one to start from.
+            let done =
+                self.observed.trees.get(&name.stack).map(|tree| &tree.manifest) == self.desired.trees.get(&name.stack);
+            needs.push((Resource::Tree(name.stack.clone()), done));
+        }
+        let mut steps = BTreeSet::new();
+        for (resource, there) in needs {
+            if self.plan.obstacles.iter().any(|obstacle| obstacle.resource == resource) {
+                return Err((format!("needs {resource}, which is in the way"), true));
+            }
+            match self.makes.get(&resource) {
+                Some(step) => steps.extend([*step]),
+                None if there => {}
+                None => return Err((format!("needs {resource}, which is not there"), true)),
+            }
+        }
+        Ok(steps)
+    }
+
+    /// What is ours and no longer desired, once no container needs it.
+    fn leftovers(&mut self) {
+        for (name, network) in &self.observed.networks {
+            let used = self.observed.foreign.values().any(|foreign| foreign.networks.contains(name));
+            if network.ours && !self.desired.networks.contains_key(name) && !used {
+                self.remove(Action::RemoveNetwork { network: name.clone() }, |container| {
+                    container.addresses.contains_key(name)
+                });
+            }
+        }
+        for (name, _) in self.desired.volumes.iter().filter(|(_, volume)| volume.remove) {
+            match self.observed.volumes.get(name) {
+                Some(volume) if volume.ours => {
+                    self.remove(Action::RemoveVolume { volume: name.clone() }, |container| {
+                        container.volumes.contains(name)
+                    });
+                }
+                Some(_) => {
+                    let message = format!("Landfast did not make it; to delete it: docker volume rm {name}");
+                    self.obstacle("remove", Resource::Volume(name.clone()), message);
+                }
+                None => {}
+            }
+        }
+        for stack in self.observed.trees.keys().filter(|stack| !self.desired.trees.contains_key(*stack)) {
+            self.remove(Action::RemoveTree { stack: stack.clone() }, |container| container.instance.stack == *stack);
+        }
+    }
+
+    /// Removes a resource after the containers that use it; not at all while one of them is to stay.
+    fn remove(&mut self, action: Action, uses: impl Fn(&Container) -> bool) {
+        if self.given_up.contains(&action.resource()) {
+            return;
+        }
+        let users = self.observed.containers.iter().filter(|(_, container)| uses(container));
+        let after: Option<Vec<usize>> = users.map(|(id, _)| self.removes.get(id).copied()).collect();
+        if let Some(after) = after {
+            self.step(action, after);
+        }
+    }
+}
+
+/// How a network that is there differs from the one desired; none when it will do.
+fn difference(desired: &Network, found: &observed::Network) -> Option<String> {
+    let mut differs = Vec::new();
+    let mut compare = |what: &str, wanted: &str, found: &str| {
+        if !wanted.is_empty() && wanted != found {
+            differs
+                .push(format!("{what} is {} and should be {wanted}", if found.is_empty() { "not set" } else { found }));
+        }
+    };
+    compare("driver", &desired.driver, &found.driver);
+    compare("subnet", &desired.subnet, &found.subnets.join(", "));
+    compare("gateway", &desired.gateway, &found.gateways.join(", "));
+    compare("internal", &desired.internal.to_string(), &found.internal.to_string());
+    for (key, value) in &desired.options {
+        compare(&format!("option {key}"), value, found.options.get(key).map_or("", String::as_str));
+    }
+    if differs.is_empty() {
+        return None;
+    }
+    let made = if found.ours { "it was made by Landfast with other settings" } else { "it was not made by Landfast" };
+    Some(format!("it is there already and differs: {}; {made}: remove it or change landfast.toml", differs.join(", ")))
+}

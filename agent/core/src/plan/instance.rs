@@ -1,0 +1,205 @@
+//! What happens to the containers of one instance.
+//!
+//! A recreate is: create the new one beside the old under a name for the time being, stop the old, start the new, remove
+//! the old, rename. Whatever of this has been done is seen in what containers there are, so each stage is planned from
+//! them alone. When the new one cannot be started, the old one comes back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Action;
+use super::build::Builder;
+use crate::attempts::Resource;
+use crate::desired::{Instance, InstanceName, Restart};
+use crate::observed::{Container, State};
+
+/// What a container that replaces another is called until that one is gone.
+pub(super) fn temporary(name: &str) -> String {
+    format!("{name}.new")
+}
+
+/// An instance's containers, sorted by what they are to it.
+#[derive(Default)]
+struct Found<'a> {
+    /// What must be: it runs, or could.
+    current: Option<(&'a String, &'a Container)>,
+    /// What was, and what to go back to.
+    previous: Option<(&'a String, &'a Container)>,
+    /// Remains of broken-off attempts.
+    remains: Vec<(&'a String, &'a Container)>,
+}
+
+impl<'a> Builder<'a> {
+    pub(super) fn instances(&mut self) {
+        let (desired, observed) = (self.desired, self.observed);
+        let mut found: BTreeMap<&InstanceName, Vec<(&String, &Container)>> =
+            desired.instances.keys().map(|name| (name, Vec::new())).collect();
+        for (id, container) in &observed.containers {
+            found.entry(&container.instance).or_default().push((id, container));
+        }
+        for (name, containers) in found {
+            match desired.instances.get(name) {
+                None => {
+                    self.discard_all(name, containers);
+                }
+                Some(instance) if instance.stopped => self.rest(name, sort(instance, containers)),
+                Some(instance) => {
+                    let found = sort(instance, containers);
+                    let given_up = self.given_up.contains(&Resource::Instance(name.clone()));
+                    match (given_up, found.current) {
+                        (true, None) => {}
+                        (true, Some((_, new))) if !new.state.is_up() => self.go_back(name, found),
+                        _ => self.advance(name, instance, found),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Towards the desired container.
+    fn advance(&mut self, name: &InstanceName, instance: &Instance, found: Found<'a>) {
+        let cleared = self.discard_all(name, found.remains);
+        let Some((id, current)) = found.current else {
+            return self.create(name, instance, found.previous, cleared);
+        };
+        let started =
+            if should_start(current) {
+                let needs = match self.needs(name) {
+                    Ok(needs) => needs,
+                    Err((reason, hopeless)) => return self.wait(name, reason, hopeless),
+                };
+                let stopped = self.stop(name, found.previous, []);
+                let after = needs.into_iter().chain(stopped).chain(cleared.iter().copied());
+                Some(self.step(
+                    Action::Start { instance: name.clone(), container: id.clone() },
+                    after.collect::<BTreeSet<_>>(),
+                ))
+            } else {
+                None
+            };
+        let mut after: BTreeSet<usize> = cleared;
+        after.extend(self.discard(name, found.previous, started));
+        if current.name != instance.container {
+            after.extend(started);
+            let (container, to) = (id.clone(), instance.container.clone());
+            self.step(Action::Rename { instance: name.clone(), container, name: to }, after);
+        }
+    }
+
+    /// All of a recreate, or of the first start.
+    fn create(
+        &mut self,
+        name: &InstanceName,
+        instance: &Instance,
+        previous: Option<(&'a String, &'a Container)>,
+        cleared: BTreeSet<usize>,
+    ) {
+        let Some(image) = self.observed.images.resolve(&instance.image, &instance.fingerprint) else {
+            let reason = format!("needs image {}, which this host does not have as it was planned", instance.image);
+            return self.wait(name, reason, true);
+        };
+        let mut after = match self.needs(name) {
+            Ok(needs) => needs,
+            Err((reason, hopeless)) => return self.wait(name, reason, hopeless),
+        };
+        after.extend(cleared);
+        let taken = previous.is_some_and(|(_, container)| container.name == instance.container);
+        let container = if taken { temporary(&instance.container) } else { instance.container.clone() };
+        let created = self.step(Action::Create { instance: name.clone(), name: container.clone(), image }, after);
+        let stopped = self.stop(name, previous, [created]);
+        let after = [created].into_iter().chain(stopped);
+        let started = self.step(Action::Start { instance: name.clone(), container: container.clone() }, after);
+        let removed = self.discard(name, previous, Some(started));
+        if taken {
+            let to = instance.container.clone();
+            self.step(Action::Rename { instance: name.clone(), container, name: to }, removed);
+        }
+    }
+
+    /// The new container could not be started: the old one again, if it was this that stopped it.
+    fn go_back(&mut self, name: &InstanceName, found: Found<'a>) {
+        let (Some((new_id, new)), Some((id, previous))) = (found.current, found.previous) else { return };
+        let interrupted = !previous.state.is_up() && previous.finished_at >= new.created_at;
+        let started =
+            interrupted.then(|| self.step(Action::Start { instance: name.clone(), container: id.clone() }, []));
+        self.discard(name, Some((new_id, new)), started);
+        self.discard_all(name, found.remains);
+    }
+
+    /// Not to run, but to stay.
+    fn rest(&mut self, name: &InstanceName, found: Found<'a>) {
+        self.stop(name, found.current, []);
+        if found.current.is_some() {
+            self.discard(name, found.previous, None);
+        } else {
+            self.stop(name, found.previous, []);
+        }
+        self.discard_all(name, found.remains);
+    }
+
+    fn stop(
+        &mut self,
+        name: &InstanceName,
+        container: Option<(&'a String, &'a Container)>,
+        after: impl IntoIterator<Item = usize>,
+    ) -> Option<usize> {
+        let (id, container) = container?;
+        let action = Action::Stop { instance: name.clone(), container: id.clone() };
+        container.state.is_up().then(|| self.step(action, after))
+    }
+
+    /// Removes a container; stops it first if no step of the plan does. Gives the removal.
+    fn discard(
+        &mut self,
+        name: &InstanceName,
+        container: Option<(&'a String, &'a Container)>,
+        after: Option<usize>,
+    ) -> Option<usize> {
+        let (id, found) = container?;
+        if found.state == State::Removing {
+            return None;
+        }
+        let stop = Action::Stop { instance: name.clone(), container: id.clone() };
+        let stopped = match self.plan.steps.iter().position(|step| step.action == stop) {
+            Some(position) => Some(position),
+            None if found.state.is_up() => Some(self.step(stop, after)),
+            None => None,
+        };
+        let removed = self
+            .step(Action::Remove { instance: name.clone(), container: id.clone() }, after.into_iter().chain(stopped));
+        self.removes.insert(id.clone(), removed);
+        Some(removed)
+    }
+
+    fn discard_all(&mut self, name: &InstanceName, containers: Vec<(&'a String, &'a Container)>) -> BTreeSet<usize> {
+        containers.into_iter().filter_map(|container| self.discard(name, Some(container), None)).collect()
+    }
+}
+
+/// Who is what: the desired digest wins, running before not, the proper name before another, the newest first.
+fn sort<'a>(instance: &Instance, mut containers: Vec<(&'a String, &'a Container)>) -> Found<'a> {
+    containers.sort_by_key(|(_, container)| {
+        (!container.state.is_up(), container.name != instance.container, std::cmp::Reverse(container.created_at))
+    });
+    let mut found = Found::default();
+    for (id, container) in containers {
+        let usable = !matches!(container.state, State::Dead | State::Removing);
+        let never_ran = container.state == State::Created;
+        if usable && container.digest == instance.digest && found.current.is_none() {
+            found.current = Some((id, container));
+        } else if usable && container.digest != instance.digest && !never_ran && found.previous.is_none() {
+            found.previous = Some((id, container));
+        } else {
+            found.remains.push((id, container));
+        }
+    }
+    found
+}
+
+/// Whether a container that must be has to be started. What has ended by its own policy has ended.
+fn should_start(container: &Container) -> bool {
+    match container.state {
+        State::Created => true,
+        State::Exited => container.restart == Restart::Always,
+        State::Running | State::Restarting | State::Paused | State::Dead | State::Removing => false,
+    }
+}

@@ -1,0 +1,160 @@
+//! The order between instances: who must let go of an address or a port first, and who waits for whom after a reboot.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Action, Plan, Waiting};
+use crate::attempts::Resource;
+use crate::desired::{Claim, Condition, Desired, InstanceName};
+use crate::observed::{Container, Health, Observed, State};
+
+/// A start comes after the stop of whoever of ours holds what the started one claims.
+pub(super) fn claims(plan: &mut Plan, desired: &Desired, observed: &Observed) {
+    let stops: Vec<(usize, InstanceName, &BTreeSet<Claim>)> = plan
+        .steps
+        .iter()
+        .enumerate()
+        .filter_map(|(position, step)| match &step.action {
+            Action::Stop { instance, container } => {
+                observed.containers.get(container).map(|found| (position, instance.clone(), &found.claims))
+            }
+            _ => None,
+        })
+        .collect();
+    for step in &mut plan.steps {
+        let Action::Start { instance, .. } = &step.action else { continue };
+        let Some(wanted) = desired.instances.get(instance) else { continue };
+        for (position, holder, held) in &stops {
+            if holder != instance && held.iter().any(|held| wanted.claims.iter().any(|claim| claim.clashes(held))) {
+                step.after.insert(*position);
+            }
+        }
+    }
+}
+
+/// Starts from rest wait for the services they depend on; the others go on where they were.
+pub(super) fn dependencies(plan: &mut Plan, desired: &Desired, observed: &Observed, given_up: &BTreeSet<Resource>) {
+    let starts: BTreeMap<InstanceName, usize> = plan
+        .steps
+        .iter()
+        .enumerate()
+        .filter_map(|(position, step)| match &step.action {
+            Action::Start { instance, .. } => Some((instance.clone(), position)),
+            _ => None,
+        })
+        .collect();
+    let mut held_back = BTreeSet::new();
+    for (name, position) in &starts {
+        let Some(instance) = desired.instances.get(name).filter(|_| from_rest(name, observed)) else { continue };
+        for dependency in &instance.depends_on {
+            let others = desired
+                .instances
+                .keys()
+                .filter(|other| other.stack == name.stack && other.service == dependency.service && *other != name);
+            for other in others.filter(|other| !desired.instances[*other].stopped) {
+                match come_so_far(other, dependency.condition, observed, starts.contains_key(other)) {
+                    Come::Yes => {}
+                    Come::AfterStart => {
+                        plan.steps[*position].after.extend(starts.get(other));
+                    }
+                    Come::No(what) => {
+                        let hopeless = given_up.contains(&Resource::Instance(other.clone()))
+                            || plan.waiting.get(other).is_some_and(|waiting| waiting.hopeless)
+                            || what == Lack::Failed;
+                        let reason = format!("waits for {other}, which {}", what.words());
+                        plan.waiting.insert(name.clone(), Waiting { reason, hopeless });
+                        held_back.insert(*position);
+                    }
+                }
+            }
+        }
+    }
+    drop_steps(plan, held_back);
+}
+
+/// No container of the instance is up: it does not replace anything.
+fn from_rest(name: &InstanceName, observed: &Observed) -> bool {
+    !containers(name, observed).any(|container| container.state.is_up())
+}
+
+fn containers<'a>(name: &'a InstanceName, observed: &'a Observed) -> impl Iterator<Item = &'a Container> {
+    observed.containers.values().filter(move |container| container.instance == *name)
+}
+
+enum Come {
+    Yes,
+    /// Once its start, which is in the plan, is done.
+    AfterStart,
+    No(Lack),
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Lack {
+    Started,
+    Healthy,
+    Completed,
+    Failed,
+}
+
+impl Lack {
+    fn words(self) -> &'static str {
+        match self {
+            Lack::Started => "is not started",
+            Lack::Healthy => "is not healthy yet",
+            Lack::Completed => "has not completed",
+            Lack::Failed => "ended with a failure",
+        }
+    }
+}
+
+fn come_so_far(name: &InstanceName, condition: Condition, observed: &Observed, starts: bool) -> Come {
+    let up = containers(name, observed).any(|container| container.state.is_up());
+    let done = containers(name, observed).any(|container| container.state == State::Exited && container.exit_code == 0);
+    let failed =
+        containers(name, observed).any(|container| container.state == State::Exited && container.exit_code != 0);
+    let well = containers(name, observed)
+        .any(|container| container.state.is_up() && matches!(container.health, Health::None | Health::Healthy));
+    match condition {
+        Condition::Started if up || (done && !starts) => Come::Yes,
+        Condition::Started if starts => Come::AfterStart,
+        Condition::Healthy if well => Come::Yes,
+        Condition::Completed if done && !starts => Come::Yes,
+        Condition::Started => Come::No(Lack::Started),
+        Condition::Healthy => Come::No(Lack::Healthy),
+        Condition::Completed if failed && !up && !starts => Come::No(Lack::Failed),
+        Condition::Completed => Come::No(Lack::Completed),
+    }
+}
+
+/// Takes steps out, and with them all that come after.
+fn drop_steps(plan: &mut Plan, mut dropped: BTreeSet<usize>) {
+    if dropped.is_empty() {
+        return;
+    }
+    // A start may come after one with a higher position, so once through is not enough.
+    loop {
+        let before = dropped.len();
+        for (position, step) in plan.steps.iter().enumerate() {
+            if step.after.iter().any(|earlier| dropped.contains(earlier)) {
+                dropped.insert(position);
+            }
+        }
+        if dropped.len() == before {
+            break;
+        }
+    }
+    for (position, step) in plan.steps.iter().enumerate() {
+        if let (true, Action::Start { instance, .. }) = (dropped.contains(&position), &step.action) {
+            let reason = "waits for another that waits".to_owned();
+            plan.waiting.entry(instance.clone()).or_insert(Waiting { reason, hopeless: false });
+        }
+    }
+    let kept: Vec<usize> = (0..plan.steps.len()).filter(|position| !dropped.contains(position)).collect();
+    let new: BTreeMap<usize, usize> = kept.iter().enumerate().map(|(new, old)| (*old, new)).collect();
+    let steps = std::mem::take(&mut plan.steps);
+    for (position, mut step) in steps.into_iter().enumerate() {
+        if new.contains_key(&position) {
+            step.after = step.after.iter().filter_map(|earlier| new.get(earlier).copied()).collect();
+            plan.steps.push(step);
+        }
+    }
+}

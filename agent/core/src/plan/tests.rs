@@ -1,0 +1,377 @@
+//! Plans as they print: the states a host can be found in, and what is done about each.
+
+use std::collections::BTreeSet;
+
+use super::plan;
+use crate::attempts::Resource;
+use crate::desired::{Claim, Condition, Dependency, Desired, Instance, InstanceName, Network, Restart, Volume};
+use crate::observed::{self, Container, Foreign, Health, Observed, State, Tree};
+
+fn name(text: &str) -> InstanceName {
+    let (stack, service) = text.split_once('/').expect("stack/service");
+    InstanceName { stack: stack.to_owned(), service: service.to_owned(), index: 1 }
+}
+
+fn container_name(text: &str) -> String {
+    format!("{}-1", text.replace('/', "-"))
+}
+
+fn instance(text: &str, digest: &str) -> (InstanceName, Instance) {
+    let instance = Instance {
+        digest: digest.to_owned(),
+        container: container_name(text),
+        image: "app:1".to_owned(),
+        restart: Restart::Always,
+        ..Instance::default()
+    };
+    (name(text), instance)
+}
+
+/// What must be: these instances, each with its digest.
+fn desired(instances: &[(&str, &str)]) -> Desired {
+    let instances = instances.iter().map(|(text, digest)| instance(text, digest)).collect();
+    Desired { instances, ..Desired::default() }
+}
+
+/// An engine that has the image, and these containers: (id, instance, digest, state).
+fn observed(containers: &[(&str, &str, &str, State)]) -> Observed {
+    let mut observed = Observed::default();
+    observed.images.references.insert("app:1".to_owned(), "f".to_owned());
+    for (position, (id, text, digest, state)) in containers.iter().enumerate() {
+        let container = Container {
+            name: container_name(text),
+            instance: name(text),
+            digest: (*digest).to_owned(),
+            state: *state,
+            restart: Restart::Always,
+            created_at: 10 + i64::try_from(position).expect("few"),
+            ..Container::default()
+        };
+        observed.containers.insert((*id).to_owned(), container);
+    }
+    observed
+}
+
+fn print(desired: &Desired, observed: &Observed) -> String {
+    plan(desired, observed, &BTreeSet::new()).to_string()
+}
+
+fn print_given_up(desired: &Desired, observed: &Observed, given_up: &str) -> String {
+    plan(desired, observed, &[Resource::Instance(name(given_up))].into()).to_string()
+}
+
+#[track_caller]
+fn assert_prints(printed: &str, expected: &str) {
+    let expected: String =
+        expected.lines().map(str::trim).filter(|line| !line.is_empty()).map(|line| format!("{line}\n")).collect();
+    assert_eq!(printed, expected, "\n--- printed\n{printed}--- expected\n{expected}");
+}
+
+#[test]
+fn an_empty_host_gets_everything_in_order() {
+    let mut desired = desired(&[("data/redis", "a")]);
+    desired.networks.insert("infra_net".to_owned(), Network::default());
+    desired.volumes.insert("data_redis".to_owned(), Volume::default());
+    desired.trees.insert("data".to_owned(), "m1".to_owned());
+    let redis = desired.instances.get_mut(&name("data/redis")).expect("made above");
+    redis.networks.insert("infra_net".to_owned());
+    redis.volumes.insert("data_redis".to_owned());
+    redis.mounts_tree = true;
+    assert_prints(
+        &print(&desired, &observed(&[])),
+        "1. create network infra_net
+         2. create volume data_redis
+         3. sync files of data to m1
+         4. create data/redis.1 as data-redis-1 from app:1 (after 1, 2, 3)
+         5. start data/redis.1: data-redis-1 (after 4)",
+    );
+}
+
+#[test]
+fn a_host_that_is_what_it_must_be_gets_nothing() {
+    let plan = plan(
+        &desired(&[("data/redis", "a")]),
+        &observed(&[("c1", "data/redis", "a", State::Running)]),
+        &BTreeSet::new(),
+    );
+    assert!(plan.is_done());
+    assert_prints(&plan.to_string(), "");
+}
+
+#[test]
+fn another_digest_recreates_with_the_old_one_kept_until_the_new_one_runs() {
+    assert_prints(
+        &print(&desired(&[("data/redis", "b")]), &observed(&[("c1", "data/redis", "a", State::Running)])),
+        "1. create data/redis.1 as data-redis-1.new from app:1
+         2. stop data/redis.1: c1 (after 1)
+         3. start data/redis.1: data-redis-1.new (after 1, 2)
+         4. remove data/redis.1: c1 (after 2, 3)
+         5. rename data/redis.1: data-redis-1.new to data-redis-1 (after 4)",
+    );
+}
+
+/// The old container c1 and the new one c2, in the states a recreate goes through.
+fn recreating(old: State, new: State) -> (Desired, Observed) {
+    let mut observed = observed(&[("c1", "data/redis", "a", old), ("c2", "data/redis", "b", new)]);
+    observed.containers.get_mut("c2").expect("made above").name = "data-redis-1.new".to_owned();
+    observed.containers.get_mut("c1").expect("made above").finished_at = 50;
+    (desired(&[("data/redis", "b")]), observed)
+}
+
+#[test]
+fn f03_a_recreate_broken_off_after_create_goes_on() {
+    let (desired, observed) = recreating(State::Running, State::Created);
+    assert_prints(
+        &print(&desired, &observed),
+        "1. stop data/redis.1: c1
+         2. start data/redis.1: c2 (after 1)
+         3. remove data/redis.1: c1 (after 1, 2)
+         4. rename data/redis.1: c2 to data-redis-1 (after 2, 3)",
+    );
+}
+
+#[test]
+fn f03_a_recreate_broken_off_after_stop_goes_on() {
+    let (desired, observed) = recreating(State::Exited, State::Created);
+    assert_prints(
+        &print(&desired, &observed),
+        "1. start data/redis.1: c2
+         2. remove data/redis.1: c1 (after 1)
+         3. rename data/redis.1: c2 to data-redis-1 (after 1, 2)",
+    );
+}
+
+#[test]
+fn f03_a_recreate_broken_off_after_start_goes_on() {
+    let (desired, observed) = recreating(State::Exited, State::Running);
+    assert_prints(
+        &print(&desired, &observed),
+        "1. remove data/redis.1: c1
+         2. rename data/redis.1: c2 to data-redis-1 (after 1)",
+    );
+}
+
+#[test]
+fn f03_a_container_created_and_never_started_is_started() {
+    assert_prints(
+        &print(&desired(&[("data/redis", "a")]), &observed(&[("c1", "data/redis", "a", State::Created)])),
+        "1. start data/redis.1: c1",
+    );
+}
+
+#[test]
+fn f03_a_container_created_for_a_state_that_is_past_is_removed() {
+    let (_, observed) = recreating(State::Running, State::Created);
+    assert_prints(
+        &print(&desired(&[("data/redis", "c")]), &observed),
+        "1. remove data/redis.1: c2
+         2. create data/redis.1 as data-redis-1.new from app:1 (after 1)
+         3. stop data/redis.1: c1 (after 2)
+         4. start data/redis.1: data-redis-1.new (after 2, 3)
+         5. remove data/redis.1: c1 (after 3, 4)
+         6. rename data/redis.1: data-redis-1.new to data-redis-1 (after 5)",
+    );
+}
+
+#[test]
+fn a_recreate_over_a_recreate_goes_back_to_what_runs() {
+    let (_, observed) = recreating(State::Exited, State::Running);
+    assert_prints(
+        &print(&desired(&[("data/redis", "c")]), &observed),
+        "1. remove data/redis.1: c1
+         2. create data/redis.1 as data-redis-1 from app:1 (after 1)
+         3. stop data/redis.1: c2 (after 2)
+         4. start data/redis.1: data-redis-1 (after 2, 3)
+         5. remove data/redis.1: c2 (after 3, 4)",
+    );
+}
+
+#[test]
+fn f49_when_the_new_one_cannot_start_the_old_one_comes_back() {
+    let (desired, observed) = recreating(State::Exited, State::Created);
+    assert_prints(
+        &print_given_up(&desired, &observed, "data/redis"),
+        "1. start data/redis.1: c1
+         2. remove data/redis.1: c2 (after 1)",
+    );
+}
+
+#[test]
+fn f49_an_old_one_that_had_ended_before_stays_ended() {
+    let (desired, mut observed) = recreating(State::Exited, State::Created);
+    observed.containers.get_mut("c1").expect("made above").finished_at = 5;
+    assert_prints(&print_given_up(&desired, &observed, "data/redis"), "1. remove data/redis.1: c2");
+}
+
+#[test]
+fn f49_once_the_old_one_is_back_nothing_more_is_tried() {
+    let observed = observed(&[("c1", "data/redis", "a", State::Running)]);
+    assert_prints(&print_given_up(&desired(&[("data/redis", "b")]), &observed, "data/redis"), "");
+}
+
+#[test]
+fn a_job_that_is_done_is_not_started_again_and_one_that_failed_is_left() {
+    for exit_code in [0, 1] {
+        let mut observed = observed(&[("c1", "data/job", "a", State::Exited)]);
+        let job = observed.containers.get_mut("c1").expect("made above");
+        (job.restart, job.exit_code) = (Restart::No, exit_code);
+        assert_prints(&print(&desired(&[("data/job", "a")]), &observed), "");
+    }
+}
+
+#[test]
+fn a_service_somebody_stopped_by_hand_is_started() {
+    assert_prints(
+        &print(&desired(&[("data/redis", "a")]), &observed(&[("c1", "data/redis", "a", State::Exited)])),
+        "1. start data/redis.1: c1",
+    );
+}
+
+#[test]
+fn a_stopped_instance_stays_and_does_not_run() {
+    let mut desired = desired(&[("data/redis", "a")]);
+    desired.instances.get_mut(&name("data/redis")).expect("made above").stopped = true;
+    assert_prints(
+        &print(&desired, &observed(&[("c1", "data/redis", "a", State::Running)])),
+        "1. stop data/redis.1: c1",
+    );
+    assert_prints(&print(&desired, &observed(&[("c1", "data/redis", "a", State::Exited)])), "");
+}
+
+#[test]
+fn a_half_removed_container_is_removed_and_made_anew() {
+    assert_prints(
+        &print(&desired(&[("data/redis", "a")]), &observed(&[("c1", "data/redis", "a", State::Dead)])),
+        "1. remove data/redis.1: c1
+         2. create data/redis.1 as data-redis-1 from app:1 (after 1)
+         3. start data/redis.1: data-redis-1 (after 2)",
+    );
+}
+
+#[test]
+fn what_is_no_longer_desired_goes_and_what_is_not_ours_stays() {
+    let mut observed = observed(&[("c1", "data/redis", "a", State::Running)]);
+    observed.containers.get_mut("c1").expect("made above").addresses.insert("data_default".to_owned(), String::new());
+    let ours = observed::Network { ours: true, ..observed::Network::default() };
+    observed.networks.insert("data_default".to_owned(), ours.clone());
+    observed.networks.insert("shared".to_owned(), ours);
+    observed.networks.insert("bridge".to_owned(), observed::Network::default());
+    observed.volumes.insert("data_redis".to_owned(), observed::Volume { ours: true });
+    observed.trees.insert("data".to_owned(), Tree::default());
+    let foreign = Foreign { name: "someone".to_owned(), networks: ["shared".to_owned()].into() };
+    observed.foreign.insert("f1".to_owned(), foreign);
+    assert_prints(
+        &print(&Desired::default(), &observed),
+        "1. stop data/redis.1: c1
+         2. remove data/redis.1: c1 (after 1)
+         3. remove network data_default (after 2)
+         4. remove files of data (after 2)",
+    );
+}
+
+#[test]
+fn a_volume_is_removed_only_when_that_is_said_and_only_when_ours() {
+    let mut desired = Desired::default();
+    desired.volumes.insert("ours".to_owned(), Volume { remove: true });
+    desired.volumes.insert("theirs".to_owned(), Volume { remove: true });
+    let mut observed = observed(&[]);
+    for (volume, ours) in [("ours", true), ("theirs", false), ("unnamed", true)] {
+        observed.volumes.insert(volume.to_owned(), observed::Volume { ours });
+    }
+    assert_prints(
+        &print(&desired, &observed),
+        "1. remove volume ours
+         cannot remove volume theirs: Landfast did not make it; to delete it: docker volume rm theirs",
+    );
+}
+
+#[test]
+fn f34_a_network_that_differs_is_left_and_what_needs_it_waits() {
+    let mut desired = desired(&[("data/redis", "a")]);
+    let subnet = "172.19.0.0/16".to_owned();
+    desired.networks.insert("infra_net".to_owned(), Network { subnet, ..Network::default() });
+    let redis = desired.instances.get_mut(&name("data/redis")).expect("made above");
+    redis.networks.insert("infra_net".to_owned());
+    let mut observed = observed(&[]);
+    let subnets = vec!["172.19.0.0/24".to_owned()];
+    observed.networks.insert("infra_net".to_owned(), observed::Network { subnets, ..observed::Network::default() });
+    assert_prints(
+        &print(&desired, &observed),
+        "data/redis.1 needs network infra_net, which is in the way, in vain
+         cannot create network infra_net: it is there already and differs: subnet is 172.19.0.0/24 and should be \
+         172.19.0.0/16; it was not made by Landfast: remove it or change landfast.toml",
+    );
+    assert!(plan(&desired, &observed, &BTreeSet::new()).is_done());
+}
+
+#[test]
+fn f48_an_image_that_is_not_here_stops_nothing() {
+    let mut observed = observed(&[("c1", "data/redis", "a", State::Running)]);
+    observed.images.references.clear();
+    assert_prints(
+        &print(&desired(&[("data/redis", "b")]), &observed),
+        "data/redis.1 needs image app:1, which this host does not have as it was planned, in vain",
+    );
+}
+
+fn depending(condition: Condition) -> Desired {
+    let mut desired = desired(&[("data/db", "a"), ("data/app", "a")]);
+    let app = desired.instances.get_mut(&name("data/app")).expect("made above");
+    app.depends_on.push(Dependency { service: "db".to_owned(), condition });
+    desired
+}
+
+#[test]
+fn f21_after_a_reboot_what_depends_starts_after_what_it_depends_on() {
+    let host = observed(&[("c1", "data/app", "a", State::Exited), ("c2", "data/db", "a", State::Exited)]);
+    assert_prints(
+        &print(&depending(Condition::Started), &host),
+        "1. start data/app.1: c1 (after 2)
+         2. start data/db.1: c2",
+    );
+    assert_prints(
+        &print(&depending(Condition::Healthy), &host),
+        "1. start data/db.1: c2
+         data/app.1 waits for data/db.1, which is not healthy yet",
+    );
+}
+
+#[test]
+fn what_waits_for_health_starts_once_it_is_there() {
+    let mut host = observed(&[("c1", "data/app", "a", State::Created), ("c2", "data/db", "a", State::Running)]);
+    host.containers.get_mut("c2").expect("made above").health = Health::Starting;
+    assert_prints(
+        &print(&depending(Condition::Healthy), &host),
+        "data/app.1 waits for data/db.1, which is not healthy yet",
+    );
+    host.containers.get_mut("c2").expect("made above").health = Health::Healthy;
+    assert_prints(&print(&depending(Condition::Healthy), &host), "1. start data/app.1: c1");
+}
+
+#[test]
+fn what_waits_for_a_job_that_failed_waits_in_vain() {
+    let mut host = observed(&[("c2", "data/db", "a", State::Exited)]);
+    let job = host.containers.get_mut("c2").expect("made above");
+    (job.restart, job.exit_code) = (Restart::No, 3);
+    assert_prints(
+        &print(&depending(Condition::Completed), &host),
+        "1. create data/app.1 as data-app-1 from app:1
+         data/app.1 waits for data/db.1, which ended with a failure, in vain",
+    );
+}
+
+#[test]
+fn whoever_takes_an_address_over_starts_after_the_holder_has_stopped() {
+    let address = || Claim::Address { network: "infra_net".to_owned(), address: "172.19.0.5".to_owned() };
+    let mut desired = desired(&[("data/new", "a")]);
+    desired.instances.get_mut(&name("data/new")).expect("made above").claims.insert(address());
+    let mut host = observed(&[("c1", "data/old", "a", State::Running)]);
+    host.containers.get_mut("c1").expect("made above").claims.insert(address());
+    assert_prints(
+        &print(&desired, &host),
+        "1. create data/new.1 as data-new-1 from app:1
+         2. start data/new.1: data-new-1 (after 1, 3)
+         3. stop data/old.1: c1
+         4. remove data/old.1: c1 (after 3)",
+    );
+}
