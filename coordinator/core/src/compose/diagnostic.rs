@@ -1,12 +1,13 @@
 //! What the loader has to say about a file, and where: values for the caller to print.
 use std::fmt;
-use std::path::PathBuf;
+use std::path::Path;
+use std::sync::Arc;
 
 /// A place in a file; line and column count from 1, 0 stands for the file as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Location {
     /// As given to the loader or as `include`, `extends` or `env_file` led to it.
-    pub file: PathBuf,
+    pub file: Arc<Path>,
     /// From 1.
     pub line: usize,
     /// From 1, in characters.
@@ -15,7 +16,7 @@ pub struct Location {
 
 impl Location {
     /// The file as a whole.
-    pub fn whole(file: impl Into<PathBuf>) -> Self {
+    pub fn whole(file: &Path) -> Self {
         Self { file: file.into(), line: 0, column: 0 }
     }
 }

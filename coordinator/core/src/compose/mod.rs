@@ -6,6 +6,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub mod diagnostic;
+pub mod dotenv;
+mod interpolate;
+mod node;
+mod scalar;
+mod yaml;
 pub mod model;
 mod project;
 pub mod quantity;

@@ -1,0 +1,232 @@
+//! Variables in values: `$A`, `${A}`, `${A:-default}`, `${A-default}`, `${A:?why}`, `${A?why}`, `${A:+other}`,
+//! `${A+other}`, nested, and `$$` for a dollar sign.
+use super::diagnostic::Diagnostic;
+use super::node::{Node, Value};
+
+/// What a variable's value is, if it has one.
+pub(super) type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// How deep defaults may stand inside defaults.
+const MAX_DEPTH: usize = 64;
+
+/// Why a text cannot be interpolated.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Refusal {
+    #[error("invalid interpolation format in `{0}`")]
+    Syntax(String),
+    #[error("required variable {name} is missing a value{}", .why.as_ref().map(|why| format!(": {why}")).unwrap_or_default())]
+    Required { name: String, why: Option<String> },
+}
+
+/// A text with its variables replaced, and the names of those that have no value and no default.
+pub(super) fn substitute(text: &str, lookup: Lookup) -> Result<(String, Vec<String>), Refusal> {
+    let mut unset = Vec::new();
+    let replaced = replace(text, lookup, &mut unset, 0)?;
+    Ok((replaced, unset))
+}
+
+/// Replaces the variables in every text of a tree. `path` is the tree's own.
+pub(super) fn interpolate(
+    node: &mut Node,
+    path: &str,
+    lookup: Lookup,
+    warnings: &mut Vec<Diagnostic>,
+    mistakes: &mut Vec<Diagnostic>,
+) {
+    match &mut node.value {
+        Value::Text(text) if text.contains('$') => match substitute(text, lookup) {
+            Ok((replaced, unset)) => {
+                *text = replaced;
+                warnings.extend(unset.into_iter().map(|name| {
+                    Diagnostic::at(&node.at, format!("variable {name} is not set: it is taken as empty"))
+                        .key(path)
+                        .hint(format!("set it, or write ${{{name}:-default}}"))
+                }));
+            }
+            Err(refusal) => mistakes.push(complain(refusal, node, path)),
+        },
+        Value::List(list) => {
+            for (index, item) in list.iter_mut().enumerate() {
+                interpolate(item, &format!("{path}.{index}"), lookup, warnings, mistakes);
+            }
+        }
+        Value::Map(map) => {
+            for (key, value) in map {
+                interpolate(value, &join(path, key), lookup, warnings, mistakes);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The dotted path of a key.
+pub(super) fn join(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}
+
+fn complain(refusal: Refusal, node: &Node, path: &str) -> Diagnostic {
+    let diagnostic = Diagnostic::at(&node.at, refusal.to_string()).key(path);
+    match refusal {
+        Refusal::Syntax(_) => diagnostic.hint("a dollar sign that begins no variable is written $$"),
+        Refusal::Required { name, .. } => {
+            diagnostic.hint(format!("set {name} in the environment or in the env file"))
+        }
+    }
+}
+
+fn replace(text: &str, lookup: Lookup, unset: &mut Vec<String>, depth: usize) -> Result<String, Refusal> {
+    if depth > MAX_DEPTH {
+        return Err(Refusal::Syntax(text.to_owned()));
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        if let Some(after) = rest.strip_prefix('$') {
+            out.push('$');
+            rest = after;
+        } else if let Some(inside) = rest.strip_prefix('{') {
+            let end = closing(inside).ok_or_else(|| Refusal::Syntax(text.to_owned()))?;
+            out.push_str(&expression(&inside[..end], text, lookup, unset, depth)?);
+            rest = &inside[end + 1..];
+        } else {
+            let name = name_of(rest);
+            if name.is_empty() {
+                out.push('$');
+            } else {
+                out.push_str(&value_of(name, lookup, unset));
+                rest = &rest[name.len()..];
+            }
+        }
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+/// Where the brace that was opened before `inside` closes: on the same line.
+fn closing(inside: &str) -> Option<usize> {
+    let mut open = 1_usize;
+    for (at, c) in inside.char_indices() {
+        match c {
+            '\n' => return None,
+            '{' => open += 1,
+            '}' => open -= 1,
+            _ => {}
+        }
+        if open == 0 {
+            return Some(at);
+        }
+    }
+    None
+}
+
+fn name_of(text: &str) -> &str {
+    let good = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if text.starts_with(|c: char| c.is_ascii_digit()) {
+        return "";
+    }
+    &text[..text.find(|c| !good(c)).unwrap_or(text.len())]
+}
+
+fn value_of(name: &str, lookup: Lookup, unset: &mut Vec<String>) -> String {
+    lookup(name).unwrap_or_else(|| {
+        unset.push(name.to_owned());
+        String::new()
+    })
+}
+
+/// What stands between the braces.
+fn expression(
+    inside: &str,
+    text: &str,
+    lookup: Lookup,
+    unset: &mut Vec<String>,
+    depth: usize,
+) -> Result<String, Refusal> {
+    let name = name_of(inside);
+    let operation = &inside[name.len()..];
+    if name.is_empty() {
+        return Err(Refusal::Syntax(text.to_owned()));
+    }
+    if operation.is_empty() {
+        return Ok(value_of(name, lookup, unset));
+    }
+    let (empty_is_unset, operation) = match operation.strip_prefix(':') {
+        Some(operation) => (true, operation),
+        None => (false, operation),
+    };
+    let value = lookup(name);
+    let usable = value.as_ref().is_some_and(|value| !(empty_is_unset && value.is_empty()));
+    let mut chars = operation.chars();
+    let (operator, word) = (chars.next(), chars.as_str());
+    match operator {
+        Some('-') if usable => Ok(value.unwrap_or_default()),
+        Some('-') => replace(word, lookup, unset, depth + 1),
+        Some('+') if usable => replace(word, lookup, unset, depth + 1),
+        Some('+') => Ok(value.unwrap_or_default()),
+        Some('?') if usable => Ok(value.unwrap_or_default()),
+        Some('?') => {
+            let why = replace(word, lookup, unset, depth + 1)?;
+            Err(Refusal::Required { name: name.to_owned(), why: Some(why).filter(|why| !why.is_empty()) })
+        }
+        _ => Err(Refusal::Syntax(text.to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lookup(name: &str) -> Option<String> {
+        match name {
+            "A" => Some("a".to_owned()),
+            "EMPTY" => Some(String::new()),
+            _ => None,
+        }
+    }
+
+    fn good(text: &str) -> String {
+        substitute(text, &lookup).unwrap().0
+    }
+
+    #[test]
+    fn every_form_is_replaced() {
+        let cases = [
+            ("$A-${A}", "a-a"),
+            ("$$A $${A}", "$A ${A}"),
+            ("${NO:-d}${NO-d}${EMPTY:-d}${EMPTY-d}", "ddd"),
+            ("${A:+x}${NO:+x}${EMPTY:+x}${EMPTY+x}", "xx"),
+            ("${NO:-${NO2:-${A}}}", "a"),
+            ("${NO:-{\"k\": {}}} ${A}", "{\"k\": {}} a"),
+            ("${A:-x} and ${NO:-y}", "a and y"),
+            ("cost $5, $", "cost $5, $"),
+            ("${NO:-$$x}", "$x"),
+            ("${A:?why}", "a"),
+        ];
+        for (text, replaced) in cases {
+            assert_eq!(good(text), replaced, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_variable_without_value_is_named() {
+        assert_eq!(substitute("$NO${NO2}", &lookup).unwrap(), (String::new(), vec!["NO".into(), "NO2".into()]));
+        assert_eq!(substitute("${NO:-}", &lookup).unwrap(), (String::new(), vec![]));
+    }
+
+    #[test]
+    fn what_is_no_expression_is_refused() {
+        for text in ["${", "${}", "${1A}", "${A B}", "${A:x}", "${A!}", "${NO:-a\nb}"] {
+            assert!(matches!(substitute(text, &lookup), Err(Refusal::Syntax(_))), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_required_variable_says_why() {
+        let refusal = substitute("${NO:?because ${A}}", &lookup).unwrap_err();
+        assert_eq!(refusal.to_string(), "required variable NO is missing a value: because a");
+        assert!(substitute("${EMPTY?x}", &lookup).is_ok());
+        assert!(substitute("${EMPTY:?x}", &lookup).is_err());
+    }
+}

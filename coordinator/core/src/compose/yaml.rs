@@ -1,0 +1,365 @@
+//! From a file's text to trees with places: YAML events composed by rules of our own, with limits.
+//!
+//! Aliases are copied, merge keys resolved, `!reset` and `!override` noted. The limits make a file that unfolds into
+//! very much fail at once instead of eating memory.
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use libyaml_safer::{Event, EventData, Mark, Parser, ScalarStyle};
+
+use super::diagnostic::{Diagnostic, Diagnostics, Location};
+use super::node::{Map, Mode, Node, Value};
+use super::scalar;
+
+/// Bytes of one file.
+const MAX_SIZE: usize = 16 << 20;
+/// Mappings and lists inside each other, through aliases too.
+const MAX_DEPTH: usize = 128;
+/// Values of one file with all aliases unfolded.
+const MAX_NODES: usize = 400_000;
+
+/// The documents of a file, each one tree.
+pub(super) fn parse(file: &Path, text: &str) -> Result<Vec<Node>, Diagnostics> {
+    let whole = Location::whole(file);
+    if text.len() > MAX_SIZE {
+        return Err(Diagnostic::at(&whole, format!("the file is larger than {} MiB", MAX_SIZE >> 20)).into());
+    }
+    let mut bytes = text.as_bytes();
+    let mut parser = Parser::new();
+    parser.set_input_string(&mut bytes);
+    let mut composer = Composer {
+        parser,
+        file: whole.file,
+        anchors: BTreeMap::new(),
+        open: Vec::new(),
+        nodes: 0,
+        mistakes: Vec::new(),
+    };
+    let documents = composer.documents()?;
+    if composer.mistakes.is_empty() { Ok(documents) } else { Err(Diagnostics(composer.mistakes)) }
+}
+
+struct Anchor {
+    node: Node,
+    nodes: usize,
+    depth: usize,
+}
+
+struct Composer<'a> {
+    parser: Parser<&'a mut &'a [u8]>,
+    file: Arc<Path>,
+    anchors: BTreeMap<String, Anchor>,
+    /// Anchors of the collections around the current node: an alias to one of them would never end.
+    open: Vec<String>,
+    nodes: usize,
+    /// What is wrong without being in the way of reading on.
+    mistakes: Vec<Diagnostic>,
+}
+
+/// One entry of a mapping as it was written.
+enum Key {
+    Name(String),
+    MergeKey,
+}
+
+impl Composer<'_> {
+    fn documents(&mut self) -> Result<Vec<Node>, Diagnostic> {
+        let mut documents = Vec::new();
+        loop {
+            let event = self.next()?;
+            match event.data {
+                EventData::StreamEnd => return Ok(documents),
+                EventData::StreamStart { .. } | EventData::DocumentEnd { .. } => {}
+                EventData::DocumentStart { .. } => {
+                    self.anchors.clear();
+                    let event = self.next()?;
+                    documents.push(self.node(event, 0)?);
+                }
+                _ => return Err(Diagnostic::at(&self.place(event.start_mark), "did not expect this here")),
+            }
+        }
+    }
+
+    fn next(&mut self) -> Result<Event, Diagnostic> {
+        self.parser.parse().map_err(|error| {
+            let at = match error.problem_mark() {
+                Some(mark) => self.place(mark),
+                None => Location { file: self.file.clone(), line: 0, column: 0 },
+            };
+            let context = error.context().map(|context| format!(" {context}")).unwrap_or_default();
+            let diagnostic = Diagnostic::at(&at, format!("not YAML: {}{context}", error.problem()));
+            match hint_for(error.problem()) {
+                Some(hint) => diagnostic.hint(hint),
+                None => diagnostic,
+            }
+        })
+    }
+
+    fn place(&self, mark: Mark) -> Location {
+        Location { file: self.file.clone(), line: mark.line as usize + 1, column: mark.column as usize + 1 }
+    }
+
+    fn node(&mut self, event: Event, depth: usize) -> Result<Node, Diagnostic> {
+        let at = self.place(event.start_mark);
+        self.count(&at, 1, depth)?;
+        match event.data {
+            EventData::Alias { anchor } => self.alias(&at, &anchor, depth),
+            EventData::Scalar { anchor, tag, value, style, .. } => {
+                let node = self.scalar(&at, &value, style, tag.as_deref());
+                Ok(self.anchored(anchor, node))
+            }
+            EventData::SequenceStart { anchor, tag, .. } => {
+                self.open.extend(anchor.clone());
+                let value = Value::List(self.list(depth)?);
+                Ok(self.collected(anchor, tag.as_deref(), &at, value))
+            }
+            EventData::MappingStart { anchor, tag, .. } => {
+                self.open.extend(anchor.clone());
+                let value = Value::Map(self.mapping(depth)?);
+                Ok(self.collected(anchor, tag.as_deref(), &at, value))
+            }
+            _ => Err(Diagnostic::at(&at, "not YAML: expected a value")),
+        }
+    }
+
+    /// Counts nodes against the limits.
+    fn count(&mut self, at: &Location, nodes: usize, depth: usize) -> Result<(), Diagnostic> {
+        self.nodes += nodes;
+        if self.nodes > MAX_NODES {
+            return Err(Diagnostic::at(at, format!("the file unfolds into more than {MAX_NODES} values"))
+                .hint("aliases of aliases multiply: write less of it by reference"));
+        }
+        if depth > MAX_DEPTH {
+            return Err(Diagnostic::at(at, format!("values are nested more than {MAX_DEPTH} deep")));
+        }
+        Ok(())
+    }
+
+    fn alias(&mut self, at: &Location, name: &str, depth: usize) -> Result<Node, Diagnostic> {
+        if self.open.iter().any(|open| open == name) {
+            return Err(Diagnostic::at(at, format!("`*{name}` stands inside what it refers to")));
+        }
+        let Some(anchor) = self.anchors.get(name) else {
+            return Err(Diagnostic::at(at, format!("unknown anchor `{name}`"))
+                .hint(format!("an anchor is defined with `&{name}`, earlier in the same document")));
+        };
+        let (node, nodes, deeper) = (anchor.node.clone(), anchor.nodes, anchor.depth);
+        self.count(at, nodes, depth + deeper)?;
+        Ok(node)
+    }
+
+    fn scalar(&mut self, at: &Location, text: &str, style: ScalarStyle, tag: Option<&str>) -> Node {
+        let plain = style == ScalarStyle::Plain;
+        let value = scalar::resolve(text, plain, tag).unwrap_or_else(|| {
+            let tag = tag.unwrap_or_default();
+            self.mistakes.push(Diagnostic::at(at, format!("`{text}` does not fit its tag `{tag}`")));
+            Value::Null
+        });
+        Node { at: at.clone(), value, mode: mode_of(tag) }
+    }
+
+    fn collected(&mut self, anchor: Option<String>, tag: Option<&str>, at: &Location, value: Value) -> Node {
+        if anchor.is_some() {
+            self.open.pop();
+        }
+        let node = Node { at: at.clone(), value, mode: mode_of(tag) };
+        self.anchored(anchor, node)
+    }
+
+    fn anchored(&mut self, anchor: Option<String>, node: Node) -> Node {
+        if let Some(name) = anchor {
+            let (nodes, depth) = measure(&node);
+            self.anchors.insert(name, Anchor { node: node.clone(), nodes, depth });
+        }
+        node
+    }
+
+    fn list(&mut self, depth: usize) -> Result<Vec<Node>, Diagnostic> {
+        let mut list = Vec::new();
+        loop {
+            let event = self.next()?;
+            if event.data == EventData::SequenceEnd {
+                return Ok(list);
+            }
+            list.push(self.node(event, depth + 1)?);
+        }
+    }
+
+    fn mapping(&mut self, depth: usize) -> Result<Map, Diagnostic> {
+        let mut map = Map::new();
+        let mut merged = Vec::new();
+        let mut seen: BTreeMap<String, Location> = BTreeMap::new();
+        loop {
+            let event = self.next()?;
+            if event.data == EventData::MappingEnd {
+                break;
+            }
+            let at = self.place(event.start_mark);
+            let (key, written) = self.key(event, &at)?;
+            let value = self.next()?;
+            let mut node = self.node(value, depth + 1)?;
+            if let Some(first) = seen.insert(written.clone(), at.clone()) {
+                self.mistakes.push(
+                    Diagnostic::at(&at, format!("key `{written}` is already defined at line {}", first.line))
+                        .key(written),
+                );
+            }
+            match key {
+                Key::MergeKey => merged.extend(self.merge_sources(node)),
+                Key::Name(name) => {
+                    node.at = at;
+                    map.insert(name, node);
+                }
+            }
+        }
+        // What the mapping says itself wins over what it merges, and the first of several sources over the next.
+        for (key, node) in merged {
+            map.entry(key).or_insert(node);
+        }
+        Ok(map)
+    }
+
+    fn key(&mut self, event: Event, at: &Location) -> Result<(Key, String), Diagnostic> {
+        if let EventData::Scalar { value, style: ScalarStyle::Plain, tag: None, .. } = &event.data
+            && value == "<<"
+        {
+            return Ok((Key::MergeKey, value.clone()));
+        }
+        let node = self.node(event, 0)?;
+        match node.value {
+            Value::Text(text) => Ok((Key::Name(text.clone()), text)),
+            Value::List(_) | Value::Map(_) => {
+                Err(Diagnostic::at(at, format!("a key must be a string, not {}", node.kind())))
+            }
+            _ => {
+                let text = node.scalar_text().unwrap_or_else(|| "null".to_owned());
+                self.mistakes.push(
+                    Diagnostic::at(at, format!("key `{text}` is not a string but {}", node.kind()))
+                        .hint(format!("write \"{text}\" in quotes")),
+                );
+                Ok((Key::Name(text.clone()), text))
+            }
+        }
+    }
+
+    /// The entries that a merge key brings: of one mapping, or of a list of them.
+    fn merge_sources(&mut self, node: Node) -> Vec<(String, Node)> {
+        match node.value {
+            Value::Map(map) => map.into_iter().collect(),
+            Value::List(list) if list.iter().all(|source| source.as_map().is_some()) => {
+                list.into_iter().flat_map(|source| self.merge_sources(source)).collect()
+            }
+            _ => {
+                self.mistakes.push(Diagnostic::at(&node.at, "`<<` needs a mapping or a list of mappings"));
+                Vec::new()
+            }
+        }
+    }
+}
+
+fn mode_of(tag: Option<&str>) -> Mode {
+    match tag {
+        Some("!reset") => Mode::Reset,
+        Some("!override") => Mode::Override,
+        _ => Mode::Merge,
+    }
+}
+
+/// How many nodes, and how deep.
+fn measure(node: &Node) -> (usize, usize) {
+    let children: Vec<&Node> = match &node.value {
+        Value::Map(map) => map.values().collect(),
+        Value::List(list) => list.iter().collect(),
+        _ => return (1, 0),
+    };
+    children.into_iter().map(measure).fold((1, 1), |(nodes, depth), (more, deeper)| (nodes + more, depth.max(deeper + 1)))
+}
+
+fn hint_for(problem: &str) -> Option<&'static str> {
+    match problem {
+        "found character that cannot start any token" => Some("tabs do not indent in YAML; quote a value that begins with @, ` or %"),
+        "mapping values are not allowed in this context" => Some("a value that contains `: ` needs quotes, and keys of one mapping the same indentation"),
+        "did not find expected key" => Some("keys of one mapping need the same indentation"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(text: &str) -> Node {
+        parse(Path::new("f.yaml"), text).unwrap().remove(0)
+    }
+
+    fn complaint(text: &str) -> String {
+        parse(Path::new("f.yaml"), text).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_value_is_placed_at_its_key() {
+        let node = one("a:\n  bc: 1\n  d: [x, y]\n");
+        let place = |node: &Node| (node.at.line, node.at.column);
+        assert_eq!(place(node.at_key("a").unwrap().at_key("bc").unwrap()), (2, 3));
+        assert_eq!(place(&node.at_key("a").unwrap().at_key("d").unwrap().as_list().unwrap()[1]), (3, 10));
+    }
+
+    #[test]
+    fn merge_keys_take_one_mapping_or_several_and_the_first_wins() {
+        let node = one("a: &a {x: 1, y: 1}\nb: &b {y: 2, z: 2}\nc:\n  x: 0\n  <<: [*a, *b]\n");
+        let c = node.at_key("c").unwrap();
+        let number = |key| c.at_key(key).unwrap().value.clone();
+        assert_eq!((number("x"), number("y"), number("z")), (Value::Int(0), Value::Int(1), Value::Int(2)));
+    }
+
+    #[test]
+    fn a_merge_key_of_something_else_is_refused() {
+        assert!(complaint("a: &a 5\nb:\n  <<: *a\n").contains("needs a mapping"));
+    }
+
+    #[test]
+    fn several_mistakes_are_told_at_once() {
+        let text = complaint("a: 1\na: 2\n5: x\n");
+        assert!(text.contains("f.yaml:2:1: key `a` is already defined at line 1"), "{text}");
+        assert!(text.contains("f.yaml:3:1: key `5` is not a string but a number"), "{text}");
+    }
+
+    #[test]
+    fn syntax_errors_have_a_place_and_a_hint() {
+        let text = complaint("a: b: c\n");
+        assert!(text.starts_with("f.yaml:1:5: not YAML: mapping values"), "{text}");
+        assert!(text.contains("hint: "), "{text}");
+    }
+
+    #[test]
+    fn a_bomb_is_refused_quickly() {
+        let mut text = "l0: &l0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for level in 1..12 {
+            let below = level - 1;
+            let aliases = vec![format!("*l{below}"); 10].join(", ");
+            text.push_str(&format!("l{level}: &l{level} [{aliases}]\n"));
+        }
+        assert!(complaint(&text).contains("unfolds into more than"));
+        assert!(complaint(&"[".repeat(100_000)).contains("nested more than"));
+    }
+
+    #[test]
+    fn an_alias_to_what_surrounds_it_is_refused() {
+        assert!(complaint("a: &a\n  b: *a\n").contains("stands inside what it refers to"));
+        assert!(complaint("a: *nope\n").contains("unknown anchor `nope`"));
+    }
+
+    #[test]
+    fn documents_are_separate() {
+        assert_eq!(parse(Path::new("f"), "a: 1\n---\nb: 2\n").unwrap().len(), 2);
+        assert!(parse(Path::new("f"), "# nothing\n").unwrap().is_empty());
+    }
+
+    #[test]
+    fn reset_and_override_are_noted() {
+        let node = one("a: !reset null\nb: !override [1]\n");
+        assert_eq!(node.at_key("a").unwrap().mode, Mode::Reset);
+        assert_eq!(node.at_key("b").unwrap().mode, Mode::Override);
+    }
+}
