@@ -1,0 +1,29 @@
+//! The two programs under test, as cargo built them.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
+
+use super::place::target;
+
+/// The static agent.
+pub fn agent_binary() -> Result<PathBuf> {
+    find("landfast-agent")
+}
+
+/// The coordinator and command line.
+pub fn coordinator_binary() -> Result<PathBuf> {
+    find("landfast")
+}
+
+fn find(name: &str) -> Result<PathBuf> {
+    let profile = std::env::var("LANDFAST_PROFILE").unwrap_or_else(|_| "debug".to_owned());
+    let triple = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let path = target().join(triple).join(&profile).join(name);
+    ensure!(
+        path.exists(),
+        "{} is not there: run `cargo build --workspace` first, as tests/run.sh does",
+        path.display()
+    );
+    Ok(path)
+}

@@ -1,0 +1,134 @@
+//! A fleet of the lab: its folder, and the coordinator that works on it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use super::Lab;
+use super::binaries::{agent_binary, coordinator_binary};
+use super::host::Host;
+use super::output::Output;
+use super::place::workspace;
+
+/// A copy of an example fleet in the test's folder.
+pub struct Fleet<'lab> {
+    lab: &'lab Lab,
+    folder: PathBuf,
+}
+
+impl<'lab> Fleet<'lab> {
+    pub(crate) fn copy(lab: &'lab Lab, name: &str) -> Result<Self> {
+        Self::copy_from(lab, &workspace().join("tests/fleets").join(name), name)
+    }
+
+    fn copy_from(lab: &'lab Lab, source: &Path, name: &str) -> Result<Self> {
+        let folder = lab.folder().join(name);
+        Output::of(Command::new("cp").arg("-a").arg(source).arg(&folder))?.succeeds()?;
+        let known: String = lab.hosts().map(|host| format!("{}\n", host.known_hosts())).collect();
+        fs::write(lab.folder().join("known_hosts"), known)?;
+        fs::create_dir_all(lab.folder().join("home"))?;
+        Ok(Self { lab, folder })
+    }
+
+    /// The fleet's folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// A file of the fleet.
+    pub fn path(&self, relative: &str) -> PathBuf {
+        self.folder.join(relative)
+    }
+
+    /// The text of a file of the fleet.
+    pub fn read(&self, relative: &str) -> Result<String> {
+        fs::read_to_string(self.path(relative)).with_context(|| format!("cannot read {relative}"))
+    }
+
+    /// Writes a file of the fleet.
+    pub fn write(&self, relative: &str, text: &str) -> Result<()> {
+        let path = self.path(relative);
+        fs::create_dir_all(path.parent().context("a file is in a folder")?)?;
+        fs::write(&path, text).with_context(|| format!("cannot write {relative}"))
+    }
+
+    /// Replaces one text by another in a file of the fleet; it must be there.
+    pub fn edit(&self, relative: &str, from: &str, to: &str) -> Result<()> {
+        let text = self.read(relative)?;
+        anyhow::ensure!(text.contains(from), "{relative} has no {from:?} to edit");
+        self.write(relative, &text.replace(from, to))
+    }
+
+    /// `landfast`, ready to run on this fleet from the lab's LAN.
+    pub fn command(&self, arguments: &[&str]) -> Result<Command> {
+        let mut command = self.lab.lan().command(coordinator_binary()?);
+        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", self.lab.folder().join("home"));
+        command.env("LANG", "C.UTF-8").env("RUST_BACKTRACE", "1").current_dir(&self.folder);
+        command.arg("--fleet").arg(&self.folder).args(arguments);
+        Ok(command)
+    }
+
+    /// Runs `landfast` to its end.
+    pub fn landfast(&self, arguments: &[&str]) -> Result<Output> {
+        self.landfast_with(arguments, "")
+    }
+
+    /// Runs `landfast` to its end with this on its standard input.
+    pub fn landfast_with(&self, arguments: &[&str], input: &str) -> Result<Output> {
+        let output = Output::with_input(&mut self.command(arguments)?, input.as_bytes())?;
+        self.keep(&output)?;
+        Ok(output)
+    }
+
+    fn keep(&self, output: &Output) -> Result<()> {
+        use std::io::Write;
+        let path = self.lab.folder().join("commands.log");
+        let mut log = fs::File::options().create(true).append(true).open(path)?;
+        writeln!(log, "{output}\n")?;
+        Ok(())
+    }
+
+    /// Makes the fleet's authority, and joins every host of the lab over its sshd.
+    pub fn join_all(&self) -> Result<()> {
+        self.landfast(&["init"])?.succeeds()?;
+        for host in self.lab.hosts() {
+            self.join(host)?.succeeds()?;
+        }
+        Ok(())
+    }
+
+    /// `landfast host add` over the host's own sshd.
+    pub fn join(&self, host: &Host) -> Result<Output> {
+        let known = self.lab.folder().join("known_hosts");
+        let agent = agent_binary()?;
+        let address = host.address().to_string();
+        let ssh = format!("root@{address}");
+        self.landfast(&[
+            "host",
+            "add",
+            host.name(),
+            &address,
+            "--ssh",
+            &ssh,
+            "--identity",
+            text(host.client_key())?,
+            "--known-hosts",
+            text(&known)?,
+            "--agent",
+            text(&agent)?,
+        ])
+    }
+
+    /// Carries an identity to a host by hand and starts its agent there.
+    pub fn carry(&self, host: &Host) -> Result<()> {
+        let out = self.lab.folder().join(format!("identity-{}", host.name()));
+        self.landfast(&["cert", "issue", "agent", host.name(), "--out", text(&out)?])?.succeeds()?;
+        host.run_agent(&out)
+    }
+}
+
+fn text(path: &Path) -> Result<&str> {
+    path.to_str().with_context(|| format!("{} is not text", path.display()))
+}

@@ -1,0 +1,415 @@
+//! One host of the lab: its engine, its sshd, its agent, and what a test does to them.
+
+use std::fs::{self, File};
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+use super::api::Api;
+use super::binaries::agent_binary;
+use super::lan::{ADDRESS, Lan};
+use super::output::Output;
+use super::place::{Images, Machine};
+use super::stage::Stage;
+use super::wait::wait_until;
+
+/// Which engine a host runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EngineKind {
+    /// Debian 12's: 20.10, the classic image store.
+    Debian,
+    /// A newer one: 28.5, the containerd image store.
+    Newer,
+}
+
+/// A host. Paths given to its methods are paths inside it.
+pub struct Host {
+    name: String,
+    address: Ipv4Addr,
+    kind: EngineKind,
+    folder: PathBuf,
+    known_hosts: String,
+    client_key: PathBuf,
+    stage: std::sync::Mutex<Stage>,
+    first: u32,
+    lan: Lan,
+}
+
+/// An engine that has just started with images to look through needs some seconds; more means it never will.
+const ENGINE_START: Duration = Duration::from_secs(60);
+
+impl Host {
+    pub(crate) fn raise(machine: &Machine, lan: &Lan, name: &str, number: u8, kind: EngineKind) -> Result<Self> {
+        Self::raise_once(machine, lan, name, number, kind).or_else(|first| {
+            // What an engine left when its lab was killed may be more than it can read: begin with nothing.
+            let folder = machine.host_folder(name);
+            for data in ["docker", "loaded"] {
+                fs::remove_dir_all(folder.join(data)).ok();
+            }
+            Self::raise_once(machine, lan, name, number, kind)
+                .with_context(|| format!("a second time, after: {first:#}"))
+        })
+    }
+
+    fn raise_once(machine: &Machine, lan: &Lan, name: &str, number: u8, kind: EngineKind) -> Result<Self> {
+        let folder = machine.host_folder(name);
+        fs::create_dir_all(&folder)?;
+        let address = Ipv4Addr::new(10, 77, 0, number);
+        let environment = [
+            ("HOST_FOLDER", folder.display().to_string()),
+            ("HOST_NAME", name.to_owned()),
+            ("HOST_ADDRESS", address.to_string()),
+            ("LAN_ADDRESS", ADDRESS.to_owned()),
+            ("CLIENT_KEY", machine.client_key().display().to_string()),
+            ("NEWER_ENGINE", super::cache().join("engine-new").display().to_string()),
+        ];
+        let lock = machine.lock(name);
+        let stage = Stage::set(&["--mount", "--uts", "--net"], "host.sh", &lock, &environment)
+            .with_context(|| format!("cannot raise {name}"))?;
+        forget_containers(&folder)?;
+        let public = fs::read_to_string(machine.host_key(name).with_extension("pub"))?;
+        let host = Self {
+            name: name.to_owned(),
+            address,
+            kind,
+            folder,
+            known_hosts: format!("{address} {}", public.trim()),
+            client_key: machine.client_key(),
+            first: stage.first(),
+            stage: std::sync::Mutex::new(stage),
+            lan: lan.clone(),
+        };
+        host.connect()?;
+        host.start_sshd(&machine.host_key(name))?;
+        host.start_engine()?;
+        host.empty().with_context(|| format!("cannot empty {name}"))?;
+        Ok(host)
+    }
+
+    /// alpha, beta or gamma.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its address on the LAN.
+    pub fn address(&self) -> Ipv4Addr {
+        self.address
+    }
+
+    /// Which engine it runs.
+    pub fn kind(&self) -> EngineKind {
+        self.kind
+    }
+
+    /// Its line of a known_hosts file.
+    pub fn known_hosts(&self) -> &str {
+        &self.known_hosts
+    }
+
+    /// The private key that may log in.
+    pub fn client_key(&self) -> &Path {
+        &self.client_key
+    }
+
+    /// A path inside the host, as this process sees it.
+    pub fn path(&self, inside: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/root{inside}", self.first))
+    }
+
+    /// The engine's socket, as this process sees it.
+    pub fn socket(&self) -> PathBuf {
+        self.path("/run/docker.sock")
+    }
+
+    /// The engine's API.
+    pub fn api(&self) -> Api {
+        Api { socket: self.socket() }
+    }
+
+    /// How a person enters the host from this machine.
+    pub fn way_in(&self) -> String {
+        format!("nsenter --target {} --mount --uts --net --pid --root --wd=/", self.first)
+    }
+
+    /// A command inside the host.
+    pub fn command(&self, program: &str) -> Command {
+        self.stage.lock().unwrap_or_else(std::sync::PoisonError::into_inner).command(program)
+    }
+
+    /// Runs a command inside the host to its end.
+    pub fn run(&self, words: &[&str]) -> Result<Output> {
+        let (program, arguments) = words.split_first().context("a command has a program")?;
+        Output::of(self.command(program).args(arguments))
+    }
+
+    /// Runs a shell script inside the host; it must succeed.
+    pub fn sh(&self, script: &str) -> Result<Output> {
+        self.run(&["sh", "-c", script])?.succeeds()
+    }
+
+    /// Runs the docker command inside the host.
+    pub fn docker(&self, arguments: &[&str]) -> Result<Output> {
+        Output::of(self.command("docker").args(arguments))
+    }
+
+    /// Runs a command inside a container.
+    pub fn exec(&self, container: &str, words: &[&str]) -> Result<Output> {
+        self.docker(&[&["exec", container], words].concat())
+    }
+
+    // The network.
+
+    fn connect(&self) -> Result<()> {
+        self.lan.plug(&self.name, self.first)?;
+        self.sh(&format!(
+            "ip link set lo up; ip addr add {}/24 dev eth0; ip link set eth0 up; ip route add default via {ADDRESS}; \
+             sysctl -qw net.ipv4.ip_forward=1",
+            self.address
+        ))?;
+        Ok(())
+    }
+
+    /// Pulls the cable: nothing gets in or out.
+    pub fn cut(&self) -> Result<()> {
+        self.lan.ip(&["link", "set", &format!("to-{}", self.name), "down"])?;
+        Ok(())
+    }
+
+    /// Plugs the cable in again.
+    pub fn heal(&self) -> Result<()> {
+        self.lan.ip(&["link", "set", &format!("to-{}", self.name), "up"])?;
+        Ok(())
+    }
+
+    fn start_sshd(&self, key: &Path) -> Result<()> {
+        let inside = self.path("/etc/ssh/lab_host_key");
+        fs::create_dir_all(self.path("/etc/ssh"))?;
+        fs::copy(key, &inside)?;
+        let settings = "HostKey /etc/ssh/lab_host_key\nPermitRootLogin prohibit-password\nUsePAM no\nStrictModes yes\n\
+                        PidFile /run/sshd.pid\nSubsystem sftp internal-sftp\nMaxSessions 50\nMaxStartups 100\n";
+        fs::write(self.path("/etc/ssh/lab_sshd_config"), settings)?;
+        self.sh("chmod 600 /etc/ssh/lab_host_key")?;
+        self.spawn("sshd", self.command("/usr/sbin/sshd").args(["-D", "-e", "-f", "/etc/ssh/lab_sshd_config"]))
+    }
+
+    /// Starts a command that stays, with its output in `<name>.log` of the host's folder.
+    fn spawn(&self, name: &str, command: &mut Command) -> Result<()> {
+        let log = File::options().create(true).append(true).open(self.log(name))?;
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        let mut child = command.spawn().with_context(|| format!("cannot start {name} on {}", self.name))?;
+        // Whoever ends the process inside, this end is waited for, so that no zombie stays.
+        std::thread::spawn(move || child.wait());
+        Ok(())
+    }
+
+    fn log(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}.log"))
+    }
+
+    // The engine.
+
+    /// Starts the engine and waits until it answers.
+    pub fn start_engine(&self) -> Result<()> {
+        let newer = self.kind == EngineKind::Newer;
+        let settings = format!(
+            r#"{{"cgroup-parent":"/landfast-lab","features":{{"containerd-snapshotter":{newer}}},"log-level":"info"}}"#
+        );
+        let classic = r#"{"cgroup-parent":"/landfast-lab","log-level":"info"}"#;
+        fs::write(self.path("/etc/docker/daemon.json"), if newer { &settings } else { classic })?;
+        let path = "/opt/lab-engine/usr/sbin:/opt/lab-engine/usr/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+        let mut command = self.command("env");
+        if newer {
+            command.arg(format!("PATH={path}"));
+        }
+        self.spawn("dockerd", command.args(["dockerd", "--host=unix:///run/docker.sock"]))?;
+        wait_until(&format!("the engine of {} answers", self.name), ENGINE_START, || {
+            Ok(self.api().get("/version").is_ok())
+        })
+        .with_context(|| format!("see {}", self.log("dockerd").display()))
+    }
+
+    /// Ends the engine with this signal ("TERM", "KILL") and waits until it is gone.
+    pub fn stop_engine(&self, signal: &str) -> Result<()> {
+        self.signal("dockerd", signal)?;
+        wait_until("the engine is gone", Duration::from_secs(60), || Ok(!self.is_running("dockerd")?))
+    }
+
+    /// Stops the engine and starts it again, as after an upgrade.
+    pub fn restart_engine(&self) -> Result<()> {
+        self.stop_engine("TERM")?;
+        self.start_engine()
+    }
+
+    /// Loads an image of the lab into the engine: `host.load("small:2")`.
+    pub fn load(&self, image: &str) -> Result<()> {
+        self.api().load(&Images::archive(image))
+    }
+
+    /// Removes an image from the engine; the next lab has it again.
+    pub fn forget_image(&self, reference: &str) -> Result<()> {
+        self.api().delete(&format!("/images/{reference}?force=true"))?;
+        Ok(())
+    }
+
+    // Processes. Names and numbers are those of the host's own process namespace: nothing outside can be meant.
+
+    /// Sends a signal to every process of this name inside the host.
+    pub fn signal(&self, process: &str, signal: &str) -> Result<()> {
+        let sent = self.run(&["pkill", &format!("-{signal}"), "-x", process])?;
+        ensure!(sent.code == 0, "no {process} runs on {}", self.name);
+        Ok(())
+    }
+
+    /// Whether a process of this name runs inside the host. One that only waits to be reaped does not.
+    pub fn is_running(&self, process: &str) -> Result<bool> {
+        Ok(self.run(&["pgrep", "-x", "-r", "D,R,S,T,t,I", process])?.code == 0)
+    }
+
+    // The agent.
+
+    /// Starts an agent by hand from a folder that `landfast cert issue agent` wrote.
+    pub fn run_agent(&self, identity: &Path) -> Result<()> {
+        let inside = self.path("/etc/landfast");
+        fs::create_dir_all(&inside)?;
+        for entry in fs::read_dir(identity)? {
+            let entry = entry?;
+            fs::copy(entry.path(), inside.join(entry.file_name()))?;
+        }
+        fs::copy(agent_binary()?, self.path("/usr/local/bin/landfast-agent"))?;
+        self.start_agent_with(&[
+            "/usr/local/bin/landfast-agent",
+            "run",
+            "--identity",
+            "/etc/landfast",
+            "--state",
+            "/var/lib/landfast",
+            "--listen",
+            &format!("{}:7219", self.address),
+            "--docker",
+            "unix:///run/docker.sock",
+        ])
+    }
+
+    fn start_agent_with(&self, words: &[&str]) -> Result<()> {
+        let (program, arguments) = words.split_first().context("a command has a program")?;
+        self.spawn("agent", self.command(program).args(arguments))?;
+        wait_until(&format!("the agent of {} listens", self.name), Duration::from_secs(20), || {
+            let listens = format!("ss -Htln sport = :7219 | grep -q '{}:7219\\|0.0.0.0:7219\\|\\*:7219'", self.address);
+            Ok(self.run(&["sh", "-c", &listens])?.code == 0)
+        })
+    }
+
+    /// Ends the agent as a crash does.
+    pub fn kill_agent(&self) -> Result<()> {
+        // How it was started is kept, for `start_agent`.
+        self.sh("tr '\\0' '\\n' < /proc/$(pgrep -o -x landfast-agent)/cmdline > /run/landfast-agent.cmdline")?;
+        self.signal("landfast-agent", "KILL")?;
+        wait_until("the agent is gone", Duration::from_secs(10), || Ok(!self.is_running("landfast-agent")?))
+    }
+
+    /// Starts the agent that `kill_agent` ended, as it was started before.
+    pub fn start_agent(&self) -> Result<()> {
+        let kept = fs::read_to_string(self.path("/run/landfast-agent.cmdline"))?;
+        let words: Vec<_> = kept.lines().collect();
+        self.start_agent_with(&words)
+    }
+
+    /// Stops the agent in its tracks, without its noticing.
+    pub fn freeze_agent(&self) -> Result<()> {
+        self.signal("landfast-agent", "STOP")
+    }
+
+    /// Lets it go on.
+    pub fn thaw_agent(&self) -> Result<()> {
+        self.signal("landfast-agent", "CONT")
+    }
+
+    // Between tests.
+
+    /// Makes the host as if nothing had ever been deployed to it. The engine keeps the lab's images.
+    pub(crate) fn empty(&self) -> Result<()> {
+        let alive = self.stage.lock().unwrap_or_else(std::sync::PoisonError::into_inner).is_alive();
+        ensure!(alive, "{} is gone", self.name);
+        self.heal()?;
+        self.sh(
+            "pkill -KILL -x landfast-agent; \
+             for id in $(docker ps -aq); do docker rm -fv $id; done >/dev/null; \
+             docker network ls -q --filter type=custom | xargs -r docker network rm >/dev/null; \
+             docker volume ls -q | xargs -r docker volume rm -f >/dev/null; \
+             nft list tables | grep landfast | while read -r table; do nft delete $table; done; \
+             ip -o link show type vxlan | cut -d: -f2 | while read -r link; do ip link del $link; done; \
+             find /var/lib/landfast -mindepth 1 -delete; \
+             rm -rf /etc/landfast /usr/local/bin/landfast* /etc/systemd/system/landfast* /run/landfast* /var/log/landfast*; \
+             true",
+        )?;
+        self.restore_images()
+    }
+
+    fn restore_images(&self) -> Result<()> {
+        let loaded = self.folder.join("loaded");
+        fs::create_dir_all(&loaded)?;
+        let wanted = Images::all()?;
+        let present: Vec<String> = self
+            .docker(&["image", "ls", "--format", "{{.Repository}}:{{.Tag}}"])?
+            .succeeds()?
+            .stdout
+            .lines()
+            .map(str::to_owned)
+            .collect();
+        for foreign in present.iter().filter(|image| !wanted.iter().any(|(reference, ..)| reference == *image)) {
+            self.docker(&["image", "rm", "-f", foreign])?;
+        }
+        for (reference, archive, key) in &wanted {
+            let stamp = loaded.join(reference.replace(['/', ':'], "-"));
+            let is_current = fs::read_to_string(&stamp).is_ok_and(|kept| kept == *key);
+            if !(is_current && present.contains(reference)) {
+                self.api().load(archive)?;
+                fs::write(&stamp, key)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies what the daemons said to the test's folder.
+    pub(crate) fn keep_logs(&self, folder: &Path) {
+        let target = folder.join(&self.name);
+        fs::create_dir_all(&target).ok();
+        for name in ["dockerd", "sshd", "agent"] {
+            fs::copy(self.log(name), target.join(format!("{name}.log"))).ok();
+        }
+        // An agent that was joined over SSH writes where its host keeps logs.
+        for folder in ["/var/log", "/var/lib/landfast"] {
+            let Ok(entries) = fs::read_dir(self.path(folder)) else { continue };
+            for entry in entries.flatten() {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                if name.ends_with(".log") && (name.contains("landfast") || name.contains("agent")) {
+                    fs::copy(entry.path(), target.join(format!("joined-{name}"))).ok();
+                }
+            }
+        }
+        if let Ok(containers) = self.docker(&["ps", "-a", "--no-trunc"]) {
+            fs::write(target.join("containers.txt"), containers.stdout).ok();
+        }
+    }
+}
+
+/// Containers of a lab that was cut short would be started again by the engine, before anybody can remove them.
+fn forget_containers(folder: &Path) -> Result<()> {
+    for log in ["dockerd", "sshd", "agent"] {
+        fs::remove_file(folder.join(format!("{log}.log"))).ok();
+    }
+    let Ok(containers) = fs::read_dir(folder.join("docker/containers")) else { return Ok(()) };
+    for container in containers {
+        let path = container?.path().join("hostconfig.json");
+        let Ok(text) = fs::read_to_string(&path) else { continue };
+        let Ok(mut settings) = serde_json::from_str::<serde_json::Value>(&text) else { continue };
+        if let Some(policy) = settings.pointer_mut("/RestartPolicy/Name") {
+            *policy = "no".into();
+            fs::write(&path, settings.to_string())?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,12 @@
+# The first moments of the LAN: a network namespace with nothing but a bridge. It ends when standard input does.
+set -eu
+
+cd /
+mount --make-rprivate /
+mount -t proc proc /proc
+ip link set lo up
+ip link add name lan type bridge
+ip addr add "$LAN_ADDRESS/24" dev lan
+ip link set lan up
+echo 'stage set'
+while read -r _; do :; done

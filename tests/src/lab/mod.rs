@@ -1,0 +1,150 @@
+//! Several real hosts on one machine, each with its own network, root file system, engine, sshd and agent.
+//!
+//! ```no_run
+//! # fn main() -> anyhow::Result<()> {
+//! use landfast_tests::lab::Lab;
+//!
+//! let lab = Lab::of(3)?;
+//! let fleet = lab.fleet("infra")?;
+//! fleet.join_all()?;
+//! fleet.landfast(&["up", "--yes"])?.succeeds()?;
+//! lab.host("beta")?.cut()?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A test process has one lab at a time: hosts stay up between its tests and are emptied for the next one. They end with
+//! the process, however it ends, because each waits for a pipe that the process holds.
+
+mod api;
+mod binaries;
+mod fleet;
+mod host;
+mod lan;
+mod output;
+mod place;
+mod stage;
+mod wait;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use anyhow::{Context, Result};
+
+pub use api::Api;
+pub use binaries::{agent_binary, coordinator_binary};
+pub use fleet::Fleet;
+pub use host::{EngineKind, Host};
+pub use lan::Lan;
+pub use output::Output;
+pub use place::{Images, cache, compose, workspace};
+pub use wait::{wait_for, wait_until};
+
+use place::Machine;
+
+/// The hosts in the order they are raised. Two with Debian 12's engine, one with a newer engine and the containerd store.
+const NAMES: [(&str, u8, EngineKind); 3] =
+    [("alpha", 11, EngineKind::Debian), ("beta", 12, EngineKind::Debian), ("gamma", 13, EngineKind::Newer)];
+
+static RAISED: Mutex<Option<Raised>> = Mutex::new(None);
+
+/// What stays up between the tests of one process. Fields end in this order: hosts before the LAN they are on.
+struct Raised {
+    hosts: BTreeMap<String, Host>,
+    lan: Lan,
+    machine: Machine,
+}
+
+/// The lab, held by one test.
+pub struct Lab {
+    raised: MutexGuard<'static, Option<Raised>>,
+    folder: PathBuf,
+}
+
+impl Lab {
+    /// A lab of the first `count` hosts: empty, but for the images.
+    ///
+    /// # Errors
+    /// Says what this machine lacks for a lab. A lab that cannot be raised is a failure, never a skip.
+    pub fn of(count: usize) -> Result<Self> {
+        let mut raised = RAISED.lock().unwrap_or_else(PoisonError::into_inner);
+        let folder = artifacts()?;
+        raise(&mut raised, count).with_context(|| format!("cannot raise a lab of {count} hosts"))?;
+        Ok(Self { raised, folder })
+    }
+
+    fn inner(&self) -> &Raised {
+        self.raised.as_ref().expect("a lab is only made of what was raised")
+    }
+
+    /// A host by name: alpha, beta or gamma.
+    pub fn host(&self, name: &str) -> Result<&Host> {
+        self.inner().hosts.get(name).with_context(|| format!("the lab has no host {name}"))
+    }
+
+    /// All hosts, in order of their names.
+    pub fn hosts(&self) -> impl Iterator<Item = &Host> {
+        self.inner().hosts.values()
+    }
+
+    /// The LAN between the hosts, where the coordinator runs.
+    pub fn lan(&self) -> &Lan {
+        &self.inner().lan
+    }
+
+    /// A copy of `tests/fleets/<name>`, with a coordinator of its own.
+    pub fn fleet(&self, name: &str) -> Result<Fleet<'_>> {
+        Fleet::copy(self, name)
+    }
+
+    /// Where this test's files and logs are, kept after it.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        let folder = self.folder.clone();
+        for host in self.hosts() {
+            host.keep_logs(&folder);
+        }
+    }
+}
+
+/// `target/lab/<test>`, made empty.
+fn artifacts() -> Result<PathBuf> {
+    let thread = std::thread::current();
+    let test = thread.name().unwrap_or("main").replace("::", "-");
+    let folder = place::target().join("lab").join(test);
+    if folder.exists() {
+        fs::remove_dir_all(&folder).with_context(|| format!("cannot empty {}", folder.display()))?;
+    }
+    fs::create_dir_all(&folder)?;
+    Ok(folder)
+}
+
+fn raise(slot: &mut Option<Raised>, count: usize) -> Result<()> {
+    if slot.is_none() {
+        let machine = Machine::claim()?;
+        let lan = Lan::raise(&machine)?;
+        *slot = Some(Raised { hosts: BTreeMap::new(), lan, machine });
+    }
+    let Some(Raised { hosts, lan, machine }) = slot else { unreachable!("it was just filled") };
+    // A host that cannot be emptied, or that a test broke, is thrown away and raised again.
+    hosts.retain(|_, host| host.empty().is_ok());
+    let wanted = NAMES.get(..count).with_context(|| format!("a lab has at most {} hosts", NAMES.len()))?;
+    let missing: Vec<_> = wanted.iter().filter(|(name, ..)| !hosts.contains_key(*name)).collect();
+    let (lan, machine) = (&*lan, &*machine);
+    let fresh: Result<Vec<Host>> = std::thread::scope(|scope| {
+        let raising: Vec<_> = missing
+            .iter()
+            .map(|(name, number, kind)| scope.spawn(move || Host::raise(machine, lan, name, *number, *kind)))
+            .collect();
+        raising.into_iter().map(|thread| thread.join().expect("raising a host does not panic")).collect()
+    });
+    hosts.extend(fresh?.into_iter().map(|host| (host.name().to_owned(), host)));
+    Ok(())
+}

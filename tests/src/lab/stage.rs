@@ -1,0 +1,95 @@
+//! A set of namespaces held open by one first process, and the ways in. It ends when this process lets go of the pipe.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use super::place::workspace;
+use super::wait::{wait_for, wait_until};
+
+pub(crate) struct Stage {
+    child: Child,
+    // The end of this pipe is the end of the namespaces.
+    alive: Option<ChildStdin>,
+    first: u32,
+}
+
+impl Stage {
+    /// Runs a script of this folder as the first process of new namespaces, until it has said "stage set". The lock is
+    /// held until the last process of the namespaces is gone: the next stage of that name waits for it.
+    pub(crate) fn set(namespaces: &[&str], script: &str, lock: &Path, environment: &[(&str, String)]) -> Result<Self> {
+        let script = workspace().join("tests/src/lab").join(script);
+        let mut child = Command::new("sh")
+            .args(["-c", "exec 9>\"$0\"; flock 9; exec unshare --pid --fork --kill-child \"$@\""])
+            .arg(lock)
+            .args(namespaces)
+            .args(["--", "tini", "--", "sh"])
+            .arg(script)
+            .envs(environment.iter().map(|(key, value)| (key, value)))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("cannot make namespaces")?;
+        let alive = child.stdin.take().context("standard input is a pipe")?;
+        let mut said = String::new();
+        BufReader::new(child.stdout.take().context("standard output is a pipe")?).read_line(&mut said)?;
+        if said.trim() != "stage set" {
+            drop(alive);
+            let output = child.wait_with_output()?;
+            bail!("cannot set up the namespaces: {}", String::from_utf8_lossy(&output.stderr).trim());
+        }
+        let first = wait_for("the namespaces have a first process", Duration::from_secs(5), || {
+            let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", child.id()))?;
+            Ok(children.split_whitespace().next().map(str::parse).transpose()?)
+        })?;
+        Ok(Self { child, alive: Some(alive), first })
+    }
+
+    /// The first process, as this machine numbers it.
+    pub(crate) fn first(&self) -> u32 {
+        self.first
+    }
+
+    /// A command that runs inside all of the namespaces.
+    pub(crate) fn command(&self, program: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command.args(["--target", &self.first.to_string(), "--mount", "--uts", "--net", "--pid", "--root", "--wd=/"]);
+        // This machine's own settings stay outside.
+        command.args([
+            "--",
+            "env",
+            "-i",
+            "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "HOME=/root",
+        ]);
+        command.args(["TERM=dumb", "LANG=C.UTF-8", program]);
+        command
+    }
+
+    /// A command of this machine's file system that runs inside the network only.
+    pub(crate) fn network_command(&self, program: &std::ffi::OsStr) -> Command {
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--net=/proc/{}/ns/net", self.first)).arg("--").arg(program);
+        command
+    }
+
+    pub(crate) fn is_alive(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        drop(self.alive.take());
+        let gone = wait_until("the namespaces are gone", Duration::from_secs(20), || Ok(!self.is_alive()));
+        if gone.is_err() {
+            // `--kill-child` takes the first process along, and that one everything else.
+            self.child.kill().ok();
+            self.child.wait().ok();
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Scenarios on real hosts. One process, one lab: the hosts stay up and are emptied between scenarios.
+
+mod lab_itself;
