@@ -118,7 +118,9 @@ impl<'a> Builder<'a> {
     /// The new container could not be started: the old one again, if it was this that stopped it.
     fn go_back(&mut self, name: &InstanceName, found: Found<'a>) {
         let (Some((new_id, new)), Some((id, previous))) = (found.current, found.previous) else { return };
-        let interrupted = !previous.state.is_up() && previous.finished_at >= new.created_at;
+        // One that has been started since the new one was made is back already, even if it has ended again.
+        let interrupted =
+            !previous.state.is_up() && previous.started_at < new.created_at && previous.finished_at >= new.created_at;
         let started =
             interrupted.then(|| self.step(Action::Start { instance: name.clone(), container: id.clone() }, []));
         self.discard(name, Some((new_id, new)), started);

@@ -177,6 +177,18 @@ impl Action {
         }
     }
 
+    /// The instance it is about, if it is about one.
+    pub fn instance(&self) -> Option<&InstanceName> {
+        match self {
+            Action::Create { instance, .. }
+            | Action::Start { instance, .. }
+            | Action::Stop { instance, .. }
+            | Action::Remove { instance, .. }
+            | Action::Rename { instance, .. } => Some(instance),
+            _ => None,
+        }
+    }
+
     /// One word for reports and logs.
     pub fn verb(&self) -> &'static str {
         match self {

@@ -44,7 +44,10 @@ pub(super) fn dependencies(plan: &mut Plan, desired: &Desired, observed: &Observ
         .collect();
     let mut held_back = BTreeSet::new();
     for (name, position) in &starts {
-        let Some(instance) = desired.instances.get(name).filter(|_| from_rest(name, observed)) else { continue };
+        let Some(instance) = desired.instances.get(name) else { continue };
+        if !from_rest(name, &instance.digest, observed) {
+            continue;
+        }
         for dependency in &instance.depends_on {
             let others = desired
                 .instances
@@ -71,9 +74,10 @@ pub(super) fn dependencies(plan: &mut Plan, desired: &Desired, observed: &Observ
     drop_steps(plan, held_back);
 }
 
-/// No container of the instance is up: it does not replace anything.
-fn from_rest(name: &InstanceName, observed: &Observed) -> bool {
-    !containers(name, observed).any(|container| container.state.is_up())
+/// The instance does not run, nor did it until it was stopped to be replaced: then waiting would only prolong that.
+fn from_rest(name: &InstanceName, digest: &str, observed: &Observed) -> bool {
+    !containers(name, observed)
+        .any(|container| container.state.is_up() || (container.digest != digest && container.state == State::Exited))
 }
 
 fn containers<'a>(name: &'a InstanceName, observed: &'a Observed) -> impl Iterator<Item = &'a Container> {
@@ -114,7 +118,8 @@ fn come_so_far(name: &InstanceName, condition: Condition, observed: &Observed, s
     let well = containers(name, observed)
         .any(|container| container.state.is_up() && matches!(container.health, Health::None | Health::Healthy));
     match condition {
-        Condition::Started if up || (done && !starts) => Come::Yes,
+        // Started once is started, however it ended.
+        Condition::Started if up || ((done || failed) && !starts) => Come::Yes,
         Condition::Started if starts => Come::AfterStart,
         Condition::Healthy if well => Come::Yes,
         Condition::Completed if done && !starts => Come::Yes,
@@ -130,22 +135,25 @@ fn drop_steps(plan: &mut Plan, mut dropped: BTreeSet<usize>) {
     if dropped.is_empty() {
         return;
     }
+    let waiting = &mut plan.waiting;
     // A start may come after one with a higher position, so once through is not enough.
     loop {
         let before = dropped.len();
         for (position, step) in plan.steps.iter().enumerate() {
-            if step.after.iter().any(|earlier| dropped.contains(earlier)) {
-                dropped.insert(position);
+            if step.after.is_disjoint(&dropped) || !dropped.insert(position) {
+                continue;
+            }
+            if let Action::Start { instance, .. } = &step.action {
+                let others = step.after.iter().filter(|earlier| dropped.contains(earlier));
+                let hopeless = others
+                    .filter_map(|earlier| waiting.get(plan.steps[*earlier].action.instance()?))
+                    .any(|other| other.hopeless);
+                let reason = "waits for another that waits".to_owned();
+                waiting.entry(instance.clone()).or_insert(Waiting { reason, hopeless });
             }
         }
         if dropped.len() == before {
             break;
-        }
-    }
-    for (position, step) in plan.steps.iter().enumerate() {
-        if let (true, Action::Start { instance, .. }) = (dropped.contains(&position), &step.action) {
-            let reason = "waits for another that waits".to_owned();
-            plan.waiting.entry(instance.clone()).or_insert(Waiting { reason, hopeless: false });
         }
     }
     let kept: Vec<usize> = (0..plan.steps.len()).filter(|position| !dropped.contains(position)).collect();
