@@ -7,6 +7,10 @@ use ipnet::Ipv4Net;
 
 use crate::{Diagnostics, Location};
 
+mod check;
+mod parse;
+mod reader;
+
 /// Where an agent listens unless `landfast.toml` says otherwise.
 pub const AGENT_PORT: u16 = 7219;
 
@@ -24,10 +28,21 @@ pub struct Fleet {
 }
 
 impl Fleet {
+    /// The fleet network that a compose network is, by its engine's name or by its key.
+    pub fn network_of(&self, name: &str, key: &str) -> Option<(&str, &FleetNetwork)> {
+        let found = self.networks.get_key_value(name).or_else(|| self.networks.get_key_value(key));
+        found.map(|(name, network)| (name.as_str(), network))
+    }
+
     /// Reads `landfast.toml`; `file_name` is only for messages.
     pub fn parse(file_name: &str, text: &str) -> Result<Self, Diagnostics> {
-        let _ = (file_name, text);
-        Ok(Self::default())
+        let (fleet, mut mistakes) = parse::parse(file_name, text);
+        // A host that could not be read is not missing: what keys say together counts once each says something.
+        if mistakes.is_empty() {
+            mistakes = check::check(&fleet);
+        }
+        mistakes.sort_by(|a, b| a.location.cmp(&b.location));
+        if mistakes.is_empty() { Ok(fleet) } else { Err(Diagnostics(mistakes)) }
     }
 }
 

@@ -1,0 +1,218 @@
+//! From the text of `landfast.toml` to a fleet: what each key says. What keys say together is [`super::check`]'s.
+use std::collections::BTreeMap;
+
+use ipnet::Ipv4Net;
+use toml::de::DeTable;
+
+use super::reader::{Field, Reader, Table};
+use super::{AGENT_PORT, Fleet, FleetNetwork, Host, Placement, PlacementRule, Publish, StackConfig};
+use crate::Diagnostic;
+
+/// VXLAN takes 50 bytes of the usual 1500.
+const MTU: u32 = 1450;
+
+/// All that could be read, and all that was wrong.
+pub(super) fn parse(file_name: &str, text: &str) -> (Fleet, Vec<Diagnostic>) {
+    let parsed = DeTable::parse(text);
+    let mut reader = Reader::new(file_name, text);
+    let mut fleet = Fleet::default();
+    match &parsed {
+        Ok(document) => read(&mut reader, Table::root(document.get_ref()), &mut fleet),
+        Err(error) => {
+            let message = error.message().trim_end().to_owned();
+            reader.mistake(&error.span().unwrap_or(0..0), "", format!("not TOML: {message}"));
+        }
+    }
+    (fleet, reader.mistakes)
+}
+
+fn read<'t>(reader: &mut Reader<'t>, root: Table<'t>, fleet: &mut Fleet) {
+    for section in reader.known("", root, &["fleet", "networks", "hosts", "stacks"]) {
+        let Some(table) = reader.table(&section) else { continue };
+        match section.name() {
+            "fleet" => read_fleet(reader, table, fleet),
+            "networks" => fleet.networks = entries(reader, &section, table, read_network),
+            "hosts" => fleet.hosts = entries(reader, &section, table, read_host),
+            _ => fleet.stacks = entries(reader, &section, table, read_stack),
+        }
+    }
+    if fleet.name.is_empty() && reader.mistakes.is_empty() {
+        reader.mistake(&(0..0), "fleet.name", "the fleet has no name: write name = \"home\" under [fleet]");
+    }
+}
+
+fn read_fleet<'t>(reader: &mut Reader<'t>, table: Table<'t>, fleet: &mut Fleet) {
+    for field in reader.known("fleet", table, &["name"]) {
+        let Some(name) = reader.text(&field) else { continue };
+        if !is_label(&name) {
+            reader.mistake_at(&field, format!("{name:?} is no name: lower-case letters, digits and -, 63 at most"));
+        }
+        fleet.name = name;
+    }
+}
+
+type ReadEntry<'t, T> = fn(&mut Reader<'t>, &Field<'t>, Table<'t>) -> Option<T>;
+
+/// A table of named tables: `[hosts.alpha]`, `[hosts.beta]`.
+fn entries<'t, T>(
+    reader: &mut Reader<'t>,
+    section: &Field<'t>,
+    table: Table<'t>,
+    read: ReadEntry<'t, T>,
+) -> BTreeMap<String, T> {
+    let mut entries = BTreeMap::new();
+    for field in reader.fields(&section.path, table) {
+        let name = field.path[section.path.len() + 1..].to_owned();
+        if !is_name(&name) || (section.path == "hosts" && !is_label(&name)) {
+            reader.mistake_at(&field, format!("{name:?} is no name: lower-case letters, digits and -, 63 at most"));
+            continue;
+        }
+        let entry = reader.table(&field).and_then(|table| read(reader, &field, table));
+        entries.extend(entry.map(|entry| (name, entry)));
+    }
+    entries
+}
+
+fn read_network<'t>(reader: &mut Reader<'t>, at: &Field<'t>, table: Table<'t>) -> Option<FleetNetwork> {
+    let (mut subnet, mut auto, mut gateways, mut mtu) = (None, None, None, MTU);
+    for field in reader.known(&at.path, table, &["subnet", "auto", "gateways", "mtu"]) {
+        match field.name() {
+            "subnet" => subnet = Some(read_subnet(reader, &field)?),
+            "auto" => auto = Some(read_subnet(reader, &field)?),
+            "gateways" => gateways = Some(read_subnet(reader, &field)?),
+            _ => mtu = reader.number(&field)?,
+        }
+    }
+    let Some(subnet) = subnet else {
+        return reader.refuse(at, "the network has no subnet: write subnet = \"172.19.0.0/16\"");
+    };
+    if subnet.prefix_len() > 26 {
+        return reader.refuse(at, format!("{subnet} is too small: a fleet network is a /26 or larger"));
+    }
+    let location = reader.location(&at.span);
+    let auto = auto.unwrap_or_else(|| last(subnet, 1));
+    let gateways = gateways.unwrap_or_else(|| last(subnet, if subnet.prefix_len() <= 16 { 8 } else { 2 }));
+    Some(FleetNetwork { subnet, auto, gateways, mtu, location })
+}
+
+/// The last of the 2^bits equal parts of a subnet.
+fn last(subnet: Ipv4Net, bits: u8) -> Ipv4Net {
+    let parts = subnet.subnets(subnet.prefix_len() + bits);
+    parts.ok().and_then(Iterator::last).unwrap_or(subnet)
+}
+
+fn read_subnet<'t>(reader: &mut Reader<'t>, field: &Field<'t>) -> Option<Ipv4Net> {
+    let subnet: Ipv4Net = reader.parsed(field, "an IPv4 subnet, as 172.19.0.0/16")?;
+    if subnet.trunc() == subnet {
+        return Some(subnet);
+    }
+    reader.refuse(field, format!("{subnet} is an address in a subnet: did you mean {}?", subnet.trunc()))
+}
+
+fn read_host<'t>(reader: &mut Reader<'t>, at: &Field<'t>, table: Table<'t>) -> Option<Host> {
+    let (mut address, mut port, mut labels) = (None, AGENT_PORT, BTreeMap::new());
+    for field in reader.known(&at.path, table, &["address", "port", "labels"]) {
+        match field.name() {
+            "address" => address = Some(reader.parsed(&field, "an IPv4 address, as 192.168.2.201")?),
+            "port" => match reader.number(&field).map(u16::try_from) {
+                Some(Ok(number)) if number > 0 => port = number,
+                _ => return reader.refuse(&field, "a port is a number from 1 to 65535"),
+            },
+            _ => {
+                let table = reader.table(&field)?;
+                for label in reader.fields(&field.path, table) {
+                    let value = reader.text(&label)?;
+                    labels.insert(label.path[field.path.len() + 1..].to_owned(), value);
+                }
+            }
+        }
+    }
+    let location = reader.location(&at.span);
+    match address {
+        Some(address) => Some(Host { address, port, labels, location }),
+        None => reader.refuse(at, "the host has no address: write address = \"192.168.2.201\""),
+    }
+}
+
+fn read_stack<'t>(reader: &mut Reader<'t>, at: &Field<'t>, table: Table<'t>) -> Option<StackConfig> {
+    let mut stack = StackConfig {
+        path: at.name().into(),
+        files: Vec::new(),
+        env: None,
+        profiles: Vec::new(),
+        place: BTreeMap::new(),
+        publish: BTreeMap::new(),
+        location: reader.location(&at.span),
+    };
+    for field in reader.known(&at.path, table, &["path", "files", "env", "profiles", "place", "publish"]) {
+        match field.name() {
+            "path" => stack.path = reader.text(&field).unwrap_or_default().into(),
+            "files" => stack.files = reader.texts(&field).unwrap_or_default().into_iter().map(Into::into).collect(),
+            "env" => stack.env = reader.text(&field),
+            "profiles" => stack.profiles = reader.texts(&field).unwrap_or_default(),
+            "place" => stack.place = services(reader, &field, read_placement),
+            _ => stack.publish = services(reader, &field, read_publish),
+        }
+    }
+    Some(stack)
+}
+
+/// A table of services, `*` for those that are not named.
+fn services<'t, T>(
+    reader: &mut Reader<'t>,
+    field: &Field<'t>,
+    read: fn(&mut Reader<'t>, &Field<'t>) -> Option<T>,
+) -> BTreeMap<String, T> {
+    let mut services = BTreeMap::new();
+    let Some(table) = reader.table(field) else { return services };
+    for service in reader.fields(&field.path, table) {
+        let name = service.path[field.path.len() + 1..].to_owned();
+        services.extend(read(reader, &service).map(|value| (name, value)));
+    }
+    services
+}
+
+fn read_placement<'t>(reader: &mut Reader<'t>, field: &Field<'t>) -> Option<Placement> {
+    let location = reader.location(&field.span);
+    let rule = if field.is_list() {
+        PlacementRule::Hosts(reader.texts(field)?)
+    } else if field.is_table() {
+        let table = reader.table(field)?;
+        read_label(reader, field, table)?
+    } else {
+        PlacementRule::Hosts(vec![reader.text(field)?])
+    };
+    Some(Placement { rule, location })
+}
+
+fn read_label<'t>(reader: &mut Reader<'t>, at: &Field<'t>, table: Table<'t>) -> Option<PlacementRule> {
+    let fields = reader.known(&at.path, table, &["label"]);
+    let Some(field) = fields.first() else {
+        return reader.refuse(at, "expected a host, a list of hosts, or { label = \"disk=ssd\" }");
+    };
+    let text = reader.text(field)?;
+    match text.split_once('=') {
+        Some((key, value)) => Some(PlacementRule::Label { key: key.trim().into(), value: value.trim().into() }),
+        None => reader.refuse(field, format!("{text:?} is no label: expected key=value")),
+    }
+}
+
+fn read_publish<'t>(reader: &mut Reader<'t>, field: &Field<'t>) -> Option<Publish> {
+    match reader.text(field)?.as_str() {
+        "loopback" => Some(Publish::Loopback),
+        "lan" => Some(Publish::Lan),
+        "all" => Some(Publish::All),
+        other => reader.refuse(field, format!("{other:?}: expected \"loopback\", \"lan\" or \"all\"")),
+    }
+}
+
+/// A part of a DNS name, as hosts and the fleet become parts of certificates' names.
+fn is_label(name: &str) -> bool {
+    is_name(name) && name.len() <= 63 && !name.contains(['_', '.'])
+}
+
+/// What Compose and the engine take as a name.
+fn is_name(name: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
+    name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit()) && name.chars().all(allowed)
+}
