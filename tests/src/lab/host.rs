@@ -131,7 +131,7 @@ impl Host {
 
     /// How a person enters the host from this machine.
     pub fn way_in(&self) -> String {
-        format!("nsenter --target {} --mount --uts --net --pid --root --wd=/", self.first)
+        format!("nsenter --target {} --mount --uts --net --pid --root --wdns=/", self.first)
     }
 
     /// A command inside the host.

@@ -57,7 +57,7 @@ impl Stage {
     /// A command that runs inside all of the namespaces.
     pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new("nsenter");
-        command.args(["--target", &self.first.to_string(), "--mount", "--uts", "--net", "--pid", "--root", "--wd=/"]);
+        command.args(["--target", &self.first.to_string(), "--mount", "--uts", "--net", "--pid", "--root", "--wdns=/"]);
         // This machine's own settings stay outside.
         command.args([
             "--",
