@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# Everything that must hold before a change goes in: format, lints, licences, units, then scenarios on the lab.
+#   tests/run.sh                  all of it
+#   tests/run.sh scenarios [NAME] the scenarios alone, or those whose name has NAME in it
+# Exits with 0 only when nothing failed. Needs Debian 12, root, and cargo.
+set -uo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+cd "$here/.." || exit 1
+cache=${LANDFAST_CACHE:-$PWD/target/lab-cache}
+only=${1:-all}
+failed=()
+
+# Runs one part, and remembers when it failed: one run tells everything that is wrong.
+part() {
+  local name=$1
+  shift
+  printf '\n== %s\n' "$name"
+  if "$@"; then return; fi
+  failed+=("$name")
+  printf '== %s: FAILED\n' "$name"
+}
+
+# The database of advisories lives on the network; a closed one is no fault of the change.
+licences_and_advisories() {
+  local deny
+  if deny=$(command -v cargo-deny); then :; else
+    deny=$cache/cargo/bin/cargo-deny
+    [ -x "$deny" ] || (cd / && cargo install --quiet --locked --root "$cache/cargo" cargo-deny) || return 1
+  fi
+  "$deny" --workspace check bans licenses sources || return 1
+  local report
+  if report=$("$deny" --workspace check advisories 2>&1); then
+    echo 'advisories: checked, none'
+  elif grep -qi -e 'failed to fetch advisory database' -e 'failed to acquire' -e 'unable to fetch' -e 'error sending request' <<<"$report"; then
+    echo 'advisories: NOT checked, their database cannot be reached from here'
+  else
+    printf '%s\n' "$report"
+    return 1
+  fi
+}
+
+scenarios() {
+  cargo build --workspace --bins && cargo test -p landfast-tests --test scenarios -- --test-threads=1 "$@"
+}
+
+"$here/setup.sh" || exit 1
+if [ "$only" = scenarios ]; then
+  shift
+  part scenarios scenarios "$@"
+else
+  part format cargo fmt --all --check
+  part lints cargo clippy --workspace --all-targets --quiet -- -D warnings
+  part 'licences and advisories' licences_and_advisories
+  part units cargo test --workspace --exclude landfast-tests
+  part 'units of the tests themselves' cargo test -p landfast-tests --lib --bins --test house
+  part scenarios scenarios
+fi
+
+echo
+if [ ${#failed[@]} = 0 ]; then
+  echo 'run: everything passed'
+else
+  printf 'run: failed: %s\n' "${failed[@]}"
+  exit 1
+fi
