@@ -23,7 +23,7 @@ pub enum Found {
         /// Whether it holds something at a path that is not among those surveyed.
         foreign: bool,
     },
-    /// A device, a socket, a pipe.
+    /// What no bundle brought: a device, a socket, a pipe, a file of another size.
     Other,
 }
 
@@ -304,6 +304,15 @@ impl Planner<'_> {
 }
 
 impl Step {
+    /// What it changes.
+    #[must_use]
+    pub fn path(&self) -> &TreePath {
+        match self {
+            Self::Remove(path) | Self::RemoveFolder(path) | Self::MakeFolder(path, _) | Self::SetMode(path, _) => path,
+            Self::Write { path, .. } | Self::Link { path, .. } => path,
+        }
+    }
+
     fn removes(&self) -> Option<&TreePath> {
         match self {
             Self::Remove(path) | Self::RemoveFolder(path) => Some(path),

@@ -1,0 +1,45 @@
+//! What can go wrong with a blob, and what to do about it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use landfast_agent_core::tree::{Digest, Invalid};
+
+use super::manifest::ManifestError;
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BlobError {
+    #[error(transparent)]
+    Name(#[from] Invalid),
+    #[error("blob {0} is not here")]
+    Absent(Digest),
+    #[error("blob {0} was damaged on this host's disk and is dropped: run the same again to bring it anew")]
+    Damaged(Digest),
+    #[error("the bytes brought are not blob {0}")]
+    Mismatch(Digest),
+    #[error("blob {digest} was announced with {size} bytes and {got} came")]
+    Size { digest: Digest, size: u64, got: u64 },
+    #[error("blob {digest} has {size} bytes, more than the {limit} allowed")]
+    TooLarge { digest: Digest, size: u64, limit: u64 },
+    #[error("no room on this host's disk for blob {digest} of {size} bytes: free some and run the same again")]
+    NoRoom { digest: Digest, size: u64 },
+    #[error("manifest {digest} is refused")]
+    Manifest { digest: Digest, source: ManifestError },
+    #[error("{path}")]
+    Io { path: PathBuf, source: io::Error },
+}
+
+impl BlobError {
+    pub(super) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { path, source }
+    }
+
+    /// A full disk is what an operator can do something about: told apart from all else.
+    pub(super) fn write(digest: &Digest, size: u64, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::NoRoom { digest: digest.clone(), size },
+            _ => Self::Io { path: digest.as_str().into(), source },
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! One blob on its way in: written beside the store, verified as it comes, and part of the store once it is whole.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+
+use landfast_agent_core::tree::Digest;
+use rustix::fs::FallocateFlags;
+
+use super::{BlobError, BlobStore, make_folder};
+
+/// The largest blob taken.
+const BLOB_MAX: u64 = 16 << 30;
+
+/// Dropped unfinished, it leaves nothing behind.
+#[derive(Debug)]
+pub(crate) struct Incoming {
+    store: BlobStore,
+    digest: Digest,
+    size: u64,
+    got: u64,
+    hasher: blake3::Hasher,
+    /// `None` when the store has the blob already, and the bytes are only counted and verified.
+    staged: Option<Staged>,
+}
+
+#[derive(Debug)]
+struct Staged {
+    file: File,
+    path: PathBuf,
+}
+
+impl Incoming {
+    pub(super) fn begin(store: &BlobStore, digest: Digest, size: u64) -> Result<Self, BlobError> {
+        if size > BLOB_MAX {
+            return Err(BlobError::TooLarge { digest, size, limit: BLOB_MAX });
+        }
+        let staged = if store.has(&digest, Some(size)) { None } else { Some(Staged::begin(store, &digest, size)?) };
+        Ok(Self { store: store.clone(), digest, size, got: 0, hasher: blake3::Hasher::new(), staged })
+    }
+
+    /// Takes the next bytes.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), BlobError> {
+        self.got += bytes.len() as u64;
+        if self.got > self.size {
+            return Err(self.wrong_size());
+        }
+        self.hasher.update(bytes);
+        match &mut self.staged {
+            Some(staged) => (staged.file.write_all(bytes)).map_err(|e| BlobError::write(&self.digest, self.size, e)),
+            None => Ok(()),
+        }
+    }
+
+    /// Verifies and keeps the blob; durable when this returns. Whether it was not here before.
+    pub(crate) fn finish(self) -> Result<bool, BlobError> {
+        if self.got != self.size {
+            return Err(self.wrong_size());
+        }
+        if self.hasher.finalize().to_hex().as_str() != self.digest.as_str() {
+            return Err(BlobError::Mismatch(self.digest));
+        }
+        match &self.staged {
+            Some(staged) => self.keep(staged).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    fn keep(&self, staged: &Staged) -> Result<(), BlobError> {
+        let path = self.store.path(&self.digest);
+        let folder = path.parent().unwrap_or(&self.store.root);
+        let keep = || {
+            staged.file.sync_all()?;
+            if !folder.exists() {
+                make_folder(folder)?;
+                File::open(&self.store.root)?.sync_all()?;
+            }
+            fs::rename(&staged.path, &path)?;
+            File::open(folder)?.sync_all()
+        };
+        keep().map_err(|source| BlobError::write(&self.digest, self.size, source))
+    }
+
+    fn wrong_size(&self) -> BlobError {
+        BlobError::Size { digest: self.digest.clone(), size: self.size, got: self.got }
+    }
+}
+
+impl Staged {
+    /// Takes the room at once, so that a full disk is known before the bytes have travelled.
+    fn begin(store: &BlobStore, digest: &Digest, size: u64) -> Result<Self, BlobError> {
+        let path = store.next_incoming();
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        let file = file.map_err(|source| BlobError::write(digest, size, source))?;
+        let staged = Self { file, path };
+        match rustix::fs::fallocate(&staged.file, FallocateFlags::empty(), 0, size) {
+            Err(full @ (rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT)) => {
+                Err(BlobError::write(digest, size, full.into()))
+            }
+            // Size 0, or a file system that cannot: writing will tell.
+            _ => Ok(staged),
+        }
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        match fs::remove_file(&self.path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {} // Renamed into the store.
+            Err(error) => tracing::warn!(path = %self.path.display(), %error, "unfinished blob not removed"),
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! From a manifest's bytes to a [`Manifest`], with limits: what is refused here never reaches the disk.
+
+use landfast_agent_core::tree::{Content, Digest, Entry, Invalid, LinkTarget, Manifest, Mode, TreePath};
+use landfast_proto::v1;
+use prost::Message;
+
+/// The most paths a bundle may have.
+const ENTRIES_MAX: usize = 250_000;
+/// `Manifest.entries` on the wire: field 1, length-delimited. There is no other field.
+const ENTRY_TAG: u8 = 1 << 3 | 2;
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ManifestError {
+    #[error("it holds something else than entries: it is of a newer Landfast, or not a manifest")]
+    Unknown,
+    #[error("it cannot be read")]
+    Encoding(#[from] prost::DecodeError),
+    #[error("it has more than {ENTRIES_MAX} entries")]
+    TooMany,
+    #[error("{0}: has no content")]
+    Empty(String),
+    #[error(transparent)]
+    Invalid(#[from] Invalid),
+}
+
+/// Entry by entry, so that two bytes on the wire cannot become a hundred in memory ten million times.
+pub(super) fn decode(mut bytes: &[u8]) -> Result<Manifest, ManifestError> {
+    let mut entries = Vec::new();
+    while let Some((&tag, rest)) = bytes.split_first() {
+        if tag != ENTRY_TAG {
+            return Err(ManifestError::Unknown);
+        }
+        if entries.len() == ENTRIES_MAX {
+            return Err(ManifestError::TooMany);
+        }
+        bytes = rest;
+        entries.push(entry(v1::Entry::decode_length_delimited(&mut bytes)?)?);
+    }
+    Ok(Manifest::new(entries)?)
+}
+
+fn entry(entry: v1::Entry) -> Result<(TreePath, Entry), ManifestError> {
+    use v1::entry::Content as Wire;
+    let path = TreePath::parse(&entry.path).map_err(Invalid::from)?;
+    let content = match entry.content {
+        Some(Wire::File(file)) => Content::File { digest: Digest::parse(&file.digest)?, size: file.size },
+        Some(Wire::Link(target)) => Content::Link(LinkTarget::parse(&path, &target)?),
+        Some(Wire::Folder(_)) => Content::Folder,
+        None => return Err(ManifestError::Empty(entry.path)),
+    };
+    Ok((path, Entry { mode: mode(&entry.path, entry.mode, &content)?, content }))
+}
+
+/// A link has no mode of its own: whatever is given for one says nothing.
+fn mode(path: &str, mode: u32, content: &Content) -> Result<Mode, Invalid> {
+    if matches!(content, Content::Link(_)) { Ok(Mode::FOLDER) } else { Mode::parse(path, mode) }
+}

@@ -1,0 +1,156 @@
+//! Owns the blob store: contents under `<state>/blobs`, each named by the BLAKE3 digest of its bytes.
+//!
+//! A blob is there whole or not at all: it is received beside the store, verified, synced and renamed. What is read for
+//! use is verified again, and a blob that the disk has damaged is dropped, so that it counts as missing and is brought
+//! anew.
+
+mod error;
+mod incoming;
+mod manifest;
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use landfast_agent_core::tree::{Digest, Manifest};
+
+pub(crate) use error::BlobError;
+pub(crate) use incoming::Incoming;
+
+/// Blobs hold secrets of stacks: nobody but root reads them.
+const FOLDER_MODE: u32 = 0o700;
+/// A manifest is read into memory; this is some 300,000 files.
+const MANIFEST_MAX: u64 = 32 << 20;
+
+/// A handle on the store; clones share it.
+#[derive(Clone, Debug)]
+pub(crate) struct BlobStore {
+    root: Arc<Path>,
+    /// Names the next file in `incoming`.
+    next: Arc<AtomicU64>,
+}
+
+impl BlobStore {
+    /// Opens the store in the agent's state folder, making it if need be. What was being received when the agent ended
+    /// is dropped.
+    pub(crate) fn open(state_dir: &Path) -> Result<Self, BlobError> {
+        let root = state_dir.join("blobs");
+        let store = Self { root: root.into(), next: Arc::default() };
+        let incoming = store.incoming();
+        if incoming.exists() {
+            fs::remove_dir_all(&incoming).map_err(BlobError::io(&incoming))?;
+        }
+        make_folder(&incoming).map_err(BlobError::io(&incoming))?;
+        Ok(store)
+    }
+
+    /// Which of these are not here.
+    pub(crate) fn missing_blobs(&self, digests: &[String]) -> Result<Vec<String>, BlobError> {
+        select(digests, |digest| Ok(!self.has(digest, None)))
+    }
+
+    /// Which of these manifests are not here with every blob they name.
+    pub(crate) fn missing_manifests(&self, digests: &[String]) -> Result<Vec<String>, BlobError> {
+        select(digests, |digest| match self.manifest(digest) {
+            Ok(manifest) => Ok(manifest.blobs().into_iter().any(|(digest, size)| !self.has(digest, Some(size)))),
+            Err(BlobError::Absent(_) | BlobError::Damaged(_)) => Ok(true),
+            Err(error) => Err(error),
+        })
+    }
+
+    /// Begins to receive a blob.
+    pub(crate) fn receive(&self, digest: &str, size: u64) -> Result<Incoming, BlobError> {
+        Incoming::begin(self, Digest::parse(digest)?, size)
+    }
+
+    /// Opens a blob to be sent; who receives it verifies it.
+    pub(crate) fn file(&self, digest: &str) -> Result<File, BlobError> {
+        self.open_blob(&Digest::parse(digest)?)
+    }
+
+    /// Reads and checks a bundle's manifest.
+    pub(crate) fn manifest(&self, digest: &Digest) -> Result<Manifest, BlobError> {
+        let mut bytes = Vec::new();
+        self.copy(digest, MANIFEST_MAX, &mut bytes)?;
+        manifest::decode(&bytes).map_err(|source| BlobError::Manifest { digest: digest.clone(), source })
+    }
+
+    /// Copies a blob of at most `limit` bytes, verified: on an error, what was written is not the blob.
+    pub(crate) fn copy(&self, digest: &Digest, limit: u64, to: &mut impl Write) -> Result<(), BlobError> {
+        let mut from = self.open_blob(digest)?;
+        let size = from.metadata().map_err(BlobError::io(&self.path(digest)))?.len();
+        if size > limit {
+            return Err(BlobError::TooLarge { digest: digest.clone(), size, limit });
+        }
+        let mut hasher = blake3::Hasher::new();
+        let mut buffer = vec![0; 256 << 10];
+        loop {
+            let read = match from.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(read) => read,
+                Err(source) if source.kind() == io::ErrorKind::Interrupted => continue,
+                Err(source) => return Err(BlobError::io(&self.path(digest))(source)),
+            };
+            hasher.update(&buffer[..read]);
+            to.write_all(&buffer[..read]).map_err(|source| BlobError::write(digest, size, source))?;
+        }
+        if hasher.finalize().to_hex().as_str() == digest.as_str() { Ok(()) } else { Err(self.drop_damaged(digest)) }
+    }
+
+    fn drop_damaged(&self, digest: &Digest) -> BlobError {
+        tracing::warn!(%digest, "blob damaged on the disk, dropped");
+        match fs::remove_file(self.path(digest)) {
+            Ok(()) => BlobError::Damaged(digest.clone()),
+            Err(source) => BlobError::io(&self.path(digest))(source),
+        }
+    }
+
+    fn open_blob(&self, digest: &Digest) -> Result<File, BlobError> {
+        let path = self.path(digest);
+        File::open(&path).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => BlobError::Absent(digest.clone()),
+            _ => BlobError::io(&path)(source),
+        })
+    }
+
+    /// Whether the blob is here, with the size it must have where that is known.
+    fn has(&self, digest: &Digest, size: Option<u64>) -> bool {
+        fs::metadata(self.path(digest))
+            .is_ok_and(|found| found.is_file() && size.is_none_or(|size| found.len() == size))
+    }
+
+    fn path(&self, digest: &Digest) -> PathBuf {
+        self.root.join(&digest.as_str()[..2]).join(digest.as_str())
+    }
+
+    fn incoming(&self) -> PathBuf {
+        self.root.join("incoming")
+    }
+
+    fn next_incoming(&self) -> PathBuf {
+        self.incoming().join(self.next.fetch_add(1, Ordering::Relaxed).to_string())
+    }
+}
+
+fn select(
+    digests: &[String],
+    mut is_missing: impl FnMut(&Digest) -> Result<bool, BlobError>,
+) -> Result<Vec<String>, BlobError> {
+    let mut missing = Vec::new();
+    for digest in digests {
+        if is_missing(&Digest::parse(digest)?)? {
+            missing.push(digest.clone());
+        }
+    }
+    Ok(missing)
+}
+
+fn make_folder(path: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,255 @@
+//! Owns the live trees: `<state>/stacks/<stack>/live`, one for each stack, made to be the stack's bundle.
+//!
+//! What to do to which file is decided by [`landfast_agent_core::tree`]. Here it is carried out so that a crash at any
+//! moment is finished by planning again: all new files are staged beside the tree first, then the journal says what is
+//! under way, then each file is put in place by one rename, then the journal says it is done.
+
+mod error;
+mod journal;
+mod live;
+mod staging;
+mod survey;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use landfast_agent_core::tree::{Digest, Manifest, Step, Survey, TreePath, drift, plan, survey_paths};
+
+use crate::blobs::BlobStore;
+
+pub(crate) use error::TreeError;
+use journal::Journal;
+use live::LiveTree;
+use staging::Staging;
+use survey::HashCache;
+
+/// All live trees of this host. One change at a time; a shared handle is enough.
+#[derive(Debug)]
+pub(crate) struct Trees {
+    root: PathBuf,
+    blobs: BlobStore,
+    memory: Mutex<Memory>,
+}
+
+/// What saves reading every file again each time a tree is looked at.
+#[derive(Debug, Default)]
+struct Memory {
+    hashes: BTreeMap<String, HashCache>,
+    manifests: BTreeMap<String, (Digest, Arc<Manifest>)>,
+}
+
+/// What [`Trees::apply`] and [`Trees::remove`] left on purpose.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Left {
+    /// Files of the bundle that were changed on the host and that the bundle does not change.
+    pub(crate) drift: Vec<String>,
+    /// Files that were changed on the host and that the bundle no longer has.
+    pub(crate) kept: Vec<String>,
+}
+
+impl Trees {
+    /// Opens the trees in the agent's state folder and finishes what a crash interrupted. A tree that cannot be finished
+    /// now, on a full disk for one, stays unfinished: [`Trees::observe`] says so, [`Trees::apply`] tries again.
+    pub(crate) fn open(state_dir: &Path, blobs: BlobStore) -> Result<Self, TreeError> {
+        let root = state_dir.join("stacks");
+        make_folder(&root, 0o700)?;
+        let trees = Self { root, blobs, memory: Mutex::default() };
+        for stack in trees.folders()? {
+            if let Err(error) = trees.recover(&stack) {
+                tracing::warn!(stack, error = &error as &dyn std::error::Error, "live tree not recovered");
+            }
+        }
+        Ok(trees)
+    }
+
+    fn recover(&self, stack: &str) -> Result<(), TreeError> {
+        let Journal::Underway { target, .. } = self.journal(stack)? else { return Ok(()) };
+        tracing::info!(stack, target = target.as_ref().map(Digest::as_str), "finishing an interrupted live tree");
+        match target {
+            Some(target) => self.make(stack, Some(&target)).map(drop),
+            None => self.remove(stack).map(drop),
+        }
+    }
+
+    /// The stacks that a bundle is here of, whole or in part. Where only data is left, none is.
+    pub(crate) fn stacks(&self) -> Result<Vec<String>, TreeError> {
+        let mut stacks = self.folders()?;
+        stacks.retain(|stack| !matches!(self.journal(stack), Ok(Journal::Settled(None))));
+        Ok(stacks)
+    }
+
+    fn folders(&self) -> Result<Vec<String>, TreeError> {
+        let mut stacks = Vec::new();
+        for folder in fs::read_dir(&self.root).map_err(TreeError::io(&self.root))? {
+            let name = folder.map_err(TreeError::io(&self.root))?.file_name();
+            stacks.extend(name.into_string().ok().filter(|name| is_stack_name(name)));
+        }
+        stacks.sort();
+        Ok(stacks)
+    }
+
+    /// The bundle that the tree is, and its files that were changed or removed by hand. `None`: there is no bundle here,
+    /// or the tree is on its way from one to another.
+    pub(crate) fn observe(&self, stack: &str) -> Result<(Option<String>, Vec<String>), TreeError> {
+        let mut memory = self.memory();
+        let Journal::Settled(Some(digest)) = self.journal(stack)? else { return Ok((None, Vec::new())) };
+        let manifest = self.manifest(&mut memory, stack, &digest)?;
+        let survey = self.survey(&mut memory, stack, &[&manifest])?;
+        Ok((Some(digest.as_str().to_owned()), strings(drift(&manifest, &survey))))
+    }
+
+    /// Makes the tree the bundle of this manifest. Does nothing where it is that already.
+    ///
+    /// Nothing is changed when something the bundle changes was changed on the host too, nor when there is no room.
+    pub(crate) fn apply(&self, stack: &str, manifest: &str) -> Result<Left, TreeError> {
+        self.make(stack, Some(&Digest::parse(manifest)?))
+    }
+
+    /// Removes what bundles brought. Data beside it stays, and then the folder does.
+    pub(crate) fn remove(&self, stack: &str) -> Result<Left, TreeError> {
+        let left = self.make(stack, None)?;
+        let mut memory = self.memory();
+        memory.hashes.remove(stack);
+        memory.manifests.remove(stack);
+        self.clear_away(stack)?;
+        Ok(left)
+    }
+
+    /// Where the stack's files are.
+    pub(crate) fn path(&self, stack: &str) -> Result<PathBuf, TreeError> {
+        Ok(self.folder(stack)?.join("live"))
+    }
+
+    /// Where a path of the tree is on the host, for the engine to mount: links in it are followed and must stay beneath
+    /// the tree. `create` makes it a folder when it is not there.
+    pub(crate) fn source(&self, stack: &str, path: &str, create: bool) -> Result<PathBuf, TreeError> {
+        let root = self.path(stack)?;
+        if path.is_empty() {
+            make_folder(&root, 0o755)?;
+            return Ok(root);
+        }
+        let path = TreePath::parse(path).map_err(|source| TreeError::Refused(source.into()))?;
+        if create {
+            make_folder(&root, 0o755)?;
+        }
+        LiveTree::open(&root)?.source(&path, create)?;
+        Ok(root.join(path.as_str()))
+    }
+
+    fn make(&self, stack: &str, target: Option<&Digest>) -> Result<Left, TreeError> {
+        let mut memory = self.memory();
+        let journal = self.journal(stack)?;
+        if target.is_none() && journal == Journal::default() {
+            return Ok(Left::default());
+        }
+        let before = self.manifests_before(stack, &journal);
+        let before: Vec<&Manifest> = before.iter().collect();
+        let wanted = match target {
+            Some(digest) => self.manifest(&mut memory, stack, digest)?,
+            None => Arc::default(),
+        };
+        let known: Vec<&Manifest> = before.iter().copied().chain([&*wanted]).collect();
+        make_folder(&self.folder(stack)?, 0o700)?;
+        make_folder(&self.path(stack)?, 0o755)?;
+        let survey = self.survey(&mut memory, stack, &known)?;
+        let plan = plan(&before, &wanted, &survey)
+            .map_err(|conflicts| TreeError::Conflicts { stack: stack.to_owned(), conflicts })?;
+        if !plan.steps.is_empty() || journal != Journal::Settled(target.cloned()) {
+            self.carry_out(stack, &journal.towards(target.cloned()), &plan.steps)?;
+        }
+        Ok(Left { drift: strings(plan.drift), kept: strings(plan.kept) })
+    }
+
+    fn carry_out(&self, stack: &str, journal: &Journal, steps: &[Step]) -> Result<(), TreeError> {
+        let folder = self.folder(stack)?;
+        let live = LiveTree::open(&self.path(stack)?)?;
+        let staging = Staging::fill(&folder, &self.blobs, steps)?;
+        journal.save(&folder)?;
+        for (index, step) in steps.iter().enumerate() {
+            tracing::debug!(stack, %step, "live tree");
+            live.carry_out(step, &staging, index)?;
+        }
+        live.sync(steps)?;
+        journal.settled().save(&folder)?;
+        staging.remove()
+    }
+
+    /// What may have left files here. One that is lost brings nothing: its files then count as somebody else's.
+    fn manifests_before(&self, stack: &str, journal: &Journal) -> Vec<Manifest> {
+        let load = |digest| match self.blobs.manifest(digest) {
+            Ok(manifest) => Some(manifest),
+            Err(error) => {
+                tracing::warn!(stack, %digest, error = &error as &dyn std::error::Error, "earlier manifest lost");
+                None
+            }
+        };
+        journal.brought().filter_map(load).collect()
+    }
+
+    fn manifest(&self, memory: &mut Memory, stack: &str, digest: &Digest) -> Result<Arc<Manifest>, TreeError> {
+        if let Some((_, manifest)) = memory.manifests.get(stack).filter(|(known, _)| known == digest) {
+            return Ok(Arc::clone(manifest));
+        }
+        let manifest = Arc::new(self.blobs.manifest(digest)?);
+        memory.manifests.insert(stack.to_owned(), (digest.clone(), Arc::clone(&manifest)));
+        Ok(manifest)
+    }
+
+    fn survey(&self, memory: &mut Memory, stack: &str, manifests: &[&Manifest]) -> Result<Survey, TreeError> {
+        let live = match LiveTree::open(&self.path(stack)?) {
+            Ok(live) => live,
+            Err(error) if error.is_not_found() => return Ok(BTreeMap::new()),
+            Err(error) => return Err(error),
+        };
+        let cache = memory.hashes.entry(stack.to_owned()).or_default();
+        survey::survey(&live, &survey_paths(manifests), manifests, cache)
+    }
+
+    /// Removes the stack's folder once nothing is left in its tree.
+    fn clear_away(&self, stack: &str) -> Result<(), TreeError> {
+        let folder = self.folder(stack)?;
+        match fs::remove_dir(folder.join("live")) {
+            Ok(()) => fs::remove_dir_all(&folder).map_err(TreeError::io(&folder)),
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(source) => Err(TreeError::io(&folder)(source)),
+        }
+    }
+
+    fn journal(&self, stack: &str) -> Result<Journal, TreeError> {
+        Journal::load(&self.folder(stack)?)
+    }
+
+    fn folder(&self, stack: &str) -> Result<PathBuf, TreeError> {
+        if is_stack_name(stack) { Ok(self.root.join(stack)) } else { Err(TreeError::Name(stack.to_owned())) }
+    }
+
+    /// A panic while it was held leaves a cache at worst; the journal has the truth.
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// As Compose names projects; so it is one plain part of a path.
+fn is_stack_name(name: &str) -> bool {
+    let first = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    name.len() <= 128 && name.starts_with(first) && name.chars().all(|c| first(c) || c == '-' || c == '_')
+}
+
+fn make_folder(path: &Path, mode: u32) -> Result<(), TreeError> {
+    match fs::DirBuilder::new().mode(mode).create(path) {
+        Err(source) if source.kind() != io::ErrorKind::AlreadyExists => Err(TreeError::io(path)(source)),
+        _ => Ok(()),
+    }
+}
+
+fn strings(paths: impl IntoIterator<Item = TreePath>) -> Vec<String> {
+    paths.into_iter().map(|path| path.as_str().to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests;
