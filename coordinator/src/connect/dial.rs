@@ -1,0 +1,77 @@
+//! Owns one connection: TCP, TLS 1.3 with both certificates, the check of who answered, then HTTP/2.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Uri;
+use hyper_util::rt::TokioIo;
+use landfast_certs::{Identity, server_name};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::{self, ClientConfig};
+use tonic::transport::{Channel, Endpoint};
+
+use super::Target;
+use super::error::{self, ConnectError, Unreachable};
+
+const TCP_LIMIT: Duration = Duration::from_secs(5);
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(5);
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+const KEEP_ALIVE_LIMIT: Duration = Duration::from_secs(10);
+
+/// Whom to dial, and who it must be.
+#[derive(Clone)]
+pub(super) struct Route {
+    pub(super) fleet: String,
+    pub(super) target: Target,
+    pub(super) tls: Arc<ClientConfig>,
+}
+
+/// A channel that is connected, and connects anew by itself, with the same checks, when it was cut.
+pub(super) async fn channel(route: Route) -> Result<Channel, ConnectError> {
+    let target = route.target.clone();
+    // The scheme and host are names for HTTP/2 only: the connector knows whom to dial, and brings TLS itself.
+    let endpoint = Endpoint::from_static("http://agent.landfast.internal")
+        .connect_timeout(TCP_LIMIT + HANDSHAKE_LIMIT)
+        .http2_adaptive_window(true)
+        .http2_max_header_list_size(16 * 1024)
+        .http2_keep_alive_interval(KEEP_ALIVE)
+        .keep_alive_timeout(KEEP_ALIVE_LIMIT)
+        .keep_alive_while_idle(true);
+    let connector = tower::service_fn(move |_: Uri| {
+        let route = route.clone();
+        async move { stream(&route).await.map(TokioIo::new) }
+    });
+    endpoint.connect_with_connector(connector).await.map_err(|failure| error::of_transport(&target, &failure))
+}
+
+async fn stream(route: &Route) -> Result<TlsStream<TcpStream>, ConnectError> {
+    let target = &route.target;
+    let name = server_name(&route.fleet, &target.host).map_err(ConnectError::credentials)?;
+    let tcp = tokio::time::timeout(TCP_LIMIT, TcpStream::connect(target.socket()))
+        .await
+        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        .and_then(|tcp| tcp.set_nodelay(true).map(|()| tcp))
+        .map_err(|failure| ConnectError::unreachable(target, Unreachable::of(&failure)))?;
+    let handshake = TlsConnector::from(Arc::clone(&route.tls)).connect(name, tcp);
+    let stream = tokio::time::timeout(HANDSHAKE_LIMIT, handshake)
+        .await
+        .map_err(|_| ConnectError::unreachable(target, Unreachable::Silent(HANDSHAKE_LIMIT)))?
+        .map_err(|failure| error::of_handshake(target, &failure))?;
+    check_identity(route, stream.get_ref().1)?;
+    Ok(stream)
+}
+
+/// The name in the certificate was checked by TLS; the identity is what everything else goes by, so it must agree.
+fn check_identity(route: &Route, tls: &rustls::ClientConnection) -> Result<(), ConnectError> {
+    let certificate = tls.peer_certificates().and_then(<[_]>::first);
+    let found = certificate.and_then(|certificate| Identity::of_certificate(certificate).ok());
+    let expected = Identity::Agent { fleet: route.fleet.clone(), host: route.target.host.clone() };
+    if found.as_ref() == Some(&expected) {
+        return Ok(());
+    }
+    let found = found.map_or_else(|| "nobody of this fleet".to_owned(), |identity| identity.to_string());
+    Err(ConnectError::other_host(&route.target, found))
+}
