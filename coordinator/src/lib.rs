@@ -5,8 +5,10 @@
 
 pub mod cli;
 pub mod connect;
+pub mod deliver;
 pub mod engine;
 pub mod folder;
+pub mod images;
 pub mod output;
 pub mod project;
 pub mod scan;

@@ -65,7 +65,7 @@ impl Context {
             profiles: self.compose.profile.clone(),
             environment: self.environment.clone(),
         };
-        Engine::new(folder, options, &*self.listener).map_err(|error| self.engine_error(error))
+        Ok(Engine::new(folder, options, &*self.listener))
     }
 
     pub(super) fn folder_error(&self, error: FolderError) -> CliError {

@@ -1,13 +1,33 @@
-//! One run of the coordinator over a fleet: what is there, what is wanted, and the rollout from one to the other.
+//! One run of the coordinator over a fleet: what is there, what is wanted, the plan, and the rollout from one to the
+//! other. Every decision is the core's; here are the effects between them.
 
+mod bring;
 mod error;
+mod events;
+mod ground;
+mod journal;
+mod proposal;
+pub mod releases;
+mod rollout;
+mod source;
+mod status;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use landfast_core::compile;
+use landfast_core::desired::HostState;
 
 use crate::folder::FleetFolder;
+use crate::images::Images;
 use crate::output::progress::Listener;
+use crate::store::Store;
 
-pub use error::EngineError;
+pub use error::{EngineError, Version};
+pub use ground::Ground;
+pub use proposal::{Proposal, Unknown, Wanted};
+pub use rollout::{Outcome, Standing};
+pub use source::{Source, request, stack_folder};
+pub use status::{HostStatus, InstanceStatus, Status};
 
 /// What a command changes about every stack.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +40,7 @@ pub struct Options {
     pub environment: BTreeMap<String, String>,
 }
 
+/// A fleet's folder, and somebody who listens.
 pub struct Engine<'a> {
     pub folder: FleetFolder,
     pub options: Options,
@@ -27,7 +48,115 @@ pub struct Engine<'a> {
 }
 
 impl<'a> Engine<'a> {
-    pub fn new(folder: FleetFolder, options: Options, listener: &'a dyn Listener) -> Result<Self, EngineError> {
-        Ok(Self { folder, options, listener })
+    pub fn new(folder: FleetFolder, options: Options, listener: &'a dyn Listener) -> Self {
+        Self { folder, options, listener }
     }
+
+    /// What `up` would do about these stacks, or all of them.
+    pub async fn propose_up(
+        &self,
+        store: &dyn Store,
+        stacks: &[String],
+        force_recreate: bool,
+        unknown: Unknown,
+    ) -> Result<Proposal, EngineError> {
+        // The hosts describe themselves while the folders are read: neither needs the other.
+        let (ground, read) = tokio::join!(Ground::survey(self), self.read(stacks));
+        let (sources, mut images) = read?;
+        let ground = ground?;
+        let mut wanted = self.compile(store, &ground, &mut images, sources, unknown).await?;
+        wanted.force_recreate = force_recreate;
+        self.propose(store, ground, images, wanted).await
+    }
+
+    /// What `down` would do about these stacks, or all of them.
+    pub async fn propose_down(
+        &self,
+        store: &dyn Store,
+        stacks: &[String],
+        remove_volumes: bool,
+    ) -> Result<Proposal, EngineError> {
+        let ground = Ground::survey(self).await?;
+        let removed = if stacks.is_empty() { self.all_stacks(&ground) } else { self.known(stacks, &ground)? };
+        let wanted = Wanted { removed, remove_volumes, ..Wanted::default() };
+        self.propose(store, ground, Images::default(), wanted).await
+    }
+
+    /// What `rollback` would do: the stack's earlier release again.
+    pub async fn propose_rollback(
+        &self,
+        store: &dyn Store,
+        stack: &str,
+        number: Option<u64>,
+    ) -> Result<Proposal, EngineError> {
+        let release = releases::earlier(&releases::of_stack(store, stack).await?, stack, number)?;
+        let references = release.deployment.instances.values().map(|one| one.container.image.clone()).collect();
+        let (ground, mut images) =
+            tokio::join!(Ground::survey(self), Images::here(&self.options.environment, &references));
+        let ground = ground?;
+        for agent in ground.agents.values() {
+            images.add_host(agent.host(), &agent.description().images);
+        }
+        let wanted = self.again(store, &ground, release).await?;
+        self.propose(store, ground, images, wanted).await
+    }
+
+    /// What `sync` would do: these stacks' files and nothing else.
+    pub async fn propose_sync(&self, store: &dyn Store, stacks: &[String]) -> Result<Proposal, EngineError> {
+        let (ground, read) = tokio::join!(Ground::survey(self), self.read(stacks));
+        let ((sources, images), ground) = (read?, ground?);
+        let mut target = ground.held.clone();
+        let mut wanted = Wanted::default();
+        for source in sources {
+            let parcel = proposal::parcel(source);
+            point_trees(&mut target, &parcel.stack, &parcel.digest)?;
+            wanted.parcels.insert(parcel.stack.clone(), parcel);
+        }
+        self.propose_target(store, ground, images, wanted, target).await
+    }
+
+    /// Reads the stacks, and asks this machine's engine for their images.
+    async fn read(&self, stacks: &[String]) -> Result<(Vec<Source>, Images), EngineError> {
+        let mut readers = Vec::new();
+        for (name, config) in self.folder.stacks(stacks)? {
+            let (fleet, name) = (self.folder.path.clone(), name.to_owned());
+            let (config, options) = (config.clone(), self.options.clone());
+            readers.push(tokio::task::spawn_blocking(move || Source::read(&fleet, &name, &config, &options)));
+        }
+        let mut sources = Vec::new();
+        for reader in readers {
+            // It can only fail by a panic, which goes on here.
+            sources.push(reader.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?);
+        }
+        let references = sources.iter().flat_map(|source| compile::images(&source.project)).collect();
+        let images = Images::here(&self.options.environment, &references).await;
+        Ok((sources, images))
+    }
+
+    /// Those of `landfast.toml`, and those that only the hosts know any more.
+    fn all_stacks(&self, ground: &Ground) -> BTreeSet<String> {
+        let held = ground.held.values().flat_map(|state| state.trees.iter().map(|tree| tree.stack.clone()));
+        self.folder.fleet.stacks.keys().cloned().chain(held).collect()
+    }
+
+    fn known(&self, stacks: &[String], ground: &Ground) -> Result<BTreeSet<String>, EngineError> {
+        let all = self.all_stacks(ground);
+        match stacks.iter().find(|stack| !all.contains(*stack)) {
+            Some(unknown) => Err(self.folder.stack(unknown).map(drop).map_or_else(EngineError::from, |()| {
+                EngineError::NotDeployed { stack: unknown.clone() }
+            })),
+            None => Ok(stacks.iter().cloned().collect()),
+        }
+    }
+}
+
+/// Wherever the stack has a live tree, it becomes this bundle.
+fn point_trees(target: &mut BTreeMap<String, HostState>, stack: &str, digest: &str) -> Result<(), EngineError> {
+    let trees = target.values_mut().flat_map(|state| &mut state.trees).filter(|tree| tree.stack == stack);
+    let mut found = false;
+    for tree in trees {
+        digest.clone_into(&mut tree.manifest);
+        found = true;
+    }
+    if found { Ok(()) } else { Err(EngineError::NotDeployed { stack: stack.to_owned() }) }
 }

@@ -2,6 +2,7 @@
 
 pub mod escape;
 pub mod progress;
+pub mod steps;
 pub mod table;
 
 use std::io::Write as _;

@@ -12,7 +12,8 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use landfast_core::compose;
-use landfast_core::{Diagnostics, Location};
+pub(crate) use discovery::normal;
+use landfast_core::{Diagnostic, Diagnostics, Location};
 
 /// What was asked for, before anything is read.
 #[derive(Debug, Clone, Default)]
@@ -84,6 +85,17 @@ pub fn read(request: &Request) -> Result<compose::Input, ProjectError> {
     Ok(compose::Input { files, project_name, working_dir, environment, profiles })
 }
 
+/// Loads what was read.
+pub fn load(_input: &compose::Input) -> Result<Loaded, ProjectError> {
+    Err(ProjectError::Mistakes(Diagnostic::nowhere("compose files are not read yet").into()))
+}
+
+/// Until the loader has one.
+pub struct Loaded {
+    pub project: compose::Project,
+    pub warnings: Vec<Diagnostic>,
+}
+
 /// The loader's way to the files that a compose file names.
 pub fn reader(path: &Path) -> Result<Option<String>, String> {
     match std::fs::read(path) {
@@ -98,23 +110,16 @@ fn merge_env_files(environment: &mut BTreeMap<String, String>, files: &[PathBuf]
     let mut from_files = BTreeMap::new();
     for path in files {
         let text = text_of(path)?;
-        let known = |name: &str| environment.get(name).or_else(|| from_files.get(name)).cloned();
-        let more = dotenv(path, &text, &known).map_err(ProjectError::Mistakes)?;
-        from_files.extend(more);
+        let lookup = |name: &str| environment.get(name).cloned();
+        compose::dotenv::parse(&text, &mut from_files, &lookup).map_err(|error| {
+            let location = Location { line: error.line, ..Location::whole(path.as_path()) };
+            ProjectError::Mistakes(Diagnostic::at(&location, error.message).into())
+        })?;
     }
     for (name, value) in from_files {
         environment.entry(name).or_insert(value);
     }
     Ok(())
-}
-
-/// Until the loader reads env files.
-fn dotenv(
-    _path: &Path,
-    _text: &str,
-    _known: &dyn Fn(&str) -> Option<String>,
-) -> Result<BTreeMap<String, String>, Diagnostics> {
-    Ok(BTreeMap::new())
 }
 
 fn text_of(path: &Path) -> Result<String, ProjectError> {

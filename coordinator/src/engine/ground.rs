@@ -1,0 +1,70 @@
+//! What is there before anything is planned: every host described, every engine's answers, as values.
+
+use std::collections::BTreeMap;
+
+use landfast_core::desired::HostState;
+use landfast_core::plan::{EngineNetwork, Found, UsedPort};
+use landfast_core::report::Report;
+use landfast_proto::v1::DescribeResponse;
+
+use crate::connect::{Agent, Agents, Ask, targets};
+use crate::wire::Wire as _;
+
+use super::error::Version;
+use super::{Engine, EngineError};
+
+/// All hosts, as they were at one moment.
+#[derive(Debug)]
+pub struct Ground {
+    pub agents: BTreeMap<String, Agent>,
+    pub held: BTreeMap<String, HostState>,
+    pub reports: BTreeMap<String, Report>,
+    pub found: BTreeMap<String, Found>,
+}
+
+impl Ground {
+    /// Asks all hosts at once. A deployment needs every one of them: a name or an address that moves concerns them all.
+    pub async fn survey(engine: &Engine<'_>) -> Result<Self, EngineError> {
+        let fleet = &engine.folder.fleet;
+        let credentials = engine.folder.credentials()?;
+        let agents = Agents::connect(&fleet.name, &targets(fleet), &credentials, Ask::Held).await;
+        let agents = agents.all().map_err(EngineError::Unreachable)?;
+        let mut ground =
+            Self { agents, held: BTreeMap::new(), reports: BTreeMap::new(), found: BTreeMap::new() };
+        for agent in ground.agents.values() {
+            let said = agent.description();
+            engine_answers(agent.host(), said)?;
+            let host = agent.host().to_owned();
+            if let Some(held) = said.held.clone() {
+                ground.held.insert(host.clone(), HostState::of_wire(held));
+            }
+            let report = said.report.clone().map(Report::of_wire).unwrap_or_default();
+            ground.reports.insert(host.clone(), report);
+            let networks = said.networks.iter().cloned().map(EngineNetwork::of_wire).collect();
+            let ports = said.ports.iter().cloned().map(UsedPort::of_wire).collect();
+            ground.found.insert(host, Found { networks, ports });
+        }
+        Ok(ground)
+    }
+
+    /// The epoch that a run claims: greater than any that a host has seen.
+    pub fn next_epoch(&self) -> u64 {
+        self.agents.values().map(|agent| agent.description().epoch).max().unwrap_or(0) + 1
+    }
+
+    /// What a host held when it was surveyed.
+    pub fn version(&self, host: &str) -> Version {
+        let said = self.agents.get(host).map(Agent::description);
+        said.map_or_else(Version::default, |said| Version { epoch: said.epoch, generation: said.generation })
+    }
+}
+
+fn engine_answers(host: &str, said: &DescribeResponse) -> Result<(), EngineError> {
+    match said.engine.as_ref().map(|engine| engine.error.as_str()) {
+        Some("") => Ok(()),
+        problem => {
+            let problem = problem.unwrap_or("the agent did not say why").to_owned();
+            Err(EngineError::NoEngine { host: host.to_owned(), problem })
+        }
+    }
+}

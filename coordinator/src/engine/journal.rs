@@ -1,0 +1,51 @@
+//! The rollout under way, written before every step of it, so that a killed coordinator goes on where it was (F7).
+
+use landfast_core::rollout;
+use serde::{Deserialize, Serialize};
+
+use crate::store::Store;
+
+use super::EngineError;
+use super::releases::Release;
+
+const KEY: &str = "rollout/current";
+
+/// A rollout and what it makes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Entry {
+    pub state: rollout::State,
+    /// To be recorded when it ends.
+    pub releases: Vec<Release>,
+}
+
+/// The journal of one folder: there is one rollout at a time.
+pub(super) struct Journal<'a> {
+    store: &'a dyn Store,
+    version: Option<u64>,
+}
+
+impl<'a> Journal<'a> {
+    /// The journal, and the rollout that did not come to its end.
+    pub(super) async fn open(store: &'a dyn Store) -> Result<(Self, Option<Entry>), EngineError> {
+        let Some(found) = store.get(KEY).await? else { return Ok((Self { store, version: None }, None)) };
+        let entry = serde_json::from_slice(&found.value)
+            .map_err(|source| EngineError::Record { key: KEY.to_owned(), source })?;
+        Ok((Self { store, version: Some(found.version) }, Some(entry)))
+    }
+
+    /// Durable when it returns.
+    pub(super) async fn write(&mut self, entry: &Entry) -> Result<(), EngineError> {
+        let value =
+            serde_json::to_vec(entry).map_err(|source| EngineError::Record { key: KEY.to_owned(), source })?;
+        self.version = Some(self.store.compare_and_set(KEY, self.version, Some(value)).await?);
+        Ok(())
+    }
+
+    /// The rollout has come to its end.
+    pub(super) async fn close(self) -> Result<(), EngineError> {
+        if self.version.is_some() {
+            self.store.compare_and_set(KEY, self.version, None).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,254 @@
+//! From what is there and what is wanted to a plan, with nothing touched yet but for images that nobody had.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::future::try_join_all;
+use landfast_core::deployment::Deployment;
+use landfast_core::desired::{HostState, Wish, desired};
+use landfast_core::plan::{Action, Comparison, Plan, conflicts, diff};
+use landfast_core::{Diagnostics, compile};
+
+use crate::deliver::{self, Contents, Lacking, Parcel};
+use crate::images::{Images, Need};
+use crate::store::Store;
+use crate::wire::decode_manifest;
+
+use super::ground::Ground;
+use super::releases::{self, Release};
+use super::source::Source;
+use super::{Engine, EngineError};
+
+/// What a command wants of the fleet.
+#[derive(Debug, Default)]
+pub struct Wanted {
+    pub deployments: Vec<Deployment>,
+    /// Their bundles.
+    pub parcels: BTreeMap<String, Parcel>,
+    /// Stacks that go.
+    pub removed: BTreeSet<String>,
+    pub remove_volumes: bool,
+    pub force_recreate: bool,
+    pub warnings: Vec<String>,
+}
+
+/// What would be done, and everything that is needed to do it.
+pub struct Proposal {
+    pub ground: Ground,
+    pub plan: Plan,
+    pub target: BTreeMap<String, HostState>,
+    pub deployments: Vec<Deployment>,
+    pub images: Images,
+    /// Images that hosts lack.
+    pub needs: Vec<Need>,
+    /// What hosts lack of bundles: host and stack.
+    pub files: Vec<(String, Parcel, Lacking)>,
+}
+
+/// Whether images that are nowhere in the fleet are pulled now, or only warned about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unknown {
+    Pull,
+    Warn,
+}
+
+impl Engine<'_> {
+    /// Compiles these sources over the ground: what the compose files say, with every choice made.
+    pub(super) async fn compile(
+        &self,
+        store: &dyn Store,
+        ground: &Ground,
+        images: &mut Images,
+        sources: Vec<Source>,
+        unknown: Unknown,
+    ) -> Result<Wanted, EngineError> {
+        let mut wanted = Wanted::default();
+        let fingerprints = self.fingerprints(ground, images, &sources, unknown, &mut wanted.warnings).await?;
+        let mut mistakes = Vec::new();
+        for source in sources {
+            let release = next_number(store, ground, &source.stack).await?;
+            let input = compile::Input {
+                fleet: &self.folder.fleet,
+                stack: &source.stack,
+                env: source.env.as_deref(),
+                project: &source.project,
+                root: &source.root,
+                manifest: &source.bundle.manifest,
+                manifest_digest: &source.bundle.digest,
+                images: &fingerprints,
+                held: &ground.held,
+                beside: &wanted.deployments,
+                release,
+            };
+            match compile::compile(input) {
+                Ok(compiled) => {
+                    wanted.warnings.extend(source.warnings.iter().cloned());
+                    wanted.warnings.extend(compiled.warnings.iter().map(ToString::to_string));
+                    wanted.deployments.push(compiled.deployment);
+                    wanted.parcels.insert(source.stack.clone(), parcel(source));
+                }
+                Err(Diagnostics(found)) => mistakes.extend(found),
+            }
+        }
+        if mistakes.is_empty() { Ok(wanted) } else { Err(EngineError::Mistakes(Diagnostics(mistakes))) }
+    }
+
+    /// Reference > fingerprint of all images of the sources.
+    async fn fingerprints(
+        &self,
+        ground: &Ground,
+        images: &mut Images,
+        sources: &[Source],
+        unknown: Unknown,
+        warnings: &mut Vec<String>,
+    ) -> Result<BTreeMap<String, String>, EngineError> {
+        for agent in ground.agents.values() {
+            images.add_host(agent.host(), &agent.description().images);
+        }
+        let references = sources.iter().flat_map(|source| compile::images(&source.project)).collect();
+        let mut resolution = images.resolve(&references);
+        warnings.append(&mut resolution.warnings);
+        match unknown {
+            Unknown::Pull => {
+                let pulled = images.pull_unknown(&ground.agents, &resolution.unknown).await?;
+                resolution.fingerprints.extend(pulled);
+            }
+            Unknown::Warn => {
+                for reference in resolution.unknown {
+                    warnings.push(format!("image {reference} is on no host and not here: `up` asks the registry"));
+                    resolution.fingerprints.insert(reference, String::new());
+                }
+            }
+        }
+        Ok(resolution.fingerprints)
+    }
+
+    /// What would change, or what stands in the way.
+    pub(super) async fn propose(
+        &self,
+        store: &dyn Store,
+        ground: Ground,
+        images: Images,
+        wanted: Wanted,
+    ) -> Result<Proposal, EngineError> {
+        let wish = Wish {
+            deployments: &wanted.deployments,
+            removed: &wanted.removed,
+            remove_volumes: wanted.remove_volumes,
+        };
+        let target = desired(&self.folder.fleet, wish, &ground.held);
+        self.propose_target(store, ground, images, wanted, target).await
+    }
+
+    /// The same, for a target that is known already.
+    pub(super) async fn propose_target(
+        &self,
+        store: &dyn Store,
+        ground: Ground,
+        images: Images,
+        wanted: Wanted,
+        target: BTreeMap<String, HostState>,
+    ) -> Result<Proposal, EngineError> {
+        let in_the_way = conflicts(&ground.held, &target, &ground.found);
+        if !in_the_way.is_empty() {
+            return Err(EngineError::Conflicts(in_the_way));
+        }
+        let before = self.running(store, &wanted).await?;
+        let after = wanted.deployments.iter().map(|one| (one.stack.clone(), one.clone())).collect();
+        let mut plan = diff(Comparison {
+            current: &ground.held,
+            target: &target,
+            before: &before,
+            after: &after,
+            reports: &ground.reports,
+            force_recreate: wanted.force_recreate,
+        });
+        plan.warnings.splice(0..0, wanted.warnings);
+        let needs = needs(&images, &wanted.deployments);
+        let files = files(&ground, &plan, &wanted.parcels).await?;
+        Ok(Proposal { ground, plan, target, deployments: wanted.deployments, images, needs, files })
+    }
+
+    /// The newest release of every stack that is touched: it says in which order things go.
+    async fn running(
+        &self,
+        store: &dyn Store,
+        wanted: &Wanted,
+    ) -> Result<BTreeMap<String, Deployment>, EngineError> {
+        let mut running = BTreeMap::new();
+        for stack in wanted.deployments.iter().map(|one| &one.stack).chain(&wanted.removed) {
+            if let Some(release) = releases::of_stack(store, stack).await?.pop() {
+                running.insert(stack.clone(), release.deployment);
+            }
+        }
+        Ok(running)
+    }
+
+    /// An earlier release as something to want again, under a number of its own.
+    pub(super) async fn again(
+        &self,
+        store: &dyn Store,
+        ground: &Ground,
+        release: Release,
+    ) -> Result<Wanted, EngineError> {
+        let mut deployment = release.deployment;
+        deployment.release = next_number(store, ground, &release.stack).await?;
+        let parcel = kept(ground, &release.stack, release.number, &release.manifest).await?;
+        let parcels = BTreeMap::from([(release.stack, parcel)]);
+        Ok(Wanted { deployments: vec![deployment], parcels, ..Wanted::default() })
+    }
+}
+
+/// Greater than any number that this folder or a host has seen: another folder may have deployed the stack too.
+async fn next_number(store: &dyn Store, ground: &Ground, stack: &str) -> Result<u64, EngineError> {
+    let recorded = releases::of_stack(store, stack).await?.last().map_or(0, |release| release.number);
+    let held = ground.held.values().flat_map(|state| &state.instances).filter(|one| one.name.stack == stack);
+    Ok(held.map(|instance| instance.release).max().unwrap_or(0).max(recorded) + 1)
+}
+
+pub(super) fn parcel(source: Source) -> Parcel {
+    let bundle = source.bundle;
+    Parcel {
+        stack: source.stack,
+        digest: bundle.digest,
+        encoded: bundle.encoded,
+        manifest: bundle.manifest,
+        contents: Contents::Files(bundle.files),
+    }
+}
+
+/// A bundle that some host still has whole.
+async fn kept(ground: &Ground, stack: &str, release: u64, digest: &str) -> Result<Parcel, EngineError> {
+    for agent in ground.agents.values() {
+        let Ok(encoded) = deliver::blob(agent, digest).await else { continue };
+        let Some(manifest) = decode_manifest(&encoded) else { continue };
+        let contents = Contents::Host(agent.clone());
+        let parcel = Parcel { stack: stack.to_owned(), digest: digest.to_owned(), encoded, manifest, contents };
+        if deliver::missing(agent, &parcel).await.is_ok_and(|lacking| lacking.is_empty()) {
+            return Ok(parcel);
+        }
+    }
+    Err(EngineError::BundleGone { stack: stack.to_owned(), release, digest: digest.to_owned() })
+}
+
+fn needs(images: &Images, deployments: &[Deployment]) -> Vec<Need> {
+    let mut wanted: BTreeMap<&str, BTreeMap<&str, &str>> = BTreeMap::new();
+    for (host, more) in deployments.iter().flat_map(Deployment::images) {
+        wanted.entry(host).or_default().extend(more);
+    }
+    images.needs(&wanted)
+}
+
+/// What the hosts whose live trees change lack, asked all at once.
+async fn files(
+    ground: &Ground,
+    plan: &Plan,
+    parcels: &BTreeMap<String, Parcel>,
+) -> Result<Vec<(String, Parcel, Lacking)>, EngineError> {
+    let syncs = plan.steps.iter().filter(|step| step.action == Action::Sync);
+    let questions = syncs.filter_map(|step| Some((ground.agents.get(&step.host)?, parcels.get(&step.stack)?)));
+    let asked = questions.map(async |(agent, parcel)| {
+        let lacking = deliver::missing(agent, parcel).await?;
+        Ok::<_, EngineError>((agent.host().to_owned(), parcel.clone(), lacking))
+    });
+    Ok(try_join_all(asked).await?.into_iter().filter(|(_, _, lacking)| !lacking.is_empty()).collect())
+}

@@ -1,0 +1,251 @@
+//! Drives a rollout: sends what the core says, tells the core what happens, and keeps the journal. Decides nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use landfast_core::plan::Plan;
+use landfast_core::report::Report;
+use landfast_core::rollout::{self, Action, Event, Failure, Progress, ProgressLine};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use crate::output::steps;
+use crate::store::Store;
+
+use super::error::Version;
+use super::journal::{Entry, Journal};
+use super::releases::{self, Ending, Release};
+use super::{Engine, EngineError, Ground, Proposal, bring, events};
+
+/// How a run ended well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Everything was as it should be.
+    Unchanged,
+    /// It is now.
+    Done {
+        steps: usize,
+        /// Stack and number.
+        releases: Vec<(String, u64)>,
+    },
+}
+
+/// What stands where after a run that did not come to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    pub plan: Plan,
+    pub failure: Failure,
+    /// On request.
+    pub stopped: bool,
+}
+
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = if self.stopped { "stopped as asked" } else { "the rollout stopped" };
+        write!(f, "{what}: {}", self.failure.reasons.join("\n  "))?;
+        write!(f, "\nwhat stands where:")?;
+        for (step, progress) in self.plan.steps.iter().zip(&self.failure.steps) {
+            let (mark, more) = match progress {
+                Progress::Waiting => ("as it was", ""),
+                Progress::Running { seen, .. } => ("under way", seen.as_str()),
+                Progress::Done => ("done", ""),
+                Progress::Failed { message } => ("failed", message.as_str()),
+            };
+            let separator = if more.is_empty() { "" } else { ": " };
+            write!(f, "\n  {mark:9}  {}{separator}{more}", steps::sentence(step))?;
+        }
+        Ok(())
+    }
+}
+
+/// Events that wait while one is dealt with; reports are whole, so a host that is ahead only waits.
+const EVENTS: usize = 64;
+/// The core asks for at least one a second.
+const TICK: Duration = Duration::from_secs(1);
+/// For the first report of every host, which an agent sends at once.
+const FIRST_REPORT_LIMIT: Duration = Duration::from_secs(20);
+
+impl Engine<'_> {
+    /// Carries out a proposal, or goes on with the rollout that was cut off when it had the same aim.
+    pub async fn carry_out(&self, store: &dyn Store, proposal: Proposal) -> Result<Outcome, EngineError> {
+        let (journal, unfinished) = Journal::open(store).await?;
+        let resumed = unfinished.and_then(|entry| self.resumed(entry, &proposal));
+        if proposal.plan.is_empty() && resumed.is_none() {
+            journal.close().await?;
+            return Ok(Outcome::Unchanged);
+        }
+        tokio::select! {
+            // Dropping it ends the transfers; what has arrived is used next time.
+            brought = bring::bring(&self.folder.fleet, &proposal, self.listener) => brought?,
+            _ = tokio::signal::ctrl_c() => return Err(EngineError::Interrupted),
+        }
+        let fresh = resumed.is_none();
+        let entry = resumed.unwrap_or_else(|| entry(&proposal));
+        self.drive(journal, store, &proposal.ground, entry, fresh).await
+    }
+
+    /// The same aim, or said to be superseded.
+    fn resumed(&self, entry: Entry, proposal: &Proposal) -> Option<Entry> {
+        let hosts = entry.state.target.keys().chain(proposal.target.keys()).collect::<BTreeSet<_>>();
+        let same = hosts.into_iter().all(|host| {
+            let both = (entry.state.target.get(host), proposal.target.get(host));
+            matches!(both, (Some(before), Some(now)) if before.same_contents(now))
+        });
+        let releases = entry.releases.iter().map(|one| format!("{} {}", one.stack, one.number)).collect::<Vec<_>>();
+        if same {
+            self.listener.say(&format!("going on with the rollout of {} that was cut off", releases.join(", ")));
+            return Some(entry);
+        }
+        self.listener.warn(&format!("the rollout of {} that was cut off is superseded", releases.join(", ")));
+        None
+    }
+
+    async fn drive(
+        &self,
+        mut journal: Journal<'_>,
+        store: &dyn Store,
+        ground: &Ground,
+        mut entry: Entry,
+        fresh: bool,
+    ) -> Result<Outcome, EngineError> {
+        let (sender, mut receiver) = mpsc::channel(EVENTS);
+        let mut tasks = JoinSet::new();
+        for agent in ground.agents.values() {
+            tasks.spawn(events::watch(agent.clone(), sender.clone()));
+        }
+        let first = first_reports(&mut receiver, ground).await?;
+        if fresh {
+            unmoved(ground, &first)?;
+        }
+        let mut queue = vec![Event::Start];
+        queue.extend(first.into_iter().map(|(host, report)| Event::Reported { host, report }));
+        let mut ticks = tokio::time::interval(TICK);
+        let mut stopped = false;
+        loop {
+            for event in queue.drain(..) {
+                let (state, actions) = rollout::step(entry.state, event, now());
+                entry.state = state;
+                if actions.iter().any(|action| matches!(action, Action::Assign { .. })) {
+                    journal.write(&entry).await?;
+                }
+                for action in actions {
+                    match action {
+                        Action::Assign { host, state } => {
+                            if let Some(agent) = ground.agents.get(&host) {
+                                tasks.spawn(events::assign(agent.clone(), *state, sender.clone()));
+                            }
+                        }
+                        Action::Say(line) => self.say(&entry.state.plan, &line),
+                        Action::Done => return finish(journal, store, entry).await,
+                        Action::Failed(failure) => return fail(journal, store, entry, failure, stopped).await,
+                    }
+                }
+            }
+            // Cancel-safe: a receive, a tick and a signal lose nothing when another comes first.
+            queue.push(tokio::select! {
+                Some(event) = receiver.recv() => event,
+                _ = ticks.tick() => Event::Tick,
+                _ = tokio::signal::ctrl_c() => {
+                    if stopped {
+                        return Err(EngineError::Interrupted);
+                    }
+                    stopped = true;
+                    self.listener.warn("stopping when the steps under way are done; once more to leave at once");
+                    Event::Cancel
+                }
+            });
+        }
+    }
+
+    fn say(&self, plan: &Plan, line: &ProgressLine) {
+        let Some(step) = plan.steps.get(line.step) else { return };
+        let step = steps::sentence(step);
+        match &line.progress {
+            Progress::Waiting => {}
+            Progress::Running { seen, .. } if seen.is_empty() => self.listener.say(&step),
+            Progress::Running { seen, .. } => self.listener.say(&format!("{step}: {seen}")),
+            Progress::Done => self.listener.say(&format!("{step}: done")),
+            Progress::Failed { message } => self.listener.say(&format!("{step}: failed: {message}")),
+        }
+    }
+}
+
+fn entry(proposal: &Proposal) -> Entry {
+    let ground = &proposal.ground;
+    let releases = proposal.deployments.iter().cloned();
+    Entry {
+        state: rollout::State::new(
+            proposal.plan.clone(),
+            ground.held.clone(),
+            proposal.target.clone(),
+            ground.next_epoch(),
+        ),
+        releases: releases.map(|deployment| Release::of(deployment, Ending::Failed)).collect(),
+    }
+}
+
+/// One report of each host, before anything is sent.
+async fn first_reports(
+    events: &mut mpsc::Receiver<Event>,
+    ground: &Ground,
+) -> Result<BTreeMap<String, Report>, EngineError> {
+    let mut reports = BTreeMap::new();
+    let deadline = tokio::time::Instant::now() + FIRST_REPORT_LIMIT;
+    while reports.len() < ground.agents.len() {
+        match tokio::time::timeout_at(deadline, events.recv()).await {
+            Ok(Some(Event::Reported { host, report })) => drop(reports.insert(host, report)),
+            Ok(Some(_)) => {}
+            Ok(None) | Err(_) => {
+                let silent = ground.agents.keys().find(|host| !reports.contains_key(*host)).cloned();
+                let problem = "no report: the connection was lost, nothing was touched".to_owned();
+                return Err(EngineError::Host { host: silent.unwrap_or_default(), step: "watch", problem });
+            }
+        }
+    }
+    Ok(reports)
+}
+
+/// Nobody else deployed since the plan was made.
+fn unmoved(ground: &Ground, reports: &BTreeMap<String, Report>) -> Result<(), EngineError> {
+    for (host, report) in reports {
+        let planned = ground.version(host);
+        let found = Version { epoch: report.epoch, generation: report.generation };
+        if found.generation > planned.generation || found.epoch > planned.epoch {
+            return Err(EngineError::GroundMoved { host: host.clone(), planned, found });
+        }
+    }
+    Ok(())
+}
+
+async fn finish(journal: Journal<'_>, store: &dyn Store, entry: Entry) -> Result<Outcome, EngineError> {
+    let releases = entry.releases.iter().map(|release| (release.stack.clone(), release.number)).collect();
+    record(store, entry.releases, Ending::Done).await?;
+    journal.close().await?;
+    Ok(Outcome::Done { steps: entry.state.plan.steps.len(), releases })
+}
+
+async fn fail(
+    journal: Journal<'_>,
+    store: &dyn Store,
+    entry: Entry,
+    failure: Failure,
+    stopped: bool,
+) -> Result<Outcome, EngineError> {
+    record(store, entry.releases, if stopped { Ending::Stopped } else { Ending::Failed }).await?;
+    journal.close().await?;
+    Err(EngineError::Stopped(Box::new(Standing { plan: entry.state.plan, failure, stopped })))
+}
+
+async fn record(store: &dyn Store, releases: Vec<Release>, outcome: Ending) -> Result<(), EngineError> {
+    for release in releases {
+        releases::record(store, &Release { outcome, ..release }).await?;
+    }
+    Ok(())
+}
+
+/// Unix time in milliseconds.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,85 @@
+//! One stack as it stands on this machine: its compose files with their environment, and its folder.
+
+use std::path::{Path, PathBuf};
+
+use landfast_core::compose::Project;
+use landfast_core::fleet::StackConfig;
+
+use crate::project::{self, Request};
+use crate::scan::{self, Bundle};
+
+use super::{EngineError, Options};
+
+/// A stack, read.
+#[derive(Debug)]
+pub struct Source {
+    pub stack: String,
+    /// Its folder; absolute.
+    pub root: PathBuf,
+    /// The environment chosen.
+    pub env: Option<String>,
+    pub project: Project,
+    pub bundle: Bundle,
+    /// Not wrong, but to be known.
+    pub warnings: Vec<String>,
+}
+
+impl Source {
+    /// Reads one stack. Blocks.
+    pub fn read(fleet: &Path, stack: &str, config: &StackConfig, options: &Options) -> Result<Self, EngineError> {
+        let folder = stack_folder(fleet, stack, config)?;
+        let env = chosen_env(config, options);
+        let request = request(&folder, stack, config, options)?;
+        let loaded = project::load(&project::read(&request)?)?;
+        let bundle = scan::scan(&folder, env.as_deref())?;
+        let warnings = loaded.warnings.iter().map(ToString::to_string).collect();
+        Ok(Self { stack: stack.to_owned(), root: folder, env, project: loaded.project, bundle, warnings })
+    }
+}
+
+/// The request that `config --stack` and `up` both load a stack by.
+pub fn request(
+    folder: &Path,
+    stack: &str,
+    config: &StackConfig,
+    options: &Options,
+) -> Result<Request, EngineError> {
+    let files = config.files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>();
+    let profiles = if options.profiles.is_empty() { &config.profiles } else { &options.profiles };
+    Ok(Request {
+        current_dir: folder.to_owned(),
+        files,
+        profiles: profiles.clone(),
+        env_files: env_files(folder, stack, chosen_env(config, options))?,
+        project_name: Some(stack.to_owned()),
+        project_directory: Some(folder.to_owned()),
+        environment: without_compose_variables(options),
+    })
+}
+
+/// The folder `landfast.toml` names, which must be there.
+pub fn stack_folder(fleet: &Path, stack: &str, config: &StackConfig) -> Result<PathBuf, EngineError> {
+    let path = project::normal(&fleet.join(&config.path));
+    if path.is_dir() { Ok(path) } else { Err(EngineError::NoStackFolder { stack: stack.to_owned(), path }) }
+}
+
+fn chosen_env(config: &StackConfig, options: &Options) -> Option<String> {
+    options.env.clone().or_else(|| config.env.clone())
+}
+
+/// What is common to all environments, then what is this one's own.
+fn env_files(folder: &Path, stack: &str, env: Option<String>) -> Result<Vec<PathBuf>, EngineError> {
+    let Some(env) = env else { return Ok(Vec::new()) };
+    let own = folder.join(format!(".env.{env}"));
+    if !own.is_file() {
+        return Err(EngineError::NoEnvironment { stack: stack.to_owned(), env, path: own });
+    }
+    let common = folder.join(".env");
+    Ok(if common.is_file() { vec![common, own] } else { vec![own] })
+}
+
+/// `landfast.toml` says which files and profiles: a `COMPOSE_FILE` in somebody's shell must not change a deployment.
+fn without_compose_variables(options: &Options) -> std::collections::BTreeMap<String, String> {
+    let own = options.environment.iter().filter(|(name, _)| !name.starts_with("COMPOSE_"));
+    own.map(|(name, value)| (name.clone(), value.clone())).collect()
+}

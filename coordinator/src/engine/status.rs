@@ -1,0 +1,120 @@
+//! What runs where, as the hosts say it: for `status`, `ps` and `logs`.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use landfast_core::report::{ContainerState, Health, InstanceReport, Report, ReportedPort};
+use serde::Serialize;
+
+use crate::connect::{Agents, Ask, targets};
+use crate::wire::Wire as _;
+
+use super::{Engine, EngineError};
+
+/// The fleet as it is. Its JSON is a contract.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Status {
+    pub fleet: String,
+    pub hosts: Vec<HostStatus>,
+    pub instances: Vec<InstanceStatus>,
+}
+
+/// One host. Its JSON is a contract.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct HostStatus {
+    pub name: String,
+    pub address: String,
+    /// `ready`, `engine lost` or `unreachable`.
+    pub state: &'static str,
+    pub agent_version: Option<String>,
+    pub engine_version: Option<String>,
+    /// Since the host said so.
+    pub age_ms: Option<u64>,
+    /// Why it is not ready.
+    #[serde(skip)]
+    pub problem: Option<String>,
+}
+
+/// One instance. Its JSON is a contract.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct InstanceStatus {
+    pub stack: String,
+    pub service: String,
+    /// `data/postgres.1`
+    pub instance: String,
+    pub host: String,
+    pub container_id: String,
+    pub state: ContainerState,
+    pub health: Health,
+    /// On the fleet's network, or else on the first one.
+    pub address: Option<String>,
+    pub image: String,
+    pub release: u64,
+    #[serde(skip)]
+    pub exit_code: i32,
+    #[serde(skip)]
+    pub ports: Vec<ReportedPort>,
+}
+
+impl Engine<'_> {
+    /// Asks all hosts. Those that cannot be reached are a part of the answer.
+    pub async fn status(&self) -> Result<(Status, Agents), EngineError> {
+        let fleet = &self.folder.fleet;
+        let credentials = self.folder.credentials()?;
+        let agents = Agents::connect(&fleet.name, &targets(fleet), &credentials, Ask::Described).await;
+        let answered = Instant::now();
+        let mut status = Status { fleet: fleet.name.clone(), hosts: Vec::new(), instances: Vec::new() };
+        for target in targets(fleet) {
+            let mut host = HostStatus {
+                name: target.host.clone(),
+                address: target.address.to_string(),
+                state: "unreachable",
+                agent_version: None,
+                engine_version: None,
+                age_ms: None,
+                problem: agents.failed().get(&target.host).map(|error| format!("{error}; {}", error.hint())),
+            };
+            if let Some(agent) = agents.get(&target.host) {
+                let said = agent.description();
+                let report = said.report.clone().map(Report::of_wire).unwrap_or_default();
+                let engine = said.engine.clone().unwrap_or_default();
+                let lost = report.engine_lost || !engine.error.is_empty();
+                host.state = if lost { "engine lost" } else { "ready" };
+                host.problem = lost.then_some(engine.error);
+                host.agent_version = Some(said.agent_version.clone());
+                host.engine_version = Some(engine.version);
+                host.age_ms = Some(u64::try_from(answered.elapsed().as_millis()).unwrap_or(u64::MAX));
+                let instances = report.instances.into_iter();
+                status.instances.extend(instances.map(|one| self.instance(&target.host, one)));
+            }
+            status.hosts.push(host);
+        }
+        status.instances.sort_by(|one, other| {
+            let key = |of: &InstanceStatus| (of.stack.clone(), of.instance.clone(), of.host.clone());
+            key(one).cmp(&key(other))
+        });
+        Ok((status, agents))
+    }
+
+    fn instance(&self, host: &str, report: InstanceReport) -> InstanceStatus {
+        InstanceStatus {
+            stack: report.name.stack.clone(),
+            service: report.name.service.clone(),
+            instance: report.name.to_string(),
+            host: host.to_owned(),
+            container_id: report.container_id,
+            state: report.state,
+            health: report.health,
+            address: self.address(&report.addresses),
+            image: report.image,
+            release: report.release,
+            exit_code: report.exit_code,
+            ports: report.ports,
+        }
+    }
+
+    fn address(&self, addresses: &BTreeMap<String, String>) -> Option<String> {
+        let of_fleet = self.folder.fleet.networks.keys().find_map(|network| addresses.get(network));
+        of_fleet.or_else(|| addresses.values().next()).filter(|address| !address.is_empty()).cloned()
+    }
+}

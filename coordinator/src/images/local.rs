@@ -1,0 +1,52 @@
+//! The engine of the machine that `landfast` runs on: one of the places an image can be brought from.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bollard::Docker;
+use bytes::Bytes;
+use futures::stream::{BoxStream, StreamExt as _};
+
+use super::fingerprint::fingerprint;
+
+const SOCKET: &str = "unix:///var/run/docker.sock";
+/// It is on this machine: one that takes longer is not going to answer.
+const ANSWER_LIMIT: Duration = Duration::from_secs(2);
+/// Of a whole image, on a slow disk.
+const EXPORT_LIMIT: Duration = Duration::from_secs(3600);
+
+/// An image that this machine has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocalImage {
+    pub fingerprint: String,
+    /// In bytes, unpacked.
+    pub size: u64,
+    /// It never came from a registry, so it was built or loaded here.
+    pub made_here: bool,
+}
+
+/// This machine's engine.
+#[derive(Debug, Clone)]
+pub struct LocalEngine(Docker);
+
+impl LocalEngine {
+    /// The engine that `DOCKER_HOST` names, else the one at the usual socket. None when there is none.
+    pub fn open(environment: &BTreeMap<String, String>) -> Option<Self> {
+        let host = environment.get("DOCKER_HOST").filter(|host| !host.is_empty()).map_or(SOCKET, String::as_str);
+        let docker = Docker::connect_with_host(host).ok()?;
+        Some(Self(docker.with_timeout(EXPORT_LIMIT)))
+    }
+
+    /// The image with this reference, if this machine has it and its engine answers.
+    pub async fn image(&self, reference: &str) -> Option<LocalImage> {
+        let inspected = tokio::time::timeout(ANSWER_LIMIT, self.0.inspect_image(reference)).await.ok()?.ok()?;
+        let size = inspected.size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0);
+        let made_here = inspected.repo_digests.as_ref().is_none_or(Vec::is_empty);
+        Some(LocalImage { fingerprint: fingerprint(&inspected), size, made_here })
+    }
+
+    /// A `docker save` archive of it.
+    pub fn export(&self, reference: &str) -> BoxStream<'static, Result<Bytes, String>> {
+        self.0.export_image(reference).map(|part| part.map_err(|error| error.to_string())).boxed()
+    }
+}

@@ -1,0 +1,39 @@
+//! Image references: when two of them mean the same image, and whether one names its registry.
+
+/// The one way to write a reference: without the default registry, with a tag. `docker.io/library/redis` is
+/// `redis:latest`.
+pub fn familiar(reference: &str) -> String {
+    let name = reference.strip_prefix("docker.io/").or_else(|| reference.strip_prefix("index.docker.io/"));
+    let name = name.unwrap_or(reference);
+    let name = name.strip_prefix("library/").unwrap_or(name);
+    let last = name.rsplit('/').next().unwrap_or(name);
+    if last.contains(':') || name.contains('@') { name.to_owned() } else { format!("{name}:latest") }
+}
+
+/// The registry that a reference names: `registry.lan:5000` in `registry.lan:5000/app:1`. None for the default one.
+pub fn registry(reference: &str) -> Option<&str> {
+    let (first, _) = reference.split_once('/')?;
+    let named = first.contains(['.', ':']) || first == "localhost";
+    (named && !matches!(first, "docker.io" | "index.docker.io")).then_some(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{familiar, registry};
+
+    #[test]
+    fn what_the_engine_treats_as_the_same_reference_is_the_same() {
+        for same in ["redis", "redis:latest", "docker.io/redis", "docker.io/library/redis:latest", "library/redis"] {
+            assert_eq!(familiar(same), "redis:latest");
+        }
+        assert_eq!(familiar("registry.lan:5000/app"), "registry.lan:5000/app:latest");
+        assert_eq!(familiar("team/app@sha256:ab"), "team/app@sha256:ab");
+    }
+
+    #[test]
+    fn a_registry_is_named_by_a_dot_a_port_or_localhost() {
+        assert_eq!(registry("registry.lan:5000/app:1"), Some("registry.lan:5000"));
+        assert_eq!(registry("localhost/app"), Some("localhost"));
+        assert_eq!([registry("redis:7"), registry("team/app"), registry("docker.io/team/app")], [None, None, None]);
+    }
+}
