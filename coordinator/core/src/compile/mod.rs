@@ -1,12 +1,30 @@
 //! From a project to a deployment: containers, hosts, addresses, each choice with its reason.
+//!
+//! Every key of a service is honoured, refused or warned about with its place: [`unsupported`] holds the last two.
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
+use crate::address::{self, Claim, Grants, Surroundings};
 use crate::bundle::Manifest;
 use crate::compose::Project;
-use crate::deployment::Deployment;
+use crate::compose::model;
+use crate::deployment::{Dependency, Deployment, Instance, InstanceName, Service, Volume};
 use crate::desired::HostState;
 use crate::fleet::Fleet;
+use crate::place::{self, Placed, Question};
 use crate::{Diagnostic, Diagnostics};
+
+mod container;
+mod digest;
+pub(crate) mod findings;
+mod mounts;
+mod networks;
+mod ports;
+mod resources;
+mod shared;
+mod unsupported;
+
+use findings::Findings;
 
 /// What a deployment is compiled from.
 #[derive(Debug, Clone, Copy)]
@@ -17,6 +35,8 @@ pub struct Input<'a> {
     pub stack: &'a str,
     /// The environment chosen.
     pub env: Option<&'a str>,
+    /// The stack's folder: absolute, without `.` or `..`. Paths beneath it travel with the bundle.
+    pub root: &'a Path,
     /// The compose files.
     pub project: &'a Project,
     /// The stack's folder.
@@ -44,16 +64,145 @@ pub struct Compiled {
 
 /// The images a project needs, each by the reference in its compose file.
 pub fn images(project: &Project) -> BTreeSet<String> {
-    project
-        .services
-        .values()
-        .filter(|service| service.replicas() > 0)
-        .filter_map(|service| service.image.clone())
-        .collect()
+    let wanted = project.services.values().filter(|service| service.replicas() > 0);
+    wanted.filter_map(|service| service.image.clone()).collect()
 }
 
-/// Compiles one stack.
+/// Compiles one stack; either a deployment or everything that is wrong with it.
 pub fn compile(input: Input<'_>) -> Result<Compiled, Diagnostics> {
-    let _ = input;
-    Err(Diagnostics(vec![Diagnostic::nowhere("not yet")]))
+    let mut findings = Findings::new(input.project);
+    unsupported::check(input.fleet, input.project, &mut findings);
+    check_order(input.project, &mut findings);
+    let placed = place::place(question(input), &mut findings);
+    let grants = address::grant(surroundings(input), &claims(input, &placed), &mut findings);
+    let deployment = assemble(input, &placed, &grants, &mut findings);
+    shared::check(input, &deployment, &mut findings);
+    let Findings { mut errors, mut warnings, .. } = findings;
+    for list in [&mut errors, &mut warnings] {
+        list.sort_by(|a, b| (&a.location, &a.path).cmp(&(&b.location, &b.path)));
+        list.dedup();
+    }
+    if errors.is_empty() { Ok(Compiled { deployment, warnings }) } else { Err(Diagnostics(errors)) }
+}
+
+fn question(input: Input<'_>) -> Question<'_> {
+    let Input { fleet, stack, project, held, beside, .. } = input;
+    Question { fleet, stack, config: fleet.stacks.get(stack), project, held, beside }
+}
+
+fn surroundings(input: Input<'_>) -> Surroundings<'_> {
+    Surroundings { fleet: input.fleet, stack: input.stack, held: input.held, beside: input.beside }
+}
+
+/// Every end on a fleet network.
+fn claims(input: Input<'_>, placed: &BTreeMap<InstanceName, Placed>) -> Vec<Claim> {
+    let mut claims = Vec::new();
+    for (instance, place) in placed {
+        let service = &input.project.services[&instance.service];
+        for (key, attachment) in &service.networks {
+            let Some(network) = networks::fleet_network(input, key) else { continue };
+            let path = format!("services.{}.networks.{key}.ipv4_address", instance.service);
+            claims.push(Claim {
+                instance: instance.clone(),
+                network: network.to_owned(),
+                host: place.host.clone(),
+                written: attachment.ipv4_address.clone().map(|text| (text, path)),
+            });
+        }
+    }
+    claims
+}
+
+fn assemble(
+    input: Input<'_>,
+    placed: &BTreeMap<InstanceName, Placed>,
+    grants: &Grants,
+    findings: &mut Findings<'_>,
+) -> Deployment {
+    let gateways = address::gateways(input.fleet, input.held);
+    let mut instances = BTreeMap::new();
+    for (name, place) in placed {
+        let site = container::Site { input, name, place, grants, gateways: &gateways };
+        let (container, files) = container::container(site, findings);
+        let digest = digest::digest(&container, &files);
+        let Placed { host, reason } = place.clone();
+        instances.insert(name.clone(), Instance { host, placed: reason, digest, container, files });
+    }
+    let services = input.project.services.iter().filter(|(name, _)| placed.keys().any(|it| it.service == **name));
+    Deployment {
+        stack: input.stack.to_owned(),
+        env: input.env.map(str::to_owned),
+        manifest_digest: input.manifest_digest.to_owned(),
+        release: input.release,
+        services: services.map(|(name, service)| (name.clone(), order_of(input, service))).collect(),
+        networks: networks::stack_networks(input, &instances, findings),
+        volumes: volumes(input, &instances),
+        instances,
+    }
+}
+
+/// What a service waits for, of what there is, and how it is updated.
+fn order_of(input: Input<'_>, service: &model::Service) -> Service {
+    let known = service.depends_on.iter().filter(|(name, _)| input.project.services.contains_key(*name));
+    let depends_on = known
+        .map(|(name, dependency)| Dependency { service: name.clone(), condition: dependency.condition.into() })
+        .collect();
+    let update = service.deploy.update_config.as_ref();
+    let parallelism = update.and_then(|update| update.parallelism).unwrap_or(1);
+    Service { depends_on, parallelism: u32::try_from(parallelism).unwrap_or(0) }
+}
+
+fn volumes(input: Input<'_>, instances: &BTreeMap<InstanceName, Instance>) -> BTreeMap<String, Volume> {
+    let is_mounted = |name: &str| {
+        let mut mounts = instances.values().flat_map(|instance| &instance.container.mounts);
+        mounts.any(|mount| matches!(&mount.source, crate::container::Source::Volume(volume) if volume == name))
+    };
+    let ours = input.project.volumes.iter().filter(|(_, volume)| !volume.external && is_mounted(&volume.name));
+    let made = ours.map(|(key, volume)| {
+        let made = Volume {
+            name: volume.name.clone(),
+            driver: volume.driver.clone().unwrap_or_default(),
+            options: volume.driver_opts.clone(),
+            labels: volume.labels.clone(),
+        };
+        (key.clone(), made)
+    });
+    made.collect()
+}
+
+/// Refuses dependencies that lead back to where they came from, or nowhere.
+fn check_order(project: &Project, findings: &mut Findings<'_>) {
+    for (name, service) in &project.services {
+        for (on, dependency) in &service.depends_on {
+            if dependency.required && !project.services.contains_key(on) {
+                let path = format!("services.{name}.depends_on.{on}");
+                findings.refuse(path, format!("{name} depends on {on}, which the stack does not have"));
+            }
+        }
+        // Told once, at the service whose name comes first.
+        let cycle = way_back(project, name, vec![name.as_str()]);
+        if let Some(cycle) = cycle.filter(|cycle| cycle.iter().min() == Some(&name.as_str())) {
+            let path = format!("services.{name}.depends_on");
+            findings.refuse(path, format!("dependency cycle: {}", cycle.join(" > ")));
+        }
+    }
+}
+
+/// The shortest found way from the last of `way` to `start`, over dependencies not yet on it.
+fn way_back<'p>(project: &'p Project, start: &str, way: Vec<&'p str>) -> Option<Vec<&'p str>> {
+    let mut seen: BTreeSet<&str> = BTreeSet::new();
+    let mut ways = std::collections::VecDeque::from([way]);
+    while let Some(way) = ways.pop_front() {
+        let service = way.last().and_then(|last| project.services.get(*last));
+        for on in service.iter().flat_map(|service| service.depends_on.keys()) {
+            let longer: Vec<_> = way.iter().copied().chain([on.as_str()]).collect();
+            if on == start {
+                return Some(longer);
+            }
+            if seen.insert(on) {
+                ways.push_back(longer);
+            }
+        }
+    }
+    None
 }

@@ -1,12 +1,17 @@
 //! From deployments to what every host must be: the stacks that are being deployed as they were just compiled, all the
 //! others as the hosts hold them.
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 
-use crate::deployment::Deployment;
-use crate::fleet::Fleet;
+use crate::address;
+use crate::container::Source;
+use crate::deployment::{self, Deployment, InstanceName};
+use crate::fleet::{Fleet, FleetNetwork};
 
+mod fabric;
 pub mod host_state;
 
+pub use fabric::{names, neighbours};
 pub use host_state::{Dependency, HostState, Instance, Name, Neighbour, Network, Overlay, Tree, Volume};
 
 /// What is asked for.
@@ -20,10 +25,156 @@ pub struct Wish<'a> {
     pub remove_volumes: bool,
 }
 
+impl Wish<'_> {
+    fn is_about(&self, stack: &str) -> bool {
+        self.removed.contains(stack) || self.deployments.iter().any(|deployment| deployment.stack == stack)
+    }
+}
+
 /// What every host of the fleet must be. Epochs and generations are those held: a rollout counts them up.
 ///
 /// `held` is what the hosts hold now; a host without an entry holds nothing.
 pub fn desired(fleet: &Fleet, wish: Wish<'_>, held: &BTreeMap<String, HostState>) -> BTreeMap<String, HostState> {
-    let _ = (fleet, wish);
-    held.clone()
+    let mut states: BTreeMap<String, HostState> = BTreeMap::new();
+    for host in fleet.hosts.keys() {
+        let nothing = HostState::default();
+        let before = held.get(host).unwrap_or(&nothing);
+        let mut state = staying(wish, before);
+        (state.fleet, state.host) = (fleet.name.clone(), host.clone());
+        for deployment in wish.deployments {
+            arrive(deployment, before, &mut state);
+        }
+        states.insert(host.clone(), state);
+    }
+    let gateways = address::gateways(fleet, held);
+    for (name, network) in &fleet.networks {
+        if is_used(name, &states) {
+            span(fleet, name, network, &gateways, &mut states);
+        }
+    }
+    let names = names(&states);
+    for state in states.values_mut() {
+        state.names.clone_from(&names);
+        sort(state);
+    }
+    fabric::connect(fleet, &mut states);
+    states
+}
+
+/// What a host keeps of what it holds: other stacks, and every volume, as volumes are data.
+fn staying(wish: Wish<'_>, before: &HostState) -> HostState {
+    let stays = |stack: &str| !stack.is_empty() && !wish.is_about(stack);
+    let volumes = before.volumes.iter().filter(|volume| !volume.remove).cloned().map(|mut volume| {
+        volume.remove = wish.remove_volumes && wish.removed.contains(&volume.stack);
+        volume
+    });
+    HostState {
+        epoch: before.epoch,
+        generation: before.generation,
+        networks: before.networks.iter().filter(|network| stays(&network.stack)).cloned().collect(),
+        volumes: volumes.collect(),
+        trees: before.trees.iter().filter(|tree| stays(&tree.stack)).cloned().collect(),
+        instances: before.instances.iter().filter(|instance| stays(&instance.name.stack)).cloned().collect(),
+        ..HostState::default()
+    }
+}
+
+/// What a deployment brings to a host.
+fn arrive(deployment: &Deployment, before: &HostState, state: &mut HostState) {
+    let here: Vec<_> = deployment.instances.iter().filter(|(_, instance)| instance.host == state.host).collect();
+    if here.is_empty() {
+        return;
+    }
+    let Deployment { stack, manifest_digest, .. } = deployment;
+    state.trees.push(Tree { stack: stack.clone(), manifest: manifest_digest.clone() });
+    state.instances.extend(here.iter().map(|(name, instance)| held_instance(deployment, name, instance, before)));
+    for (key, network) in &deployment.networks {
+        if here.iter().any(|(_, instance)| instance.container.networks.iter().any(|end| end.network == network.name)) {
+            state.networks.push(stack_network(stack, key, network));
+        }
+    }
+    for (key, volume) in &deployment.volumes {
+        let source = Source::Volume(volume.name.clone());
+        if here.iter().any(|(_, instance)| instance.container.mounts.iter().any(|mount| mount.source == source)) {
+            state.volumes.retain(|held| held.name != volume.name);
+            state.volumes.push(stack_volume(stack, key, volume));
+        }
+    }
+}
+
+/// The release is the one that made the container what it is, and not the one that found it so.
+fn held_instance(
+    deployment: &Deployment,
+    name: &InstanceName,
+    instance: &deployment::Instance,
+    before: &HostState,
+) -> Instance {
+    let same = before.instance(name).filter(|held| held.digest == instance.digest);
+    let service = deployment.services.get(&name.service);
+    Instance {
+        name: name.clone(),
+        release: same.map_or(deployment.release, |held| held.release),
+        digest: instance.digest.clone(),
+        container: instance.container.clone(),
+        depends_on: service.map(|service| service.depends_on.clone()).unwrap_or_default(),
+        stopped: false,
+    }
+}
+
+fn stack_network(stack: &str, key: &str, network: &deployment::Network) -> Network {
+    let deployment::Network { name, driver, subnet, gateway, internal, attachable, ipv6, options, labels } =
+        network.clone();
+    let (stack, key) = (stack.to_owned(), key.to_owned());
+    Network { name, stack, key, driver, subnet, gateway, internal, attachable, ipv6, options, labels, overlay: None }
+}
+
+fn stack_volume(stack: &str, key: &str, volume: &deployment::Volume) -> Volume {
+    let deployment::Volume { name, driver, options, labels } = volume.clone();
+    Volume { name, stack: stack.to_owned(), key: key.to_owned(), driver, options, labels, remove: false }
+}
+
+fn is_used(network: &str, states: &BTreeMap<String, HostState>) -> bool {
+    let mut instances = states.values().flat_map(|state| &state.instances);
+    instances.any(|instance| instance.container.networks.iter().any(|end| end.network == network))
+}
+
+/// A fleet network is on every host, so that every host reaches every address of it.
+fn span(
+    fleet: &Fleet,
+    name: &str,
+    network: &FleetNetwork,
+    gateways: &BTreeMap<(String, String), Ipv4Addr>,
+    states: &mut BTreeMap<String, HostState>,
+) {
+    for (host, state) in states {
+        let Some(gateway) = gateways.get(&(name.to_owned(), host.clone())) else { continue };
+        let local = fleet.hosts[host].address.to_string();
+        let overlay = Overlay { vni: vni(name), local, mtu: network.mtu, neighbours: Vec::new() };
+        state.networks.push(Network {
+            name: name.to_owned(),
+            key: name.to_owned(),
+            driver: "bridge".to_owned(),
+            subnet: network.subnet.to_string(),
+            gateway: gateway.to_string(),
+            attachable: true,
+            overlay: Some(overlay),
+            ..Network::default()
+        });
+    }
+}
+
+/// The number of a network on the wire: 4096 and up, from its name alone, so that it is the same for ever.
+///
+/// Two names meet with a chance of one in a million: 20 of the 24 bits that VXLAN has.
+pub fn vni(network: &str) -> u32 {
+    let hash = blake3::hash(network.as_bytes());
+    let [a, b, c, d, ..] = *hash.as_bytes();
+    4096 + u32::from_be_bytes([a, b, c, d]) % (1 << 20)
+}
+
+fn sort(state: &mut HostState) {
+    state.networks.sort_by(|a, b| a.name.cmp(&b.name));
+    state.volumes.sort_by(|a, b| a.name.cmp(&b.name));
+    state.trees.sort_by(|a, b| a.stack.cmp(&b.stack));
+    state.instances.sort_by(|a, b| a.name.cmp(&b.name));
 }

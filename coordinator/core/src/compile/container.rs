@@ -1,0 +1,212 @@
+//! One service on one host: the container it becomes.
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use super::findings::Findings;
+use super::{Input, mounts, networks, ports, resources};
+use crate::address::Grants;
+use crate::compose::model::{self, Service};
+use crate::container::{Container, Device, DeviceRequest, Healthcheck, Logging, Restart, Ulimit};
+use crate::deployment::InstanceName;
+use crate::place::Placed;
+
+/// Where an agent keeps live trees unless told otherwise. Only labels say it: no path is made from it here.
+const LIVE: &str = "/var/lib/landfast/stacks";
+
+/// One instance, and what has been decided about it.
+#[derive(Clone, Copy)]
+pub(super) struct Site<'a> {
+    pub(super) input: Input<'a>,
+    pub(super) name: &'a InstanceName,
+    pub(super) place: &'a Placed,
+    pub(super) grants: &'a Grants,
+    pub(super) gateways: &'a BTreeMap<(String, String), Ipv4Addr>,
+}
+
+impl<'a> Site<'a> {
+    pub(super) fn service(&self) -> &'a Service {
+        &self.input.project.services[&self.name.service]
+    }
+
+    /// The dotted path of a key of the service.
+    pub(super) fn path(&self, key: &str) -> String {
+        format!("services.{}.{key}", self.name.service)
+    }
+}
+
+/// The container, and what of the bundle it mounts.
+pub(super) fn container(site: Site<'_>, findings: &mut Findings<'_>) -> (Container, BTreeMap<String, String>) {
+    let service = site.service();
+    let mounted = mounts::mounts(site, findings);
+    let image = service.image.clone().unwrap_or_default();
+    let container = Container {
+        name: container_name(site),
+        image_fingerprint: fingerprint(site, &image, findings),
+        image,
+        labels: labels(site),
+        mounts: mounted.mounts,
+        tmpfs: mounted.tmpfs,
+        ports: ports::ports(site, findings),
+        networks: networks::attachments(site),
+        dns: networks::dns(site),
+        healthcheck: service.healthcheck.as_ref().map(healthcheck),
+        restart: restart(service),
+        logging: service.logging.as_ref().map(logging),
+        resources: resources::resources(service),
+        gpus: gpus(service),
+        stop_grace_seconds: service.stop_grace_period.map(|grace| whole_seconds(grace.0)),
+        ..settings(service)
+    };
+    (container, mounted.files)
+}
+
+/// What is taken over as it is.
+fn settings(service: &Service) -> Container {
+    let text = |value: &Option<String>| value.clone().unwrap_or_default();
+    let environment = service.environment.iter().filter_map(|(key, value)| Some(format!("{key}={}", value.as_ref()?)));
+    let ulimit = |(name, limit): (&String, &model::Ulimit)| Ulimit { name: name.clone(), soft: limit.soft, hard: limit.hard };
+    let device = |device: &model::Device| Device {
+        host: device.source.clone(),
+        container: device.target.clone(),
+        permissions: device.permissions.clone(),
+    };
+    Container {
+        hostname: text(&service.hostname),
+        domainname: text(&service.domainname),
+        entrypoint: service.entrypoint.clone(),
+        command: service.command.clone(),
+        environment: environment.collect(),
+        annotations: service.annotations.clone(),
+        user: text(&service.user),
+        working_dir: text(&service.working_dir),
+        tty: service.tty,
+        stdin_open: service.stdin_open,
+        read_only: service.read_only,
+        init: service.init,
+        privileged: service.privileged,
+        cap_add: service.cap_add.clone(),
+        cap_drop: service.cap_drop.clone(),
+        security_opt: service.security_opt.clone(),
+        sysctls: service.sysctls.clone(),
+        ulimits: service.ulimits.iter().map(ulimit).collect(),
+        shm_size: service.shm_size.map(|size| size.0),
+        devices: service.devices.iter().map(device).collect(),
+        group_add: service.group_add.clone(),
+        pid_mode: text(&service.pid),
+        ipc_mode: text(&service.ipc),
+        uts_mode: text(&service.uts),
+        userns_mode: text(&service.userns_mode),
+        cgroup_mode: text(&service.cgroup),
+        cgroup_parent: text(&service.cgroup_parent),
+        network_mode: service.network_mode.clone().filter(|mode| mode != "bridge").unwrap_or_default(),
+        expose: service.expose.iter().map(|port| with_protocol(port)).collect(),
+        extra_hosts: service.extra_hosts.iter().map(|host| format!("{}:{}", host.name, host.address)).collect(),
+        dns_search: service.dns_search.clone(),
+        dns_options: service.dns_opt.clone(),
+        stop_signal: text(&service.stop_signal),
+        runtime: text(&service.runtime),
+        platform: text(&service.platform),
+        device_cgroup_rules: service.device_cgroup_rules.clone(),
+        storage_options: service.storage_opt.clone(),
+        oom_score_adj: service.oom_score_adj,
+        oom_kill_disable: service.oom_kill_disable,
+        ..Container::default()
+    }
+}
+
+/// `postgres` of the stack `data` is `data-postgres-1`, unless the file gives it a name.
+fn container_name(site: Site<'_>) -> String {
+    let InstanceName { stack, service, index } = site.name;
+    site.service().container_name.clone().unwrap_or_else(|| format!("{stack}-{service}-{index}"))
+}
+
+fn fingerprint(site: Site<'_>, image: &str, findings: &mut Findings<'_>) -> String {
+    match site.input.images.get(image) {
+        Some(fingerprint) => fingerprint.clone(),
+        // A service without an image has been refused already.
+        None if image.is_empty() => String::new(),
+        None => {
+            findings.refuse(site.path("image"), format!("the image {image} has not been found"));
+            String::new()
+        }
+    }
+}
+
+/// The service's own, and those that let `docker compose ps` on the host show it.
+fn labels(site: Site<'_>) -> BTreeMap<String, String> {
+    let InstanceName { stack, service, index } = site.name;
+    let mut labels = site.service().labels.clone();
+    // Of the host, and not of the machine that deploys: another laptop must not make every container again.
+    let folder = format!("{LIVE}/{stack}/live");
+    let compose = [
+        ("project", stack.clone()),
+        ("service", service.clone()),
+        ("container-number", index.to_string()),
+        ("oneoff", "False".to_owned()),
+        ("version", "landfast".to_owned()),
+        ("project.config_files", format!("{folder}/compose.yaml")),
+        ("project.working_dir", folder),
+    ];
+    labels.extend(compose.map(|(key, value)| (format!("com.docker.compose.{key}"), value)));
+    labels
+}
+
+fn healthcheck(check: &model::Healthcheck) -> Healthcheck {
+    if check.disable {
+        return Healthcheck { test: vec!["NONE".to_owned()], ..Healthcheck::default() };
+    }
+    let nanos = |time: Option<crate::compose::quantity::Nanos>| time.map_or(0, |time| time.0);
+    Healthcheck {
+        test: check.test.clone(),
+        interval: nanos(check.interval),
+        timeout: nanos(check.timeout),
+        start_period: nanos(check.start_period),
+        start_interval: nanos(check.start_interval),
+        retries: check.retries.unwrap_or(0),
+    }
+}
+
+/// `restart:`, or else what Compose makes of `deploy.restart_policy`.
+fn restart(service: &Service) -> Option<Restart> {
+    let of = |policy: &str, max_attempts| Some(Restart { policy: policy.to_owned(), max_attempts });
+    match service.restart {
+        Some(model::Restart::No) => return of("no", 0),
+        Some(model::Restart::Always) => return of("always", 0),
+        Some(model::Restart::OnFailure(attempts)) => return of("on-failure", attempts),
+        Some(model::Restart::UnlessStopped) => return of("unless-stopped", 0),
+        None => {}
+    }
+    let policy = service.deploy.restart_policy.as_ref()?;
+    let attempts = policy.max_attempts.and_then(|attempts| u32::try_from(attempts).ok()).unwrap_or(0);
+    match policy.condition.as_deref() {
+        Some("none") => of("no", 0),
+        Some("on-failure") => of("on-failure", attempts),
+        _ => of("always", 0),
+    }
+}
+
+fn logging(logging: &model::Logging) -> Logging {
+    Logging { driver: logging.driver.clone().unwrap_or_default(), options: logging.options.clone() }
+}
+
+fn gpus(service: &Service) -> Vec<DeviceRequest> {
+    let reserved = &service.deploy.resources.reservations.devices;
+    let request = |request: &model::DeviceRequest| DeviceRequest {
+        driver: request.driver.clone(),
+        count: request.count,
+        device_ids: request.device_ids.clone(),
+        capabilities: request.capabilities.clone(),
+        options: request.options.clone(),
+    };
+    service.gpus.iter().chain(reserved).map(request).collect()
+}
+
+/// `5432` is `5432/tcp`.
+fn with_protocol(port: &str) -> String {
+    if port.contains('/') { port.to_owned() } else { format!("{port}/tcp") }
+}
+
+/// Rounded up: a grace of half a second is not none.
+fn whole_seconds(nanos: i64) -> u32 {
+    u32::try_from(nanos.max(0).unsigned_abs().div_ceil(1_000_000_000)).unwrap_or(u32::MAX)
+}

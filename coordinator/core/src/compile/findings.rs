@@ -1,0 +1,43 @@
+//! What compiling has to say: everything, not the first thing alone.
+use crate::compose::Project;
+use crate::{Diagnostic, Location};
+
+/// Mistakes and remarks about one project.
+pub(crate) struct Findings<'a> {
+    project: &'a Project,
+    pub(crate) errors: Vec<Diagnostic>,
+    pub(crate) warnings: Vec<Diagnostic>,
+}
+
+impl<'a> Findings<'a> {
+    pub(crate) fn new(project: &'a Project) -> Self {
+        Self { project, errors: Vec::new(), warnings: Vec::new() }
+    }
+
+    /// Where the key at this dotted path was written.
+    pub(crate) fn locate(&self, path: &str) -> Option<Location> {
+        self.project.locate(path).cloned()
+    }
+
+    /// It cannot be deployed like this.
+    pub(crate) fn refuse(&mut self, path: impl Into<String>, message: impl Into<String>) -> &mut Diagnostic {
+        let diagnostic = self.about(path.into(), message.into());
+        push(&mut self.errors, diagnostic)
+    }
+
+    /// It can, but not as one could think.
+    pub(crate) fn warn(&mut self, path: impl Into<String>, message: impl Into<String>) -> &mut Diagnostic {
+        let diagnostic = self.about(path.into(), message.into());
+        push(&mut self.warnings, diagnostic)
+    }
+
+    fn about(&self, path: String, message: String) -> Diagnostic {
+        Diagnostic { location: self.locate(&path), path, message, hint: None }
+    }
+}
+
+fn push(list: &mut Vec<Diagnostic>, diagnostic: Diagnostic) -> &mut Diagnostic {
+    let at = list.len();
+    list.push(diagnostic);
+    &mut list[at]
+}

@@ -1,0 +1,155 @@
+//! Which networks a container is on: the fleet's, which span hosts, and the stack's own, which do not yet.
+use std::collections::{BTreeMap, BTreeSet};
+
+use ipnet::Ipv4Net;
+
+use super::Input;
+use super::container::Site;
+use super::findings::Findings;
+use crate::container::Attachment;
+use crate::deployment::{Instance, InstanceName, Network};
+
+/// The fleet network that a network of the project is, by the engine's name.
+pub(super) fn fleet_network<'a>(input: Input<'a>, key: &str) -> Option<&'a str> {
+    let name = input.project.networks.get(key).map_or(key, |network| &network.name);
+    input.fleet.network_of(name, key).map(|(name, _)| name)
+}
+
+/// The container's ends, the one of the default route first.
+pub(super) fn attachments(site: Site<'_>) -> Vec<Attachment> {
+    let service = site.service();
+    if service.network_mode.as_deref() == Some("bridge") {
+        return vec![Attachment { network: "bridge".to_owned(), ..Attachment::default() }];
+    }
+    let attach = |(key, written): (&str, &crate::compose::model::Attachment)| {
+        let mut aliases = vec![site.name.service.clone()];
+        aliases.extend(written.aliases.iter().filter(|alias| **alias != site.name.service).cloned());
+        let attachment = Attachment {
+            aliases,
+            link_local_ips: written.link_local_ips.clone(),
+            address6: written.ipv6_address.clone().unwrap_or_default(),
+            driver_options: written.driver_opts.clone(),
+            ..Attachment::default()
+        };
+        if let Some(network) = fleet_network(site.input, key) {
+            // Without a grant the address has been refused: nothing is made from this.
+            let grant = site.grants.get(&(site.name.clone(), network.to_owned()));
+            let address = grant.map(|grant| grant.address.to_string()).unwrap_or_default();
+            let mac = grant.map(|grant| grant.mac.clone()).unwrap_or_default();
+            return Attachment { network: network.to_owned(), address, mac, ..attachment };
+        }
+        let network = site.input.project.networks.get(key).map_or_else(|| key.to_owned(), |network| network.name.clone());
+        let address = written.ipv4_address.clone().unwrap_or_default();
+        Attachment { network, address, mac: written.mac_address.clone().unwrap_or_default(), ..attachment }
+    };
+    let mut attachments: Vec<Attachment> = service.networks_by_priority().into_iter().map(attach).collect();
+    if let (Some(mac), Some(first)) = (&service.mac_address, attachments.first_mut())
+        && first.mac.is_empty()
+    {
+        first.mac.clone_from(mac);
+    }
+    attachments
+}
+
+/// What the file says; else, on a fleet network, the agent there, which knows the names of the whole fleet.
+pub(super) fn dns(site: Site<'_>) -> Vec<String> {
+    let service = site.service();
+    if !service.dns.is_empty() {
+        return service.dns.clone();
+    }
+    let networks = service.networks_by_priority().into_iter().filter_map(|(key, _)| fleet_network(site.input, key));
+    let gateway = |network: &str| site.gateways.get(&(network.to_owned(), site.place.host.clone()));
+    networks.filter_map(gateway).map(ToString::to_string).take(1).collect()
+}
+
+/// The stack's own networks that somebody is on, by key.
+pub(super) fn stack_networks(
+    input: Input<'_>,
+    instances: &BTreeMap<InstanceName, Instance>,
+    findings: &mut Findings<'_>,
+) -> BTreeMap<String, Network> {
+    let mut networks = BTreeMap::new();
+    for (key, network) in &input.project.networks {
+        let hosts = hosts_on(&network.name, instances);
+        if let Some((name, fleet_network)) = input.fleet.network_of(&network.name, key) {
+            check_fleet_network(key, network, name, fleet_network, findings);
+            continue;
+        }
+        if network.external || hosts.is_empty() {
+            continue;
+        }
+        if hosts.len() > 1 {
+            let hosts: Vec<_> = hosts.into_iter().collect();
+            let message = format!(
+                "{key} is on {}, and a stack's own network does not span hosts yet: those on one host do not see the others",
+                hosts.join(", ")
+            );
+            let hint = "put its services on one host, or use a network of landfast.toml";
+            findings.warn(format!("networks.{key}"), message).hint = Some(hint.to_owned());
+        }
+        networks.insert(key.clone(), stack_network(input, key, network, findings));
+    }
+    networks
+}
+
+fn hosts_on<'i>(network: &str, instances: &'i BTreeMap<InstanceName, Instance>) -> BTreeSet<&'i str> {
+    let is_on = |instance: &&Instance| instance.container.networks.iter().any(|end| end.network == network);
+    instances.values().filter(is_on).map(|instance| instance.host.as_str()).collect()
+}
+
+fn stack_network(
+    input: Input<'_>,
+    key: &str,
+    network: &crate::compose::model::Network,
+    findings: &mut Findings<'_>,
+) -> Network {
+    let path = format!("networks.{key}");
+    let driver = network.driver.clone().unwrap_or_default();
+    if !matches!(driver.as_str(), "" | "default" | "bridge" | "macvlan" | "ipvlan") {
+        findings.refuse(format!("{path}.driver"), format!("the driver {driver} is not known here"));
+    }
+    let pool = network.ipam.config.first().cloned().unwrap_or_default();
+    if let Some(subnet) = pool.subnet.as_ref().and_then(|subnet| subnet.parse::<Ipv4Net>().ok()) {
+        for (name, other) in &input.fleet.networks {
+            if other.subnet.contains(&subnet.network()) || subnet.contains(&other.subnet.network()) {
+                let message = format!("{subnet} overlaps {} of {name} ({})", other.subnet, other.location);
+                findings.refuse(format!("{path}.ipam.config.0.subnet"), message);
+            }
+        }
+    }
+    Network {
+        name: network.name.clone(),
+        driver: if driver == "default" { String::new() } else { driver },
+        subnet: pool.subnet.unwrap_or_default(),
+        gateway: pool.gateway.unwrap_or_default(),
+        internal: network.internal,
+        attachable: network.attachable,
+        ipv6: network.enable_ipv6.unwrap_or_default(),
+        options: network.driver_opts.clone(),
+        labels: network.labels.clone(),
+    }
+}
+
+/// A compose file may describe a fleet network, but not differently.
+fn check_fleet_network(
+    key: &str,
+    network: &crate::compose::model::Network,
+    name: &str,
+    fleet_network: &crate::fleet::FleetNetwork,
+    findings: &mut Findings<'_>,
+) {
+    let there = format!("{name} in {}", fleet_network.location);
+    if !matches!(network.driver.as_deref(), None | Some("" | "bridge" | "default")) {
+        let driver = network.driver.clone().unwrap_or_default();
+        let message = format!("the driver is {driver}, but {there} is a bridge that spans the fleet");
+        findings.refuse(format!("networks.{key}.driver"), message);
+    }
+    for (at, pool) in network.ipam.config.iter().enumerate() {
+        let Some(subnet) = &pool.subnet else { continue };
+        if subnet.parse::<Ipv4Net>().ok() != Some(fleet_network.subnet) {
+            let message = format!("the subnet is {subnet} here and {} for {there}", fleet_network.subnet);
+            let hint = "use the same subnet in both, or external: true here";
+            findings.refuse(format!("networks.{key}.ipam.config.{at}.subnet"), message).hint = Some(hint.to_owned());
+        }
+    }
+}

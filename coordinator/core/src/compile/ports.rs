@@ -1,0 +1,36 @@
+//! Where published ports are bound: where the file says, or else on loopback unless `landfast.toml` opens them.
+use super::container::Site;
+use super::findings::Findings;
+use crate::container::Port;
+use crate::fleet::Publish;
+
+pub(super) fn ports(site: Site<'_>, findings: &mut Findings<'_>) -> Vec<Port> {
+    let service = site.service();
+    if matches!(service.network_mode.as_deref(), Some("host" | "none")) {
+        if !service.ports.is_empty() {
+            findings.warn(site.path("ports"), "ports mean nothing with this network_mode: nothing is published");
+        }
+        return Vec::new();
+    }
+    let port = |port: &crate::compose::model::Port| {
+        let (published, end) = port.published.map_or((0, 0), |published| (published.start.into(), published.end.into()));
+        Port {
+            address: port.host_ip.clone().unwrap_or_else(|| default_address(site)),
+            published,
+            target: port.target,
+            protocol: port.protocol.clone(),
+            published_end: if end > published { end } else { 0 },
+        }
+    };
+    service.ports.iter().map(port).collect()
+}
+
+fn default_address(site: Site<'_>) -> String {
+    let config = site.input.fleet.stacks.get(&site.name.stack);
+    let publish = config.and_then(|it| it.publish.get(&site.name.service).or_else(|| it.publish.get("*")));
+    match publish.copied().unwrap_or_default() {
+        Publish::Loopback => "127.0.0.1".to_owned(),
+        Publish::All => "0.0.0.0".to_owned(),
+        Publish::Lan => site.input.fleet.hosts[&site.place.host].address.to_string(),
+    }
+}

@@ -1,0 +1,26 @@
+//! How much of the host a container may have. `deploy.resources` stands over the older keys, as in Compose.
+use crate::compose::model::Service;
+use crate::container::Resources;
+
+/// `None` when the file limits nothing.
+pub(super) fn resources(service: &Service) -> Option<Resources> {
+    let limits = &service.deploy.resources.limits;
+    let reserved = &service.deploy.resources.reservations;
+    let bytes = |size: Option<crate::compose::quantity::Bytes>| size.map_or(0, |size| size.0);
+    let resources = Resources {
+        nano_cpus: limits.cpus.or(service.cpus).map_or(0, |cpus| (cpus * 1e9).round() as i64),
+        memory: bytes(limits.memory.or(service.mem_limit)),
+        memory_reservation: bytes(reserved.memory.or(service.mem_reservation)),
+        memory_swap: bytes(service.memswap_limit),
+        pids: limits.pids.or(service.pids_limit).unwrap_or(0),
+        cpu_shares: service.cpu_shares.unwrap_or(0),
+        cpu_quota: service.cpu_quota.unwrap_or(0),
+        cpu_period: service.cpu_period.unwrap_or(0),
+        cpuset: service.cpuset.clone().unwrap_or_default(),
+        memory_swappiness: service.mem_swappiness,
+        cpu_rt_period: service.cpu_rt_period.unwrap_or(0),
+        cpu_rt_runtime: service.cpu_rt_runtime.unwrap_or(0),
+        blkio_weight: service.blkio_config.weight.unwrap_or(0),
+    };
+    (resources != Resources::default()).then_some(resources)
+}

@@ -1,0 +1,98 @@
+//! What instances share on a host or in the fleet, and may not both have: ports, container names; and names that answer
+//! for more than one service.
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Input;
+use super::findings::Findings;
+use crate::container::{Container, Port};
+use crate::deployment::{Deployment, InstanceName};
+
+/// Instance, host, container.
+type Placed<'a> = (&'a InstanceName, &'a str, &'a Container);
+
+pub(super) fn check(input: Input<'_>, deployment: &Deployment, findings: &mut Findings<'_>) {
+    let others = others(input);
+    let mut seen: Vec<Placed<'_>> = others.clone();
+    for (name, instance) in &deployment.instances {
+        let placed = (name, instance.host.as_str(), &instance.container);
+        for other in &seen {
+            check_ports(placed, *other, findings);
+            check_container_name(placed, *other, findings);
+        }
+        seen.push(placed);
+    }
+    check_names(deployment, &others, findings);
+}
+
+/// The instances of other stacks: those compiled in this run, and those held.
+fn others<'a>(input: Input<'a>) -> Vec<Placed<'a>> {
+    let again = |stack: &str| stack == input.stack || input.beside.iter().any(|other| other.stack == stack);
+    let held = input.held.iter().flat_map(|(host, state)| state.instances.iter().map(move |it| (host, it)));
+    let staying = held.filter(|(_, instance)| !again(&instance.name.stack));
+    let beside = input.beside.iter().flat_map(|deployment| &deployment.instances);
+    staying
+        .map(|(host, instance)| (&instance.name, host.as_str(), &instance.container))
+        .chain(beside.map(|(name, instance)| (name, instance.host.as_str(), &instance.container)))
+        .collect()
+}
+
+fn check_ports((name, host, container): Placed<'_>, (other, other_host, other_container): Placed<'_>, findings: &mut Findings<'_>) {
+    if host != other_host {
+        return;
+    }
+    for (at, port) in container.ports.iter().enumerate() {
+        let clash = other_container.ports.iter().find(|theirs| overlap(port, theirs));
+        if let Some(theirs) = clash {
+            let there = findings.locate(&format!("services.{}.ports", other.service)).filter(|_| other.stack == name.stack);
+            let there = there.map(|place| format!(" ({place})")).unwrap_or_default();
+            let message = format!(
+                "port {}:{}/{} on {host}: {name} and {other}{there} both want it",
+                theirs.address, port.published, port.protocol
+            );
+            let hint = "give one of them another port, or place them on different hosts";
+            findings.refuse(format!("services.{}.ports.{at}", name.service), message).hint = Some(hint.to_owned());
+        }
+    }
+}
+
+/// Both fixed, the same number and protocol, and addresses that meet.
+pub(crate) fn overlap(a: &Port, b: &Port) -> bool {
+    let fixed = |port: &Port| port.published != 0 && port.published_end == 0;
+    let meet = a.address == b.address || is_any(&a.address) || is_any(&b.address);
+    fixed(a) && fixed(b) && a.published == b.published && a.protocol == b.protocol && meet
+}
+
+/// All addresses of the host.
+pub(crate) fn is_any(address: &str) -> bool {
+    matches!(address, "" | "0.0.0.0" | "::" | "[::]")
+}
+
+fn check_container_name((name, host, container): Placed<'_>, (other, other_host, other_container): Placed<'_>, findings: &mut Findings<'_>) {
+    if host == other_host && container.name == other_container.name {
+        let message = format!("the container name {} on {host} is both {name}'s and {other}'s", container.name);
+        findings.refuse(format!("services.{}.container_name", name.service), message);
+    }
+}
+
+/// A service's name on a fleet network answers with the addresses of every stack that has one of that name.
+fn check_names(deployment: &Deployment, others: &[Placed<'_>], findings: &mut Findings<'_>) {
+    let mut theirs: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
+    for (name, _, container) in others {
+        for end in container.networks.iter().filter(|end| !end.mac.is_empty() && !end.address.is_empty()) {
+            theirs.entry((&end.network, &name.service)).or_default().insert(&name.stack);
+        }
+    }
+    for (name, instance) in deployment.instances.iter().filter(|(name, _)| name.index == 1) {
+        for end in &instance.container.networks {
+            let Some(stacks) = theirs.get(&(end.network.as_str(), name.service.as_str())) else { continue };
+            let stacks: Vec<_> = stacks.iter().copied().collect();
+            let message = format!(
+                "{} on {} is also a service of {}: the name answers with the addresses of all",
+                name.service,
+                end.network,
+                stacks.join(", ")
+            );
+            findings.warn(format!("services.{}", name.service), message);
+        }
+    }
+}
