@@ -171,7 +171,7 @@ impl Planner<'_> {
                 removals.push(path);
                 continue;
             }
-            if !self.is_known_to_target(&path) && !matches!(found, Found::Folder { .. }) {
+            if !self.is_known_to_target(&path) && !is_folder(found) {
                 self.plan.kept.insert(path.clone());
             }
             in_use.extend(path.parent());
@@ -250,7 +250,7 @@ impl Planner<'_> {
             None => self.put(path, entry, false),
             Some(found) if is_exactly(found, entry) => {}
             Some(found) if holds(found, entry) => self.set_mode(path, entry),
-            Some(found) if self.is_ours(path, found) => self.put(path, entry, true),
+            Some(found) if !is_folder(found) && self.is_ours(path, found) => self.put(path, entry, true),
             Some(_) => self.leave(path, path.clone()),
         }
     }
@@ -323,6 +323,10 @@ impl Step {
 
 fn brings(manifests: &[&Manifest], path: &TreePath) -> bool {
     manifests.iter().any(|manifest| manifest.get(path).is_some() || manifest.folders().contains(path))
+}
+
+fn is_folder(found: &Found) -> bool {
+    matches!(found, Found::Folder { .. })
 }
 
 /// The same contents, whatever the mode.
