@@ -14,7 +14,7 @@ fail() { say "$*"; exit 1; }
 [ "$(id -u)" = 0 ] || fail "the lab makes network namespaces and starts engines: run it as root"
 
 packages=(
-  docker.io containerd runc iproute2 iptables nftables conntrack openssh-server openssh-client rsync curl
+  gcc libc6-dev docker.io containerd runc iproute2 iptables nftables conntrack openssh-server openssh-client rsync curl
   busybox-static ca-certificates tini procps psmisc util-linux kmod ebtables python3 python3-pip
 )
 

@@ -1,3 +1,4 @@
-//! What the scenarios stand on: a lab of several real hosts on one machine, and the figures the benchmarks take.
+//! What the scenarios stand on: a lab of several real hosts on one machine, and the figures that benchmarks take.
 
+pub mod figures;
 pub mod lab;

@@ -1,14 +1,19 @@
-//! A host's engine by its own API, without a client's opinions: what is really there.
+//! A host's engine by its own API, without a client's opinions: what is really there, and what its calls cost.
 
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use super::output::Output;
+/// The slowest call is the loading of a large image.
+const LIMIT: Duration = Duration::from_secs(120);
 
-/// An engine's socket.
+/// An engine's socket. Each call is a connection of its own.
+#[derive(Debug, Clone)]
 pub struct Api {
     pub(crate) socket: PathBuf,
 }
@@ -31,28 +36,79 @@ impl Api {
 
     /// Loads an image archive.
     pub(crate) fn load(&self, archive: &Path) -> Result<()> {
-        let mut curl = Command::new("curl");
-        curl.args(["--silent", "--show-error", "--fail-with-body", "--request", "POST"]);
-        curl.arg("--unix-socket").arg(&self.socket).arg("--upload-file").arg(archive);
-        curl.args(["--header", "Content-Type: application/x-tar", "http://engine/images/load?quiet=1"]);
-        Output::of(&mut curl)?.succeeds()?.never_says("errorDetail")?;
+        let mut file = File::open(archive).with_context(|| format!("cannot open {}", archive.display()))?;
+        let mut stream = self.open()?;
+        let size = file.metadata()?.len();
+        send_head(&mut stream, "POST", "/images/load?quiet=1", "application/x-tar", size)?;
+        std::io::copy(&mut file, &mut stream)?;
+        let said = String::from_utf8_lossy(&read_answer(&mut stream, "load")?).into_owned();
+        ensure!(!said.contains("errorDetail"), "the engine does not take {}: {said}", archive.display());
         Ok(())
     }
 
     fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value> {
-        let mut curl = Command::new("curl");
-        curl.args(["--silent", "--show-error", "--fail-with-body", "--max-time", "120", "--request", method]);
-        curl.arg("--unix-socket").arg(&self.socket);
-        curl.args(["--header", "Content-Type: application/json"]);
-        if body.is_some() {
-            curl.args(["--data-binary", "@-"]);
-        }
-        curl.arg(format!("http://engine{path}"));
-        let input = body.map(ToString::to_string).unwrap_or_default();
-        let output = Output::with_input(&mut curl, input.as_bytes())?.succeeds()?;
-        if output.text().is_empty() {
+        let mut stream = self.open()?;
+        let body = body.map(ToString::to_string).unwrap_or_default();
+        send_head(&mut stream, method, path, "application/json", body.len() as u64)?;
+        stream.write_all(body.as_bytes())?;
+        let answer = read_answer(&mut stream, &format!("{method} {path}"))?;
+        if answer.trim_ascii().is_empty() {
             return Ok(Value::Null);
         }
-        serde_json::from_str(output.text()).with_context(|| format!("not JSON: {output}"))
+        serde_json::from_slice(&answer).with_context(|| format!("the answer to {method} {path} is no JSON"))
+    }
+
+    fn open(&self) -> Result<UnixStream> {
+        let stream =
+            UnixStream::connect(&self.socket).with_context(|| format!("cannot reach {}", self.socket.display()))?;
+        stream.set_read_timeout(Some(LIMIT))?;
+        Ok(stream)
+    }
+}
+
+fn send_head(stream: &mut UnixStream, method: &str, path: &str, kind: &str, size: u64) -> Result<()> {
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: engine\r\nConnection: close\r\nContent-Type: {kind}\r\nContent-Length: {size}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes())?;
+    Ok(())
+}
+
+/// The body of an answer that is a success; the engine's own words otherwise.
+fn read_answer(stream: &mut UnixStream, what: &str) -> Result<Vec<u8>> {
+    let mut all = Vec::new();
+    stream.read_to_end(&mut all)?;
+    let end = all.windows(4).position(|four| four == b"\r\n\r\n").with_context(|| format!("{what}: no answer"))?;
+    let head = String::from_utf8_lossy(&all[..end]).to_lowercase();
+    let status: u16 = head.split_whitespace().nth(1).unwrap_or_default().parse().context("an answer has a status")?;
+    let raw = &all[end + 4..];
+    let body = if head.contains("transfer-encoding: chunked") { unchunk(raw)? } else { raw.to_vec() };
+    if !(200..400).contains(&status) {
+        bail!("{what}: {status} {}", String::from_utf8_lossy(&body).trim());
+    }
+    Ok(body)
+}
+
+fn unchunk(mut raw: &[u8]) -> Result<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let line = raw.windows(2).position(|two| two == b"\r\n").context("a chunk begins with its size")?;
+        let size = usize::from_str_radix(std::str::from_utf8(&raw[..line])?.trim(), 16)?;
+        if size == 0 {
+            return Ok(body);
+        }
+        let start = line + 2;
+        body.extend_from_slice(raw.get(start..start + size).context("a chunk is as long as it says")?);
+        raw = raw.get(start + size + 2..).context("a chunk ends with a line end")?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unchunk;
+
+    #[test]
+    fn chunks_become_one_body() {
+        assert_eq!(unchunk(b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n").expect("it is well formed"), b"abcde");
     }
 }

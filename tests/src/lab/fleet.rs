@@ -20,12 +20,19 @@ pub struct Fleet<'lab> {
 
 impl<'lab> Fleet<'lab> {
     pub(crate) fn copy(lab: &'lab Lab, name: &str) -> Result<Self> {
-        Self::copy_from(lab, &workspace().join("tests/fleets").join(name), name)
-    }
-
-    fn copy_from(lab: &'lab Lab, source: &Path, name: &str) -> Result<Self> {
+        let source = workspace().join("tests/fleets").join(name);
         let folder = lab.folder().join(name);
         Output::of(Command::new("cp").arg("-a").arg(source).arg(&folder))?.succeeds()?;
+        Self::open(lab, folder)
+    }
+
+    pub(crate) fn empty(lab: &'lab Lab, name: &str) -> Result<Self> {
+        let folder = lab.folder().join(name);
+        fs::create_dir_all(&folder)?;
+        Self::open(lab, folder)
+    }
+
+    fn open(lab: &'lab Lab, folder: PathBuf) -> Result<Self> {
         let known: String = lab.hosts().map(|host| format!("{}\n", host.known_hosts())).collect();
         fs::write(lab.folder().join("known_hosts"), known)?;
         fs::create_dir_all(lab.folder().join("home"))?;

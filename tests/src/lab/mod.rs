@@ -99,6 +99,11 @@ impl Lab {
         Fleet::copy(self, name)
     }
 
+    /// A fleet with nothing in its folder yet.
+    pub fn empty_fleet(&self, name: &str) -> Result<Fleet<'_>> {
+        Fleet::empty(self, name)
+    }
+
     /// Where this test's files and logs are, kept after it.
     pub fn folder(&self) -> &Path {
         &self.folder

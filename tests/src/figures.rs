@@ -1,0 +1,115 @@
+//! Figures of a benchmark: ours beside a peer's, both measured in the same run, and the ratio that counts.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Result;
+use serde::Serialize;
+
+/// One line of the table.
+#[derive(Debug, Clone, Serialize)]
+pub struct Figure {
+    /// `first 8`
+    pub name: String,
+    /// Median.
+    pub ours: f64,
+    /// Median.
+    pub peer: f64,
+    /// Of both.
+    pub unit: String,
+    /// Ours by the peer's: smaller is better.
+    pub ratio: f64,
+    /// What the peer ran.
+    pub peer_command: String,
+    /// How often each was run.
+    pub runs: usize,
+    /// The ratio that is aimed at.
+    pub aim: f64,
+}
+
+impl Figure {
+    /// Of two series that were measured in turns.
+    pub fn of(name: &str, ours: &[Duration], peer: &[Duration], peer_command: &str, aim: f64) -> Self {
+        let (mine, theirs) = (median(ours), median(peer));
+        Self {
+            name: name.to_owned(),
+            ours: rounded(mine),
+            peer: rounded(theirs),
+            unit: "s".to_owned(),
+            ratio: rounded(mine / theirs),
+            peer_command: peer_command.to_owned(),
+            runs: ours.len().min(peer.len()),
+            aim,
+        }
+    }
+}
+
+fn median(times: &[Duration]) -> f64 {
+    let mut seconds: Vec<f64> = times.iter().map(Duration::as_secs_f64).collect();
+    seconds.sort_by(f64::total_cmp);
+    match seconds.len() {
+        0 => f64::NAN,
+        odd if odd % 2 == 1 => seconds[odd / 2],
+        even => f64::midpoint(seconds[even / 2 - 1], seconds[even / 2]),
+    }
+}
+
+fn rounded(value: f64) -> f64 {
+    (value * 1000.0).round() / 1000.0
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    figures: &'a [Figure],
+}
+
+/// Writes the figures as JSON.
+pub fn write(path: &Path, figures: &[Figure]) -> Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    std::fs::write(path, serde_json::to_string_pretty(&Report { figures })? + "\n")?;
+    Ok(())
+}
+
+/// Prints the figures as a table.
+pub fn print(figures: &[Figure]) {
+    println!("{:<14} {:>9} {:>9} {:>7} {:>6} {:>5}  peer", "figure", "ours", "peer", "ratio", "aim", "runs");
+    for figure in figures {
+        let met = if figure.ratio <= figure.aim { "" } else { "  (above the aim)" };
+        println!(
+            "{:<14} {:>7.3} {} {:>7.3} {} {:>7.3} {:>6} {:>5}  {}{met}",
+            figure.name,
+            figure.ours,
+            figure.unit,
+            figure.peer,
+            figure.unit,
+            figure.ratio,
+            figure.aim,
+            figure.runs,
+            figure.peer_command
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{Figure, median};
+
+    #[test]
+    fn a_median_ignores_the_order_and_the_extremes() {
+        let times = [9, 1, 2].map(Duration::from_secs);
+        assert!((median(&times) - 2.0).abs() < f64::EPSILON);
+        let even = [1, 2, 3, 40].map(Duration::from_secs);
+        assert!((median(&even) - 2.5).abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn a_ratio_is_ours_by_the_peers() {
+        let figure = Figure::of("first 8", &[Duration::from_secs(1)], &[Duration::from_secs(4)], "compose", 0.7);
+        assert!((figure.ratio - 0.25).abs() < f64::EPSILON);
+        assert_eq!(figure.runs, 1);
+    }
+}
