@@ -1,37 +1,80 @@
 //! From compose files to a project: parse with spans > interpolate > merge > profiles > normalise > typed project.
 //!
 //! The loader never touches a file: what it needs beyond the files it is given (`include`, `extends`, `env_file`) it asks
-//! its [`Reader`] for.
+//! its [`Reader`] for. [`load`] gives a [`Loaded`] project, which prints as the reference prints it ([`canonical`]) and
+//! becomes the typed [`Project`] that is compiled ([`Loaded::project`]).
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+mod canonical;
 pub mod diagnostic;
+pub mod discover;
 pub mod dotenv;
+mod environment;
+mod extends;
+mod include;
 mod interpolate;
-mod node;
-mod scalar;
-mod yaml;
+mod keys;
+mod load;
+mod long;
+mod merge;
 pub mod model;
+mod mounts;
+mod node;
+mod normalise;
+mod paths;
+mod ports;
 mod project;
 pub mod quantity;
+mod rules;
+mod scalar;
+mod schema;
+mod select;
+mod shell;
+mod standing;
+mod validate;
+mod values;
+mod yaml;
 
+pub use canonical::canonical;
 pub use diagnostic::{Diagnostic, Diagnostics, Location};
+pub use load::{load, normalise_name};
 pub use model::Project;
 
 /// What a project is loaded from.
 #[derive(Debug, Clone, Default)]
 pub struct Input {
-    /// The `-f` files in their order, each with its text.
+    /// The `-f` files in their order, each with its text; absolute paths.
     pub files: Vec<(PathBuf, String)>,
-    /// `-p`, when given; else `name:` in the files, else the folder's name.
+    /// `-p`, when given; else `COMPOSE_PROJECT_NAME`, else `name:` in the files, else the folder's name.
     pub project_name: Option<String>,
     /// Absolute; relative paths start here.
     pub working_dir: PathBuf,
     /// The variables to interpolate with: the process's over the `.env` file's.
     pub environment: BTreeMap<String, String>,
-    /// The enabled profiles; `*` enables all.
+    /// The enabled profiles, `*` for all; when empty, those of `COMPOSE_PROFILES`.
     pub profiles: Vec<String>,
+    /// These services and what they depend on; when empty, all.
+    pub services: Vec<String>,
+    /// Leave variables in values as they are written.
+    pub keep_variables: bool,
+    /// Leave `env_file` and `label_file` unread.
+    pub keep_env_files: bool,
 }
 
 /// Answers with a file's text, `None` when there is no such file, or why it cannot be read.
 pub type Reader<'a> = &'a dyn Fn(&Path) -> Result<Option<String>, String>;
+
+/// A project that was read, checked and normalised.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The project's name.
+    pub name: String,
+    /// Where relative paths started.
+    pub working_dir: PathBuf,
+    /// What is read but has no effect, and variables without a value.
+    pub warnings: Vec<Diagnostic>,
+    /// The files that were read beside those that were given.
+    pub files_read: Vec<PathBuf>,
+    tree: node::Node,
+}

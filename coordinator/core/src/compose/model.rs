@@ -150,6 +150,7 @@ pub struct Service {
     /// Soft limit of memory.
     pub mem_reservation: Option<Bytes>,
     /// 0 to 100.
+    #[serde(deserialize_with = "super::project::number")]
     pub mem_swappiness: Option<i64>,
     /// Memory and swap together; -1 for no limit.
     pub memswap_limit: Option<Bytes>,

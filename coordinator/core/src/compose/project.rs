@@ -5,8 +5,69 @@ use std::path::PathBuf;
 use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::Value;
 
-use super::model::{Attachment, ExtraHost, FileObject, Origin, Published, Restart, Tmpfs, Ulimit};
+use super::Loaded;
+use super::canonical::json;
+use super::diagnostic::{Diagnostic, Diagnostics};
+use super::interpolate::join;
+use super::load::PROJECT;
+use super::model::{
+    Attachment, ExtraHost, FileObject, Locations, Origin, Project, Published, Restart, Tmpfs, Ulimit,
+};
+use super::node::Node;
 use super::quantity::scalar_text;
+use super::standing;
+
+impl Loaded {
+    /// The typed project.
+    ///
+    /// # Errors
+    /// What the files say and Landfast does not do, and values that no engine would take.
+    pub fn project(&self) -> Result<Project, Diagnostics> {
+        let mut mistakes = standing::refused(&self.tree, &PROJECT);
+        let mut locations = Locations::default();
+        locate(&self.tree, "", &mut locations);
+        let project = Project {
+            name: self.name.clone(),
+            working_dir: self.working_dir.clone(),
+            services: section(&self.tree, "services", &mut mistakes),
+            networks: section(&self.tree, "networks", &mut mistakes),
+            volumes: section(&self.tree, "volumes", &mut mistakes),
+            secrets: section(&self.tree, "secrets", &mut mistakes),
+            configs: section(&self.tree, "configs", &mut mistakes),
+            locations,
+        };
+        if mistakes.is_empty() { Ok(project) } else { Err(Diagnostics(mistakes)) }
+    }
+}
+
+fn section<T: for<'de> Deserialize<'de>>(
+    tree: &Node,
+    name: &str,
+    mistakes: &mut Vec<Diagnostic>,
+) -> BTreeMap<String, T> {
+    let mut typed = BTreeMap::new();
+    for (key, node) in tree.at_key(name).into_iter().flat_map(Node::entries) {
+        match T::deserialize(json(node, &str::to_owned)) {
+            Ok(value) => {
+                typed.insert(key.clone(), value);
+            }
+            Err(error) => mistakes.push(Diagnostic::at(&node.at, error.to_string()).key(join(name, key))),
+        }
+    }
+    typed
+}
+
+fn locate(node: &Node, path: &str, locations: &mut Locations) {
+    if !path.is_empty() {
+        locations.0.insert(path.to_owned(), node.at.clone());
+    }
+    for (key, child) in node.entries() {
+        locate(child, &join(path, key), locations);
+    }
+    for (index, child) in node.items().enumerate() {
+        locate(child, &join(path, &index.to_string()), locations);
+    }
+}
 
 /// A network without options is null.
 pub(super) fn attachments<'de, D: Deserializer<'de>>(
@@ -28,6 +89,11 @@ fn text_of(value: Value) -> String {
         Value::Null => String::new(),
         other => other.to_string(),
     }
+}
+
+/// A number, or a text that says one.
+pub(super) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    scalar_text(deserializer)?.parse().map(Some).map_err(D::Error::custom)
 }
 
 /// `"0440"` is octal text, 288 a number.

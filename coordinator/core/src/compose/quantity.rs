@@ -14,24 +14,29 @@ pub struct Nanos(pub i64);
 impl Bytes {
     /// Reads `1073741824`, `512m`, `1.5 GiB`: units are powers of 1024, upper or lower case.
     pub fn parse(text: &str) -> Option<Self> {
-        let lower = text.trim().to_ascii_lowercase();
-        let split = lower.rfind(|c: char| c.is_ascii_digit() || c == '.')? + 1;
-        let (number, unit) = lower.split_at(split);
-        let factor = match unit.trim_start().trim_end_matches("ib").trim_end_matches('b') {
-            "" => 1_f64,
-            "k" => 1024_f64,
-            "m" => 1024_f64.powi(2),
-            "g" => 1024_f64.powi(3),
-            "t" => 1024_f64.powi(4),
-            "p" => 1024_f64.powi(5),
-            _ => return None,
-        };
-        if let (Ok(whole), true) = (number.parse::<i64>(), factor == 1.0) {
+        if let Ok(whole) = text.parse() {
             return Some(Self(whole));
         }
-        let value = number.parse::<f64>().ok()? * factor;
-        value.is_finite().then_some(Self(value as i64))
+        let end = text.rfind(|c: char| c.is_ascii_digit() || c == '.' || c == ' ')?;
+        let number = text[..=end].strip_suffix(' ').unwrap_or(&text[..=end]);
+        let unit = text[end + 1..].to_ascii_lowercase();
+        let digits = number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        let value = number.parse::<f64>().ok().filter(|_| digits)? * unit_bytes(&unit)?;
+        (value < i64::MAX as f64).then_some(Self(value as i64))
     }
+}
+
+fn unit_bytes(unit: &str) -> Option<f64> {
+    let power = match unit.strip_suffix("ib").or_else(|| unit.strip_suffix('b')).unwrap_or(unit) {
+        "" if unit != "ib" => 0,
+        "k" => 1,
+        "m" => 2,
+        "g" => 3,
+        "t" => 4,
+        "p" => 5,
+        _ => return None,
+    };
+    Some(1024_f64.powi(power))
 }
 
 impl Nanos {

@@ -1,0 +1,93 @@
+//! Env files and label files become variables and labels of their services.
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::diagnostic::{Diagnostic, Diagnostics, Location};
+use super::dotenv;
+use super::load::Loader;
+use super::node::{Map, Node, Value};
+
+type Variables = BTreeMap<String, String>;
+
+/// Reads what every service names, and says all that is missing at once.
+pub(super) fn resolve(loader: &mut Loader, project: &mut Node, environment: &Variables) -> Result<(), Diagnostics> {
+    let mut mistakes = Vec::new();
+    for (name, service) in project.at_key_mut("services").into_iter().flat_map(Node::entries_mut) {
+        let path = format!("services.{name}");
+        let done = resolve_variables(loader, service, &path, environment)
+            .and_then(|()| resolve_labels(loader, service, &path));
+        if let Err(Diagnostics(more)) = done {
+            mistakes.extend(more);
+        }
+    }
+    if mistakes.is_empty() { Ok(()) } else { Err(Diagnostics(mistakes)) }
+}
+
+/// What the service says itself wins over its files, and a later file over an earlier one.
+fn resolve_variables(
+    loader: &mut Loader,
+    service: &mut Node,
+    path: &str,
+    environment: &Variables,
+) -> Result<(), Diagnostics> {
+    let Some(files) = service.remove_key("env_file") else { return Ok(()) };
+    let own = service.remove_key("environment").and_then(|node| match node.value {
+        Value::Map(map) => Some(map),
+        _ => None,
+    });
+    let own = own.unwrap_or_default();
+    let known: Variables =
+        own.iter().filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))).collect();
+    let mut variables = known.clone();
+    let lookup = |name: &str| environment.get(name).or_else(|| known.get(name)).cloned();
+    let path = format!("{path}.env_file");
+    for file in files.items() {
+        let name = PathBuf::from(file.text_at("path").unwrap_or_default());
+        let required = file.at_key("required").and_then(Node::as_bool).unwrap_or(true);
+        let text = match loader.read_if_there(&name, &file.at, &path)? {
+            Some(text) => text,
+            None if !required => continue,
+            None => loader.read(&name, &file.at, &path)?,
+        };
+        let parse = match file.text_at("format") {
+            None | Some("") => dotenv::parse,
+            Some("raw") => dotenv::parse_raw,
+            Some(other) => {
+                let message = format!("env files have no format `{other}`");
+                return Err(Diagnostic::at(&file.at, message).key(path).hint("leave it out, or write `raw`").into());
+            }
+        };
+        parse(&text, &mut variables, &lookup).map_err(|error| in_file(&name, error, &path))?;
+    }
+    let mut merged: Map = variables.into_iter().map(|(name, value)| (name, Node::text(&files.at, value))).collect();
+    merged.extend(own);
+    if !merged.is_empty() {
+        service.set_key("environment", Node::new(&files.at, Value::Map(merged)));
+    }
+    Ok(())
+}
+
+fn resolve_labels(loader: &mut Loader, service: &mut Node, path: &str) -> Result<(), Diagnostics> {
+    let Some(files) = service.remove_key("label_file") else { return Ok(()) };
+    let path = format!("{path}.label_file");
+    let mut labels = Variables::new();
+    for file in files.items() {
+        let name = PathBuf::from(file.as_str().unwrap_or_default());
+        let text = loader.read(&name, &file.at, &path)?;
+        let known = labels.clone();
+        dotenv::parse(&text, &mut labels, &|name| known.get(name).cloned())
+            .map_err(|error| in_file(&name, error, &path))?;
+    }
+    let own = service.remove_key("labels");
+    let mut merged: Map = labels.into_iter().map(|(name, value)| (name, Node::text(&files.at, value))).collect();
+    merged.extend(own.iter().flat_map(Node::entries).map(|(name, node)| (name.clone(), node.clone())));
+    if !merged.is_empty() {
+        service.set_key("labels", Node::new(&files.at, Value::Map(merged)));
+    }
+    Ok(())
+}
+
+fn in_file(file: &std::path::Path, error: dotenv::DotenvError, path: &str) -> Diagnostic {
+    let at = Location { line: error.line, column: 1, ..Location::whole(file) };
+    Diagnostic::at(&at, error.message).key(path)
+}

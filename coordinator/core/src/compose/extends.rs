@@ -1,0 +1,143 @@
+//! `extends`: a service on top of another one, of the same file or of one with templates.
+use std::path::{Path, PathBuf};
+
+use super::diagnostic::{Diagnostic, Diagnostics};
+use super::load::{Loader, Scope};
+use super::merge::merge;
+use super::node::{Map, Node, Value};
+use super::schema::Shape;
+use super::{keys, long, paths};
+
+/// The services that led here, each with its file.
+type Trail = Vec<(PathBuf, String)>;
+
+static SERVICE: Shape = Shape::Object(&keys::SERVICE);
+
+/// The services of one file and how to read more of them.
+struct Services<'a> {
+    file: PathBuf,
+    services: &'a mut Map,
+}
+
+/// Puts every service of a file on top of what it extends.
+pub(super) fn apply(loader: &mut Loader, file: &Path, project: &mut Node, scope: &Scope) -> Result<(), Diagnostics> {
+    let Some(section) = project.at_key_mut("services") else { return Ok(()) };
+    let at = section.at.clone();
+    let Some(map) = section.as_map_mut() else {
+        return Err(Diagnostic::at(&at, format!("must be a mapping, not {}", section.kind())).key("services").into());
+    };
+    let names: Vec<String> = map.keys().cloned().collect();
+    let mut services = Services { file: file.to_owned(), services: map };
+    for name in names {
+        extend(loader, &mut services, &name, &mut Trail::new(), scope)?;
+    }
+    Ok(())
+}
+
+/// Puts one service, and first the ones beneath it, on top of what it extends.
+fn extend(
+    loader: &mut Loader,
+    services: &mut Services,
+    name: &str,
+    trail: &mut Trail,
+    scope: &Scope,
+) -> Result<(), Diagnostics> {
+    let path = format!("services.{name}");
+    let Some(service) = services.services.get(name) else { return Ok(()) };
+    let Some(extends) = service.at_key("extends").cloned() else {
+        return match service.value {
+            Value::Map(_) | Value::Null => Ok(()),
+            _ => Err(Diagnostic::at(&service.at, format!("must be a mapping, not {}", service.kind())).key(path).into()),
+        };
+    };
+    let path = format!("{path}.extends");
+    let (base_name, file) = reference(&extends, &path)?;
+    step(trail, &services.file, name, &extends, &path)?;
+    let base = match file {
+        Some(file) => base_from_file(loader, &file, &base_name, &extends, trail, scope)?,
+        None => {
+            if !services.services.contains_key(&base_name) {
+                return Err(not_found(&base_name, &services.file, &extends, &path).into());
+            }
+            extend(loader, services, &base_name, trail, scope)?;
+            services.services.get(&base_name).cloned()
+        }
+    };
+    trail.pop();
+    let Some(mut service) = services.services.remove(name) else { return Ok(()) };
+    service.remove_key("extends");
+    if let Some(mut base) = base.filter(|base| !base.is_null()) {
+        base.settle();
+        base.remove_key("extends");
+        let at = service.at.clone();
+        service = merge(base, service, &SERVICE, &format!("services.{name}"))?;
+        service.at = at;
+    }
+    services.services.insert(name.to_owned(), service);
+    Ok(())
+}
+
+/// The service that is extended and, when it is another one, its file.
+fn reference(extends: &Node, path: &str) -> Result<(String, Option<String>), Diagnostic> {
+    if let Some(service) = extends.as_str() {
+        return Ok((service.to_owned(), None));
+    }
+    let service = extends.text_at("service").map(str::to_owned);
+    let service = service.ok_or_else(|| Diagnostic::at(&extends.at, "key `service` is missing").key(path))?;
+    match extends.at_key("file") {
+        None => Ok((service, None)),
+        Some(file) => match file.as_str() {
+            Some(file) => Ok((service, Some(file.to_owned()))),
+            None => Err(Diagnostic::at(&file.at, format!("must be a string, not {}", file.kind())).key(path)),
+        },
+    }
+}
+
+fn step(trail: &mut Trail, file: &Path, name: &str, extends: &Node, path: &str) -> Result<(), Diagnostic> {
+    let here = (file.to_owned(), name.to_owned());
+    if trail.contains(&here) {
+        let names: Vec<&str> = trail.iter().map(|(_, name)| name.as_str()).chain([name]).collect();
+        let message = format!("services extend each other in a circle: {}", names.join(" > "));
+        return Err(Diagnostic::at(&extends.at, message).key(path));
+    }
+    trail.push(here);
+    Ok(())
+}
+
+fn not_found(name: &str, file: &Path, extends: &Node, path: &str) -> Diagnostic {
+    Diagnostic::at(&extends.at, format!("service `{name}` is not in {}", file.display())).key(path)
+}
+
+/// The service of another file, extended itself, with its paths absolute.
+fn base_from_file(
+    loader: &mut Loader,
+    file: &str,
+    name: &str,
+    extends: &Node,
+    trail: &mut Trail,
+    scope: &Scope,
+) -> Result<Option<Node>, Diagnostics> {
+    let file = PathBuf::from(scope.base().absolute(file));
+    let path = "extends.file";
+    let text = loader.read(&file, &extends.at, path)?;
+    let folder = file.parent().unwrap_or(Path::new("/")).to_owned();
+    let inner = Scope { folder, ..scope.clone() };
+    let mut project = Node::map(&extends.at);
+    for document in loader.documents(&file, &text, &inner)? {
+        let at = document.at.clone();
+        project = merge(project, document, &super::load::PROJECT, "")?;
+        project.at = at;
+    }
+    project.settle();
+    long::lengthen(&mut project, &super::load::PROJECT, "")?;
+    paths::resolve(&mut project, &inner.base())?;
+    let Some(services) = project.at_key_mut("services").and_then(Node::as_map_mut) else {
+        return Err(Diagnostic::at(&extends.at, format!("{} has no services", file.display())).key(path).into());
+    };
+    if !services.contains_key(name) {
+        return Err(not_found(name, &file, extends, path).into());
+    }
+    let mut services = Services { file, services };
+    extend(loader, &mut services, name, trail, &inner)?;
+    Ok(services.services.remove(name))
+}

@@ -1,0 +1,140 @@
+//! `include`: other projects, each loaded in its own folder with its own env file, as part of this one.
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::diagnostic::{Diagnostic, Diagnostics, Location};
+use super::dotenv;
+use super::load::{Loader, PROJECT, Scope};
+use super::merge::merge;
+use super::node::{Map, Node, Value};
+
+/// One entry of `include`.
+struct Entry {
+    at: Location,
+    paths: Vec<String>,
+    env_files: Option<Vec<String>>,
+    project_directory: Option<String>,
+}
+
+/// Loads what a file includes and puts it under what the file says itself.
+pub(super) fn apply(loader: &mut Loader, project: &mut Node, scope: &Scope) -> Result<(), Diagnostics> {
+    let Some(include) = project.remove_key("include") else { return Ok(()) };
+    for entry in entries(&include)? {
+        let (files, inner) = inner_scope(loader, &entry, scope)?;
+        let files: Vec<(PathBuf, Option<String>)> = files.into_iter().map(|file| (file, None)).collect();
+        let imported = loader.model(&files, &inner, &entry.at)?;
+        import(project, imported)?;
+    }
+    Ok(())
+}
+
+fn entries(include: &Node) -> Result<Vec<Entry>, Diagnostic> {
+    let refuse = |node: &Node| Diagnostic::at(&node.at, format!("must be a list of paths, not {}", node.kind()));
+    let Value::List(list) = &include.value else {
+        return if include.is_null() { Ok(Vec::new()) } else { Err(refuse(include).key("include")) };
+    };
+    let texts = |node: &Node, key: &str| match node.at_key(key) {
+        None => Ok(None),
+        Some(node) => match &node.value {
+            Value::Text(text) => Ok(Some(vec![text.clone()])),
+            Value::List(list) => list
+                .iter()
+                .map(|item| item.as_str().map(str::to_owned).ok_or_else(|| refuse(item).key(format!("include.{key}"))))
+                .collect::<Result<Vec<_>, _>>()
+                .map(Some),
+            _ => Err(refuse(node).key(format!("include.{key}"))),
+        },
+    };
+    let mut entries = Vec::new();
+    for item in list {
+        let at = item.at.clone();
+        let entry = match &item.value {
+            Value::Text(path) => {
+                Entry { at, paths: vec![path.clone()], env_files: None, project_directory: None }
+            }
+            Value::Map(_) => Entry {
+                at,
+                paths: texts(item, "path")?.unwrap_or_default(),
+                env_files: texts(item, "env_file")?,
+                project_directory: item.text_at("project_directory").map(str::to_owned).filter(|text| !text.is_empty()),
+            },
+            _ => return Err(refuse(item).key("include")),
+        };
+        entries.push(entry);
+    }
+    Ok(entries)
+}
+
+/// The files of an included project, and where and with which variables it is loaded.
+fn inner_scope(loader: &mut Loader, entry: &Entry, scope: &Scope) -> Result<(Vec<PathBuf>, Scope), Diagnostics> {
+    let base = scope.base();
+    let files: Vec<PathBuf> = entry.paths.iter().map(|path| PathBuf::from(base.absolute(path))).collect();
+    let Some(main) = files.first() else {
+        return Err(Diagnostic::at(&entry.at, "key `path` is missing").key("include").into());
+    };
+    if scope.included.contains(main) {
+        let files: Vec<String> = scope.included.iter().chain([main]).map(|file| file.display().to_string()).collect();
+        let message = format!("files include each other in a circle: {}", files.join(" > "));
+        return Err(Diagnostic::at(&entry.at, message).key("include").into());
+    }
+    let folder = match &entry.project_directory {
+        Some(folder) => PathBuf::from(base.absolute(folder)),
+        None => main.parent().unwrap_or(Path::new("/")).to_owned(),
+    };
+    let mut environment = scope.environment.clone();
+    for (name, value) in env_variables(loader, entry, &folder, scope)? {
+        environment.entry(name).or_insert(value);
+    }
+    Ok((files, Scope { folder, environment, included: scope.included.clone() }))
+}
+
+fn env_variables(
+    loader: &mut Loader,
+    entry: &Entry,
+    folder: &Path,
+    scope: &Scope,
+) -> Result<BTreeMap<String, String>, Diagnostics> {
+    let mut variables = BTreeMap::new();
+    let mut read = |file: &Path, text: &str| {
+        dotenv::parse(text, &mut variables, &|name| scope.environment.get(name).cloned()).map_err(|error| {
+            let at = Location { line: error.line, column: 1, ..Location::whole(file) };
+            Diagnostics::from(Diagnostic::at(&at, error.message))
+        })
+    };
+    match entry.env_files.as_deref() {
+        None | Some([]) => {
+            let file = folder.join(".env");
+            if let Some(text) = loader.read_if_there(&file, &entry.at, "include")? {
+                read(&file, &text)?;
+            }
+        }
+        Some(files) => {
+            for file in files.iter().filter(|file| *file != "/dev/null") {
+                let file = PathBuf::from(scope.base().absolute(file));
+                let text = loader.read(&file, &entry.at, "include.env_file")?;
+                read(&file, &text)?;
+            }
+        }
+    }
+    Ok(variables)
+}
+
+/// What was included goes beneath what is there.
+fn import(project: &mut Node, mut imported: Node) -> Result<(), Diagnostics> {
+    let mut mistakes = Vec::new();
+    let sections = ["services", "volumes", "networks", "secrets", "configs", "models"];
+    let mut kept = Map::new();
+    for section in sections {
+        if let Some(node) = imported.remove_key(section) {
+            kept.insert(section.to_owned(), node);
+        }
+    }
+    let imported = Node::new(&imported.at, Value::Map(kept));
+    let own = std::mem::replace(project, Node::map(&imported.at));
+    let at = own.at.clone();
+    match merge(imported, own, &PROJECT, "") {
+        Ok(merged) => *project = Node { at, ..merged },
+        Err(mistake) => mistakes.push(mistake),
+    }
+    if mistakes.is_empty() { Ok(()) } else { Err(Diagnostics(mistakes)) }
+}

@@ -1,0 +1,216 @@
+//! The pipeline: files > documents > one tree > one project.
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::diagnostic::{Diagnostic, Diagnostics, Location};
+use super::interpolate::{interpolate, substitute};
+use super::merge::{merge, unify};
+use super::node::{Map, Node, Value};
+use super::paths::Base;
+use super::schema::Shape;
+use super::{Input, Loaded, Reader, environment, extends, include, long, normalise, paths, rules, select, standing};
+use super::{keys, validate, values, yaml};
+
+/// The shape of a file.
+pub(super) static PROJECT: Shape = Shape::Object(&keys::PROJECT);
+
+/// What every step of loading shares.
+pub(super) struct Loader<'a> {
+    input: &'a Input,
+    reader: Reader<'a>,
+    pub(super) warnings: Vec<Diagnostic>,
+    files_read: Vec<PathBuf>,
+}
+
+/// Where a project, the main one or an included one, is loaded.
+#[derive(Clone)]
+pub(super) struct Scope {
+    /// Relative paths start here.
+    pub(super) folder: PathBuf,
+    /// The variables.
+    pub(super) environment: BTreeMap<String, String>,
+    /// The files that led here by `include`.
+    pub(super) included: Vec<PathBuf>,
+}
+
+impl Scope {
+    pub(super) fn base(&self) -> Base<'_> {
+        Base { folder: &self.folder, home: self.environment.get("HOME").map(String::as_str) }
+    }
+}
+
+/// Loads a project.
+///
+/// # Errors
+/// All that is wrong in the first step in which anything is.
+pub fn load(input: &Input, reader: Reader) -> Result<Loaded, Diagnostics> {
+    let mut loader = Loader { input, reader, warnings: Vec::new(), files_read: Vec::new() };
+    let whole = Location::whole(input.files.first().map_or(&input.working_dir, |(file, _)| file));
+    let name = loader.project_name(&whole)?;
+    let mut environment = input.environment.clone();
+    environment.insert("COMPOSE_PROJECT_NAME".to_owned(), name.clone());
+    let scope = Scope { folder: input.working_dir.clone(), environment, included: Vec::new() };
+    let files: Vec<_> = input.files.iter().map(|(file, text)| (file.clone(), Some(text.clone()))).collect();
+    let mut project = loader.model(&files, &scope, &whole)?;
+    if project.as_map().is_none_or(Map::is_empty) {
+        return Err(Diagnostic::at(&whole, "the file is empty").hint("it needs `services:`").into());
+    }
+    if name.is_empty() {
+        return Err(Diagnostic::at(&whole, "the project has no name").hint("give it one with `name:` or -p").into());
+    }
+    normalise::normalise(&mut project, &name, &scope.environment);
+    settle(&mut project)?;
+    select::select(&mut project, &loader.profiles(), &input.services)?;
+    rules::check_container_names(&project)?;
+    if !input.keep_env_files {
+        environment::resolve(&mut loader, &mut project, &scope.environment)?;
+    }
+    loader.warnings.extend(standing::ignored(&project, &PROJECT));
+    loader.warnings.dedup();
+    let Loader { warnings, files_read, .. } = loader;
+    Ok(Loaded { name, working_dir: input.working_dir.clone(), tree: project, warnings, files_read })
+}
+
+fn settle(project: &mut Node) -> Result<(), Diagnostics> {
+    let mut mistakes = Vec::new();
+    values::settle(project, &PROJECT, "", &mut mistakes);
+    if mistakes.is_empty() { Ok(()) } else { Err(Diagnostics(mistakes)) }
+}
+
+/// A name with what engines do not take left out.
+pub fn normalise_name(name: &str) -> String {
+    let lower = name.to_lowercase();
+    let kept: String =
+        lower.chars().filter(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-')).collect();
+    kept.trim_start_matches(['_', '-']).to_owned()
+}
+
+impl Loader<'_> {
+    /// `-p`, `COMPOSE_PROJECT_NAME`, the last `name:`, or the folder's name.
+    fn project_name(&self, whole: &Location) -> Result<String, Diagnostics> {
+        let given = self.input.project_name.as_ref().filter(|name| !name.is_empty());
+        let from_environment = || self.input.environment.get("COMPOSE_PROJECT_NAME").filter(|name| !name.is_empty());
+        if let Some(name) = given.or_else(from_environment) {
+            if normalise_name(name) != *name {
+                return Err(Diagnostic::nowhere(format!("`{name}` is not a project name"))
+                    .hint("names are of lower-case letters, digits, `_` and `-`, and begin with a letter or digit")
+                    .into());
+            }
+            return Ok(name.clone());
+        }
+        let mut written = None;
+        for (file, text) in &self.input.files {
+            // What is wrong with a file is said when it is loaded.
+            for document in yaml::parse(file, text).unwrap_or_default() {
+                written = document.text_at("name").filter(|name| !name.is_empty()).map(str::to_owned).or(written);
+            }
+        }
+        let Some(written) = written else {
+            let folder = self.input.working_dir.file_name().unwrap_or_default();
+            return Ok(normalise_name(&folder.to_string_lossy()));
+        };
+        if self.input.keep_variables {
+            return Ok(normalise_name(&written));
+        }
+        let replaced = substitute(&written, &|name| self.input.environment.get(name).cloned());
+        let (name, _) = replaced.map_err(|refusal| Diagnostic::at(whole, refusal.to_string()).key("name"))?;
+        Ok(normalise_name(&name))
+    }
+
+    fn profiles(&self) -> Vec<String> {
+        if !self.input.profiles.is_empty() {
+            return self.input.profiles.clone();
+        }
+        let listed = self.input.environment.get("COMPOSE_PROFILES").map(String::as_str).unwrap_or_default();
+        listed.split(',').map(|profile| profile.trim().to_owned()).filter(|profile| !profile.is_empty()).collect()
+    }
+
+    /// One project of several files, checked, in long form, with absolute paths.
+    pub(super) fn model(
+        &mut self,
+        files: &[(PathBuf, Option<String>)],
+        scope: &Scope,
+        at: &Location,
+    ) -> Result<Node, Diagnostics> {
+        let mut project = Node::map(at);
+        for (file, text) in files {
+            let text = match text {
+                Some(text) => text.clone(),
+                None => self.read(file, at, "include")?,
+            };
+            let mut inner = scope.clone();
+            inner.included.push(file.clone());
+            for document in self.documents(file, &text, &inner)? {
+                project = self.add(project, document, file, &inner)?;
+            }
+        }
+        normalise::complete(&mut project);
+        rules::check_resources(&project)?;
+        paths::resolve(&mut project, &scope.base())?;
+        normalise::resolve_environment(&mut project, &scope.environment);
+        Ok(project)
+    }
+
+    /// A document on top of what came before it.
+    fn add(&mut self, project: Node, mut document: Node, file: &Path, scope: &Scope) -> Result<Node, Diagnostics> {
+        include::apply(self, &mut document, scope)?;
+        extends::apply(self, file, &mut document, scope)?;
+        let mut project = merge(project, document, &PROJECT, "")?;
+        project.settle();
+        unify(&mut project, &PROJECT, "")?;
+        let mut mistakes = Vec::new();
+        validate::validate(&project, &PROJECT, "", &mut mistakes);
+        if !mistakes.is_empty() {
+            mistakes.sort_by(|a, b| a.location.cmp(&b.location));
+            return Err(Diagnostics(mistakes));
+        }
+        if let Some(version) = project.remove_key("version") {
+            let message = "`version` is obsolete and has no effect";
+            self.warnings.push(Diagnostic::at(&version.at, message).key("version").hint("take it out"));
+        }
+        long::lengthen(&mut project, &PROJECT, "")?;
+        unify(&mut project, &PROJECT, "")?;
+        Ok(project)
+    }
+
+    /// The documents of a file with their variables replaced.
+    pub(super) fn documents(&mut self, file: &Path, text: &str, scope: &Scope) -> Result<Vec<Node>, Diagnostics> {
+        let mut documents = yaml::parse(file, text)?;
+        let mut mistakes = Vec::new();
+        for document in &mut documents {
+            if !matches!(document.value, Value::Map(_)) {
+                let message = format!("the file must hold a mapping, not {}", document.kind());
+                return Err(Diagnostic::at(&document.at, message).into());
+            }
+            if self.input.keep_variables {
+                continue;
+            }
+            let lookup = |name: &str| scope.environment.get(name).cloned();
+            interpolate(document, "", &lookup, &mut self.warnings, &mut mistakes);
+            validate::cast(document, &PROJECT, "", &mut mistakes);
+        }
+        if mistakes.is_empty() { Ok(documents) } else { Err(Diagnostics(mistakes)) }
+    }
+
+    /// The text of a file that must be there. `at` and `path` say who asks.
+    pub(super) fn read(&mut self, file: &Path, at: &Location, path: &str) -> Result<String, Diagnostics> {
+        self.read_if_there(file, at, path)?
+            .ok_or_else(|| Diagnostic::at(at, format!("there is no file {}", file.display())).key(path).into())
+    }
+
+    /// The text of a file, if it is there. `at` and `path` say who asks.
+    pub(super) fn read_if_there(
+        &mut self,
+        file: &Path,
+        at: &Location,
+        path: &str,
+    ) -> Result<Option<String>, Diagnostics> {
+        let text = (self.reader)(file).map_err(|why| {
+            Diagnostic::at(at, format!("cannot read {}: {why}", file.display())).key(path)
+        })?;
+        if text.is_some() && !self.files_read.iter().any(|other| other == file) {
+            self.files_read.push(file.to_owned());
+        }
+        Ok(text)
+    }
+}

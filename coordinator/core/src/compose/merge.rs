@@ -1,0 +1,239 @@
+//! How a later file, document, base service or included project meets an earlier one.
+use super::diagnostic::{Diagnostic, Diagnostics};
+use super::interpolate::join;
+use super::node::{Map, Mode, Node, Value};
+use super::schema::{Field, Index, Merge, Shape, for_each_child};
+
+/// `over` on top of `base`, by the rules of their keys. `!reset` leaves its mark, so that what is yet to be overridden
+/// goes too; [`Node::settle`] takes the marks away.
+pub(super) fn merge(base: Node, over: Node, shape: &'static Shape, path: &str) -> Result<Node, Diagnostic> {
+    merge_by(Merge::Deep, base, over, Some(shape), path)
+}
+
+fn merge_by(
+    rule: Merge,
+    base: Node,
+    over: Node,
+    shape: Option<&'static Shape>,
+    path: &str,
+) -> Result<Node, Diagnostic> {
+    if over.mode != Mode::Merge {
+        return Ok(over);
+    }
+    match rule {
+        Merge::Deep => deep(base, over, shape, path),
+        Merge::Replace => Ok(over),
+        Merge::Sequence => Ok(appended(sequence(base), sequence(over))),
+        Merge::Hosts => {
+            let (base, mut over) = (sequence(base), sequence(over));
+            if let Some(list) = over.as_list_mut() {
+                list.retain(|host| !base.items().any(|other| other.value == host.value));
+            }
+            Ok(appended(base, over))
+        }
+        Merge::Dependencies => deep(dependencies(base), dependencies(over), shape, path),
+        Merge::Names => deep(names(base), names(over), shape, path),
+        Merge::Build => deep(context(base), context(over), shape, path),
+        Merge::Logging => {
+            let drivers = (base.text_at("driver"), over.text_at("driver"));
+            let same = matches!(drivers, (None, _) | (_, None)) || drivers.0 == drivers.1;
+            if same { deep(base, over, shape, path) } else { Ok(over) }
+        }
+        Merge::Pools => pools(base, over, shape, path),
+    }
+}
+
+fn deep(mut base: Node, over: Node, shape: Option<&'static Shape>, path: &str) -> Result<Node, Diagnostic> {
+    if over.is_null() {
+        return Ok(base);
+    }
+    match (&mut base.value, over.value) {
+        (Value::Map(map), Value::Map(others)) => {
+            merge_entries(map, others, shape, path)?;
+            Ok(base)
+        }
+        (Value::List(list), Value::List(others)) => {
+            list.extend(others);
+            Ok(base)
+        }
+        (Value::Map(_) | Value::List(_), value) => {
+            // A short form may take the place of a long one.
+            if matches!(shape, Some(Shape::Short(_))) && !matches!(value, Value::Map(_) | Value::List(_)) {
+                return Ok(Node { value, ..over });
+            }
+            let found = Node::new(&over.at, value);
+            let message = format!("{} cannot override {} ({})", found.kind(), base.kind(), base.at);
+            Err(Diagnostic::at(&over.at, message).key(path).hint("`!override` replaces a value whatever it was"))
+        }
+        (_, value) => Ok(Node { value, ..over }),
+    }
+}
+
+fn merge_entries(map: &mut Map, others: Map, shape: Option<&'static Shape>, path: &str) -> Result<(), Diagnostic> {
+    for (name, over) in others {
+        let merged = match map.remove(&name) {
+            Some(base) => {
+                let (rule, shape) = rule_of(&name, shape);
+                merge_by(rule, base, over, shape, &join(path, &name))?
+            }
+            None => over,
+        };
+        map.insert(name, merged);
+    }
+    Ok(())
+}
+
+fn rule_of(name: &str, shape: Option<&'static Shape>) -> (Merge, Option<&'static Shape>) {
+    match shape.map(|shape| shape.long_form()) {
+        Some(Shape::Object(object)) => {
+            object.field(name).map_or((Merge::Deep, None), |field| (field.merge, Some(&field.shape)))
+        }
+        Some(Shape::Map(_, inner)) => (Merge::Deep, Some(inner)),
+        _ => (Merge::Deep, None),
+    }
+}
+
+fn appended(mut base: Node, over: Node) -> Node {
+    if let (Some(list), Value::List(others)) = (base.as_list_mut(), over.value) {
+        list.extend(others);
+    }
+    base
+}
+
+/// As a list of `KEY=value`, whatever it is.
+fn sequence(node: Node) -> Node {
+    let list = match node.value {
+        Value::Map(map) => map.iter().flat_map(|(name, child)| pairs(name, child)).collect(),
+        Value::List(list) => list,
+        Value::Null => Vec::new(),
+        value => vec![Node { value, at: node.at.clone(), mode: node.mode }],
+    };
+    Node { value: Value::List(list), ..node }
+}
+
+fn pairs(name: &str, node: &Node) -> Vec<Node> {
+    let pair = |value: &Node| {
+        let text = value.scalar_text().map_or_else(|| name.to_owned(), |value| format!("{name}={value}"));
+        Node { mode: node.mode, ..Node::text(&node.at, text) }
+    };
+    match &node.value {
+        Value::List(list) => list.iter().map(pair).collect(),
+        _ => vec![pair(node)],
+    }
+}
+
+/// As a mapping from each name to nothing.
+pub(super) fn names(node: Node) -> Node {
+    mapping(node, |_| Value::Null)
+}
+
+/// As a mapping from each service to the ordinary condition.
+pub(super) fn dependencies(node: Node) -> Node {
+    mapping(node, |name| {
+        let started = Node::text(&name.at, "service_started");
+        let required = Node::flag(&name.at, true);
+        Value::Map(Map::from([("condition".to_owned(), started), ("required".to_owned(), required)]))
+    })
+}
+
+fn mapping(node: Node, value_of: impl Fn(&Node) -> Value) -> Node {
+    let Value::List(list) = node.value else { return node };
+    let entry = |item: Node| Some((item.scalar_text()?, Node::new(&item.at, value_of(&item))));
+    Node { value: Value::Map(list.into_iter().filter_map(entry).collect()), ..node }
+}
+
+/// A build, of which a text is the context.
+pub(super) fn context(node: Node) -> Node {
+    if node.as_str().is_none() {
+        return node;
+    }
+    let (at, mode) = (node.at.clone(), node.mode);
+    Node { value: Value::Map(Map::from([("context".to_owned(), Node { mode: Mode::Merge, ..node })])), at, mode }
+}
+
+/// Each pool of `over`, completed by the one of `base` with the same subnet.
+fn pools(base: Node, over: Node, shape: Option<&'static Shape>, path: &str) -> Result<Node, Diagnostic> {
+    let Value::List(pools) = over.value else { return deep(base, over, shape, path) };
+    let merged = pools.into_iter().map(|pool| {
+        let same = base.items().find(|other| other.text_at("subnet") == pool.text_at("subnet"));
+        match same {
+            Some(other) => deep(other.clone(), pool, None, path),
+            None => Ok(pool),
+        }
+    });
+    Ok(Node { value: Value::List(merged.collect::<Result<_, _>>()?), ..over })
+}
+
+/// Lets the later of two elements of a list that stand for the same thing take the earlier one's place.
+pub(super) fn unify(node: &mut Node, shape: &'static Shape, path: &str) -> Result<(), Diagnostics> {
+    let mut mistakes = Vec::new();
+    unify_children(node, shape, path, &mut mistakes);
+    if mistakes.is_empty() { Ok(()) } else { Err(Diagnostics(mistakes)) }
+}
+
+fn unify_children(node: &mut Node, shape: &'static Shape, path: &str, mistakes: &mut Vec<Diagnostic>) {
+    for_each_child(node, shape, path, &mut |child, shape, path, field| {
+        if let (Some(field), Value::List(list)) = (field, &mut child.value) {
+            unify_list(list, field, path, mistakes);
+        }
+        unify_children(child, shape, path, mistakes);
+    });
+}
+
+fn unify_list(list: &mut Vec<Node>, field: &Field, path: &str, mistakes: &mut Vec<Diagnostic>) {
+    if field.index == Index::None {
+        return;
+    }
+    let mut kept: Vec<(Option<String>, Node)> = Vec::new();
+    for (position, item) in std::mem::take(list).into_iter().enumerate() {
+        let index = match index_of(field.index, &item) {
+            Ok(index) => index,
+            Err(key) => {
+                let message = format!("key `{key}` is missing");
+                mistakes.push(Diagnostic::at(&item.at, message).key(join(path, &position.to_string())));
+                None
+            }
+        };
+        match kept.iter_mut().find(|(other, _)| index.is_some() && *other == index) {
+            Some(slot) => slot.1 = item,
+            None => kept.push((index, item)),
+        }
+    }
+    list.extend(kept.into_iter().map(|(_, item)| item));
+}
+
+/// What an element stands for, `None` for what stands for itself alone; or the key that it lacks.
+fn index_of(index: Index, item: &Node) -> Result<Option<String>, &'static str> {
+    let text = item.scalar_text();
+    Ok(match index {
+        Index::None => None,
+        Index::Key => text.map(|text| text.split('=').next().unwrap_or_default().to_owned()),
+        Index::Value => text,
+        Index::Mount | Index::Device if item.as_map().is_some() => {
+            Some(item.text_at("target").ok_or("target")?.to_owned())
+        }
+        Index::Mount => text.and_then(|text| super::mounts::parse(&text).ok()).map(|mount| mount.target),
+        Index::Device => {
+            text.map(|text| text.split(':').nth(1).filter(|to| !to.is_empty()).unwrap_or(&text).to_owned())
+        }
+        Index::File(folder) => match (text, item.text_at("target")) {
+            (Some(source), _) => Some(format!("{folder}/{source}")),
+            (None, Some(target)) => Some(target.to_owned()),
+            (None, None) => Some(format!("{folder}/{}", item.text_at("source").unwrap_or_default())),
+        },
+        Index::Port => match &item.value {
+            Value::Map(_) => Some(port_index(item)?),
+            _ => text,
+        },
+        Index::Path if item.as_map().is_some() => Some(item.text_at("path").ok_or("path")?.to_owned()),
+        Index::Path => text,
+    })
+}
+
+fn port_index(item: &Node) -> Result<String, &'static str> {
+    let or = |key: &str, default: &str| {
+        item.at_key(key).and_then(Node::scalar_text).unwrap_or_else(|| default.to_owned())
+    };
+    item.at_key("target").ok_or("target")?;
+    Ok(format!("{}:{}:{}/{}", or("host_ip", "0.0.0.0"), or("published", ""), or("target", ""), or("protocol", "tcp")))
+}

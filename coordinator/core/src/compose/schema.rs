@@ -1,0 +1,388 @@
+//! What may stand where: the vocabulary in which the tables of [`keys`](super::keys) are written.
+//!
+//! One table drives everything: the types a key takes, how two values of it merge, what makes its elements unique, its
+//! long form, whether an empty value is printed, and whether Landfast honours it.
+use super::diagnostic::Diagnostic;
+use super::interpolate::join;
+use super::node::{Node, Value};
+
+/// The forms a value may have.
+pub(super) enum Shape {
+    Text,
+    /// A text that null takes back.
+    TextOrNull,
+    /// `true` or a text.
+    TextOrFlag,
+    /// One of these texts.
+    Choice(&'static [&'static str]),
+    /// A text with a form of its own, and what the form is.
+    Form(fn(&str) -> bool, &'static str),
+    /// A boolean, or a text that says one.
+    Flag,
+    /// A boolean alone.
+    Truth,
+    /// A whole number.
+    Int(Number),
+    /// A fraction.
+    Float(Number),
+    /// Bytes.
+    Size(Number),
+    Duration,
+    /// Permission bits.
+    Mode,
+    /// A number of devices, or `all`.
+    DeviceCount,
+    /// `host.port` as text, whatever it is written as.
+    Published,
+    /// Texts, all different if so said.
+    Texts { unique: bool },
+    /// Texts or numbers, all different.
+    Scalars,
+    /// A command line, or its words.
+    Command,
+    /// A command line for a shell, or its words.
+    Test,
+    /// `KEY=value` texts or a mapping of scalars; a key without value stays without one, or has the empty one.
+    Pairs { keeps_null: bool },
+    /// A mapping to scalars, which are texts in the end.
+    Options { number: bool, null: bool },
+    /// A mapping to texts or lists of them.
+    MultiOptions,
+    /// Names with addresses.
+    Hosts,
+    Object(&'static Object),
+    List(&'static Shape, Unique),
+    /// A mapping with keys of the user's choice.
+    Map(Keys, &'static Shape),
+    /// This, or nothing.
+    Nullable(&'static Shape),
+    /// The short forms and, last, the long one.
+    Short(&'static [Shape]),
+}
+
+/// Which numbers a key takes.
+#[derive(Clone, Copy)]
+pub(super) struct Number {
+    /// Written as a number with a fraction.
+    pub(super) fraction: bool,
+    /// Written as a number at all.
+    pub(super) number: bool,
+    /// Written as a text.
+    pub(super) text: bool,
+    /// When written as a number.
+    pub(super) low: i64,
+    /// When written as a number.
+    pub(super) high: i64,
+}
+
+/// A whole number, or a text that says one.
+pub(super) const WHOLE: Number = Number { fraction: false, number: true, text: true, low: i64::MIN, high: i64::MAX };
+/// Any number, or a text that says one.
+pub(super) const LOOSE: Number = Number { fraction: true, ..WHOLE };
+/// Any number.
+pub(super) const BARE: Number = Number { text: false, ..LOOSE };
+/// A text that says a number.
+pub(super) const WRITTEN: Number = Number { number: false, ..WHOLE };
+
+impl Number {
+    /// The same within bounds.
+    pub(super) const fn within(self, low: i64, high: i64) -> Self {
+        Self { low, high, ..self }
+    }
+}
+
+/// Whether the elements of a list must differ.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unique {
+    Yes,
+    No,
+}
+
+/// Which keys a mapping takes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keys {
+    /// Any.
+    Any,
+    /// Letters, digits, `.`, `_` and `-`.
+    Names,
+}
+
+/// A mapping with known keys.
+pub(super) struct Object {
+    pub(super) fields: &'static [Field],
+    pub(super) required: &'static [&'static str],
+    /// Whether `x-…` may stand here.
+    pub(super) extensions: bool,
+}
+
+impl Object {
+    pub(super) fn field(&self, name: &str) -> Option<&'static Field> {
+        self.fields.iter().find(|field| field.name == name)
+    }
+}
+
+/// A known key.
+pub(super) struct Field {
+    pub(super) name: &'static str,
+    pub(super) shape: Shape,
+    pub(super) merge: Merge,
+    pub(super) index: Index,
+    pub(super) presence: Presence,
+    pub(super) standing: Standing,
+    pub(super) long: Option<Long>,
+}
+
+/// Turns a value into its long form.
+pub(super) type Long = fn(Node, &str) -> Result<Node, Diagnostic>;
+
+/// How a later value meets an earlier one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Merge {
+    /// Mappings key by key, lists one after the other, anything else replaced.
+    Deep,
+    /// Replaced.
+    Replace,
+    /// As lists of `KEY=value`.
+    Sequence,
+    /// As lists, without what is already there.
+    Hosts,
+    /// By service.
+    Dependencies,
+    /// By name.
+    Names,
+    /// A text is the context.
+    Build,
+    /// Options belong to their driver.
+    Logging,
+    /// By subnet.
+    Pools,
+}
+
+/// What makes an element of a list the same as another: the later one then takes its place.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Index {
+    None,
+    /// What stands before `=`.
+    Key,
+    /// The path in the container of a volume.
+    Mount,
+    /// The path in the container of a device.
+    Device,
+    /// The path in the container, beneath this one unless absolute.
+    File(&'static str),
+    Port,
+    /// The value itself.
+    Value,
+    /// The path of an env file.
+    Path,
+}
+
+/// Whether an empty value is printed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Presence {
+    /// Only when it says something.
+    OmitEmpty,
+    /// When it is written, even as zero.
+    Written,
+    /// Always, as an empty mapping if need be.
+    Always,
+    /// Always, as null if need be.
+    Nullable,
+}
+
+/// What Landfast makes of a key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    Honoured,
+    /// Read, without effect; why.
+    Ignored(&'static str),
+    /// Not deployed; why, or what to write instead.
+    Refused(&'static str),
+}
+
+/// A key with the ordinary rules.
+pub(super) const fn key(name: &'static str, shape: Shape) -> Field {
+    Field {
+        name,
+        shape,
+        merge: Merge::Deep,
+        index: Index::None,
+        presence: Presence::OmitEmpty,
+        standing: Standing::Honoured,
+        long: None,
+    }
+}
+
+impl Field {
+    pub(super) const fn merge(mut self, merge: Merge) -> Self {
+        self.merge = merge;
+        self
+    }
+
+    pub(super) const fn index(mut self, index: Index) -> Self {
+        self.index = index;
+        self
+    }
+
+    pub(super) const fn presence(mut self, presence: Presence) -> Self {
+        self.presence = presence;
+        self
+    }
+
+    pub(super) const fn written(self) -> Self {
+        self.presence(Presence::Written)
+    }
+
+    pub(super) const fn ignored(mut self, why: &'static str) -> Self {
+        self.standing = Standing::Ignored(why);
+        self
+    }
+
+    pub(super) const fn refused(mut self, why: &'static str) -> Self {
+        self.standing = Standing::Refused(why);
+        self
+    }
+
+    pub(super) const fn long(mut self, long: Long) -> Self {
+        self.long = Some(long);
+        self
+    }
+}
+
+impl Shape {
+    /// Whether a value is of a kind that this shape takes; what it holds is looked at later.
+    pub(super) fn takes(&self, value: &Value) -> bool {
+        use Value::{Bool, Float, Int, List, Map, Null, Text, Time};
+        match (self, value) {
+            (_, Time(_)) => false,
+            (Shape::Short(forms), _) => forms.iter().any(|form| form.takes(value)),
+            (Shape::Nullable(inner), _) => *value == Null || inner.takes(value),
+            (Shape::TextOrNull | Shape::Command, Null) => true,
+            (
+                Shape::Text
+                | Shape::TextOrNull
+                | Shape::TextOrFlag
+                | Shape::Choice(_)
+                | Shape::Form(..)
+                | Shape::Flag
+                | Shape::Duration
+                | Shape::Mode
+                | Shape::DeviceCount
+                | Shape::Published
+                | Shape::Command
+                | Shape::Test,
+                Text(_),
+            ) => true,
+            (Shape::TextOrFlag | Shape::Flag | Shape::Truth, Bool(_)) => true,
+            (Shape::Mode | Shape::DeviceCount | Shape::Published, Int(_)) => true,
+            (Shape::Mode, Float(_)) => true,
+            (Shape::Int(number) | Shape::Float(number) | Shape::Size(number), _) => number.takes(value),
+            (
+                Shape::Texts { .. }
+                | Shape::Scalars
+                | Shape::Command
+                | Shape::Test
+                | Shape::Pairs { .. }
+                | Shape::Hosts
+                | Shape::List(..),
+                List(_),
+            ) => true,
+            (
+                Shape::Pairs { .. }
+                | Shape::Options { .. }
+                | Shape::MultiOptions
+                | Shape::Hosts
+                | Shape::Object(_)
+                | Shape::Map(..),
+                Map(_),
+            ) => true,
+            _ => false,
+        }
+    }
+
+    /// The form among several that a value has, or the shape itself.
+    pub(super) fn form_of(&'static self, value: &Value) -> Option<&'static Shape> {
+        match self {
+            Shape::Short(forms) => forms.iter().find(|form| form.takes(value))?.form_of(value),
+            Shape::Nullable(inner) if *value != Value::Null => inner.form_of(value),
+            _ => self.takes(value).then_some(self),
+        }
+    }
+
+    /// The long form.
+    pub(super) fn long_form(&'static self) -> &'static Shape {
+        match self {
+            Shape::Short(forms) => forms.last().map_or(self, Shape::long_form),
+            Shape::Nullable(inner) => inner.long_form(),
+            _ => self,
+        }
+    }
+
+    /// What it takes, for messages.
+    pub(super) fn wants(&self) -> String {
+        match self {
+            Shape::Text | Shape::TextOrNull | Shape::Choice(_) | Shape::Form(..) => "a string".to_owned(),
+            Shape::TextOrFlag => "a string or a boolean".to_owned(),
+            Shape::Flag | Shape::Truth => "a boolean".to_owned(),
+            Shape::Int(number) | Shape::Float(number) => number.wants("a number"),
+            Shape::Size(number) => number.wants("a size such as 512m"),
+            Shape::Duration => "a duration such as 1m30s, as a string".to_owned(),
+            Shape::Mode => "permission bits such as 0440".to_owned(),
+            Shape::DeviceCount => "a number or `all`".to_owned(),
+            Shape::Published => "a port".to_owned(),
+            Shape::Texts { .. } => "a list of strings".to_owned(),
+            Shape::Scalars => "a list of strings or numbers".to_owned(),
+            Shape::Command | Shape::Test => "a string or a list of strings".to_owned(),
+            Shape::Pairs { .. } => "a mapping or a list of KEY=value".to_owned(),
+            Shape::Hosts => "a mapping or a list of name=address".to_owned(),
+            Shape::Options { .. } | Shape::MultiOptions | Shape::Object(_) | Shape::Map(..) => "a mapping".to_owned(),
+            Shape::List(..) => "a list".to_owned(),
+            Shape::Nullable(inner) => format!("{} or null", inner.wants()),
+            Shape::Short(forms) => forms.iter().map(Shape::wants).collect::<Vec<_>>().join(" or "),
+        }
+    }
+}
+
+impl Number {
+    fn takes(&self, value: &Value) -> bool {
+        match value {
+            Value::Int(_) => self.number,
+            Value::Float(number) => self.number && (self.fraction || number.fract() == 0.0),
+            Value::Text(_) => self.text,
+            _ => false,
+        }
+    }
+
+    fn wants(&self, what: &str) -> String {
+        if self.number { what.to_owned() } else { format!("{what}, as a string") }
+    }
+}
+
+/// Calls `visit` with each known child of a node: the child, its shape, its path and, in an object, its field.
+pub(super) fn for_each_child(
+    node: &mut Node,
+    shape: &'static Shape,
+    path: &str,
+    visit: &mut dyn FnMut(&mut Node, &'static Shape, &str, Option<&'static Field>),
+) {
+    match (shape.form_of(&node.value), &mut node.value) {
+        (Some(Shape::Object(object)), Value::Map(map)) => {
+            for (name, child) in map {
+                if let Some(field) = object.field(name) {
+                    visit(child, &field.shape, &join(path, name), Some(field));
+                }
+            }
+        }
+        (Some(Shape::Map(_, inner)), Value::Map(map)) => {
+            for (name, child) in map {
+                visit(child, inner, &join(path, name), None);
+            }
+        }
+        (Some(Shape::List(inner, _)), Value::List(list)) => {
+            for (index, child) in list.iter_mut().enumerate() {
+                visit(child, inner, &join(path, &index.to_string()), None);
+            }
+        }
+        _ => {}
+    }
+}

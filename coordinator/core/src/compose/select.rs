@@ -1,0 +1,101 @@
+//! Which services are meant: those that the profiles enable, or some of them with what they need; and only the
+//! resources that these use.
+use std::collections::BTreeSet;
+
+use super::diagnostic::{Diagnostic, Diagnostics};
+use super::node::{Map, Node};
+use super::rules::Consistency;
+
+/// Leaves of a project what is meant, after seeing that it holds together.
+pub(super) fn select(project: &mut Node, profiles: &[String], services: &[String]) -> Result<(), Diagnostics> {
+    let disabled = disable(project, profiles);
+    Consistency { project, disabled: &disabled }.check()?;
+    if !services.is_empty() {
+        enable(project, disabled, services);
+        keep(project, services)?;
+    }
+    prune(project);
+    Ok(())
+}
+
+fn services_mut(project: &mut Node) -> Option<&mut Map> {
+    project.at_key_mut("services").and_then(Node::as_map_mut)
+}
+
+fn profiles_of(service: &Node) -> impl Iterator<Item = &str> {
+    service.at_key("profiles").into_iter().flat_map(Node::items).filter_map(Node::as_str)
+}
+
+fn is_enabled(service: &Node, profiles: &[String]) -> bool {
+    profiles_of(service).next().is_none()
+        || profiles.iter().any(|profile| profile == "*" || profiles_of(service).any(|own| own == profile))
+}
+
+/// Takes out the services that no profile enables.
+fn disable(project: &mut Node, profiles: &[String]) -> Map {
+    let Some(services) = services_mut(project) else { return Map::new() };
+    let (enabled, disabled) = std::mem::take(services).into_iter().partition(|(_, service)| is_enabled(service, profiles));
+    *services = enabled;
+    disabled
+}
+
+/// Puts back the services that are asked for by name, and with them all that share a profile with them.
+fn enable(project: &mut Node, disabled: Map, names: &[String]) {
+    let asked = names.iter().filter_map(|name| disabled.get(name));
+    let profiles: Vec<String> = asked.flat_map(profiles_of).map(str::to_owned).collect();
+    if let Some(services) = services_mut(project) {
+        services.extend(disabled.into_iter().filter(|(_, service)| is_enabled(service, &profiles)));
+    }
+}
+
+/// Leaves the services that are asked for and those that they depend on.
+fn keep(project: &mut Node, names: &[String]) -> Result<(), Diagnostics> {
+    let Some(services) = services_mut(project) else { return Ok(()) };
+    let mut kept: BTreeSet<String> = BTreeSet::new();
+    let mut open: Vec<String> = names.to_vec();
+    while let Some(name) = open.pop() {
+        match services.get(&name) {
+            Some(service) if kept.insert(name.clone()) => {
+                open.extend(service.at_key("depends_on").into_iter().flat_map(Node::entries).map(|(name, _)| name.clone()));
+            }
+            None if names.contains(&name) => {
+                let known: Vec<&str> = services.keys().map(String::as_str).collect();
+                return Err(Diagnostic::nowhere(format!("there is no service `{name}`"))
+                    .hint(format!("there are {}", known.join(", ")))
+                    .into());
+            }
+            _ => {}
+        }
+    }
+    services.retain(|name, _| kept.contains(name));
+    Ok(())
+}
+
+/// Takes out the resources that no service uses.
+fn prune(project: &mut Node) {
+    let mut used: BTreeSet<(&'static str, String)> = BTreeSet::new();
+    for (_, service) in project.at_key("services").into_iter().flat_map(Node::entries) {
+        let keys = |key: &str| service.at_key(key).into_iter().flat_map(Node::entries).map(|(name, _)| name.clone());
+        used.extend(keys("networks").map(|name| ("networks", name)));
+        used.extend(keys("models").map(|name| ("models", name)));
+        for mount in service.at_key("volumes").into_iter().flat_map(Node::items) {
+            if mount.text_at("type") == Some("volume") {
+                used.extend(mount.text_at("source").map(|name| ("volumes", name.to_owned())));
+            }
+        }
+        let build = service.at_key("build");
+        let secrets = [Some(service), build].into_iter().flatten().filter_map(|node| node.at_key("secrets"));
+        let sources = |node: &Node| node.text_at("source").unwrap_or_default().to_owned();
+        used.extend(secrets.flat_map(Node::items).map(|node| ("secrets", sources(node))));
+        let configs = service.at_key("configs").into_iter().flat_map(Node::items);
+        used.extend(configs.map(|node| ("configs", sources(node))));
+    }
+    for section in ["networks", "volumes", "secrets", "configs", "models"] {
+        if let Some(map) = project.at_key_mut(section).and_then(Node::as_map_mut) {
+            map.retain(|name, _| used.contains(&(section, name.clone())));
+            if map.is_empty() {
+                project.remove_key(section);
+            }
+        }
+    }
+}

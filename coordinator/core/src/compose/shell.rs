@@ -1,0 +1,77 @@
+//! A command line as words, cut the way the reference cuts it: no shell ever sees it.
+
+/// The words of a command line; `None` when a quote or parenthesis does not close. What follows an unquoted `;`, `&`,
+/// `|`, `<` or `>` is not part of the command.
+pub(super) fn split(line: &str) -> Option<Vec<String>> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut quote: Option<char> = None;
+    let mut chars = line.chars();
+    while let Some(c) = chars.next() {
+        match (c, quote) {
+            ('\\', None | Some('"' | '`' | ')')) => word.get_or_insert_default().push(match chars.next()? {
+                't' => '\t',
+                'n' => '\n',
+                other => other,
+            }),
+            (' ' | '\t' | '\r' | '\n', None) => words.extend(word.take()),
+            ('"' | '\'', None) => {
+                word.get_or_insert_default();
+                quote = Some(c);
+            }
+            ('"' | '\'', Some(open)) if open == c => quote = None,
+            (';' | '&' | '|' | '<' | '>', None) => {
+                let redirects = c == '>' && word.as_ref().is_some_and(|word| word.starts_with(|c: char| c.is_ascii_digit()));
+                if redirects {
+                    word = None;
+                }
+                break;
+            }
+            ('(', None) => {
+                word.as_ref().filter(|word| word.ends_with('$'))?;
+                word.get_or_insert_default().push(c);
+                quote = Some(')');
+            }
+            ('`' | ')', _) => {
+                quote = match quote {
+                    None => Some(c),
+                    Some(open) if open == c => None,
+                    other => other,
+                };
+                word.get_or_insert_default().push(c);
+            }
+            _ => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    quote.is_none().then_some(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_cut_at_spaces_outside_quotes() {
+        let cases: [(&str, &[&str]); 8] = [
+            ("redis-server --save 60 1", &["redis-server", "--save", "60", "1"]),
+            ("sh -c 'echo \"a b\"'", &["sh", "-c", "echo \"a b\""]),
+            ("a \"b 'c'\" d\\ e", &["a", "b 'c'", "d e"]),
+            ("a '' b", &["a", "", "b"]),
+            ("a && b", &["a"]),
+            ("a\\nb 2> x", &["a\nb"]),
+            ("a $(b c)", &["a", "$(b c)"]),
+            ("", &[]),
+        ];
+        for (line, words) in cases {
+            assert_eq!(split(line).unwrap(), words, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_close_is_refused() {
+        for line in ["a 'b", "a \"b", "a (b)", "a )", "a\\"] {
+            assert_eq!(split(line), None, "{line}");
+        }
+    }
+}
