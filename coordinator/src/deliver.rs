@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures::future;
@@ -35,7 +35,7 @@ pub enum Contents {
     /// In files of this machine, by digest.
     Files(BTreeMap<String, PathBuf>),
     /// From a host that has had the bundle before.
-    Host(Agent),
+    Host(Box<Agent>),
 }
 
 /// What one host lacks of a bundle.
@@ -110,11 +110,11 @@ pub async fn push(
 ) -> Result<(), DeliverError> {
     let what = format!("{}: {} files of {}", agent.host(), lacking.blobs.len(), parcel.stack);
     let transfer: Arc<dyn Transfer> = listener.transfer(&what, lacking.bytes()).into();
-    let broken = Arc::new(OnceLock::new());
+    let broken = Arc::new(Mutex::new(None));
     let items = lacking.blobs.clone().into_iter().map(|(digest, size)| {
         let data = match &parcel.contents {
             Contents::Files(files) => file(files.get(&digest).cloned().unwrap_or_default(), size),
-            Contents::Host(other) => remote(other.clone(), digest.clone()),
+            Contents::Host(other) => remote(Agent::clone(other), digest.clone()),
         };
         stream::once(async move { Ok(head(digest, size)) }).chain(data.map_ok(Part::Data)).boxed()
     });
@@ -129,12 +129,14 @@ pub async fn push(
                 }
                 Some(v1::PushRequest { part: Some(part) })
             }
-            Err(error) => broken.set(error).ok().and(None),
+            Err(error) => {
+                *broken.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                None
+            }
         })
     });
     let answer = agent.blobs().push(requests).await;
-    // The stream is gone with the call, so nobody else holds it.
-    if let Some(error) = Arc::into_inner(broken).and_then(OnceLock::into_inner) {
+    if let Some(error) = broken.lock().unwrap_or_else(PoisonError::into_inner).take() {
         return Err(error);
     }
     answer.map(drop).map_err(|status| refused(agent, parcel, &status))

@@ -76,6 +76,17 @@ impl ComposeArguments {
     }
 }
 
+/// Which stacks, and what of them.
+#[derive(Debug, Clone, Default, Args)]
+pub struct StackArguments {
+    /// Stacks of landfast.toml; all of them when none is named
+    #[arg(value_name = "STACK")]
+    pub stacks: Vec<String>,
+    /// Enable a profile, instead of those in landfast.toml
+    #[arg(long = "profile", id = "stack_profile", value_name = "PROFILE")]
+    pub profile: Vec<String>,
+}
+
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// Make a fleet: landfast.toml, its authority and your own certificate

@@ -1,10 +1,135 @@
-//! `landfast config`.
+//! `landfast config`: prints the project that compose files make. A drop-in for `docker compose config`, and so without
+//! a fleet; `--stack` loads a stack of the fleet the way `up` does.
 
+mod lists;
+
+use landfast_core::Diagnostics;
+use landfast_core::compose::{Input, Loaded, canonical};
+
+use crate::engine::{request, stack_folder};
+use crate::output::{self, escape, yaml::yaml};
+use crate::project::{self, Request, shorten};
+
+use super::arguments::{ComposeArguments, Format};
 use super::{CliError, Context, Exit};
 
 #[derive(Debug, clap::Args)]
-pub struct ConfigArguments {}
+pub struct ConfigArguments {
+    #[command(flatten)]
+    pub compose: AfterVerb,
+    /// Load a stack of landfast.toml as `up` does
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["after_file", "after_project_directory"])]
+    pub stack: Option<String>,
+    /// Print the services' names
+    #[arg(long, group = "list")]
+    pub services: bool,
+    /// Print the volumes' names
+    #[arg(long, group = "list")]
+    pub volumes: bool,
+    /// Print the networks' names
+    #[arg(long, group = "list")]
+    pub networks: bool,
+    /// Print the images
+    #[arg(long, group = "list")]
+    pub images: bool,
+    /// Print the profiles' names
+    #[arg(long, group = "list")]
+    pub profiles: bool,
+    /// Print the variables that the files are read with
+    #[arg(long, group = "list")]
+    pub environment: bool,
+    /// Print the services' digests, of all (`*`) or of those named
+    #[arg(long, group = "list", value_name = "SERVICE,…")]
+    pub hash: Option<String>,
+    /// Leave variables as they are written
+    #[arg(long)]
+    pub no_interpolate: bool,
+    /// Only these services, and what they depend on
+    #[arg(value_name = "SERVICE")]
+    pub only: Vec<String>,
+}
 
-pub(super) async fn run(_context: &Context, _args: ConfigArguments) -> Result<Exit, CliError> {
-    Err(CliError::usage("`config` is not built yet", "see `landfast help`"))
+/// The arguments of [`ComposeArguments`], under names of their own for those who write them after the verb.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct AfterVerb {
+    #[arg(short = 'f', long = "file", id = "after_file", value_name = "FILE")]
+    file: Vec<String>,
+    #[arg(long = "profile", id = "after_profile", value_name = "PROFILE")]
+    profile: Vec<String>,
+    #[arg(long = "env-file", id = "after_env_file", value_name = "FILE")]
+    env_file: Vec<std::path::PathBuf>,
+    #[arg(short = 'p', long = "project-name", id = "after_project_name", value_name = "NAME")]
+    project_name: Option<String>,
+    #[arg(long = "project-directory", id = "after_project_directory", value_name = "DIR")]
+    project_directory: Option<std::path::PathBuf>,
+}
+
+impl From<AfterVerb> for ComposeArguments {
+    fn from(after: AfterVerb) -> Self {
+        let AfterVerb { file, profile, env_file, project_name, project_directory } = after;
+        Self { file, profile, env_file, project_name, project_directory }
+    }
+}
+
+pub(super) async fn run(context: &Context, args: ConfigArguments) -> Result<Exit, CliError> {
+    let request = requested(context, &args)?;
+    let input = project::read(&request).map_err(|error| context.project_error(error))?;
+    let loaded = project::load(&input).map_err(|error| context.project_error(error))?;
+    for warning in shorten(Diagnostics(loaded.warnings.clone()), &context.current_dir).0 {
+        context.listener.warn(&warning.to_string());
+    }
+    let printed = if context.global.quiet { Ok(()) } else { print(context, &args, &input, &loaded)? };
+    printed.map_err(|error| CliError::failed("standard output cannot be written", error))?;
+    Ok(Exit::Done)
+}
+
+/// What `docker compose` would load here, or a stack of the fleet.
+fn requested(context: &Context, args: &ConfigArguments) -> Result<Request, CliError> {
+    let compose = context.compose.clone().and(args.compose.clone().into());
+    let mut request = match &args.stack {
+        Some(stack) => {
+            let engine = context.engine(&compose.profile)?;
+            let (name, config) = engine.folder.stack(stack).map_err(|error| context.folder_error(error))?;
+            let folder = stack_folder(&engine.folder.path, name, config);
+            let folder = folder.map_err(|error| context.engine_error(error))?;
+            request(&folder, name, config, &engine.options).map_err(|error| context.engine_error(error))?
+        }
+        None => Request {
+            current_dir: context.current_dir.clone(),
+            files: compose.file,
+            profiles: compose.profile,
+            env_files: compose.env_file,
+            project_name: compose.project_name,
+            project_directory: compose.project_directory,
+            environment: context.environment.clone(),
+            ..Request::default()
+        },
+    };
+    request.services.clone_from(&args.only);
+    request.keep_variables = args.no_interpolate;
+    // The reference lists the profiles of all services, enabled or not.
+    if args.profiles {
+        request.profiles = vec!["*".to_owned()];
+    }
+    Ok(request)
+}
+
+fn print(
+    context: &Context,
+    args: &ConfigArguments,
+    input: &Input,
+    loaded: &Loaded,
+) -> Result<std::io::Result<()>, CliError> {
+    let project = canonical(loaded);
+    if let Some(lines) = lists::lines(args, input, &project) {
+        let text = lines.iter().map(|line| format!("{}\n", escape::line(line))).collect::<String>();
+        return Ok(output::print(&text));
+    }
+    match context.global.format {
+        None | Some(Format::Yaml) => Ok(output::print(&yaml(&project))),
+        Some(Format::Json) => Ok(output::json(&project)),
+        Some(Format::Table) => {
+            Err(CliError::usage("a project is no table", "use --format yaml or --format json"))
+        }
+    }
 }

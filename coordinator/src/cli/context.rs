@@ -7,6 +7,7 @@ use crate::engine::{self, Engine, EngineError};
 use crate::folder::{FleetFolder, FolderError};
 use crate::output::progress::{self, Listener};
 use crate::project::{ProjectError, shorten};
+use crate::store::Store;
 
 use super::CliError;
 use super::arguments::{ComposeArguments, Format, Global};
@@ -58,14 +59,26 @@ impl Context {
     }
 
     /// The engine over the fleet's agents.
-    pub fn engine(&self) -> Result<Engine<'_>, CliError> {
+    pub fn engine(&self, profiles: &[String]) -> Result<Engine<'_>, CliError> {
         let folder = self.folder()?;
         let options = engine::Options {
             env: self.global.env.clone(),
-            profiles: self.compose.profile.clone(),
+            profiles: self.compose.profile.iter().chain(profiles).cloned().collect(),
             environment: self.environment.clone(),
         };
         Ok(Engine::new(folder, options, &*self.listener))
+    }
+
+    /// What there is to say after the work, on stderr.
+    pub(super) fn talk(&self, text: &str) {
+        if !self.global.quiet {
+            eprint!("{text}");
+        }
+    }
+
+    /// What the fleet's folder remembers.
+    pub(super) fn store(&self, engine: &Engine<'_>) -> Result<Box<dyn Store>, CliError> {
+        engine.folder.store().map_err(|error| self.engine_error(error.into()))
     }
 
     pub(super) fn folder_error(&self, error: FolderError) -> CliError {

@@ -1,10 +1,48 @@
-//! `landfast plan`.
+//! `landfast plan`: what `up` would change and why. Touches nothing.
 
+use indicatif::BinaryBytes;
+
+use crate::engine::{Proposal, Unknown};
+use crate::output::{self, escape};
+
+use super::arguments::StackArguments;
 use super::{CliError, Context, Exit};
 
 #[derive(Debug, clap::Args)]
-pub struct PlanArguments {}
+pub struct PlanArguments {
+    #[command(flatten)]
+    pub stacks: StackArguments,
+    /// Plan to make every instance again
+    #[arg(long)]
+    pub force_recreate: bool,
+}
 
-pub(super) async fn run(_context: &Context, _args: PlanArguments) -> Result<Exit, CliError> {
-    Err(CliError::usage("`plan` is not built yet", "see `landfast help`"))
+pub(super) async fn run(context: &Context, args: PlanArguments) -> Result<Exit, CliError> {
+    let json = context.json()?;
+    let engine = context.engine(&args.stacks.profile)?;
+    let store = context.store(&engine)?;
+    let proposal = engine
+        .propose_up(&*store, &args.stacks.stacks, args.force_recreate, Unknown::Warn)
+        .await
+        .map_err(|error| context.engine_error(error))?;
+    // The plan's JSON is a contract: `{"steps":[…],"warnings":[…]}`.
+    let printed = if json { output::json(&proposal.plan) } else { output::print(&text(&proposal)) };
+    printed.map_err(|error| CliError::failed("standard output cannot be written", error))?;
+    Ok(if proposal.plan.is_empty() { Exit::Done } else { Exit::PlanNotEmpty })
+}
+
+/// The plan, and what has to travel for it.
+pub(super) fn text(proposal: &Proposal) -> String {
+    let mut text = escape::lines(&proposal.plan.to_string()).trim_end().to_owned();
+    for (host, parcel, lacking) in &proposal.files {
+        let (count, bytes) = (lacking.blobs.len(), BinaryBytes(lacking.bytes()));
+        text.push_str(&format!("\nto bring: {count} files of {} to {host}, {bytes}", parcel.stack));
+    }
+    for need in &proposal.needs {
+        let size = if need.size > 0 { format!(", {}", BinaryBytes(need.size)) } else { String::new() };
+        let from = need.origins.first().map_or_else(|| "nowhere".to_owned(), ToString::to_string);
+        text.push_str(&format!("\nto bring: image {} to {} from {from}{size}", escape::line(&need.reference), need.host));
+    }
+    text.push('\n');
+    text
 }

@@ -1,10 +1,24 @@
-//! `landfast sync`.
+//! `landfast sync`: brings stacks' files to the hosts that have them, and touches no container.
 
+use super::arguments::StackArguments;
+use super::up::carry_out;
 use super::{CliError, Context, Exit};
 
 #[derive(Debug, clap::Args)]
-pub struct SyncArguments {}
+pub struct SyncArguments {
+    #[command(flatten)]
+    pub stacks: StackArguments,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+}
 
-pub(super) async fn run(_context: &Context, _args: SyncArguments) -> Result<Exit, CliError> {
-    Err(CliError::usage("`sync` is not built yet", "see `landfast help`"))
+pub(super) async fn run(context: &Context, args: SyncArguments) -> Result<Exit, CliError> {
+    let engine = context.engine(&args.stacks.profile)?;
+    let store = context.store(&engine)?;
+    let proposal = engine
+        .propose_sync(&*store, &args.stacks.stacks)
+        .await
+        .map_err(|error| context.engine_error(error))?;
+    carry_out(context, &engine, &*store, proposal, args.yes, "Go ahead?").await
 }

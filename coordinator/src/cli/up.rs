@@ -1,10 +1,83 @@
-//! `landfast up`.
+//! `landfast up`: makes the hosts what the stacks say.
 
-use super::{CliError, Context, Exit};
+use serde_json::json;
+
+use crate::engine::{Engine, Outcome, Proposal, Unknown};
+use crate::output;
+use crate::store::Store;
+
+use super::arguments::StackArguments;
+use super::question::confirm;
+use super::{CliError, Context, Exit, plan};
 
 #[derive(Debug, clap::Args)]
-pub struct UpArguments {}
+pub struct UpArguments {
+    #[command(flatten)]
+    pub stacks: StackArguments,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Make every instance again, changed or not
+    #[arg(long)]
+    pub force_recreate: bool,
+    /// As `docker compose up` has it; Landfast always detaches
+    #[arg(short, long, hide = true)]
+    pub detach: bool,
+}
 
-pub(super) async fn run(_context: &Context, _args: UpArguments) -> Result<Exit, CliError> {
-    Err(CliError::usage("`up` is not built yet", "see `landfast help`"))
+pub(super) async fn run(context: &Context, args: UpArguments) -> Result<Exit, CliError> {
+    let engine = context.engine(&args.stacks.profile)?;
+    let store = context.store(&engine)?;
+    let proposal = engine
+        .propose_up(&*store, &args.stacks.stacks, args.force_recreate, Unknown::Pull)
+        .await
+        .map_err(|error| context.engine_error(error))?;
+    carry_out(context, &engine, &*store, proposal, args.yes, "Go ahead?").await
+}
+
+/// Prints the plan, asks, and does it: the same for every verb that changes hosts.
+pub(super) async fn carry_out(
+    context: &Context,
+    engine: &Engine<'_>,
+    store: &dyn Store,
+    proposal: Proposal,
+    yes: bool,
+    question: &str,
+) -> Result<Exit, CliError> {
+    let json = context.json()?;
+    let worth_reading = !proposal.plan.is_empty() || !proposal.plan.warnings.is_empty();
+    // Who is asked sees what about, -q or not.
+    if worth_reading && !(yes && context.global.quiet) {
+        eprint!("{}", plan::text(&proposal));
+    }
+    if !proposal.plan.is_empty() && !confirm(yes, question)? {
+        context.talk("nothing was changed\n");
+        return Ok(Exit::Usage);
+    }
+    let outcome = engine.carry_out(store, proposal).await.map_err(|error| context.engine_error(error))?;
+    let printed = match (&outcome, json) {
+        (Outcome::Unchanged, true) => output::json(&json!({ "outcome": "unchanged", "steps": 0, "releases": [] })),
+        (Outcome::Done { steps, releases }, true) => {
+            let releases = releases.iter().map(|(stack, number)| json!({ "stack": stack, "release": number }));
+            let releases = releases.collect::<Vec<_>>();
+            output::json(&json!({ "outcome": "done", "steps": steps, "releases": releases }))
+        }
+        (outcome, false) => {
+            context.talk(&sentence(outcome));
+            Ok(())
+        }
+    };
+    printed.map_err(|error| CliError::failed("standard output cannot be written", error))?;
+    Ok(Exit::Done)
+}
+
+fn sentence(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Unchanged => "nothing to do: everything is as the files say\n".to_owned(),
+        Outcome::Done { steps, releases } if releases.is_empty() => format!("done: {steps} steps\n"),
+        Outcome::Done { steps, releases } => {
+            let releases = releases.iter().map(|(stack, number)| format!("release {number} of {stack}"));
+            format!("done: {steps} steps, {}\n", releases.collect::<Vec<_>>().join(", "))
+        }
+    }
 }

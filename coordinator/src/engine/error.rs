@@ -109,9 +109,4 @@ impl EngineError {
             Self::Store(_) | Self::Mistakes(_) | Self::Unreachable(_) | Self::Conflicts(_) | Self::Host { .. } => None,
         }
     }
-
-    /// A call to a host's agent failed.
-    pub(crate) fn host(host: &str, step: &'static str, status: &tonic::Status) -> Self {
-        Self::Host { host: host.to_owned(), step, problem: status.message().to_owned() }
-    }
 }

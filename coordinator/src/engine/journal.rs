@@ -12,10 +12,10 @@ const KEY: &str = "rollout/current";
 
 /// A rollout and what it makes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Entry {
-    pub state: rollout::State,
+pub(super) struct Entry {
+    pub(super) state: rollout::State,
     /// To be recorded when it ends.
-    pub releases: Vec<Release>,
+    pub(super) releases: Vec<Release>,
 }
 
 /// The journal of one folder: there is one rollout at a time.

@@ -221,7 +221,7 @@ async fn kept(ground: &Ground, stack: &str, release: u64, digest: &str) -> Resul
     for agent in ground.agents.values() {
         let Ok(encoded) = deliver::blob(agent, digest).await else { continue };
         let Some(manifest) = decode_manifest(&encoded) else { continue };
-        let contents = Contents::Host(agent.clone());
+        let contents = Contents::Host(Box::new(agent.clone()));
         let parcel = Parcel { stack: stack.to_owned(), digest: digest.to_owned(), encoded, manifest, contents };
         if deliver::missing(agent, &parcel).await.is_ok_and(|lacking| lacking.is_empty()) {
             return Ok(parcel);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use landfast_core::compose::Project;
 use landfast_core::fleet::StackConfig;
 
-use crate::project::{self, Request};
+use crate::project::{self, ProjectError, Request};
 use crate::scan::{self, Bundle};
 
 use super::{EngineError, Options};
@@ -32,8 +32,9 @@ impl Source {
         let request = request(&folder, stack, config, options)?;
         let loaded = project::load(&project::read(&request)?)?;
         let bundle = scan::scan(&folder, env.as_deref())?;
+        let project = loaded.project().map_err(ProjectError::Mistakes)?;
         let warnings = loaded.warnings.iter().map(ToString::to_string).collect();
-        Ok(Self { stack: stack.to_owned(), root: folder, env, project: loaded.project, bundle, warnings })
+        Ok(Self { stack: stack.to_owned(), root: folder, env, project, bundle, warnings })
     }
 }
 
@@ -54,6 +55,7 @@ pub fn request(
         project_name: Some(stack.to_owned()),
         project_directory: Some(folder.to_owned()),
         environment: without_compose_variables(options),
+        ..Request::default()
     })
 }
 

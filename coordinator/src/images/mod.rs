@@ -177,13 +177,13 @@ impl Images {
         let all = wanted.iter().flat_map(|(host, images)| {
             images.iter().map(|(reference, fingerprint)| (*host, *reference, *fingerprint))
         });
-        let lacking = all.filter(|(host, reference, fingerprint)| !self.has(host, reference, fingerprint));
+        let lacking = all.filter(|(host, _, fingerprint)| !self.has(host, fingerprint));
         lacking.map(|(host, reference, fingerprint)| self.need(host, reference, fingerprint)).collect()
     }
 
-    fn has(&self, host: &str, reference: &str, fingerprint: &str) -> bool {
-        let found = self.hosts.get(host).and_then(|host| host.references.get(&familiar(reference)));
-        found.is_some_and(|found| found == fingerprint)
+    /// By what it is: a host names it as it is asked to.
+    fn has(&self, host: &str, fingerprint: &str) -> bool {
+        self.hosts.get(host).is_some_and(|host| host.sizes.contains_key(fingerprint))
     }
 
     fn need(&self, host: &str, reference: &str, fingerprint: &str) -> Need {

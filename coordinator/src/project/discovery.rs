@@ -3,12 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::{ProjectError, Request};
+use landfast_core::compose::discover;
 
-/// Compose's own names, best first.
-const NAMES: [&str; 4] = ["compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml"];
-const OVERRIDES: [&str; 4] =
-    ["compose.override.yml", "compose.override.yaml", "docker-compose.override.yml", "docker-compose.override.yaml"];
+use super::{ProjectError, Request};
 
 /// The folder that relative paths in compose files start from.
 pub(super) fn project_folder(request: &Request, files: &[PathBuf]) -> PathBuf {
@@ -52,28 +49,20 @@ pub(super) fn compose_files(
         return Ok(request.files.iter().map(|file| absolute(file)).collect());
     }
     if let Some(list) = environment.get("COMPOSE_FILE").filter(|list| !list.is_empty()) {
-        let separator = environment.get("COMPOSE_PATH_SEPARATOR").filter(|text| !text.is_empty());
-        return Ok(list.split(separator.map_or(":", String::as_str)).map(absolute).collect());
+        let separator = environment.get("COMPOSE_PATH_SEPARATOR").map(String::as_str);
+        return Ok(discover::named(list, separator).into_iter().map(absolute).collect());
     }
     let start = project_folder(request, &[]);
     let nothing = || ProjectError::NoFile { folder: start.clone() };
     start.ancestors().find_map(default_files).ok_or_else(nothing)
 }
 
-/// The file with one of the usual names and, beside it, the one that overrides it.
-pub(crate) fn default_files(folder: &Path) -> Option<Vec<PathBuf>> {
-    let first = |names: &[&str]| names.iter().map(|name| folder.join(name)).find(|file| file.exists());
-    let mut files = vec![first(&NAMES)?];
-    files.extend(first(&OVERRIDES));
-    Some(files)
-}
-
-pub(super) fn profiles(request: &Request, environment: &BTreeMap<String, String>) -> Vec<String> {
-    if !request.profiles.is_empty() {
-        return request.profiles.clone();
-    }
-    let list = environment.get("COMPOSE_PROFILES").map_or("", String::as_str);
-    list.split(',').map(str::trim).filter(|profile| !profile.is_empty()).map(str::to_owned).collect()
+/// The files with the usual names. A folder that cannot be read has none.
+fn default_files(folder: &Path) -> Option<Vec<PathBuf>> {
+    let names = std::fs::read_dir(folder).ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let names = names.collect::<Vec<_>>();
+    let files = discover::files(&names).into_iter().map(|name| folder.join(name)).collect::<Vec<_>>();
+    (!files.is_empty()).then_some(files)
 }
 
 fn is_stdin(file: &Path) -> bool {

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use landfast_core::compose;
+use landfast_core::compose::{self, Input, Loaded};
 pub(crate) use discovery::normal;
 use landfast_core::{Diagnostic, Diagnostics, Location};
 
@@ -32,6 +32,12 @@ pub struct Request {
     pub project_directory: Option<PathBuf>,
     /// The process's variables.
     pub environment: BTreeMap<String, String>,
+    /// Only these services and what they depend on.
+    pub services: Vec<String>,
+    /// `--no-interpolate`.
+    pub keep_variables: bool,
+    /// Leave `env_file` and `label_file` unread.
+    pub keep_env_files: bool,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -66,7 +72,7 @@ impl ProjectError {
 /// Everything the loader starts from, read.
 ///
 /// Errors: a file that is named is missing or unreadable, or an env file has a mistake.
-pub fn read(request: &Request) -> Result<compose::Input, ProjectError> {
+pub fn read(request: &Request) -> Result<Input, ProjectError> {
     let mut environment = request.environment.clone();
     environment.entry("PWD".to_owned()).or_insert_with(|| request.current_dir.display().to_string());
 
@@ -77,23 +83,14 @@ pub fn read(request: &Request) -> Result<compose::Input, ProjectError> {
     let working_dir = discovery::project_folder(request, &files);
     merge_env_files(&mut environment, &discovery::env_files(request, &working_dir)?)?;
 
-    let profiles = discovery::profiles(request, &environment);
-    let project_name = request.project_name.clone().or_else(|| {
-        environment.get("COMPOSE_PROJECT_NAME").filter(|name| !name.is_empty()).cloned()
-    });
     let files = files.into_iter().map(|path| text_of(&path).map(|text| (path, text))).collect::<Result<_, _>>()?;
-    Ok(compose::Input { files, project_name, working_dir, environment, profiles })
+    let Request { project_name, profiles, services, keep_variables, keep_env_files, .. } = request.clone();
+    Ok(Input { files, project_name, working_dir, environment, profiles, services, keep_variables, keep_env_files })
 }
 
 /// Loads what was read.
-pub fn load(_input: &compose::Input) -> Result<Loaded, ProjectError> {
-    Err(ProjectError::Mistakes(Diagnostic::nowhere("compose files are not read yet").into()))
-}
-
-/// Until the loader has one.
-pub struct Loaded {
-    pub project: compose::Project,
-    pub warnings: Vec<Diagnostic>,
+pub fn load(input: &Input) -> Result<Loaded, ProjectError> {
+    compose::load(input, &reader).map_err(ProjectError::Mistakes)
 }
 
 /// The loader's way to the files that a compose file names.

@@ -1,7 +1,5 @@
 //! Reports, and what a host says about itself.
 
-use std::collections::BTreeMap;
-
 use landfast_core::deployment::InstanceName;
 use landfast_core::plan::{EngineNetwork, UsedPort};
 use landfast_core::report::{ContainerState, Health, InstanceReport, Problem, Report, ReportedPort, TreeReport};
@@ -58,11 +56,3 @@ instance_report!(
     container_id, state, health, exit_code, image, digest, release, addresses, ports, started_at, restarts,
     health_output,
 );
-
-/// The images of a host: reference > fingerprint.
-pub fn image_fingerprints(images: &[v1::Image]) -> BTreeMap<String, String> {
-    let all = images.iter().flat_map(|image| {
-        image.references.iter().map(|reference| (reference.clone(), image.fingerprint.clone()))
-    });
-    all.collect()
-}
