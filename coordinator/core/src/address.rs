@@ -82,8 +82,10 @@ pub(crate) fn grant(around: Surroundings<'_>, claims: &[Claim], findings: &mut F
     for claim in claims {
         let Some((text, path)) = &claim.written else { continue };
         match ledger.check(claim, text, findings.locate(path)) {
-            Ok(address) => drop(grants.insert(claim.key(), ledger.give(claim, address))),
-            Err(message) => drop(findings.refuse(path.clone(), message)),
+            Ok(address) => grants.extend([(claim.key(), ledger.give(claim, address))]),
+            Err(message) => {
+                findings.refuse(path.clone(), message);
+            }
         }
     }
     let (keeping, new): (Vec<_>, Vec<_>) = claims
@@ -93,7 +95,7 @@ pub(crate) fn grant(around: Surroundings<'_>, claims: &[Claim], findings: &mut F
         .partition(|(_, kept)| kept.is_some());
     for (claim, address) in keeping.into_iter().chain(new) {
         match address.filter(|address| !ledger.is_written(claim, *address)).or_else(|| ledger.free(claim)) {
-            Some(address) => drop(grants.insert(claim.key(), ledger.give(claim, address))),
+            Some(address) => grants.extend([(claim.key(), ledger.give(claim, address))]),
             None => {
                 let path = format!("services.{}.networks", claim.instance.service);
                 findings.refuse(path, format!("no address is left in the automatic range of {}", claim.network));
@@ -172,9 +174,12 @@ impl<'a> Ledger<'a> {
         if address == subnet.network() || address == subnet.broadcast() {
             return Err(format!("{address} is the first or last address of {network}'s subnet {subnet}: nobody's"));
         }
-        let is_gateway = |((name, _), gateway): &(&(String, String), &Ipv4Addr)| name == network && **gateway == address;
+        let is_gateway =
+            |((name, _), gateway): &(&(String, String), &Ipv4Addr)| name == network && **gateway == address;
         if let Some(((_, host), _)) = self.gateways.iter().find(is_gateway) {
-            return Err(format!("{address} is the gateway of host {host} on {network} (gateways = {gateways}, {written})"));
+            return Err(format!(
+                "{address} is the gateway of host {host} on {network} (gateways = {gateways}, {written})"
+            ));
         }
         if gateways.contains(&address) {
             return Err(format!("{address} lies in {network}'s range for gateways, {gateways} ({written})"));

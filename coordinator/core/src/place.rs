@@ -214,7 +214,8 @@ impl<'a> Board<'a> {
     }
 
     fn running(&self, instance: &InstanceName, choice: &Choice<'_>) -> Option<Placed> {
-        let runs = |host: &&String| self.question.held.get(*host).is_some_and(|state| state.instance(instance).is_some());
+        let runs =
+            |host: &&String| self.question.held.get(*host).is_some_and(|state| state.instance(instance).is_some());
         let host = choice.hosts.iter().filter(runs).find(|host| self.is_open(host, choice))?;
         Some(Placed { host: host.clone(), reason: "it runs there".to_owned() })
     }
@@ -273,7 +274,8 @@ impl<'a> Board<'a> {
         let there = self.placed.iter().filter(|(_, placed)| placed.host == host);
         let mut neighbours = there.filter_map(|(name, _)| self.question.project.services.get(&name.service));
         neighbours.find_map(|service| {
-            let local = service.networks.keys().find(|key| choice.service.networks.contains_key(*key) && self.is_local(key));
+            let local =
+                service.networks.keys().find(|key| choice.service.networks.contains_key(*key) && self.is_local(key));
             local.map(String::as_str)
         })
     }

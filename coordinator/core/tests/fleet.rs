@@ -58,7 +58,11 @@ fn ranges_that_are_not_said_come_from_the_end_of_the_subnet() {
 
 #[test]
 fn what_is_not_toml_is_named_with_its_place() {
-    assert!(mistakes("[fleet\nname = 3").starts_with("landfast.toml:1:7: not TOML: "), "{}", mistakes("[fleet\nname = 3"));
+    assert!(
+        mistakes("[fleet\nname = 3").starts_with("landfast.toml:1:7: not TOML: "),
+        "{}",
+        mistakes("[fleet\nname = 3")
+    );
 }
 
 #[test]
@@ -90,7 +94,9 @@ fn ranges_outside_the_subnet_are_refused() {
     );
     assert!(mistakes(&WHOLE.replace("172.19.0.0/16", "172.19.0.1/16")).contains("did you mean 172.19.0.0/16?"));
     assert!(mistakes(&WHOLE.replace("172.19.255.0/24", "172.19.128.0/17")).contains("nothing is left to hand out"));
-    assert!(mistakes(&WHOLE.replace("172.19.255.0/24", "172.19.255.4/32")).contains("room for 1 hosts, the fleet has 2"));
+    assert!(
+        mistakes(&WHOLE.replace("172.19.255.0/24", "172.19.255.4/32")).contains("room for 1 hosts, the fleet has 2")
+    );
 }
 
 #[test]

@@ -174,10 +174,8 @@ impl Pattern {
                 Some(Token::Rest) => self.enter(state, &mut next),
                 Some(Token::Folders) => self.stay_in_folders(state, c, &mut next),
                 Some(Token::One) if c != '/' => self.enter(state + 1, &mut next),
-                Some(Token::Class { not, ranges }) if c != '/' => {
-                    if ranges.iter().any(|(from, to)| (*from..=*to).contains(&c)) != *not {
-                        self.enter(state + 1, &mut next);
-                    }
+                Some(Token::Class { not, ranges }) if c != '/' && in_class(ranges, c) != *not => {
+                    self.enter(state + 1, &mut next);
                 }
                 Some(Token::Literal(literal)) if *literal == c => self.enter(state + 1, &mut next),
                 _ => {}
@@ -195,6 +193,10 @@ impl Pattern {
             self.enter(state + 1, next);
         }
     }
+}
+
+fn in_class(ranges: &[(char, char)], c: char) -> bool {
+    ranges.iter().any(|(from, to)| (*from..=*to).contains(&c))
 }
 
 /// What is between `[` and `]`; `None` when there is no `]`.

@@ -64,7 +64,8 @@ pub(super) fn container(site: Site<'_>, findings: &mut Findings<'_>) -> (Contain
 fn settings(service: &Service) -> Container {
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
     let environment = service.environment.iter().filter_map(|(key, value)| Some(format!("{key}={}", value.as_ref()?)));
-    let ulimit = |(name, limit): (&String, &model::Ulimit)| Ulimit { name: name.clone(), soft: limit.soft, hard: limit.hard };
+    let ulimit =
+        |(name, limit): (&String, &model::Ulimit)| Ulimit { name: name.clone(), soft: limit.soft, hard: limit.hard };
     let device = |device: &model::Device| Device {
         host: device.source.clone(),
         container: device.target.clone(),

@@ -22,7 +22,10 @@ mod networks;
 mod ports;
 mod resources;
 mod shared;
+
 mod unsupported;
+
+pub(crate) use shared::{is_any, overlap};
 
 use findings::Findings;
 

@@ -46,7 +46,9 @@ pub(super) fn mounts(site: Site<'_>, findings: &mut Findings<'_>) -> Mounted {
             let path = site.path(&format!("{kind}.{at}"));
             match objects.get(&reference.source) {
                 Some(object) => file_object(site, reference, object, (folder, &path), &mut mounted, findings),
-                None => drop(findings.refuse(path, format!("{} is not under {kind}", reference.source))),
+                None => {
+                    findings.refuse(path, format!("{} is not under {kind}", reference.source));
+                }
             }
         }
     }
@@ -115,13 +117,16 @@ fn file_object(
         Origin::File(file) => file,
         Origin::Environment(variable) => {
             let message = format!("{name} comes from the variable {variable}: only files are supported yet");
-            return drop(findings.refuse(path, message));
+            findings.refuse(path, message);
+            return;
         }
         Origin::Inline(_) => {
-            return drop(findings.refuse(path, format!("{name} is written inline: only files are supported yet")));
+            findings.refuse(path, format!("{name} is written inline: only files are supported yet"));
+            return;
         }
         Origin::External => {
-            return drop(findings.refuse(path, format!("{name} is external: there is no store that holds it")));
+            findings.refuse(path, format!("{name} is external: there is no store that holds it"));
+            return;
         }
     };
     let Some(inner) = beneath(site.input.root, file) else {
@@ -179,7 +184,8 @@ fn normalise(path: &Path) -> String {
 /// The files of the bundle at and beneath a path: path > what it is there.
 fn files_at(manifest: &Manifest, path: &str) -> BTreeMap<String, String> {
     let path = follow(manifest, path);
-    let inside = |entry: &str| path.is_empty() || entry == path || entry.strip_prefix(&path).is_some_and(|r| r.starts_with('/'));
+    let inside =
+        |entry: &str| path.is_empty() || entry == path || entry.strip_prefix(&path).is_some_and(|r| r.starts_with('/'));
     let found = manifest.entries.iter().filter(|(entry, _)| inside(entry));
     let what = found.map(|(entry, what)| {
         let content = match &what.content {

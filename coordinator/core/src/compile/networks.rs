@@ -38,7 +38,8 @@ pub(super) fn attachments(site: Site<'_>) -> Vec<Attachment> {
             let mac = grant.map(|grant| grant.mac.clone()).unwrap_or_default();
             return Attachment { network: network.to_owned(), address, mac, ..attachment };
         }
-        let network = site.input.project.networks.get(key).map_or_else(|| key.to_owned(), |network| network.name.clone());
+        let network =
+            site.input.project.networks.get(key).map_or_else(|| key.to_owned(), |network| network.name.clone());
         let address = written.ipv4_address.clone().unwrap_or_default();
         Attachment { network, address, mac: written.mac_address.clone().unwrap_or_default(), ..attachment }
     };

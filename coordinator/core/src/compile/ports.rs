@@ -13,7 +13,8 @@ pub(super) fn ports(site: Site<'_>, findings: &mut Findings<'_>) -> Vec<Port> {
         return Vec::new();
     }
     let port = |port: &crate::compose::model::Port| {
-        let (published, end) = port.published.map_or((0, 0), |published| (published.start.into(), published.end.into()));
+        let (published, end) =
+            port.published.map_or((0, 0), |published| (published.start.into(), published.end.into()));
         Port {
             address: port.host_ip.clone().unwrap_or_else(|| default_address(site)),
             published,

@@ -36,14 +36,19 @@ fn others<'a>(input: Input<'a>) -> Vec<Placed<'a>> {
         .collect()
 }
 
-fn check_ports((name, host, container): Placed<'_>, (other, other_host, other_container): Placed<'_>, findings: &mut Findings<'_>) {
+fn check_ports(
+    (name, host, container): Placed<'_>,
+    (other, other_host, other_container): Placed<'_>,
+    findings: &mut Findings<'_>,
+) {
     if host != other_host {
         return;
     }
     for (at, port) in container.ports.iter().enumerate() {
         let clash = other_container.ports.iter().find(|theirs| overlap(port, theirs));
         if let Some(theirs) = clash {
-            let there = findings.locate(&format!("services.{}.ports", other.service)).filter(|_| other.stack == name.stack);
+            let there =
+                findings.locate(&format!("services.{}.ports", other.service)).filter(|_| other.stack == name.stack);
             let there = there.map(|place| format!(" ({place})")).unwrap_or_default();
             let message = format!(
                 "port {}:{}/{} on {host}: {name} and {other}{there} both want it",
@@ -67,7 +72,11 @@ pub(crate) fn is_any(address: &str) -> bool {
     matches!(address, "" | "0.0.0.0" | "::" | "[::]")
 }
 
-fn check_container_name((name, host, container): Placed<'_>, (other, other_host, other_container): Placed<'_>, findings: &mut Findings<'_>) {
+fn check_container_name(
+    (name, host, container): Placed<'_>,
+    (other, other_host, other_container): Placed<'_>,
+    findings: &mut Findings<'_>,
+) {
     if host == other_host && container.name == other_container.name {
         let message = format!("the container name {} on {host} is both {name}'s and {other}'s", container.name);
         findings.refuse(format!("services.{}.container_name", name.service), message);

@@ -48,7 +48,9 @@ impl About<'_, '_, '_> {
         match self.service.pull_policy.as_deref() {
             Some("build") => self.refuse("pull_policy", "images are not built yet"),
             None | Some("missing" | "if_not_present" | "never") => {}
-            Some(other) => self.warn("pull_policy", format!("{other} is not honoured: an image is brought when missing")),
+            Some(other) => {
+                self.warn("pull_policy", format!("{other} is not honoured: an image is brought when missing"))
+            }
         }
         if self.service.isolation.as_deref().is_some_and(|isolation| !matches!(isolation, "" | "default")) {
             self.refuse("isolation", "isolation is for Windows containers");
@@ -83,9 +85,13 @@ impl About<'_, '_, '_> {
         if !self.service.volumes_from.is_empty() {
             self.refuse("volumes_from", "volumes_from is not supported: mount the same named volume in both");
         }
-        let restarting: Vec<_> = self.service.depends_on.iter().filter(|(_, on)| on.restart).map(|(on, _)| on).collect();
+        let restarting: Vec<_> =
+            self.service.depends_on.iter().filter(|(_, on)| on.restart).map(|(on, _)| on).collect();
         for on in restarting {
-            self.warn(&format!("depends_on.{on}.restart"), "not honoured yet: it is not restarted with what it depends on");
+            self.warn(
+                &format!("depends_on.{on}.restart"),
+                "not honoured yet: it is not restarted with what it depends on",
+            );
         }
     }
 
@@ -141,7 +147,10 @@ impl About<'_, '_, '_> {
                 self.refuse(&format!("volumes.{at}.bind.recursive"), "not supported yet");
             }
             if !mount.volume.labels.is_empty() {
-                self.warn(&format!("volumes.{at}.volume.labels"), "not honoured: volumes get the labels under volumes:");
+                self.warn(
+                    &format!("volumes.{at}.volume.labels"),
+                    "not honoured: volumes get the labels under volumes:",
+                );
             }
             if mount.kind == MountKind::Volume && mount.source.is_none() {
                 let message = "an anonymous volume is lost with its container: name it to keep the data";
@@ -168,7 +177,10 @@ impl About<'_, '_, '_> {
             self.refuse(&format!("{path}.interface_name"), "not supported yet");
         }
         if end.gw_priority != 0 {
-            self.warn(&format!("{path}.gw_priority"), "not honoured: the network of the highest priority has the default route");
+            self.warn(
+                &format!("{path}.gw_priority"),
+                "not honoured: the network of the highest priority has the default route",
+            );
         }
         if spans_hosts && end.mac_address.is_some() {
             self.refuse(&format!("{path}.mac_address"), "on a network of the fleet the MAC follows from the address");

@@ -32,7 +32,10 @@ fn check_ranges(fleet: &Fleet, name: &str, network: &FleetNetwork, mistakes: &mu
     // The subnet's own first and last address belong to nobody.
     let room = gateways.hosts().filter(|address| *address != subnet.broadcast()).count();
     if room < fleet.hosts.len() {
-        mistake("gateways", format!("gateways {gateways} has room for {room} hosts, the fleet has {}", fleet.hosts.len()));
+        mistake(
+            "gateways",
+            format!("gateways {gateways} has room for {room} hosts, the fleet has {}", fleet.hosts.len()),
+        );
     }
     if !(576..=65535).contains(mtu) {
         mistake("mtu", format!("an mtu of {mtu} is out of range: 576 to 65535"));
@@ -66,7 +69,10 @@ fn check_hosts(fleet: &Fleet, mistakes: &mut Vec<Diagnostic>) {
         for (network_name, network) in &fleet.networks {
             if network.subnet.contains(&host.address) {
                 let subnet = network.subnet;
-                mistake(format!("{} lies in {subnet}, the subnet of {network_name} ({})", host.address, network.location));
+                mistake(format!(
+                    "{} lies in {subnet}, the subnet of {network_name} ({})",
+                    host.address, network.location
+                ));
             }
         }
     }

@@ -1,9 +1,11 @@
 //! What on the hosts stands in the way of a target: networks that are there with other options (F34), ports that
 //! somebody else holds (F49). Found before anything is touched.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::desired::HostState;
+use crate::compile::is_any;
+use crate::container::Port;
+use crate::desired::{HostState, Instance, Network};
 
 /// What a host has, ours or not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,7 +51,7 @@ pub struct UsedPort {
 }
 
 /// Something that stands in the way.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Conflict {
     /// Where.
     pub host: String,
@@ -69,6 +71,157 @@ pub fn conflicts(
     target: &BTreeMap<String, HostState>,
     found: &BTreeMap<String, Found>,
 ) -> Vec<Conflict> {
-    let _ = (current, target, found);
-    Vec::new()
+    let mut conflicts = BTreeSet::new();
+    for (host, target) in target {
+        let nothing = (HostState::default(), Found::default());
+        let current = current.get(host).unwrap_or(&nothing.0);
+        let found = found.get(host).unwrap_or(&nothing.1);
+        let messages = networks(current, target, found)
+            .into_iter()
+            .chain(strange_networks(target, found))
+            .chain(ports(current, target, found));
+        conflicts.extend(messages.map(|message| Conflict { host: host.clone(), message }));
+    }
+    conflicts.into_iter().collect()
+}
+
+/// Networks that are to be made and are there already, or are there as something else.
+fn networks(current: &HostState, target: &HostState, found: &Found) -> Vec<String> {
+    let mut messages = Vec::new();
+    for network in &target.networks {
+        let there = found.networks.iter().find(|there| there.name == network.name);
+        let held = current.networks.iter().find(|held| held.name == network.name);
+        let differences = match (there, held) {
+            (Some(there), _) => differences(network, there),
+            (None, Some(held)) => held_differences(network, held),
+            (None, None) => overlaps(network, found),
+        };
+        let name = &network.name;
+        let message = match there {
+            _ if differences.is_empty() => continue,
+            Some(there) if !there.managed => format!(
+                "the network {name} is there already, not made by Landfast, with {}; nothing was changed: remove it \
+                 (docker network rm {name}) or change landfast.toml",
+                differences.join(", ")
+            ),
+            None if held.is_none() => format!("the network {name} cannot be made: {}", differences.join(", ")),
+            _ => format!(
+                "the network {name} would have to be made again with {}: take its stacks down first",
+                differences.join(", ")
+            ),
+        };
+        messages.push(message);
+    }
+    messages
+}
+
+/// What is there against what is wanted, as `subnet 10.0.0.0/8 instead of 172.19.0.0/16`.
+fn differences(wanted: &Network, there: &EngineNetwork) -> Vec<String> {
+    let mut differences = Vec::new();
+    let mut compare = |what: &str, wanted: &str, there: String| {
+        if !wanted.is_empty() && wanted != there {
+            differences.push(format!("{what} {there} instead of {wanted}"));
+        }
+    };
+    let text = |list: &[String]| if list.is_empty() { "none".to_owned() } else { list.join(" and ") };
+    compare("driver", if wanted.driver.is_empty() { "bridge" } else { &wanted.driver }, there.driver.clone());
+    compare("subnet", &wanted.subnet, text(&there.subnets));
+    compare("gateway", &wanted.gateway, text(&there.gateways));
+    if wanted.internal != there.internal {
+        differences.push(format!("internal {} instead of {}", there.internal, wanted.internal));
+    }
+    for (key, value) in &wanted.options {
+        if there.options.get(key) != Some(value) {
+            let found = there.options.get(key).map_or("nothing", |found| found);
+            differences.push(format!("option {key} {found} instead of {value}"));
+        }
+    }
+    if differences.is_empty() && !there.managed && wanted.overlay.is_some() {
+        differences.push("the same subnet, but Landfast must make it itself to span hosts".to_owned());
+    }
+    differences
+}
+
+fn held_differences(wanted: &Network, held: &Network) -> Vec<String> {
+    let (driver, subnet) = (held.driver.clone(), vec![held.subnet.clone()]);
+    let there = EngineNetwork {
+        name: held.name.clone(),
+        driver: if driver.is_empty() { "bridge".to_owned() } else { driver },
+        subnets: subnet.into_iter().filter(|subnet| !subnet.is_empty()).collect(),
+        gateways: if held.gateway.is_empty() { Vec::new() } else { vec![held.gateway.clone()] },
+        internal: held.internal,
+        options: held.options.clone(),
+        managed: true,
+    };
+    differences(wanted, &there)
+}
+
+/// The engine refuses a subnet that meets another network's.
+fn overlaps(wanted: &Network, found: &Found) -> Vec<String> {
+    let Ok(subnet) = wanted.subnet.parse::<ipnet::Ipv4Net>() else { return Vec::new() };
+    let meets = |other: &&EngineNetwork| {
+        let mut subnets = other.subnets.iter().filter_map(|text| text.parse::<ipnet::Ipv4Net>().ok());
+        subnets.any(|other| other.contains(&subnet) || subnet.contains(&other))
+    };
+    let met = found.networks.iter().filter(meets);
+    met.map(|other| format!("its subnet {subnet} overlaps {} of the network {}", other.subnets.join(", "), other.name))
+        .collect()
+}
+
+/// Networks that somebody else makes must be there.
+fn strange_networks(target: &HostState, found: &Found) -> Vec<String> {
+    let mut messages = Vec::new();
+    for instance in &target.instances {
+        for end in &instance.container.networks {
+            let ours = target.networks.iter().any(|network| network.name == end.network);
+            let there = found.networks.iter().any(|network| network.name == end.network);
+            // A host that said nothing about its networks has not been asked.
+            if !ours && !there && end.network != "bridge" && !found.networks.is_empty() {
+                let (name, network) = (&instance.name, &end.network);
+                messages.push(format!(
+                    "{name} is on {network}, which is external and not there: make it, or add it to landfast.toml"
+                ));
+            }
+        }
+    }
+    messages
+}
+
+/// Ports that somebody holds who is not about to give them up.
+fn ports(current: &HostState, target: &HostState, found: &Found) -> Vec<String> {
+    let mut messages = Vec::new();
+    for instance in &target.instances {
+        for port in &instance.container.ports {
+            let holder = found.ports.iter().find(|used| is_taken(port, used) && keeps(current, target, instance, used));
+            if let Some(used) = holder {
+                let owner = if used.instance.is_empty() { &used.owner } else { &used.instance };
+                messages.push(format!(
+                    "port {}:{}/{} that {} publishes is taken by {owner}: stop it, or publish another port",
+                    port.address, port.published, port.protocol, instance.name
+                ));
+            }
+        }
+    }
+    messages
+}
+
+fn is_taken(port: &Port, used: &UsedPort) -> bool {
+    let fixed = port.published != 0 && port.published_end == 0;
+    let meet = port.address == used.address || is_any(&port.address) || is_any(&used.address);
+    fixed && meet && port.published == used.port && port.protocol == used.protocol
+}
+
+/// Whether who holds the port will still have it: a stranger does, an instance only if the target says so.
+fn keeps(current: &HostState, target: &HostState, taker: &Instance, used: &UsedPort) -> bool {
+    let is_it = |instance: &&Instance| instance.name.to_string() == used.instance;
+    if used.instance.is_empty() {
+        // The engine may name our own container only as a container.
+        let ours = current.instances.iter().map(|instance| &instance.container.name);
+        let mut ours = ours.chain([&taker.container.name]);
+        return !ours.any(|name| used.owner == format!("container {name}"));
+    }
+    let Some(holder) = target.instances.iter().find(is_it).filter(|holder| holder.name != taker.name) else {
+        return false;
+    };
+    holder.container.ports.iter().any(|port| is_taken(port, used))
 }

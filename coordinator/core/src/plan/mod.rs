@@ -1,6 +1,5 @@
 //! What would change and why, in the order in which it would: what is printed before anything is touched.
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,8 +8,13 @@ use crate::desired::HostState;
 use crate::report::Report;
 
 pub mod conflict;
+mod diff;
+mod order;
+mod print;
+mod reasons;
 
 pub use conflict::{Conflict, EngineNetwork, Found, UsedPort, conflicts};
+pub use diff::diff;
 
 /// What would change.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,12 +29,6 @@ impl Plan {
     /// Nothing would change.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
-    }
-}
-
-impl fmt::Display for Plan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} steps", self.steps.len())
     }
 }
 
@@ -60,6 +58,25 @@ pub enum Action {
     RemoveNetwork,
     /// A volume and its data go from a host.
     RemoveVolume,
+    /// What a host knows of the others changes, and nothing else there.
+    Configure,
+}
+
+impl Action {
+    /// It makes or changes a container.
+    pub fn is_change(self) -> bool {
+        matches!(self, Self::Create | Self::Start | Self::Recreate | Self::Move)
+    }
+
+    /// It replaces a container that is there: one service at a time.
+    pub fn is_update(self) -> bool {
+        matches!(self, Self::Recreate | Self::Move)
+    }
+
+    /// It is about an instance.
+    pub fn is_about_instance(self) -> bool {
+        self.is_change() || self == Self::Remove
+    }
 }
 
 /// One change.
@@ -67,7 +84,7 @@ pub enum Action {
 pub struct Step {
     /// What.
     pub action: Action,
-    /// Whose; empty for a fleet network.
+    /// Whose; empty for what belongs to the fleet.
     pub stack: String,
     /// Of an instance; else empty.
     pub service: String,
@@ -132,10 +149,4 @@ pub struct Comparison<'a> {
     pub reports: &'a BTreeMap<String, Report>,
     /// Make every instance of the stacks in `after` again (`up --force-recreate`).
     pub force_recreate: bool,
-}
-
-/// What would change.
-pub fn diff(comparison: Comparison<'_>) -> Plan {
-    let _ = comparison;
-    Plan::default()
 }

@@ -1,5 +1,9 @@
 //! The execution of a plan as a state machine: which host is told what, and when. It sees reports and the time it is
 //! given; whoever drives it sends what it says and stores [`State`] before each [`Action::Assign`].
+//!
+//! The plan holds the order; this only sees that it holds. A step is released when all before it are done and what it
+//! waits for is true; then its host is told ([`picture`]), and reports say how it went ([`verdict`]). At the first
+//! failure nothing more is released, and what is under way comes to its end.
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -7,6 +11,16 @@ use serde::{Deserialize, Serialize};
 use crate::desired::HostState;
 use crate::plan::Plan;
 use crate::report::Report;
+
+mod advance;
+mod listen;
+mod picture;
+mod verdict;
+
+/// How long a host may be out of reach, or an assignment unanswered, before the rollout gives up: in milliseconds.
+pub const PATIENCE_MS: u64 = 120_000;
+/// How long a rollout that has failed waits for what is under way.
+pub const SETTLE_MS: u64 = 60_000;
 
 /// How far a plan is carried out. Complete: stored and read back, it goes on where it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +33,40 @@ pub struct State {
     pub target: BTreeMap<String, HostState>,
     /// By host, what it held before.
     pub before: BTreeMap<String, HostState>,
+    steps: Vec<StepState>,
+    hosts: BTreeMap<String, HostProgress>,
+    failures: Vec<String>,
+    /// Since when nothing more is released.
+    failing_since: Option<u64>,
+    /// Since when nothing is under way although steps are left.
+    stalled_since: Option<u64>,
+    ended: bool,
+}
+
+/// One step's way.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct StepState {
+    progress: Progress,
+    /// Of its host's state, in which the host was told.
+    generation: Option<u64>,
+    /// When the wait ends: Unix time in milliseconds; set when the host has taken it.
+    deadline: Option<u64>,
+    /// Of a move: it has left its old host.
+    left: bool,
+}
+
+/// What has been said between this rollout and a host.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct HostProgress {
+    /// What it was sent last, or held before.
+    sent: HostState,
+    /// Since when no answer to that has come.
+    unanswered_since: Option<u64>,
+    /// It was out of reach before it answered.
+    resend: bool,
+    /// Since when it is out of reach, or its engine does not answer.
+    lost_since: Option<u64>,
+    report: Option<Report>,
 }
 
 impl State {
@@ -29,7 +77,28 @@ impl State {
         target: BTreeMap<String, HostState>,
         epoch: u64,
     ) -> Self {
-        Self { plan, epoch, target, before: current }
+        let host = |(name, target): (&String, &HostState)| {
+            let nothing = HostState { fleet: target.fleet.clone(), host: name.clone(), ..HostState::default() };
+            let sent = current.get(name).cloned().unwrap_or(nothing);
+            (name.clone(), HostProgress { sent, ..HostProgress::default() })
+        };
+        Self {
+            steps: vec![StepState::default(); plan.steps.len()],
+            hosts: target.iter().map(host).collect(),
+            plan,
+            epoch,
+            target,
+            before: current,
+            failures: Vec::new(),
+            failing_since: None,
+            stalled_since: None,
+            ended: false,
+        }
+    }
+
+    /// How far each step of the plan is.
+    pub fn progress(&self) -> Vec<Progress> {
+        self.steps.iter().map(|step| step.progress.clone()).collect()
     }
 }
 
@@ -118,6 +187,12 @@ pub enum Progress {
     },
 }
 
+impl Progress {
+    fn is_running(&self) -> bool {
+        matches!(self, Self::Running { .. })
+    }
+}
+
 /// Why a rollout ended before all was done, and what stands where.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
@@ -128,7 +203,22 @@ pub struct Failure {
 }
 
 /// What to do about an event. Total: an event that means nothing changes nothing.
-pub fn step(state: State, event: Event, now_ms: u64) -> (State, Vec<Action>) {
-    let _ = (event, now_ms);
-    (state, vec![Action::Done])
+pub fn step(mut state: State, event: Event, now_ms: u64) -> (State, Vec<Action>) {
+    if state.ended {
+        return (state, Vec::new());
+    }
+    let before = state.progress();
+    listen::hear(&mut state, event, now_ms);
+    advance::judge(&mut state, now_ms);
+    advance::release(&mut state, now_ms);
+    let assigned = advance::assign(&mut state, now_ms);
+    advance::give_up(&mut state, now_ms);
+    let news = state.steps.iter().zip(before).enumerate().filter(|(_, (step, before))| step.progress != *before);
+    let say = |(at, (step, _)): (usize, (&StepState, Progress))| {
+        Action::Say(ProgressLine { step: at, progress: step.progress.clone() })
+    };
+    let mut actions: Vec<Action> = news.map(say).collect();
+    actions.extend(assigned);
+    actions.extend(advance::end(&mut state, now_ms));
+    (state, actions)
 }

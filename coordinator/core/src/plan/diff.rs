@@ -1,0 +1,290 @@
+//! Which steps lead from what the hosts hold to what they must be.
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::order::{self, Draft};
+use super::reasons;
+use super::{Action, Comparison, Plan, Step, Wait};
+use crate::container::Source;
+use crate::deployment::InstanceName;
+use crate::desired::{HostState, Instance};
+use crate::report::{ContainerState, Report};
+
+/// What would change.
+pub fn diff(comparison: Comparison<'_>) -> Plan {
+    let mut drafts = Vec::new();
+    for (host, target) in comparison.target {
+        let nothing = HostState::default();
+        let current = comparison.current.get(host).unwrap_or(&nothing);
+        networks(host, current, target, &mut drafts);
+        volumes(host, current, target, &mut drafts);
+        trees(comparison, host, current, target, &mut drafts);
+    }
+    let scene = Scene::new(comparison);
+    scene.instances(&mut drafts);
+    let mut plan = order::order(&scene, drafts);
+    if plan.is_empty() {
+        plan.steps = what_hosts_know(comparison);
+    }
+    plan.warnings.extend(warnings(&scene, &plan));
+    plan
+}
+
+/// Both sides by instance. An instance can be held by several hosts, when a move was cut short.
+pub(super) struct Scene<'a> {
+    pub(super) comparison: Comparison<'a>,
+    pub(super) old: BTreeMap<InstanceName, BTreeMap<&'a str, &'a Instance>>,
+    pub(super) new: BTreeMap<InstanceName, (&'a str, &'a Instance)>,
+}
+
+impl<'a> Scene<'a> {
+    fn new(comparison: Comparison<'a>) -> Self {
+        let mut old: BTreeMap<InstanceName, BTreeMap<&str, &Instance>> = BTreeMap::new();
+        // A host that has left the fleet is not told anything any more.
+        let known = comparison.current.iter().filter(|(host, _)| comparison.target.contains_key(*host));
+        for (host, instance) in known.flat_map(|(host, state)| state.instances.iter().map(move |it| (host, it))) {
+            old.entry(instance.name.clone()).or_default().insert(host, instance);
+        }
+        let target = comparison.target.iter();
+        let new = target.flat_map(|(host, state)| state.instances.iter().map(move |it| (host, it)));
+        let new = new.map(|(host, instance)| (instance.name.clone(), (host.as_str(), instance))).collect();
+        Self { comparison, old, new }
+    }
+
+    fn instances(&self, drafts: &mut Vec<Draft>) {
+        let nowhere = BTreeMap::new();
+        for (name, &(host, new)) in &self.new {
+            let old = self.old.get(name).unwrap_or(&nowhere);
+            match (old.get(host), old.iter().next()) {
+                (Some(before), _) => drafts.extend(self.in_place(name, host, before, new)),
+                (None, Some((from, before))) => {
+                    let mut reasons = vec![self.placed(name).unwrap_or_else(|| "it is placed there".to_owned())];
+                    if before.digest != new.digest {
+                        reasons.extend(reasons::changes(self.comparison, before, new));
+                    }
+                    let step = self.change(Action::Move, name, host, reasons);
+                    drafts.push(Draft::new(Step { from: Some((*from).to_owned()), ..step }));
+                }
+                (None, None) => {
+                    let reasons = self.placed(name).into_iter().collect();
+                    drafts.push(Draft::new(self.change(Action::Create, name, host, reasons)));
+                }
+            }
+        }
+        for (name, hosts) in &self.old {
+            let target = self.new.get(name).map(|(host, _)| *host);
+            let moves = target.is_some_and(|host| !hosts.contains_key(host));
+            for host in hosts.keys().filter(|host| target != Some(**host)).skip(usize::from(moves)) {
+                drafts.push(Draft::new(step(Action::Remove, &name.stack, name, host, vec![self.why_gone(name)])));
+            }
+        }
+    }
+
+    /// The instance is where it must be: is it what it must be?
+    fn in_place(&self, name: &InstanceName, host: &str, before: &Instance, new: &Instance) -> Option<Draft> {
+        let forced = self.comparison.force_recreate && self.comparison.after.contains_key(&name.stack);
+        if before.digest != new.digest {
+            let reasons = reasons::changes(self.comparison, before, new);
+            return Some(Draft::new(self.change(Action::Recreate, name, host, reasons)));
+        }
+        if forced {
+            let reasons = vec!["asked for: --force-recreate".to_owned()];
+            return Some(Draft::new(self.change(Action::Recreate, name, host, reasons)));
+        }
+        let report = self.comparison.reports.get(host)?;
+        let reason = why_start(report, new)?;
+        Some(Draft::new(self.change(Action::Start, name, host, vec![reason])))
+    }
+
+    fn change(&self, action: Action, name: &InstanceName, host: &str, reasons: Vec<String>) -> Step {
+        let instance = self.new[name].1;
+        let ends = instance.container.networks.iter().filter(|end| !end.address.is_empty());
+        Step {
+            addresses: ends.map(|end| format!("{} {}", end.network, end.address)).collect(),
+            interrupts: action.is_update() && self.leaves_nobody(name),
+            waits_for: self.waits(instance),
+            parallelism: if action.is_update() { self.parallelism(name) } else { 0 },
+            ..step(action, &name.stack, name, host, reasons)
+        }
+    }
+
+    /// Every instance of every service that this one depends on.
+    fn waits(&self, instance: &Instance) -> Vec<Wait> {
+        let of_service = |service: &str| {
+            let same = |name: &&InstanceName| name.stack == instance.name.stack && name.service == service;
+            self.new.keys().filter(same).cloned().collect::<Vec<_>>()
+        };
+        let waits = instance.depends_on.iter().flat_map(|dependency| {
+            let condition = dependency.condition;
+            of_service(&dependency.service).into_iter().map(move |instance| Wait { instance, condition })
+        });
+        waits.collect()
+    }
+
+    fn parallelism(&self, name: &InstanceName) -> u32 {
+        let service = self.comparison.after.get(&name.stack).and_then(|it| it.services.get(&name.service));
+        service.map_or(1, |service| service.parallelism)
+    }
+
+    /// While it is updated, no instance of the service answers.
+    fn leaves_nobody(&self, name: &InstanceName) -> bool {
+        let running = self.old.keys().filter(|old| old.service_name() == name.service_name()).count();
+        let parallelism = self.parallelism(name) as usize;
+        parallelism == 0 || running <= parallelism
+    }
+
+    fn placed(&self, name: &InstanceName) -> Option<String> {
+        let deployment = self.comparison.after.get(&name.stack)?;
+        deployment.instances.get(name).map(|instance| instance.placed.clone())
+    }
+
+    fn why_gone(&self, name: &InstanceName) -> String {
+        let remaining = self.new.keys().filter(|new| new.service_name() == name.service_name()).count();
+        match self.comparison.after.get(&name.stack) {
+            _ if self.new.contains_key(name) => "it runs elsewhere".to_owned(),
+            None => "the stack goes".to_owned(),
+            Some(_) if remaining > 0 => format!("{} has {remaining} instances now", name.service),
+            Some(_) => format!("the stack has no service {} any more", name.service),
+        }
+    }
+}
+
+/// Why an instance that is as it should be must be started all the same.
+fn why_start(report: &Report, instance: &Instance) -> Option<String> {
+    let Some(seen) = report.instance(&instance.name) else { return Some("it is not there".to_owned()) };
+    let once = instance.container.restart.as_ref().is_none_or(|restart| restart.policy == "no");
+    match seen.state {
+        ContainerState::Missing => Some("it is not there".to_owned()),
+        _ if seen.digest != instance.digest => Some("another container is in its place".to_owned()),
+        ContainerState::Created => Some("it has not been started".to_owned()),
+        ContainerState::Dead => Some("the engine could not remove it".to_owned()),
+        ContainerState::Exited if !(once && seen.exit_code == 0) => {
+            Some(format!("it ended with status {}", seen.exit_code))
+        }
+        _ => None,
+    }
+}
+
+fn step(action: Action, stack: &str, name: &InstanceName, host: &str, reasons: Vec<String>) -> Step {
+    let mut step = thing(action, stack, &name.to_string(), host, reasons);
+    step.service.clone_from(&name.service);
+    step
+}
+
+fn thing(action: Action, stack: &str, name: &str, host: &str, reasons: Vec<String>) -> Step {
+    Step {
+        action,
+        stack: stack.to_owned(),
+        service: String::new(),
+        instance: name.to_owned(),
+        host: host.to_owned(),
+        from: None,
+        reasons,
+        addresses: Vec::new(),
+        interrupts: false,
+        after: Vec::new(),
+        waits_for: Vec::new(),
+        parallelism: 0,
+    }
+}
+
+fn networks(host: &str, current: &HostState, target: &HostState, drafts: &mut Vec<Draft>) {
+    let lacks = |state: &HostState, name: &str| !state.networks.iter().any(|network| network.name == name);
+    for network in target.networks.iter().filter(|network| lacks(current, &network.name)) {
+        let mut made = thing(Action::CreateNetwork, &network.stack, &network.name, host, Vec::new());
+        let somebody =
+            || target.instances.iter().find(|it| it.container.networks.iter().any(|e| e.network == network.name));
+        made.reasons = match (&network.overlay, somebody()) {
+            (Some(_), _) => vec![format!("it spans the fleet; gateway {}", network.gateway)],
+            (None, Some(instance)) => vec![format!("{} is on it", instance.name)],
+            (None, None) => Vec::new(),
+        };
+        drafts.push(Draft::new(made));
+    }
+    for network in current.networks.iter().filter(|network| lacks(target, &network.name)) {
+        let reasons = vec!["nobody is on it any more".to_owned()];
+        drafts.push(Draft::new(thing(Action::RemoveNetwork, &network.stack, &network.name, host, reasons)));
+    }
+}
+
+fn volumes(host: &str, current: &HostState, target: &HostState, drafts: &mut Vec<Draft>) {
+    for volume in &target.volumes {
+        let before = current.volumes.iter().find(|before| before.name == volume.name);
+        let source = Source::Volume(volume.name.clone());
+        let user = target.instances.iter().find(|it| it.container.mounts.iter().any(|mount| mount.source == source));
+        let (action, reason) = match (before, volume.remove) {
+            (Some(before), true) if !before.remove => {
+                (Action::RemoveVolume, "asked for: its data is deleted".to_owned())
+            }
+            (None, false) => {
+                (Action::CreateVolume, user.map(|it| format!("{} mounts it", it.name)).unwrap_or_default())
+            }
+            (Some(before), false) if before.remove => (Action::CreateVolume, "its data was deleted".to_owned()),
+            _ => continue,
+        };
+        drafts.push(Draft::new(thing(action, &volume.stack, &volume.name, host, vec![reason])));
+    }
+}
+
+fn trees(comparison: Comparison<'_>, host: &str, current: &HostState, target: &HostState, drafts: &mut Vec<Draft>) {
+    for tree in &target.trees {
+        let before = current.trees.iter().find(|before| before.stack == tree.stack);
+        let reported =
+            comparison.reports.get(host).and_then(|it| it.trees.iter().find(|seen| seen.stack == tree.stack));
+        let reason = match before {
+            None => "the stack is new here",
+            Some(before) if before.manifest != tree.manifest => "the stack's folder changed",
+            Some(_) if reported.is_some_and(|seen| seen.manifest != tree.manifest) => {
+                "the last one did not arrive whole"
+            }
+            Some(_) => continue,
+        };
+        drafts.push(Draft::new(thing(Action::Sync, &tree.stack, "", host, vec![reason.to_owned()])));
+    }
+    for tree in &current.trees {
+        if !target.trees.iter().any(|after| after.stack == tree.stack) {
+            let reasons = vec!["no instance of the stack is here any more".to_owned()];
+            drafts.push(Draft::new(thing(Action::RemoveTree, &tree.stack, "", host, reasons)));
+        }
+    }
+}
+
+/// With nothing else to do, hosts may still know too little or too much of the others.
+fn what_hosts_know(comparison: Comparison<'_>) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for (host, target) in comparison.target {
+        let Some(current) = comparison.current.get(host) else { continue };
+        let mut reasons = Vec::new();
+        if current.names != target.names {
+            reasons.push("names of the fleet changed".to_owned());
+        }
+        let changed = target.networks.iter().filter(|network| !current.networks.contains(network));
+        reasons.extend(changed.map(|network| format!("what is on {} changed", network.name)));
+        if current.instances != target.instances {
+            reasons.push("what instances wait for changed".to_owned());
+        }
+        if !reasons.is_empty() {
+            steps.push(thing(Action::Configure, "", "", host, reasons));
+        }
+    }
+    steps
+}
+
+/// What a reader should know before saying yes.
+fn warnings(scene: &Scene<'_>, plan: &Plan) -> BTreeSet<String> {
+    let mut warnings = BTreeSet::new();
+    for step in plan.steps.iter().filter(|step| step.action == Action::Move) {
+        let (Some(from), Some(name)) = (&step.from, step.instance_name()) else { continue };
+        let Some(before) = scene.old.get(&name).and_then(|hosts| hosts.get(from.as_str())) else { continue };
+        for mount in &before.container.mounts {
+            if let Source::Volume(volume) = &mount.source
+                && !volume.is_empty()
+            {
+                warnings.insert(format!(
+                    "{name} goes from {from} to {}: the data in its volume {volume} stays on {from}",
+                    step.host
+                ));
+            }
+        }
+    }
+    warnings
+}

@@ -1,0 +1,255 @@
+//! In which order steps go: networks, volumes and bundles first; then containers, dependencies before dependents and
+//! updates one service at a time; removals last, dependents first. Only who needs the port, name or address of somebody
+//! who goes waits for that.
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::diff::Scene;
+use super::{Action, Plan, Step};
+use crate::compile::overlap;
+use crate::container::Container;
+use crate::deployment::{InstanceName, ServiceName};
+
+/// A step that has no place yet.
+pub(super) struct Draft {
+    step: Step,
+    name: Option<InstanceName>,
+}
+
+impl Draft {
+    pub(super) fn new(step: Step) -> Self {
+        Self { name: step.instance_name(), step }
+    }
+}
+
+/// Gives every step its place, and what must be done before it.
+pub(super) fn order(scene: &Scene<'_>, mut drafts: Vec<Draft>) -> Plan {
+    let depths = depths(scene);
+    let depth = |draft: &Draft| {
+        let depth = draft.name.as_ref().and_then(|name| depths.get(&name.service_name())).copied().unwrap_or(0);
+        // Who depends on others goes before them.
+        if draft.step.action == Action::Remove { usize::MAX - depth } else { depth }
+    };
+    drafts.sort_by_cached_key(|draft| {
+        let Step { action, stack, instance, host, .. } = &draft.step;
+        (phase(*action), stack.clone(), depth(draft), draft.name.clone(), instance.clone(), host.clone(), *action)
+    });
+    let needs = Needs::new(scene, &drafts);
+    needs.into_plan(drafts)
+}
+
+fn phase(action: Action) -> u8 {
+    match action {
+        Action::CreateNetwork => 0,
+        Action::CreateVolume => 1,
+        Action::Sync => 2,
+        Action::Create | Action::Start | Action::Recreate | Action::Move => 3,
+        Action::Remove => 4,
+        Action::RemoveTree => 5,
+        Action::RemoveNetwork => 6,
+        Action::RemoveVolume => 7,
+        Action::Configure => 8,
+    }
+}
+
+/// How many services stand, one on the other, beneath each.
+fn depths(scene: &Scene<'_>) -> BTreeMap<ServiceName, usize> {
+    let dependencies = dependencies(scene);
+    let mut depths: BTreeMap<ServiceName, usize> = dependencies.keys().map(|service| (service.clone(), 0)).collect();
+    // As many rounds as there are services reach the end of every chain; a cycle only stops there.
+    for _ in 0..dependencies.len() {
+        let mut moved = false;
+        for (service, on) in &dependencies {
+            let deepest = on.iter().filter_map(|on| depths.get(on)).max().map_or(0, |depth| depth + 1);
+            if depths.get(service).is_some_and(|depth| *depth < deepest) {
+                depths.insert(service.clone(), deepest);
+                moved = true;
+            }
+        }
+        if !moved {
+            break;
+        }
+    }
+    depths
+}
+
+/// By service, what it depends on: as it will be, and for what goes, as it was.
+fn dependencies(scene: &Scene<'_>) -> BTreeMap<ServiceName, BTreeSet<ServiceName>> {
+    let mut dependencies: BTreeMap<ServiceName, BTreeSet<ServiceName>> = BTreeMap::new();
+    let new: BTreeSet<ServiceName> = scene.new.keys().map(InstanceName::service_name).collect();
+    let gone = scene.old.values().flat_map(|hosts| hosts.values()).filter(|it| !new.contains(&it.name.service_name()));
+    for instance in scene.new.values().map(|(_, instance)| instance).chain(gone) {
+        let stack = &instance.name.stack;
+        let on = instance.depends_on.iter().map(|dependency| ServiceName::new(stack, &dependency.service));
+        dependencies.entry(instance.name.service_name()).or_default().extend(on);
+    }
+    for (stack, deployment) in scene.comparison.before {
+        for (service, order) in &deployment.services {
+            let service = ServiceName::new(stack, service);
+            if !new.contains(&service) {
+                let on = order.depends_on.iter().map(|dependency| ServiceName::new(stack, &dependency.service));
+                dependencies.entry(service).or_default().extend(on);
+            }
+        }
+    }
+    dependencies
+}
+
+/// By step, the steps that must be done first.
+struct Needs {
+    after: Vec<BTreeSet<usize>>,
+    /// Those of them that are there because of a port, name or address; the first to give when all cannot hold.
+    claims: Vec<BTreeSet<usize>>,
+}
+
+impl Needs {
+    fn new(scene: &Scene<'_>, drafts: &[Draft]) -> Self {
+        let mut needs =
+            Self { after: vec![BTreeSet::new(); drafts.len()], claims: vec![BTreeSet::new(); drafts.len()] };
+        needs.updates_one_service_at_a_time(drafts);
+        needs.dependents_go_first(scene, drafts);
+        needs.claims(scene, drafts);
+        needs.removals_last(drafts);
+        needs
+    }
+
+    fn updates_one_service_at_a_time(&mut self, drafts: &[Draft]) {
+        let mut groups: Vec<(ServiceName, Vec<usize>)> = Vec::new();
+        for (at, draft) in drafts.iter().enumerate().filter(|(_, draft)| draft.step.action.is_update()) {
+            let Some(service) = draft.name.as_ref().map(InstanceName::service_name) else { continue };
+            match groups.last_mut() {
+                Some((last, members)) if *last == service => members.push(at),
+                _ => groups.push((service, vec![at])),
+            }
+        }
+        for pair in groups.windows(2) {
+            for &member in &pair[1].1 {
+                self.after[member].extend(&pair[0].1);
+            }
+        }
+    }
+
+    fn dependents_go_first(&mut self, scene: &Scene<'_>, drafts: &[Draft]) {
+        let dependencies = dependencies(scene);
+        let removes: Vec<(usize, ServiceName)> = removes(drafts);
+        for (dependent_at, dependent) in &removes {
+            for (at, service) in &removes {
+                if dependencies.get(dependent).is_some_and(|on| on.contains(service)) {
+                    self.after[*at].insert(*dependent_at);
+                }
+            }
+        }
+    }
+
+    /// Who takes over a port, a name or an address waits for the one who has it.
+    fn claims(&mut self, scene: &Scene<'_>, drafts: &[Draft]) {
+        for (taker, takes) in drafts.iter().enumerate().filter(|(_, draft)| draft.step.action.is_change()) {
+            let Some((new_host, new)) = takes.name.as_ref().and_then(|name| scene.new.get(name)) else { continue };
+            for (giver, gives) in drafts.iter().enumerate().filter(|(giver, _)| *giver != taker) {
+                let Some(old) = given_up(scene, gives) else { continue };
+                let same_host = old.0 == *new_host;
+                if collide(old.1, &new.container, same_host) {
+                    self.claims[taker].insert(giver);
+                }
+            }
+        }
+    }
+
+    /// Every removal waits for every change, but for those changes that wait for it.
+    fn removals_last(&mut self, drafts: &[Draft]) {
+        let changes: BTreeSet<usize> = places(drafts, Action::is_change);
+        let mut early: BTreeSet<usize> = BTreeSet::new();
+        let mut ahead: Vec<usize> = self.claims.iter().flatten().copied().collect();
+        while let Some(at) = ahead.pop() {
+            if drafts[at].step.action == Action::Remove && early.insert(at) {
+                ahead.extend(self.after[at].iter().copied());
+            }
+        }
+        let about_instances: BTreeSet<usize> = places(drafts, Action::is_about_instance);
+        for (at, draft) in drafts.iter().enumerate() {
+            match draft.step.action {
+                Action::Remove if !early.contains(&at) => self.after[at].extend(&changes),
+                Action::RemoveTree | Action::RemoveNetwork | Action::RemoveVolume => {
+                    self.after[at].extend(&about_instances)
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The steps, each after those it needs and otherwise as sorted.
+    fn into_plan(mut self, drafts: Vec<Draft>) -> Plan {
+        let mut plan = Plan::default();
+        let mut left: Vec<Option<Draft>> = drafts.into_iter().map(Some).collect();
+        let mut place: BTreeMap<usize, usize> = BTreeMap::new();
+        while place.len() < left.len() {
+            let waiting = (0..left.len()).filter(|at| !place.contains_key(at));
+            let mut ready = waiting.clone().filter(|at| self.of(*at).all(|need| place.contains_key(&need)));
+            let next = match ready.next() {
+                Some(next) => next,
+                None => self.give_way(waiting.collect(), &left, &mut plan.warnings),
+            };
+            let Some(draft) = left[next].take() else { break };
+            let mut step = draft.step;
+            step.after = self.of(next).filter_map(|need| place.get(&need).copied()).collect();
+            step.after.sort_unstable();
+            step.after.dedup();
+            place.insert(next, plan.steps.len());
+            plan.steps.push(step);
+        }
+        plan
+    }
+
+    fn of(&self, at: usize) -> impl Iterator<Item = usize> + '_ {
+        self.after[at].iter().chain(&self.claims[at]).copied()
+    }
+
+    /// Two instances exchange a port or an address: neither can be first without the other in its way.
+    fn give_way(&mut self, waiting: Vec<usize>, left: &[Option<Draft>], warnings: &mut Vec<String>) -> usize {
+        let claiming = waiting.iter().copied().find(|at| !self.claims[*at].is_empty());
+        let Some(at) = claiming.or_else(|| waiting.first().copied()) else { return 0 };
+        let label = |at: usize| left[at].as_ref().map(|draft| draft.step.instance.clone());
+        if let Some(name) = label(at) {
+            let others: Vec<_> = self.claims[at].iter().filter_map(|other| label(*other)).collect();
+            if !others.is_empty() {
+                let others = others.join(", ");
+                warnings.push(format!(
+                    "{name} takes a port, name or address that {others} still has: this can fail; deploy in two steps"
+                ));
+            }
+        }
+        self.claims[at].clear();
+        self.after[at].retain(|need| left[*need].is_none());
+        at
+    }
+}
+
+fn places(drafts: &[Draft], is: fn(Action) -> bool) -> BTreeSet<usize> {
+    drafts.iter().enumerate().filter(|(_, draft)| is(draft.step.action)).map(|(at, _)| at).collect()
+}
+
+fn removes(drafts: &[Draft]) -> Vec<(usize, ServiceName)> {
+    let removes = drafts.iter().enumerate().filter(|(_, draft)| draft.step.action == Action::Remove);
+    removes.filter_map(|(at, draft)| Some((at, draft.name.as_ref()?.service_name()))).collect()
+}
+
+/// The container that a step does away with, and where.
+fn given_up<'a>(scene: &Scene<'a>, draft: &Draft) -> Option<(&'a str, &'a Container)> {
+    let hosts = scene.old.get(draft.name.as_ref()?)?;
+    let host = match draft.step.action {
+        Action::Remove | Action::Recreate => draft.step.host.as_str(),
+        Action::Move => draft.step.from.as_deref()?,
+        _ => return None,
+    };
+    hosts.get_key_value(host).map(|(host, instance)| (*host, &instance.container))
+}
+
+/// Both cannot be there at once.
+fn collide(old: &Container, new: &Container, same_host: bool) -> bool {
+    let ports = || old.ports.iter().any(|old| new.ports.iter().any(|new| overlap(old, new)));
+    let addresses = old.networks.iter().any(|old| {
+        let same = |new: &&crate::container::Attachment| new.network == old.network && new.address == old.address;
+        let is_fleet_wide = old.mac.starts_with("02:1f:");
+        !old.address.is_empty() && (same_host || is_fleet_wide) && new.networks.iter().any(|new| same(&new))
+    });
+    addresses || (same_host && (old.name == new.name || ports()))
+}

@@ -1,0 +1,104 @@
+//! Why a container is made again: exactly what changed, and never a value of the environment.
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::Comparison;
+use crate::container::{Attachment, Container, Mount};
+use crate::deployment::InstanceName;
+use crate::desired::Instance;
+
+/// What changed between two forms of an instance; never empty.
+pub(super) fn changes(comparison: Comparison<'_>, before: &Instance, after: &Instance) -> Vec<String> {
+    let (old, new) = (&before.container, &after.container);
+    let mut reasons = Vec::new();
+    reasons.extend(image(old, new));
+    reasons.extend(keys("environment", &variables(old), &variables(new)));
+    reasons.extend(keys("label", &old.labels, &new.labels));
+    reasons.extend(keys("mount", &mounts(old), &mounts(new)));
+    reasons.extend(networks(old, new));
+    reasons.extend(others(old, new));
+    let (known, files) = files(comparison, &after.name, &before.digest);
+    reasons.extend(files);
+    if reasons.is_empty() {
+        let reason = if known { "the way Landfast makes containers changed" } else { "a file that it mounts changed" };
+        reasons.push(reason.to_owned());
+    }
+    reasons
+}
+
+fn image(old: &Container, new: &Container) -> Option<String> {
+    if old.image != new.image {
+        return Some(format!("image {} > {}", old.image, new.image));
+    }
+    (old.image_fingerprint != new.image_fingerprint).then(|| format!("image {} is another one now", new.image))
+}
+
+/// `environment LOG_LEVEL changed`: the key alone, as values may be secrets.
+fn keys<V: PartialEq>(what: &str, old: &BTreeMap<String, V>, new: &BTreeMap<String, V>) -> Vec<String> {
+    let all: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let change = |key: &&String| match (old.get(*key), new.get(*key)) {
+        (Some(before), Some(after)) => (before != after).then_some("changed"),
+        (None, _) => Some("added"),
+        (_, None) => Some("removed"),
+    };
+    all.iter().filter_map(|key| Some(format!("{what} {key} {}", change(key)?))).collect()
+}
+
+fn variables(container: &Container) -> BTreeMap<String, String> {
+    let split = |text: &String| text.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned()));
+    container.environment.iter().filter_map(split).collect()
+}
+
+/// By the path in the container.
+fn mounts(container: &Container) -> BTreeMap<String, &Mount> {
+    container.mounts.iter().map(|mount| (mount.target.clone(), mount)).collect()
+}
+
+fn networks(old: &Container, new: &Container) -> Vec<String> {
+    let by_name = |container: &Container| -> BTreeMap<String, Attachment> {
+        container.networks.iter().map(|end| (end.network.clone(), end.clone())).collect()
+    };
+    let (old, new) = (by_name(old), by_name(new));
+    let mut reasons = Vec::new();
+    for (name, after) in &new {
+        match old.get(name) {
+            Some(before) if before.address != after.address => {
+                let from = if before.address.is_empty() { "automatic" } else { &before.address };
+                let to = if after.address.is_empty() { "automatic" } else { &after.address };
+                reasons.push(format!("address on {name} {from} > {to}"));
+            }
+            Some(before) if before.aliases != after.aliases => reasons.push(format!("names on {name} changed")),
+            Some(before) if before != after => reasons.push(format!("network {name} changed")),
+            Some(_) => {}
+            None => reasons.push(format!("network {name} added")),
+        }
+    }
+    reasons.extend(old.keys().filter(|name| !new.contains_key(*name)).map(|name| format!("network {name} removed")));
+    reasons
+}
+
+/// Every other field, by its name.
+fn others(old: &Container, new: &Container) -> Vec<String> {
+    const TOLD: [&str; 6] = ["image", "image_fingerprint", "environment", "labels", "mounts", "networks"];
+    let fields = |container: &Container| match serde_json::to_value(container) {
+        Ok(Value::Object(fields)) => fields.into_iter().collect::<BTreeMap<String, Value>>(),
+        _ => BTreeMap::new(),
+    };
+    let (old, new) = (fields(old), fields(new));
+    let all: BTreeSet<&String> = old.keys().chain(new.keys()).filter(|key| !TOLD.contains(&key.as_str())).collect();
+    all.into_iter()
+        .filter(|key| old.get(*key) != new.get(*key))
+        .map(|key| format!("{} changed", key.replace('_', " ")))
+        .collect()
+}
+
+/// Whether the files mounted before are known, and which of them changed.
+fn files(comparison: Comparison<'_>, name: &InstanceName, digest: &str) -> (bool, Vec<String>) {
+    let before = comparison.before.get(&name.stack).and_then(|deployment| deployment.instances.get(name));
+    let after = comparison.after.get(&name.stack).and_then(|deployment| deployment.instances.get(name));
+    match (before.filter(|before| before.digest == digest), after) {
+        (Some(before), Some(after)) => (true, keys("file", &before.files, &after.files)),
+        _ => (false, Vec::new()),
+    }
+}

@@ -1,0 +1,325 @@
+//! What follows from what is known: which steps are done, which may begin, who is told what, and whether it is over.
+use super::verdict::{self, Verdict};
+use super::{Action, Failure, PATIENCE_MS, Progress, SETTLE_MS, State, picture};
+use crate::deployment::{Condition, InstanceName};
+use crate::desired::Instance;
+use crate::plan;
+
+/// Reads the reports for every step that is under way.
+pub(super) fn judge(state: &mut State, now: u64) {
+    for at in 0..state.steps.len() {
+        match state.steps[at].progress {
+            Progress::Running { .. } => judge_running(state, at, now),
+            Progress::Done => watch_done(state, at, now),
+            Progress::Waiting | Progress::Failed { .. } => {}
+        }
+    }
+}
+
+fn judge_running(state: &mut State, at: usize, now: u64) {
+    if !state.is_taken(at) {
+        return;
+    }
+    let limit = state.limit(at);
+    let deadline = *state.steps[at].deadline.get_or_insert(now.saturating_add(limit));
+    let verdict = match state.verdict(at) {
+        Some(Verdict::Wait(seen)) if now >= deadline && !state.is_lost(at) => {
+            let seen = if seen.is_empty() { "not done".to_owned() } else { seen };
+            Verdict::Failed(format!("{seen} after {} s", limit / 1000))
+        }
+        Some(verdict) => verdict,
+        None => return,
+    };
+    let step = &mut state.steps[at];
+    match verdict {
+        Verdict::Done if state.plan.steps[at].action == plan::Action::Move && !step.left => {
+            (step.left, step.generation, step.deadline) = (true, None, None);
+        }
+        Verdict::Done => step.progress = Progress::Done,
+        Verdict::Wait(news) => {
+            if let Progress::Running { seen, .. } = &mut step.progress {
+                *seen = news;
+            }
+        }
+        Verdict::Failed(message) => state.fail_step(at, message, now),
+    }
+}
+
+/// What ran and ended while the rollout goes on has failed after all.
+fn watch_done(state: &mut State, at: usize, now: u64) {
+    if !state.plan.steps[at].action.is_change() || !state.is_taken(at) {
+        return;
+    }
+    let ended = state
+        .target_of(at)
+        .zip(state.report_of(at))
+        .and_then(|(instance, report)| verdict::has_ended(instance, report));
+    if let Some(message) = ended {
+        state.fail_step(at, message, now);
+    }
+}
+
+/// Releases every step whose time has come.
+pub(super) fn release(state: &mut State, now: u64) {
+    if state.failing_since.is_some() {
+        return;
+    }
+    loop {
+        let ready: Vec<usize> = (0..state.steps.len()).filter(|at| state.is_ready(*at)).collect();
+        for at in &ready {
+            // One at a time: a release can use up what the service may have under way.
+            if state.is_ready(*at) {
+                state.steps[*at].progress = Progress::Running { since: now, seen: String::new() };
+            }
+        }
+        if ready.is_empty() {
+            return;
+        }
+    }
+}
+
+/// Tells hosts what they must be now, where that is not what they were told last.
+pub(super) fn assign(state: &mut State, now: u64) -> Vec<Action> {
+    let mut actions = Vec::new();
+    for (name, mut picture) in picture::pictures(state) {
+        let untold: Vec<usize> = (0..state.steps.len()).filter(|at| state.is_untold(*at, &name)).collect();
+        let epoch = state.epoch;
+        let Some(host) = state.hosts.get_mut(&name) else { continue };
+        if host.unanswered_since.is_some() || host.lost_since.is_some() {
+            continue;
+        }
+        if !host.resend {
+            let must_tell = untold.iter().any(|at| state.plan.steps[*at].action == plan::Action::Start);
+            if host.sent.same_contents(&picture) && !must_tell {
+                // Told already, with an earlier step.
+                untold.iter().for_each(|at| state.steps[*at].generation = Some(host.sent.generation));
+                continue;
+            }
+            picture.epoch = epoch;
+            picture.generation = host.sent.generation + 1;
+            host.sent = picture;
+            untold.iter().for_each(|at| state.steps[*at].generation = Some(host.sent.generation));
+        }
+        host.resend = false;
+        host.unanswered_since = Some(now);
+        actions.push(Action::Assign { host: name, state: Box::new(host.sent.clone()) });
+    }
+    actions
+}
+
+/// Ends the waits that lead nowhere.
+pub(super) fn give_up(state: &mut State, now: u64) {
+    let over = |since: Option<u64>| since.is_some_and(|since| now.saturating_sub(since) >= PATIENCE_MS);
+    let mut gone = Vec::new();
+    for (name, host) in &state.hosts {
+        if over(host.lost_since) {
+            gone.push((name.clone(), format!("{name} has been out of reach for {} s", PATIENCE_MS / 1000)));
+        } else if over(host.unanswered_since) {
+            gone.push((name.clone(), format!("{name} has not answered for {} s", PATIENCE_MS / 1000)));
+        }
+    }
+    for (name, message) in gone {
+        let under_way = |at: &usize| state.steps[*at].progress.is_running() && state.host_of(*at) == Some(&name);
+        let steps: Vec<usize> = (0..state.steps.len()).filter(under_way).collect();
+        let idle = steps.is_empty() && state.hosts[&name].unanswered_since.is_none() && !state.hosts[&name].resend;
+        // A host that nothing is asked of may be away.
+        if idle
+            && !state
+                .steps
+                .iter()
+                .enumerate()
+                .any(|(at, it)| it.progress == Progress::Waiting && state.host_of(at) == Some(&name))
+        {
+            continue;
+        }
+        for at in steps {
+            state.steps[at].progress = Progress::Failed { message: format!("not known: {message}") };
+        }
+        state.fail(message, now);
+    }
+    stall(state, now);
+}
+
+/// Nothing is under way, steps are left, and what they wait for does not come.
+fn stall(state: &mut State, now: u64) {
+    let busy = state.steps.iter().any(|step| step.progress.is_running());
+    let left = state.steps.iter().position(|step| step.progress == Progress::Waiting);
+    let (Some(at), false, None) = (left, busy, state.failing_since) else {
+        state.stalled_since = None;
+        return;
+    };
+    let since = *state.stalled_since.get_or_insert(now);
+    if now.saturating_sub(since) >= PATIENCE_MS {
+        let message = state.why_waiting(at);
+        state.fail(message, now);
+    }
+}
+
+/// Whether it is over.
+pub(super) fn end(state: &mut State, now: u64) -> Option<Action> {
+    let running = state.steps.iter().any(|step| step.progress.is_running());
+    let on_the_way = state.hosts.values().any(|host| host.unanswered_since.is_some() || host.resend);
+    if let Some(since) = state.failing_since {
+        let settled = !running && !on_the_way;
+        if !settled && now.saturating_sub(since) < SETTLE_MS {
+            return None;
+        }
+        state.ended = true;
+        return Some(Action::Failed(Failure { reasons: state.failures.clone(), steps: state.progress() }));
+    }
+    let done = state.steps.iter().all(|step| step.progress == Progress::Done);
+    // A host that is away and still has to hear of its neighbours is waited for.
+    let told = || picture::pictures(state).iter().all(|(name, it)| state.hosts[name].sent.same_contents(it));
+    if done && !on_the_way && told() {
+        state.ended = true;
+        return Some(Action::Done);
+    }
+    None
+}
+
+impl State {
+    /// Its time has come: all before it is done, and what it waits for is true.
+    fn is_ready(&self, at: usize) -> bool {
+        let step = &self.plan.steps[at];
+        let is_done = |before: &usize| self.steps.get(*before).is_some_and(|it| it.progress == Progress::Done);
+        self.steps[at].progress == Progress::Waiting
+            && step.after.iter().all(is_done)
+            && step.waits_for.iter().all(|wait| self.condition_holds(wait))
+            && self.has_room(step)
+            && (step.action != plan::Action::Sync || self.may_sync(step))
+    }
+
+    /// So many of a service are updated at a time, and no more.
+    fn has_room(&self, step: &plan::Step) -> bool {
+        if !step.action.is_update() || step.parallelism == 0 {
+            return true;
+        }
+        let steps = self.plan.steps.iter().zip(&self.steps);
+        let same = steps.filter(|(other, _)| (&other.stack, &other.service) == (&step.stack, &step.service));
+        let under_way = same.filter(|(other, state)| other.action.is_update() && state.progress.is_running()).count();
+        under_way < step.parallelism as usize
+    }
+
+    /// A stack's files change with the first of its containers on a host; without any, when all containers are done.
+    fn may_sync(&self, sync: &plan::Step) -> bool {
+        let changes = || self.plan.steps.iter().zip(&self.steps).filter(|(step, _)| step.action.is_change());
+        let here = |step: &&plan::Step| step.stack == sync.stack && step.host == sync.host;
+        let mut ours = changes().filter(|(step, _)| here(step)).peekable();
+        if ours.peek().is_none() {
+            return changes().all(|(_, state)| state.progress == Progress::Done);
+        }
+        ours.any(|(_, state)| state.progress != Progress::Waiting)
+    }
+
+    fn condition_holds(&self, wait: &plan::Wait) -> bool {
+        let steps = self.plan.steps.iter().zip(&self.steps);
+        let mut own =
+            steps.filter(|(step, _)| step.action.is_change() && step.instance_name().as_ref() == Some(&wait.instance));
+        let settled = own.all(|(_, state)| state.progress == Progress::Done);
+        let found = self.find_target(&wait.instance).and_then(|(host, instance)| Some((instance, self.report(host)?)));
+        settled && found.is_some_and(|(instance, report)| verdict::holds(wait.condition, instance, report))
+    }
+
+    fn why_waiting(&self, at: usize) -> String {
+        let step = &self.plan.steps[at];
+        let unmet = step.waits_for.iter().find(|wait| !self.condition_holds(wait));
+        let Some(wait) = unmet else { return format!("{} waits, and nothing happens", step.subject()) };
+        let what = match wait.condition {
+            Condition::Started => "to run",
+            Condition::Healthy => "to be healthy",
+            Condition::Completed => "to be completed",
+        };
+        let seen = match self.find_target(&wait.instance) {
+            Some((host, instance)) => verdict::describe(instance, self.report(host)),
+            None => "nobody runs it".to_owned(),
+        };
+        format!("{} waits for {} {what}, but {seen}", step.subject(), wait.instance)
+    }
+
+    fn fail_step(&mut self, at: usize, message: String, now: u64) {
+        let step = &self.plan.steps[at];
+        let reason = format!("{} on {}: {message}", step.subject(), self.host_of(at).unwrap_or(&step.host));
+        self.steps[at].progress = Progress::Failed { message };
+        self.fail(reason, now);
+    }
+
+    /// Every container is as it must be, and those that go are gone.
+    pub(super) fn instance_steps_done(&self) -> bool {
+        let steps = self.plan.steps.iter().zip(&self.steps);
+        steps.filter(|(step, _)| step.action.is_about_instance()).all(|(_, state)| state.progress == Progress::Done)
+    }
+
+    /// Released, and its host has not been told.
+    fn is_untold(&self, at: usize, host: &str) -> bool {
+        self.steps[at].progress.is_running() && self.steps[at].generation.is_none() && self.host_of(at) == Some(host)
+    }
+
+    /// Its host has been told, and what the host reports is about that.
+    fn is_taken(&self, at: usize) -> bool {
+        let (Some(report), Some(told)) = (self.report_of(at), self.steps[at].generation) else { return false };
+        // A step that came with nothing new for its host is about what the host held before.
+        let ours = report.epoch == self.epoch || self.host_progress(at).is_some_and(|it| it.sent.epoch < self.epoch);
+        ours && report.generation >= told
+    }
+
+    fn is_lost(&self, at: usize) -> bool {
+        self.host_progress(at).is_some_and(|host| host.lost_since.is_some())
+    }
+
+    fn host_progress(&self, at: usize) -> Option<&super::HostProgress> {
+        self.hosts.get(self.host_of(at)?)
+    }
+
+    fn report_of(&self, at: usize) -> Option<&crate::report::Report> {
+        self.host_progress(at)?.report.as_ref()
+    }
+
+    fn report(&self, host: &str) -> Option<&crate::report::Report> {
+        self.hosts.get(host)?.report.as_ref()
+    }
+
+    fn find_target(&self, name: &InstanceName) -> Option<(&str, &Instance)> {
+        self.target.iter().find_map(|(host, state)| Some((host.as_str(), state.instance(name)?)))
+    }
+
+    fn target_of(&self, at: usize) -> Option<&Instance> {
+        let step = &self.plan.steps[at];
+        self.target.get(&step.host)?.instance(&step.instance_name()?)
+    }
+
+    /// The container that a removal or a move takes away.
+    fn before_of(&self, at: usize) -> Option<&Instance> {
+        let step = &self.plan.steps[at];
+        self.before.get(self.host_of(at)?)?.instance(&step.instance_name()?)
+    }
+
+    /// Somebody waits for its end.
+    fn is_job(&self, name: &InstanceName) -> bool {
+        let instances = self.target.values().flat_map(|state| &state.instances);
+        let mut others = instances.filter(|other| other.name.stack == name.stack).flat_map(|other| &other.depends_on);
+        others.any(|on| on.service == name.service && on.condition == Condition::Completed)
+    }
+
+    fn verdict(&self, at: usize) -> Option<Verdict> {
+        let (step, report) = (&self.plan.steps[at], self.report_of(at)?);
+        let leaves = step.action == plan::Action::Move && !self.steps[at].left;
+        if step.action == plan::Action::Remove || leaves {
+            return Some(verdict::of_removal(step, report));
+        }
+        if step.action.is_change() {
+            let instance = self.target_of(at)?;
+            return Some(verdict::of_change(step, instance, self.is_job(&instance.name), report));
+        }
+        let tree = self.target.get(&step.host)?.trees.iter().find(|tree| tree.stack == step.stack);
+        Some(verdict::of_thing(step, tree.map(|tree| tree.manifest.as_str()), report))
+    }
+
+    /// How long a step may take, in milliseconds.
+    fn limit(&self, at: usize) -> u64 {
+        let leaves = self.plan.steps[at].action == plan::Action::Move && !self.steps[at].left;
+        if let Some(instance) = self.target_of(at).filter(|_| !leaves) {
+            return verdict::limit_ms(&instance.container, self.is_job(&instance.name));
+        }
+        self.before_of(at).map_or(0, |instance| verdict::stop_ms(&instance.container)) + PATIENCE_MS
+    }
+}

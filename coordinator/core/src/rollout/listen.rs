@@ -1,0 +1,102 @@
+//! What an event says about the hosts.
+use super::{Event, Progress, State};
+use crate::report::Report;
+
+pub(super) fn hear(state: &mut State, event: Event, now: u64) {
+    match event {
+        Event::Start => start(state, now),
+        Event::Reported { host, report } => reported(state, &host, report, now),
+        Event::Assigned { host } => {
+            if let Some(host) = state.hosts.get_mut(&host) {
+                host.unanswered_since = None;
+                host.resend = false;
+            }
+        }
+        Event::AssignFailed { host, message } => refused(state, &host, &message, now),
+        Event::Lost { host } => {
+            if let Some(host) = state.hosts.get_mut(&host) {
+                host.resend |= host.unanswered_since.take().is_some();
+                host.lost_since.get_or_insert(now);
+            }
+        }
+        Event::Tick => {}
+        Event::Cancel => state.fail("stopped on request".to_owned(), now),
+    }
+}
+
+/// The time that passed without a driver is nobody's fault: all that waits waits anew.
+fn start(state: &mut State, now: u64) {
+    for host in state.hosts.values_mut() {
+        host.resend |= host.unanswered_since.take().is_some();
+        host.lost_since = None;
+        host.report = None;
+    }
+    for step in &mut state.steps {
+        step.deadline = None;
+    }
+    state.stalled_since = None;
+    state.failing_since = state.failing_since.map(|_| now);
+}
+
+fn reported(state: &mut State, name: &str, report: Report, now: u64) {
+    let epoch = state.epoch;
+    let Some(host) = state.hosts.get_mut(name) else { return };
+    if report.epoch > epoch {
+        let message =
+            format!("another coordinator took over {name}: its epoch {} is newer than ours, {epoch}", report.epoch);
+        return state.fail(message, now);
+    }
+    if report.epoch == epoch && report.generation >= host.sent.generation {
+        host.unanswered_since = None;
+        host.resend = false;
+    }
+    let lost_since = if report.engine_lost { Some(host.lost_since.unwrap_or(now)) } else { None };
+    let away = host.lost_since.filter(|_| lost_since.is_none()).map_or(0, |since| now.saturating_sub(since));
+    host.lost_since = lost_since;
+    host.report = Some(report);
+    if away > 0 {
+        state.extend_deadlines(name, away);
+    }
+}
+
+fn refused(state: &mut State, name: &str, message: &str, now: u64) {
+    let Some(host) = state.hosts.get_mut(name) else { return };
+    host.unanswered_since = None;
+    host.resend = false;
+    let generation = host.sent.generation;
+    for at in 0..state.steps.len() {
+        let told = state.steps[at].generation == Some(generation) && state.host_of(at) == Some(name);
+        if told && state.steps[at].progress.is_running() {
+            state.steps[at].progress = Progress::Failed { message: message.to_owned() };
+        }
+    }
+    state.fail(format!("{name} refused its new state: {message}"), now);
+}
+
+impl State {
+    /// From now on nothing more is released.
+    pub(super) fn fail(&mut self, reason: String, now: u64) {
+        self.failing_since.get_or_insert(now);
+        if !self.failures.contains(&reason) {
+            self.failures.push(reason);
+        }
+    }
+
+    /// The host that must act for a step now; a move begins at its old one.
+    pub(super) fn host_of(&self, at: usize) -> Option<&str> {
+        let (step, state) = (self.plan.steps.get(at)?, self.steps.get(at)?);
+        match &step.from {
+            Some(from) if !state.left => Some(from),
+            _ => Some(&step.host),
+        }
+    }
+
+    fn extend_deadlines(&mut self, host: &str, by: u64) {
+        for at in 0..self.steps.len() {
+            if self.host_of(at) == Some(host) {
+                let deadline = &mut self.steps[at].deadline;
+                *deadline = deadline.map(|deadline| deadline.saturating_add(by));
+            }
+        }
+    }
+}
