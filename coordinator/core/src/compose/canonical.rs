@@ -7,7 +7,27 @@ use super::node::{Node, Value};
 /// The canonical form of a project: every short form long, every path absolute, sizes as bytes in text, durations as
 /// the reference prints them, and `$` doubled, so that it can be read again as a Compose file.
 pub fn canonical(loaded: &Loaded) -> Json {
-    json(&loaded.tree, &|text| text.replace('$', "$$"))
+    let mut project = json(&loaded.tree, &|text| text.replace('$', "$$"));
+    if let Json::Object(sections) = &mut project {
+        sections.remove("models");
+    }
+    for service in project["services"].as_object_mut().into_iter().flat_map(|services| services.values_mut()) {
+        if let Some(Json::Object(limits)) = service.get_mut("blkio_config") {
+            limits.values_mut().for_each(capitalise);
+        }
+    }
+    project
+}
+
+/// The reference prints the limits of single devices with capitals, which it does not read again.
+fn capitalise(limits: &mut Json) {
+    for limit in limits.as_array_mut().into_iter().flatten().filter_map(Json::as_object_mut) {
+        for (from, to) in [("path", "Path"), ("rate", "Rate"), ("weight", "Weight")] {
+            if let Some(value) = limit.remove(from) {
+                limit.insert(to.to_owned(), value);
+            }
+        }
+    }
 }
 
 /// A tree as JSON, with each text and key put through `text`.

@@ -6,7 +6,7 @@ use super::load::{Loader, Scope};
 use super::merge::merge;
 use super::node::{Map, Node, Value};
 use super::schema::Shape;
-use super::{keys, long, paths};
+use super::{keys, paths};
 
 /// The services that led here, each with its file.
 type Trail = Vec<(PathBuf, String)>;
@@ -65,8 +65,8 @@ fn extend(
     };
     trail.pop();
     let Some(mut service) = services.services.remove(name) else { return Ok(()) };
-    service.remove_key("extends");
     if let Some(mut base) = base.filter(|base| !base.is_null()) {
+        service.remove_key("extends");
         base.settle();
         base.remove_key("extends");
         let at = service.at.clone();
@@ -129,7 +129,7 @@ fn base_from_file(
         project.at = at;
     }
     project.settle();
-    long::lengthen(&mut project, &super::load::PROJECT, "")?;
+    loader.lengthen(&mut project)?;
     paths::resolve(&mut project, &inner.base())?;
     let Some(services) = project.at_key_mut("services").and_then(Node::as_map_mut) else {
         return Err(Diagnostic::at(&extends.at, format!("{} has no services", file.display())).key(path).into());

@@ -207,7 +207,7 @@ static BUILD: Object = object(&[
     key("sbom", TextOrFlag),
     key("secrets", List(&Short(&[Text, Mapping(&FILE_REFERENCE)]), Unique::No)).long(long::file_references),
     key("shm_size", Size(WHOLE)),
-    key("ssh", Pairs { keeps_null: true }).long(long::ssh),
+    key("ssh", Shape::Ssh).long(long::ssh),
     key("tags", TEXTS).index(Index::Key),
     key("target", Text),
     key("ulimits", ULIMITS),
@@ -309,7 +309,7 @@ static GPU: Object = object(&[
 ]);
 
 static ENV_FILE: Object =
-    plain(&["path"], &[key("format", Text), key("path", Text), key("required", Flag)]);
+    plain(&["path"], &[key("format", Text), key("path", Text), key("required", Flag).presence(Presence::UnlessTrue)]);
 
 static EXTENDS: Object = plain(&["service"], &[key("file", Text), key("service", Text)]);
 
@@ -341,8 +341,10 @@ const HOOK_FIELDS: &[Field] = &[
 ];
 static PRE_START: Object = object(&[
     key("command", Command).presence(Presence::Nullable),
+    key("entrypoint", Command).presence(Presence::Nullable),
     key("environment", Pairs { keeps_null: true }),
     key("image", Text),
+    key("networks", Short(&[NAMES, Map(Names, &Nullable(&Mapping(&ATTACHMENT)))])).long(long::names),
     key("per_replica", Flag),
     key("privileged", Flag),
     key("user", Text),
@@ -394,7 +396,7 @@ static MOUNT: Object = requiring(
     ],
 );
 static MOUNT_BIND: Object = object(&[
-    key("create_host_path", Flag).written(),
+    key("create_host_path", Flag).presence(Presence::UnlessTrue),
     key("propagation", Text),
     key("recursive", Choice(&["enabled", "disabled", "writable", "readonly"])),
     key("selinux", Choice(&["z", "Z"])),

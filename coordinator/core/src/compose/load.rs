@@ -2,6 +2,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::canonical::json;
 use super::diagnostic::{Diagnostic, Diagnostics, Location};
 use super::interpolate::{interpolate, substitute};
 use super::merge::{merge, unify};
@@ -17,6 +18,8 @@ pub(super) static PROJECT: Shape = Shape::Object(&keys::PROJECT);
 /// What every step of loading shares.
 pub(super) struct Loader<'a> {
     input: &'a Input,
+    /// Whether variables are replaced.
+    interpolates: bool,
     reader: Reader<'a>,
     pub(super) warnings: Vec<Diagnostic>,
     files_read: Vec<PathBuf>,
@@ -44,31 +47,28 @@ impl Scope {
 /// # Errors
 /// All that is wrong in the first step in which anything is.
 pub fn load(input: &Input, reader: Reader) -> Result<Loaded, Diagnostics> {
-    let mut loader = Loader { input, reader, warnings: Vec::new(), files_read: Vec::new() };
-    let whole = Location::whole(input.files.first().map_or(&input.working_dir, |(file, _)| file));
-    let name = loader.project_name(&whole)?;
-    let mut environment = input.environment.clone();
-    environment.insert("COMPOSE_PROJECT_NAME".to_owned(), name.clone());
-    let scope = Scope { folder: input.working_dir.clone(), environment, included: Vec::new() };
-    let files: Vec<_> = input.files.iter().map(|(file, text)| (file.clone(), Some(text.clone()))).collect();
-    let mut project = loader.model(&files, &scope, &whole)?;
-    if project.as_map().is_none_or(Map::is_empty) {
-        return Err(Diagnostic::at(&whole, "the file is empty").hint("it needs `services:`").into());
-    }
-    if name.is_empty() {
-        return Err(Diagnostic::at(&whole, "the project has no name").hint("give it one with `name:` or -p").into());
-    }
-    normalise::normalise(&mut project, &name, &scope.environment);
+    let mut loader = Loader::new(input, reader, true);
+    let (name, mut project, environment) = loader.project()?;
     settle(&mut project)?;
     select::select(&mut project, &loader.profiles(), &input.services)?;
     rules::check_container_names(&project)?;
     if !input.keep_env_files {
-        environment::resolve(&mut loader, &mut project, &scope.environment)?;
+        environment::resolve(&mut loader, &mut project, &environment)?;
     }
     loader.warnings.extend(standing::ignored(&project, &PROJECT));
     loader.warnings.dedup();
     let Loader { warnings, files_read, .. } = loader;
     Ok(Loaded { name, working_dir: input.working_dir.clone(), tree: project, warnings, files_read })
+}
+
+/// A project with its variables left as they are written, as `config --no-interpolate` prints it: merged and in long
+/// form as far as it can be read, with all its services.
+///
+/// # Errors
+/// All that is wrong in the first step in which anything is.
+pub fn uninterpolated(input: &Input, reader: Reader) -> Result<serde_json::Value, Diagnostics> {
+    let (_, project, _) = Loader::new(input, reader, false).project()?;
+    Ok(json(&project, &str::to_owned))
 }
 
 fn settle(project: &mut Node) -> Result<(), Diagnostics> {
@@ -85,7 +85,32 @@ pub fn normalise_name(name: &str) -> String {
     kept.trim_start_matches(['_', '-']).to_owned()
 }
 
-impl Loader<'_> {
+impl<'a> Loader<'a> {
+    fn new(input: &'a Input, reader: Reader<'a>, interpolates: bool) -> Self {
+        Self { input, interpolates, reader, warnings: Vec::new(), files_read: Vec::new() }
+    }
+
+    /// The name, the whole project, and the variables it was loaded with.
+    fn project(&mut self) -> Result<(String, Node, BTreeMap<String, String>), Diagnostics> {
+        let input = self.input;
+        let whole = Location::whole(input.files.first().map_or(&input.working_dir, |(file, _)| file));
+        let name = self.project_name(&whole)?;
+        let mut environment = input.environment.clone();
+        environment.insert("COMPOSE_PROJECT_NAME".to_owned(), name.clone());
+        let scope = Scope { folder: input.working_dir.clone(), environment, included: Vec::new() };
+        let files: Vec<_> = input.files.iter().map(|(file, text)| (file.clone(), Some(text.clone()))).collect();
+        let mut project = self.model(&files, &scope, &whole)?;
+        if project.as_map().is_none_or(Map::is_empty) {
+            return Err(Diagnostic::at(&whole, "the file is empty").hint("it needs `services:`").into());
+        }
+        if name.is_empty() {
+            return Err(Diagnostic::at(&whole, "the project has no name").hint("give it one with `name:` or -p").into());
+        }
+        let variables = if self.interpolates { &scope.environment } else { &BTreeMap::new() };
+        normalise::normalise(&mut project, &name, variables);
+        Ok((name, project, scope.environment))
+    }
+
     /// `-p`, `COMPOSE_PROJECT_NAME`, the last `name:`, or the folder's name.
     fn project_name(&self, whole: &Location) -> Result<String, Diagnostics> {
         let given = self.input.project_name.as_ref().filter(|name| !name.is_empty());
@@ -109,7 +134,7 @@ impl Loader<'_> {
             let folder = self.input.working_dir.file_name().unwrap_or_default();
             return Ok(normalise_name(&folder.to_string_lossy()));
         };
-        if self.input.keep_variables {
+        if !self.interpolates {
             return Ok(normalise_name(&written));
         }
         let replaced = substitute(&written, &|name| self.input.environment.get(name).cloned());
@@ -147,7 +172,9 @@ impl Loader<'_> {
         normalise::complete(&mut project);
         rules::check_resources(&project)?;
         paths::resolve(&mut project, &scope.base())?;
-        normalise::resolve_environment(&mut project, &scope.environment);
+        if self.interpolates {
+            normalise::resolve_environment(&mut project, &scope.environment);
+        }
         Ok(project)
     }
 
@@ -168,9 +195,18 @@ impl Loader<'_> {
             let message = "`version` is obsolete and has no effect";
             self.warnings.push(Diagnostic::at(&version.at, message).key("version").hint("take it out"));
         }
-        long::lengthen(&mut project, &PROJECT, "")?;
+        self.lengthen(&mut project)?;
         unify(&mut project, &PROJECT, "")?;
         Ok(project)
+    }
+
+    /// Gives every value its long form, or as many as can be read with variables left in.
+    pub(super) fn lengthen(&self, project: &mut Node) -> Result<(), Diagnostics> {
+        if self.interpolates {
+            return long::lengthen(project, &PROJECT);
+        }
+        long::lengthen_readable(project, &PROJECT);
+        Ok(())
     }
 
     /// The documents of a file with their variables replaced.
@@ -179,10 +215,11 @@ impl Loader<'_> {
         let mut mistakes = Vec::new();
         for document in &mut documents {
             if !matches!(document.value, Value::Map(_)) {
-                let message = format!("the file must hold a mapping, not {}", document.kind());
+                let what = document.scalar_text().map(|text| format!(" (`{text}`)")).unwrap_or_default();
+                let message = format!("the file must hold a mapping, not {}{what}", document.kind());
                 return Err(Diagnostic::at(&document.at, message).into());
             }
-            if self.input.keep_variables {
+            if !self.interpolates {
                 continue;
             }
             let lookup = |name: &str| scope.environment.get(name).cloned();

@@ -8,17 +8,21 @@ use super::ports;
 use super::schema::{Shape, for_each_child};
 
 /// Gives each value of a tree its long form.
-pub(super) fn lengthen(node: &mut Node, shape: &'static Shape, path: &str) -> Result<(), Diagnostics> {
+pub(super) fn lengthen(node: &mut Node, shape: &'static Shape) -> Result<(), Diagnostics> {
     let mut mistakes = Vec::new();
-    lengthen_children(node, shape, path, &mut mistakes);
+    lengthen_children(node, shape, "", &mut mistakes);
     if mistakes.is_empty() { Ok(()) } else { Err(Diagnostics(mistakes)) }
+}
+
+/// The same where variables are left in: what cannot be read for them stays as it is.
+pub(super) fn lengthen_readable(node: &mut Node, shape: &'static Shape) {
+    lengthen_children(node, shape, "", &mut Vec::new());
 }
 
 fn lengthen_children(node: &mut Node, shape: &'static Shape, path: &str, mistakes: &mut Vec<Diagnostic>) {
     for_each_child(node, shape, path, &mut |child, shape, path, field| {
         if let Some(long) = field.and_then(|field| field.long) {
-            let short = std::mem::replace(child, Node::new(&child.at, Value::Null));
-            match long(short, path) {
+            match long(child.clone(), path) {
                 Ok(long) => *child = long,
                 Err(mistake) => mistakes.push(mistake),
             }

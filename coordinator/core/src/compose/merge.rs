@@ -23,7 +23,15 @@ fn merge_by(
     match rule {
         Merge::Deep => deep(base, over, shape, path),
         Merge::Replace => Ok(over),
-        Merge::Sequence => Ok(appended(sequence(base), sequence(over))),
+        Merge::Sequence => {
+            let mut base = sequence(base);
+            let reset: Vec<&String> =
+                over.entries().filter(|(_, node)| node.mode == Mode::Reset).map(|(name, _)| name).collect();
+            if let Some(list) = base.as_list_mut() {
+                list.retain(|item| !reset.iter().any(|name| Some(name.as_str()) == item.as_str().map(name_of)));
+            }
+            Ok(appended(base, sequence(over)))
+        }
         Merge::Hosts => {
             let (base, mut over) = (sequence(base), sequence(over));
             if let Some(list) = over.as_list_mut() {
@@ -98,6 +106,11 @@ fn appended(mut base: Node, over: Node) -> Node {
         list.extend(others);
     }
     base
+}
+
+/// What stands before `=`.
+fn name_of(pair: &str) -> &str {
+    pair.split('=').next().unwrap_or_default()
 }
 
 /// As a list of `KEY=value`, whatever it is.
@@ -207,7 +220,7 @@ fn index_of(index: Index, item: &Node) -> Result<Option<String>, &'static str> {
     let text = item.scalar_text();
     Ok(match index {
         Index::None => None,
-        Index::Key => text.map(|text| text.split('=').next().unwrap_or_default().to_owned()),
+        Index::Key => text.map(|text| name_of(&text).to_owned()),
         Index::Value => text,
         Index::Mount | Index::Device if item.as_map().is_some() => {
             Some(item.text_at("target").ok_or("target")?.to_owned())

@@ -38,7 +38,7 @@ mod yaml;
 
 pub use canonical::canonical;
 pub use diagnostic::{Diagnostic, Diagnostics, Location};
-pub use load::{load, normalise_name};
+pub use load::{load, normalise_name, uninterpolated};
 pub use model::Project;
 
 /// What a project is loaded from.
@@ -56,8 +56,6 @@ pub struct Input {
     pub profiles: Vec<String>,
     /// These services and what they depend on; when empty, all.
     pub services: Vec<String>,
-    /// Leave variables in values as they are written.
-    pub keep_variables: bool,
     /// Leave `env_file` and `label_file` unread.
     pub keep_env_files: bool,
 }

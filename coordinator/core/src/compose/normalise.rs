@@ -115,11 +115,27 @@ fn normalise_service(service: &mut Node, environment: &BTreeMap<String, String>)
         }
     }
     imply_dependencies(service);
+    complete_hooks(service);
+    unite_scale(service);
+}
+
+/// What runs before a service runs with its image, on the default network.
+fn complete_hooks(service: &mut Node) {
     let image = service.at_key("image").cloned();
     for hook in service.at_key_mut("pre_start").into_iter().flat_map(Node::items_mut) {
         if let Some(image) = &image {
             hook.default_key("image", image.value.clone());
         }
+        let default = Map::from([("default".to_owned(), Node::new(&hook.at, Value::Null))]);
+        hook.default_key("networks", Value::Map(default));
+    }
+}
+
+/// `scale` says `deploy.replicas` where that is not said.
+fn unite_scale(service: &mut Node) {
+    let scale = service.at_key("scale").filter(|scale| !scale.is_null()).cloned();
+    if let (Some(scale), Some(deploy)) = (scale, service.at_key_mut("deploy")) {
+        deploy.default_key("replicas", scale.value);
     }
 }
 
@@ -144,6 +160,9 @@ fn drop_unset(pairs: &mut Node) {
         Value::Map(map) => map.retain(|_, value| !value.is_null()),
         Value::List(list) => list.retain(|item| item.as_str().is_some_and(|text| text.contains('='))),
         _ => {}
+    }
+    if pairs.as_list().is_some_and(<[Node]>::is_empty) {
+        pairs.value = Value::Null;
     }
 }
 

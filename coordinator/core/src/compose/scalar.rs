@@ -43,7 +43,8 @@ fn implicit(text: &str) -> Value {
     }
     let digits = if text.starts_with('.') { text.to_owned() } else { text.replace('_', "") };
     if let Some(number) = integer(&digits) {
-        return Value::Int(number);
+        // What no 64 bits hold keeps its digits.
+        return i64::try_from(number).map_or_else(|_| Value::Text(number.to_string()), Value::Int);
     }
     match decimal(&digits) {
         Some(number) => Value::Float(number),
@@ -51,7 +52,7 @@ fn implicit(text: &str) -> Value {
     }
 }
 
-fn integer(text: &str) -> Option<i64> {
+fn integer(text: &str) -> Option<i128> {
     let (negative, digits) = match text.as_bytes().first()? {
         b'-' => (true, &text[1..]),
         b'+' => (false, &text[1..]),
@@ -68,8 +69,9 @@ fn integer(text: &str) -> Option<i64> {
     if digits.starts_with(['+', '-']) {
         return None;
     }
-    let number = i128::from_str_radix(digits, radix).ok()?;
-    i64::try_from(if negative { -number } else { number }).ok()
+    let number = u64::from_str_radix(digits, radix).ok().map(i128::from)?;
+    let number = if negative { -number } else { number };
+    (number >= i64::MIN.into()).then_some(number)
 }
 
 /// Digits, at most one point, perhaps an exponent: nothing else that Rust would read as a float.
@@ -152,6 +154,7 @@ mod tests {
             assert_eq!(implicit(text), Value::Int(number), "{text}");
         }
         assert_eq!(implicit("08"), Value::Float(8.0));
+        assert_eq!(implicit("12345678901234567890"), Value::Text("12345678901234567890".to_owned()));
         assert_eq!(implicit("1.50"), Value::Float(1.5));
         assert_eq!(implicit("1e3"), Value::Float(1000.0));
     }

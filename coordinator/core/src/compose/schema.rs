@@ -50,6 +50,8 @@ pub(super) enum Shape {
     MultiOptions,
     /// Names with addresses.
     Hosts,
+    /// Ids of SSH keys, perhaps with their files.
+    Ssh,
     Object(&'static Object),
     List(&'static Shape, Unique),
     /// A mapping with keys of the user's choice.
@@ -184,6 +186,8 @@ pub(super) enum Presence {
     OmitEmpty,
     /// When it is written, even as zero.
     Written,
+    /// Only when it is false.
+    UnlessTrue,
     /// Always, as an empty mapping if need be.
     Always,
     /// Always, as null if need be.
@@ -284,6 +288,7 @@ impl Shape {
                 | Shape::Test
                 | Shape::Pairs { .. }
                 | Shape::Hosts
+                | Shape::Ssh
                 | Shape::List(..),
                 List(_),
             ) => true,
@@ -292,6 +297,7 @@ impl Shape {
                 | Shape::Options { .. }
                 | Shape::MultiOptions
                 | Shape::Hosts
+                | Shape::Ssh
                 | Shape::Object(_)
                 | Shape::Map(..),
                 Map(_),
@@ -335,6 +341,7 @@ impl Shape {
             Shape::Command | Shape::Test => "a string or a list of strings".to_owned(),
             Shape::Pairs { .. } => "a mapping or a list of KEY=value".to_owned(),
             Shape::Hosts => "a mapping or a list of name=address".to_owned(),
+            Shape::Ssh => "a list of `default` and id=path".to_owned(),
             Shape::Options { .. } | Shape::MultiOptions | Shape::Object(_) | Shape::Map(..) => "a mapping".to_owned(),
             Shape::List(..) => "a list".to_owned(),
             Shape::Nullable(inner) => format!("{} or null", inner.wants()),

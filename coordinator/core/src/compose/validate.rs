@@ -179,6 +179,8 @@ fn validate_scalars(node: &Node, shape: &Shape, path: &str, mistakes: &mut Vec<D
         Shape::MultiOptions => {
             each(&|value| scalar(value) || matches!(value, Value::List(_)), "a string, number, boolean or list");
         }
+        Shape::Ssh if node.as_list().is_some() => each(&text, "`default` or id=path"),
+        Shape::Ssh => each(&|value| scalar(value) || *value == Value::Null, "a path"),
         Shape::Hosts if node.as_list().is_some() => each(&text, "a string of the form name=address"),
         Shape::Hosts => each(&|value| text(value) || matches!(value, Value::List(_)), "an address or a list of them"),
         _ => {}

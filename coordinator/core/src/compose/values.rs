@@ -51,6 +51,7 @@ fn is_kept(field: &'static Field, node: &Node) -> bool {
         (Presence::Nullable | Presence::Always, _) => true,
         (_, Value::Null) => false,
         (Presence::Written, _) => true,
+        (Presence::UnlessTrue, value) => *value != Value::Bool(true),
         (_, Value::Bool(flag)) => *flag,
         (_, Value::Int(number)) => *number != 0,
         (_, Value::Float(number)) => *number != 0.0,
@@ -95,6 +96,7 @@ fn settled(node: &Node, shape: &Shape) -> Result<Option<Value>, String> {
         }
         (Shape::Test, Value::Text(text)) => texts(node, ["CMD-SHELL".to_owned(), text.clone()]),
         (Shape::Scalars, Value::List(list)) => texts(node, list.iter().filter_map(Node::scalar_text)),
+        (Shape::Ssh, Value::Map(_)) => keys(node),
         (Shape::Pairs { keeps_null }, _) => pairs(node, *keeps_null)?,
         (Shape::Options { .. }, Value::Map(map)) => Value::Map(each_value(map, |node| text_or_empty(node))),
         (Shape::MultiOptions, Value::Map(map)) => Value::Map(each_value(map, |node| match node.as_list() {
@@ -161,6 +163,14 @@ fn pairs(node: &Node, keeps_null: bool) -> Result<Value, String> {
         map.insert(name.to_owned(), Node::new(&item.at, value));
     }
     Ok(Value::Map(map))
+}
+
+/// `default`, or an id with its file.
+fn keys(node: &Node) -> Value {
+    texts(node, node.entries().map(|(id, file)| match file.as_str() {
+        Some(file) => format!("{id}={file}"),
+        None => id.clone(),
+    }))
 }
 
 /// `name=address`, sorted.

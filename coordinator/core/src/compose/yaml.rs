@@ -34,6 +34,7 @@ pub(super) fn parse(file: &Path, text: &str) -> Result<Vec<Node>, Diagnostics> {
         anchors: BTreeMap::new(),
         open: Vec::new(),
         nodes: 0,
+        path: Vec::new(),
         mistakes: Vec::new(),
     };
     let documents = composer.documents()?;
@@ -53,6 +54,8 @@ struct Composer<'a> {
     /// Anchors of the collections around the current node: an alias to one of them would never end.
     open: Vec<String>,
     nodes: usize,
+    /// The keys that lead to the current node.
+    path: Vec<String>,
     /// What is wrong without being in the way of reading on.
     mistakes: Vec<Diagnostic>,
 }
@@ -88,12 +91,16 @@ impl Composer<'_> {
                 None => Location { file: self.file.clone(), line: 0, column: 0 },
             };
             let context = error.context().map(|context| format!(" {context}")).unwrap_or_default();
-            let diagnostic = Diagnostic::at(&at, format!("not YAML: {}{context}", error.problem()));
+            let diagnostic = self.complain(&at, format!("not YAML: {}{context}", error.problem()));
             match hint_for(error.problem()) {
                 Some(hint) => diagnostic.hint(hint),
                 None => diagnostic,
             }
         })
+    }
+
+    fn complain(&self, at: &Location, message: String) -> Diagnostic {
+        Diagnostic::at(at, message).key(self.path.join("."))
     }
 
     fn place(&self, mark: Mark) -> Location {
@@ -138,10 +145,11 @@ impl Composer<'_> {
 
     fn alias(&mut self, at: &Location, name: &str, depth: usize) -> Result<Node, Diagnostic> {
         if self.open.iter().any(|open| open == name) {
-            return Err(Diagnostic::at(at, format!("`*{name}` stands inside what it refers to")));
+            return Err(self.complain(at, format!("`*{name}` stands inside what it refers to")));
         }
         let Some(anchor) = self.anchors.get(name) else {
-            return Err(Diagnostic::at(at, format!("unknown anchor `{name}`"))
+            return Err(self
+                .complain(at, format!("unknown anchor `{name}`"))
                 .hint(format!("an anchor is defined with `&{name}`, earlier in the same document")));
         };
         let (node, nodes, deeper) = (anchor.node.clone(), anchor.nodes, anchor.depth);
@@ -153,7 +161,7 @@ impl Composer<'_> {
         let plain = style == ScalarStyle::Plain;
         let value = scalar::resolve(text, plain, tag).unwrap_or_else(|| {
             let tag = tag.unwrap_or_default();
-            self.mistakes.push(Diagnostic::at(at, format!("`{text}` does not fit its tag `{tag}`")));
+            self.mistakes.push(self.complain(at, format!("`{text}` does not fit its tag `{tag}`")));
             Value::Null
         });
         Node { at: at.clone(), value, mode: mode_of(tag) }
@@ -182,7 +190,9 @@ impl Composer<'_> {
             if event.data == EventData::SequenceEnd {
                 return Ok(list);
             }
+            self.path.push(list.len().to_string());
             list.push(self.node(event, depth + 1)?);
+            self.path.pop();
         }
     }
 
@@ -197,14 +207,14 @@ impl Composer<'_> {
             }
             let at = self.place(event.start_mark);
             let (key, written) = self.key(event, &at)?;
+            self.path.push(written.clone());
             let value = self.next()?;
             let mut node = self.node(value, depth + 1)?;
             if let Some(first) = seen.insert(written.clone(), at.clone()) {
-                self.mistakes.push(
-                    Diagnostic::at(&at, format!("key `{written}` is already defined at line {}", first.line))
-                        .key(written),
-                );
+                let message = format!("key `{written}` is already defined at line {}", first.line);
+                self.mistakes.push(self.complain(&at, message));
             }
+            self.path.pop();
             match key {
                 Key::MergeKey => merged.extend(self.merge_sources(node)),
                 Key::Name(name) => {
@@ -230,14 +240,12 @@ impl Composer<'_> {
         match node.value {
             Value::Text(text) => Ok((Key::Name(text.clone()), text)),
             Value::List(_) | Value::Map(_) => {
-                Err(Diagnostic::at(at, format!("a key must be a string, not {}", node.kind())))
+                Err(self.complain(at, format!("a key must be a string, not {}", node.kind())))
             }
             _ => {
                 let text = node.scalar_text().unwrap_or_else(|| "null".to_owned());
-                self.mistakes.push(
-                    Diagnostic::at(at, format!("key `{text}` is not a string but {}", node.kind()))
-                        .hint(format!("write \"{text}\" in quotes")),
-                );
+                let message = format!("key `{text}` is not a string but {}", node.kind());
+                self.mistakes.push(self.complain(at, message).hint(format!("write \"{text}\" in quotes")));
                 Ok((Key::Name(text.clone()), text))
             }
         }
@@ -251,7 +259,7 @@ impl Composer<'_> {
                 list.into_iter().flat_map(|source| self.merge_sources(source)).collect()
             }
             _ => {
-                self.mistakes.push(Diagnostic::at(&node.at, "`<<` needs a mapping or a list of mappings"));
+                self.mistakes.push(self.complain(&node.at, "`<<` needs a mapping or a list of mappings".to_owned()));
                 Vec::new()
             }
         }
@@ -329,6 +337,7 @@ mod tests {
     fn syntax_errors_have_a_place_and_a_hint() {
         let text = complaint("a: b: c\n");
         assert!(text.starts_with("f.yaml:1:5: not YAML: mapping values"), "{text}");
+        assert!(text.contains("(a)"), "{text}");
         assert!(text.contains("hint: "), "{text}");
     }
 
