@@ -11,6 +11,7 @@ use super::binaries::{agent_binary, coordinator_binary};
 use super::host::Host;
 use super::output::Output;
 use super::place::workspace;
+use super::running::Running;
 
 /// A copy of an example fleet in the test's folder.
 pub struct Fleet<'lab> {
@@ -89,12 +90,38 @@ impl<'lab> Fleet<'lab> {
         Ok(output)
     }
 
+    /// Runs `landfast` on a terminal, where this is typed.
+    pub fn landfast_on_a_terminal(&self, arguments: &[&str], typed: &str) -> Result<Output> {
+        let inner = self.command(arguments)?;
+        let words: Vec<_> = std::iter::once(inner.get_program())
+            .chain(inner.get_args())
+            .map(|word| format!("'{}'", word.to_string_lossy()))
+            .collect();
+        let mut command = Command::new("script");
+        command.args(["--quiet", "--return", "--command", &words.join(" "), "/dev/null"]).current_dir(&self.folder);
+        command.env("HOME", self.lab.folder().join("home")).env("TERM", "dumb");
+        let output = Output::with_input(&mut command, typed.as_bytes())?;
+        self.keep(&output)?;
+        Ok(output)
+    }
+
+    /// Starts `landfast` and goes on.
+    pub fn start(&self, arguments: &[&str]) -> Result<Running> {
+        Running::start(&mut self.command(arguments)?)
+    }
+
     fn keep(&self, output: &Output) -> Result<()> {
         use std::io::Write;
         let path = self.lab.folder().join("commands.log");
         let mut log = fs::File::options().create(true).append(true).open(path)?;
         writeln!(log, "{output}\n")?;
         Ok(())
+    }
+
+    /// Makes the fleet's authority, and starts an agent on every host of the lab by hand: quicker than joining.
+    pub fn carry_all(&self) -> Result<()> {
+        self.landfast(&["init"])?.succeeds()?;
+        self.lab.hosts().try_for_each(|host| self.carry(host))
     }
 
     /// Makes the fleet's authority, and joins every host of the lab over its sshd.

@@ -214,11 +214,12 @@ impl Host {
     /// Starts the engine and waits until it answers.
     pub fn start_engine(&self) -> Result<()> {
         let newer = self.kind == EngineKind::Newer;
-        let settings = format!(
-            r#"{{"cgroup-parent":"/landfast-lab","features":{{"containerd-snapshotter":{newer}}},"log-level":"info"}}"#
-        );
-        let classic = r#"{"cgroup-parent":"/landfast-lab","log-level":"info"}"#;
-        fs::write(self.path("/etc/docker/daemon.json"), if newer { &settings } else { classic })?;
+        let live_restore = self.path("/etc/docker/live-restore").exists();
+        let mut settings = serde_json::json!({"cgroup-parent": "/landfast-lab", "live-restore": live_restore});
+        if newer {
+            settings["features"] = serde_json::json!({"containerd-snapshotter": true});
+        }
+        fs::write(self.path("/etc/docker/daemon.json"), settings.to_string())?;
         let path = "/opt/lab-engine/usr/sbin:/opt/lab-engine/usr/bin:/usr/sbin:/usr/bin:/sbin:/bin";
         let mut command = self.command("env");
         if newer {
@@ -235,6 +236,19 @@ impl Host {
     pub fn stop_engine(&self, signal: &str) -> Result<()> {
         self.signal("dockerd", signal)?;
         wait_until("the engine is gone", Duration::from_secs(60), || Ok(!self.is_running("dockerd")?))
+    }
+
+    /// Whether containers run on while the engine is away, from its next start on; starts it anew.
+    pub fn set_live_restore(&self, on: bool) -> Result<()> {
+        let marker = self.path("/etc/docker/live-restore");
+        if on {
+            fs::write(marker, "")?;
+        } else if marker.exists() {
+            fs::remove_file(marker)?;
+        } else {
+            return Ok(());
+        }
+        self.restart_engine()
     }
 
     /// Stops the engine and starts it again, as after an upgrade.
@@ -327,6 +341,12 @@ impl Host {
         self.signal("landfast-agent", "CONT")
     }
 
+    /// Gives the agent's state a disk of this size ("64m"), before the agent starts.
+    pub fn limit_state(&self, size: &str) -> Result<()> {
+        self.sh(&format!("mount -t tmpfs -o mode=700,size={size} landfast /var/lib/landfast"))?;
+        Ok(())
+    }
+
     // Between tests.
 
     /// Makes the host as if nothing had ever been deployed to it. The engine keeps the lab's images.
@@ -334,6 +354,7 @@ impl Host {
         let alive = self.stage.lock().unwrap_or_else(std::sync::PoisonError::into_inner).is_alive();
         ensure!(alive, "{} is gone", self.name);
         self.heal()?;
+        self.set_live_restore(false)?;
         self.sh(
             "pkill -KILL -x landfast-agent; \
              for id in $(docker ps -aq); do docker rm -fv $id; done >/dev/null; \
@@ -341,6 +362,7 @@ impl Host {
              docker volume ls -q | xargs -r docker volume rm -f >/dev/null; \
              nft list tables | grep landfast | while read -r table; do nft delete $table; done; \
              ip -o link show type vxlan | cut -d: -f2 | while read -r link; do ip link del $link; done; \
+             while [ $(stat -f -c %T /var/lib/landfast) = tmpfs ]; do umount /var/lib/landfast || break; done; \
              find /var/lib/landfast -mindepth 1 -delete; \
              rm -rf /etc/landfast /usr/local/bin/landfast* /etc/systemd/system/landfast* /run/landfast* /var/log/landfast*; \
              true",

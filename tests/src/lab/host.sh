@@ -21,11 +21,7 @@ mount -t tmpfs -o mode=1777 tmp "$root/tmp"
 mount -t tmpfs -o mode=700 home "$root/root"
 mkdir -p "$root/var/lib/docker" "$root/var/lib/landfast" "$root/run/sshd" "$root/etc/docker"
 mount --bind "$HOST_FOLDER/docker" "$root/var/lib/docker"
-if [ -n "${STATE_SIZE:-}" ]; then
-  mount -t tmpfs -o "mode=700,size=$STATE_SIZE" landfast "$root/var/lib/landfast"
-else
-  mount --bind "$HOST_FOLDER/landfast" "$root/var/lib/landfast"
-fi
+mount --bind "$HOST_FOLDER/landfast" "$root/var/lib/landfast"
 
 # The newer engine stays where it was unpacked, wherever that is mounted.
 mkdir -p "$root/opt/lab-engine"

@@ -23,6 +23,7 @@ mod host;
 mod lan;
 mod output;
 mod place;
+mod running;
 mod stage;
 mod wait;
 
@@ -40,7 +41,8 @@ pub use host::{EngineKind, Host};
 pub use lan::Lan;
 pub use output::Output;
 pub use place::{Images, cache, compose, workspace};
-pub use wait::{wait_for, wait_until};
+pub use running::Running;
+pub use wait::{catch, wait_for, wait_until};
 
 use place::Machine;
 

@@ -103,7 +103,7 @@ pub(crate) fn code_of(status: std::process::ExitStatus) -> i32 {
 }
 
 /// The command as one would type it, without the way into the namespace.
-fn words(command: &Command) -> String {
+pub(crate) fn words(command: &Command) -> String {
     let all: Vec<_> = std::iter::once(command.get_program())
         .chain(command.get_args())
         .map(|word| word.to_string_lossy().into_owned())

@@ -28,3 +28,15 @@ pub fn wait_for<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Result
         std::thread::sleep(PAUSE);
     }
 }
+
+/// Waits until the condition holds, looking as often as it can: for moments that are over at once.
+pub fn catch(what: &str, limit: Duration, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
+    let began = Instant::now();
+    while !holds()? {
+        if began.elapsed() > limit {
+            bail!("never caught the moment when {what}");
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Ok(())
+}

@@ -1,3 +1,11 @@
 //! Scenarios on real hosts. One process, one lab: the hosts stay up and are emptied between scenarios.
 
+mod agent_faults;
+mod bad_input;
+mod coordinator_faults;
+mod engine_faults;
+mod fixtures;
+mod fleets;
+mod infra;
 mod lab_itself;
+mod trust;

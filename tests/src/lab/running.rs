@@ -1,0 +1,68 @@
+//! A command that is still running.
+
+use std::io::Read;
+use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use super::output::{Output, code_of};
+use super::wait::wait_for;
+
+/// Its output is read as it comes, so that it never waits for a reader.
+pub struct Running {
+    child: Child,
+    began: Instant,
+    command: String,
+    readers: Vec<JoinHandle<String>>,
+}
+
+impl Running {
+    pub(crate) fn start(command: &mut Command) -> Result<Self> {
+        let said = super::output::words(command);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().with_context(|| format!("cannot run {said}"))?;
+        let stdout = child.stdout.take().context("standard output is a pipe")?;
+        let stderr = child.stderr.take().context("standard error is a pipe")?;
+        let readers = vec![reader(stdout), reader(stderr)];
+        Ok(Self { child, began: Instant::now(), command: said, readers })
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Ends it as a crash does.
+    pub fn kill(mut self) -> Result<Output> {
+        self.child.kill()?;
+        self.ends(Duration::from_secs(10))
+    }
+
+    /// Waits for its end.
+    pub fn ends(mut self, limit: Duration) -> Result<Output> {
+        let what = format!("`{}` ends", self.command);
+        let status = wait_for(&what, limit, || Ok(self.child.try_wait()?))?;
+        let took = self.began.elapsed();
+        let mut said = self.readers.drain(..).map(|reader| reader.join().unwrap_or_default());
+        let (stdout, stderr) = (said.next().unwrap_or_default(), said.next().unwrap_or_default());
+        drop(said);
+        Ok(Output { command: self.command.clone(), code: code_of(status), stdout, stderr, took })
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+fn reader(mut stream: impl Read + Send + 'static) -> JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).ok();
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}

@@ -1,0 +1,193 @@
+//! What people get wrong. Each answer names the place and the next step, and nothing is half-done.
+
+use std::fs;
+
+use anyhow::{Result, ensure};
+use landfast_tests::lab::{Fleet, Lab, Output};
+
+use crate::fixtures::{compose, demo, running_demo, service, toml};
+
+/// One service with these lines.
+fn web(more: &str) -> String {
+    compose(&[service("web", "1", more)])
+}
+
+/// The command fails without a crash, and says all of these.
+fn refuses(fleet: &Fleet<'_>, arguments: &[&str], parts: &[&str]) -> Result<Output> {
+    let output = fleet.landfast(arguments)?;
+    ensure!(output.code == 1 || output.code == 2, "it should exit 1 or 2: {output}");
+    for part in parts {
+        ensure!(output.stderr.contains(part), "it should say {part:?}: {output}");
+    }
+    ensure!(!output.stderr.contains("panicked"), "it crashed: {output}");
+    Ok(output)
+}
+
+/// Nothing was made on any host.
+fn nothing_was_made(lab: &Lab) -> Result<()> {
+    for host in lab.hosts() {
+        assert_eq!(host.docker(&["ps", "-aq"])?.text(), "", "{} has containers", host.name());
+        assert_eq!(host.docker(&["volume", "ls", "-q"])?.text(), "", "{} has volumes", host.name());
+    }
+    Ok(())
+}
+
+#[test]
+fn mistakes_in_landfast_toml_name_line_and_column() -> Result<()> {
+    let lab = Lab::of(1)?;
+    let fleet = demo(&lab, &web(""), "")?;
+    let good = toml(&lab, "");
+    let cases: [(&str, String, &[&str]); 8] = [
+        ("not TOML", good.clone() + "\nthis is no TOML\n", &["landfast.toml:", "TOML"]),
+        ("an unknown key", good.clone() + "colour = \"blue\"\n", &["landfast.toml:", "colour"]),
+        ("an unknown table", good.clone() + "\n[nets.x]\n", &["landfast.toml:", "nets"]),
+        (
+            "overlapping ranges",
+            good.replace("172.19.255.0/24", "172.19.200.0/24"),
+            &["landfast.toml:", "172.19.200.0/24", "172.19.128.0/17"],
+        ),
+        ("a range outside", good.replace("172.19.255.0/24", "172.20.0.0/24"), &["landfast.toml:", "172.20.0.0/24"]),
+        ("an unknown host", good.clone() + "\n[stacks.demo.place]\nweb = \"delta\"\n", &["landfast.toml:", "delta"]),
+        ("no address", good.clone() + "\n[hosts.delta]\nlabels = {}\n", &["landfast.toml:", "delta", "address"]),
+        ("a wrong type", good.replace("name = \"demo\"", "name = 7"), &["landfast.toml:", "name"]),
+    ];
+    for (what, text, parts) in cases {
+        fleet.write("landfast.toml", &text)?;
+        refuses(&fleet, &["plan"], parts).map_err(|error| error.context(what))?;
+    }
+    nothing_was_made(&lab)
+}
+
+#[test]
+fn mistakes_in_compose_files_name_file_and_line() -> Result<()> {
+    let lab = Lab::of(1)?;
+    let fleet = running_demo(&lab, &web(""), "")?;
+    let cycle = compose(&[
+        service("a", "1", "    depends_on: [b]\n"),
+        service("b", "1", "    depends_on: [c]\n"),
+        service("c", "1", "    depends_on: [a]\n"),
+    ]);
+    let secret = web("    secrets: [key]\n") + "secrets:\n  key:\n    file: ./nowhere.txt\n";
+    let cases: [(&str, String, &[&str]); 9] = [
+        ("a YAML error", "services:\n  web:\n   image: [\n".to_owned(), &["compose.yaml:"]),
+        (
+            "a key that is there twice",
+            "services:\n  web: {image: a}\n  web: {image: b}\n".to_owned(),
+            &["compose.yaml:3"],
+        ),
+        (
+            "a required variable",
+            web("    command: [\"${X:?why it is needed}\"]\n"),
+            &["compose.yaml:", "X", "why it is needed"],
+        ),
+        ("a dependency cycle", cycle, &["a", "b", "c", "cycle"]),
+        ("a missing env file", web("    env_file: [missing.env]\n"), &["missing.env"]),
+        ("a missing secret", secret, &["nowhere.txt"]),
+        ("a secret nobody made", web("    secrets: [nobody]\n"), &["nobody"]),
+        ("an unknown key", web("    imagge: x\n"), &["compose.yaml:", "imagge"]),
+        ("an unknown dependency", web("    depends_on: [ghost]\n"), &["ghost"]),
+    ];
+    for (what, text, parts) in cases {
+        fleet.write("demo/compose.yaml", &text)?;
+        refuses(&fleet, &["up", "--yes"], parts).map_err(|error| error.context(what))?;
+        nothing_was_made(&lab).map_err(|error| error.context(what))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn an_environment_that_has_no_file_is_named() -> Result<()> {
+    let lab = Lab::of(1)?;
+    let fleet = demo(&lab, &web(""), "env = \"staging\"\n")?;
+    refuses(&fleet, &["plan"], &[".env.staging"])?;
+    nothing_was_made(&lab)
+}
+
+/// A static address for a service.
+fn at(address: &str) -> String {
+    service("web", "1", "")
+        .replace("    networks: [infra_net]\n", &format!("    networks: {{infra_net: {{ipv4_address: {address}}}}}\n"))
+}
+
+#[test]
+fn addresses_are_checked_over_the_whole_fleet() -> Result<()> {
+    let lab = Lab::of(2)?;
+    let other = at("172.19.0.9").replace("  web:", "  other:");
+    let place = "[stacks.demo.place]\nweb = \"alpha\"\nother = \"beta\"\n";
+    let fleet = running_demo(&lab, &web(""), place)?;
+    let gateway = "172.19.255.1";
+    let cases: [(&str, String, &[&str]); 4] = [
+        ("outside the subnet", compose(&[at("172.20.0.9"), other.clone()]), &["172.20.0.9", "172.19.0.0/16"]),
+        ("used twice", compose(&[at("172.19.0.9"), other.clone()]), &["172.19.0.9", "web", "other"]),
+        ("equal to a gateway", compose(&[at(gateway), other.clone()]), &[gateway, "gateway"]),
+        ("no address", compose(&[at("172.19.0.999"), other]), &["172.19.0.999"]),
+    ];
+    for (what, text, parts) in cases {
+        fleet.write("demo/compose.yaml", &text)?;
+        refuses(&fleet, &["up", "--yes"], parts).map_err(|error| error.context(what))?;
+        nothing_was_made(&lab).map_err(|error| error.context(what))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_host_that_is_unreachable_is_named_and_nothing_starts_elsewhere() -> Result<()> {
+    let lab = Lab::of(2)?;
+    let fleet = running_demo(&lab, &web(""), "")?;
+    let beta = lab.host("beta")?;
+    beta.cut()?;
+    let refused = refuses(&fleet, &["up", "--yes"], &["beta", "10.77.0.12"]);
+    beta.heal()?;
+    refused?;
+    nothing_was_made(&lab)
+}
+
+#[test]
+fn a_host_without_an_agent_is_told_from_one_that_is_unreachable() -> Result<()> {
+    let lab = Lab::of(2)?;
+    let fleet = running_demo(&lab, &web(""), "")?;
+    lab.host("beta")?.kill_agent()?;
+    refuses(&fleet, &["plan"], &["beta", "10.77.0.12", "landfast-agent"])?;
+    nothing_was_made(&lab)
+}
+
+#[test]
+fn an_agent_of_another_fleet_is_not_touched() -> Result<()> {
+    let lab = Lab::of(1)?;
+    let theirs = running_demo(&lab, &web(""), "")?;
+    theirs.landfast(&["up", "--yes"])?.succeeds()?;
+    let before = crate::fixtures::ids(&theirs)?;
+    let ours = lab.empty_fleet("ours")?;
+    ours.write("landfast.toml", &toml(&lab, ""))?;
+    ours.write("demo/compose.yaml", &web("    environment: {OURS: \"1\"}\n"))?;
+    ours.landfast(&["init"])?.succeeds()?;
+    refuses(&ours, &["up", "--yes"], &["alpha"])?;
+    assert_eq!(crate::fixtures::ids(&theirs)?, before);
+    Ok(())
+}
+
+#[test]
+fn a_folder_without_a_fleet_and_a_verb_that_does_not_exist_are_usage() -> Result<()> {
+    let lab = Lab::of(1)?;
+    let fleet = lab.empty_fleet("nothing")?;
+    refuses(&fleet, &["plan"], &["landfast.toml", "landfast init"])?;
+    fleet.landfast(&["deploy-everything"])?.exits(2)?;
+    fleet.landfast(&["up", "--no-such-flag"])?.exits(2)?;
+    Ok(())
+}
+
+#[test]
+fn a_host_key_that_is_not_the_known_one_stops_joining_before_anything_is_sent() -> Result<()> {
+    let lab = Lab::of(1)?;
+    let alpha = lab.host("alpha")?;
+    let fleet = demo(&lab, &web(""), "")?;
+    fleet.landfast(&["init"])?.succeeds()?;
+    // The client's own public key, in place of the host's.
+    let public = fs::read_to_string(alpha.client_key().with_extension("pub"))?;
+    fs::write(lab.folder().join("known_hosts"), format!("{} {public}", alpha.address()))?;
+    let joined = fleet.join(alpha)?.exits(1)?;
+    ensure!(joined.stderr.contains("key"), "it should say what is wrong: {joined}");
+    ensure!(!alpha.path("/usr/local/bin/landfast-agent").exists(), "the agent was brought all the same");
+    ensure!(!alpha.is_running("landfast-agent")?, "the agent runs all the same");
+    Ok(())
+}

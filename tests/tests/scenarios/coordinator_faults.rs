@@ -1,0 +1,47 @@
+//! F7: the coordinator is killed amid a rolling update.
+
+use anyhow::{Context, Result, ensure};
+use landfast_tests::lab::{Lab, catch};
+
+use crate::fixtures::{LONG, compose, containers, ids, plan, running_demo, service};
+
+#[test]
+fn f07_a_coordinator_killed_amid_a_rolling_update_goes_on_where_it_was() -> Result<()> {
+    let lab = Lab::of(3)?;
+    let hosts = ["alpha", "beta", "gamma"];
+    let services = |tag: &str| {
+        let after = |name: &str| format!("    depends_on: {{{name}: {{condition: service_healthy}}}}\n");
+        compose(&[service("a", tag, ""), service("b", tag, &after("a")), service("c", tag, &after("b"))])
+    };
+    let place = "[stacks.demo.place]\na = \"alpha\"\nb = \"beta\"\nc = \"gamma\"\n";
+    let fleet = running_demo(&lab, &services("1"), place)?;
+    fleet.landfast(&["up", "--yes"])?.succeeds()?;
+    let before = ids(&fleet)?;
+
+    fleet.write("demo/compose.yaml", &services("2"))?;
+    let up = fleet.start(&["up", "--yes"])?;
+    let alpha = lab.host("alpha")?;
+    catch("the first service is replaced", LONG, || {
+        Ok(containers(alpha, "demo", "a")?
+            .iter()
+            .any(|(id, state)| !before.values().any(|old| same(old, id)) && state == "running"))
+    })?;
+    up.kill()?;
+    let first = containers(alpha, "demo", "a")?.first().context("a is there")?.0.clone();
+
+    fleet.landfast(&["up", "--yes"])?.succeeds()?;
+    let after = ids(&fleet)?;
+    for (host, service) in hosts.iter().zip(["a", "b", "c"]) {
+        let name = format!("demo/{service}.1");
+        ensure!(after[&name] != before[&name], "{name} on {host} was not updated");
+        assert_eq!(containers(lab.host(host)?, "demo", service)?.len(), 1, "{name} is there once");
+    }
+    ensure!(same(&after["demo/a.1"], &first), "alpha was updated twice");
+    assert_eq!(plan(&fleet)?.len(), 0);
+    Ok(())
+}
+
+/// Ids may be shortened.
+fn same(one: &str, other: &str) -> bool {
+    one.starts_with(other) || other.starts_with(one)
+}
