@@ -191,4 +191,4 @@ impl std::fmt::Display for Failures {
 impl std::error::Error for Failures {}
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

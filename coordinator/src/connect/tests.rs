@@ -58,15 +58,20 @@ fn anna(authority: &Authority) -> Credentials {
     issue(authority, &Identity::operator("home", "anna", Role::Deployer).unwrap().to_string(), now())
 }
 
-async fn listener() -> (TcpListener, Target) {
+pub(crate) async fn listener() -> (TcpListener, Target) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
     (listener, Target { host: "alpha".to_owned(), address: Ipv4Addr::LOCALHOST, port })
 }
 
-/// Serves until the test ends.
 async fn serve(config: Arc<ServerConfig>, answer: Result<DescribeResponse, Status>) -> Target {
     let (listener, target) = listener().await;
+    serve_on(listener, config, answer);
+    target
+}
+
+/// Serves until the test ends.
+pub(crate) fn serve_on(listener: TcpListener, config: Arc<ServerConfig>, answer: Result<DescribeResponse, Status>) {
     let (sender, incoming) = tokio::sync::mpsc::channel::<Result<_, std::io::Error>>(8);
     tokio::spawn(async move {
         let acceptor = TlsAcceptor::from(config);
@@ -83,7 +88,6 @@ async fn serve(config: Arc<ServerConfig>, answer: Result<DescribeResponse, Statu
     });
     let server = tonic::transport::Server::builder().add_service(AgentServer::new(Fake(answer)));
     tokio::spawn(server.serve_with_incoming(ReceiverStream::new(incoming)));
-    target
 }
 
 async fn agent(authority: &Authority, identity: &str, validity: Validity) -> Target {
