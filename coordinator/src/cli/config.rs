@@ -44,6 +44,9 @@ pub struct ConfigArguments {
     /// Leave variables as they are written
     #[arg(long)]
     pub no_interpolate: bool,
+    /// Leave env files unread
+    #[arg(long)]
+    pub no_env_resolution: bool,
     /// Only these services, and what they depend on
     #[arg(value_name = "SERVICE")]
     pub only: Vec<String>,
@@ -107,6 +110,7 @@ fn requested(context: &Context, args: &ConfigArguments) -> Result<Request, CliEr
     };
     request.services.clone_from(&args.only);
     request.keep_variables = args.no_interpolate;
+    request.keep_env_files = args.no_env_resolution;
     // The reference lists the profiles of all services, enabled or not.
     if args.profiles {
         request.profiles = vec!["*".to_owned()];

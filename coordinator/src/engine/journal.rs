@@ -33,6 +33,13 @@ impl<'a> Journal<'a> {
         Ok((Self { store, version: Some(found.version) }, Some(entry)))
     }
 
+    /// The number that the rollout which was cut off uses for this stack.
+    pub(super) async fn number(store: &'a dyn Store, stack: &str) -> Result<Option<u64>, EngineError> {
+        let (_, unfinished) = Self::open(store).await?;
+        let releases = unfinished.map(|entry| entry.releases).unwrap_or_default();
+        Ok(releases.into_iter().find(|release| release.stack == stack).map(|release| release.number))
+    }
+
     /// Durable when it returns.
     pub(super) async fn write(&mut self, entry: &Entry) -> Result<(), EngineError> {
         let value =

@@ -14,6 +14,7 @@ use crate::store::Store;
 use crate::wire::decode_manifest;
 
 use super::ground::Ground;
+use super::journal::Journal;
 use super::releases::{self, Release};
 use super::source::Source;
 use super::{Engine, EngineError};
@@ -201,8 +202,9 @@ impl Engine<'_> {
 /// Greater than any number that this folder or a host has seen: another folder may have deployed the stack too.
 async fn next_number(store: &dyn Store, ground: &Ground, stack: &str) -> Result<u64, EngineError> {
     let recorded = releases::of_stack(store, stack).await?.last().map_or(0, |release| release.number);
+    let cut_off = Journal::number(store, stack).await?.unwrap_or(0);
     let held = ground.held.values().flat_map(|state| &state.instances).filter(|one| one.name.stack == stack);
-    Ok(held.map(|instance| instance.release).max().unwrap_or(0).max(recorded) + 1)
+    Ok(held.map(|instance| instance.release).max().unwrap_or(0).max(recorded).max(cut_off) + 1)
 }
 
 pub(super) fn parcel(source: Source) -> Parcel {

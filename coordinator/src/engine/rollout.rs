@@ -1,9 +1,10 @@
 //! Drives a rollout: sends what the core says, tells the core what happens, and keeps the journal. Decides nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use landfast_core::desired::HostState;
 use landfast_core::plan::Plan;
 use landfast_core::report::Report;
 use landfast_core::rollout::{self, Action, Event, Failure, Progress, ProgressLine};
@@ -70,7 +71,18 @@ impl Engine<'_> {
     /// Carries out a proposal, or goes on with the rollout that was cut off when it had the same aim.
     pub async fn carry_out(&self, store: &dyn Store, proposal: Proposal) -> Result<Outcome, EngineError> {
         let (journal, unfinished) = Journal::open(store).await?;
-        let resumed = unfinished.and_then(|entry| self.resumed(entry, &proposal));
+        let resumed = match unfinished {
+            Some(entry) if is_aim(&entry, &proposal) => {
+                self.listener.say(&format!("going on with {}, which was cut off", names(&entry)));
+                Some(entry)
+            }
+            Some(entry) => {
+                self.listener.warn(&format!("{} was cut off, and is superseded", names(&entry)));
+                record(store, entry.releases, Ending::Failed).await?;
+                None
+            }
+            None => None,
+        };
         if proposal.plan.is_empty() && resumed.is_none() {
             journal.close().await?;
             return Ok(Outcome::Unchanged);
@@ -83,22 +95,6 @@ impl Engine<'_> {
         let fresh = resumed.is_none();
         let entry = resumed.unwrap_or_else(|| entry(&proposal));
         self.drive(journal, store, &proposal.ground, entry, fresh).await
-    }
-
-    /// The same aim, or said to be superseded.
-    fn resumed(&self, entry: Entry, proposal: &Proposal) -> Option<Entry> {
-        let hosts = entry.state.target.keys().chain(proposal.target.keys()).collect::<BTreeSet<_>>();
-        let same = hosts.into_iter().all(|host| {
-            let both = (entry.state.target.get(host), proposal.target.get(host));
-            matches!(both, (Some(before), Some(now)) if before.same_contents(now))
-        });
-        let releases = entry.releases.iter().map(|one| format!("{} {}", one.stack, one.number)).collect::<Vec<_>>();
-        if same {
-            self.listener.say(&format!("going on with the rollout of {} that was cut off", releases.join(", ")));
-            return Some(entry);
-        }
-        self.listener.warn(&format!("the rollout of {} that was cut off is superseded", releases.join(", ")));
-        None
     }
 
     async fn drive(
@@ -169,6 +165,29 @@ impl Engine<'_> {
             Progress::Failed { message } => self.listener.say(&format!("{step}: failed: {message}")),
         }
     }
+}
+
+/// Whether the rollout that was cut off was to end where this one would.
+fn is_aim(entry: &Entry, proposal: &Proposal) -> bool {
+    let (before, now) = (&entry.state.target, &proposal.target);
+    before.keys().eq(now.keys()) && before.values().zip(now.values()).all(|(before, now)| same_aim(before, now))
+}
+
+/// `release 3 of data`.
+fn names(entry: &Entry) -> String {
+    let names = entry.releases.iter().map(|release| format!("release {} of {}", release.number, release.stack));
+    let names = names.collect::<Vec<_>>();
+    if names.is_empty() { "a rollout".to_owned() } else { names.join(", ") }
+}
+
+/// Equal but for the numbers of releases: what was cut off and what is asked for now each have their own.
+fn same_aim(before: &HostState, now: &HostState) -> bool {
+    let unnumbered = |state: &HostState| {
+        let mut state = state.clone();
+        state.instances.iter_mut().for_each(|instance| instance.release = 0);
+        state
+    };
+    unnumbered(before).same_contents(&unnumbered(now))
 }
 
 fn entry(proposal: &Proposal) -> Entry {

@@ -84,8 +84,8 @@ pub fn read(request: &Request) -> Result<Input, ProjectError> {
     merge_env_files(&mut environment, &discovery::env_files(request, &working_dir)?)?;
 
     let files = files.into_iter().map(|path| text_of(&path).map(|text| (path, text))).collect::<Result<_, _>>()?;
-    let Request { project_name, profiles, services, keep_variables, keep_env_files, .. } = request.clone();
-    Ok(Input { files, project_name, working_dir, environment, profiles, services, keep_variables, keep_env_files })
+    let Request { project_name, profiles, services, keep_env_files, .. } = request.clone();
+    Ok(Input { files, project_name, working_dir, environment, profiles, services, keep_env_files })
 }
 
 /// Loads what was read.

@@ -1,0 +1,382 @@
+//! An agent for tests: the real services over real mTLS, with an engine that is a map. What it is assigned it becomes at
+//! once, but for the instances that a test holds back.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures::{Stream, StreamExt as _};
+use landfast_certs::{Credentials, server_config};
+use landfast_proto::v1::agent_server::{Agent, AgentServer};
+use landfast_proto::v1::blobs_server::{Blobs, BlobsServer};
+use landfast_proto::v1::{self, instance_report, push_request};
+use prost::Message as _;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+use tokio_stream::wrappers::WatchStream;
+use tonic::{Request, Response, Status, Streaming};
+
+/// What a host is and what was done to it.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    pub(crate) held: Option<v1::HostState>,
+    pub(crate) images: Vec<v1::Image>,
+    pub(crate) networks: Vec<v1::EngineNetwork>,
+    pub(crate) blobs: BTreeMap<String, Vec<u8>>,
+    /// Instances (`data/postgres.1`) that do not become healthy, or run, for as long as they are in here.
+    pub(crate) held_back: BTreeSet<String>,
+    /// Instances whose container exits with this code as soon as it is started.
+    pub(crate) exits: BTreeMap<String, i32>,
+    /// Every host state that was taken, in order.
+    pub(crate) assigned: Vec<v1::HostState>,
+    /// How often each method was called.
+    pub(crate) calls: BTreeMap<&'static str, usize>,
+    /// What Fetch has: reference > fingerprint.
+    pub(crate) registry: BTreeMap<String, String>,
+}
+
+/// A running agent. Dropped, it is gone from the network.
+pub(crate) struct Host {
+    pub(crate) name: String,
+    pub(crate) port: u16,
+    state: Arc<Mutex<State>>,
+    reports: watch::Sender<v1::Report>,
+    server: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+impl Host {
+    /// Starts an agent on a port of this machine.
+    pub(crate) async fn start(fleet: &str, name: &str, credentials: &Credentials) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("bound").port();
+        let state = Arc::new(Mutex::new(State::default()));
+        let (reports, _) = watch::channel(v1::Report::default());
+        let service = Service {
+            fleet: fleet.to_owned(),
+            host: name.to_owned(),
+            state: Arc::clone(&state),
+            reports: reports.clone(),
+        };
+        let acceptor = TlsAcceptor::from(server_config(credentials).expect("a server's settings"));
+        let incoming = futures::stream::unfold(listener, move |listener| {
+            let acceptor = acceptor.clone();
+            async move {
+                loop {
+                    let (tcp, _) = listener.accept().await.ok()?;
+                    if let Ok(stream) = acceptor.accept(tcp).await {
+                        return Some((Ok::<_, std::io::Error>(stream), listener));
+                    }
+                }
+            }
+        });
+        let server = tokio::spawn(async move {
+            let router = tonic::transport::Server::builder()
+                .add_service(AgentServer::new(service.clone()))
+                .add_service(BlobsServer::new(service));
+            router.serve_with_incoming(incoming.map(|stream| stream.map(Tls))).await.expect("the server runs");
+        });
+        Self { name: name.to_owned(), port, state, reports, server }
+    }
+
+    /// Looks at it or changes it; whoever watches is told.
+    pub(crate) fn with<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = lock(&self.state);
+        let seen = look(&mut state);
+        self.reports.send_replace(report(&state));
+        seen
+    }
+
+    /// It has this image, under this reference.
+    pub(crate) fn has_image(&self, reference: &str, fingerprint: &str) {
+        self.with(|state| {
+            state.images.push(v1::Image {
+                id: format!("sha256:{fingerprint}"),
+                references: vec![reference.to_owned()],
+                fingerprint: fingerprint.to_owned(),
+                size: 1 << 20,
+            });
+        });
+    }
+
+    /// The names of the instances it must run.
+    pub(crate) fn instances(&self) -> Vec<String> {
+        self.with(|state| state.held.iter().flat_map(|held| held.instances.iter().map(name_of)).collect())
+    }
+}
+
+/// A connection that says nothing about itself: the identity is not looked at here.
+struct Tls(tokio_rustls::server::TlsStream<tokio::net::TcpStream>);
+
+impl tonic::transport::server::Connected for Tls {
+    type ConnectInfo = ();
+
+    fn connect_info(&self) {}
+}
+
+impl tokio::io::AsyncRead for Tls {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+        buffer: &mut tokio::io::ReadBuf<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(context, buffer)
+    }
+}
+
+impl tokio::io::AsyncWrite for Tls {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+        bytes: &[u8],
+    ) -> std::task::Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(context, bytes)
+    }
+
+    fn poll_flush(
+        mut self: Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(context)
+    }
+
+    fn poll_shutdown(
+        mut self: Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(context)
+    }
+}
+
+#[derive(Clone)]
+struct Service {
+    fleet: String,
+    host: String,
+    state: Arc<Mutex<State>>,
+    reports: watch::Sender<v1::Report>,
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Service {
+    fn called(&self, method: &'static str) -> MutexGuard<'_, State> {
+        let mut state = lock(&self.state);
+        *state.calls.entry(method).or_default() += 1;
+        state
+    }
+}
+
+fn name_of(instance: &v1::Instance) -> String {
+    format!("{}/{}.{}", instance.stack, instance.service, instance.index)
+}
+
+/// Everything that is held runs, unless the test says otherwise.
+fn report(state: &State) -> v1::Report {
+    let Some(held) = &state.held else { return v1::Report { converged: true, ..v1::Report::default() } };
+    let instances = held.instances.iter().map(|instance| instance_report(state, instance)).collect();
+    let trees = held.trees.iter().map(|tree| v1::TreeReport {
+        stack: tree.stack.clone(),
+        manifest: tree.manifest.clone(),
+        drift: Vec::new(),
+    });
+    v1::Report {
+        epoch: held.epoch,
+        generation: held.generation,
+        converged: state.held_back.is_empty(),
+        instances,
+        problems: Vec::new(),
+        trees: trees.collect(),
+        engine_lost: false,
+    }
+}
+
+fn instance_report(state: &State, instance: &v1::Instance) -> v1::InstanceReport {
+    use instance_report::{Health, State as Container};
+    let name = name_of(instance);
+    let container = instance.container.clone().unwrap_or_default();
+    let exited = state.exits.get(&name);
+    let health = match (&container.healthcheck, state.held_back.contains(&name)) {
+        (None, _) => Health::Unspecified,
+        (Some(_), true) => Health::Starting,
+        (Some(_), false) => Health::Healthy,
+    };
+    let running = match (exited, state.held_back.contains(&name) && container.healthcheck.is_none()) {
+        (Some(_), _) => Container::Exited,
+        (None, true) => Container::Created,
+        (None, false) => Container::Running,
+    };
+    let addresses = container.networks.iter().map(|end| (end.network.clone(), end.address.clone()));
+    v1::InstanceReport {
+        stack: instance.stack.clone(),
+        service: instance.service.clone(),
+        index: instance.index,
+        container_id: format!("{:.12}", blake3::hash(format!("{name}{}", instance.digest).as_bytes()).to_hex()),
+        state: running.into(),
+        health: if exited.is_some() { 0 } else { health.into() },
+        exit_code: exited.copied().unwrap_or(0),
+        image: container.image.clone(),
+        digest: instance.digest.clone(),
+        release: instance.release,
+        addresses: addresses.collect(),
+        started_at: 1,
+        ..v1::InstanceReport::default()
+    }
+}
+
+type Sent<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl Agent for Service {
+    type WatchStream = Sent<v1::Report>;
+    type LogsStream = Sent<v1::LogsResponse>;
+
+    async fn describe(
+        &self,
+        request: Request<v1::DescribeRequest>,
+    ) -> Result<Response<v1::DescribeResponse>, Status> {
+        let state = self.called("describe");
+        let held = state.held.clone();
+        Ok(Response::new(v1::DescribeResponse {
+            fleet: self.fleet.clone(),
+            host: self.host.clone(),
+            agent_version: "0.1.0".to_owned(),
+            engine: Some(v1::Engine { version: "20.10.24".to_owned(), ..v1::Engine::default() }),
+            epoch: held.as_ref().map_or(0, |held| held.epoch),
+            generation: held.as_ref().map_or(0, |held| held.generation),
+            held: held.filter(|_| request.get_ref().with_held),
+            report: Some(report(&state)),
+            images: state.images.clone(),
+            networks: state.networks.clone(),
+            ports: Vec::new(),
+            disk_free: 1 << 40,
+        }))
+    }
+
+    async fn watch(&self, _request: Request<v1::WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        self.reports.send_replace(report(&self.called("watch")));
+        Ok(Response::new(WatchStream::new(self.reports.subscribe()).map(Ok).boxed()))
+    }
+
+    async fn assign(&self, request: Request<v1::AssignRequest>) -> Result<Response<v1::AssignResponse>, Status> {
+        let next = request.into_inner().state.ok_or_else(|| Status::invalid_argument("no state"))?;
+        let mut state = self.called("assign");
+        let held = state.held.as_ref().map(|held| (held.epoch, held.generation)).unwrap_or_default();
+        if state.held.as_ref() == Some(&next) {
+            return Ok(Response::new(v1::AssignResponse {}));
+        }
+        if next.epoch < held.0 || next.generation <= held.1 {
+            let found = (next.epoch, next.generation);
+            return Err(Status::failed_precondition(format!("holds {held:?}, and this is {found:?}")));
+        }
+        for tree in &next.trees {
+            if !state.blobs.contains_key(&tree.manifest) {
+                return Err(Status::failed_precondition(format!("the bundle of {} is not here", tree.stack)));
+            }
+        }
+        state.assigned.push(next.clone());
+        state.held = Some(next);
+        self.reports.send_replace(report(&state));
+        Ok(Response::new(v1::AssignResponse {}))
+    }
+
+    async fn logs(&self, request: Request<v1::LogsRequest>) -> Result<Response<Self::LogsStream>, Status> {
+        let request = request.into_inner();
+        let line = |time: i64| v1::LogsResponse {
+            stream: 1,
+            time: time * 1_000_000_000,
+            data: format!("{} says \x1b[31m{time}\n", request.service).into(),
+        };
+        Ok(Response::new(futures::stream::iter([line(1), line(3)]).map(Ok).boxed()))
+    }
+}
+
+#[tonic::async_trait]
+impl Blobs for Service {
+    type PullStream = Sent<v1::PullResponse>;
+
+    async fn missing(&self, request: Request<v1::MissingRequest>) -> Result<Response<v1::MissingResponse>, Status> {
+        let state = self.called("missing");
+        let request = request.into_inner();
+        let digests = request.digests.into_iter().filter(|digest| !state.blobs.contains_key(digest)).collect();
+        let whole = |digest: &String| {
+            let manifest = state.blobs.get(digest).and_then(|bytes| v1::Manifest::decode(bytes.as_slice()).ok());
+            manifest.is_some_and(|manifest| {
+                manifest.entries.iter().all(|entry| match &entry.content {
+                    Some(v1::entry::Content::File(file)) => state.blobs.contains_key(&file.digest),
+                    _ => true,
+                })
+            })
+        };
+        let manifests = request.manifests.into_iter().filter(|digest| !whole(digest)).collect();
+        Ok(Response::new(v1::MissingResponse { digests, manifests }))
+    }
+
+    async fn push(&self, request: Request<Streaming<v1::PushRequest>>) -> Result<Response<v1::PushResponse>, Status> {
+        let mut parts = request.into_inner();
+        let mut items: Vec<(v1::item::Kind, Vec<u8>)> = Vec::new();
+        while let Some(part) = parts.message().await? {
+            match part.part {
+                Some(push_request::Part::Item(v1::Item { kind: Some(kind) })) => items.push((kind, Vec::new())),
+                Some(push_request::Part::Data(data)) => {
+                    items.last_mut().ok_or_else(|| Status::invalid_argument("data first"))?.1.extend_from_slice(&data);
+                }
+                _ => return Err(Status::invalid_argument("an empty part")),
+            }
+        }
+        let mut state = self.called("push");
+        let stored = items.len() as u64;
+        for (kind, bytes) in items {
+            match kind {
+                v1::item::Kind::Blob(blob) => {
+                    if blake3::hash(&bytes).to_hex().as_str() != blob.digest || bytes.len() as u64 != blob.size {
+                        return Err(Status::data_loss(format!("{} is something else", blob.digest)));
+                    }
+                    state.blobs.insert(blob.digest, bytes);
+                }
+                v1::item::Kind::Image(image) => state.images.push(v1::Image {
+                    id: String::from_utf8_lossy(&bytes).into_owned(),
+                    references: vec![image.reference],
+                    fingerprint: image.fingerprint,
+                    size: bytes.len() as u64,
+                }),
+            }
+        }
+        Ok(Response::new(v1::PushResponse { stored }))
+    }
+
+    async fn pull(&self, request: Request<v1::PullRequest>) -> Result<Response<Self::PullStream>, Status> {
+        let state = self.called("pull");
+        let data = match request.into_inner().what {
+            Some(v1::pull_request::What::Digest(digest)) => state.blobs.get(&digest).cloned(),
+            Some(v1::pull_request::What::Image(reference)) => {
+                let mut all = state.images.iter().filter(|image| image.references.contains(&reference));
+                all.next().map(|image| image.id.clone().into_bytes())
+            }
+            None => None,
+        };
+        let data = data.ok_or_else(|| Status::not_found("not here"))?;
+        Ok(Response::new(futures::stream::iter([Ok(v1::PullResponse { data: data.into() })]).boxed()))
+    }
+
+    async fn fetch(&self, request: Request<v1::FetchRequest>) -> Result<Response<v1::FetchResponse>, Status> {
+        let mut state = self.called("fetch");
+        let reference = request.into_inner().reference;
+        let found = state.registry.get(&reference).cloned();
+        let fingerprint = found.ok_or_else(|| Status::unavailable(format!("no registry has {reference}")))?;
+        state.images.push(v1::Image {
+            id: fingerprint.clone(),
+            references: vec![reference],
+            fingerprint: fingerprint.clone(),
+            size: 1,
+        });
+        Ok(Response::new(v1::FetchResponse { fingerprint }))
+    }
+}
