@@ -60,7 +60,7 @@ fn of_container(container: &Container, is_job: bool, seen: &InstanceReport) -> V
         ContainerState::Running => of_running(container, is_job, seen),
         ContainerState::Restarting => wait(format!("restarting after status {}", seen.exit_code)),
         ContainerState::Exited => of_exited(container, seen, crashing, loop_message),
-        ContainerState::Dead => Verdict::Failed("the engine could not remove the old container".to_owned()),
+        ContainerState::Dead => wait("being removed"),
         ContainerState::Paused => wait("paused"),
         ContainerState::Created => wait("not started yet"),
         ContainerState::Missing | ContainerState::Unknown => wait("not there yet"),

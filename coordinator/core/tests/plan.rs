@@ -1,0 +1,268 @@
+//! Plans as users read them: what, where, why and in what order.
+#![allow(clippy::unwrap_used)]
+mod stage;
+
+use stage::{NET, Stage};
+
+const DATA: &str = r#"
+services:
+  postgres:
+    image: postgres:15
+    environment: {POSTGRES_DB: app}
+    networks: {infra_net: {ipv4_address: 172.19.0.40}}
+    volumes: ["pgdata:/var/lib/postgresql/data", "./postgres.conf:/etc/postgres.conf:ro"]
+    healthcheck: {test: [CMD, pg_isready]}
+  migrate:
+    image: app:1
+    command: [migrate]
+    networks: [infra_net]
+    depends_on: {postgres: {condition: service_healthy}}
+  app:
+    image: app:1
+    environment: {LOG_LEVEL: info}
+    networks: [infra_net]
+    deploy: {replicas: 3}
+    depends_on:
+      migrate: {condition: service_completed_successfully}
+      postgres: {condition: service_healthy}
+volumes: {pgdata: {}}
+"#;
+
+const PLACED: &str = "[stacks.data]\nplace = { postgres = \"beta\" }\n";
+
+fn data() -> Stage {
+    Stage::new(PLACED).file("postgres.conf", "port = 5432")
+}
+
+fn yaml(text: &str) -> String {
+    format!("{text}{NET}")
+}
+
+#[test]
+fn a_first_deployment_says_all_it_makes_in_order() {
+    let plan = data().up("data", &yaml(DATA));
+    assert_eq!(
+        format!("\n{}", plan),
+        "
+ 1. create network infra_net on alpha: it spans the fleet; gateway 172.19.255.1
+ 2. create network infra_net on beta: it spans the fleet; gateway 172.19.255.2
+ 3. create network infra_net on gamma: it spans the fleet; gateway 172.19.255.3
+ 4. create volume  data_pgdata on beta: data/postgres.1 mounts it
+ 5. sync           data on alpha: the stack is new here
+ 6. sync           data on beta: the stack is new here
+ 7. sync           data on gamma: the stack is new here
+ 8. create         data/postgres.1 on beta at infra_net 172.19.0.40: landfast.toml places it
+ 9. create         data/migrate.1 on alpha at infra_net 172.19.128.4: fewest instances (1)
+                   waits for postgres (healthy)
+10. create         data/app.1 on alpha at infra_net 172.19.128.1: fewest instances (0)
+                   waits for migrate (completed), postgres (healthy)
+11. create         data/app.2 on gamma at infra_net 172.19.128.2: fewest instances (0)
+                   waits for migrate (completed), postgres (healthy)
+12. create         data/app.3 on beta at infra_net 172.19.128.3: fewest instances (1)
+                   waits for migrate (completed), postgres (healthy)
+
+Plan: 3 networks to create, 1 volume to create, 3 bundles to sync, 5 instances to create.
+"
+    );
+}
+
+#[test]
+fn a_second_deployment_changes_nothing() {
+    let mut stage = data();
+    stage.up("data", &yaml(DATA));
+    assert_eq!(stage.up("data", &yaml(DATA)), "Nothing to do: everything is as it should be.\n");
+}
+
+#[test]
+fn an_edited_file_recreates_the_instance_that_mounts_it_and_no_other() {
+    let mut stage = data().file("README.md", "one");
+    stage.up("data", &yaml(DATA));
+    stage.files.insert("postgres.conf".into(), "port = 5433".into());
+    assert_eq!(
+        format!("\n{}", stage.up("data", &yaml(DATA))),
+        "
+1. sync           data on alpha: the stack's folder changed
+2. sync           data on beta: the stack's folder changed
+3. sync           data on gamma: the stack's folder changed
+4. recreate       data/postgres.1 on beta at infra_net 172.19.0.40: file postgres.conf changed
+
+Plan: 3 bundles to sync, 1 instance to recreate.
+Interrupted for a moment: data/postgres.
+"
+    );
+    stage.files.insert("README.md".into(), "two".into());
+    let plan = stage.propose("data", &yaml(DATA)).plan;
+    assert_eq!(plan.summary(), "3 bundles to sync");
+}
+
+#[test]
+fn a_new_image_rolls_in_dependency_order_and_interrupts_only_single_instances() {
+    let mut stage = data();
+    stage.up("data", &yaml(DATA));
+    let changed = DATA.replace("app:1", "app:2").replace("LOG_LEVEL: info", "LOG_LEVEL: secret-debug");
+    assert_eq!(
+        format!("\n{}", stage.up("data", &yaml(&changed))),
+        "
+1. recreate       data/migrate.1 on alpha at infra_net 172.19.128.4: image app:1 > app:2
+                  waits for postgres (healthy)
+2. recreate       data/app.1 on alpha at infra_net 172.19.128.1: image app:1 > app:2; environment LOG_LEVEL changed
+                  waits for migrate (completed), postgres (healthy)
+3. recreate       data/app.2 on gamma at infra_net 172.19.128.2: image app:1 > app:2; environment LOG_LEVEL changed
+                  waits for migrate (completed), postgres (healthy)
+4. recreate       data/app.3 on beta at infra_net 172.19.128.3: image app:1 > app:2; environment LOG_LEVEL changed
+                  waits for migrate (completed), postgres (healthy)
+
+Plan: 4 instances to recreate.
+Interrupted for a moment: data/migrate.
+"
+    );
+}
+
+#[test]
+fn an_image_that_is_another_one_under_the_same_name_is_seen() {
+    let mut stage = data();
+    stage.up("data", &yaml(DATA));
+    stage.images.insert("postgres:15".into(), "fp:rebuilt".into());
+    assert!(stage.up("data", &yaml(DATA)).contains("data/postgres.1 on beta at infra_net 172.19.0.40: image postgres:15 is another one now\n"));
+}
+
+#[test]
+fn going_down_takes_dependents_first_and_leaves_data() {
+    let mut stage = data();
+    stage.up("data", &yaml(DATA));
+    let down = stage.propose_down("data", false);
+    assert_eq!(
+        format!("\n{}", down.plan.to_string()),
+        "
+ 1. remove         data/app.1 on alpha: the stack goes
+ 2. remove         data/app.2 on gamma: the stack goes
+ 3. remove         data/app.3 on beta: the stack goes
+ 4. remove         data/migrate.1 on alpha: the stack goes
+ 5. remove         data/postgres.1 on beta: the stack goes
+ 6. remove bundle  data on alpha: no instance of the stack is here any more
+ 7. remove bundle  data on beta: no instance of the stack is here any more
+ 8. remove bundle  data on gamma: no instance of the stack is here any more
+ 9. remove network infra_net on alpha: nobody is on it any more
+10. remove network infra_net on beta: nobody is on it any more
+11. remove network infra_net on gamma: nobody is on it any more
+
+Plan: 5 instances to remove, 3 bundles to remove, 3 networks to remove.
+"
+    );
+    stage.done(down);
+    // Its place is forgotten, its data is not.
+    stage.fleet = Stage::new("").fleet;
+    let again = stage.up("data", &yaml(DATA));
+    assert!(again.contains("data/postgres.1 on beta at infra_net 172.19.0.40: its volume data_pgdata is there"), "{again}");
+}
+
+#[test]
+fn going_down_with_volumes_names_the_data_that_is_deleted() {
+    let mut stage = data();
+    stage.up("data", &yaml(DATA));
+    let down = stage.propose_down("data", true);
+    assert!(down.plan.to_string().contains("remove volume  data_pgdata on beta: asked for: its data is deleted"));
+    stage.done(down);
+    let nothing = stage.propose_down("data", true);
+    assert!(nothing.plan.is_empty(), "{}", nothing.plan);
+    assert!(stage.up("data", &yaml(DATA)).contains("create volume  data_pgdata on beta: its data was deleted"));
+}
+
+#[test]
+fn a_service_that_is_placed_elsewhere_moves_and_its_data_is_said_to_stay() {
+    let mut stage = data();
+    stage.up("data", &yaml(DATA));
+    stage.fleet = Stage::new(&PLACED.replace("beta", "alpha")).fleet;
+    let plan = stage.up("data", &yaml(DATA));
+    assert!(
+        plan.contains("move           data/postgres.1 from beta to alpha at infra_net 172.19.0.40: landfast.toml places it"),
+        "{plan}"
+    );
+    assert!(
+        plan.contains("Warning: data/postgres.1 goes from beta to alpha: the data in its volume data_pgdata stays on beta"),
+        "{plan}"
+    );
+    // The MAC says that the address is elsewhere now.
+    let name = "data/postgres.1".parse().unwrap();
+    assert_eq!(stage.held["alpha"].instance(&name).unwrap().container.networks[0].mac, "02:1f:00:02:00:28");
+}
+
+#[test]
+fn what_does_not_run_is_started_and_a_completed_job_is_not() {
+    use landfast_core::report::{ContainerState, InstanceReport, Report};
+    let mut stage = data();
+    stage.up("data", &yaml(DATA));
+    for (host, state) in &stage.held {
+        let seen = state.instances.iter().map(|it| InstanceReport {
+            name: it.name.clone(),
+            state: if it.name.service == "app" { ContainerState::Running } else { ContainerState::Exited },
+            exit_code: i32::from(it.name.service == "postgres"),
+            digest: it.digest.clone(),
+            ..InstanceReport::default()
+        });
+        stage.reports.insert(host.clone(), Report { converged: true, instances: seen.collect(), ..Report::default() });
+    }
+    // A bundle that did not arrive whole is sent again.
+    let plan = stage.propose("data", &yaml(DATA)).plan.to_string();
+    assert!(plan.contains("start          data/postgres.1 on beta at infra_net 172.19.0.40: it ended with status 1"), "{plan}");
+    assert!(plan.ends_with("Plan: 1 instance to start.\n"), "{plan}");
+}
+
+#[test]
+fn who_takes_over_a_port_waits_until_it_is_free() {
+    let mut stage = Stage::new("[stacks.web]\nplace = { \"*\" = \"alpha\" }\n");
+    let old = "services: {old: {image: a:1, ports: [\"8080:80\"], network_mode: bridge}, keep: {image: a:1, network_mode: bridge}}\n";
+    stage.up("web", old);
+    let new = "services: {new: {image: a:1, ports: [\"8080:80\"], network_mode: bridge}}\n";
+    assert_eq!(
+        format!("\n{}", stage.up("web", new)),
+        "
+1. remove         web/old.1 on alpha: the stack has no service old any more
+2. create         web/new.1 on alpha: landfast.toml places it
+3. remove         web/keep.1 on alpha: the stack has no service keep any more
+
+Plan: 1 instance to create, 2 instances to remove.
+"
+    );
+}
+
+#[test]
+fn what_exchanges_a_port_is_warned_about() {
+    let mut stage = Stage::new("[stacks.web]\nplace = { \"*\" = \"alpha\" }\n");
+    let yaml = "services: {a: {image: i, ports: [\"1:1\"], network_mode: bridge}, b: {image: i, ports: [\"2:1\"], network_mode: bridge}}\n";
+    stage.up("web", yaml);
+    let swapped = yaml.replace("\"1:1\"", "\"3:1\"").replace("\"2:1\"", "\"1:1\"").replace("\"3:1\"", "\"2:1\"");
+    let plan = stage.up("web", &swapped);
+    assert!(plan.contains("deploy in two steps"), "{plan}");
+    assert!(plan.contains("ports changed"), "{plan}");
+}
+
+#[test]
+fn a_host_that_joins_is_told_to_the_others_without_a_step_for_any_container() {
+    let mut stage = data();
+    stage.up("data", &yaml(DATA));
+    let more = "[hosts.delta]\naddress = \"192.168.2.204\"\n";
+    stage.fleet = Stage::new(&format!("{more}{PLACED}")).fleet;
+    let plan = stage.up("data", &yaml(DATA));
+    assert_eq!(
+        plan,
+        "1. create network infra_net on delta: it spans the fleet; gateway 172.19.255.4\n\nPlan: 1 network to create.\n"
+    );
+    // The others were told along with it.
+    let neighbours = |host: &str| stage.held[host].networks[0].overlay.as_ref().unwrap().neighbours.len();
+    assert_eq!(["alpha", "beta", "gamma", "delta"].map(neighbours), [6, 6, 7, 8]);
+}
+
+#[test]
+fn the_json_of_a_step_has_the_contract_fields() {
+    let plan = data().propose("data", &yaml(DATA)).plan;
+    let json = serde_json::to_value(&plan).unwrap();
+    let step = json["steps"].as_array().unwrap().iter().find(|step| step["service"] == "postgres").unwrap();
+    assert_eq!(step["action"], "create");
+    assert_eq!(step["stack"], "data");
+    assert_eq!(step["instance"], "data/postgres.1");
+    assert_eq!(step["host"], "beta");
+    assert_eq!(step["reasons"], serde_json::json!(["landfast.toml places it"]));
+    assert_eq!(json["warnings"], serde_json::json!([]));
+    assert_eq!(serde_json::from_value::<landfast_core::plan::Plan>(json).unwrap(), plan);
+}

@@ -1,0 +1,168 @@
+//! A fleet on paper: compose files go in, plans come out, and what was planned can be taken as done.
+#![allow(clippy::unwrap_used, dead_code)]
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use landfast_core::bundle::{Content, Entry, Manifest};
+use landfast_core::compile::{self, Compiled};
+use landfast_core::compose;
+use landfast_core::deployment::Deployment;
+use landfast_core::desired::{HostState, Wish, desired};
+use landfast_core::fleet::Fleet;
+use landfast_core::plan::{Comparison, Plan, diff};
+use landfast_core::report::Report;
+
+pub const FLEET: &str = r#"
+[fleet]
+name = "home"
+[networks.infra_net]
+subnet = "172.19.0.0/16"
+auto = "172.19.128.0/17"
+gateways = "172.19.255.0/24"
+[hosts.alpha]
+address = "192.168.2.201"
+labels = { disk = "ssd" }
+[hosts.beta]
+address = "192.168.2.202"
+[hosts.gamma]
+address = "192.168.2.203"
+"#;
+
+/// A fleet network in a compose file.
+pub const NET: &str = "networks: {infra_net: {external: true, name: infra_net}}\n";
+
+pub struct Stage {
+    pub fleet: Fleet,
+    pub held: BTreeMap<String, HostState>,
+    pub before: BTreeMap<String, Deployment>,
+    pub reports: BTreeMap<String, Report>,
+    /// Path > text, of every stack's folder.
+    pub files: BTreeMap<String, String>,
+    /// Reference > fingerprint; others are their own.
+    pub images: BTreeMap<String, String>,
+    pub release: u64,
+}
+
+/// What a run would do.
+pub struct Proposal {
+    pub plan: Plan,
+    pub target: BTreeMap<String, HostState>,
+    pub after: BTreeMap<String, Deployment>,
+    pub warnings: String,
+}
+
+impl Stage {
+    pub fn new(stacks: &str) -> Self {
+        Self {
+            fleet: Fleet::parse("landfast.toml", &format!("{FLEET}{stacks}")).unwrap(),
+            held: BTreeMap::new(),
+            before: BTreeMap::new(),
+            reports: BTreeMap::new(),
+            files: BTreeMap::new(),
+            images: BTreeMap::new(),
+            release: 1,
+        }
+    }
+
+    pub fn file(mut self, path: &str, text: &str) -> Self {
+        self.files.insert(path.into(), text.into());
+        self
+    }
+
+    pub fn compile(&self, stack: &str, yaml: &str) -> Result<Compiled, String> {
+        let root = PathBuf::from("/home/anna").join(stack);
+        let input = compose::Input {
+            files: vec![(root.join("compose.yaml"), yaml.to_owned())],
+            project_name: Some(stack.to_owned()),
+            working_dir: root.clone(),
+            ..compose::Input::default()
+        };
+        let reader = |_: &Path| Ok(None);
+        let loaded = compose::load(&input, &reader).map_err(|mistakes| mistakes.to_string())?;
+        let project = loaded.project().map_err(|mistakes| mistakes.to_string())?;
+        let manifest = self.manifest();
+        let mut images: BTreeMap<String, String> =
+            compile::images(&project).into_iter().map(|it| (it.clone(), format!("fp:{it}"))).collect();
+        images.extend(self.images.clone());
+        let digest = blake3::hash(format!("{:?}", manifest.entries).as_bytes()).to_hex().to_string();
+        compile::compile(compile::Input {
+            fleet: &self.fleet,
+            stack,
+            env: None,
+            root: &root,
+            project: &project,
+            manifest: &manifest,
+            manifest_digest: &digest,
+            images: &images,
+            held: &self.held,
+            beside: &[],
+            release: self.release,
+        })
+        .map_err(|mistakes| mistakes.to_string().replace("/home/anna/", ""))
+    }
+
+    fn manifest(&self) -> Manifest {
+        let entry = |(path, text): (&String, &String)| {
+            let digest = blake3::hash(text.as_bytes()).to_hex().to_string();
+            let content = Content::File { digest, size: text.len() as u64 };
+            (path.clone(), Entry { mode: 0o644, content })
+        };
+        Manifest { entries: self.files.iter().map(entry).collect() }
+    }
+
+    pub fn propose(&self, stack: &str, yaml: &str) -> Proposal {
+        let compiled = self.compile(stack, yaml).unwrap();
+        let warnings = compiled.warnings.iter().map(|it| format!("{it}\n").replace("/home/anna/", "")).collect();
+        let deployments = [compiled.deployment];
+        let removed = BTreeSet::new();
+        let wish = Wish { deployments: &deployments, removed: &removed, remove_volumes: false };
+        self.propose_wish(wish, warnings)
+    }
+
+    pub fn propose_down(&self, stack: &str, remove_volumes: bool) -> Proposal {
+        let removed = BTreeSet::from([stack.to_owned()]);
+        self.propose_wish(Wish { deployments: &[], removed: &removed, remove_volumes }, String::new())
+    }
+
+    pub fn propose_wish(&self, wish: Wish<'_>, warnings: String) -> Proposal {
+        let target = desired(&self.fleet, wish, &self.held);
+        let after: BTreeMap<_, _> = wish.deployments.iter().map(|it| (it.stack.clone(), it.clone())).collect();
+        let plan = diff(Comparison {
+            current: &self.held,
+            target: &target,
+            before: &self.before,
+            after: &after,
+            reports: &self.reports,
+            force_recreate: false,
+        });
+        Proposal { plan, target, after, warnings }
+    }
+
+    /// Takes a proposal as carried out.
+    pub fn done(&mut self, proposal: Proposal) {
+        self.held = proposal.target;
+        self.before.extend(proposal.after);
+        self.release += 1;
+    }
+
+    /// Proposes and takes it as carried out; the plan as it prints.
+    pub fn up(&mut self, stack: &str, yaml: &str) -> String {
+        let proposal = self.propose(stack, yaml);
+        let text = proposal.plan.to_string();
+        self.done(proposal);
+        text
+    }
+}
+
+/// The one address that an instance has on a network.
+pub fn address(held: &BTreeMap<String, HostState>, instance: &str, network: &str) -> String {
+    let name = instance.parse().unwrap();
+    let found = held.values().find_map(|state| state.instance(&name)).unwrap();
+    found.container.networks.iter().find(|end| end.network == network).unwrap().address.clone()
+}
+
+/// Where an instance is.
+pub fn host_of(held: &BTreeMap<String, HostState>, instance: &str) -> String {
+    let name = instance.parse().unwrap();
+    held.iter().find(|(_, state)| state.instance(&name).is_some()).unwrap().0.clone()
+}
