@@ -90,9 +90,14 @@ impl Attempts {
         }
     }
 
-    /// Another generation, or another engine: everything may be tried again.
+    /// Another generation: everything may be tried again.
     pub fn forget(&mut self) {
         self.failures.clear();
+    }
+
+    /// What was waited for may have come: everything that was not given up may be tried at once.
+    pub fn forget_waits(&mut self) {
+        self.failures.retain(|_, failure| failure.last);
     }
 
     /// What will not be tried again.

@@ -145,7 +145,7 @@ impl<'a> Builder<'a> {
         after: impl IntoIterator<Item = usize>,
     ) -> Option<usize> {
         let (id, container) = container?;
-        let action = Action::Stop { instance: name.clone(), container: id.clone() };
+        let action = Action::Stop { instance: name.clone(), container: id.clone(), grace: container.stop_grace };
         container.state.is_up().then(|| self.step(action, after))
     }
 
@@ -160,7 +160,7 @@ impl<'a> Builder<'a> {
         if found.state == State::Removing {
             return None;
         }
-        let stop = Action::Stop { instance: name.clone(), container: id.clone() };
+        let stop = Action::Stop { instance: name.clone(), container: id.clone(), grace: found.stop_grace };
         let stopped = match self.plan.steps.iter().position(|step| step.action == stop) {
             Some(position) => Some(position),
             None if found.state.is_up() => Some(self.step(stop, after)),

@@ -102,6 +102,8 @@ pub enum Action {
         instance: InstanceName,
         /// The container.
         container: String,
+        /// The seconds it has; none for the engine's own 10.
+        grace: Option<u32>,
     },
     /// Remove a container that does not run.
     Remove {

@@ -14,7 +14,7 @@ pub(super) fn claims(plan: &mut Plan, desired: &Desired, observed: &Observed) {
         .iter()
         .enumerate()
         .filter_map(|(position, step)| match &step.action {
-            Action::Stop { instance, container } => {
+            Action::Stop { instance, container, .. } => {
                 observed.containers.get(container).map(|found| (position, instance.clone(), &found.claims))
             }
             _ => None,

@@ -1,0 +1,196 @@
+//! Describe, Watch, Assign and Logs: what the host is, and what it is to be.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::stream::{Stream, StreamExt as _};
+use landfast_agent_core::observed;
+use landfast_certs::Role;
+use tokio_stream::wrappers::WatchStream;
+use tonic::{Request, Response, Status};
+
+use super::{Context, guard};
+use crate::docker::{EngineError, LogRequest, chain};
+use crate::observe::blocking;
+use crate::ports;
+use crate::state::AssignError;
+use crate::wire::{
+    Agent, AssignRequest, AssignResponse, DescribeRequest, DescribeResponse, Engine, EngineNetwork, HostState, Image,
+    LogsRequest, LogsResponse, Report, UsedPort, WatchRequest, logs_response,
+};
+
+type ResponseStream<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+/// For the first look after a start.
+const FIRST_LOOK: Duration = Duration::from_secs(5);
+
+pub(super) struct AgentService(Context);
+
+impl AgentService {
+    pub(super) fn new(context: Context) -> Self {
+        AgentService(context)
+    }
+
+    /// The last report; just after a start, the first.
+    async fn report(&self) -> Report {
+        let mut reports = self.0.reports.clone();
+        let first = tokio::time::timeout(FIRST_LOOK, reports.wait_for(Option::is_some)).await;
+        match first {
+            Ok(Ok(report)) => report.as_deref().cloned().unwrap_or_default(),
+            Ok(Err(_)) | Err(_) => Report { engine_lost: true, ..Report::default() },
+        }
+    }
+
+    fn engine(&self) -> Engine {
+        match &*self.0.about.borrow() {
+            Ok(about) => Engine {
+                version: about.version.clone(),
+                api_version: about.api_version.clone(),
+                image_store: about.image_store.clone(),
+                os: about.os.clone(),
+                architecture: about.architecture.clone(),
+                error: String::new(),
+            },
+            Err(error) => Engine { error: error.clone(), ..Engine::default() },
+        }
+    }
+
+    /// What the engine has, asked now, all at once.
+    async fn contents(&self) -> Result<(Vec<Image>, Vec<EngineNetwork>, Vec<UsedPort>), EngineError> {
+        let (engine, fleet) = (&self.0.engine, self.0.fleet.as_str());
+        let (images, networks, containers) = tokio::join!(
+            engine.list_images(&self.0.images),
+            engine.list_networks(fleet),
+            engine.list_containers(fleet)
+        );
+        let containers = containers?;
+        let ports = blocking(move || ports::used(&containers)).await;
+        let networks = networks?.into_iter().map(|(name, network)| engine_network(name, network));
+        Ok((images?, networks.collect(), ports))
+    }
+
+    /// A tree must be whole on the disk before a host may be told to have it.
+    async fn trees_are_here(&self, state: &HostState) -> Result<(), Status> {
+        let manifests: Vec<String> = state.trees.iter().map(|tree| tree.manifest.clone()).collect();
+        let blobs = self.0.blobs.clone();
+        let missing = blocking(move || blobs.missing_manifests(&manifests)).await;
+        let missing = missing.map_err(|error| Status::invalid_argument(chain(&error)))?;
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let lacking = state.trees.iter().filter(|tree| missing.contains(&tree.manifest));
+        let stacks: Vec<&str> = lacking.map(|tree| tree.stack.as_str()).collect();
+        let problem =
+            format!("the bundle of {} is not whole on this host: push what is missing first", stacks.join(", "));
+        Err(Status::failed_precondition(problem))
+    }
+}
+
+#[tonic::async_trait]
+impl Agent for AgentService {
+    type WatchStream = ResponseStream<Report>;
+    type LogsStream = ResponseStream<LogsResponse>;
+
+    async fn describe(&self, request: Request<DescribeRequest>) -> Result<Response<DescribeResponse>, Status> {
+        let with_held = request.get_ref().with_held;
+        if with_held {
+            guard::holds(&request, Role::Deployer)?;
+        }
+        let (report, contents) = tokio::join!(self.report(), self.contents());
+        let mut engine = self.engine();
+        let (images, networks, ports) = contents.unwrap_or_else(|error| {
+            engine.error = chain(&error);
+            Default::default()
+        });
+        let held = self.0.holder.current();
+        let stamp = held.as_ref().map(|held| &held.stamp);
+        Ok(Response::new(DescribeResponse {
+            fleet: self.0.fleet.clone(),
+            host: self.0.host.clone(),
+            agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+            engine: Some(engine),
+            epoch: stamp.map_or(0, |stamp| stamp.epoch),
+            generation: stamp.map_or(0, |stamp| stamp.generation),
+            held: held.as_ref().filter(|_| with_held).map(|held| held.state.clone()),
+            report: Some(report),
+            images,
+            networks,
+            ports,
+            disk_free: disk_free(&self.0.state_dir),
+        }))
+    }
+
+    async fn watch(&self, _: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        let reports = WatchStream::new(self.0.reports.clone());
+        let reports =
+            reports.filter_map(|report| std::future::ready(report.map(|report: Arc<Report>| Ok((*report).clone()))));
+        Ok(Response::new(reports.take_until(self.0.stop.clone().cancelled_owned()).boxed()))
+    }
+
+    async fn assign(&self, request: Request<AssignRequest>) -> Result<Response<AssignResponse>, Status> {
+        let state = request.into_inner().state.ok_or_else(|| Status::invalid_argument("no host state"))?;
+        self.trees_are_here(&state).await?;
+        let (epoch, generation) = (state.epoch, state.generation);
+        let holder = self.0.holder.clone();
+        let verdict = blocking(move || holder.assign(state)).await.map_err(|error| refusal(&error))?;
+        tracing::info!(epoch, generation, verdict = ?verdict, "state assigned");
+        Ok(Response::new(AssignResponse {}))
+    }
+
+    async fn logs(&self, request: Request<LogsRequest>) -> Result<Response<Self::LogsStream>, Status> {
+        let wanted = request.into_inner();
+        let report = self.report().await;
+        let found = report.instances.into_iter().find(|instance| {
+            instance.stack == wanted.stack && instance.service == wanted.service && instance.index == wanted.index
+        });
+        let name = format!("{}/{}.{}", wanted.stack, wanted.service, wanted.index);
+        let container = found.map(|instance| instance.container_id).filter(|id| !id.is_empty());
+        let container = container.ok_or_else(|| Status::not_found(format!("{name} has no container on this host")))?;
+        let request = LogRequest { follow: wanted.follow, tail: wanted.tail, since: wanted.since };
+        let lines = self.0.engine.logs(&container, &request).map_err(|error| engine_status(&error))?;
+        let lines = lines.map(|line| match line {
+            Ok(line) => {
+                let stream = if line.stderr { logs_response::Stream::Stderr } else { logs_response::Stream::Stdout };
+                Ok(LogsResponse { stream: stream.into(), time: line.time, data: line.data })
+            }
+            Err(error) => Err(engine_status(&error)),
+        });
+        Ok(Response::new(lines.take_until(self.0.stop.clone().cancelled_owned()).boxed()))
+    }
+}
+
+fn engine_network(name: String, network: observed::Network) -> EngineNetwork {
+    EngineNetwork {
+        name,
+        driver: network.driver,
+        subnets: network.subnets,
+        gateways: network.gateways,
+        internal: network.internal,
+        options: network.options,
+        managed: network.ours,
+    }
+}
+
+fn refusal(error: &AssignError) -> Status {
+    let message = chain(error);
+    match error {
+        AssignError::Invalid(_) => Status::invalid_argument(message),
+        AssignError::Refused(_) => Status::failed_precondition(message),
+        AssignError::State(_) => Status::internal(message),
+    }
+}
+
+pub(super) fn engine_status(error: &EngineError) -> Status {
+    let message = chain(error);
+    match error {
+        EngineError::Refused { status: 404, .. } => Status::not_found(message),
+        EngineError::Away { .. } | EngineError::Slow(_) => Status::unavailable(message),
+        _ => Status::internal(message),
+    }
+}
+
+/// Bytes; 0 when the file system does not say.
+fn disk_free(folder: &std::path::Path) -> u64 {
+    rustix::fs::statvfs(folder).map_or(0, |found| found.f_bavail * found.f_frsize)
+}

@@ -1,0 +1,220 @@
+//! Missing, Push, Pull and Fetch: contents and images, on their way in and out.
+
+use std::io;
+use std::pin::Pin;
+
+use bytes::{Bytes, BytesMut};
+use futures::stream::{Stream, StreamExt as _};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::io::ReaderStream;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::Context;
+use super::agent::engine_status;
+use crate::blobs::{BlobError, Incoming};
+use crate::docker::chain;
+use crate::observe::blocking;
+use crate::wire::{
+    Blobs, FetchRequest, FetchResponse, ImageItem, MissingRequest, MissingResponse, PullRequest, PullResponse,
+    PushRequest, PushResponse, item, pull_request, push_request,
+};
+
+/// Of what is sent.
+const PART: usize = 512 << 10;
+
+pub(super) struct BlobsService(Context);
+
+/// The item whose bytes are arriving.
+enum Receiving {
+    Nothing,
+    Blob(Box<Incoming>),
+    Image(Loading),
+    /// It is here already: its bytes are let go by.
+    Known,
+}
+
+/// An archive on its way into the engine.
+struct Loading {
+    item: ImageItem,
+    archive: mpsc::Sender<io::Result<Bytes>>,
+    load: JoinHandle<Result<(), Status>>,
+}
+
+impl BlobsService {
+    pub(super) fn new(context: Context) -> Self {
+        BlobsService(context)
+    }
+
+    async fn begin(&self, kind: item::Kind) -> Result<Receiving, Status> {
+        match kind {
+            item::Kind::Blob(blob) => {
+                let store = self.0.blobs.clone();
+                let incoming = blocking(move || store.receive(&blob.digest, blob.size)).await;
+                Ok(Receiving::Blob(Box::new(incoming.map_err(|error| blob_status(&error))?)))
+            }
+            item::Kind::Image(image) => self.begin_image(image).await,
+        }
+    }
+
+    async fn begin_image(&self, item: ImageItem) -> Result<Receiving, Status> {
+        if self.settle(&item).await? {
+            return Ok(Receiving::Known);
+        }
+        let (archive, parts) = mpsc::channel(8);
+        let engine = self.0.engine.clone();
+        let load = tokio::spawn(async move {
+            engine.load_image(ReceiverStream::new(parts)).await.map_err(|error| engine_status(&error))
+        });
+        Ok(Receiving::Image(Loading { item, archive, load }))
+    }
+
+    /// Whether the image is here; if it is, it has its reference afterwards.
+    async fn settle(&self, item: &ImageItem) -> Result<bool, Status> {
+        let status = |error| engine_status(&error);
+        if self.0.engine.fingerprint(&item.reference).await.map_err(status)?.as_ref() == Some(&item.fingerprint) {
+            return Ok(true);
+        }
+        let images = self.0.engine.list_images(&self.0.images).await.map_err(status)?;
+        let Some(image) = images.into_iter().find(|image| image.fingerprint == item.fingerprint) else {
+            return Ok(false);
+        };
+        if !item.reference.contains('@') {
+            self.0.engine.tag_image(&image.id, &item.reference).await.map_err(status)?;
+        }
+        Ok(true)
+    }
+
+    /// Completes the item that was arriving; whether it was not here before.
+    async fn end(&self, receiving: Receiving) -> Result<bool, Status> {
+        match receiving {
+            Receiving::Nothing | Receiving::Known => Ok(false),
+            Receiving::Blob(incoming) => blocking(move || incoming.finish()).await.map_err(|error| blob_status(&error)),
+            Receiving::Image(loading) => {
+                drop(loading.archive);
+                loading.load.await.map_err(|_| Status::internal("the image's loading broke off"))??;
+                if self.settle(&loading.item).await? {
+                    return Ok(true);
+                }
+                let ImageItem { reference, fingerprint } = loading.item;
+                Err(Status::data_loss(format!(
+                    "the archive brought is not image {reference} as planned ({fingerprint})"
+                )))
+            }
+        }
+    }
+
+    async fn image(&self, reference: &str) -> Result<Response<PullStream>, Status> {
+        let status = |error| engine_status(&error);
+        if self.0.engine.fingerprint(reference).await.map_err(status)?.is_none() {
+            return Err(Status::not_found(format!("image {reference} is not here")));
+        }
+        let archive = self.0.engine.export_image(reference).map_err(status)?;
+        // The engine gives small parts; those that are there together go together.
+        let parts = archive.ready_chunks(16).map(|parts| {
+            let mut data = BytesMut::new();
+            for part in parts {
+                data.extend_from_slice(&part.map_err(|error| engine_status(&error))?);
+            }
+            Ok(PullResponse { data: data.freeze() })
+        });
+        Ok(Response::new(parts.boxed()))
+    }
+}
+
+type PullStream = Pin<Box<dyn Stream<Item = Result<PullResponse, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl Blobs for BlobsService {
+    type PullStream = PullStream;
+
+    async fn missing(&self, request: Request<MissingRequest>) -> Result<Response<MissingResponse>, Status> {
+        let MissingRequest { digests, manifests } = request.into_inner();
+        let store = self.0.blobs.clone();
+        let missing = blocking(move || {
+            let digests = store.missing_blobs(&digests)?;
+            Ok(MissingResponse { digests, manifests: store.missing_manifests(&manifests)? })
+        });
+        missing.await.map(Response::new).map_err(|error| blob_status(&error))
+    }
+
+    async fn push(&self, request: Request<Streaming<PushRequest>>) -> Result<Response<PushResponse>, Status> {
+        let mut parts = request.into_inner();
+        let mut receiving = Receiving::Nothing;
+        let mut stored = 0;
+        while let Some(part) = parts.message().await? {
+            match part.part {
+                Some(push_request::Part::Item(item)) => {
+                    let kind = item.kind.ok_or_else(|| Status::invalid_argument("an item of no kind"))?;
+                    let whole = std::mem::replace(&mut receiving, Receiving::Nothing);
+                    stored += u64::from(self.end(whole).await?);
+                    receiving = self.begin(kind).await?;
+                }
+                Some(push_request::Part::Data(data)) => receiving = take(receiving, data).await?,
+                None => return Err(Status::invalid_argument("a part that is neither item nor data")),
+            }
+        }
+        stored += u64::from(self.end(receiving).await?);
+        Ok(Response::new(PushResponse { stored }))
+    }
+
+    async fn pull(&self, request: Request<PullRequest>) -> Result<Response<PullStream>, Status> {
+        match request.into_inner().what {
+            Some(pull_request::What::Digest(digest)) => {
+                let store = self.0.blobs.clone();
+                let file = blocking(move || store.file(&digest)).await.map_err(|error| blob_status(&error))?;
+                let parts = ReaderStream::with_capacity(tokio::fs::File::from_std(file), PART);
+                let parts = parts.map(|part| match part {
+                    Ok(data) => Ok(PullResponse { data }),
+                    Err(error) => Err(Status::internal(error.to_string())),
+                });
+                Ok(Response::new(parts.boxed()))
+            }
+            Some(pull_request::What::Image(reference)) => self.image(&reference).await,
+            None => Err(Status::invalid_argument("neither a digest nor an image")),
+        }
+    }
+
+    async fn fetch(&self, request: Request<FetchRequest>) -> Result<Response<FetchResponse>, Status> {
+        let reference = request.into_inner().reference;
+        let unavailable = |error| Status::unavailable(chain(&error));
+        self.0.engine.pull_image(&reference).await.map_err(unavailable)?;
+        let fingerprint = self.0.engine.fingerprint(&reference).await.map_err(unavailable)?;
+        let fingerprint =
+            fingerprint.ok_or_else(|| Status::unavailable(format!("{reference} was pulled and is not here")))?;
+        Ok(Response::new(FetchResponse { fingerprint }))
+    }
+}
+
+async fn take(receiving: Receiving, data: Bytes) -> Result<Receiving, Status> {
+    match receiving {
+        Receiving::Nothing => Err(Status::invalid_argument("data before any item")),
+        Receiving::Known => Ok(Receiving::Known),
+        Receiving::Blob(mut incoming) => {
+            let taken = blocking(move || incoming.write(&data).map(|()| incoming)).await;
+            taken.map(Receiving::Blob).map_err(|error| blob_status(&error))
+        }
+        Receiving::Image(loading) => {
+            if loading.archive.send(Ok(data)).await.is_err() {
+                // The engine has ended it, and says why.
+                loading.load.await.map_err(|_| Status::internal("the image's loading broke off"))??;
+                return Ok(Receiving::Known);
+            }
+            Ok(Receiving::Image(loading))
+        }
+    }
+}
+
+fn blob_status(error: &BlobError) -> Status {
+    let message = chain(error);
+    match error {
+        BlobError::Name(_) | BlobError::TooLarge { .. } | BlobError::Manifest { .. } => {
+            Status::invalid_argument(message)
+        }
+        BlobError::Absent(_) => Status::not_found(message),
+        BlobError::Damaged(_) | BlobError::Mismatch(_) | BlobError::Size { .. } => Status::data_loss(message),
+        BlobError::NoRoom { .. } => Status::resource_exhausted(message),
+        BlobError::Io { .. } => Status::internal(message),
+    }
+}

@@ -1,0 +1,150 @@
+//! Takes connections: a certificate of this fleet within a few seconds, or the connection is closed and the log says
+//! why. What comes out of here has an identity.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use landfast_certs::Identity;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::server::TlsStream;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::server::Connected;
+
+/// Connections at a time, of which each costs a file and some memory.
+const CONNECTIONS: usize = 256;
+const HANDSHAKE: Duration = Duration::from_secs(5);
+
+/// Who is at the other end of a connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Peer(pub(crate) Identity);
+
+/// A connection with an identity.
+pub(crate) struct Connection {
+    stream: TlsStream<TcpStream>,
+    peer: Peer,
+    _permit: OwnedSemaphorePermit,
+}
+
+/// Why a connection was closed.
+#[derive(Debug, thiserror::Error)]
+enum Unwelcome {
+    #[error("no handshake within {} s", HANDSHAKE.as_secs())]
+    Slow,
+    #[error("handshake failed")]
+    Handshake(#[source] io::Error),
+    #[error("no certificate")]
+    Anonymous,
+    #[error(transparent)]
+    Identity(#[from] landfast_certs::Error),
+    #[error("{0} is of another fleet")]
+    OtherFleet(Identity),
+}
+
+/// Accepts until told to stop.
+pub(crate) fn accept(
+    listener: TcpListener,
+    config: Arc<ServerConfig>,
+    fleet: String,
+    stop: CancellationToken,
+) -> mpsc::Receiver<io::Result<Connection>> {
+    let (sender, receiver) = mpsc::channel(16);
+    let acceptor = TlsAcceptor::from(config);
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    tokio::spawn(async move {
+        loop {
+            let Ok(permit) = places.clone().acquire_owned().await else { return };
+            // Cancel safe: a connection not yet accepted stays in the kernel's queue.
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = stop.cancelled() => return,
+            };
+            let (socket, address) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // No file descriptors, for one: they come back, and the loop must live to see it.
+                    tracing::warn!(error = %error, "connection not accepted");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+            };
+            let (acceptor, fleet, sender) = (acceptor.clone(), fleet.clone(), sender.clone());
+            tokio::spawn(async move {
+                match welcome(socket, &acceptor, &fleet).await {
+                    Ok((stream, peer)) => {
+                        let connection = Connection { stream, peer, _permit: permit };
+                        // Nobody takes it once the server has ended.
+                        drop(sender.send(Ok(connection)).await);
+                    }
+                    Err(reason) => {
+                        let reason = crate::docker::chain(&reason);
+                        tracing::warn!(peer = %address, reason, "connection closed");
+                    }
+                }
+            });
+        }
+    });
+    receiver
+}
+
+async fn welcome(
+    socket: TcpStream,
+    acceptor: &TlsAcceptor,
+    fleet: &str,
+) -> Result<(TlsStream<TcpStream>, Peer), Unwelcome> {
+    socket.set_nodelay(true).map_err(Unwelcome::Handshake)?;
+    let stream = tokio::time::timeout(HANDSHAKE, acceptor.accept(socket)).await;
+    let stream = stream.map_err(|_| Unwelcome::Slow)?.map_err(Unwelcome::Handshake)?;
+    let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
+    let identity = Identity::of_certificate(certificates.first().ok_or(Unwelcome::Anonymous)?)?;
+    if identity.fleet() != fleet {
+        return Err(Unwelcome::OtherFleet(identity));
+    }
+    Ok((stream, Peer(identity)))
+}
+
+impl Connected for Connection {
+    type ConnectInfo = Peer;
+
+    fn connect_info(&self) -> Peer {
+        self.peer.clone()
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}

@@ -1,0 +1,103 @@
+//! What the agent serves, and to whom: nobody without a certificate of the fleet, and nobody more than his role allows.
+
+mod agent;
+mod blobs;
+mod guard;
+mod listen;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use landfast_certs::Credentials;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Server;
+
+use crate::blobs::BlobStore;
+use crate::docker::{About, Engine, ImageCache};
+use crate::state::Holder;
+use crate::wire::{AgentServer, BlobsServer, Report};
+use guard::Guard;
+
+/// Messages are a host's whole state at most; contents come in parts.
+const MESSAGE_MAX: usize = 16 << 20;
+/// For callers to take what is under way when the agent is to end.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// Why nothing can be served.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ServeError {
+    #[error("cannot listen on {address}: is another agent running, or the address not this host's?")]
+    Listen {
+        address: SocketAddr,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error(transparent)]
+    Identity(#[from] landfast_certs::Error),
+    #[error("serving ended")]
+    Serve(#[from] tonic::transport::Error),
+}
+
+/// What the services answer from.
+#[derive(Clone)]
+pub(crate) struct Context {
+    pub(crate) fleet: String,
+    pub(crate) host: String,
+    pub(crate) state_dir: PathBuf,
+    pub(crate) engine: Engine,
+    pub(crate) images: Arc<ImageCache>,
+    pub(crate) holder: Arc<Holder>,
+    pub(crate) blobs: BlobStore,
+    pub(crate) about: watch::Receiver<Result<About, String>>,
+    pub(crate) reports: watch::Receiver<Option<Arc<Report>>>,
+    /// Ends streams that would go on for ever.
+    pub(crate) stop: CancellationToken,
+}
+
+/// Binds the address, before anything else says that the agent is there.
+pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })
+}
+
+/// Serves until told to stop.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    credentials: &Credentials,
+    context: Context,
+) -> Result<(), ServeError> {
+    let config = landfast_certs::server_config(credentials)?;
+    let incoming = listen::accept(listener, config, context.fleet.clone(), context.stop.clone());
+    let stop = context.stop.clone();
+    let agent = AgentServer::new(agent::AgentService::new(context.clone()))
+        .max_decoding_message_size(MESSAGE_MAX)
+        .max_encoding_message_size(MESSAGE_MAX);
+    let blobs = BlobsServer::new(blobs::BlobsService::new(context))
+        .max_decoding_message_size(MESSAGE_MAX)
+        .max_encoding_message_size(MESSAGE_MAX);
+    let served = Server::builder()
+        .http2_adaptive_window(Some(true))
+        .tcp_nodelay(true)
+        .max_concurrent_streams(128)
+        .http2_max_header_list_size(16 << 10)
+        .http2_keepalive_interval(Some(Duration::from_secs(20)))
+        .http2_keepalive_timeout(Some(Duration::from_secs(10)))
+        .layer(Guard)
+        .add_service(agent)
+        .add_service(blobs)
+        .serve_with_incoming_shutdown(ReceiverStream::new(incoming), stop.clone().cancelled_owned());
+    let mut served = std::pin::pin!(served);
+    // Cancel safe: the server is polled by reference, and lost only when the agent ends.
+    tokio::select! {
+        ended = &mut served => return Ok(ended?),
+        () = stop.cancelled() => {}
+    }
+    match tokio::time::timeout(FAREWELL, served).await {
+        Ok(ended) => Ok(ended?),
+        Err(_) => Ok(()),
+    }
+}

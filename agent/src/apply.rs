@@ -1,0 +1,168 @@
+//! Carries out single steps of a plan. It decides nothing: what to do stands in the step, what it is made of in the host
+//! state held.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use landfast_agent_core::attempts::Severity;
+use landfast_agent_core::desired::InstanceName;
+use landfast_agent_core::plan::Action;
+
+use crate::docker::{Engine, EngineError, Place};
+use crate::observe::blocking;
+use crate::overlay::{Overlay, OverlayError};
+use crate::ports;
+use crate::tree::{TreeError, Trees};
+use crate::wire::{Held, Instance, mount};
+
+/// What a step leaves to be remembered.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Done {
+    /// The container made.
+    pub(crate) container: Option<String>,
+    /// Files that were kept as they are on the host; absent when the step was not about files.
+    pub(crate) kept: Option<Vec<String>>,
+}
+
+/// Why a step did not go through.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StepError {
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The engine's message, and who is in the way.
+    #[error("{message}: {}", .owners.join(", "))]
+    Taken { message: String, owners: Vec<String> },
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+    #[error(transparent)]
+    Overlay(#[from] OverlayError),
+    #[error("{0} is no longer part of the host state")]
+    Unheld(String),
+}
+
+impl StepError {
+    pub(crate) fn severity(&self) -> Severity {
+        match self {
+            StepError::Engine(error) => error.severity(),
+            StepError::Taken { .. } => Severity::Final,
+            StepError::Tree(_) | StepError::Overlay(_) | StepError::Unheld(_) => Severity::Counted,
+        }
+    }
+}
+
+/// All that steps are carried out with.
+pub(crate) struct Hands {
+    pub(crate) fleet: String,
+    pub(crate) engine: Engine,
+    pub(crate) trees: Arc<Trees>,
+    pub(crate) overlay: Arc<Overlay>,
+}
+
+impl Hands {
+    pub(crate) async fn apply(&self, action: &Action, held: &Held) -> Result<Done, StepError> {
+        let mut done = Done::default();
+        match action {
+            Action::CreateNetwork { network } => {
+                let wanted = held.network(network).ok_or_else(|| unheld(action))?;
+                self.engine.create_network(wanted, &self.fleet).await?;
+            }
+            Action::RemoveNetwork { network } => {
+                self.engine.remove_network(network).await?;
+                self.overlay.retain(&bridges(held)).await?;
+            }
+            Action::Program { network, steps } => {
+                let wanted = held.desired.networks.get(network).and_then(|network| network.overlay.as_ref());
+                let bridge = &wanted.ok_or_else(|| unheld(action))?.bridge;
+                for step in steps {
+                    self.overlay.apply(bridge, step).await?;
+                }
+            }
+            Action::CreateVolume { volume } => {
+                let wanted = held.volume(volume).ok_or_else(|| unheld(action))?;
+                self.engine.create_volume(wanted, &self.fleet).await?;
+            }
+            Action::RemoveVolume { volume } => self.engine.remove_volume(volume).await?,
+            Action::SyncTree { stack, manifest } => {
+                let (trees, stack, manifest) = (self.trees.clone(), stack.clone(), manifest.clone());
+                done.kept = Some(blocking(move || trees.apply(&stack, &manifest)).await?.kept);
+            }
+            Action::RemoveTree { stack } => {
+                let (trees, stack) = (self.trees.clone(), stack.clone());
+                blocking(move || trees.remove(&stack)).await?;
+                done.kept = Some(Vec::new());
+            }
+            Action::Create { instance, name, image } => {
+                let wanted = held.instance(instance).ok_or_else(|| unheld(action))?;
+                let place = self.place(wanted, held, name, image).await?;
+                done.container = Some(self.engine.create_container(wanted, &place).await?);
+            }
+            Action::Start { instance, container } => match self.engine.start_container(container).await {
+                Ok(()) => {}
+                Err(error) => return Err(self.explained(error, instance, held).await),
+            },
+            Action::Stop { container, grace, .. } => self.engine.stop_container(container, *grace).await?,
+            Action::Remove { container, .. } => self.engine.remove_container(container).await?,
+            Action::Rename { container, name, .. } => self.engine.rename_container(container, name).await?,
+        }
+        Ok(done)
+    }
+
+    /// Where a container is made: its mounts' sources, and whom it asks for names.
+    async fn place(&self, instance: &Instance, held: &Held, name: &str, image: &str) -> Result<Place, StepError> {
+        let (trees, wanted) = (self.trees.clone(), instance.clone());
+        let sources = blocking(move || sources(&trees, &wanted)).await?;
+        let container = instance.container.iter();
+        let attached = container.flat_map(|container| &container.networks).filter_map(|it| held.network(&it.network));
+        let dns = attached.filter(|network| network.overlay.is_some()).map(|network| network.gateway.clone());
+        Ok(Place {
+            fleet: self.fleet.clone(),
+            name: name.to_owned(),
+            image: image.to_owned(),
+            sources,
+            dns: dns.filter(|gateway| !gateway.is_empty()).next(),
+        })
+    }
+
+    /// Adds who holds the port or address that a start was refused for.
+    async fn explained(&self, error: EngineError, instance: &InstanceName, held: &Held) -> StepError {
+        let EngineError::Refused { message, .. } = &error else { return error.into() };
+        let text = message.to_lowercase();
+        let claims = held.desired.instances.get(instance).map(|instance| instance.claims.clone());
+        let (true, Some(claims)) = (text.contains("already"), claims) else { return error.into() };
+        let Ok(containers) = self.engine.list_containers(&self.fleet).await else { return error.into() };
+        let owners = blocking(move || ports::owners(&claims, &ports::used(&containers), &containers)).await;
+        if owners.is_empty() {
+            return error.into();
+        }
+        StepError::Taken { message: message.clone(), owners }
+    }
+}
+
+/// The bridges that overlays belong on.
+fn bridges(held: &Held) -> BTreeSet<String> {
+    let overlays = held.desired.networks.values().filter_map(|network| network.overlay.as_ref());
+    overlays.map(|overlay| overlay.bridge.clone()).collect()
+}
+
+fn unheld(action: &Action) -> StepError {
+    StepError::Unheld(action.resource().to_string())
+}
+
+/// On the host, of each mount that has one. Makes those folders that are to be made.
+fn sources(trees: &Trees, instance: &Instance) -> Result<Vec<Option<PathBuf>>, StepError> {
+    let mounts = instance.container.iter().flat_map(|container| &container.mounts);
+    let sources = mounts.map(|wanted| match &wanted.source {
+        Some(mount::Source::Tree(path)) => Ok(Some(trees.source(&instance.stack, path, wanted.create)?)),
+        Some(mount::Source::Host(path)) => {
+            let path = PathBuf::from(path);
+            if wanted.create {
+                let made = std::fs::create_dir_all(&path);
+                made.map_err(|source| EngineError::Folder { path: path.clone(), source })?;
+            }
+            Ok(Some(path))
+        }
+        Some(mount::Source::Volume(_)) | None => Ok(None),
+    });
+    sources.collect()
+}

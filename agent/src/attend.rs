@@ -1,0 +1,51 @@
+//! Attends to the engine: meets it, passes its events on, and meets it again when it has gone.
+
+use std::time::Duration;
+
+use futures::stream::StreamExt as _;
+use tokio::sync::{mpsc, watch};
+
+use crate::docker::{About, Engine, EngineError, chain};
+use crate::reconcile::Notice;
+
+/// Between attempts to meet an engine that is away.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// Goes on until nobody listens to the notices.
+pub(crate) async fn attend(
+    engine: Engine,
+    fleet: String,
+    about: watch::Sender<Result<About, String>>,
+    notices: mpsc::Sender<Notice>,
+) {
+    loop {
+        let gone = match visit(&engine, &fleet, &about, &notices).await {
+            Ok(()) => "its events ended".to_owned(),
+            Err(error) => chain(&error),
+        };
+        drop(about.send_replace(Err(gone.clone())));
+        if notices.send(Notice::Down(gone)).await.is_err() {
+            return;
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+/// From the meeting to the parting.
+async fn visit(
+    engine: &Engine,
+    fleet: &str,
+    about: &watch::Sender<Result<About, String>>,
+    notices: &mpsc::Sender<Notice>,
+) -> Result<(), EngineError> {
+    // Events are asked for from before the meeting on: the first look, which follows it, misses nothing.
+    let since = jiff::Timestamp::now();
+    let met = engine.meet().await?;
+    let mut events = std::pin::pin!(engine.events(fleet, since)?);
+    drop(about.send_replace(Ok(met.clone())));
+    let mut open = notices.send(Notice::Up(met)).await.is_ok();
+    while let (true, Some(event)) = (open, events.next().await) {
+        open = notices.send(Notice::Event(event?)).await.is_ok();
+    }
+    Ok(())
+}

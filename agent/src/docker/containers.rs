@@ -1,0 +1,306 @@
+//! Containers: what there are, what they do, and the five things done to one.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+use bollard::models::{
+    ContainerInspectResponse, ContainerState, ContainerStateStatusEnum, ContainerSummary, ContainerSummaryStateEnum,
+    Health, HealthStatusEnum, RestartPolicyNameEnum,
+};
+use bollard::query_parameters::{ListContainersOptions, RemoveContainerOptions, RenameContainerOptions};
+use landfast_agent_core::desired::{Claim, InstanceName, Restart};
+use landfast_agent_core::observed::{self, Container, Foreign, Port, State};
+
+use super::{Engine, EngineError, LONG, SHORT};
+
+/// The labels that make a container ours and say whose it is.
+pub(crate) struct Labels;
+
+impl Labels {
+    pub(crate) const FLEET: &str = "landfast.fleet";
+    pub(crate) const STACK: &str = "landfast.stack";
+    pub(crate) const SERVICE: &str = "landfast.service";
+    pub(crate) const INDEX: &str = "landfast.index";
+    pub(crate) const DIGEST: &str = "landfast.digest";
+    pub(crate) const RELEASE: &str = "landfast.release";
+
+    /// The instance that these labels of `fleet` name; none when they are not this fleet's or not whole.
+    pub(crate) fn instance(labels: &HashMap<String, String>, fleet: &str) -> Option<InstanceName> {
+        let index = labels.get(Self::INDEX)?.parse().ok()?;
+        let (stack, service) = (labels.get(Self::STACK)?.clone(), labels.get(Self::SERVICE)?.clone());
+        (labels.get(Self::FLEET)? == fleet).then_some(InstanceName { stack, service, index })
+    }
+}
+
+/// What listing tells of a container: enough to know whether to look closer.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Listed {
+    /// None for somebody else's.
+    pub(crate) instance: Option<InstanceName>,
+    pub(crate) state: State,
+    pub(crate) foreign: Foreign,
+    /// Published ports.
+    pub(crate) ports: Vec<Port>,
+    /// Addresses it holds, by network.
+    pub(crate) addresses: BTreeMap<String, String>,
+}
+
+impl Engine {
+    /// All containers, running or not, ours or not, by id.
+    pub(crate) async fn list_containers(&self, fleet: &str) -> Result<BTreeMap<String, Listed>, EngineError> {
+        let options = ListContainersOptions { all: true, ..ListContainersOptions::default() };
+        let found = self.within(SHORT, self.client()?.list_containers(Some(options))).await?;
+        Ok(found.into_iter().filter_map(|summary| Some((summary.id.clone()?, listed(summary, fleet)))).collect())
+    }
+
+    /// One container of ours; or, when it is not ours, what is known of it.
+    pub(crate) async fn inspect_container(
+        &self,
+        id: &str,
+        fleet: &str,
+    ) -> Result<Option<Result<Container, Foreign>>, EngineError> {
+        match self.within(SHORT, self.client()?.inspect_container(id, None)).await {
+            Ok(found) => Ok(Some(container(found, fleet))),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(crate) async fn start_container(&self, container: &str) -> Result<(), EngineError> {
+        self.within(LONG, self.client()?.start_container(container, None)).await
+    }
+
+    /// Stops it with its own grace period, which the engine knows too.
+    pub(crate) async fn stop_container(&self, container: &str, grace: Option<u32>) -> Result<(), EngineError> {
+        let limit = Duration::from_secs(u64::from(grace.unwrap_or(10)) + 30);
+        gone_is_done(self.within(limit, self.client()?.stop_container(container, None)).await)
+    }
+
+    /// Removes it with its anonymous volumes. By force, because one that is dead or restarting is not removed without.
+    pub(crate) async fn remove_container(&self, container: &str) -> Result<(), EngineError> {
+        let options = RemoveContainerOptions { force: true, v: true, link: false };
+        gone_is_done(self.within(LONG, self.client()?.remove_container(container, Some(options))).await)
+    }
+
+    pub(crate) async fn rename_container(&self, container: &str, name: &str) -> Result<(), EngineError> {
+        let options = RenameContainerOptions { name: name.to_owned() };
+        self.within(SHORT, self.client()?.rename_container(container, options)).await
+    }
+}
+
+fn gone_is_done(answer: Result<(), EngineError>) -> Result<(), EngineError> {
+    match answer {
+        Err(error) if error.is_not_found() => Ok(()),
+        answer => answer,
+    }
+}
+
+fn listed(summary: ContainerSummary, fleet: &str) -> Listed {
+    let labels = summary.labels.unwrap_or_default();
+    let networks = summary.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
+    let name = summary.names.unwrap_or_default().first().map(|name| name.trim_start_matches('/').to_owned());
+    let ports = summary.ports.unwrap_or_default().into_iter().filter_map(|port| {
+        Some(Port {
+            address: port.ip.unwrap_or_default(),
+            published: port.public_port?,
+            target: port.private_port,
+            protocol: port.typ.map(|protocol| protocol.to_string()).unwrap_or_default(),
+        })
+    });
+    Listed {
+        instance: Labels::instance(&labels, fleet),
+        state: summary.state.map_or(State::Created, listed_state),
+        foreign: Foreign { name: name.unwrap_or_default(), networks: networks.keys().cloned().collect() },
+        ports: ports.collect(),
+        addresses: networks
+            .into_iter()
+            .map(|(name, endpoint)| (name, endpoint.ip_address.unwrap_or_default()))
+            .collect(),
+    }
+}
+
+fn listed_state(state: ContainerSummaryStateEnum) -> State {
+    match state {
+        ContainerSummaryStateEnum::RUNNING | ContainerSummaryStateEnum::STOPPING => State::Running,
+        ContainerSummaryStateEnum::PAUSED => State::Paused,
+        ContainerSummaryStateEnum::RESTARTING => State::Restarting,
+        ContainerSummaryStateEnum::EXITED => State::Exited,
+        ContainerSummaryStateEnum::REMOVING => State::Removing,
+        ContainerSummaryStateEnum::DEAD => State::Dead,
+        ContainerSummaryStateEnum::CREATED | ContainerSummaryStateEnum::EMPTY => State::Created,
+    }
+}
+
+fn container(found: ContainerInspectResponse, fleet: &str) -> Result<Container, Foreign> {
+    let name = found.name.as_deref().unwrap_or_default().trim_start_matches('/').to_owned();
+    let config = found.config.unwrap_or_default();
+    let labels = config.labels.unwrap_or_default();
+    let settings = found.network_settings.unwrap_or_default();
+    let networks = settings.networks.unwrap_or_default();
+    let Some(instance) = Labels::instance(&labels, fleet) else {
+        return Err(Foreign { name, networks: networks.keys().cloned().collect() });
+    };
+    let state = found.state.unwrap_or_default();
+    let host = found.host_config.unwrap_or_default();
+    let fixed = networks.iter().filter_map(|(network, endpoint)| {
+        let address = endpoint.ipam_config.as_ref()?.ipv4_address.clone().filter(|address| !address.is_empty())?;
+        Some(Claim::Address { network: network.clone(), address })
+    });
+    let bound = host.port_bindings.unwrap_or_default();
+    let volumes = found.mounts.unwrap_or_default().into_iter();
+    let label = |key: &str| labels.get(key).cloned().unwrap_or_default();
+    Ok(Container {
+        name,
+        instance,
+        digest: label(Labels::DIGEST),
+        release: label(Labels::RELEASE).parse().unwrap_or(0),
+        state: state.status.map_or(State::Created, status),
+        health: health(state.health.as_ref()),
+        exit_code: state.exit_code.and_then(|code| i32::try_from(code).ok()).unwrap_or(0),
+        restart: restart(host.restart_policy.and_then(|policy| policy.name)),
+        created_at: found.created.as_deref().map_or(0, nanoseconds),
+        started_at: state.started_at.as_deref().map_or(0, nanoseconds),
+        finished_at: state.finished_at.as_deref().map_or(0, nanoseconds),
+        stop_grace: config.stop_timeout.and_then(|seconds| u32::try_from(seconds).ok()),
+        volumes: volumes
+            .filter(|mount| mount.typ.as_deref() == Some("volume"))
+            .filter_map(|mount| mount.name)
+            .collect(),
+        claims: fixed.chain(bound.iter().flat_map(|(target, bindings)| claims(target, bindings.as_deref()))).collect(),
+        ports: settings
+            .ports
+            .unwrap_or_default()
+            .iter()
+            .flat_map(|(target, bound)| ports(target, bound.as_deref()))
+            .collect(),
+        image: config.image.unwrap_or_default(),
+        restarts: found.restart_count.and_then(|count| u32::try_from(count).ok()).unwrap_or(0),
+        health_output: health_output(&state),
+        addresses: networks
+            .into_iter()
+            .map(|(name, endpoint)| (name, endpoint.ip_address.unwrap_or_default()))
+            .collect(),
+    })
+}
+
+fn status(status: ContainerStateStatusEnum) -> State {
+    match status {
+        ContainerStateStatusEnum::RUNNING | ContainerStateStatusEnum::STOPPING => State::Running,
+        ContainerStateStatusEnum::PAUSED => State::Paused,
+        ContainerStateStatusEnum::RESTARTING => State::Restarting,
+        ContainerStateStatusEnum::EXITED => State::Exited,
+        ContainerStateStatusEnum::REMOVING => State::Removing,
+        ContainerStateStatusEnum::DEAD => State::Dead,
+        ContainerStateStatusEnum::CREATED | ContainerStateStatusEnum::EMPTY => State::Created,
+    }
+}
+
+fn health(health: Option<&Health>) -> observed::Health {
+    match health.and_then(|health| health.status) {
+        Some(HealthStatusEnum::STARTING) => observed::Health::Starting,
+        Some(HealthStatusEnum::HEALTHY) => observed::Health::Healthy,
+        Some(HealthStatusEnum::UNHEALTHY) => observed::Health::Unhealthy,
+        Some(HealthStatusEnum::NONE | HealthStatusEnum::EMPTY) | None => observed::Health::None,
+    }
+}
+
+/// The last output of the last check, if it failed: a few lines are enough to say why.
+fn health_output(state: &ContainerState) -> String {
+    let last = state.health.as_ref().and_then(|health| health.log.as_ref()?.last());
+    let failed = last.filter(|check| check.exit_code != Some(0)).and_then(|check| check.output.as_deref());
+    let lines: Vec<&str> = failed.unwrap_or_default().trim().lines().collect();
+    lines[lines.len().saturating_sub(5)..].join("\n").chars().take(2_000).collect()
+}
+
+fn restart(name: Option<RestartPolicyNameEnum>) -> Restart {
+    match name {
+        Some(RestartPolicyNameEnum::ALWAYS | RestartPolicyNameEnum::UNLESS_STOPPED) => Restart::Always,
+        Some(RestartPolicyNameEnum::ON_FAILURE) => Restart::OnFailure,
+        Some(RestartPolicyNameEnum::NO | RestartPolicyNameEnum::EMPTY) | None => Restart::No,
+    }
+}
+
+/// Ports of the host that a binding of `80/tcp` claims: those that are one certain port.
+fn claims(target: &str, bindings: Option<&[bollard::models::PortBinding]>) -> Vec<Claim> {
+    let protocol = target.split_once('/').map_or("tcp", |(_, protocol)| protocol);
+    let certain = bindings.unwrap_or_default().iter().filter_map(|binding| {
+        let port = binding.host_port.as_deref()?.parse().ok().filter(|port| *port != 0)?;
+        let address = binding.host_ip.clone().unwrap_or_default();
+        Some(Claim::Port { address, port, protocol: protocol.to_owned() })
+    });
+    certain.collect()
+}
+
+fn ports(target: &str, bound: Option<&[bollard::models::PortBinding]>) -> BTreeSet<Port> {
+    let (port, protocol) = target.split_once('/').unwrap_or((target, "tcp"));
+    let bound = bound.unwrap_or_default().iter().filter_map(|binding| {
+        Some(Port {
+            address: binding.host_ip.clone().unwrap_or_default(),
+            published: binding.host_port.as_deref()?.parse().ok()?,
+            target: port.parse().ok()?,
+            protocol: protocol.to_owned(),
+        })
+    });
+    bound.collect()
+}
+
+/// Unix time of what the engine writes; 0 for its zero time, which is year 1.
+fn nanoseconds(text: &str) -> i64 {
+    let parsed = text.parse::<jiff::Timestamp>().ok();
+    parsed.and_then(|time| i64::try_from(time.as_nanosecond()).ok()).filter(|time| *time > 0).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_inspected_container_is_read_whole() {
+        let found = json!({
+            "Id": "c1", "Name": "/data-redis-1", "Created": "2026-11-20T17:00:00.5Z", "RestartCount": 2,
+            "State": {
+                "Status": "running", "ExitCode": 0, "StartedAt": "2026-11-20T17:00:01Z", "FinishedAt": "0001-01-01T00:00:00Z",
+                "Health": {"Status": "unhealthy", "FailingStreak": 3, "Log": [{"ExitCode": 1, "Output": "no\nanswer\n"}]},
+            },
+            "Config": {
+                "Image": "redis:7", "StopTimeout": 30,
+                "Labels": {
+                    "landfast.fleet": "home", "landfast.stack": "data", "landfast.service": "redis", "landfast.index": "1",
+                    "landfast.digest": "d", "landfast.release": "4",
+                },
+            },
+            "HostConfig": {
+                "RestartPolicy": {"Name": "unless-stopped"},
+                "PortBindings": {"6379/tcp": [{"HostIp": "127.0.0.1", "HostPort": "6380"}, {"HostIp": "", "HostPort": ""}]},
+            },
+            "Mounts": [{"Type": "volume", "Name": "data_redis"}, {"Type": "bind", "Source": "/srv"}],
+            "NetworkSettings": {
+                "Ports": {"6379/tcp": [{"HostIp": "127.0.0.1", "HostPort": "6380"}], "80/tcp": null},
+                "Networks": {"infra_net": {"IPAMConfig": {"IPv4Address": "172.19.0.5"}, "IPAddress": "172.19.0.5"}},
+            },
+        });
+        let found = container(serde_json::from_value(found).expect("as the engine says it"), "home").expect("ours");
+        assert_eq!(found.instance.to_string(), "data/redis.1");
+        assert_eq!((found.digest.as_str(), found.release, found.restarts), ("d", 4, 2));
+        assert_eq!((found.state, found.health), (State::Running, observed::Health::Unhealthy));
+        assert_eq!(found.health_output, "no\nanswer");
+        assert_eq!((found.restart, found.stop_grace), (Restart::Always, Some(30)));
+        assert_eq!(found.created_at, 1_795_194_000_500_000_000);
+        assert_eq!(found.finished_at, 0);
+        assert_eq!(found.volumes, ["data_redis".to_owned()].into());
+        assert_eq!(found.claims.len(), 2);
+        assert_eq!(found.ports.len(), 1);
+        assert_eq!(found.addresses["infra_net"], "172.19.0.5");
+    }
+
+    #[test]
+    fn another_fleets_container_is_not_ours() {
+        let labels: HashMap<String, String> =
+            [(Labels::FLEET, "other"), (Labels::STACK, "data"), (Labels::SERVICE, "redis"), (Labels::INDEX, "1")]
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .into();
+        assert_eq!(Labels::instance(&labels, "home"), None);
+        assert!(Labels::instance(&labels, "other").is_some());
+    }
+}

@@ -1,0 +1,582 @@
+//! From an instance to what the engine is asked to create. The request is a pure function of the instance, of the place
+//! it is made at and of the API version spoken; engines before API 1.44 take one network and one MAC at creation, the
+//! others are connected before the start.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use bollard::models::{
+    ContainerCreateBody, DeviceMapping, DeviceRequest, EndpointIpamConfig, EndpointSettings, HealthConfig, HostConfig,
+    HostConfigLogConfig, Mount, MountBindOptions, MountType, MountVolumeOptions, NetworkConnectRequest,
+    NetworkingConfig, PortBinding, PortMap, ResourcesUlimits, RestartPolicy,
+};
+use bollard::query_parameters::CreateContainerOptions;
+
+use super::{Engine, EngineError, LONG, Labels, SHORT};
+use crate::wire;
+
+/// All networks at creation, and a MAC for each.
+const MANY_NETWORKS: u32 = 44;
+const VOLUME_SUBPATHS: u32 = 45;
+const GATEWAY_PRIORITIES: u32 = 48;
+
+/// Where a container is created: what the host adds to what the instance says.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Place {
+    pub(crate) fleet: String,
+    /// The container's name for now.
+    pub(crate) name: String,
+    /// What to create it from.
+    pub(crate) image: String,
+    /// On the host, of each mount that has one, in the order of the mounts.
+    pub(crate) sources: Vec<Option<PathBuf>>,
+    /// Who to ask for names when the instance does not say.
+    pub(crate) dns: Option<String>,
+}
+
+/// A request to create a container, and the networks to connect it to before its start.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Creation {
+    pub(crate) name: String,
+    pub(crate) platform: String,
+    pub(crate) body: ContainerCreateBody,
+    /// Where older engines want it: for the first network.
+    pub(crate) mac: Option<String>,
+    pub(crate) connect: Vec<(String, EndpointSettings)>,
+}
+
+impl Engine {
+    /// Creates a container and connects it to its networks; gives its id. One that cannot be connected is removed again.
+    pub(crate) async fn create_container(
+        &self,
+        instance: &wire::Instance,
+        place: &Place,
+    ) -> Result<String, EngineError> {
+        let creation = creation(instance, place, self.minor()).map_err(EngineError::CannotDo)?;
+        let options = CreateContainerOptions { name: Some(creation.name), platform: creation.platform };
+        let client = match creation.mac {
+            None => self.client()?.clone(),
+            Some(mac) => self.client_with_body(with_mac(&creation.body, mac))?,
+        };
+        let created = self.within(LONG, client.create_container(Some(options), creation.body)).await?;
+        for (network, endpoint) in creation.connect {
+            let request = NetworkConnectRequest { container: created.id.clone(), endpoint_config: Some(endpoint) };
+            if let Err(error) = self.within(SHORT, self.client()?.connect_network(&network, request)).await {
+                if let Err(left) = self.remove_container(&created.id).await {
+                    tracing::warn!(container = created.id, error = %left, "half-made container not removed");
+                }
+                return Err(error);
+            }
+        }
+        Ok(created.id)
+    }
+}
+
+/// The body with the MAC that API 1.43 and before take, and bollard no longer knows.
+fn with_mac(body: &ContainerCreateBody, mac: String) -> Vec<u8> {
+    let mut body = serde_json::to_value(body).unwrap_or_default();
+    body["MacAddress"] = mac.into();
+    body.to_string().into_bytes()
+}
+
+/// The request for an instance; or why this engine cannot do it.
+pub(crate) fn creation(instance: &wire::Instance, place: &Place, minor: u32) -> Result<Creation, String> {
+    let empty = wire::Container::default();
+    let container = instance.container.as_ref().unwrap_or(&empty);
+    let networks = networks(container, minor)?;
+    let body = ContainerCreateBody {
+        hostname: said(&container.hostname),
+        domainname: said(&container.domainname),
+        user: said(&container.user),
+        exposed_ports: some(exposed(container)),
+        tty: Some(container.tty),
+        open_stdin: Some(container.stdin_open),
+        env: some(container.environment.clone()),
+        cmd: container.command.as_ref().map(|list| list.values.clone()),
+        healthcheck: container.healthcheck.as_ref().map(health),
+        image: Some(place.image.clone()),
+        working_dir: said(&container.working_dir),
+        // An empty entry point means none at all, which the engine writes as one empty string.
+        entrypoint: container
+            .entrypoint
+            .as_ref()
+            .map(|list| if list.values.is_empty() { vec![String::new()] } else { list.values.clone() }),
+        labels: Some(labels(instance, container, &place.fleet)),
+        stop_signal: said(&container.stop_signal),
+        stop_timeout: container.stop_grace_seconds.map(i64::from),
+        host_config: Some(host_config(container, place, networks.mode, minor)?),
+        networking_config: some(networks.first).map(|endpoints| NetworkingConfig { endpoints_config: Some(endpoints) }),
+        ..ContainerCreateBody::default()
+    };
+    let (name, platform) = (place.name.clone(), container.platform.clone());
+    Ok(Creation { name, platform, body, mac: networks.mac, connect: networks.later })
+}
+
+struct Networks {
+    mode: Option<String>,
+    mac: Option<String>,
+    first: HashMap<String, EndpointSettings>,
+    later: Vec<(String, EndpointSettings)>,
+}
+
+fn networks(container: &wire::Container, minor: u32) -> Result<Networks, String> {
+    let attachments = &container.networks;
+    // Before 1.44 only the network that is the container's mode gets the MAC.
+    let first =
+        attachments.iter().position(|attachment| !attachment.mac.is_empty() && minor < MANY_NETWORKS).unwrap_or(0);
+    let Some(primary) = attachments.get(first) else {
+        return Ok(Networks {
+            mode: said(&container.network_mode),
+            mac: None,
+            first: HashMap::new(),
+            later: Vec::new(),
+        });
+    };
+    let prefers = attachments.len() > 1 && minor >= GATEWAY_PRIORITIES;
+    let endpoints = attachments.iter().enumerate().map(|(position, attachment)| {
+        let mut settings = endpoint(attachment);
+        settings.gw_priority = (prefers && position == 0).then_some(1);
+        if minor < MANY_NETWORKS {
+            settings.mac_address = None;
+        }
+        (attachment.network.clone(), settings)
+    });
+    let mode = Some(primary.network.clone());
+    if minor >= MANY_NETWORKS {
+        return Ok(Networks { mode, mac: None, first: endpoints.collect(), later: Vec::new() });
+    }
+    if attachments.iter().filter(|attachment| !attachment.mac.is_empty()).count() > 1 {
+        let names: Vec<&str> = attachments.iter().map(|attachment| attachment.network.as_str()).collect();
+        let needed = "a container on several fleet networks needs Docker Engine 25 or newer";
+        return Err(format!("it is on {}: {needed}", names.join(", ")));
+    }
+    let (first, later) = endpoints.partition::<Vec<_>, _>(|(network, _)| *network == primary.network);
+    Ok(Networks { mode, mac: said(&primary.mac), first: first.into_iter().collect(), later })
+}
+
+fn endpoint(attachment: &wire::Attachment) -> EndpointSettings {
+    let fixed = [&attachment.address, &attachment.address6].iter().any(|address| !address.is_empty())
+        || !attachment.link_local_ips.is_empty();
+    EndpointSettings {
+        ipam_config: fixed.then(|| EndpointIpamConfig {
+            ipv4_address: said(&attachment.address),
+            ipv6_address: said(&attachment.address6),
+            link_local_ips: some(attachment.link_local_ips.clone()),
+        }),
+        mac_address: said(&attachment.mac),
+        aliases: some(attachment.aliases.clone()),
+        driver_opts: map(&attachment.driver_options),
+        ..EndpointSettings::default()
+    }
+}
+
+fn labels(instance: &wire::Instance, container: &wire::Container, fleet: &str) -> HashMap<String, String> {
+    let mut labels: HashMap<String, String> = container.labels.clone().into_iter().collect();
+    labels.extend([
+        (Labels::FLEET.to_owned(), fleet.to_owned()),
+        (Labels::STACK.to_owned(), instance.stack.clone()),
+        (Labels::SERVICE.to_owned(), instance.service.clone()),
+        (Labels::INDEX.to_owned(), instance.index.to_string()),
+        (Labels::DIGEST.to_owned(), instance.digest.clone()),
+        (Labels::RELEASE.to_owned(), instance.release.to_string()),
+        ("com.docker.compose.config-hash".to_owned(), instance.digest.clone()),
+    ]);
+    labels
+}
+
+fn exposed(container: &wire::Container) -> Vec<String> {
+    let mut ports = container.expose.clone();
+    ports.extend(container.ports.iter().map(target));
+    ports.sort();
+    ports.dedup();
+    ports
+}
+
+fn target(port: &wire::Port) -> String {
+    format!("{}/{}", port.target, if port.protocol.is_empty() { "tcp" } else { &port.protocol })
+}
+
+fn bindings(container: &wire::Container) -> PortMap {
+    let mut bindings = PortMap::new();
+    for port in &container.ports {
+        let host_port = match (port.published, port.published_end) {
+            (0, _) => String::new(),
+            (first, last) if last > first => format!("{first}-{last}"),
+            (port, _) => port.to_string(),
+        };
+        let binding = PortBinding { host_ip: Some(port.address.clone()), host_port: Some(host_port) };
+        bindings.entry(target(port)).or_default().get_or_insert_default().push(binding);
+    }
+    bindings
+}
+
+fn health(check: &wire::Healthcheck) -> HealthConfig {
+    HealthConfig {
+        test: some(check.test.clone()),
+        interval: number(check.interval),
+        timeout: number(check.timeout),
+        retries: number(i64::from(check.retries)),
+        start_period: number(check.start_period),
+        start_interval: number(check.start_interval),
+    }
+}
+
+fn host_config(
+    container: &wire::Container,
+    place: &Place,
+    network_mode: Option<String>,
+    minor: u32,
+) -> Result<HostConfig, String> {
+    let (binds, mounts) = mounts(container, place, minor)?;
+    let dns = if container.dns.is_empty() { place.dns.iter().cloned().collect() } else { container.dns.clone() };
+    let tmpfs = container.tmpfs.iter().map(|tmpfs| (tmpfs.target.clone(), tmpfs.options.clone())).collect();
+    let host = HostConfig {
+        binds: some(binds),
+        mounts: some(mounts),
+        network_mode,
+        port_bindings: some(bindings(container)),
+        restart_policy: container.restart.as_ref().map(restart).transpose()?,
+        log_config: container
+            .logging
+            .as_ref()
+            .map(|logging| HostConfigLogConfig { typ: said(&logging.driver), config: map(&logging.options) }),
+        annotations: map(&container.annotations),
+        cap_add: some(container.cap_add.clone()),
+        cap_drop: some(container.cap_drop.clone()),
+        cgroupns_mode: said(&container.cgroup_mode).map(|mode| mode.parse()).transpose()?,
+        dns: some(dns),
+        dns_options: some(container.dns_options.clone()),
+        dns_search: some(container.dns_search.clone()),
+        extra_hosts: some(container.extra_hosts.clone()),
+        group_add: some(container.group_add.clone()),
+        ipc_mode: said(&container.ipc_mode),
+        oom_score_adj: container.oom_score_adj.map(i64::from),
+        pid_mode: said(&container.pid_mode),
+        privileged: Some(container.privileged),
+        readonly_rootfs: Some(container.read_only),
+        security_opt: some(container.security_opt.clone()),
+        storage_opt: map(&container.storage_options),
+        tmpfs: some(tmpfs),
+        uts_mode: said(&container.uts_mode),
+        userns_mode: said(&container.userns_mode),
+        shm_size: container.shm_size,
+        sysctls: map(&container.sysctls),
+        runtime: said(&container.runtime),
+        init: container.init,
+        ..HostConfig::default()
+    };
+    Ok(with_resources(host, container))
+}
+
+fn with_resources(host: HostConfig, container: &wire::Container) -> HostConfig {
+    let resources = container.resources.clone().unwrap_or_default();
+    HostConfig {
+        nano_cpus: number(resources.nano_cpus),
+        memory: number(resources.memory),
+        memory_reservation: number(resources.memory_reservation),
+        memory_swap: number(resources.memory_swap),
+        memory_swappiness: resources.memory_swappiness,
+        pids_limit: number(resources.pids),
+        cpu_shares: number(resources.cpu_shares),
+        cpu_quota: number(resources.cpu_quota),
+        cpu_period: number(resources.cpu_period),
+        cpu_realtime_period: number(resources.cpu_rt_period),
+        cpu_realtime_runtime: number(resources.cpu_rt_runtime),
+        cpuset_cpus: said(&resources.cpuset),
+        blkio_weight: u16::try_from(resources.blkio_weight).ok().filter(|weight| *weight != 0),
+        cgroup_parent: said(&container.cgroup_parent),
+        oom_kill_disable: container.oom_kill_disable.then_some(true),
+        device_cgroup_rules: some(container.device_cgroup_rules.clone()),
+        devices: some(container.devices.iter().map(device).collect()),
+        device_requests: some(container.gpus.iter().map(device_request).collect()),
+        ulimits: some(container.ulimits.iter().map(ulimit).collect()),
+        ..host
+    }
+}
+
+fn restart(restart: &wire::RestartPolicy) -> Result<RestartPolicy, String> {
+    let attempts = i64::from(restart.max_attempts);
+    Ok(RestartPolicy {
+        name: Some(restart.policy.parse()?),
+        maximum_retry_count: (restart.policy == "on-failure" && attempts > 0).then_some(attempts),
+    })
+}
+
+fn device(device: &wire::Device) -> DeviceMapping {
+    let permissions = if device.permissions.is_empty() { "rwm" } else { &device.permissions };
+    DeviceMapping {
+        path_on_host: said(&device.host),
+        path_in_container: said(if device.container.is_empty() { &device.host } else { &device.container }),
+        cgroup_permissions: Some(permissions.to_owned()),
+    }
+}
+
+fn device_request(request: &wire::DeviceRequest) -> DeviceRequest {
+    DeviceRequest {
+        driver: said(&request.driver),
+        count: number(request.count),
+        device_ids: some(request.device_ids.clone()),
+        capabilities: Some(vec![request.capabilities.clone()]),
+        options: map(&request.options),
+    }
+}
+
+fn ulimit(ulimit: &wire::Ulimit) -> ResourcesUlimits {
+    ResourcesUlimits { name: said(&ulimit.name), soft: Some(ulimit.soft), hard: Some(ulimit.hard) }
+}
+
+/// SELinux relabelling can only be asked for in the old notation; all else goes in the new one, which makes no folders
+/// by accident.
+fn mounts(container: &wire::Container, place: &Place, minor: u32) -> Result<(Vec<String>, Vec<Mount>), String> {
+    let (mut binds, mut mounts) = (Vec::new(), Vec::new());
+    for (position, wanted) in container.mounts.iter().enumerate() {
+        let source =
+            place.sources.get(position).and_then(Option::as_ref).map(|path| path.to_string_lossy().into_owned());
+        match (&wanted.source, source) {
+            (Some(wire::mount::Source::Volume(volume)), _) => mounts.push(volume_mount(wanted, volume, minor)?),
+            (_, Some(source)) if !wanted.relabel.is_empty() => {
+                let access = if wanted.read_only { "ro" } else { "rw" };
+                let options = [access, &wanted.relabel, &wanted.propagation].map(str::to_owned);
+                let options: Vec<String> = options.into_iter().filter(|option| !option.is_empty()).collect();
+                binds.push(format!("{source}:{}:{}", wanted.target, options.join(",")));
+            }
+            (_, Some(source)) => {
+                let propagation = said(&wanted.propagation).map(|propagation| propagation.parse()).transpose()?;
+                mounts.push(Mount {
+                    target: said(&wanted.target),
+                    source: Some(source),
+                    typ: Some(MountType::BIND),
+                    read_only: Some(wanted.read_only),
+                    bind_options: propagation.map(|propagation| MountBindOptions {
+                        propagation: Some(propagation),
+                        ..MountBindOptions::default()
+                    }),
+                    ..Mount::default()
+                });
+            }
+            (_, None) => return Err(format!("the mount at {} has no source", wanted.target)),
+        }
+    }
+    Ok((binds, mounts))
+}
+
+fn volume_mount(wanted: &wire::Mount, volume: &str, minor: u32) -> Result<Mount, String> {
+    if !wanted.subpath.is_empty() && minor < VOLUME_SUBPATHS {
+        return Err(format!(
+            "the mount at {} is a part of a volume, which needs Docker Engine 26 or newer",
+            wanted.target
+        ));
+    }
+    let options = (wanted.no_copy || !wanted.subpath.is_empty()).then(|| MountVolumeOptions {
+        no_copy: Some(wanted.no_copy),
+        subpath: said(&wanted.subpath),
+        ..MountVolumeOptions::default()
+    });
+    Ok(Mount {
+        target: said(&wanted.target),
+        source: said(volume),
+        typ: Some(MountType::VOLUME),
+        read_only: Some(wanted.read_only),
+        volume_options: options,
+        ..Mount::default()
+    })
+}
+
+fn said(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn number(number: i64) -> Option<i64> {
+    (number != 0).then_some(number)
+}
+
+fn map(map: &std::collections::BTreeMap<String, String>) -> Option<HashMap<String, String>> {
+    (!map.is_empty()).then(|| map.clone().into_iter().collect())
+}
+
+/// What is empty is not said, so that the engine's and the image's own choices hold.
+fn some<T>(all: T) -> Option<T>
+where
+    for<'a> &'a T: IntoIterator,
+{
+    let any = (&all).into_iter().next().is_some();
+    any.then_some(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn attachment(network: &str, address: &str, mac: &str) -> wire::Attachment {
+        wire::Attachment {
+            network: network.to_owned(),
+            address: address.to_owned(),
+            mac: mac.to_owned(),
+            aliases: vec!["redis".to_owned()],
+            ..wire::Attachment::default()
+        }
+    }
+
+    fn instance(change: impl FnOnce(&mut wire::Container)) -> wire::Instance {
+        let mut container = wire::Container { name: "data-redis-1".to_owned(), ..wire::Container::default() };
+        change(&mut container);
+        wire::Instance {
+            stack: "data".to_owned(),
+            service: "redis".to_owned(),
+            index: 1,
+            release: 3,
+            digest: "d".to_owned(),
+            container: Some(container),
+            ..wire::Instance::default()
+        }
+    }
+
+    fn place() -> Place {
+        Place {
+            fleet: "home".to_owned(),
+            name: "data-redis-1".to_owned(),
+            image: "redis:7".to_owned(),
+            ..Place::default()
+        }
+    }
+
+    fn body(instance: &wire::Instance, place: &Place, minor: u32) -> Value {
+        serde_json::to_value(creation(instance, place, minor).expect("can be done").body).expect("plain")
+    }
+
+    #[test]
+    fn newer_engines_get_all_networks_at_creation() {
+        let instance = instance(|container| {
+            let fleet = attachment("infra_net", "172.19.0.5", "02:1f:00:01:00:05");
+            container.networks = vec![attachment("data_default", "", ""), fleet];
+        });
+        let creation = creation(&instance, &place(), 51).expect("can be done");
+        assert!(creation.connect.is_empty() && creation.mac.is_none());
+        let body = body(&instance, &place(), 51);
+        assert_eq!(body["HostConfig"]["NetworkMode"], "data_default");
+        let endpoints = &body["NetworkingConfig"]["EndpointsConfig"];
+        assert_eq!(endpoints["data_default"], json!({"Aliases": ["redis"], "GwPriority": 1}));
+        assert_eq!(
+            endpoints["infra_net"],
+            json!({
+                "IPAMConfig": {"IPv4Address": "172.19.0.5"}, "MacAddress": "02:1f:00:01:00:05", "Aliases": ["redis"],
+            })
+        );
+    }
+
+    #[test]
+    fn older_engines_get_the_network_with_the_mac_first_and_the_others_connected() {
+        let instance = instance(|container| {
+            let fleet = attachment("infra_net", "172.19.0.5", "02:1f:00:01:00:05");
+            container.networks = vec![attachment("data_default", "", ""), fleet];
+        });
+        let creation = creation(&instance, &place(), 41).expect("can be done");
+        assert_eq!(creation.mac.as_deref(), Some("02:1f:00:01:00:05"));
+        let names: Vec<&str> = creation.connect.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["data_default"]);
+        let sent: Value = serde_json::from_slice(&with_mac(&creation.body, creation.mac.expect("seen"))).expect("json");
+        assert_eq!(sent["MacAddress"], "02:1f:00:01:00:05");
+        assert_eq!(sent["HostConfig"]["NetworkMode"], "infra_net");
+        assert_eq!(
+            sent["NetworkingConfig"]["EndpointsConfig"],
+            json!({"infra_net": {"IPAMConfig": {"IPv4Address": "172.19.0.5"}, "Aliases": ["redis"]}})
+        );
+    }
+
+    #[test]
+    fn two_macs_are_refused_where_they_cannot_be() {
+        let instance = instance(|container| {
+            container.networks =
+                vec![attachment("a", "", "02:1f:00:01:00:05"), attachment("b", "", "02:1f:00:01:00:06")];
+        });
+        assert!(creation(&instance, &place(), 41).expect_err("one only").contains("a, b"));
+        assert!(creation(&instance, &place(), 44).is_ok());
+    }
+
+    #[test]
+    fn what_is_not_said_is_left_to_the_image() {
+        let body = body(&instance(|_| ()), &place(), 51);
+        for key in ["Cmd", "Entrypoint", "Env", "User", "WorkingDir", "Healthcheck", "StopSignal", "Hostname"] {
+            assert_eq!(body.get(key), None, "{key}");
+        }
+    }
+
+    #[test]
+    fn ours_are_labelled_so_that_we_and_compose_know_them() {
+        let instance = instance(|container| {
+            container.labels.insert("com.docker.compose.project".to_owned(), "data".to_owned());
+        });
+        let labels = body(&instance, &place(), 51)["Labels"].clone();
+        assert_eq!(
+            labels,
+            json!({
+                "landfast.fleet": "home", "landfast.stack": "data", "landfast.service": "redis", "landfast.index": "1",
+                "landfast.digest": "d", "landfast.release": "3", "com.docker.compose.config-hash": "d",
+                "com.docker.compose.project": "data",
+            })
+        );
+    }
+
+    #[test]
+    fn ports_are_exposed_and_bound() {
+        let port = |published, published_end| wire::Port {
+            address: "127.0.0.1".to_owned(),
+            published,
+            published_end,
+            target: 80,
+            protocol: "tcp".to_owned(),
+        };
+        let instance = instance(|container| container.ports = vec![port(8080, 0), port(0, 0), port(9000, 9010)]);
+        let body = body(&instance, &place(), 51);
+        assert_eq!(body["ExposedPorts"], json!({"80/tcp": {}}));
+        let bound = &body["HostConfig"]["PortBindings"]["80/tcp"];
+        let ports: Vec<&str> = ["0", "1", "2"]
+            .iter()
+            .filter_map(|position| bound[position.parse::<usize>().expect("a number")]["HostPort"].as_str())
+            .collect();
+        assert_eq!(ports, ["8080", "", "9000-9010"]);
+    }
+
+    #[test]
+    fn mounts_say_where_they_come_from() {
+        let mount = |source, target: &str, relabel: &str| wire::Mount {
+            source: Some(source),
+            target: target.to_owned(),
+            relabel: relabel.to_owned(),
+            read_only: true,
+            ..wire::Mount::default()
+        };
+        let instance = instance(|container| {
+            container.mounts = vec![
+                mount(wire::mount::Source::Tree("etc".to_owned()), "/etc/app", ""),
+                mount(wire::mount::Source::Host("/srv".to_owned()), "/srv", "Z"),
+                mount(wire::mount::Source::Volume("data_redis".to_owned()), "/data", ""),
+            ];
+        });
+        let place = Place { sources: vec![Some("/live/etc".into()), Some("/srv".into()), None], ..place() };
+        let body = body(&instance, &place, 51);
+        assert_eq!(body["HostConfig"]["Binds"], json!(["/srv:/srv:ro,Z"]));
+        assert_eq!(
+            body["HostConfig"]["Mounts"],
+            json!([
+                {"Target": "/etc/app", "Source": "/live/etc", "Type": "bind", "ReadOnly": true},
+                {"Target": "/data", "Source": "data_redis", "Type": "volume", "ReadOnly": true},
+            ])
+        );
+    }
+
+    #[test]
+    fn names_are_asked_of_the_gateway_unless_the_instance_says_whom() {
+        let place = Place { dns: Some("172.19.255.1".to_owned()), ..place() };
+        assert_eq!(body(&instance(|_| ()), &place, 51)["HostConfig"]["Dns"], json!(["172.19.255.1"]));
+        let own = instance(|container| container.dns = vec!["9.9.9.9".to_owned()]);
+        assert_eq!(body(&own, &place, 51)["HostConfig"]["Dns"], json!(["9.9.9.9"]));
+    }
+
+    #[test]
+    fn an_entry_point_of_nothing_is_none_at_all() {
+        let instance = instance(|container| container.entrypoint = Some(wire::StringList::default()));
+        assert_eq!(body(&instance, &place(), 51)["Entrypoint"], json!([""]));
+    }
+}

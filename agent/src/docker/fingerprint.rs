@@ -1,0 +1,147 @@
+//! What an image is, equal for equal images on both of Docker's image stores and at every API version.
+//!
+//! An image's id is not that: the classic store names it by its configuration, the containerd store by its manifest. So
+//! the fingerprint is the BLAKE3 digest, in hex, of compact JSON with sorted keys: `architecture`, `config`, `layers`
+//! (the digests of the unpacked layers) and `os`. Of the configuration only what changes a container counts, under
+//! Docker's own names, and what is null, empty or zero is left out, because versions differ in which of these they say.
+//! The coordinator computes the same for the images of its own engine; the test's vector is in both.
+
+use std::collections::{BTreeMap, HashMap};
+
+use bollard::models::{HealthConfig, ImageConfig, ImageInspect};
+use serde_json::{Value, json};
+
+/// The fingerprint of an image as the engine describes it.
+pub(crate) fn fingerprint(image: &ImageInspect) -> String {
+    let layers = image.root_fs.as_ref().and_then(|root| root.layers.clone()).unwrap_or_default();
+    let parts = [
+        ("architecture", text(image.architecture.as_ref())),
+        ("config", image.config.as_ref().map_or(Value::Null, config)),
+        ("layers", json!(layers)),
+        ("os", text(image.os.as_ref())),
+    ];
+    blake3::hash(sorted(parts).to_string().as_bytes()).to_hex().to_string()
+}
+
+fn config(config: &ImageConfig) -> Value {
+    sorted([
+        ("Cmd", list(config.cmd.as_ref())),
+        ("Entrypoint", list(config.entrypoint.as_ref())),
+        ("Env", list(config.env.as_ref())),
+        ("ExposedPorts", set(config.exposed_ports.as_ref())),
+        ("Healthcheck", config.healthcheck.as_ref().map_or(Value::Null, health)),
+        ("Labels", map(config.labels.as_ref())),
+        ("OnBuild", list(config.on_build.as_ref())),
+        ("Shell", list(config.shell.as_ref())),
+        ("StopSignal", text(config.stop_signal.as_ref())),
+        ("User", text(config.user.as_ref())),
+        ("Volumes", set(config.volumes.as_ref())),
+        ("WorkingDir", text(config.working_dir.as_ref())),
+    ])
+}
+
+fn health(health: &HealthConfig) -> Value {
+    let number = |number: Option<i64>| number.filter(|number| *number != 0).map_or(Value::Null, |number| json!(number));
+    sorted([
+        ("Interval", number(health.interval)),
+        ("Retries", number(health.retries)),
+        ("StartInterval", number(health.start_interval)),
+        ("StartPeriod", number(health.start_period)),
+        ("Test", list(health.test.as_ref())),
+        ("Timeout", number(health.timeout)),
+    ])
+}
+
+/// An object with sorted keys, without what says nothing; null when that leaves nothing.
+fn sorted<const N: usize>(parts: [(&str, Value); N]) -> Value {
+    let said: BTreeMap<&str, Value> = parts.into_iter().filter(|(_, value)| !is_nothing(value)).collect();
+    if said.is_empty() { Value::Null } else { json!(said) }
+}
+
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(list) => list.is_empty(),
+        Value::Object(map) => map.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+fn text(text: Option<&String>) -> Value {
+    json!(text)
+}
+
+fn list(list: Option<&Vec<String>>) -> Value {
+    json!(list)
+}
+
+/// The keys of what Docker writes as an object of empty objects.
+fn set(set: Option<&Vec<String>>) -> Value {
+    let mut keys = set.cloned().unwrap_or_default();
+    keys.sort();
+    json!(keys)
+}
+
+fn map(map: Option<&HashMap<String, String>>) -> Value {
+    json!(map.map(|map| map.iter().collect::<BTreeMap<_, _>>()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn image(json: Value) -> ImageInspect {
+        serde_json::from_value(json).expect("as the engine says it")
+    }
+
+    /// As API 1.41 says it, from the classic store.
+    fn classic() -> Value {
+        json!({
+            "Id": "sha256:1111", "Architecture": "amd64", "Os": "linux", "Size": 5,
+            "Config": {
+                "Hostname": "", "Domainname": "", "User": "", "AttachStdin": false, "Tty": false, "Image": "sha256:22",
+                "ExposedPorts": {"80/tcp": {}, "443/tcp": {}}, "Env": ["PATH=/bin", "A=1"], "Cmd": ["httpd", "-f"],
+                "Volumes": null, "WorkingDir": "/srv", "Entrypoint": null, "OnBuild": null,
+                "Labels": {"b": "2", "a": "1"},
+                "Healthcheck": {"Test": ["CMD", "true"], "Interval": 1_000_000_000},
+            },
+            "RootFS": {"Type": "layers", "Layers": ["sha256:aa", "sha256:bb"]},
+        })
+    }
+
+    #[test]
+    fn both_stores_and_all_versions_give_the_same() {
+        let newer = json!({
+            "Id": "sha256:9999", "Architecture": "amd64", "Os": "linux", "Variant": "", "Size": 7,
+            "Config": {
+                "ExposedPorts": {"443/tcp": {}, "80/tcp": {}}, "Env": ["PATH=/bin", "A=1"], "Cmd": ["httpd", "-f"],
+                "WorkingDir": "/srv", "Entrypoint": [], "Labels": {"a": "1", "b": "2"}, "Volumes": {},
+                "Healthcheck": {"Test": ["CMD", "true"], "Interval": 1_000_000_000, "Retries": 0},
+            },
+            "RootFS": {"Type": "layers", "Layers": ["sha256:aa", "sha256:bb"]},
+        });
+        assert_eq!(fingerprint(&image(classic())), fingerprint(&image(newer)));
+    }
+
+    #[test]
+    fn the_vector_holds() {
+        assert_eq!(fingerprint(&image(classic())), "VECTOR");
+    }
+
+    #[test]
+    fn what_changes_a_container_changes_it() {
+        let whole = fingerprint(&image(classic()));
+        for (pointer, value) in [
+            ("/Config/Env/1", json!("A=2")),
+            ("/Config/Cmd", json!(["httpd"])),
+            ("/RootFS/Layers/1", json!("sha256:cc")),
+            ("/Architecture", json!("arm64")),
+            ("/Config/Healthcheck/Interval", json!(2_000_000_000)),
+        ] {
+            let mut changed = classic();
+            *changed.pointer_mut(pointer).expect("is there") = value;
+            assert_ne!(fingerprint(&image(changed)), whole, "{pointer}");
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Images: which there are and what they are (see [`super::fingerprint`]), and how they come and go.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Mutex, PoisonError};
+
+use bollard::query_parameters::{CreateImageOptions, ImportImageOptions, ListImagesOptions, TagImageOptions};
+use bytes::Bytes;
+use futures::stream::{Stream, StreamExt as _, TryStreamExt as _};
+use landfast_agent_core::observed::{Images, normalised};
+
+use super::fingerprint::fingerprint;
+use super::{Engine, EngineError, IMAGE, SHORT};
+use crate::wire;
+
+/// Fingerprints by image id: an id never means another image.
+#[derive(Default)]
+pub(crate) struct ImageCache(Mutex<HashMap<String, String>>);
+
+impl Engine {
+    /// All tagged images, with what they are.
+    pub(crate) async fn list_images(&self, cache: &ImageCache) -> Result<Vec<wire::Image>, EngineError> {
+        let options = ListImagesOptions { all: false, ..ListImagesOptions::default() };
+        let listed = self.within(SHORT, self.client()?.list_images(Some(options))).await?;
+        let mut images = Vec::new();
+        for image in listed {
+            let known = cache.get(&image.id);
+            let fingerprint = match known {
+                Some(known) => known,
+                None => match self.within(SHORT, self.client()?.inspect_image(&image.id)).await {
+                    Ok(found) => cache.keep(&image.id, fingerprint(&found)),
+                    // Deleted meanwhile, or without contents for this platform: nothing to create a container from.
+                    Err(error @ EngineError::Refused { .. }) => {
+                        tracing::debug!(image = image.id, error = %error, "image not described");
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                },
+            };
+            let references = image.repo_tags.into_iter().chain(image.repo_digests);
+            let references: BTreeSet<String> = references.filter(|reference| !reference.contains("<none>")).collect();
+            let size = u64::try_from(image.size).unwrap_or(0);
+            images.push(wire::Image { id: image.id, references: references.into_iter().collect(), fingerprint, size });
+        }
+        Ok(images)
+    }
+
+    /// What an image is; none when it is not here.
+    pub(crate) async fn fingerprint(&self, reference: &str) -> Result<Option<String>, EngineError> {
+        match self.within(SHORT, self.client()?.inspect_image(reference)).await {
+            Ok(found) => Ok(Some(fingerprint(&found))),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Gives the image `id` the name `reference`.
+    pub(crate) async fn tag_image(&self, id: &str, reference: &str) -> Result<(), EngineError> {
+        let (repo, tag) = name_and_tag(reference);
+        let options = TagImageOptions { repo: Some(repo.to_owned()), tag: tag.map(str::to_owned) };
+        self.within(SHORT, self.client()?.tag_image(id, Some(options))).await
+    }
+
+    /// Takes in a `docker save` archive as it arrives.
+    pub(crate) async fn load_image(
+        &self,
+        archive: impl Stream<Item = Result<Bytes, std::io::Error>> + Send + 'static,
+    ) -> Result<(), EngineError> {
+        let options = ImportImageOptions { quiet: true, ..ImportImageOptions::default() };
+        let progress = self.client()?.import_image_stream(options, archive, None);
+        self.within(IMAGE, progress.try_for_each(|_| std::future::ready(Ok(())))).await
+    }
+
+    /// A `docker save` archive.
+    pub(crate) fn export_image(
+        &self,
+        reference: &str,
+    ) -> Result<impl Stream<Item = Result<Bytes, EngineError>> + Send + use<>, EngineError> {
+        let engine = self.clone();
+        let client = self.client()?.clone();
+        let reference = reference.to_owned();
+        let (sender, receiver) = tokio::sync::mpsc::channel(4);
+        // The client's stream borrows the client.
+        tokio::spawn(async move {
+            let mut archive = client.export_image(&reference);
+            while let Some(part) = archive.next().await {
+                if sender.send(part.map_err(|error| engine.error(error))).await.is_err() {
+                    break;
+                }
+            }
+        });
+        Ok(tokio_stream::wrappers::ReceiverStream::new(receiver))
+    }
+
+    /// Has the engine pull an image from its registry.
+    pub(crate) async fn pull_image(&self, reference: &str) -> Result<(), EngineError> {
+        let (name, tag) = name_and_tag(reference);
+        let tag = if reference.contains('@') { None } else { Some(tag.unwrap_or("latest").to_owned()) };
+        let options = CreateImageOptions { from_image: Some(name.to_owned()), tag, ..CreateImageOptions::default() };
+        let progress = self.client()?.create_image(Some(options), None, None);
+        let finished = progress.try_for_each(|info| {
+            let failed = info.error_detail.and_then(|detail| detail.message);
+            std::future::ready(match failed {
+                Some(error) => Err(bollard::errors::Error::DockerStreamError { error }),
+                None => Ok(()),
+            })
+        });
+        self.within(IMAGE, finished).await
+    }
+}
+
+impl ImageCache {
+    fn get(&self, id: &str) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    fn keep(&self, id: &str, fingerprint: String) -> String {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), fingerprint.clone());
+        fingerprint
+    }
+}
+
+/// Images as plans look them up.
+pub(crate) fn lookup(images: &[wire::Image]) -> Images {
+    let references: BTreeMap<String, String> = images
+        .iter()
+        .flat_map(|image| image.references.iter().map(|name| (normalised(name), image.fingerprint.clone())))
+        .collect();
+    let ids = images.iter().map(|image| (image.fingerprint.clone(), image.id.clone())).collect();
+    Images { references, ids }
+}
+
+/// `host:5000/a:1` > (`host:5000/a`, `1`). A digest stays with the name.
+fn name_and_tag(reference: &str) -> (&str, Option<&str>) {
+    if reference.contains('@') {
+        return (reference, None);
+    }
+    match reference.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') => (name, Some(tag)),
+        _ => (reference, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::name_and_tag;
+
+    #[test]
+    fn a_registrys_port_is_not_a_tag() {
+        assert_eq!(name_and_tag("localhost:5000/a"), ("localhost:5000/a", None));
+        assert_eq!(name_and_tag("localhost:5000/a:1"), ("localhost:5000/a", Some("1")));
+        assert_eq!(name_and_tag("a@sha256:00"), ("a@sha256:00", None));
+    }
+}

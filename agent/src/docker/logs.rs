@@ -1,0 +1,109 @@
+//! The output of a container.
+
+use bollard::container::LogOutput;
+use bollard::query_parameters::LogsOptions;
+use bytes::Bytes;
+use futures::stream::{Stream, StreamExt as _};
+
+use super::{Engine, EngineError};
+
+/// What of the output is wanted.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LogRequest {
+    pub(crate) follow: bool,
+    /// The last lines only.
+    pub(crate) tail: Option<u64>,
+    /// Unix time in nanoseconds.
+    pub(crate) since: Option<i64>,
+}
+
+/// One line, or a part of a long one.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Line {
+    pub(crate) stderr: bool,
+    /// Unix time in nanoseconds; 0 when the engine did not say.
+    pub(crate) time: i64,
+    pub(crate) data: Bytes,
+}
+
+impl Engine {
+    pub(crate) fn logs(
+        &self,
+        container: &str,
+        request: &LogRequest,
+    ) -> Result<impl Stream<Item = Result<Line, EngineError>> + Send + use<>, EngineError> {
+        let since = request.since.unwrap_or(0);
+        let options = LogsOptions {
+            follow: request.follow,
+            stdout: true,
+            stderr: true,
+            // Whole seconds only; the rest is left out below.
+            since: i32::try_from(since / 1_000_000_000).unwrap_or(i32::MAX),
+            until: 0,
+            timestamps: true,
+            tail: request.tail.map_or_else(|| "all".to_owned(), |lines| lines.to_string()),
+        };
+        let engine = self.clone();
+        let client = self.client()?.clone();
+        let container = container.to_owned();
+        let (sender, receiver) = tokio::sync::mpsc::channel(64);
+        // The client's stream borrows the client. It ends with the receiver: a follower that nobody reads is waited for
+        // by nobody either, so both ends are watched. Cancel safe: a line taken is sent before the next is awaited.
+        tokio::spawn(async move {
+            let mut output = std::pin::pin!(client.logs(&container, Some(options)));
+            loop {
+                let item = tokio::select! {
+                    item = output.next() => item,
+                    () = sender.closed() => None,
+                };
+                let Some(item) = item else { break };
+                let line = item.map(line).map_err(|error| engine.error(error));
+                if line.as_ref().is_ok_and(|line| line.time != 0 && line.time < since) {
+                    continue;
+                }
+                if sender.send(line).await.is_err() {
+                    break;
+                }
+            }
+        });
+        Ok(tokio_stream::wrappers::ReceiverStream::new(receiver))
+    }
+}
+
+fn line(output: LogOutput) -> Line {
+    let stderr = matches!(output, LogOutput::StdErr { .. });
+    let message = output.into_bytes();
+    let stamp = message.iter().take(40).position(|byte| *byte == b' ');
+    let time = stamp.and_then(|end| {
+        let time: jiff::Timestamp = std::str::from_utf8(&message[..end]).ok()?.parse().ok()?;
+        i64::try_from(time.as_nanosecond()).ok()
+    });
+    match (stamp, time) {
+        (Some(end), Some(time)) => Line { stderr, time, data: message.slice(end + 1..) },
+        _ => Line { stderr, time: 0, data: message },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_engines_time_is_taken_off_a_line() {
+        let message = Bytes::from_static(b"2026-11-20T17:00:00.000000001Z hello world\n");
+        let line = line(LogOutput::StdErr { message });
+        assert_eq!(
+            line,
+            Line { stderr: true, time: 1_795_194_000_000_000_001, data: Bytes::from_static(b"hello world\n") }
+        );
+    }
+
+    #[test]
+    fn a_line_without_a_time_stays_whole() {
+        let message = Bytes::from_static(b"hello world\n");
+        assert_eq!(
+            line(LogOutput::Console { message: message.clone() }),
+            Line { stderr: false, time: 0, data: message }
+        );
+    }
+}

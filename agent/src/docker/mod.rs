@@ -1,0 +1,251 @@
+//! The Docker Engine, over its socket: never a shell, never its command line.
+//!
+//! [`Engine`] owns the connection: which API version is spoken, and how long an answer may take. What is said is in the
+//! modules beside it, one for each kind of thing.
+
+mod containers;
+mod create;
+mod events;
+mod fingerprint;
+mod image;
+mod logs;
+mod networks;
+mod volumes;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker};
+use landfast_agent_core::attempts::Severity;
+
+pub(crate) use containers::{Labels, Listed};
+pub(crate) use create::Place;
+pub(crate) use events::{Changed, Event};
+pub(crate) use image::{ImageCache, lookup};
+pub(crate) use logs::LogRequest;
+
+/// The newest minor version of API 1 that this was tried with. The engine's own limits come first.
+const NEWEST: u32 = 51;
+/// For what answers at once, on an engine that is well.
+const SHORT: Duration = Duration::from_secs(10);
+/// For what makes or changes something.
+const LONG: Duration = Duration::from_secs(120);
+/// For what carries an image: only a guard against waiting for ever.
+const IMAGE: Duration = Duration::from_secs(4 * 3600);
+
+/// What went wrong with the engine.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum EngineError {
+    #[error("the Docker Engine at {socket} does not answer")]
+    Away {
+        socket: String,
+        #[source]
+        source: Box<bollard::errors::Error>,
+    },
+    #[error("the Docker Engine did not answer within {} s", .0.as_secs())]
+    Slow(Duration),
+    /// In the engine's words.
+    #[error("{message}")]
+    Refused { status: u16, message: String },
+    #[error("the Docker Engine said what was not understood")]
+    Strange(#[source] Box<bollard::errors::Error>),
+    #[error("{0}")]
+    CannotDo(String),
+    #[error("cannot make the folder {path}")]
+    Folder {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl EngineError {
+    /// Whether another attempt could go otherwise.
+    pub(crate) fn severity(&self) -> Severity {
+        match self {
+            EngineError::Away { .. } | EngineError::Slow(_) => Severity::EngineAway,
+            EngineError::CannotDo(_) => Severity::Final,
+            EngineError::Strange(_) | EngineError::Folder { .. } => Severity::Counted,
+            EngineError::Refused { status, message } => refusal(*status, message),
+        }
+    }
+
+    pub(crate) fn is_not_found(&self) -> bool {
+        matches!(self, EngineError::Refused { status: 404, .. })
+    }
+}
+
+/// The engine says 4xx to what can never be, and 500 to much else that will not pass by itself.
+fn refusal(status: u16, message: &str) -> Severity {
+    let message = message.to_lowercase();
+    let passes = ["in progress", "is restarting", "try again", "context deadline", "context canceled"];
+    let lasts = [
+        "already allocated",
+        "already in use",
+        "runtime create failed",
+        "no such",
+        "not found",
+        "invalid",
+        "permission denied",
+        "executable file",
+        "cannot assign requested address",
+        "no space left",
+    ];
+    if passes.iter().any(|text| message.contains(text)) {
+        Severity::Counted
+    } else if (400..500).contains(&status) || lasts.iter().any(|text| message.contains(text)) {
+        Severity::Final
+    } else {
+        Severity::Counted
+    }
+}
+
+/// An engine, which may come and go.
+#[derive(Clone)]
+pub(crate) struct Engine(Arc<Inner>);
+
+struct Inner {
+    socket: String,
+    /// Minor version of API 1; 0 until negotiated.
+    minor: Arc<AtomicU32>,
+    client: OnceLock<Docker>,
+}
+
+/// What the engine says of itself.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct About {
+    pub(crate) version: String,
+    pub(crate) api_version: String,
+    pub(crate) image_store: String,
+    pub(crate) os: String,
+    pub(crate) architecture: String,
+}
+
+impl Engine {
+    /// The engine at `unix:///var/run/docker.sock`, say. Nothing is asked of it yet.
+    pub(crate) fn new(socket: &str) -> Self {
+        Engine(Arc::new(Inner {
+            socket: socket.to_owned(),
+            minor: Arc::new(AtomicU32::new(0)),
+            client: OnceLock::new(),
+        }))
+    }
+
+    /// Meets the engine, perhaps another than before: settles the API version.
+    pub(crate) async fn meet(&self) -> Result<About, EngineError> {
+        self.0.minor.store(0, Ordering::Relaxed);
+        let client = self.client()?;
+        let version = self.within(SHORT, client.version()).await?;
+        let (newest, oldest) = (minor(version.api_version.as_ref()), minor(version.min_api_version.as_ref()));
+        let spoken = NEWEST.min(newest.unwrap_or(NEWEST)).max(oldest.unwrap_or(0));
+        self.0.minor.store(spoken, Ordering::Relaxed);
+        let info = self.within(SHORT, client.info()).await?;
+        Ok(About {
+            version: version.version.unwrap_or_default(),
+            api_version: format!("1.{spoken}"),
+            image_store: store(info.driver_status.as_deref().unwrap_or_default()).to_owned(),
+            os: version.os.unwrap_or_default(),
+            architecture: version.arch.unwrap_or_default(),
+        })
+    }
+
+    /// The minor version of API 1 that is spoken.
+    fn minor(&self) -> u32 {
+        self.0.minor.load(Ordering::Relaxed)
+    }
+
+    /// The client, every request of which names the version settled on: bollard sends none by itself.
+    fn client(&self) -> Result<&Docker, EngineError> {
+        if let Some(client) = self.0.client.get() {
+            return Ok(client);
+        }
+        let minor = self.0.minor.clone();
+        let client = Docker::connect_with_unix(&self.0.socket, IMAGE.as_secs(), API_DEFAULT_VERSION)
+            .map_err(|error| self.error(error))?
+            .with_request_modifier(move |request| pinned(request, minor.load(Ordering::Relaxed)));
+        Ok(self.0.client.get_or_init(|| client))
+    }
+
+    /// A client for one request whose body is ours rather than bollard's.
+    fn client_with_body(&self, body: Vec<u8>) -> Result<Docker, EngineError> {
+        let minor = self.minor();
+        let body = bytes::Bytes::from(body);
+        Ok(self.client()?.clone().with_request_modifier(move |request| {
+            let (parts, _) = pinned(request, minor).into_parts();
+            BollardRequest::from_parts(parts, bollard::body_full(body.clone()))
+        }))
+    }
+
+    /// Waits for an answer, but not for ever.
+    async fn within<T>(
+        &self,
+        limit: Duration,
+        answer: impl Future<Output = Result<T, bollard::errors::Error>>,
+    ) -> Result<T, EngineError> {
+        match tokio::time::timeout(limit, answer).await {
+            Ok(answer) => answer.map_err(|error| self.error(error)),
+            Err(_) => Err(EngineError::Slow(limit)),
+        }
+    }
+
+    fn error(&self, error: bollard::errors::Error) -> EngineError {
+        use bollard::errors::Error;
+        match error {
+            Error::DockerResponseServerError { status_code, message } => {
+                EngineError::Refused { status: status_code, message: message.trim().to_owned() }
+            }
+            Error::DockerStreamError { error } => EngineError::Refused { status: 500, message: error },
+            Error::IOError { .. }
+            | Error::HyperResponseError { .. }
+            | Error::HyperLegacyError { .. }
+            | Error::SocketNotFoundError(_)
+            | Error::RequestTimeoutError => {
+                EngineError::Away { socket: self.0.socket.clone(), source: Box::new(error) }
+            }
+            error => EngineError::Strange(Box::new(error)),
+        }
+    }
+}
+
+/// `1.41` > 41
+fn minor(version: Option<&String>) -> Option<u32> {
+    version?.strip_prefix("1.")?.parse().ok()
+}
+
+/// The containerd store names its snapshotter's plugin where the classic one describes its file system.
+fn store(status: &[Vec<String>]) -> &'static str {
+    let containerd = status.iter().flatten().any(|text| text.starts_with("io.containerd.snapshotter"));
+    if containerd { "containerd" } else { "classic" }
+}
+
+fn pinned(request: BollardRequest, minor: u32) -> BollardRequest {
+    if minor == 0 {
+        return request;
+    }
+    let (mut parts, body) = request.into_parts();
+    let mut uri = parts.uri.clone().into_parts();
+    let path = uri.path_and_query.as_ref().map_or("/", http::uri::PathAndQuery::as_str);
+    if let Ok(path) = format!("/v1.{minor}{path}").parse() {
+        uri.path_and_query = Some(path);
+        if let Ok(uri) = http::Uri::from_parts(uri) {
+            parts.uri = uri;
+        }
+    }
+    BollardRequest::from_parts(parts, body)
+}
+
+/// An error with all that it came from, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let part = error.to_string();
+        if !text.contains(&part) {
+            text = format!("{text}: {part}");
+        }
+        source = error.source();
+    }
+    text
+}

@@ -1,0 +1,42 @@
+//! Volumes of the engine.
+
+use std::collections::{BTreeMap, HashMap};
+
+use bollard::models::VolumeCreateRequest;
+use bollard::query_parameters::{ListVolumesOptions, RemoveVolumeOptions};
+use landfast_agent_core::observed::Volume;
+
+use super::{Engine, EngineError, LONG, Labels, SHORT};
+use crate::wire;
+
+impl Engine {
+    /// All volumes by name.
+    pub(crate) async fn list_volumes(&self, fleet: &str) -> Result<BTreeMap<String, Volume>, EngineError> {
+        let found = self.within(SHORT, self.client()?.list_volumes(None::<ListVolumesOptions>)).await?;
+        let ours = |labels: &HashMap<String, String>| labels.get(Labels::FLEET).is_some_and(|label| label == fleet);
+        let volumes = found.volumes.unwrap_or_default().into_iter();
+        Ok(volumes.map(|volume| (volume.name.clone(), Volume { ours: ours(&volume.labels) })).collect())
+    }
+
+    pub(crate) async fn create_volume(&self, volume: &wire::Volume, fleet: &str) -> Result<(), EngineError> {
+        let mut labels: HashMap<String, String> = volume.labels.clone().into_iter().collect();
+        labels.insert(Labels::FLEET.to_owned(), fleet.to_owned());
+        labels.insert(Labels::STACK.to_owned(), volume.stack.clone());
+        let request = VolumeCreateRequest {
+            name: Some(volume.name.clone()),
+            driver: (!volume.driver.is_empty()).then(|| volume.driver.clone()),
+            driver_opts: Some(volume.options.clone().into_iter().collect()),
+            labels: Some(labels),
+            ..VolumeCreateRequest::default()
+        };
+        self.within(LONG, self.client()?.create_volume(request)).await.map(drop)
+    }
+
+    pub(crate) async fn remove_volume(&self, name: &str) -> Result<(), EngineError> {
+        let options = RemoveVolumeOptions { force: false };
+        match self.within(LONG, self.client()?.remove_volume(name, Some(options))).await {
+            Err(error) if error.is_not_found() => Ok(()),
+            answer => answer,
+        }
+    }
+}

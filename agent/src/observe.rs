@@ -1,0 +1,219 @@
+//! Looks at the host. What was seen is kept, and only what may have changed since is looked at again: a look at a host
+//! where nothing happened asks the engine nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures::stream::{self, StreamExt as _};
+use landfast_agent_core::desired::InstanceName;
+use landfast_agent_core::observed::{Observed, Tree};
+
+use crate::docker::{Changed, Engine, EngineError, ImageCache, lookup};
+use crate::overlay::Overlay;
+use crate::tree::Trees;
+use crate::wire::Held;
+
+/// Containers inspected at a time.
+const AT_ONCE: usize = 8;
+
+/// What must be looked at again.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Stale {
+    /// Which containers there are, and their states.
+    pub(crate) list: bool,
+    /// Containers by id, whatever the list says.
+    pub(crate) containers: BTreeSet<String>,
+    /// All containers.
+    pub(crate) inspect: bool,
+    pub(crate) networks: bool,
+    pub(crate) volumes: bool,
+    pub(crate) images: bool,
+    pub(crate) trees: bool,
+    pub(crate) overlays: bool,
+}
+
+impl Stale {
+    /// Nothing is known.
+    pub(crate) fn all() -> Self {
+        let containers = BTreeSet::new();
+        Stale {
+            list: true,
+            containers,
+            inspect: true,
+            networks: true,
+            volumes: true,
+            images: true,
+            trees: true,
+            overlays: true,
+        }
+    }
+
+    /// What changes without an event.
+    pub(crate) fn by_time(&mut self) {
+        (self.list, self.networks, self.trees, self.overlays) = (true, true, true, true);
+    }
+
+    /// What an event says.
+    pub(crate) fn by_event(&mut self, changed: Changed) {
+        match changed {
+            Changed::Container { id, .. } => {
+                self.containers.insert(id);
+            }
+            Changed::Networks => (self.networks, self.overlays) = (true, true),
+            Changed::Volumes => self.volumes = true,
+            Changed::Images => self.images = true,
+        }
+    }
+}
+
+/// Why the host could not be looked at.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LookError {
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error("cannot look at the files of the stacks")]
+    Tree(#[from] crate::tree::TreeError),
+}
+
+/// What was seen last.
+pub(crate) struct Observer {
+    fleet: String,
+    engine: Engine,
+    images: Arc<ImageCache>,
+    trees: Arc<Trees>,
+    overlay: Arc<Overlay>,
+    pub(crate) seen: Observed,
+    pub(crate) stale: Stale,
+}
+
+impl Observer {
+    pub(crate) fn new(
+        fleet: String,
+        engine: Engine,
+        images: Arc<ImageCache>,
+        trees: Arc<Trees>,
+        overlay: Arc<Overlay>,
+    ) -> Self {
+        Observer { fleet, engine, images, trees, overlay, seen: Observed::default(), stale: Stale::all() }
+    }
+
+    /// Looks at what is stale. Containers of `busy` instances are left for later: the engine answers for one only when it
+    /// is done with it. What could not be looked at stays stale.
+    pub(crate) async fn look(
+        &mut self,
+        held: Option<&Held>,
+        busy: impl Fn(&InstanceName) -> bool,
+    ) -> Result<(), LookError> {
+        self.containers(busy).await?;
+        if self.stale.networks {
+            self.seen.networks = self.engine.list_networks(&self.fleet).await?;
+            self.stale.networks = false;
+        }
+        if self.stale.volumes {
+            self.seen.volumes = self.engine.list_volumes(&self.fleet).await?;
+            self.stale.volumes = false;
+        }
+        if self.stale.images {
+            self.seen.images = lookup(&self.engine.list_images(&self.images).await?);
+            self.stale.images = false;
+        }
+        if self.stale.trees {
+            self.trees().await?;
+            self.stale.trees = false;
+        }
+        if self.stale.overlays {
+            self.overlays(held).await;
+            self.stale.overlays = false;
+        }
+        Ok(())
+    }
+
+    async fn containers(&mut self, busy: impl Fn(&InstanceName) -> bool) -> Result<(), EngineError> {
+        if self.stale.list {
+            self.list().await?;
+            (self.stale.list, self.stale.inspect) = (false, false);
+        }
+        let seen = &self.seen.containers;
+        let wanted =
+            self.stale.containers.iter().filter(|id| !seen.get(*id).is_some_and(|found| busy(&found.instance)));
+        let wanted: Vec<String> = wanted.cloned().collect();
+        let (engine, fleet) = (&self.engine, &self.fleet);
+        let found = stream::iter(wanted)
+            .map(async |id| {
+                let found = engine.inspect_container(&id, fleet).await;
+                (id, found)
+            })
+            .buffer_unordered(AT_ONCE)
+            .collect::<Vec<_>>()
+            .await;
+        for (id, found) in found {
+            let found = found?;
+            self.stale.containers.remove(&id);
+            self.seen.containers.remove(&id);
+            self.seen.foreign.remove(&id);
+            match found {
+                Some(Ok(container)) => drop(self.seen.containers.insert(id, container)),
+                Some(Err(foreign)) => drop(self.seen.foreign.insert(id, foreign)),
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Lists all containers; those of ours that are not as they were are to be inspected.
+    async fn list(&mut self) -> Result<(), EngineError> {
+        let listed = self.engine.list_containers(&self.fleet).await?;
+        self.seen.containers.retain(|id, _| listed.contains_key(id));
+        self.seen.foreign.clear();
+        for (id, found) in listed {
+            if found.instance.is_none() {
+                self.seen.foreign.insert(id, found.foreign);
+            } else if self.stale.inspect
+                || self
+                    .seen
+                    .containers
+                    .get(&id)
+                    .is_none_or(|seen| seen.state != found.state || seen.name != found.foreign.name)
+            {
+                self.stale.containers.insert(id);
+            }
+        }
+        Ok(())
+    }
+
+    async fn trees(&mut self) -> Result<(), crate::tree::TreeError> {
+        let trees = self.trees.clone();
+        let seen = blocking(move || {
+            let mut seen = BTreeMap::new();
+            for stack in trees.stacks()? {
+                let (manifest, drift) = trees.observe(&stack)?;
+                seen.insert(stack, Tree { manifest: manifest.unwrap_or_default(), drift });
+            }
+            Ok::<_, crate::tree::TreeError>(seen)
+        });
+        self.seen.trees = seen.await?;
+        Ok(())
+    }
+
+    /// An overlay that cannot be read is taken for one with nothing in it: programming it again does no harm.
+    async fn overlays(&mut self, held: Option<&Held>) {
+        self.seen.overlays.clear();
+        for (name, network) in held.iter().flat_map(|held| &held.desired.networks) {
+            let Some(overlay) = network.overlay.as_ref().filter(|_| self.seen.networks.contains_key(name)) else {
+                continue;
+            };
+            match self.overlay.observe(&overlay.bridge).await {
+                Ok(found) => drop(self.seen.overlays.insert(name.clone(), found)),
+                Err(error) => tracing::warn!(network = %name, error = %error, "overlay not readable"),
+            }
+        }
+    }
+}
+
+/// Runs what blocks where it may. It does not panic, so it is always there to be waited for.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}

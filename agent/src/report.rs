@@ -1,0 +1,219 @@
+//! What is told of the host: a pure function of what is desired, what is observed, and what failed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use landfast_agent_core::attempts::Attempts;
+use landfast_agent_core::desired::InstanceName;
+use landfast_agent_core::observed::{Container, Health, Observed, State};
+use landfast_agent_core::plan::Plan;
+
+use crate::wire::{Held, InstanceReport, Problem, Report, TreeReport, instance_report};
+
+/// All that a report is made from.
+pub(crate) struct Sources<'a> {
+    /// None before the first assignment.
+    pub(crate) held: Option<&'a Held>,
+    pub(crate) observed: &'a Observed,
+    pub(crate) plan: &'a Plan,
+    pub(crate) attempts: &'a Attempts,
+    /// Stack > files of it that were kept as they are on the host.
+    pub(crate) kept: &'a BTreeMap<String, Vec<String>>,
+    /// Nothing is being done at this moment.
+    pub(crate) idle: bool,
+    pub(crate) engine_lost: bool,
+}
+
+pub(crate) fn report(sources: &Sources<'_>) -> Report {
+    let stamp = sources.held.map(|held| &held.stamp);
+    Report {
+        epoch: stamp.map_or(0, |stamp| stamp.epoch),
+        generation: stamp.map_or(0, |stamp| stamp.generation),
+        converged: sources.idle && !sources.engine_lost && sources.plan.is_done(),
+        instances: instances(sources),
+        problems: problems(sources),
+        trees: trees(sources.observed),
+        engine_lost: sources.engine_lost,
+    }
+}
+
+fn instances(sources: &Sources<'_>) -> Vec<InstanceReport> {
+    let desired = sources.held.map(|held| &held.desired.instances);
+    let mut names: BTreeSet<&InstanceName> = desired.iter().flat_map(|instances| instances.keys()).collect();
+    names.extend(sources.observed.containers.values().map(|container| &container.instance));
+    let found = names.into_iter().map(|name| {
+        let digest = desired.and_then(|instances| instances.get(name)).map(|instance| instance.digest.as_str());
+        let containers = sources.observed.containers.iter().filter(|(_, container)| container.instance == *name);
+        // What runs is what the instance is; of two, the one that is to stay.
+        let shown = containers.min_by_key(|(_, container)| {
+            (!container.state.is_up(), Some(container.digest.as_str()) != digest, -container.created_at)
+        });
+        match shown {
+            Some((id, container)) => instance(name, id, container),
+            None => missing(name),
+        }
+    });
+    found.collect()
+}
+
+fn missing(name: &InstanceName) -> InstanceReport {
+    InstanceReport {
+        stack: name.stack.clone(),
+        service: name.service.clone(),
+        index: name.index,
+        state: instance_report::State::Missing.into(),
+        ..InstanceReport::default()
+    }
+}
+
+fn instance(name: &InstanceName, id: &str, container: &Container) -> InstanceReport {
+    let ports = container.ports.iter().map(|port| instance_report::Port {
+        address: port.address.clone(),
+        published: port.published.into(),
+        target: port.target.into(),
+        protocol: port.protocol.clone(),
+    });
+    InstanceReport {
+        container_id: id.to_owned(),
+        state: state(container.state).into(),
+        health: health(container.health).into(),
+        exit_code: container.exit_code,
+        image: container.image.clone(),
+        digest: container.digest.clone(),
+        release: container.release,
+        addresses: container.addresses.clone(),
+        ports: ports.collect(),
+        started_at: container.started_at,
+        restarts: container.restarts,
+        health_output: container.health_output.clone(),
+        ..missing(name)
+    }
+}
+
+fn state(state: State) -> instance_report::State {
+    match state {
+        State::Created => instance_report::State::Created,
+        State::Running => instance_report::State::Running,
+        State::Paused => instance_report::State::Paused,
+        State::Restarting => instance_report::State::Restarting,
+        State::Exited => instance_report::State::Exited,
+        State::Dead | State::Removing => instance_report::State::Dead,
+    }
+}
+
+fn health(health: Health) -> instance_report::Health {
+    match health {
+        Health::None => instance_report::Health::Unspecified,
+        Health::Starting => instance_report::Health::Starting,
+        Health::Healthy => instance_report::Health::Healthy,
+        Health::Unhealthy => instance_report::Health::Unhealthy,
+    }
+}
+
+fn problems(sources: &Sources<'_>) -> Vec<Problem> {
+    let problem = |step: &str, resource: String, message: String, last| Problem {
+        step: step.to_owned(),
+        resource,
+        message,
+        r#final: last,
+    };
+    let failed = sources
+        .attempts
+        .iter()
+        .map(|(resource, failure)| problem(failure.step, resource.to_string(), failure.message.clone(), failure.last));
+    let obstacles = sources
+        .plan
+        .obstacles
+        .iter()
+        .map(|obstacle| problem(obstacle.step, obstacle.resource.to_string(), obstacle.message.clone(), true));
+    let waiting = sources.plan.waiting.iter().filter(|(_, waiting)| waiting.hopeless);
+    let waiting = waiting.map(|(name, waiting)| problem("start", name.to_string(), waiting.reason.clone(), true));
+    let kept = sources.kept.iter().flat_map(|(stack, paths)| {
+        paths.iter().map(move |path| {
+            let message = format!("{path} was changed on the host and is kept as it is: make the change in the stack's folder, or undo it here");
+            problem("sync", stack.clone(), message, true)
+        })
+    });
+    failed.chain(obstacles).chain(waiting).chain(kept).collect()
+}
+
+fn trees(observed: &Observed) -> Vec<TreeReport> {
+    let trees = observed.trees.iter().map(|(stack, tree)| TreeReport {
+        stack: stack.clone(),
+        manifest: tree.manifest.clone(),
+        drift: tree.drift.clone(),
+    });
+    trees.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use landfast_agent_core::attempts::{Resource, Severity};
+    use landfast_agent_core::plan::plan;
+
+    use crate::wire::{Container as WireContainer, HostState, Instance};
+
+    fn held() -> Held {
+        let container = WireContainer { name: "c".to_owned(), image: "i".to_owned(), ..WireContainer::default() };
+        let instance = Instance {
+            stack: "data".to_owned(),
+            service: "redis".to_owned(),
+            index: 1,
+            digest: "new".to_owned(),
+            container: Some(container),
+            ..Instance::default()
+        };
+        Held::new(HostState { generation: 7, instances: vec![instance], ..HostState::default() }).expect("is whole")
+    }
+
+    fn observed(containers: &[(&str, &str, State)]) -> Observed {
+        let name = InstanceName { stack: "data".to_owned(), service: "redis".to_owned(), index: 1 };
+        let containers = containers.iter().map(|(id, digest, state)| {
+            let digest = (*digest).to_owned();
+            ((*id).to_owned(), Container { instance: name.clone(), digest, state: *state, ..Container::default() })
+        });
+        Observed { containers: containers.collect(), ..Observed::default() }
+    }
+
+    fn told(observed: &Observed, attempts: &Attempts) -> Report {
+        let held = held();
+        let plan = plan(&held.desired, observed, &attempts.given_up());
+        report(&Sources {
+            held: Some(&held),
+            observed,
+            plan: &plan,
+            attempts,
+            kept: &BTreeMap::new(),
+            idle: true,
+            engine_lost: false,
+        })
+    }
+
+    #[test]
+    fn what_is_assigned_and_not_there_is_missing() {
+        let report = told(&observed(&[]), &Attempts::default());
+        assert_eq!(report.instances[0].state(), instance_report::State::Missing);
+        assert_eq!(report.generation, 7);
+    }
+
+    #[test]
+    fn of_two_containers_the_one_that_runs_is_told() {
+        let report =
+            told(&observed(&[("a", "old", State::Running), ("b", "new", State::Created)]), &Attempts::default());
+        assert_eq!(report.instances.len(), 1);
+        assert_eq!(report.instances[0].digest, "old");
+        assert!(!report.converged);
+    }
+
+    #[test]
+    fn what_was_given_up_is_told_and_ends_the_generation() {
+        let mut attempts = Attempts::default();
+        let name = InstanceName { stack: "data".to_owned(), service: "redis".to_owned(), index: 1 };
+        attempts.failed(Resource::Instance(name), "start", "port 80 is taken".to_owned(), Severity::Final, 0);
+        let report = told(&observed(&[("a", "old", State::Running)]), &attempts);
+        assert!(report.converged);
+        let problem = &report.problems[0];
+        assert_eq!((problem.step.as_str(), problem.resource.as_str()), ("start", "data/redis.1"));
+        assert!(problem.r#final);
+    }
+}

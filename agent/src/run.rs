@@ -1,0 +1,123 @@
+//! Puts the agent together, and takes it down again: identity, state, engine, loop, services.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use landfast_certs::{Credentials, Identity};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use crate::Run;
+use crate::api::{self, Context};
+use crate::apply::Hands;
+use crate::attend::attend;
+use crate::blobs::BlobStore;
+use crate::docker::{Engine, ImageCache};
+use crate::observe::Observer;
+use crate::overlay::{self, Overlay};
+use crate::reconcile::Reconciler;
+use crate::state::Holder;
+use crate::tree::Trees;
+
+pub(crate) fn run(run: Run) -> anyhow::Result<()> {
+    log();
+    let credentials = Credentials::load(&run.identity).with_context(|| {
+        format!(
+            "no identity in {}: join this host with `landfast host add`, or carry its folder here",
+            run.identity.display()
+        )
+    })?;
+    let Identity::Agent { fleet, host } = credentials.identity().clone() else {
+        bail!("{} is not an agent's identity: {}", run.identity.display(), credentials.identity());
+    };
+    let _lock = lock(&run.state)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")?;
+    let ended = runtime.block_on(go(run, credentials, fleet, host));
+    // Nothing that blocks is waited for: what it was doing is safe to break off.
+    runtime.shutdown_background();
+    ended
+}
+
+fn log() {
+    let filter = EnvFilter::try_from_env("LANDFAST_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(ansi)
+        .with_target(false)
+        .init();
+}
+
+/// One agent a state folder. The lock goes with the process.
+fn lock(state: &Path) -> anyhow::Result<std::fs::File> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(state);
+    made.with_context(|| format!("cannot make {}", state.display()))?;
+    let file =
+        std::fs::File::create(state.join("lock")).with_context(|| format!("cannot write in {}", state.display()))?;
+    if rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_err() {
+        bail!("another landfast-agent is running with {}", state.display());
+    }
+    Ok(file)
+}
+
+async fn go(run: Run, credentials: Credentials, fleet: String, host: String) -> anyhow::Result<()> {
+    let listener = api::bind(run.listen).await?;
+    let holder = Arc::new(Holder::open(&run.state, &fleet, &host)?);
+    let blobs = BlobStore::open(&run.state)?;
+    let trees = Arc::new(Trees::open(&run.state, blobs.clone())?);
+    let overlay = Arc::new(Overlay::open().context("no netlink")?);
+    let links = overlay::events().context("no netlink")?;
+    let engine = Engine::new(&run.docker);
+    let images = Arc::new(ImageCache::default());
+    let stop = CancellationToken::new();
+
+    let (reports, reported) = watch::channel(None);
+    let (about, met) = watch::channel(Err("not asked yet".to_owned()));
+    let (notify, notices) = mpsc::channel(1_024);
+    let observer = Observer::new(fleet.clone(), engine.clone(), images.clone(), trees.clone(), overlay.clone());
+    let hands = Arc::new(Hands { fleet: fleet.clone(), engine: engine.clone(), trees, overlay });
+    let reconciler = Reconciler::new(hands, observer, holder.subscribe(), notices, links, reports);
+    tokio::spawn(attend(engine.clone(), fleet.clone(), about, notify));
+    let looping = tokio::spawn(reconciler.run(stop.clone()));
+
+    let context = Context {
+        fleet,
+        host,
+        state_dir: run.state,
+        engine,
+        images,
+        holder,
+        blobs,
+        about: met,
+        reports: reported,
+        stop: stop.clone(),
+    };
+    tokio::spawn(until_told(stop));
+    tracing::info!(identity = %credentials.identity(), listen = %run.listen, "serving");
+    if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
+        tracing::debug!(error = %error, "no service manager told");
+    }
+    api::serve(listener, &credentials, context).await?;
+    looping.await.context("the loop broke off")?;
+    tracing::info!("ended; containers go on");
+    Ok(())
+}
+
+async fn until_told(stop: CancellationToken) {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        tracing::warn!("signals cannot be heard");
+        return;
+    };
+    // Cancel safe: a signal that is not taken stays pending, and the first one is enough.
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    stop.cancel();
+}

@@ -1,0 +1,194 @@
+//! The host state held: which one it is, and its file. Assigned is what is on the disk; what is read from there is whole
+//! or it is nothing.
+
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use landfast_agent_core::assignment::{Refused, Verdict, judge};
+use prost::Message as _;
+use tokio::sync::watch;
+
+use crate::wire::{Held, HostState, Invalid};
+
+/// The first line of the file; then the digest of the rest, then the encoded state.
+const HEADER: &[u8] = b"landfast host state 1\n";
+
+/// Why there is no host state to be had, or it could not be kept.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StateError {
+    #[error("cannot read {path}")]
+    Read {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("cannot write {path}; the host state held stays what it was")]
+    Write {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error(
+        "{path} is damaged: move it away and run `landfast up`, which assigns this host its state anew; containers go on"
+    )]
+    Damaged { path: PathBuf },
+    #[error("{path} holds no host state")]
+    Strange {
+        path: PathBuf,
+        #[source]
+        source: Invalid,
+    },
+    #[error("{path} is for host {host} of fleet {fleet}, which this identity is not")]
+    Elsewhere { path: PathBuf, fleet: String, host: String },
+}
+
+/// Why a host state was not taken.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AssignError {
+    #[error("the host state {0}")]
+    Invalid(#[from] Invalid),
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    #[error(transparent)]
+    State(#[from] StateError),
+}
+
+/// The host state held, on the disk and in memory.
+pub(crate) struct Holder {
+    fleet: String,
+    host: String,
+    folder: PathBuf,
+    held: watch::Sender<Option<Arc<Held>>>,
+    /// One assignment at a time.
+    writing: Mutex<()>,
+}
+
+impl Holder {
+    /// Reads what the folder holds.
+    pub(crate) fn open(folder: &Path, fleet: &str, host: &str) -> Result<Self, StateError> {
+        let path = file(folder);
+        let held = read(&path)?;
+        if let Some(stamp) =
+            held.as_ref().map(|held| &held.stamp).filter(|stamp| stamp.fleet != fleet || stamp.host != host)
+        {
+            return Err(StateError::Elsewhere { path, fleet: stamp.fleet.clone(), host: stamp.host.clone() });
+        }
+        let held = watch::Sender::new(held.map(Arc::new));
+        Ok(Holder {
+            fleet: fleet.to_owned(),
+            host: host.to_owned(),
+            folder: folder.to_owned(),
+            held,
+            writing: Mutex::new(()),
+        })
+    }
+
+    pub(crate) fn current(&self) -> Option<Arc<Held>> {
+        self.held.borrow().clone()
+    }
+
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Option<Arc<Held>>> {
+        self.held.subscribe()
+    }
+
+    /// Takes a host state if it may be taken; it is on the disk when this returns. Blocks.
+    pub(crate) fn assign(&self, state: HostState) -> Result<Verdict, AssignError> {
+        let offered = Held::new(state)?;
+        let _one = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = self.current();
+        let verdict = judge(&self.fleet, &self.host, held.as_ref().map(|held| &held.stamp), &offered.stamp)?;
+        if verdict == Verdict::Take {
+            write(&self.folder, &offered.state.encode_to_vec())?;
+            self.held.send_replace(Some(Arc::new(offered)));
+        }
+        Ok(verdict)
+    }
+}
+
+fn file(folder: &Path) -> PathBuf {
+    folder.join("host_state")
+}
+
+fn read(path: &Path) -> Result<Option<Held>, StateError> {
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(StateError::Read { path: path.to_owned(), source }),
+    };
+    let body = whole(&bytes).ok_or_else(|| StateError::Damaged { path: path.to_owned() })?;
+    Held::decode(body).map(Some).map_err(|source| StateError::Strange { path: path.to_owned(), source })
+}
+
+/// What follows the digest, if that is its digest.
+fn whole(bytes: &[u8]) -> Option<&[u8]> {
+    let rest = bytes.strip_prefix(HEADER)?;
+    let (digest, rest) = rest.split_at_checked(blake3::OUT_LEN * 2)?;
+    let body = rest.strip_prefix(b"\n")?;
+    (blake3::hash(body).to_hex().as_bytes() == digest).then_some(body)
+}
+
+fn write(folder: &Path, body: &[u8]) -> Result<(), StateError> {
+    let (path, fresh) = (file(folder), folder.join("host_state.new"));
+    let written = (|| {
+        // It carries environments, and so secrets: for root only, even while it is being written.
+        let mut out = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+        out.write_all(HEADER)?;
+        out.write_all(blake3::hash(body).to_hex().as_bytes())?;
+        out.write_all(b"\n")?;
+        out.write_all(body)?;
+        out.sync_all()?;
+        std::fs::rename(&fresh, &path)?;
+        File::open(folder)?.sync_all()
+    })();
+    written.map_err(|source| StateError::Write { path, source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(generation: u64) -> HostState {
+        let (fleet, host) = ("home".to_owned(), "alpha".to_owned());
+        HostState { fleet, host, epoch: 1, generation, ..HostState::default() }
+    }
+
+    fn open(folder: &tempfile::TempDir) -> Result<Holder, StateError> {
+        Holder::open(folder.path(), "home", "alpha")
+    }
+
+    #[test]
+    fn what_was_assigned_is_held_after_a_restart() {
+        let folder = tempfile::tempdir().expect("a folder");
+        assert_eq!(open(&folder).expect("empty").assign(state(3)).expect("the first"), Verdict::Take);
+        let holder = open(&folder).expect("whole");
+        assert_eq!(holder.current().expect("held").stamp.generation, 3);
+        assert_eq!(holder.assign(state(3)).expect("nothing new"), Verdict::Same);
+        let refused = holder.assign(state(2)).expect_err("older").to_string();
+        assert!(refused.contains("generation 2") && refused.contains('3'), "{refused}");
+    }
+
+    #[test]
+    fn f12_a_damaged_file_is_refused_by_name() {
+        let folder = tempfile::tempdir().expect("a folder");
+        open(&folder).expect("empty").assign(state(3)).expect("the first");
+        let path = folder.path().join("host_state");
+        let good = std::fs::read(&path).expect("written");
+        let mut flipped = good.clone();
+        *flipped.last_mut().expect("not empty") ^= 1;
+        for bad in [Vec::new(), flipped, good[..good.len() - 1].to_vec(), good[..30].to_vec()] {
+            std::fs::write(&path, bad).expect("written");
+            let error = open(&folder).err().expect("damaged").to_string();
+            assert!(error.contains("host_state is damaged"), "{error}");
+        }
+    }
+
+    #[test]
+    fn another_hosts_state_is_not_taken_over() {
+        let folder = tempfile::tempdir().expect("a folder");
+        open(&folder).expect("empty").assign(state(3)).expect("the first");
+        assert!(matches!(Holder::open(folder.path(), "home", "beta"), Err(StateError::Elsewhere { .. })));
+    }
+}

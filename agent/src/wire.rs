@@ -1,0 +1,314 @@
+//! Generated types, and what is made of them: the only place that knows both these and the values decisions are made
+//! from.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use landfast_agent_core::assignment::Stamp;
+use landfast_agent_core::desired::{self, Claim, Condition, Desired, InstanceName, Restart};
+use landfast_agent_core::overlay;
+use prost::Message as _;
+
+pub(crate) use landfast_proto::v1::agent_server::{Agent, AgentServer};
+pub(crate) use landfast_proto::v1::blobs_server::{Blobs, BlobsServer};
+pub(crate) use landfast_proto::v1::{
+    AssignRequest, AssignResponse, Attachment, Container, DescribeRequest, DescribeResponse, Device, DeviceRequest,
+    Engine, EngineNetwork, FetchRequest, FetchResponse, Healthcheck, HostState, Image, ImageItem, Instance,
+    InstanceReport, LogsRequest, LogsResponse, MissingRequest, MissingResponse, Mount, Network, Overlay, Port, Problem,
+    PullRequest, PullResponse, PushRequest, PushResponse, Report, Restart as RestartPolicy, Role, TreeReport, Ulimit,
+    UsedPort, Volume, WatchRequest, dependency, instance_report, item, least_role, logs_response, mount, pull_request,
+    push_request,
+};
+#[cfg(test)]
+pub(crate) use landfast_proto::v1::{Dependency, StringList, Tree};
+
+/// A host state that was assigned, and what it says in values.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Held {
+    pub(crate) state: HostState,
+    pub(crate) stamp: Stamp,
+    pub(crate) desired: Desired,
+    instances: BTreeMap<InstanceName, usize>,
+}
+
+/// A host state that cannot be meant.
+#[derive(Debug, PartialEq, thiserror::Error)]
+pub(crate) enum Invalid {
+    #[error("cannot be read")]
+    Unreadable(#[from] prost::DecodeError),
+    #[error("{what} {name:?} is not a name")]
+    Name { what: &'static str, name: String },
+    #[error("{what} {name} is there twice")]
+    Twice { what: &'static str, name: String },
+    #[error("instance {0} has no {1}")]
+    Lacks(InstanceName, &'static str),
+    #[error("network {network}: {problem}")]
+    Overlay { network: String, problem: String },
+}
+
+impl Held {
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Invalid> {
+        Self::new(HostState::decode(bytes)?)
+    }
+
+    pub(crate) fn new(state: HostState) -> Result<Self, Invalid> {
+        let desired = desired(&state)?;
+        let instances = state.instances.iter().enumerate();
+        let instances = instances.map(|(position, instance)| (instance_name(instance), position)).collect();
+        let stamp = Stamp {
+            fleet: state.fleet.clone(),
+            host: state.host.clone(),
+            epoch: state.epoch,
+            generation: state.generation,
+            // Maps are in key order, so equal states have equal encodings.
+            contents: blake3::hash(&state.encode_to_vec()).to_hex().to_string(),
+        };
+        Ok(Held { state, stamp, desired, instances })
+    }
+
+    pub(crate) fn instance(&self, name: &InstanceName) -> Option<&Instance> {
+        self.instances.get(name).and_then(|position| self.state.instances.get(*position))
+    }
+
+    pub(crate) fn network(&self, name: &str) -> Option<&Network> {
+        self.state.networks.iter().find(|network| network.name == name)
+    }
+
+    pub(crate) fn volume(&self, name: &str) -> Option<&Volume> {
+        self.state.volumes.iter().find(|volume| volume.name == name)
+    }
+}
+
+pub(crate) fn instance_name(instance: &Instance) -> InstanceName {
+    InstanceName { stack: instance.stack.clone(), service: instance.service.clone(), index: instance.index }
+}
+
+fn desired(state: &HostState) -> Result<Desired, Invalid> {
+    let mut desired = Desired::default();
+    for network in &state.networks {
+        engine_name("network", &network.name)?;
+        let value = self::network(network)?;
+        once("network", &network.name, desired.networks.insert(network.name.clone(), value))?;
+    }
+    for volume in &state.volumes {
+        engine_name("volume", &volume.name)?;
+        let value = desired::Volume { remove: volume.remove };
+        once("volume", &volume.name, desired.volumes.insert(volume.name.clone(), value))?;
+    }
+    for tree in &state.trees {
+        project_name("stack", &tree.stack)?;
+        once("tree", &tree.stack, desired.trees.insert(tree.stack.clone(), tree.manifest.clone()))?;
+    }
+    for instance in &state.instances {
+        let name = instance_name(instance);
+        project_name("stack", &name.stack)?;
+        engine_name("service", &name.service)?;
+        let value = self::instance(instance, &name)?;
+        once("instance", &name.to_string(), desired.instances.insert(name.clone(), value))?;
+    }
+    Ok(desired)
+}
+
+fn once<T>(what: &'static str, name: &str, before: Option<T>) -> Result<(), Invalid> {
+    match before {
+        None => Ok(()),
+        Some(_) => Err(Invalid::Twice { what, name: name.to_owned() }),
+    }
+}
+
+/// A name the engine takes. It goes into paths of requests, so nothing else may pass.
+fn engine_name(what: &'static str, name: &str) -> Result<(), Invalid> {
+    let first = name.chars().next().is_some_and(|first| first.is_ascii_alphanumeric());
+    let rest = name.chars().all(|character| character.is_ascii_alphanumeric() || "_.-".contains(character));
+    if first && rest { Ok(()) } else { Err(Invalid::Name { what, name: name.to_owned() }) }
+}
+
+/// A stack's name: a Compose project's.
+fn project_name(what: &'static str, name: &str) -> Result<(), Invalid> {
+    let lower = name.chars().all(|character| !character.is_ascii_uppercase() && character != '.');
+    if lower { engine_name(what, name) } else { Err(Invalid::Name { what, name: name.to_owned() }) }
+}
+
+fn network(network: &Network) -> Result<desired::Network, Invalid> {
+    Ok(desired::Network {
+        driver: if network.driver.is_empty() { "bridge".to_owned() } else { network.driver.clone() },
+        subnet: network.subnet.clone(),
+        gateway: network.gateway.clone(),
+        internal: network.internal,
+        options: engine_options(network),
+        overlay: overlay(network)?,
+    })
+}
+
+/// The option by which the engine is told what to call a network's bridge.
+const BRIDGE: &str = "com.docker.network.bridge.name";
+const MTU: &str = "com.docker.network.driver.mtu";
+
+/// The driver's options of a network: for one that spans hosts, also those by which its bridge can be programmed.
+pub(crate) fn engine_options(network: &Network) -> BTreeMap<String, String> {
+    let mut options = network.options.clone();
+    if let Some(overlay) = &network.overlay {
+        options.entry(BRIDGE.to_owned()).or_insert_with(|| bridge_name(&network.name));
+        options.entry(MTU.to_owned()).or_insert_with(|| mtu(overlay).to_string());
+    }
+    options
+}
+
+/// Names of devices have at most 15 characters; networks' names may have more.
+fn bridge_name(network: &str) -> String {
+    format!("lf-{}", &blake3::hash(network.as_bytes()).to_hex()[..12])
+}
+
+fn mtu(overlay: &Overlay) -> u32 {
+    if overlay.mtu == 0 { 1450 } else { overlay.mtu }
+}
+
+fn overlay(network: &Network) -> Result<Option<overlay::Desired>, Invalid> {
+    let Some(overlay) = &network.overlay else { return Ok(None) };
+    let problem = |problem: String| Invalid::Overlay { network: network.name.clone(), problem };
+    let address =
+        |text: &str| text.parse::<Ipv4Addr>().map_err(|_| problem(format!("{text:?} is not an IPv4 address")));
+    let gateway = address(&network.gateway)?;
+    let mut neighbours = BTreeMap::new();
+    for neighbour in &overlay.neighbours {
+        let mac = neighbour.mac.parse::<overlay::Mac>().map_err(|error| problem(error.to_string()))?;
+        let value = overlay::Neighbour { mac, host: address(&neighbour.host)? };
+        if neighbours.insert(address(&neighbour.address)?, value).is_some() {
+            return Err(problem(format!("{} is there twice", neighbour.address)));
+        }
+    }
+    Ok(Some(overlay::Desired {
+        bridge: engine_options(network).remove(BRIDGE).unwrap_or_default(),
+        vni: overlay.vni,
+        local: address(&overlay.local)?,
+        mtu: mtu(overlay),
+        mac: gateway_mac(gateway),
+        neighbours,
+    }))
+}
+
+/// `02:1f:<epoch>:<low half of the address>`, and a gateway's epoch is 0.
+fn gateway_mac(gateway: Ipv4Addr) -> overlay::Mac {
+    let [_, _, high, low] = gateway.octets();
+    overlay::Mac::from_bytes(&[0x02, 0x1f, 0, 0, high, low]).expect("six bytes")
+}
+
+fn instance(instance: &Instance, name: &InstanceName) -> Result<desired::Instance, Invalid> {
+    let Some(container) = &instance.container else { return Err(Invalid::Lacks(name.clone(), "container")) };
+    if instance.digest.is_empty() {
+        return Err(Invalid::Lacks(name.clone(), "digest"));
+    }
+    if container.image.is_empty() {
+        return Err(Invalid::Lacks(name.clone(), "image"));
+    }
+    engine_name("container", &container.name)?;
+    let sources = || container.mounts.iter().filter_map(|mount| mount.source.as_ref());
+    let volumes = sources().filter_map(|source| match source {
+        mount::Source::Volume(volume) if !volume.is_empty() => Some(volume.clone()),
+        _ => None,
+    });
+    Ok(desired::Instance {
+        digest: instance.digest.clone(),
+        container: container.name.clone(),
+        image: container.image.clone(),
+        fingerprint: container.image_fingerprint.clone(),
+        networks: container.networks.iter().map(|attachment| attachment.network.clone()).collect(),
+        volumes: volumes.collect(),
+        mounts_tree: sources().any(|source| matches!(source, mount::Source::Tree(_))),
+        claims: claims(container),
+        restart: container.restart.as_ref().map_or(Restart::No, restart),
+        depends_on: instance.depends_on.iter().map(dependency_value).collect(),
+        stopped: instance.stopped,
+    })
+}
+
+fn claims(container: &Container) -> BTreeSet<Claim> {
+    let fixed = container.networks.iter().filter(|attachment| !attachment.address.is_empty());
+    let addresses = fixed
+        .map(|attachment| Claim::Address { network: attachment.network.clone(), address: attachment.address.clone() });
+    let certain = container.ports.iter().filter(|port| port.published != 0 && port.published_end == 0);
+    let ports = certain.filter_map(|port| {
+        let protocol = if port.protocol.is_empty() { "tcp" } else { &port.protocol };
+        let number = u16::try_from(port.published).ok()?;
+        Some(Claim::Port { address: port.address.clone(), port: number, protocol: protocol.to_owned() })
+    });
+    addresses.chain(ports).collect()
+}
+
+fn restart(restart: &RestartPolicy) -> Restart {
+    match restart.policy.as_str() {
+        "always" | "unless-stopped" => Restart::Always,
+        "on-failure" => Restart::OnFailure,
+        _ => Restart::No,
+    }
+}
+
+fn dependency_value(dependency: &landfast_proto::v1::Dependency) -> desired::Dependency {
+    let condition = match dependency.condition() {
+        dependency::Condition::Unspecified | dependency::Condition::Started => Condition::Started,
+        dependency::Condition::Healthy => Condition::Healthy,
+        dependency::Condition::Completed => Condition::Completed,
+    };
+    desired::Dependency { service: dependency.service.clone(), condition }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state() -> HostState {
+        let container =
+            Container { name: "data-redis-1".to_owned(), image: "redis".to_owned(), ..Container::default() };
+        let redis = Instance {
+            stack: "data".to_owned(),
+            service: "redis".to_owned(),
+            index: 1,
+            digest: "d".to_owned(),
+            container: Some(container),
+            depends_on: vec![Dependency { service: "init".to_owned(), condition: 3 }],
+            ..Instance::default()
+        };
+        let tree = Tree { stack: "data".to_owned(), manifest: "m".to_owned() };
+        HostState { instances: vec![redis], trees: vec![tree], ..HostState::default() }
+    }
+
+    #[test]
+    fn a_host_state_is_found_again_by_its_names() {
+        let held = Held::new(state()).expect("is whole");
+        let name = held.desired.instances.keys().next().expect("one").clone();
+        assert_eq!(name.to_string(), "data/redis.1");
+        assert_eq!(held.instance(&name).map(|instance| instance.digest.as_str()), Some("d"));
+        assert_eq!(held.desired.instances[&name].depends_on[0].condition, Condition::Completed);
+    }
+
+    #[test]
+    fn equal_states_have_equal_stamps_and_others_do_not() {
+        let stamp = |state| Held::new(state).expect("is whole").stamp;
+        assert_eq!(stamp(state()), stamp(state()));
+        let mut other = state();
+        other.instances[0].digest = "e".to_owned();
+        assert_ne!(stamp(state()).contents, stamp(other).contents);
+    }
+
+    #[test]
+    fn t10_names_that_could_mean_something_else_are_refused() {
+        for name in ["", "../x", "a/b", "-a", "A", "a;b", "a\n", "ä"] {
+            let mut state = state();
+            state.trees[0].stack = name.to_owned();
+            assert!(matches!(Held::new(state), Err(Invalid::Name { .. })), "{name:?}");
+        }
+        let mut state = state();
+        state.instances[0].container.as_mut().expect("has one").name = "a/../b".to_owned();
+        assert!(matches!(Held::new(state), Err(Invalid::Name { what: "container", .. })));
+    }
+
+    #[test]
+    fn what_is_there_twice_or_lacks_its_container_is_refused() {
+        let mut twice = state();
+        twice.instances.push(twice.instances[0].clone());
+        assert!(matches!(Held::new(twice), Err(Invalid::Twice { .. })));
+        let mut bare = state();
+        bare.instances[0].container = None;
+        assert!(matches!(Held::new(bare), Err(Invalid::Lacks(_, "container"))));
+    }
+}
