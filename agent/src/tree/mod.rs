@@ -93,8 +93,18 @@ impl Trees {
     }
 
     /// The bundle that the tree is, and its files that were changed or removed by hand. `None`: there is no bundle here,
-    /// or the tree is on its way from one to another.
+    /// or the tree is on its way from one to another, or it cannot be told; then [`Trees::apply`] says why.
     pub(crate) fn observe(&self, stack: &str) -> Result<(Option<String>, Vec<String>), TreeError> {
+        match self.look(stack) {
+            Err(error @ (TreeError::Journal { .. } | TreeError::Blob(_))) => {
+                tracing::warn!(stack, error = &error as &dyn std::error::Error, "live tree not known");
+                Ok((None, Vec::new()))
+            }
+            seen => seen,
+        }
+    }
+
+    fn look(&self, stack: &str) -> Result<(Option<String>, Vec<String>), TreeError> {
         let mut memory = self.memory();
         let Journal::Settled(Some(digest)) = self.journal(stack)? else { return Ok((None, Vec::new())) };
         let manifest = self.manifest(&mut memory, stack, &digest)?;

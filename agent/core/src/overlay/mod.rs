@@ -147,6 +147,8 @@ pub enum Step {
     SetForward(Mac),
     /// Put a permanent neighbour.
     SetNeighbour(Ipv4Addr, Mac),
+    /// Tell this host's containers, which may know another MAC for the address and would believe it for most of a minute.
+    Announce(Ipv4Addr, Mac),
 }
 
 impl fmt::Display for Step {
@@ -166,6 +168,7 @@ impl fmt::Display for Step {
             Self::AddRemote(mac, host) => write!(f, "add remote {mac} at {host}"),
             Self::SetForward(mac) => write!(f, "set forward {mac}"),
             Self::SetNeighbour(address, mac) => write!(f, "set neighbour {address} is {mac}"),
+            Self::Announce(address, mac) => write!(f, "announce {address} is {mac}"),
         }
     }
 }
@@ -196,7 +199,10 @@ pub fn diff(desired: &Desired, observed: &Observed) -> Vec<Step> {
     steps.extend(wanted.remotes.difference(&remotes).map(|(mac, host)| Step::AddRemote(*mac, *host)));
     steps.extend(wanted.forwards.difference(&forwards).map(|mac| Step::SetForward(*mac)));
     let new = wanted.neighbours.iter().filter(|(address, mac)| observed.neighbours.get(address) != Some(mac));
-    steps.extend(new.map(|(address, mac)| Step::SetNeighbour(*address, *mac)));
+    steps.extend(new.clone().map(|(address, mac)| Step::SetNeighbour(*address, *mac)));
+    // Where the device was not at work, nobody has learned anything from it.
+    let news = new.filter(|_| attached);
+    steps.extend(news.map(|(address, mac)| Step::Announce(*address, *mac)));
     steps
 }
 

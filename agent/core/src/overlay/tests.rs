@@ -84,6 +84,7 @@ fn apply(step: Step, kernel: &mut Observed) {
         Step::SetNeighbour(address, mac) => {
             kernel.neighbours.insert(address, mac);
         }
+        Step::Announce(address, mac) => assert_eq!(kernel.neighbours.get(&address), Some(&mac), "{step}"),
     }
 }
 
@@ -134,7 +135,7 @@ fn what_is_as_it_must_be_needs_no_step() {
 }
 
 #[test]
-fn f38_when_an_address_moves_its_old_mac_goes_before_the_new_one_comes() {
+fn f38_when_an_address_moves_its_old_mac_goes_the_new_one_comes_and_containers_are_told() {
     let observed = settled(&desired(&[(50, 1, 2)]));
     assert_eq!(
         print(&diff(&desired(&[(50, 2, 3)]), &observed)),
@@ -144,6 +145,7 @@ fn f38_when_an_address_moves_its_old_mac_goes_before_the_new_one_comes() {
             "add remote 02:1f:00:02:00:32 at 192.168.2.3",
             "set forward 02:1f:00:02:00:32",
             "set neighbour 172.19.0.50 is 02:1f:00:02:00:32",
+            "announce 172.19.0.50 is 02:1f:00:02:00:32",
         ]
     );
 }

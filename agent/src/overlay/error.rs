@@ -1,0 +1,54 @@
+//! What can go wrong with the overlay: the step, and the kernel's reason.
+
+use std::io;
+use std::net::Ipv4Addr;
+
+/// Of a step or of looking.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OverlayError {
+    #[error("{what}")]
+    Netlink { what: String, source: rtnetlink::Error },
+    #[error("the kernel has no VXLAN, which a network that spans hosts needs: load or install its module `vxlan`")]
+    NoVxlan { source: rtnetlink::Error },
+    #[error(
+        "{what}: another VXLAN device on this host has the same VNI and port: remove it, see `ip -d link show type vxlan`"
+    )]
+    VniTaken { what: String, source: rtnetlink::Error },
+    #[error("announce {address} on {bridge}")]
+    Announce { address: Ipv4Addr, bridge: String, source: io::Error },
+    #[error("{0}: no such device")]
+    NoDevice(String),
+}
+
+const EOPNOTSUPP: i32 = -95;
+const EEXIST: i32 = -17;
+const ENODEV: i32 = -19;
+const ENOENT: i32 = -2;
+const EADDRNOTAVAIL: i32 = -99;
+
+impl OverlayError {
+    pub(super) fn netlink(what: String) -> impl FnOnce(rtnetlink::Error) -> Self {
+        move |source| Self::Netlink { what, source }
+    }
+
+    /// Of making a VXLAN device.
+    pub(super) fn creating(what: String) -> impl FnOnce(rtnetlink::Error) -> Self {
+        move |source| match code(&source) {
+            Some(EOPNOTSUPP) => Self::NoVxlan { source },
+            Some(EEXIST) => Self::VniTaken { what, source },
+            _ => Self::Netlink { what, source },
+        }
+    }
+}
+
+/// Whether what was to be found or removed is not there.
+pub(super) fn is_absent(error: &rtnetlink::Error) -> bool {
+    matches!(code(error), Some(ENODEV | ENOENT | EADDRNOTAVAIL))
+}
+
+fn code(error: &rtnetlink::Error) -> Option<i32> {
+    match error {
+        rtnetlink::Error::NetlinkError(error) => Some(error.raw_code()),
+        _ => None,
+    }
+}
