@@ -48,7 +48,9 @@ unpack_newer_engine() {
   echo 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian unstable main' \
     >"$apt/sources.list"
   : >"$apt/status"
+  # A mirror may be a frozen one: what counts here is the signature, not its age.
   local options=(
+    -o Acquire::Check-Valid-Until=false
     -o "Dir::Etc::sourcelist=$apt/sources.list" -o "Dir::Etc::sourceparts=$apt/empty" -o "Dir::Etc::preferencesparts=$apt/empty"
     -o "Dir::State::lists=$apt/lists" -o "Dir::State::status=$apt/status" -o "Dir::Cache=$apt/cache" -o APT::Sandbox::User=root
   )

@@ -56,6 +56,8 @@ class Apt:
             "Dir::Etc::preferencesparts": folder / "empty", "Dir::State::lists": folder / "lists",
             "Dir::State::status": folder / "status", "Dir::Cache": folder / "cache",
             "APT::Architecture": ARCHITECTURE, "APT::Sandbox::User": "root",
+            # A mirror may be a frozen one: what counts here is the signature, not its age.
+            "Acquire::Check-Valid-Until": "false",
         }
         return [word for key, value in pairs.items() for word in ("-o", f"{key}={value}")]
 
