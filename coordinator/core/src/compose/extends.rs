@@ -47,7 +47,9 @@ fn extend(
     let Some(extends) = service.at_key("extends").cloned() else {
         return match service.value {
             Value::Map(_) | Value::Null => Ok(()),
-            _ => Err(Diagnostic::at(&service.at, format!("must be a mapping, not {}", service.kind())).key(path).into()),
+            _ => {
+                Err(Diagnostic::at(&service.at, format!("must be a mapping, not {}", service.kind())).key(path).into())
+            }
         };
     };
     let path = format!("{path}.extends");

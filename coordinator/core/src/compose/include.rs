@@ -49,9 +49,7 @@ fn entries(include: &Node) -> Result<Vec<Entry>, Diagnostic> {
     for item in list {
         let at = item.at.clone();
         let entry = match &item.value {
-            Value::Text(path) => {
-                Entry { at, paths: vec![path.clone()], env_files: None, project_directory: None }
-            }
+            Value::Text(path) => Entry { at, paths: vec![path.clone()], env_files: None, project_directory: None },
             Value::Map(_) => Entry {
                 at,
                 paths: texts(item, "path")?.unwrap_or_default(),

@@ -68,9 +68,7 @@ fn complain(refusal: Refusal, node: &Node, path: &str) -> Diagnostic {
     let diagnostic = Diagnostic::at(&node.at, refusal.to_string()).key(path);
     match refusal {
         Refusal::Syntax(_) => diagnostic.hint("a dollar sign that begins no variable is written $$"),
-        Refusal::Required { name, .. } => {
-            diagnostic.hint(format!("set {name} in the environment or in the env file"))
-        }
+        Refusal::Required { name, .. } => diagnostic.hint(format!("set {name} in the environment or in the env file")),
     }
 }
 

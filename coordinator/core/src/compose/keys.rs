@@ -48,10 +48,8 @@ pub(super) static PROJECT: Object = object(&[
     key("models", Map(AnyKey, &Mapping(&MODEL))).refused(NO_MODELS),
 ]);
 
-static INCLUDE: Object = plain(
-    &[],
-    &[key("path", TEXT_OR_NAMES), key("env_file", TEXT_OR_NAMES), key("project_directory", Text)],
-);
+static INCLUDE: Object =
+    plain(&[], &[key("path", TEXT_OR_NAMES), key("env_file", TEXT_OR_NAMES), key("project_directory", Text)]);
 
 /// A service.
 pub(super) static SERVICE: Object = object(&[
@@ -81,9 +79,7 @@ pub(super) static SERVICE: Object = object(&[
     key("cpus", Float(LOOSE)),
     key("cpuset", Text),
     key("credential_spec", Mapping(&CREDENTIAL_SPEC)).ignored(WINDOWS),
-    key("depends_on", Short(&[NAMES, Map(Names, &Mapping(&DEPENDENCY))]))
-        .merge(Dependencies)
-        .long(long::dependencies),
+    key("depends_on", Short(&[NAMES, Map(Names, &Mapping(&DEPENDENCY))])).merge(Dependencies).long(long::dependencies),
     key("deploy", Nullable(&Mapping(&DEPLOY))),
     key("develop", Nullable(&Mapping(&DEVELOP))).ignored("Landfast does not watch files"),
     key("device_cgroup_rules", NAMES),
@@ -96,7 +92,6 @@ pub(super) static SERVICE: Object = object(&[
     key("env_file", Short(&[Text, List(&Short(&[Text, Mapping(&ENV_FILE)]), Unique::No)]))
         .merge(Sequence)
         .index(Index::Path)
-        
         .long(long::env_files),
     key("environment", Pairs { keeps_null: true }).merge(Sequence).index(Index::Key),
     key("expose", Scalars).index(Index::Value),
@@ -113,7 +108,9 @@ pub(super) static SERVICE: Object = object(&[
     key("isolation", Text).ignored(WINDOWS),
     key("label_file", TEXT_OR_TEXTS).merge(Sequence).long(long::texts),
     key("labels", LABELS).merge(Sequence).index(Index::Key),
-    key("links", NAMES).index(Index::Key).ignored("services find each other by name without links; a further name is an alias under `networks`"),
+    key("links", NAMES)
+        .index(Index::Key)
+        .ignored("services find each other by name without links; a further name is an alias under `networks`"),
     key("logging", Mapping(&LOGGING)).merge(Logging),
     key("mac_address", Text),
     key("mem_limit", Size(LOOSE)),
@@ -218,10 +215,7 @@ static CREDENTIAL_SPEC: Object = object(&[key("config", Text), key("file", Text)
 static DEPENDENCY: Object = requiring(
     &["condition"],
     &[
-        key(
-            "condition",
-            Choice(&["service_started", "service_healthy", "service_completed_successfully"]),
-        ),
+        key("condition", Choice(&["service_started", "service_healthy", "service_completed_successfully"])),
         key("required", Truth).written(),
         key("restart", Flag),
     ],
@@ -287,8 +281,7 @@ static WATCH: Object = requiring(
     ],
 );
 
-static DEVICE: Object =
-    requiring(&["source"], &[key("permissions", Text), key("source", Text), key("target", Text)]);
+static DEVICE: Object = requiring(&["source"], &[key("permissions", Text), key("source", Text), key("target", Text)]);
 
 static DEVICE_REQUEST: Object = requiring(
     &["capabilities"],
@@ -464,12 +457,7 @@ static CONFIG: Object = object(&[
 
 static MODEL: Object = requiring(
     &["model"],
-    &[
-        key("context_size", Int(BARE)),
-        key("model", Text),
-        key("name", Text),
-        key("runtime_flags", TEXTS),
-    ],
+    &[key("context_size", Int(BARE)), key("model", Text), key("name", Text), key("runtime_flags", TEXTS)],
 );
 
 /// Somewhere in it a letter or digit with one more such, `_`, `.` or `-` after it: all that the reference asks.

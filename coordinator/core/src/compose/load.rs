@@ -104,7 +104,9 @@ impl<'a> Loader<'a> {
             return Err(Diagnostic::at(&whole, "the file is empty").hint("it needs `services:`").into());
         }
         if name.is_empty() {
-            return Err(Diagnostic::at(&whole, "the project has no name").hint("give it one with `name:` or -p").into());
+            return Err(Diagnostic::at(&whole, "the project has no name")
+                .hint("give it one with `name:` or -p")
+                .into());
         }
         let variables = if self.interpolates { &scope.environment } else { &BTreeMap::new() };
         normalise::normalise(&mut project, &name, variables);
@@ -242,9 +244,8 @@ impl<'a> Loader<'a> {
         at: &Location,
         path: &str,
     ) -> Result<Option<String>, Diagnostics> {
-        let text = (self.reader)(file).map_err(|why| {
-            Diagnostic::at(at, format!("cannot read {}: {why}", file.display())).key(path)
-        })?;
+        let text = (self.reader)(file)
+            .map_err(|why| Diagnostic::at(at, format!("cannot read {}: {why}", file.display())).key(path))?;
         if text.is_some() && !self.files_read.iter().any(|other| other == file) {
             self.files_read.push(file.to_owned());
         }

@@ -32,7 +32,11 @@ fn lengthen_children(node: &mut Node, shape: &'static Shape, path: &str, mistake
 }
 
 /// The elements of a list, each made long by itself.
-fn each(node: Node, path: &str, long: impl Fn(Node, &str) -> Result<Vec<Node>, Diagnostic>) -> Result<Node, Diagnostic> {
+fn each(
+    node: Node,
+    path: &str,
+    long: impl Fn(Node, &str) -> Result<Vec<Node>, Diagnostic>,
+) -> Result<Node, Diagnostic> {
     let Value::List(list) = node.value else { return Ok(node) };
     let mut longs = Vec::with_capacity(list.len());
     for (index, item) in list.into_iter().enumerate() {
@@ -209,7 +213,9 @@ pub(super) fn external(mut node: Node, path: &str) -> Result<Node, Diagnostic> {
         if let Some(name) = name {
             if resource.at_key("name").is_some_and(|other| other.value != name.value) {
                 let message = "`name` and `external.name` differ";
-                return Err(Diagnostic::at(&at, message).key(join(path, key)).hint("write `external: true` and `name`"));
+                return Err(Diagnostic::at(&at, message)
+                    .key(join(path, key))
+                    .hint("write `external: true` and `name`"));
             }
             resource.set_key("name", name);
         }

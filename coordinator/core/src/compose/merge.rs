@@ -1,4 +1,6 @@
 //! How a later file, document, base service or included project meets an earlier one.
+use std::collections::BTreeMap;
+
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::interpolate::join;
 use super::node::{Map, Mode, Node, Value};
@@ -197,22 +199,23 @@ fn unify_list(list: &mut Vec<Node>, field: &Field, path: &str, mistakes: &mut Ve
     if field.index == Index::None {
         return;
     }
-    let mut kept: Vec<(Option<String>, Node)> = Vec::new();
+    let mut places: BTreeMap<String, usize> = BTreeMap::new();
+    let mut kept: Vec<Node> = Vec::with_capacity(list.len());
     for (position, item) in std::mem::take(list).into_iter().enumerate() {
-        let index = match index_of(field.index, &item) {
-            Ok(index) => index,
-            Err(key) => {
-                let message = format!("key `{key}` is missing");
-                mistakes.push(Diagnostic::at(&item.at, message).key(join(path, &position.to_string())));
-                None
+        let index = index_of(field.index, &item).unwrap_or_else(|key| {
+            let message = format!("key `{key}` is missing");
+            mistakes.push(Diagnostic::at(&item.at, message).key(join(path, &position.to_string())));
+            None
+        });
+        match index.as_ref().and_then(|index| places.get(index)) {
+            Some(place) => kept[*place] = item,
+            None => {
+                places.extend(index.map(|index| (index, kept.len())));
+                kept.push(item);
             }
-        };
-        match kept.iter_mut().find(|(other, _)| index.is_some() && *other == index) {
-            Some(slot) => slot.1 = item,
-            None => kept.push((index, item)),
         }
     }
-    list.extend(kept.into_iter().map(|(_, item)| item));
+    *list = kept;
 }
 
 /// What an element stands for, `None` for what stands for itself alone; or the key that it lacks.
@@ -244,9 +247,8 @@ fn index_of(index: Index, item: &Node) -> Result<Option<String>, &'static str> {
 }
 
 fn port_index(item: &Node) -> Result<String, &'static str> {
-    let or = |key: &str, default: &str| {
-        item.at_key(key).and_then(Node::scalar_text).unwrap_or_else(|| default.to_owned())
-    };
+    let or =
+        |key: &str, default: &str| item.at_key(key).and_then(Node::scalar_text).unwrap_or_else(|| default.to_owned());
     item.at_key("target").ok_or("target")?;
     Ok(format!("{}:{}:{}/{}", or("host_ip", "0.0.0.0"), or("published", ""), or("target", ""), or("protocol", "tcp")))
 }

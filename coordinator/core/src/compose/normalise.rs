@@ -170,7 +170,8 @@ fn drop_unset(pairs: &mut Node) {
 fn imply_dependencies(service: &mut Node) {
     let mut implied: Vec<(String, bool)> = Vec::new();
     for link in service.at_key("links").into_iter().flat_map(Node::items).filter_map(Node::as_str) {
-        let service = link.split_once(':').filter(|(_, alias)| !alias.contains(':')).map_or(link, |(service, _)| service);
+        let service =
+            link.split_once(':').filter(|(_, alias)| !alias.contains(':')).map_or(link, |(service, _)| service);
         implied.push((service.to_owned(), true));
     }
     for namespace in ["network_mode", "ipc", "pid", "uts", "cgroup"] {

@@ -10,9 +10,7 @@ use super::canonical::json;
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::interpolate::join;
 use super::load::PROJECT;
-use super::model::{
-    Attachment, ExtraHost, FileObject, Locations, Origin, Project, Published, Restart, Tmpfs, Ulimit,
-};
+use super::model::{Attachment, ExtraHost, FileObject, Locations, Origin, Project, Published, Restart, Tmpfs, Ulimit};
 use super::node::Node;
 use super::quantity::scalar_text;
 use super::standing;
@@ -51,10 +49,23 @@ fn section<T: for<'de> Deserialize<'de>>(
             Ok(value) => {
                 typed.insert(key.clone(), value);
             }
-            Err(error) => mistakes.push(Diagnostic::at(&node.at, error.to_string()).key(join(name, key))),
+            Err(error) => mistakes.push(locate_mistake::<T>(node, &join(name, key), &error.to_string())),
         }
     }
     typed
+}
+
+/// The key that cannot be read by itself either, or else the whole.
+fn locate_mistake<T: for<'de> Deserialize<'de>>(node: &Node, path: &str, message: &str) -> Diagnostic {
+    let alone = |key: &str, child: &Node| T::deserialize(Value::from_iter([(key, json(child, &str::to_owned))]));
+    for (key, child) in node.entries() {
+        if let Err(error) = alone(key, child)
+            && error.to_string() == message
+        {
+            return Diagnostic::at(&child.at, message).key(join(path, key));
+        }
+    }
+    Diagnostic::at(&node.at, message).key(path)
 }
 
 fn locate(node: &Node, path: &str, locations: &mut Locations) {
@@ -134,7 +145,7 @@ impl<'de> Deserialize<'de> for Restart {
             ("always", _) => Ok(Self::Always),
             ("on-failure", Ok(attempts)) => Ok(Self::OnFailure(attempts)),
             ("unless-stopped", _) => Ok(Self::UnlessStopped),
-            _ => Err(D::Error::custom(format!("restart: `{text}` is not no, always, on-failure or unless-stopped"))),
+            _ => Err(D::Error::custom(format!("`{text}` is not no, always, on-failure or unless-stopped"))),
         }
     }
 }

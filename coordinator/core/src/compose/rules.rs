@@ -103,7 +103,8 @@ impl Consistency<'_> {
         }
         for (name, secret) in section(self.project, "secrets") {
             let external = secret.at_key("external").and_then(Node::as_bool) == Some(true);
-            let given = ["file", "environment"].iter().any(|key| secret.text_at(key).is_some_and(|text| !text.is_empty()));
+            let given =
+                ["file", "environment"].iter().any(|key| secret.text_at(key).is_some_and(|text| !text.is_empty()));
             if !external && !given {
                 let message = "needs `file` or `environment`";
                 mistakes.push(Diagnostic::at(&secret.at, message).key(join("secrets", name)));
@@ -173,7 +174,10 @@ impl Consistency<'_> {
                         other.at_key("profiles").into_iter().flat_map(Node::items).filter_map(Node::as_str).collect();
                     Diagnostic::at(&dependency.at, format!("service `{name}` is disabled by its profiles"))
                         .key(path)
-                        .hint(format!("enable one with --profile ({}), or write `required: false`", profiles.join(", ")))
+                        .hint(format!(
+                            "enable one with --profile ({}), or write `required: false`",
+                            profiles.join(", ")
+                        ))
                 }
                 None => undefined("service", "services", name, dependency, &path),
             });
@@ -186,10 +190,8 @@ impl Consistency<'_> {
     }
 
     fn check_references(&self, service: &Node, path: &str, mistakes: &mut Vec<Diagnostic>) {
-        let mut references: Vec<(&str, &str, Option<&Node>)> = vec![
-            ("config", "configs", service.at_key("configs")),
-            ("secret", "secrets", service.at_key("secrets")),
-        ];
+        let mut references: Vec<(&str, &str, Option<&Node>)> =
+            vec![("config", "configs", service.at_key("configs")), ("secret", "secrets", service.at_key("secrets"))];
         references.push(("secret", "secrets", service.at_key("build").and_then(|build| build.at_key("secrets"))));
         for (what, section, list) in references {
             for reference in list.into_iter().flat_map(Node::items) {
@@ -286,11 +288,11 @@ fn same_amount(a: &Node, b: &Node) -> bool {
 fn check_targets(service: &Node, path: &str, mistakes: &mut Vec<Diagnostic>) {
     let mut seen: Vec<(&str, String)> = Vec::new();
     let short = service.at_key("tmpfs").into_iter().flat_map(Node::items).enumerate();
-    let short = short.filter_map(|(index, item)| {
-        Some((item.as_str()?.split(':').next()?, item, format!("{path}.tmpfs.{index}")))
-    });
+    let short = short
+        .filter_map(|(index, item)| Some((item.as_str()?.split(':').next()?, item, format!("{path}.tmpfs.{index}"))));
     let long = service.at_key("volumes").into_iter().flat_map(Node::items).enumerate();
-    let long = long.filter_map(|(index, item)| Some((item.text_at("target")?, item, format!("{path}.volumes.{index}"))));
+    let long =
+        long.filter_map(|(index, item)| Some((item.text_at("target")?, item, format!("{path}.volumes.{index}"))));
     for (target, item, path) in short.chain(long) {
         match seen.iter().find(|(other, _)| *other == target) {
             Some((_, first)) => {

@@ -35,7 +35,9 @@ pub(super) enum Shape {
     /// `host.port` as text, whatever it is written as.
     Published,
     /// Texts, all different if so said.
-    Texts { unique: bool },
+    Texts {
+        unique: bool,
+    },
     /// Texts or numbers, all different.
     Scalars,
     /// A command line, or its words.
@@ -43,9 +45,14 @@ pub(super) enum Shape {
     /// A command line for a shell, or its words.
     Test,
     /// `KEY=value` texts or a mapping of scalars; a key without value stays without one, or has the empty one.
-    Pairs { keeps_null: bool },
+    Pairs {
+        keeps_null: bool,
+    },
     /// A mapping to scalars, which are texts in the end.
-    Options { number: bool, null: bool },
+    Options {
+        number: bool,
+        null: bool,
+    },
     /// A mapping to texts or lists of them.
     MultiOptions,
     /// Names with addresses.

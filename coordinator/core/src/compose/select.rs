@@ -34,7 +34,8 @@ fn is_enabled(service: &Node, profiles: &[String]) -> bool {
 /// Takes out the services that no profile enables.
 fn disable(project: &mut Node, profiles: &[String]) -> Map {
     let Some(services) = services_mut(project) else { return Map::new() };
-    let (enabled, disabled) = std::mem::take(services).into_iter().partition(|(_, service)| is_enabled(service, profiles));
+    let (enabled, disabled) =
+        std::mem::take(services).into_iter().partition(|(_, service)| is_enabled(service, profiles));
     *services = enabled;
     disabled
 }
@@ -56,7 +57,9 @@ fn keep(project: &mut Node, names: &[String]) -> Result<(), Diagnostics> {
     while let Some(name) = open.pop() {
         match services.get(&name) {
             Some(service) if kept.insert(name.clone()) => {
-                open.extend(service.at_key("depends_on").into_iter().flat_map(Node::entries).map(|(name, _)| name.clone()));
+                open.extend(
+                    service.at_key("depends_on").into_iter().flat_map(Node::entries).map(|(name, _)| name.clone()),
+                );
             }
             None if names.contains(&name) => {
                 let known: Vec<&str> = services.keys().map(String::as_str).collect();

@@ -21,7 +21,8 @@ pub(super) fn split(line: &str) -> Option<Vec<String>> {
             }
             ('"' | '\'', Some(open)) if open == c => quote = None,
             (';' | '&' | '|' | '<' | '>', None) => {
-                let redirects = c == '>' && word.as_ref().is_some_and(|word| word.starts_with(|c: char| c.is_ascii_digit()));
+                let redirects =
+                    c == '>' && word.as_ref().is_some_and(|word| word.starts_with(|c: char| c.is_ascii_digit()));
                 if redirects {
                     word = None;
                 }

@@ -1,4 +1,7 @@
 //! Whether each value is what its key takes, and whether the key is known at all.
+use std::collections::BTreeMap;
+
+use super::canonical::json;
 use super::diagnostic::Diagnostic;
 use super::interpolate::join;
 use super::node::{Node, Value};
@@ -56,9 +59,9 @@ pub(super) fn validate(node: &Node, shape: &'static Shape, path: &str, mistakes:
                 let path = join(path, name);
                 if *keys == Keys::Names && !is_name(name) {
                     mistakes.push(
-                        Diagnostic::at(&child.at, format!("`{name}` is not a name")).key(&path).hint(
-                            "names are of letters, digits, `.`, `_` and `-`",
-                        ),
+                        Diagnostic::at(&child.at, format!("`{name}` is not a name"))
+                            .key(&path)
+                            .hint("names are of letters, digits, `.`, `_` and `-`"),
                     );
                 }
                 validate(child, inner, &path, mistakes);
@@ -89,7 +92,9 @@ fn unfit(node: &Node, shape: &Shape, path: &str) -> Diagnostic {
     let message = format!("must be {}, not {}", shape.wants(), node.kind());
     let diagnostic = Diagnostic::at(&node.at, message).key(path);
     match &node.value {
-        Value::Time(_) | Value::Int(_) | Value::Float(_) | Value::Bool(_) if shape.takes(&Value::Text(String::new())) => {
+        Value::Time(_) | Value::Int(_) | Value::Float(_) | Value::Bool(_)
+            if shape.takes(&Value::Text(String::new())) =>
+        {
             diagnostic.hint("write it in quotes")
         }
         Value::Null => diagnostic.hint("take the key out, or give it a value"),
@@ -171,7 +176,9 @@ fn validate_scalars(node: &Node, shape: &Shape, path: &str, mistakes: &mut Vec<D
         Shape::Texts { .. } | Shape::Command | Shape::Test => each(&text, "a string"),
         Shape::Scalars => each(&text_or_number, "a string or a number"),
         Shape::Pairs { .. } if node.as_list().is_some() => each(&text, "a string of the form KEY=value"),
-        Shape::Pairs { .. } => each(&|value| scalar(value) || *value == Value::Null, "a string, number, boolean or null"),
+        Shape::Pairs { .. } => {
+            each(&|value| scalar(value) || *value == Value::Null, "a string, number, boolean or null")
+        }
         Shape::Options { number, null } => each(
             &|value| text(value) || (*number && text_or_number(value)) || (*null && *value == Value::Null),
             "a string or a number",
@@ -192,22 +199,13 @@ fn validate_scalars(node: &Node, shape: &Shape, path: &str, mistakes: &mut Vec<D
 }
 
 fn validate_unique(list: &[Node], path: &str, mistakes: &mut Vec<Diagnostic>) {
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     for (index, node) in list.iter().enumerate() {
-        if let Some(first) = list[..index].iter().position(|other| same(other, node)) {
+        // As JSON, values without their places compare.
+        if let Some(first) = seen.insert(json(node, &str::to_owned).to_string(), index) {
             let message = format!("items {first} and {index} are the same");
             mistakes.push(Diagnostic::at(&node.at, message).key(join(path, &index.to_string())));
         }
-    }
-}
-
-/// Equal apart from the place.
-fn same(a: &Node, b: &Node) -> bool {
-    match (&a.value, &b.value) {
-        (Value::List(a), Value::List(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
-        (Value::Map(a), Value::Map(b)) => {
-            a.len() == b.len() && a.iter().zip(b).all(|((key, a), (other, b))| key == other && same(a, b))
-        }
-        (a, b) => a == b,
     }
 }
 

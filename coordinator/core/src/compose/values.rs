@@ -167,10 +167,13 @@ fn pairs(node: &Node, keeps_null: bool) -> Result<Value, String> {
 
 /// `default`, or an id with its file.
 fn keys(node: &Node) -> Value {
-    texts(node, node.entries().map(|(id, file)| match file.as_str() {
-        Some(file) => format!("{id}={file}"),
-        None => id.clone(),
-    }))
+    texts(
+        node,
+        node.entries().map(|(id, file)| match file.as_str() {
+            Some(file) => format!("{id}={file}"),
+            None => id.clone(),
+        }),
+    )
 }
 
 /// `name=address`, sorted.

@@ -4,6 +4,7 @@
 //! very much fail at once instead of eating memory.
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use libyaml_safer::{Event, EventData, Mark, Parser, ScalarStyle};
@@ -17,7 +18,7 @@ const MAX_SIZE: usize = 16 << 20;
 /// Mappings and lists inside each other, through aliases too.
 const MAX_DEPTH: usize = 128;
 /// Values of one file with all aliases unfolded.
-const MAX_NODES: usize = 400_000;
+const MAX_NODES: usize = 100_000;
 
 /// The documents of a file, each one tree.
 pub(super) fn parse(file: &Path, text: &str) -> Result<Vec<Node>, Diagnostics> {
@@ -42,7 +43,7 @@ pub(super) fn parse(file: &Path, text: &str) -> Result<Vec<Node>, Diagnostics> {
 }
 
 struct Anchor {
-    node: Node,
+    node: Rc<Node>,
     nodes: usize,
     depth: usize,
 }
@@ -152,9 +153,9 @@ impl Composer<'_> {
                 .complain(at, format!("unknown anchor `{name}`"))
                 .hint(format!("an anchor is defined with `&{name}`, earlier in the same document")));
         };
-        let (node, nodes, deeper) = (anchor.node.clone(), anchor.nodes, anchor.depth);
+        let (node, nodes, deeper) = (Rc::clone(&anchor.node), anchor.nodes, anchor.depth);
         self.count(at, nodes, depth + deeper)?;
-        Ok(node)
+        Ok(Node::clone(&node))
     }
 
     fn scalar(&mut self, at: &Location, text: &str, style: ScalarStyle, tag: Option<&str>) -> Node {
@@ -178,7 +179,7 @@ impl Composer<'_> {
     fn anchored(&mut self, anchor: Option<String>, node: Node) -> Node {
         if let Some(name) = anchor {
             let (nodes, depth) = measure(&node);
-            self.anchors.insert(name, Anchor { node: node.clone(), nodes, depth });
+            self.anchors.insert(name, Anchor { node: Rc::new(node.clone()), nodes, depth });
         }
         node
     }
@@ -281,13 +282,20 @@ fn measure(node: &Node) -> (usize, usize) {
         Value::List(list) => list.iter().collect(),
         _ => return (1, 0),
     };
-    children.into_iter().map(measure).fold((1, 1), |(nodes, depth), (more, deeper)| (nodes + more, depth.max(deeper + 1)))
+    children
+        .into_iter()
+        .map(measure)
+        .fold((1, 1), |(nodes, depth), (more, deeper)| (nodes + more, depth.max(deeper + 1)))
 }
 
 fn hint_for(problem: &str) -> Option<&'static str> {
     match problem {
-        "found character that cannot start any token" => Some("tabs do not indent in YAML; quote a value that begins with @, ` or %"),
-        "mapping values are not allowed in this context" => Some("a value that contains `: ` needs quotes, and keys of one mapping the same indentation"),
+        "found character that cannot start any token" => {
+            Some("tabs do not indent in YAML; quote a value that begins with @, ` or %")
+        }
+        "mapping values are not allowed in this context" => {
+            Some("a value that contains `: ` needs quotes, and keys of one mapping the same indentation")
+        }
         "did not find expected key" => Some("keys of one mapping need the same indentation"),
         _ => None,
     }

@@ -1,0 +1,94 @@
+//! `include` and `extends`: stacks of several files.
+use serde_json::json;
+
+use crate::stack::stack;
+
+const TEMPLATES: &str = "services:\n  base:\n    image: base:1\n    volumes: ['./conf:/conf']\n    cap_drop: [ALL]\n    \
+                         env_file: [common.env]\n    environment: {A: base, B: base}\n";
+
+#[test]
+fn a_service_extends_a_template_of_another_folder() {
+    let web = stack(
+        "services:\n  web:\n    extends: {file: shared/templates.yaml, service: base}\n    environment: {B: own}\n    \
+         volumes: ['./data:/data']\n",
+    )
+    .file("shared/templates.yaml", TEMPLATES)
+    .file("shared/common.env", "C=file\nA=file\n");
+    assert_eq!(web.printed("services.web.image"), json!("base:1"));
+    assert_eq!(web.printed("services.web.volumes.0.source"), json!("/srv/app/shared/conf"));
+    assert_eq!(web.printed("services.web.volumes.1.source"), json!("/srv/app/data"));
+    assert_eq!(web.printed("services.web.environment"), json!({"A": "base", "B": "own", "C": "file"}));
+    assert_eq!(web.printed("services.web.extends"), json!(null));
+    assert_eq!(web.load().files_read.len(), 2);
+}
+
+#[test]
+fn templates_extend_templates() {
+    let web = stack("services: {web: {extends: {file: a.yaml, service: a}}}")
+        .file("a.yaml", "services: {a: {extends: {file: sub/b.yaml, service: b}, cap_add: [A]}}")
+        .file("sub/b.yaml", "services: {b: {extends: c, cap_add: [B]}, c: {image: c, cap_add: [C], build: .}}");
+    assert_eq!(web.printed("services.web.cap_add"), json!(["C", "B", "A"]));
+    assert_eq!(web.printed("services.web.build.context"), json!("/srv/app/sub"));
+}
+
+#[test]
+fn what_cannot_be_extended_is_named() {
+    let missing_file = stack("services:\n  web:\n    extends: {file: no.yaml, service: x}\n").refusal();
+    assert!(missing_file.contains("compose.yaml:3:5: there is no file /srv/app/no.yaml"), "{missing_file}");
+    let missing_service = stack("services: {web: {image: w, extends: nope}}").refusal();
+    assert!(missing_service.contains("service `nope` is not in /srv/app/compose.yaml"), "{missing_service}");
+    let circle = stack("services: {a: {image: a, extends: b}, b: {image: b, extends: a}}").refusal();
+    assert!(circle.contains("extend each other in a circle: a > b > a"), "{circle}");
+}
+
+#[test]
+fn a_reset_takes_away_what_a_template_says() {
+    let web = stack(
+        "services: {web: {extends: base, cap_drop: !reset [], command: [b]}, base: {image: b, cap_drop: [ALL], command: [a]}}",
+    );
+    assert_eq!(web.printed("services.web.cap_drop"), json!(null));
+    assert_eq!(web.printed("services.web.command"), json!(["b"]));
+}
+
+#[test]
+fn an_included_project_has_its_own_folder_and_env_file() {
+    let root = stack("include: [data/compose.yaml]\nservices: {web: {image: 'web:${V}', depends_on: [db]}}")
+        .variable("V", "outer")
+        .file("data/compose.yaml", "services: {db: {image: 'db:${V}-${W}', volumes: ['./x:/x'], build: .}}")
+        .file("data/.env", "V=inner\nW=inner\n");
+    assert_eq!(root.printed("services.db.image"), json!("db:outer-inner"));
+    assert_eq!(root.printed("services.db.volumes.0.source"), json!("/srv/app/data/x"));
+    assert_eq!(root.printed("services.web.image"), json!("web:outer"));
+    assert_eq!(root.printed("networks.default.name"), json!("app_default"));
+}
+
+#[test]
+fn include_takes_several_files_a_folder_and_env_files() {
+    let root =
+        stack("include:\n  - path: [a.yaml, b.yaml]\n    project_directory: sub\n    env_file: [one.env, two.env]\n")
+            .file("a.yaml", "services: {a: {image: 'a:${ONE}${TWO}', volumes: ['./x:/x']}}")
+            .file("b.yaml", "services: {a: {init: true}}")
+            .file("one.env", "ONE=1\nTWO=1\n")
+            .file("two.env", "TWO=2\n");
+    assert_eq!(root.printed("services.a.image"), json!("a:12"));
+    assert_eq!(root.printed("services.a.init"), json!(true));
+    assert_eq!(root.printed("services.a.volumes.0.source"), json!("/srv/app/sub/x"));
+}
+
+#[test]
+fn what_the_file_says_itself_goes_on_top_of_what_it_includes() {
+    let root = stack("include: [a.yaml]\nservices: {a: {image: 'a:2'}}")
+        .file("a.yaml", "services: {a: {image: 'a:1', init: true}}");
+    assert_eq!(root.printed("services.a.image"), json!("a:2"));
+    assert_eq!(root.printed("services.a.init"), json!(true));
+}
+
+#[test]
+fn what_cannot_be_included_is_named() {
+    assert!(stack("include: [no.yaml]").refusal().contains("compose.yaml:1:11: there is no file /srv/app/no.yaml"));
+    let circle = stack("include: [a.yaml]").file("a.yaml", "include: [compose.yaml]\nservices: {a: {image: a}}");
+    assert!(circle.refusal().contains("include each other in a circle"), "{}", circle.refusal());
+    assert!(stack("include: a.yaml").refusal().contains("must be a list of paths"));
+    let inner = stack("include: [a.yaml]").file("a.yaml", "services:\n  a:\n    imagee: a\n").refusal();
+    assert!(inner.starts_with("/srv/app/a.yaml:3:5: unknown key `imagee`"), "{inner}");
+}

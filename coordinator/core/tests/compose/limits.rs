@@ -1,0 +1,49 @@
+//! Files that unfold without end are refused at once.
+use std::time::{Duration, Instant};
+
+use crate::stack::stack;
+
+fn quickly(stack: &crate::stack::Stack) -> String {
+    let start = Instant::now();
+    let refusal = stack.refusal();
+    assert!(start.elapsed() < Duration::from_secs(5), "it took {:?}", start.elapsed());
+    refusal
+}
+
+#[test]
+fn aliases_of_aliases() {
+    let mut text = "x-0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for level in 1..10 {
+        let aliases = vec![format!("*a{}", level - 1); 10].join(", ");
+        text.push_str(&format!("x-{level}: &a{level} [{aliases}]\n"));
+    }
+    assert!(quickly(&stack(&text)).contains("unfolds into more than"));
+}
+
+#[test]
+fn merge_keys_of_merge_keys() {
+    let mut text = "x-0: &a0 {k: v}\n".to_owned();
+    for level in 1..40 {
+        let below = level - 1;
+        text.push_str(&format!("x-{level}: &a{level} {{l: *a{below}, r: *a{below}}}\n"));
+    }
+    assert!(quickly(&stack(&text)).contains("unfolds into more than"));
+}
+
+#[test]
+fn values_inside_values() {
+    let text = format!("x-deep: {}{}\n", "[".repeat(5000), "]".repeat(5000));
+    assert!(quickly(&stack(&text)).contains("nested more than"));
+}
+
+#[test]
+fn defaults_inside_defaults() {
+    let text = format!("services: {{a: {{image: '{}x{}'}}}}", "${A:-".repeat(5000), "}".repeat(5000));
+    assert!(quickly(&stack(&text)).contains("invalid interpolation format"));
+}
+
+#[test]
+fn a_range_of_ports_has_no_more_than_there_are() {
+    let text = "services: {a: {image: a, ports: ['1-65535:1-65535']}}";
+    assert_eq!(stack(text).printed("services.a.ports").as_array().unwrap().len(), 65535);
+}

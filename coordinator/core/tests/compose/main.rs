@@ -1,0 +1,11 @@
+//! The Compose loader, rule by rule, each good case beside a bad one.
+mod composing;
+mod environment;
+mod limits;
+mod merging;
+mod mistakes;
+mod printing;
+mod profiles;
+mod short_forms;
+mod stack;
+mod typed;

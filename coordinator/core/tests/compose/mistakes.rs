@@ -1,0 +1,104 @@
+//! What is wrong is said with its place, all of it at once, and with what to do.
+use crate::stack::{service, stack};
+
+#[test]
+fn unknown_keys_are_refused_where_they_stand() {
+    let text = "services:\n  web:\n    imagee: w\n    x-own: {any: thing}\n    healthcheck:\n      tests: [NONE]\nvolume: {}\n";
+    let refusal = stack(text).refusal();
+    let lines: Vec<&str> = refusal.lines().collect();
+    assert_eq!(lines[0], "/srv/app/compose.yaml:3:5: unknown key `imagee` (services.web.imagee)");
+    assert_eq!(lines[1], "  hint: did you mean `image`?");
+    assert_eq!(lines[2], "/srv/app/compose.yaml:6:7: unknown key `tests` (services.web.healthcheck.tests)");
+    assert_eq!(lines[4], "/srv/app/compose.yaml:7:1: unknown key `volume` (volume)");
+    assert_eq!(lines[5], "  hint: did you mean `volumes`?");
+}
+
+#[test]
+fn values_of_the_wrong_kind_are_refused() {
+    let cases = [
+        ("image: [a]", "must be a string, not a list (services.web.image)"),
+        ("hostname: 5", "must be a string, not a number (services.web.hostname)\n  hint: write it in quotes"),
+        ("ports: 80", "must be a list, not a number (services.web.ports)"),
+        ("volumes:", "must be a list, not null (services.web.volumes)"),
+        ("tty: 5", "must be a boolean, not a number (services.web.tty)"),
+        ("cgroup: other", "`other` is not one of host, private"),
+        ("cap_drop: [1]", "must be a string, not a number (services.web.cap_drop.0)"),
+        ("oom_score_adj: 2000", "2000 is more than 1000"),
+        ("security_opt: [a, a]", "items 0 and 1 are the same"),
+        ("pull_policy: sometimes", "`sometimes` is not always, never"),
+        ("extends: {}", "key `service` is missing"),
+        ("deploy: {update_config: {order: random}}", "`random` is not one of start-first, stop-first"),
+    ];
+    for (keys, message) in cases {
+        let refusal = stack(&format!("services:\n  web:\n    {keys}\n")).refusal();
+        assert!(refusal.contains(message), "{keys}: {refusal}");
+    }
+}
+
+#[test]
+fn keys_that_contradict_each_other_are_refused() {
+    let cases = [
+        ("scale: 2\ndeploy: {replicas: 3}", "`scale` and `deploy.replicas` differ"),
+        ("scale: 2\ncontainer_name: web", "2 instances cannot have one `container_name`"),
+        (
+            "mem_limit: 1g\ndeploy: {resources: {limits: {memory: 2g}}}",
+            "`mem_limit` and `deploy.resources.limits.memory` differ",
+        ),
+        (
+            "pids_limit: 5\ndeploy: {resources: {limits: {cpus: '1'}}}",
+            "`pids_limit` and `deploy.resources.limits.pids` differ",
+        ),
+        ("tmpfs: [/run]\nvolumes: ['./a:/run']", "`/run` is already mounted by services.web.tmpfs.0"),
+        ("deploy: {replicas: -1}", "cannot be negative"),
+        ("ports: [{target: 80, host_ip: x}]", "`x` is not an IP address"),
+        ("gpus: [{count: 1, device_ids: ['0']}]", "`count` and `device_ids` exclude each other"),
+        ("volumes: [{type: bind, target: /x}]", "a bind mount needs a `source`"),
+    ];
+    for (keys, message) in cases {
+        let refusal = service(keys).refusal();
+        assert!(refusal.contains(message), "{keys}: {refusal}");
+    }
+    assert!(service("mem_limit: 1g\ndeploy: {resources: {limits: {memory: 1024m}}}").try_load().is_ok());
+}
+
+#[test]
+fn dependencies_in_a_circle_are_refused() {
+    let text = "services:\n  a: {image: a, depends_on: [b]}\n  b: {image: b, depends_on: [c]}\n  c:\n    image: c\n    depends_on:\n      - a\n";
+    let refusal = stack(text).refusal();
+    assert!(
+        refusal.starts_with("/srv/app/compose.yaml:7:9: services depend on each other in a circle: a > b > c > a"),
+        "{refusal}"
+    );
+    let undefined =
+        stack("services: {a: {image: a, depends_on: {b: {condition: service_started, required: false}}}}").refusal();
+    assert!(undefined.contains("service `b` is not defined"), "{undefined}");
+}
+
+#[test]
+fn a_service_needs_an_image_or_a_build_and_a_container_name_of_its_own() {
+    assert!(stack("services: {a: {tty: true}}").refusal().contains("neither `image` nor `build`"));
+    let text = "services: {a: {image: a, container_name: same}, b: {image: b, container_name: same}}";
+    assert!(stack(text).refusal().contains("already the container name of service `a`"));
+}
+
+#[test]
+fn a_file_must_hold_something() {
+    assert!(stack("").refusal().contains("the file is empty"));
+    assert!(stack("hello").refusal().contains("must hold a mapping, not a string (`hello`)"));
+    assert!(stack("services: {'a b': {image: a}}").refusal().contains("`a b` is not a name"));
+}
+
+#[test]
+fn what_has_no_effect_is_told_and_what_is_not_done_is_refused() {
+    let web = service("isolation: default\ndeploy: {endpoint_mode: vip}");
+    let warnings = web.warnings();
+    assert!(
+        warnings.contains("compose.yaml:4:5: no effect: it has a meaning on Windows only (services.web.isolation)"),
+        "{warnings}"
+    );
+    assert!(warnings.contains("(services.web.deploy.endpoint_mode)"), "{warnings}");
+    let hooks = service("post_start: [{command: x}]").load();
+    let refusal = hooks.project().unwrap_err().to_string();
+    assert!(refusal.contains("compose.yaml:4:5: not deployed: Landfast does not run hooks"), "{refusal}");
+    assert!(stack("version: '3'\nservices: {a: {image: a}}").warnings().contains("`version` is obsolete"));
+}

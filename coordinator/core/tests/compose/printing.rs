@@ -1,0 +1,39 @@
+//! The canonical form as a whole.
+use landfast_core::compose::canonical;
+use serde_json::json;
+
+use crate::stack::{service, stack};
+
+#[test]
+fn a_small_project_prints_whole() {
+    let printed = canonical(&stack("services: {web: {image: 'w:$$1', x-own: 1}}\nx-top: 1\n").load());
+    let expected = json!({
+        "name": "app",
+        "networks": {"default": {"name": "app_default", "ipam": {}}},
+        "services": {"web": {"command": null, "entrypoint": null, "image": "w:$$1", "networks": {"default": null}}},
+    });
+    assert_eq!(printed, expected);
+}
+
+#[test]
+fn what_is_printed_reads_back_the_same() {
+    let text = "services:\n  web:\n    image: w\n    command: sh -c 'echo $$HOME'\n    ports: ['8080:80']\n    \
+                volumes: ['./a:/a:ro', 'v:/v']\n    environment: [A=$$x]\n    healthcheck: {test: a b, interval: 90s}\n    \
+                deploy: {replicas: 2, resources: {limits: {cpus: '0.5', memory: 1g}}}\nvolumes: {v: }\n";
+    let printed = canonical(&stack(text).load());
+    let again = canonical(&stack(&printed.to_string()).load());
+    assert_eq!(printed, again);
+}
+
+#[test]
+fn empty_values_are_not_printed_but_written_zeros_may_be() {
+    let web =
+        service("tty: false\nhostname: ''\ncap_add: []\nscale: 0\ninit: false\ndeploy: {}\nhealthcheck: {retries: 0}");
+    for key in ["tty", "hostname", "cap_add"] {
+        assert_eq!(web.printed(&format!("services.web.{key}")), json!(null), "{key}");
+    }
+    assert_eq!(web.printed("services.web.scale"), json!(0));
+    assert_eq!(web.printed("services.web.init"), json!(false));
+    assert_eq!(web.printed("services.web.deploy"), json!({"placement": {}, "replicas": 0, "resources": {}}));
+    assert_eq!(web.printed("services.web.healthcheck"), json!({"retries": 0}));
+}

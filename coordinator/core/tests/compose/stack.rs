@@ -1,0 +1,102 @@
+//! A stack's folder that exists in memory alone.
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use landfast_core::compose::{self, Diagnostics, Input, Loaded, Project};
+use serde_json::Value;
+
+/// Files beneath `/srv/app`, and how they are loaded.
+#[derive(Default)]
+pub(crate) struct Stack {
+    files: BTreeMap<PathBuf, String>,
+    main: Vec<PathBuf>,
+    input: Input,
+}
+
+/// A stack of one file.
+pub(crate) fn stack(text: &str) -> Stack {
+    let mut stack = Stack::default();
+    stack.input.working_dir = PathBuf::from("/srv/app");
+    stack.over("compose.yaml", text)
+}
+
+impl Stack {
+    /// With one more `-f` file.
+    pub(crate) fn over(mut self, name: &str, text: &str) -> Self {
+        self.main.push(Path::new("/srv/app").join(name));
+        self.file(name, text)
+    }
+
+    /// With a file that others may lead to.
+    pub(crate) fn file(mut self, name: &str, text: &str) -> Self {
+        self.files.insert(Path::new("/srv/app").join(name), text.to_owned());
+        self
+    }
+
+    pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
+        self.input.environment.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    pub(crate) fn profile(mut self, name: &str) -> Self {
+        self.input.profiles.push(name.to_owned());
+        self
+    }
+
+    pub(crate) fn only(mut self, service: &str) -> Self {
+        self.input.services.push(service.to_owned());
+        self
+    }
+
+    pub(crate) fn named(mut self, name: &str) -> Self {
+        self.input.project_name = Some(name.to_owned());
+        self
+    }
+
+    pub(crate) fn try_load(&self) -> Result<Loaded, Diagnostics> {
+        let mut input = self.input.clone();
+        input.files = self.main.iter().map(|file| (file.clone(), self.files[file].clone())).collect();
+        compose::load(&input, &|file| Ok(self.files.get(file).cloned()))
+    }
+
+    #[track_caller]
+    pub(crate) fn load(&self) -> Loaded {
+        self.try_load().unwrap_or_else(|mistakes| panic!("{mistakes}"))
+    }
+
+    #[track_caller]
+    pub(crate) fn project(&self) -> Project {
+        self.load().project().unwrap_or_else(|mistakes| panic!("{mistakes}"))
+    }
+
+    /// What is printed at a dotted path; null when nothing is.
+    #[track_caller]
+    pub(crate) fn printed(&self, path: &str) -> Value {
+        let canonical = compose::canonical(&self.load());
+        path.split('.').fold(canonical, |value, key| match key.parse::<usize>() {
+            Ok(index) if value.is_array() => value[index].clone(),
+            _ => value[key].clone(),
+        })
+    }
+
+    /// All that is said against it.
+    #[track_caller]
+    pub(crate) fn refusal(&self) -> String {
+        match self.try_load() {
+            Ok(_) => panic!("it should be refused"),
+            Err(mistakes) => mistakes.to_string(),
+        }
+    }
+
+    /// All that is said about it though it is good.
+    #[track_caller]
+    pub(crate) fn warnings(&self) -> String {
+        self.load().warnings.iter().map(|warning| format!("{warning}\n")).collect()
+    }
+}
+
+/// A stack of one service, `web`, with these keys.
+pub(crate) fn service(keys: &str) -> Stack {
+    let indented: String = keys.lines().map(|line| format!("    {line}\n")).collect();
+    stack(&format!("services:\n  web:\n    image: web:1\n{indented}"))
+}
