@@ -48,7 +48,7 @@ pub(crate) enum StateError {
 /// Why a host state was not taken.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AssignError {
-    #[error("the host state {0}")]
+    #[error("the host state is not valid: {0}")]
     Invalid(#[from] Invalid),
     #[error(transparent)]
     Refused(#[from] Refused),
