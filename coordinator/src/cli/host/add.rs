@@ -1,0 +1,198 @@
+//! `landfast host add`.
+
+use std::io::{self, Write as _};
+use std::net::Ipv4Addr;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use landfast_certs::identity::is_name;
+use landfast_core::fleet::AGENT_PORT;
+use landfast_proto::v1::DescribeResponse;
+use serde_json::json;
+
+use crate::connect::Target;
+use crate::folder::{self, FleetFolder};
+use crate::output;
+use crate::ssh::host_key::Trust;
+use crate::ssh::service::{Run, Supervisor};
+use crate::ssh::{Destination, Join, JoinError, Login, join};
+
+use super::super::{CliError, Context, Exit, cert};
+use super::entry;
+
+#[derive(Debug, Args)]
+pub(super) struct AddArguments {
+    /// The host's name in the fleet
+    #[arg(value_name = "NAME")]
+    host: String,
+    /// Its address on the LAN, where the agent listens
+    #[arg(value_name = "ADDRESS")]
+    address: Ipv4Addr,
+    /// Log in there, as root or as somebody whom sudo asks for no password; without HOST, at ADDRESS
+    #[arg(long, value_name = "USER@[HOST][:PORT]")]
+    ssh: String,
+    /// Log in with this key; without it, those of ssh-agent, then ~/.ssh/id_ed25519 and ~/.ssh/id_ecdsa
+    #[arg(long, value_name = "KEY")]
+    identity: Option<PathBuf>,
+    /// The file of host keys to trust, instead of ~/.ssh/known_hosts
+    #[arg(long, value_name = "FILE")]
+    known_hosts: Option<PathBuf>,
+    /// Trust the host key with this fingerprint, whatever known_hosts says
+    #[arg(long, value_name = "SHA256:…", conflicts_with = "known_hosts")]
+    accept_fingerprint: Option<String>,
+    /// The agent's binary to bring there, instead of the one beside landfast
+    #[arg(long, value_name = "PATH")]
+    agent: Option<PathBuf>,
+    /// The agent's port
+    #[arg(long, value_name = "PORT", default_value_t = AGENT_PORT, value_parser = clap::value_parser!(u16).range(1..))]
+    port: u16,
+    /// Where the agent's binary goes over there
+    #[arg(long, value_name = "DIR", default_value = "/usr/local/bin")]
+    install_dir: PathBuf,
+    /// Where the host keeps its key and certificate
+    #[arg(long, value_name = "DIR", default_value = "/etc/landfast")]
+    identity_dir: PathBuf,
+    /// Where the agent keeps its state
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/landfast")]
+    state_dir: PathBuf,
+    /// The engine's socket over there
+    #[arg(long, value_name = "SOCKET", default_value = "/var/run/docker.sock")]
+    docker: String,
+    /// Start the agent as a plain process even where systemd runs
+    #[arg(long)]
+    no_systemd: bool,
+}
+
+pub(super) async fn run(context: &Context, args: AddArguments) -> Result<Exit, CliError> {
+    let json = context.json()?;
+    let folder = context.folder()?;
+    if !is_name(&args.host) {
+        let message = format!("{:?} is no name for a host: lower-case letters, digits and -, 63 at most", args.host);
+        return Err(CliError::usage(message, "choose another name"));
+    }
+    // Whether the file can take the host is known before the host is touched.
+    with_host(&folder, &args)?;
+    let authority = cert::authority(&folder)?;
+    let operator = folder.credentials().map_err(|error| context.folder_error(error))?;
+    let target = Target { host: args.host.clone(), address: args.address, port: args.port };
+    let request = Join {
+        login: login(context, &args)?,
+        authority: &authority,
+        operator: &operator,
+        binary: binary(context, &args)?,
+        run: run_of(&args, &target),
+        target,
+        supervisor: args.no_systemd.then_some(Supervisor::Process),
+    };
+    let found = join(&request, &*context.listener).await.map_err(join_error)?;
+    if let Some(text) = with_host(&folder, &args)? {
+        let file = folder.path.join(folder::FILE);
+        replace(&file, &text)
+            .map_err(|error| CliError::failed(format!("{} cannot be written", file.display()), error))?;
+        context.listener.say(&format!("added {} to {}", args.host, file.display()));
+    }
+    tell(context, &args, &found, json)?;
+    Ok(Exit::Done)
+}
+
+fn join_error(error: JoinError) -> CliError {
+    match error.hint() {
+        Some(hint) => CliError::of(error).hint(hint),
+        None => CliError::of(error),
+    }
+}
+
+/// `landfast.toml` with the host in it, read anew: others may have written to it meanwhile.
+fn with_host(folder: &FleetFolder, args: &AddArguments) -> Result<Option<String>, CliError> {
+    let file = folder.path.join(folder::FILE);
+    let text = std::fs::read_to_string(&file)
+        .map_err(|error| CliError::failed(format!("{} cannot be read", file.display()), error))?;
+    let fleet = landfast_core::fleet::Fleet::parse(folder::FILE, &text)
+        .map_err(|mistakes| CliError::Mistakes(mistakes.to_string()))?;
+    entry::with_host(&fleet, &text, &args.host, args.address, args.port).map_err(|error| {
+        CliError::of(error).hint(format!("write [hosts.{}] in {} yourself first", args.host, file.display()))
+    })
+}
+
+fn login(context: &Context, args: &AddArguments) -> Result<Login, CliError> {
+    let destination = Destination::parse(&args.ssh, args.address)
+        .map_err(|error| CliError::usage(error.to_string(), "write --ssh root@, or --ssh user@192.168.2.201:22"))?;
+    let ssh = context.environment.get("HOME").map(|home| Path::new(home).join(".ssh")).unwrap_or_default();
+    let given = |path: &PathBuf| context.current_dir.join(path);
+    let trust = match &args.accept_fingerprint {
+        Some(fingerprint) => Trust::Fingerprint(fingerprint.clone()),
+        None => Trust::KnownHosts(args.known_hosts.as_ref().map_or_else(|| ssh.join("known_hosts"), given)),
+    };
+    let keys = match &args.identity {
+        Some(key) => vec![given(key)],
+        None => vec![ssh.join("id_ed25519"), ssh.join("id_ecdsa")],
+    };
+    let agent = context.environment.get("SSH_AUTH_SOCK").map(PathBuf::from);
+    Ok(Login { destination, trust, keys, named: args.identity.is_some(), agent })
+}
+
+fn binary(context: &Context, args: &AddArguments) -> Result<PathBuf, CliError> {
+    if let Some(path) = &args.agent {
+        return Ok(context.current_dir.join(path));
+    }
+    let own = std::env::current_exe().map_err(|error| CliError::failed("landfast does not find itself", error))?;
+    Ok(own.with_file_name("landfast-agent"))
+}
+
+fn run_of(args: &AddArguments, target: &Target) -> Run {
+    Run {
+        program: args.install_dir.join("landfast-agent"),
+        identity: args.identity_dir.clone(),
+        state: args.state_dir.clone(),
+        docker: args.docker.strip_prefix("unix://").unwrap_or(&args.docker).into(),
+        listen: target.socket(),
+        pid: "/run/landfast-agent.pid".into(),
+        log: "/var/log/landfast-agent.log".into(),
+    }
+}
+
+/// Replaces the file whole, with its mode. A file that is a link stays one.
+fn replace(file: &Path, text: &str) -> io::Result<()> {
+    let file = file.canonicalize()?;
+    let mode = std::fs::metadata(&file)?.permissions().mode() & 0o7777;
+    let temporary = file.with_extension("toml.new");
+    let mut new = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&temporary)?;
+    new.write_all(text.as_bytes())?;
+    new.sync_all()?;
+    std::fs::rename(&temporary, &file)
+}
+
+/// What the host turned out to be.
+fn tell(context: &Context, args: &AddArguments, found: &DescribeResponse, json: bool) -> Result<(), CliError> {
+    let engine = found.engine.clone().unwrap_or_default();
+    if json {
+        let object = json!({
+            "name": args.host,
+            "address": format!("{}:{}", args.address, args.port),
+            "agent_version": found.agent_version,
+            "engine_version": engine.version,
+            "api_version": engine.api_version,
+            "image_store": engine.image_store,
+            "os": engine.os,
+            "architecture": engine.architecture,
+            "disk_free": found.disk_free,
+        });
+        return output::json(&object).map_err(|error| CliError::failed("standard output cannot be written", error));
+    }
+    if !engine.error.is_empty() {
+        context.listener.warn(&format!("the engine of {} does not answer: {}", args.host, engine.error));
+    }
+    context.listener.say(&format!(
+        "{} is in: agent {}, Docker Engine {} (API {}, {} image store), {}/{}, {} GiB free",
+        args.host,
+        found.agent_version,
+        engine.version,
+        engine.api_version,
+        engine.image_store,
+        engine.os,
+        engine.architecture,
+        found.disk_free >> 30,
+    ));
+    Ok(())
+}
