@@ -9,10 +9,10 @@ use landfast_agent_core::attempts::Severity;
 use landfast_agent_core::desired::InstanceName;
 use landfast_agent_core::plan::Action;
 
-use crate::docker::{Engine, EngineError, Place};
+use crate::docker::{Engine, EngineError, Place, chain};
 use crate::observe::blocking;
 use crate::overlay::{Overlay, OverlayError};
-use crate::ports;
+use crate::ports::{self, Processes};
 use crate::tree::{TreeError, Trees};
 use crate::wire::{Held, Instance, mount};
 
@@ -98,7 +98,7 @@ impl Hands {
                 done.container = Some(self.engine.create_container(wanted, &place).await?);
             }
             Action::Start { instance, container } => match self.engine.start_container(container).await {
-                Ok(()) => {}
+                Ok(()) => self.announce(instance, held),
                 Err(error) => return Err(self.explained(error, instance, held).await),
             },
             Action::Stop { container, grace, .. } => self.engine.stop_container(container, *grace).await?,
@@ -124,6 +124,22 @@ impl Hands {
         })
     }
 
+    /// Tells the others on this host's bridges where the instance's addresses are now. They would find out by themselves,
+    /// only later.
+    fn announce(&self, instance: &InstanceName, held: &Held) {
+        let container = held.instance(instance).and_then(|instance| instance.container.as_ref());
+        for attachment in container.iter().flat_map(|container| &container.networks) {
+            let overlay = held.desired.networks.get(&attachment.network).and_then(|network| network.overlay.as_ref());
+            let (Some(overlay), Ok(address), Ok(mac)) = (overlay, attachment.address.parse(), attachment.mac.parse())
+            else {
+                continue;
+            };
+            if let Err(error) = self.overlay.announce(&overlay.bridge, address, mac) {
+                tracing::debug!(instance = %instance, error = chain(&error), "address not announced");
+            }
+        }
+    }
+
     /// Adds who holds the port or address that a start was refused for.
     async fn explained(&self, error: EngineError, instance: &InstanceName, held: &Held) -> StepError {
         let EngineError::Refused { message, .. } = &error else { return error.into() };
@@ -131,7 +147,8 @@ impl Hands {
         let claims = held.desired.instances.get(instance).map(|instance| instance.claims.clone());
         let (true, Some(claims)) = (text.contains("already"), claims) else { return error.into() };
         let Ok(containers) = self.engine.list_containers(&self.fleet).await else { return error.into() };
-        let owners = blocking(move || ports::owners(&claims, &ports::used(&containers), &containers)).await;
+        let owners =
+            blocking(move || ports::owners(&claims, &ports::used(&containers, Processes::Named), &containers)).await;
         if owners.is_empty() {
             return error.into();
         }

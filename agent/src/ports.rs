@@ -19,8 +19,15 @@ struct Listener {
     inode: u64,
 }
 
+/// Whether to find out the names of processes: it means looking at every process's files.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Processes {
+    Named,
+    Unnamed,
+}
+
 /// All that is taken. Blocks: it reads below /proc.
-pub(crate) fn used(containers: &BTreeMap<String, Listed>) -> Vec<UsedPort> {
+pub(crate) fn used(containers: &BTreeMap<String, Listed>, processes: Processes) -> Vec<UsedPort> {
     let mut used: Vec<UsedPort> = containers.values().flat_map(published).collect();
     let listeners = listeners(Path::new("/proc"));
     // What a container publishes is held by the engine's proxy: that is the container's, not the proxy's.
@@ -30,7 +37,10 @@ pub(crate) fn used(containers: &BTreeMap<String, Listed>) -> Vec<UsedPort> {
             !used.iter().any(|used| used.port == u32::from(listener.port) && used.protocol == listener.protocol)
         })
         .collect();
-    let names = processes(Path::new("/proc"), &others.iter().map(|listener| listener.inode).collect());
+    let names = match processes {
+        Processes::Named => names(Path::new("/proc"), &others.iter().map(|listener| listener.inode).collect()),
+        Processes::Unnamed => BTreeMap::new(),
+    };
     used.extend(others.into_iter().map(|listener| UsedPort {
         address: listener.address.to_string(),
         port: listener.port.into(),
@@ -115,7 +125,7 @@ fn address_of(text: &str) -> Option<IpAddr> {
 }
 
 /// Inode > `nginx (process 812)`, for those that can be found out.
-fn processes(proc: &Path, inodes: &BTreeSet<u64>) -> BTreeMap<u64, String> {
+fn names(proc: &Path, inodes: &BTreeSet<u64>) -> BTreeMap<u64, String> {
     let mut names = BTreeMap::new();
     let folders = std::fs::read_dir(proc).into_iter().flatten().flatten();
     for folder in
@@ -181,7 +191,7 @@ mod tests {
     fn a_process_that_listens_is_named() {
         let socket = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let port = socket.local_addr().expect("bound").port();
-        let used = used(&BTreeMap::new());
+        let used = used(&BTreeMap::new(), Processes::Named);
         let found = used.iter().find(|used| used.port == u32::from(port)).expect("listening");
         assert!(found.owner.contains(&format!("(process {})", std::process::id())), "{}", found.owner);
     }

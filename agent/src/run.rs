@@ -15,12 +15,14 @@ use crate::api::{self, Context};
 use crate::apply::Hands;
 use crate::attend::attend;
 use crate::blobs::BlobStore;
+use crate::dns::{self, Zone};
 use crate::docker::{Engine, ImageCache};
 use crate::observe::Observer;
 use crate::overlay::{self, Overlay};
 use crate::reconcile::Reconciler;
 use crate::state::Holder;
 use crate::tree::Trees;
+use crate::wire::Held;
 
 pub(crate) fn run(run: Run) -> anyhow::Result<()> {
     log();
@@ -97,6 +99,7 @@ async fn go(run: Run, credentials: Credentials, fleet: String, host: String) -> 
         reports: reported,
         stop: stop.clone(),
     };
+    tokio::spawn(serve_names(context.holder.subscribe()));
     tokio::spawn(until_told(stop));
     tracing::info!(identity = %credentials.identity(), listen = %run.listen, "serving");
     if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
@@ -106,6 +109,20 @@ async fn go(run: Run, credentials: Credentials, fleet: String, host: String) -> 
     looping.await.context("the loop broke off")?;
     tracing::info!("ended; containers go on");
     Ok(())
+}
+
+/// Serves DNS with what the host state says, from one to the next.
+async fn serve_names(mut held: watch::Receiver<Option<Arc<Held>>>) {
+    let (zones, zone) = watch::channel(Zone::default());
+    let serving = tokio::spawn(dns::serve(zone, dns::Settings::default()));
+    loop {
+        let next = held.borrow_and_update().as_ref().map(|held| held.zone.clone()).unwrap_or_default();
+        zones.send_if_modified(|zone| std::mem::replace(zone, next.clone()) != next);
+        if held.changed().await.is_err() {
+            break;
+        }
+    }
+    serving.abort();
 }
 
 async fn until_told(stop: CancellationToken) {

@@ -4,10 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
+use ipnet::Ipv4Net;
 use landfast_agent_core::assignment::Stamp;
 use landfast_agent_core::desired::{self, Claim, Condition, Desired, InstanceName, Restart};
 use landfast_agent_core::overlay;
 use prost::Message as _;
+
+use crate::dns::Zone;
 
 pub(crate) use landfast_proto::v1::agent_server::{Agent, AgentServer};
 pub(crate) use landfast_proto::v1::blobs_server::{Blobs, BlobsServer};
@@ -28,6 +31,8 @@ pub(crate) struct Held {
     pub(crate) state: HostState,
     pub(crate) stamp: Stamp,
     pub(crate) desired: Desired,
+    /// What DNS answers, and where.
+    pub(crate) zone: Zone,
     instances: BTreeMap<InstanceName, usize>,
 }
 
@@ -44,6 +49,8 @@ pub(crate) enum Invalid {
     Lacks(InstanceName, &'static str),
     #[error("network {network}: {problem}")]
     Overlay { network: String, problem: String },
+    #[error("{what}: {text:?} is not an IPv4 address")]
+    Address { what: String, text: String },
 }
 
 impl Held {
@@ -53,6 +60,7 @@ impl Held {
 
     pub(crate) fn new(state: HostState) -> Result<Self, Invalid> {
         let desired = desired(&state)?;
+        let zone = zone(&state)?;
         let instances = state.instances.iter().enumerate();
         let instances = instances.map(|(position, instance)| (instance_name(instance), position)).collect();
         let stamp = Stamp {
@@ -63,7 +71,7 @@ impl Held {
             // Maps are in key order, so equal states have equal encodings.
             contents: blake3::hash(&state.encode_to_vec()).to_hex().to_string(),
         };
-        Ok(Held { state, stamp, desired, instances })
+        Ok(Held { state, stamp, desired, zone, instances })
     }
 
     pub(crate) fn instance(&self, name: &InstanceName) -> Option<&Instance> {
@@ -138,6 +146,25 @@ fn network(network: &Network) -> Result<desired::Network, Invalid> {
         options: engine_options(network),
         overlay: overlay(network)?,
     })
+}
+
+fn zone(state: &HostState) -> Result<Zone, Invalid> {
+    let address = |what: &str, text: &str| {
+        text.parse::<Ipv4Addr>().map_err(|_| Invalid::Address { what: what.to_owned(), text: text.to_owned() })
+    };
+    let mut names = Vec::new();
+    for name in &state.names {
+        let addresses: Result<Vec<_>, _> = name.addresses.iter().map(|text| address(&name.name, text)).collect();
+        names.push((name.name.clone(), addresses?));
+    }
+    let mut gateways = Vec::new();
+    for network in state.networks.iter().filter(|network| network.overlay.is_some()) {
+        let problem = format!("subnet {:?} is not an IPv4 network", network.subnet);
+        let subnet = network.subnet.parse::<Ipv4Net>();
+        let subnet = subnet.map_err(|_| Invalid::Overlay { network: network.name.clone(), problem })?;
+        gateways.push((address(&network.name, &network.gateway)?, subnet));
+    }
+    Ok(Zone::new(names, gateways))
 }
 
 /// The option by which the engine is told what to call a network's bridge.

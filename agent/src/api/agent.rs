@@ -13,7 +13,7 @@ use tonic::{Request, Response, Status};
 use super::{Context, guard};
 use crate::docker::{EngineError, LogRequest, chain};
 use crate::observe::blocking;
-use crate::ports;
+use crate::ports::{self, Processes};
 use crate::state::AssignError;
 use crate::wire::{
     Agent, AssignRequest, AssignResponse, DescribeRequest, DescribeResponse, Engine, EngineNetwork, HostState, Image,
@@ -65,7 +65,7 @@ impl AgentService {
             engine.list_containers(fleet)
         );
         let containers = containers?;
-        let ports = blocking(move || ports::used(&containers)).await;
+        let ports = blocking(move || ports::used(&containers, Processes::Unnamed)).await;
         let networks = networks?.into_iter().map(|(name, network)| engine_network(name, network));
         Ok((images?, networks.collect(), ports))
     }
