@@ -1,0 +1,79 @@
+//! Asks the host's own server what the fleet does not know: bytes in, bytes out.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use ipnet::Ipv4Net;
+use tokio::net::{TcpStream, UdpSocket};
+use tokio::time::timeout;
+
+use super::Settings;
+use super::answer::Transport;
+use super::listen::{read_message, write_message};
+
+/// Who asked waits five seconds, as a rule.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The first server of the host that is not one of ours.
+pub(super) async fn upstream(settings: &Settings, ours: &BTreeMap<Ipv4Addr, Ipv4Net>) -> io::Result<SocketAddr> {
+    let conf = tokio::fs::read_to_string(&settings.resolv_conf).await?;
+    let server = servers(&conf).find(|server| !is_ours(*server, ours));
+    let server = server.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the host has no DNS server"))?;
+    Ok(SocketAddr::new(server, settings.port))
+}
+
+fn is_ours(server: IpAddr, ours: &BTreeMap<Ipv4Addr, Ipv4Net>) -> bool {
+    matches!(server, IpAddr::V4(server) if ours.contains_key(&server))
+}
+
+fn servers(conf: &str) -> impl Iterator<Item = IpAddr> {
+    conf.lines().filter_map(|line| {
+        let mut words = line.split_whitespace();
+        (words.next() == Some("nameserver")).then(|| words.next()?.parse().ok()).flatten()
+    })
+}
+
+pub(super) async fn forward(query: &[u8], upstream: SocketAddr, transport: Transport) -> io::Result<Vec<u8>> {
+    let ask = async {
+        match transport {
+            Transport::Udp => over_udp(query, upstream).await,
+            Transport::Tcp => over_tcp(query, upstream).await,
+        }
+    };
+    timeout(PATIENCE, ask).await?
+}
+
+/// From a port of its own, which only that server can answer to.
+async fn over_udp(query: &[u8], upstream: SocketAddr) -> io::Result<Vec<u8>> {
+    let any: IpAddr = if upstream.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = UdpSocket::bind((any, 0)).await?;
+    socket.connect(upstream).await?;
+    socket.send(query).await?;
+    let mut answer = vec![0; usize::from(u16::MAX)];
+    loop {
+        let got = socket.recv(&mut answer).await?;
+        if got >= 12 && answer[..2] == query[..2] {
+            answer.truncate(got);
+            return Ok(answer);
+        }
+    }
+}
+
+async fn over_tcp(query: &[u8], upstream: SocketAddr) -> io::Result<Vec<u8>> {
+    let mut stream = TcpStream::connect(upstream).await?;
+    write_message(&mut stream, query).await?;
+    read_message(&mut stream, usize::from(u16::MAX)).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_are_read_as_the_resolver_reads_them() {
+        let conf = "# nameserver 9.9.9.9\nsearch lan\n nameserver\t10.0.0.1 # first\nnameserver fe80::1%eth0\nnameserver ::1\n";
+        assert_eq!(servers(conf).map(|server| server.to_string()).collect::<Vec<_>>(), ["10.0.0.1", "::1"]);
+    }
+}

@@ -1,0 +1,178 @@
+//! The sockets: queries in, answers out, over UDP and TCP, with bounds on how many are being worked on.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{sleep, timeout};
+
+use super::answer::{Transport, Verdict, answer};
+use super::{Settings, Zone, forward};
+
+/// Queries that wait for the host's server at a time; one more is refused at once.
+const FORWARDS_MAX: usize = 256;
+const CONNECTIONS_MAX: usize = 64;
+/// No query is longer.
+const QUERY_MAX: usize = 4096;
+/// A connection that says nothing for so long is closed.
+const IDLE: Duration = Duration::from_secs(10);
+/// Between tries to listen on an address that somebody else holds.
+const AGAIN: Duration = Duration::from_secs(5);
+
+pub(super) struct Server {
+    zone: watch::Receiver<Zone>,
+    settings: Settings,
+    turn: AtomicUsize,
+    forwards: Semaphore,
+    connections: Arc<Semaphore>,
+}
+
+impl Server {
+    pub(super) fn new(zone: watch::Receiver<Zone>, settings: Settings) -> Self {
+        let (forwards, connections) = (Semaphore::new(FORWARDS_MAX), Arc::new(Semaphore::new(CONNECTIONS_MAX)));
+        Self { zone, settings, turn: AtomicUsize::new(0), forwards, connections }
+    }
+
+    /// Serves on one gateway address, for good.
+    pub(super) async fn listen(self: Arc<Self>, gateway: Ipv4Addr) {
+        loop {
+            let at = SocketAddrV4::new(gateway, self.settings.port);
+            let served = match (bind(at, SocketType::DGRAM), bind(at, SocketType::STREAM)) {
+                (Ok(udp), Ok(tcp)) => Arc::clone(&self).serve(gateway, udp, tcp).await,
+                (Err(error), _) | (_, Err(error)) => Err(error),
+            };
+            if let Err(error) = served {
+                tracing::warn!(%gateway, %error, "names cannot be served, will try again");
+            }
+            sleep(AGAIN).await;
+        }
+    }
+
+    async fn serve(self: Arc<Self>, gateway: Ipv4Addr, udp: OwnedFd, tcp: OwnedFd) -> io::Result<()> {
+        let udp = Arc::new(UdpSocket::from_std(udp.into())?);
+        let tcp = TcpListener::from_std(tcp.into())?;
+        tracing::info!(%gateway, "serving names");
+        // Either ends on an error alone, and then both sockets are opened anew.
+        tokio::select! {
+            ended = self.serve_udp(gateway, udp) => ended,
+            ended = self.serve_tcp(gateway, tcp) => ended,
+        }
+    }
+
+    async fn serve_udp(self: &Arc<Self>, gateway: Ipv4Addr, socket: Arc<UdpSocket>) -> io::Result<()> {
+        let mut buffer = vec![0; QUERY_MAX];
+        loop {
+            let (got, from) = socket.recv_from(&mut buffer).await?;
+            if !self.may_ask(gateway, from.ip()) {
+                continue;
+            }
+            match self.decide(&buffer[..got], Transport::Udp) {
+                Verdict::Answer(answer) => send(&socket, &answer, from).await,
+                Verdict::Forward { otherwise } => {
+                    let (server, socket, query) = (Arc::clone(self), Arc::clone(&socket), buffer[..got].to_vec());
+                    tokio::spawn(async move {
+                        send(&socket, &server.forward(&query, otherwise, Transport::Udp).await, from).await;
+                    });
+                }
+                Verdict::Ignore => {}
+            }
+        }
+    }
+
+    async fn serve_tcp(self: &Arc<Self>, gateway: Ipv4Addr, listener: TcpListener) -> io::Result<()> {
+        loop {
+            let (stream, from) = listener.accept().await?;
+            if !self.may_ask(gateway, from.ip()) {
+                continue;
+            }
+            let Ok(permit) = Arc::clone(&self.connections).try_acquire_owned() else { continue };
+            let server = Arc::clone(self);
+            tokio::spawn(async move {
+                let _permit = permit;
+                if let Err(error) = server.converse(stream).await {
+                    tracing::debug!(%from, %error, "dns connection ended");
+                }
+            });
+        }
+    }
+
+    async fn converse(&self, mut stream: TcpStream) -> io::Result<()> {
+        loop {
+            let query = timeout(IDLE, read_message(&mut stream, QUERY_MAX)).await??;
+            let answer = match self.decide(&query, Transport::Tcp) {
+                Verdict::Answer(answer) => answer,
+                Verdict::Forward { otherwise } => self.forward(&query, otherwise, Transport::Tcp).await,
+                Verdict::Ignore => return Ok(()),
+            };
+            timeout(IDLE, write_message(&mut stream, &answer)).await??;
+        }
+    }
+
+    /// Only the network this gateway is on; the host itself has the gateway's address there.
+    fn may_ask(&self, gateway: Ipv4Addr, from: IpAddr) -> bool {
+        let zone = self.zone.borrow();
+        matches!(from, IpAddr::V4(from) if zone.gateways.get(&gateway).is_some_and(|subnet| subnet.contains(&from)))
+    }
+
+    fn decide(&self, query: &[u8], transport: Transport) -> Verdict {
+        answer(query, &self.zone.borrow(), self.turn.fetch_add(1, Ordering::Relaxed), transport)
+    }
+
+    async fn forward(&self, query: &[u8], otherwise: Vec<u8>, transport: Transport) -> Vec<u8> {
+        let Ok(_permit) = self.forwards.try_acquire() else { return otherwise };
+        let ours = self.zone.borrow().gateways.clone();
+        let asked = async {
+            let upstream = forward::upstream(&self.settings, &ours).await?;
+            forward::forward(query, upstream, transport).await
+        };
+        asked.await.unwrap_or_else(|error| {
+            tracing::debug!(%error, "name not known here, and the host's server does not answer");
+            otherwise
+        })
+    }
+}
+
+async fn send(socket: &UdpSocket, answer: &[u8], to: SocketAddr) {
+    if let Err(error) = socket.send_to(answer, to).await {
+        tracing::debug!(%to, %error, "dns answer not sent");
+    }
+}
+
+/// Even before the address is there: the engine makes the bridge when it makes the network.
+pub(super) fn bind(at: SocketAddrV4, kind: SocketType) -> io::Result<OwnedFd> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = rustix::net::socket_with(AddressFamily::INET, kind, flags, None)?;
+    sockopt::set_ip_freebind(&socket, true)?;
+    if kind == SocketType::STREAM {
+        sockopt::set_socket_reuseaddr(&socket, true)?;
+        rustix::net::bind(&socket, &at)?;
+        rustix::net::listen(&socket, 128)?;
+    } else {
+        rustix::net::bind(&socket, &at)?;
+    }
+    Ok(socket)
+}
+
+/// A message over TCP has its length in front (RFC 1035, section 4.2.2).
+pub(super) async fn read_message(stream: &mut TcpStream, limit: usize) -> io::Result<Vec<u8>> {
+    let length = usize::from(stream.read_u16().await?);
+    if length > limit {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "too long"));
+    }
+    let mut message = vec![0; length];
+    stream.read_exact(&mut message).await?;
+    Ok(message)
+}
+
+/// In one piece, as some read it so.
+pub(super) async fn write_message(stream: &mut TcpStream, message: &[u8]) -> io::Result<()> {
+    let length = u16::try_from(message.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+    stream.write_all(&[&length.to_be_bytes(), message].concat()).await
+}
