@@ -123,7 +123,11 @@ fn an_image_that_is_another_one_under_the_same_name_is_seen() {
     let mut stage = data();
     stage.up("data", &yaml(DATA));
     stage.images.insert("postgres:15".into(), "fp:rebuilt".into());
-    assert!(stage.up("data", &yaml(DATA)).contains("data/postgres.1 on beta at infra_net 172.19.0.40: image postgres:15 is another one now\n"));
+    assert!(
+        stage
+            .up("data", &yaml(DATA))
+            .contains("data/postgres.1 on beta at infra_net 172.19.0.40: image postgres:15 is another one now\n")
+    );
 }
 
 #[test]
@@ -153,7 +157,10 @@ Plan: 5 instances to remove, 3 bundles to remove, 3 networks to remove.
     // Its place is forgotten, its data is not.
     stage.fleet = Stage::new("").fleet;
     let again = stage.up("data", &yaml(DATA));
-    assert!(again.contains("data/postgres.1 on beta at infra_net 172.19.0.40: its volume data_pgdata is there"), "{again}");
+    assert!(
+        again.contains("data/postgres.1 on beta at infra_net 172.19.0.40: its volume data_pgdata is there"),
+        "{again}"
+    );
 }
 
 #[test]
@@ -175,11 +182,15 @@ fn a_service_that_is_placed_elsewhere_moves_and_its_data_is_said_to_stay() {
     stage.fleet = Stage::new(&PLACED.replace("beta", "alpha")).fleet;
     let plan = stage.up("data", &yaml(DATA));
     assert!(
-        plan.contains("move           data/postgres.1 from beta to alpha at infra_net 172.19.0.40: landfast.toml places it"),
+        plan.contains(
+            "move           data/postgres.1 from beta to alpha at infra_net 172.19.0.40: landfast.toml places it"
+        ),
         "{plan}"
     );
     assert!(
-        plan.contains("Warning: data/postgres.1 goes from beta to alpha: the data in its volume data_pgdata stays on beta"),
+        plan.contains(
+            "Warning: data/postgres.1 goes from beta to alpha: the data in its volume data_pgdata stays on beta"
+        ),
         "{plan}"
     );
     // The MAC says that the address is elsewhere now.
@@ -204,7 +215,10 @@ fn what_does_not_run_is_started_and_a_completed_job_is_not() {
     }
     // A bundle that did not arrive whole is sent again.
     let plan = stage.propose("data", &yaml(DATA)).plan.to_string();
-    assert!(plan.contains("start          data/postgres.1 on beta at infra_net 172.19.0.40: it ended with status 1"), "{plan}");
+    assert!(
+        plan.contains("start          data/postgres.1 on beta at infra_net 172.19.0.40: it ended with status 1"),
+        "{plan}"
+    );
     assert!(plan.ends_with("Plan: 1 instance to start.\n"), "{plan}");
 }
 

@@ -75,7 +75,6 @@ pub fn images(project: &Project) -> BTreeSet<String> {
 pub fn compile(input: Input<'_>) -> Result<Compiled, Diagnostics> {
     let mut findings = Findings::new(input.project);
     unsupported::check(input.fleet, input.project, &mut findings);
-    check_order(input.project, &mut findings);
     let placed = place::place(question(input), &mut findings);
     let grants = address::grant(surroundings(input), &claims(input, &placed), &mut findings);
     let deployment = assemble(input, &placed, &grants, &mut findings);
@@ -171,41 +170,4 @@ fn volumes(input: Input<'_>, instances: &BTreeMap<InstanceName, Instance>) -> BT
         (key.clone(), made)
     });
     made.collect()
-}
-
-/// Refuses dependencies that lead back to where they came from, or nowhere.
-fn check_order(project: &Project, findings: &mut Findings<'_>) {
-    for (name, service) in &project.services {
-        for (on, dependency) in &service.depends_on {
-            if dependency.required && !project.services.contains_key(on) {
-                let path = format!("services.{name}.depends_on.{on}");
-                findings.refuse(path, format!("{name} depends on {on}, which the stack does not have"));
-            }
-        }
-        // Told once, at the service whose name comes first.
-        let cycle = way_back(project, name, vec![name.as_str()]);
-        if let Some(cycle) = cycle.filter(|cycle| cycle.iter().min() == Some(&name.as_str())) {
-            let path = format!("services.{name}.depends_on");
-            findings.refuse(path, format!("dependency cycle: {}", cycle.join(" > ")));
-        }
-    }
-}
-
-/// The shortest found way from the last of `way` to `start`, over dependencies not yet on it.
-fn way_back<'p>(project: &'p Project, start: &str, way: Vec<&'p str>) -> Option<Vec<&'p str>> {
-    let mut seen: BTreeSet<&str> = BTreeSet::new();
-    let mut ways = std::collections::VecDeque::from([way]);
-    while let Some(way) = ways.pop_front() {
-        let service = way.last().and_then(|last| project.services.get(*last));
-        for on in service.iter().flat_map(|service| service.depends_on.keys()) {
-            let longer: Vec<_> = way.iter().copied().chain([on.as_str()]).collect();
-            if on == start {
-                return Some(longer);
-            }
-            if seen.insert(on) {
-                ways.push_back(longer);
-            }
-        }
-    }
-    None
 }

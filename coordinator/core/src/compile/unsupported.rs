@@ -1,5 +1,7 @@
-//! Keys of a service that are not honoured: refused when the container would be another one without them, warned about
+//! What a service asks for that is not honoured: refused when the container would be another one without it, warned about
 //! when it would only be less. Nothing is dropped in silence.
+//!
+//! Keys that mean nothing here whatever they say are in the loader's own table; here are those whose value decides.
 use super::findings::Findings;
 use crate::compose::Project;
 use crate::compose::model::{Attachment, MountKind, Service};
@@ -52,9 +54,6 @@ impl About<'_, '_, '_> {
                 self.warn("pull_policy", format!("{other} is not honoured: an image is brought when missing"))
             }
         }
-        if self.service.isolation.as_deref().is_some_and(|isolation| !matches!(isolation, "" | "default")) {
-            self.refuse("isolation", "isolation is for Windows containers");
-        }
     }
 
     /// Modes that name another container need that container's place and life.
@@ -76,15 +75,6 @@ impl About<'_, '_, '_> {
     }
 
     fn neighbours(&mut self) {
-        if !self.service.links.is_empty() {
-            self.refuse("links", "links are not supported: services on one network find each other by name");
-        }
-        if !self.service.external_links.is_empty() {
-            self.refuse("external_links", "links are not supported: use a network of landfast.toml");
-        }
-        if !self.service.volumes_from.is_empty() {
-            self.refuse("volumes_from", "volumes_from is not supported: mount the same named volume in both");
-        }
         let restarting: Vec<_> =
             self.service.depends_on.iter().filter(|(_, on)| on.restart).map(|(on, _)| on).collect();
         for on in restarting {
@@ -100,12 +90,6 @@ impl About<'_, '_, '_> {
         match deploy.mode.as_deref() {
             None | Some("replicated" | "global") => {}
             Some(mode) => self.refuse("deploy.mode", format!("{mode} is not supported: replicated and global are")),
-        }
-        if !deploy.labels.is_empty() {
-            self.warn("deploy.labels", "not honoured: there is no service object to label; use labels");
-        }
-        if deploy.endpoint_mode.as_deref() == Some("vip") {
-            self.warn("deploy.endpoint_mode", "not honoured: a name answers with the addresses of all instances");
         }
         if deploy.resources.reservations.cpus.is_some() {
             self.warn("deploy.resources.reservations.cpus", "not honoured: CPUs are not reserved");
@@ -161,8 +145,7 @@ impl About<'_, '_, '_> {
 
     /// What only one instance can have.
     fn names(&mut self) {
-        let many = self.service.replicas() > 1 || self.service.deploy.mode.as_deref() == Some("global");
-        if many && self.service.container_name.is_some() {
+        if self.service.deploy.mode.as_deref() == Some("global") && self.service.container_name.is_some() {
             self.refuse("container_name", "several instances cannot have one container name");
         }
         let written: Vec<_> = self.service.networks.iter().filter(|(_, end)| end.ipv4_address.is_some()).collect();
@@ -173,9 +156,6 @@ impl About<'_, '_, '_> {
 
     fn attachment(&mut self, key: &str, end: &Attachment, spans_hosts: bool) {
         let path = format!("networks.{key}");
-        if end.interface_name.is_some() {
-            self.refuse(&format!("{path}.interface_name"), "not supported yet");
-        }
         if end.gw_priority != 0 {
             self.warn(
                 &format!("{path}.gw_priority"),

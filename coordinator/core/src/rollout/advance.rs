@@ -1,6 +1,6 @@
 //! What follows from what is known: which steps are done, which may begin, who is told what, and whether it is over.
 use super::verdict::{self, Verdict};
-use super::{Action, Failure, PATIENCE_MS, Progress, SETTLE_MS, State, picture};
+use super::{Action, DOUBT_MS, Failure, PATIENCE_MS, Progress, SETTLE_MS, State, listen, picture};
 use crate::deployment::{Condition, InstanceName};
 use crate::desired::Instance;
 use crate::plan;
@@ -109,30 +109,11 @@ pub(super) fn assign(state: &mut State, now: u64) -> Vec<Action> {
 
 /// Ends the waits that lead nowhere.
 pub(super) fn give_up(state: &mut State, now: u64) {
-    let over = |since: Option<u64>| since.is_some_and(|since| now.saturating_sub(since) >= PATIENCE_MS);
-    let mut gone = Vec::new();
-    for (name, host) in &state.hosts {
-        if over(host.lost_since) {
-            gone.push((name.clone(), format!("{name} has been out of reach for {} s", PATIENCE_MS / 1000)));
-        } else if over(host.unanswered_since) {
-            gone.push((name.clone(), format!("{name} has not answered for {} s", PATIENCE_MS / 1000)));
-        }
+    for (name, message) in refusals(state, now) {
+        listen::refused(state, &name, &message, now);
     }
-    for (name, message) in gone {
-        let under_way = |at: &usize| state.steps[*at].progress.is_running() && state.host_of(*at) == Some(&name);
-        let steps: Vec<usize> = (0..state.steps.len()).filter(under_way).collect();
-        let idle = steps.is_empty() && state.hosts[&name].unanswered_since.is_none() && !state.hosts[&name].resend;
-        // A host that nothing is asked of may be away.
-        if idle
-            && !state
-                .steps
-                .iter()
-                .enumerate()
-                .any(|(at, it)| it.progress == Progress::Waiting && state.host_of(at) == Some(&name))
-        {
-            continue;
-        }
-        for at in steps {
+    for (name, message) in silences(state, now) {
+        for at in state.under_way_on(&name) {
             state.steps[at].progress = Progress::Failed { message: format!("not known: {message}") };
         }
         state.fail(message, now);
@@ -140,10 +121,44 @@ pub(super) fn give_up(state: &mut State, now: u64) {
     stall(state, now);
 }
 
+/// Hosts that said no, and no report has contradicted it.
+fn refusals(state: &State, now: u64) -> Vec<(String, String)> {
+    let refusal = |(name, host): (&String, &super::HostProgress)| {
+        let (message, since) = host.refused.clone()?;
+        (now.saturating_sub(since) >= DOUBT_MS).then(|| (name.clone(), message))
+    };
+    state.hosts.iter().filter_map(refusal).collect()
+}
+
+/// Hosts that have said nothing for too long, and are needed.
+fn silences(state: &State, now: u64) -> Vec<(String, String)> {
+    let over = |since: Option<u64>| since.is_some_and(|since| now.saturating_sub(since) >= PATIENCE_MS);
+    let silent: Vec<_> =
+        state.hosts.iter().filter(|(_, host)| over(host.lost_since) || over(host.unanswered_since)).collect();
+    if silent.is_empty() {
+        return Vec::new();
+    }
+    let pictures = picture::pictures(state);
+    let needed = |name: &String, host: &super::HostProgress| {
+        let waits = |at: &usize| state.steps[*at].progress == Progress::Waiting && state.host_of(*at) == Some(name);
+        let told = pictures.get(name).is_none_or(|picture| host.sent.same_contents(picture));
+        let answered = host.unanswered_since.is_none() && !host.resend;
+        !told || !answered || !state.under_way_on(name).is_empty() || (0..state.steps.len()).any(|at| waits(&at))
+    };
+    let message = |name: &String, host: &super::HostProgress| {
+        let what = if host.lost_since.is_some() { "been out of reach" } else { "not answered" };
+        format!("{name} has {what} for {} s", PATIENCE_MS / 1000)
+    };
+    let needed = silent.into_iter().filter(|(name, host)| needed(name, host));
+    needed.map(|(name, host)| (name.clone(), message(name, host))).collect()
+}
+
 /// Nothing is under way, steps are left, and what they wait for does not come.
 fn stall(state: &mut State, now: u64) {
     let busy = state.steps.iter().any(|step| step.progress.is_running());
-    let left = state.steps.iter().position(|step| step.progress == Progress::Waiting);
+    let mut waiting = (0..state.steps.len()).filter(|at| state.steps[*at].progress == Progress::Waiting);
+    // The one that waits for something, before those that wait for it.
+    let left = waiting.clone().find(|at| state.unmet(*at).is_some()).or_else(|| waiting.next());
     let (Some(at), false, None) = (left, busy, state.failing_since) else {
         state.stalled_since = None;
         return;
@@ -184,7 +199,7 @@ impl State {
         let is_done = |before: &usize| self.steps.get(*before).is_some_and(|it| it.progress == Progress::Done);
         self.steps[at].progress == Progress::Waiting
             && step.after.iter().all(is_done)
-            && step.waits_for.iter().all(|wait| self.condition_holds(wait))
+            && self.unmet(at).is_none()
             && self.has_room(step)
             && (step.action != plan::Action::Sync || self.may_sync(step))
     }
@@ -220,10 +235,14 @@ impl State {
         settled && found.is_some_and(|(instance, report)| verdict::holds(wait.condition, instance, report))
     }
 
+    /// The first of what it waits for that does not hold.
+    fn unmet(&self, at: usize) -> Option<&plan::Wait> {
+        self.plan.steps[at].waits_for.iter().find(|wait| !self.condition_holds(wait))
+    }
+
     fn why_waiting(&self, at: usize) -> String {
         let step = &self.plan.steps[at];
-        let unmet = step.waits_for.iter().find(|wait| !self.condition_holds(wait));
-        let Some(wait) = unmet else { return format!("{} waits, and nothing happens", step.subject()) };
+        let Some(wait) = self.unmet(at) else { return format!("{} waits, and nothing happens", step.subject()) };
         let what = match wait.condition {
             Condition::Started => "to run",
             Condition::Healthy => "to be healthy",
@@ -241,6 +260,12 @@ impl State {
         let reason = format!("{} on {}: {message}", step.subject(), self.host_of(at).unwrap_or(&step.host));
         self.steps[at].progress = Progress::Failed { message };
         self.fail(reason, now);
+    }
+
+    /// The steps that a host is at.
+    fn under_way_on(&self, host: &str) -> Vec<usize> {
+        let is_at = |at: &usize| self.steps[*at].progress.is_running() && self.host_of(*at) == Some(host);
+        (0..self.steps.len()).filter(is_at).collect()
     }
 
     /// Every container is as it must be, and those that go are gone.

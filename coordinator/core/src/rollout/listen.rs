@@ -6,20 +6,24 @@ pub(super) fn hear(state: &mut State, event: Event, now: u64) {
     match event {
         Event::Start => start(state, now),
         Event::Reported { host, report } => reported(state, &host, report, now),
+        // Which generation it took, the report says: an answer may be about an older one that was tried again.
         Event::Assigned { host } => {
             if let Some(host) = state.hosts.get_mut(&host) {
-                host.unanswered_since = None;
-                host.resend = false;
-            }
-        }
-        Event::AssignFailed { host, message } => refused(state, &host, &message, now),
-        Event::Lost { host } => {
-            if let Some(host) = state.hosts.get_mut(&host) {
-                host.resend |= host.unanswered_since.take().is_some();
-                host.lost_since.get_or_insert(now);
+                host.lost_since = None;
             }
         }
         Event::Tick => {}
+        Event::AssignFailed { host, message } => {
+            // Perhaps about an older one that was tried again: believed if the report does not contradict it soon.
+            if let Some(host) = state.hosts.get_mut(&host).filter(|host| host.unanswered_since.is_some()) {
+                host.refused = Some((message, now));
+            }
+        }
+        Event::Lost { host } => {
+            if let Some(host) = state.hosts.get_mut(&host) {
+                host.lost_since.get_or_insert(now);
+            }
+        }
         Event::Cancel => state.fail("stopped on request".to_owned(), now),
     }
 }
@@ -29,6 +33,7 @@ fn start(state: &mut State, now: u64) {
     for host in state.hosts.values_mut() {
         host.resend |= host.unanswered_since.take().is_some();
         host.lost_since = None;
+        host.refused = None;
         host.report = None;
     }
     for step in &mut state.steps {
@@ -48,21 +53,24 @@ fn reported(state: &mut State, name: &str, report: Report, now: u64) {
     }
     if report.epoch == epoch && report.generation >= host.sent.generation {
         host.unanswered_since = None;
+        host.refused = None;
         host.resend = false;
     }
     let lost_since = if report.engine_lost { Some(host.lost_since.unwrap_or(now)) } else { None };
     let away = host.lost_since.filter(|_| lost_since.is_none()).map_or(0, |since| now.saturating_sub(since));
     host.lost_since = lost_since;
     host.report = Some(report);
+    host.unanswered_since = host.unanswered_since.map(|since| since.saturating_add(away).min(now));
     if away > 0 {
         state.extend_deadlines(name, away);
     }
 }
 
-fn refused(state: &mut State, name: &str, message: &str, now: u64) {
+/// A host has refused what it was sent last.
+pub(super) fn refused(state: &mut State, name: &str, message: &str, now: u64) {
     let Some(host) = state.hosts.get_mut(name) else { return };
     host.unanswered_since = None;
-    host.resend = false;
+    host.refused = None;
     let generation = host.sent.generation;
     for at in 0..state.steps.len() {
         let told = state.steps[at].generation == Some(generation) && state.host_of(at) == Some(name);

@@ -21,6 +21,8 @@ mod verdict;
 pub const PATIENCE_MS: u64 = 120_000;
 /// How long a rollout that has failed waits for what is under way.
 pub const SETTLE_MS: u64 = 60_000;
+/// How long a refusal may be contradicted by a report.
+const DOUBT_MS: u64 = 2_000;
 
 /// How far a plan is carried out. Complete: stored and read back, it goes on where it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,8 +64,10 @@ struct HostProgress {
     sent: HostState,
     /// Since when no answer to that has come.
     unanswered_since: Option<u64>,
-    /// It was out of reach before it answered.
+    /// The driver that sent it is gone, and nobody knows whether it arrived.
     resend: bool,
+    /// It said no, why and when.
+    refused: Option<(String, u64)>,
     /// Since when it is out of reach, or its engine does not answer.
     lost_since: Option<u64>,
     report: Option<Report>,
@@ -114,12 +118,12 @@ pub enum Event {
         /// What.
         report: Report,
     },
-    /// A host took what it was sent last.
+    /// A host took what it was sent. Its report says so too, and that is what counts.
     Assigned {
         /// Which.
         host: String,
     },
-    /// A host refused what it was sent last: trying again is of no use.
+    /// A host refused what it was sent: trying again is of no use.
     AssignFailed {
         /// Which.
         host: String,
@@ -140,7 +144,7 @@ pub enum Event {
 /// What to do.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
-    /// Send this to the host, once the state returned beside it is stored. At most one is on its way to a host.
+    /// Send this to the host, once the state returned beside it is stored; again and again while it is out of reach.
     Assign {
         /// Which.
         host: String,

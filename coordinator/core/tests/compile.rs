@@ -1,0 +1,321 @@
+//! From a compose file to containers: what is honoured, what is refused, and with which words.
+#![allow(clippy::unwrap_used)]
+mod stage;
+
+use landfast_core::container::{Container, Mount, Port, Restart, Source, Tmpfs};
+use landfast_core::deployment::Deployment;
+use stage::{NET, Stage, address, host_of};
+
+fn one(stage: &Stage, yaml: &str) -> Container {
+    deployment(stage, yaml).instances.into_values().next().unwrap().container
+}
+
+fn deployment(stage: &Stage, yaml: &str) -> Deployment {
+    stage.compile("app", &format!("{yaml}{NET}")).unwrap().deployment
+}
+
+fn refusal(stage: &Stage, yaml: &str) -> String {
+    stage.compile("app", &format!("{yaml}{NET}")).unwrap_err()
+}
+
+fn warnings(stage: &Stage, yaml: &str) -> String {
+    let compiled = stage.compile("app", &format!("{yaml}{NET}")).unwrap();
+    compiled.warnings.iter().map(|it| format!("{it}\n").replace("/home/anna/", "")).collect()
+}
+
+#[test]
+fn a_service_becomes_a_container() {
+    let stage = Stage::new("").file("web.conf", "x").file("secrets/key.txt", "y");
+    let yaml = r#"
+services:
+  web:
+    image: web:1
+    container_name: front
+    command: [serve, "--fast"]
+    environment: {B: "2", A: "1"}
+    user: "1000:1000"
+    read_only: true
+    cap_drop: [ALL]
+    restart: on-failure:3
+    stop_grace_period: 1500ms
+    init: true
+    logging: {driver: json-file, options: {max-size: 10m, max-file: "3"}}
+    deploy: {resources: {limits: {cpus: "0.5", memory: 64M, pids: 100}}}
+    healthcheck: {test: [CMD, curl, localhost], interval: 5s, retries: 4, start_period: 1m}
+    ports: ["8080:80", "192.168.2.9:9000:9000/udp"]
+    volumes: ["./web.conf:/etc/web.conf:ro", "./data/cache:/cache", "/etc/localtime:/etc/localtime:ro", "store:/store"]
+    tmpfs: [/tmp]
+    secrets: [key]
+    networks: [infra_net]
+secrets: {key: {file: secrets/key.txt}}
+volumes: {store: {}}
+"#;
+    let web = one(&stage, yaml);
+    assert_eq!((web.name.as_str(), web.image.as_str(), web.image_fingerprint.as_str()), ("front", "web:1", "fp:web:1"));
+    assert_eq!(web.command, Some(vec!["serve".to_owned(), "--fast".to_owned()]));
+    assert_eq!(web.environment, ["A=1", "B=2"]);
+    assert_eq!((web.user.as_str(), web.read_only, web.init), ("1000:1000", true, Some(true)));
+    assert_eq!(web.restart, Some(Restart { policy: "on-failure".into(), max_attempts: 3 }));
+    assert_eq!(web.stop_grace_seconds, Some(2));
+    let resources = web.resources.unwrap();
+    assert_eq!((resources.nano_cpus, resources.memory, resources.pids), (500_000_000, 64 << 20, 100));
+    assert_eq!(web.logging.unwrap().options["max-size"], "10m");
+    let check = web.healthcheck.unwrap();
+    assert_eq!((check.interval, check.start_period, check.retries), (5_000_000_000, 60_000_000_000, 4));
+    let port = |address: &str, published, target, protocol: &str| Port {
+        address: address.into(),
+        published,
+        target,
+        protocol: protocol.into(),
+        published_end: 0,
+    };
+    assert_eq!(web.ports, [port("127.0.0.1", 8080, 80, "tcp"), port("192.168.2.9", 9000, 9000, "udp")]);
+    let mount = |source, target: &str, read_only, create| Mount {
+        source,
+        target: target.into(),
+        read_only,
+        propagation: String::new(),
+        create,
+        no_copy: false,
+        subpath: String::new(),
+        relabel: String::new(),
+    };
+    assert_eq!(
+        web.mounts,
+        [
+            mount(Source::Tree("web.conf".into()), "/etc/web.conf", true, true),
+            mount(Source::Tree("data/cache".into()), "/cache", false, true),
+            mount(Source::Host("/etc/localtime".into()), "/etc/localtime", true, true),
+            mount(Source::Volume("app_store".into()), "/store", false, false),
+            mount(Source::Tree("secrets/key.txt".into()), "/run/secrets/key", true, false),
+        ]
+    );
+    assert_eq!(web.tmpfs, [Tmpfs { target: "/tmp".into(), options: String::new() }]);
+    let end = &web.networks[0];
+    assert_eq!(
+        (end.network.as_str(), end.address.as_str(), end.mac.as_str()),
+        ("infra_net", "172.19.128.1", "02:1f:00:01:80:01")
+    );
+    assert_eq!(web.dns, ["172.19.255.1"]);
+    assert_eq!(web.labels["com.docker.compose.project"], "app");
+    assert_eq!(web.labels["com.docker.compose.container-number"], "1");
+}
+
+#[test]
+fn the_digest_is_about_the_container_and_the_files_it_mounts() {
+    let yaml = "services: {web: {image: 'web:1', volumes: ['./conf:/conf'], networks: [infra_net]}}\n";
+    let stage = |text: &str, other: &str| Stage::new("").file("conf/a", text).file("other", other);
+    let digest = |stage: &Stage, yaml: &str| deployment(stage, yaml).instances.values().next().unwrap().digest.clone();
+    let before = digest(&stage("1", "1"), yaml);
+    assert_eq!(before, digest(&stage("1", "2"), yaml));
+    assert_ne!(before, digest(&stage("2", "1"), yaml));
+    assert_ne!(before, digest(&stage("1", "1"), &yaml.replace("web:1", "web:2")));
+    assert_eq!(before.len(), 64);
+    // Pinned: another value here makes every container of every fleet again.
+    assert_eq!(&before[..16], "d7483c647640da45");
+}
+
+#[test]
+fn ports_without_an_address_stay_on_loopback_unless_the_fleet_opens_them() {
+    let yaml = "services: {web: {image: 'w:1', ports: ['80:80'], networks: [infra_net]}}\n";
+    let address = |stacks: &str| one(&Stage::new(stacks), yaml).ports[0].address.clone();
+    assert_eq!(address(""), "127.0.0.1");
+    assert_eq!(address("[stacks.app]\npublish = { web = \"lan\" }\n"), "192.168.2.201");
+    assert_eq!(address("[stacks.app]\npublish = { \"*\" = \"all\" }\n"), "0.0.0.0");
+}
+
+#[test]
+fn addresses_that_cannot_be_had_are_refused_with_both_owners() {
+    let mut stage = Stage::new("");
+    let web = |address: &str| {
+        format!("services: {{web: {{image: 'w:1', networks: {{infra_net: {{ipv4_address: {address}}}}}}}}}\n")
+    };
+    let place = "app/compose.yaml:1:55: ";
+    let key = " (services.web.networks.infra_net.ipv4_address)";
+    for (address, message) in [
+        ("10.0.0.1", "10.0.0.1 is outside infra_net's subnet 172.19.0.0/16 (landfast.toml:4:11)"),
+        (
+            "172.19.255.1",
+            "172.19.255.1 is the gateway of host alpha on infra_net (gateways = 172.19.255.0/24, landfast.toml:4:11)",
+        ),
+        ("172.19.255.9", "172.19.255.9 lies in infra_net's range for gateways, 172.19.255.0/24 (landfast.toml:4:11)"),
+        ("172.19.0.0", "172.19.0.0 is the first or last address of infra_net's subnet 172.19.0.0/16: nobody's"),
+    ] {
+        assert_eq!(refusal(&stage, &web(address)), format!("{place}{message}{key}"));
+    }
+    stage.up(
+        "data",
+        &format!("services: {{db: {{image: 'd:1', networks: {{infra_net: {{ipv4_address: 172.19.0.9}}}}}}}}\n{NET}"),
+    );
+    assert_eq!(
+        refusal(&stage, &web("172.19.0.9")),
+        format!("{place}172.19.0.9 on infra_net is held by data/db.1 on alpha{key}")
+    );
+}
+
+#[test]
+fn an_address_written_twice_names_both_places() {
+    let yaml = "\
+services:
+  a:
+    image: i
+    networks: {infra_net: {ipv4_address: 172.19.0.9}}
+  b:
+    image: i
+    networks: {infra_net: {ipv4_address: 172.19.0.9}}
+";
+    assert_eq!(
+        refusal(&Stage::new(""), yaml),
+        "app/compose.yaml:7:28: 172.19.0.9 on infra_net is app/a.1's too (app/compose.yaml:4:28) \
+         (services.b.networks.infra_net.ipv4_address)"
+    );
+}
+
+#[test]
+fn automatic_addresses_stay_what_they_were() {
+    let services = |names: &[&str]| {
+        let service = |name: &&str| format!("{name}: {{image: 'i:1', networks: [infra_net]}}");
+        format!("services: {{{}}}\n{NET}", names.iter().map(service).collect::<Vec<_>>().join(", "))
+    };
+    let mut stage = Stage::new("");
+    stage.up("app", &services(&["b", "c"]));
+    assert_eq!(address(&stage.held, "app/b.1", "infra_net"), "172.19.128.1");
+    stage.up("app", &services(&["a", "b", "c"]));
+    assert_eq!(address(&stage.held, "app/b.1", "infra_net"), "172.19.128.1");
+    assert_eq!(address(&stage.held, "app/a.1", "infra_net"), "172.19.128.3");
+    // Who goes keeps its address until it is gone.
+    stage.up("app", &services(&["d"]));
+    assert_eq!(address(&stage.held, "app/d.1", "infra_net"), "172.19.128.4");
+}
+
+#[test]
+fn an_instance_stays_where_it_runs_and_new_ones_spread() {
+    let mut stage = Stage::new("");
+    let yaml = |replicas: u32| {
+        format!("services: {{web: {{image: 'i:1', networks: [infra_net], deploy: {{replicas: {replicas}}}}}}}\n{NET}")
+    };
+    stage.up("app", &yaml(1));
+    assert_eq!(host_of(&stage.held, "app/web.1"), "alpha");
+    let plan = stage.up("app", &yaml(4));
+    assert!(plan.contains("app/web.2 on beta at infra_net 172.19.128.2: fewest instances (0)"), "{plan}");
+    assert_eq!(host_of(&stage.held, "app/web.1"), "alpha");
+    assert_eq!(host_of(&stage.held, "app/web.3"), "gamma");
+    assert_eq!(host_of(&stage.held, "app/web.4"), "alpha");
+}
+
+#[test]
+fn services_on_one_network_of_the_stack_come_together() {
+    let yaml = "services: {a: {image: i}, b: {image: i}, c: {image: i}}\n";
+    let deployment = deployment(&Stage::new(""), yaml);
+    assert_eq!(deployment.hosts().into_iter().collect::<Vec<_>>(), ["alpha"]);
+    let apart = Stage::new("[stacks.app]\nplace = { a = \"beta\", b = \"gamma\" }\n");
+    let warnings = warnings(&apart, yaml);
+    assert!(warnings.contains("a stack's own network does not span hosts yet"), "{warnings}");
+}
+
+#[test]
+fn a_service_that_no_host_may_run_is_told_by_whom() {
+    let stage = Stage::new("[stacks.app]\nplace = { web = \"alpha\" }\n");
+    let yaml = "services: {web: {image: i, networks: [infra_net], deploy: {placement: {constraints: ['node.labels.disk!=ssd']}}}}\n";
+    assert_eq!(
+        refusal(&stage, yaml),
+        "app/compose.yaml:1:12: no host can run web: excluded are alpha by the constraint node.labels.disk!=ssd; \
+         beta by landfast.toml:16:11 (it goes to alpha); gamma by landfast.toml:16:11 (it goes to alpha) (services.web)\n  \
+         hint: change the place in landfast.toml, the constraint, or a host's labels"
+    );
+    let unknown = yaml.replace("node.labels.disk!=ssd", "node.role==manager");
+    assert!(refusal(&Stage::new(""), &unknown).contains("the constraint \"node.role==manager\" is not known here"));
+}
+
+#[test]
+fn a_global_service_runs_once_on_every_host() {
+    let yaml = "services: {web: {image: i, networks: [infra_net], deploy: {mode: global}}}\n";
+    assert_eq!(deployment(&Stage::new(""), yaml).hosts().len(), 3);
+}
+
+#[test]
+fn two_that_want_one_port_on_one_host_are_refused_with_both() {
+    let stage = Stage::new("[stacks.app]\nplace = { \"*\" = \"alpha\" }\n");
+    let yaml = "\
+services:
+  a: {image: i, networks: [infra_net], ports: ['80:80']}
+  b: {image: i, networks: [infra_net], ports: ['80:8080']}
+";
+    assert_eq!(
+        refusal(&stage, yaml),
+        "app/compose.yaml:3:48: port 127.0.0.1:80/tcp on alpha: app/b.1 and app/a.1 (app/compose.yaml:2:40) both want it \
+         (services.b.ports.0)\n  hint: give one of them another port, or place them on different hosts"
+    );
+}
+
+#[test]
+fn a_fleet_network_may_be_described_but_not_differently() {
+    let yaml = |subnet: &str| {
+        format!(
+            "services: {{web: {{image: i, networks: [infra_net]}}}}
+networks: {{infra_net: {{name: infra_net, driver: bridge, ipam: {{config: [{{subnet: {subnet}}}]}}}}}}\n"
+        )
+    };
+    let stage = Stage::new("");
+    assert!(stage.compile("app", &yaml("172.19.0.0/16")).is_ok());
+    let refusal = stage.compile("app", &yaml("172.20.0.0/16")).unwrap_err();
+    assert!(
+        refusal.contains("the subnet is 172.20.0.0/16 here and 172.19.0.0/16 for infra_net in landfast.toml:4:11"),
+        "{refusal}"
+    );
+}
+
+#[test]
+fn what_is_not_honoured_is_refused_or_warned_about_with_its_place() {
+    let stage = Stage::new("");
+    for (key, message) in [
+        ("network_mode: 'service:other'", "is not supported yet"),
+        ("deploy: {mode: replicated-job}", "replicated and global are"),
+        ("container_name: front, deploy: {mode: global}", "several instances cannot have one container name"),
+        ("secrets: [nowhere]", "nowhere"),
+    ] {
+        let refusal = refusal(&stage, &format!("services:\n  web: {{image: i, {key}}}\n  other: {{image: i}}\n"));
+        assert!(refusal.contains(message) && refusal.contains("compose.yaml:2:"), "{key}: {refusal}");
+    }
+    for (key, message) in [
+        ("pull_policy: always", "always is not honoured"),
+        ("deploy: {update_config: {order: start-first}}", "an update stops the old first"),
+        ("deploy: {resources: {reservations: {cpus: '1'}}}", "CPUs are not reserved"),
+    ] {
+        let warnings = warnings(&stage, &format!("services:\n  web: {{image: i, {key}}}\n"));
+        assert!(warnings.contains(message) && warnings.contains("compose.yaml:2:"), "{key}: {warnings}");
+    }
+}
+
+#[test]
+fn a_secret_that_is_not_in_the_folder_is_refused() {
+    let yaml = |file: &str| {
+        format!(
+            "services: {{web: {{image: i, networks: [infra_net], secrets: [key]}}}}\nsecrets: {{key: {{file: {file}}}}}\n"
+        )
+    };
+    let stage = Stage::new("");
+    assert!(refusal(&stage, &yaml("missing.txt")).contains("key: the file missing.txt is not in the stack's folder"));
+    assert!(refusal(&stage, &yaml("/etc/key")).contains("outside the stack's folder"));
+}
+
+#[test]
+fn the_names_of_the_whole_fleet_are_told_to_every_host() {
+    let mut stage = Stage::new("");
+    stage.up(
+        "data",
+        &format!("services: {{db: {{image: i, networks: {{infra_net: {{aliases: [Main]}}}}, scale: 2}}}}\n{NET}"),
+    );
+    let names: Vec<_> =
+        stage.held["gamma"].names.iter().map(|it| format!("{} {}", it.name, it.addresses.join(","))).collect();
+    assert_eq!(
+        names,
+        [
+            "data-db-1 172.19.128.1",
+            "data-db-2 172.19.128.2",
+            "db 172.19.128.1,172.19.128.2",
+            "db.data 172.19.128.1,172.19.128.2",
+            "main 172.19.128.1,172.19.128.2",
+        ]
+    );
+}

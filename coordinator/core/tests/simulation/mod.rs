@@ -1,0 +1,455 @@
+//! Hosts, a network between and a driver that can all fail, on one clock that only the simulation turns.
+#![allow(clippy::unwrap_used, dead_code)]
+use std::collections::{BTreeMap, BTreeSet};
+
+use landfast_core::deployment::{Condition, InstanceName};
+use landfast_core::desired::{HostState, Instance};
+use landfast_core::plan::{Action as Does, Plan};
+use landfast_core::report::{ContainerState, Health, InstanceReport, Problem, Report, TreeReport};
+use landfast_core::rollout::{Action, Event, Failure, State, step};
+
+/// Numbers that look random and are the same for the same seed (xorshift64*).
+#[derive(Clone)]
+pub struct Dice(u64);
+
+impl Dice {
+    pub fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    pub fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % limit
+    }
+
+    pub fn chance(&mut self, percent: u64) -> bool {
+        self.below(100) < percent
+    }
+}
+
+/// How much goes wrong.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Trouble {
+    /// Percent of messages that are lost with their connection.
+    pub lost: u64,
+    /// Percent of seconds in which the driver is killed.
+    pub crashes: u64,
+    /// Longest delay of a message, in milliseconds.
+    pub delay: u64,
+}
+
+/// What becomes of a container of an image.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Fate {
+    Well,
+    Unhealthy,
+    Crashes,
+    Ends(i32),
+    /// The engine refuses to start it.
+    Refused,
+    /// It is never healthy, and never unhealthy either.
+    Hangs,
+}
+
+#[derive(Debug, Clone)]
+struct Container {
+    instance: Instance,
+    since: u64,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Host {
+    pub held: HostState,
+    containers: BTreeMap<InstanceName, Container>,
+    /// When the agent gets round to what it was told.
+    busy_until: u64,
+    pub down: bool,
+    told: Option<Report>,
+}
+
+enum Message {
+    /// From the driver of this life.
+    Assign(u32, String, Box<HostState>),
+    Tell(Event),
+}
+
+pub struct Simulation {
+    pub hosts: BTreeMap<String, Host>,
+    pub state: State,
+    pub now: u64,
+    pub end: Option<Result<(), Failure>>,
+    pub trouble: Trouble,
+    /// By image; others are well.
+    pub fates: BTreeMap<String, Fate>,
+    pub made: BTreeMap<(InstanceName, String), u32>,
+    pub crashes: u32,
+    start: String,
+    journal: Option<String>,
+    wire: Vec<(u64, Message)>,
+    dice: Dice,
+    target: BTreeMap<String, HostState>,
+    plan: Plan,
+}
+
+impl Simulation {
+    /// Takes the hosts as an earlier simulation left them, a while later.
+    pub fn new(mut hosts: BTreeMap<String, Host>, plan: Plan, target: BTreeMap<String, HostState>, seed: u64) -> Self {
+        let held: BTreeMap<_, _> = hosts.iter().map(|(name, host)| (name.clone(), host.held.clone())).collect();
+        let epoch = held.values().map(|state| state.epoch).max().unwrap_or(0) + 1;
+        let state = State::new(plan.clone(), held, target.clone(), epoch);
+        let latest = hosts.values().flat_map(|it| it.containers.values().map(|c| c.since).chain([it.busy_until])).max();
+        let now = (latest.unwrap_or(0) / 1000 + 600) * 1000;
+        hosts.values_mut().for_each(|host| host.told = None);
+        Self {
+            start: serde_json::to_string(&state).unwrap(),
+            hosts,
+            state,
+            now,
+            end: None,
+            trouble: Trouble { delay: 500, ..Trouble::default() },
+            fates: BTreeMap::new(),
+            made: BTreeMap::new(),
+            crashes: 0,
+            journal: None,
+            wire: Vec::new(),
+            dice: Dice::new(seed),
+            target,
+            plan,
+        }
+    }
+
+    /// Runs to the end; too long is a failure of the rollout.
+    pub fn run(&mut self) -> Result<(), Failure> {
+        self.event(Event::Start);
+        let limit = self.now + 4 * 3_600_000;
+        while self.end.is_none() {
+            assert!(self.now < limit, "it does not end: {:?}", self.state.progress());
+            self.tick();
+        }
+        self.end.clone().unwrap()
+    }
+
+    /// A quarter of a second.
+    pub fn tick(&mut self) {
+        self.now += 250;
+        let due: Vec<_> = {
+            let now = self.now;
+            let (due, later) = std::mem::take(&mut self.wire).into_iter().partition(|(at, _)| *at <= now);
+            self.wire = later;
+            due
+        };
+        for (_, message) in due {
+            match message {
+                Message::Assign(life, host, state) => self.receive(life, host, *state),
+                Message::Tell(event) => self.event(event),
+            }
+        }
+        let names: Vec<String> = self.hosts.keys().cloned().collect();
+        for name in names {
+            self.work(&name);
+            self.publish(&name);
+        }
+        self.check_parallelism();
+        if self.now % 1000 == 0 {
+            self.event(Event::Tick);
+            // In the end somebody lets it live long enough.
+            if self.crashes < 25 && self.dice.chance(self.trouble.crashes) {
+                self.crash();
+            }
+        }
+    }
+
+    pub fn event(&mut self, event: Event) {
+        if self.end.is_some() {
+            return;
+        }
+        let (state, actions) = step(self.state.clone(), event, self.now);
+        self.state = state;
+        if actions.iter().any(|action| matches!(action, Action::Assign { .. })) {
+            self.journal = Some(serde_json::to_string(&self.state).unwrap());
+        }
+        for action in actions {
+            match action {
+                Action::Assign { host, state } => {
+                    let at = self.later();
+                    self.wire.push((at, Message::Assign(self.crashes, host, state)));
+                }
+                Action::Say(_) => {}
+                Action::Done => self.end = Some(Ok(())),
+                Action::Failed(failure) => self.end = Some(Err(failure)),
+            }
+        }
+    }
+
+    fn later(&mut self) -> u64 {
+        self.now + self.dice.below(self.trouble.delay.max(1))
+    }
+
+    /// The driver is killed: what it knew since the journal is gone, what is on the wire may still arrive.
+    fn crash(&mut self) {
+        self.crashes += 1;
+        let stored = self.journal.as_ref().unwrap_or(&self.start);
+        self.state = serde_json::from_str(stored).unwrap();
+        self.wire.retain(|(_, message)| matches!(message, Message::Assign(..)));
+        for host in self.hosts.values_mut() {
+            host.told = None;
+        }
+        self.event(Event::Start);
+    }
+
+    fn receive(&mut self, life: u32, name: String, state: HostState) {
+        // Nobody is there any more to hear the answer.
+        let dead = life != self.crashes;
+        if self.hosts[&name].down || self.dice.chance(self.trouble.lost) {
+            if !dead {
+                self.again(name, state);
+            }
+            return;
+        }
+        let host = self.hosts.get_mut(&name).unwrap();
+        let held = &host.held;
+        let (old, new) = ((held.epoch, held.generation), (state.epoch, state.generation));
+        let same = new == old && state.same_contents(held);
+        assert!(new != old || same, "{name}: the same generation {new:?} with other contents");
+        let accepted = same || (new.0 >= old.0 && new.1 > old.1);
+        if !accepted {
+            let message = format!("{new:?} is older than {old:?}");
+            if dead {
+                return;
+            }
+            return self.tell(Event::AssignFailed { host: name, message });
+        }
+        if !same {
+            host.busy_until = self.now + self.dice.below(3000);
+            host.held = state;
+        }
+        if dead {
+            return;
+        }
+        if self.dice.chance(self.trouble.lost) {
+            let taken = self.hosts[&name].held.clone();
+            return self.again(name, taken);
+        }
+        self.tell(Event::Assigned { host: name });
+    }
+
+    /// The driver sends until it is answered, whatever else it has sent since; sometimes the whole connection was lost.
+    fn again(&mut self, name: String, state: HostState) {
+        if self.dice.chance(50) {
+            self.hosts.get_mut(&name).unwrap().told = None;
+        }
+        self.tell(Event::Lost { host: name.clone() });
+        let at = self.later() + self.dice.below(5000);
+        self.wire.push((at, Message::Assign(self.crashes, name, Box::new(state))));
+    }
+
+    /// What a host says arrives in order.
+    fn tell(&mut self, event: Event) {
+        let host = |event: &Event| match event {
+            Event::Reported { host, .. } | Event::Assigned { host } => host.clone(),
+            Event::AssignFailed { host, .. } | Event::Lost { host } => host.clone(),
+            _ => String::new(),
+        };
+        let same = |it: &Message| matches!(it, Message::Tell(other) if host(other) == host(&event));
+        let last = self.wire.iter().filter(|(_, it)| same(it)).map(|(at, _)| *at).max().unwrap_or(0);
+        let at = self.later().max(last);
+        self.wire.push((at, Message::Tell(event)));
+    }
+
+    /// The agent: containers become what is held.
+    fn work(&mut self, name: &str) {
+        let host = self.hosts.get(name).unwrap();
+        if host.down || self.now < host.busy_until {
+            return;
+        }
+        let wanted: Vec<Instance> = host.held.instances.clone();
+        for instance in wanted {
+            let there = self.hosts[name].containers.get(&instance.name);
+            if there.is_some_and(|container| container.instance.digest == instance.digest) {
+                continue;
+            }
+            if self.fate(&instance) == Fate::Refused {
+                continue;
+            }
+            self.check_dependencies(&instance);
+            self.check_uniqueness(name, &instance);
+            *self.made.entry((instance.name.clone(), instance.digest.clone())).or_default() += 1;
+            let since = self.now;
+            self.hosts.get_mut(name).unwrap().containers.insert(instance.name.clone(), Container { instance, since });
+        }
+        let host = self.hosts.get_mut(name).unwrap();
+        let names: BTreeSet<InstanceName> = host.held.instances.iter().map(|instance| instance.name.clone()).collect();
+        host.containers.retain(|instance, _| names.contains(instance));
+    }
+
+    fn fate(&self, instance: &Instance) -> Fate {
+        self.fates.get(&instance.container.image).copied().unwrap_or(Fate::Well)
+    }
+
+    /// What the engine says of a container at this moment.
+    fn look(&self, container: &Container) -> InstanceReport {
+        let age = self.now - container.since;
+        let instance = &container.instance;
+        let has_check = instance.container.healthcheck.is_some();
+        let is_job = instance.container.command.as_deref() == Some(&["job".to_owned()]);
+        let mut seen = InstanceReport {
+            name: instance.name.clone(),
+            digest: instance.digest.clone(),
+            state: ContainerState::Running,
+            health: if !has_check {
+                Health::None
+            } else if age < 2000 {
+                Health::Starting
+            } else {
+                Health::Healthy
+            },
+            ..InstanceReport::default()
+        };
+        match self.fate(instance) {
+            Fate::Unhealthy if has_check && age >= 2000 => seen.health = Health::Unhealthy,
+            Fate::Hangs if has_check => seen.health = Health::Starting,
+            Fate::Crashes => {
+                seen.restarts = (age / 1000) as u32;
+                seen.state = ContainerState::Restarting;
+                seen.exit_code = 3;
+            }
+            Fate::Ends(code) if age >= 2000 => {
+                seen.state = ContainerState::Exited;
+                seen.exit_code = code;
+            }
+            _ if is_job && age >= 3000 => seen.state = ContainerState::Exited,
+            _ => {}
+        }
+        seen
+    }
+
+    fn report(&self, name: &str) -> Report {
+        let host = &self.hosts[name];
+        let idle = self.now >= host.busy_until;
+        let mut instances: Vec<_> = host.containers.values().map(|container| self.look(container)).collect();
+        let mut problems = Vec::new();
+        for instance in &host.held.instances {
+            if !host.containers.contains_key(&instance.name) {
+                let state = ContainerState::Missing;
+                instances.push(InstanceReport { name: instance.name.clone(), state, ..InstanceReport::default() });
+            }
+            if idle && self.fate(instance) == Fate::Refused {
+                let (step, resource) = ("start".to_owned(), instance.name.to_string());
+                let message = "the port 80 is taken by container web".to_owned();
+                problems.push(Problem { step, resource, message, is_final: true });
+            }
+        }
+        let tree = |tree: &landfast_core::desired::Tree| TreeReport {
+            stack: tree.stack.clone(),
+            manifest: tree.manifest.clone(),
+            drift: Vec::new(),
+        };
+        Report {
+            epoch: host.held.epoch,
+            generation: host.held.generation,
+            converged: idle,
+            instances,
+            problems,
+            trees: if idle { host.held.trees.iter().map(tree).collect() } else { Vec::new() },
+            engine_lost: false,
+        }
+    }
+
+    /// Every change is reported, later; a report that is lost takes the connection with it.
+    fn publish(&mut self, name: &str) {
+        let report = self.report(name);
+        let host = self.hosts.get_mut(name).unwrap();
+        if host.down || host.told.as_ref() == Some(&report) {
+            return;
+        }
+        let lost = self.dice.chance(self.trouble.lost);
+        self.hosts.get_mut(name).unwrap().told = (!lost).then(|| report.clone());
+        let name = name.to_owned();
+        self.tell(if lost { Event::Lost { host: name } } else { Event::Reported { host: name, report } });
+    }
+
+    /// By then all that it waits for is true, wherever it runs.
+    fn check_dependencies(&self, instance: &Instance) {
+        let target = self.target.values().find_map(|state| state.instance(&instance.name));
+        if target.is_none_or(|target| target.digest != instance.digest) {
+            return;
+        }
+        for dependency in &instance.depends_on {
+            for (host, state) in &self.target {
+                let stack = &instance.name.stack;
+                let same = |on: &&Instance| on.name.stack == *stack && on.name.service == dependency.service;
+                for on in state.instances.iter().filter(same) {
+                    let seen = self.hosts[host].containers.get(&on.name).map(|container| self.look(container));
+                    let seen = seen.filter(|seen| seen.digest == on.digest);
+                    let completed = |seen: &InstanceReport| seen.state == ContainerState::Exited && seen.exit_code == 0;
+                    let holds = seen.as_ref().is_some_and(|seen| match dependency.condition {
+                        // It may have ended since, and nobody knows yet.
+                        Condition::Started => true,
+                        Condition::Healthy => seen.health == Health::Healthy,
+                        Condition::Completed => completed(seen),
+                    });
+                    assert!(
+                        holds,
+                        "{} starts before {} is {:?}: {seen:?}",
+                        instance.name, on.name, dependency.condition
+                    );
+                }
+            }
+        }
+    }
+
+    /// No two containers of a fleet have one address, and no two of a host one port.
+    fn check_uniqueness(&self, name: &str, instance: &Instance) {
+        for (host_name, host) in &self.hosts {
+            for other in host.containers.values().filter(|other| other.instance.name != instance.name) {
+                for end in &instance.container.networks {
+                    let same = |theirs: &&landfast_core::container::Attachment| {
+                        theirs.network == end.network && theirs.address == end.address
+                    };
+                    let theirs = other.instance.container.networks.iter().find(same);
+                    assert!(theirs.is_none(), "{} and {} both have {end:?}", instance.name, other.instance.name);
+                }
+                let ports = &other.instance.container.ports;
+                let port = instance.container.ports.iter().find(|port| ports.contains(port));
+                let clash = port.filter(|_| host_name == name);
+                assert!(clash.is_none(), "{} and {} both have {clash:?}", instance.name, other.instance.name);
+            }
+        }
+    }
+
+    /// Never more of a service are being updated than it allows.
+    fn check_parallelism(&self) {
+        let mut under_way: BTreeMap<(String, String), (u32, u32)> = BTreeMap::new();
+        for step in self.plan.steps.iter().filter(|step| matches!(step.action, Does::Recreate)) {
+            let name = step.instance_name().unwrap();
+            let target = self.target[&step.host].instance(&name).unwrap();
+            let host = &self.hosts[&step.host];
+            let told = host.held.instance(&name).is_some_and(|held| held.digest == target.digest);
+            let seen = host.containers.get(&name).map(|container| self.look(container));
+            let has_check = target.container.healthcheck.is_some();
+            let done = seen.is_some_and(|seen| {
+                let well =
+                    if has_check { seen.health == Health::Healthy } else { seen.state == ContainerState::Running };
+                seen.digest == target.digest && (well || seen.state == ContainerState::Exited)
+            });
+            let entry = under_way.entry((step.stack.clone(), step.service.clone())).or_insert((0, step.parallelism));
+            entry.0 += u32::from(told && !done);
+        }
+        for (service, (count, parallelism)) in under_way {
+            assert!(parallelism == 0 || count <= parallelism, "{count} of {service:?} are being updated");
+        }
+    }
+
+    /// What the hosts are in the end.
+    pub fn check_target_reached(&self) {
+        for (name, host) in &self.hosts {
+            assert!(host.held.same_contents(&self.target[name]), "{name} does not hold its target");
+            let made: BTreeSet<_> =
+                host.containers.values().map(|it| (&it.instance.name, &it.instance.digest)).collect();
+            let wanted: BTreeSet<_> = host.held.instances.iter().map(|it| (&it.name, &it.digest)).collect();
+            assert_eq!(made, wanted, "{name}");
+        }
+    }
+}
