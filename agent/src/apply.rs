@@ -30,8 +30,8 @@ pub(crate) struct Done {
 pub(crate) enum StepError {
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// The engine's message, and who is in the way.
-    #[error("{message}: {}", .owners.join(", "))]
+    /// Who is in the way, and the engine's message.
+    #[error("{}: stop that or choose another ({message})", .owners.join(", "))]
     Taken { message: String, owners: Vec<String> },
     #[error(transparent)]
     Tree(#[from] TreeError),

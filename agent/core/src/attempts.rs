@@ -73,8 +73,10 @@ impl Attempts {
         let before = self.failures.get(&resource);
         let count = before.map_or(0, |failure| failure.count) + u32::from(severity != Severity::EngineAway);
         let settled = before.is_some_and(|failure| failure.last);
-        let retry_at = now + (1_000 << count.saturating_sub(1).min(6)).min(60_000);
         let last = settled || severity == Severity::Final || count >= LIMIT;
+        // What has just been given up is not tried again, and what undoes it need not wait.
+        let wait = if last && !settled { 0 } else { (1_000 << count.saturating_sub(1).min(6)).min(60_000) };
+        let retry_at = now + wait;
         // What ended the resource stays the reason, whatever happens to what is done about it.
         let (step, message) = match before {
             Some(failure) if settled => (failure.step, failure.message.clone()),
@@ -141,7 +143,7 @@ mod tests {
             fail(&mut attempts, Severity::Counted, 0);
             waits.push(attempts.next_retry(0));
         }
-        assert_eq!(waits, [1_000, 2_000, 4_000, 8_000, 16_000, 32_000].map(Some));
+        assert_eq!(waits, [Some(1_000), Some(2_000), Some(4_000), Some(8_000), Some(16_000), None]);
         assert_eq!(attempts.given_up(), [network()].into());
     }
 
