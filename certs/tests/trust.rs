@@ -189,7 +189,9 @@ fn an_authority_signs_for_no_other_fleet_and_for_no_name_that_is_none() {
     let stranger = Identity::agent("away", "alpha").unwrap();
     assert!(matches!(home.authority.issue(&stranger, validity), Err(Error::OtherFleet { .. })));
     let smuggled = Identity::Operator { fleet: "home".into(), name: "x?role=admin#".into(), role: Role::Viewer };
-    assert!(home.authority.issue(&smuggled, validity).is_err());
+    let folder = tempfile::tempdir().unwrap();
+    let request = key_and_request(folder.path()).unwrap();
+    assert!(home.authority.sign(&request, &smuggled, validity).is_err());
 }
 
 #[test]

@@ -147,10 +147,7 @@ async fn sign(join: &Join<'_>, session: &Session, program: &str) -> Result<Strin
 /// Puts a staged file in its place: beside it first, then over it, so that no half of it is ever there.
 async fn place(session: &Session, staged: &str, target: &str, mode: &str) -> Result<(), SshError> {
     let beside = format!("{target}.landfast-new");
-    if let Some((folder, _)) = target.rsplit_once('/').filter(|(folder, _)| !folder.is_empty()) {
-        session.run(["mkdir", "-p", folder]).await?;
-    }
-    session.run(["install", "-m", mode, staged, &beside]).await?;
+    session.run(["install", "-D", "-m", mode, staged, &beside]).await?;
     session.run(["mv", "-f", &beside, target]).await?;
     Ok(())
 }

@@ -64,6 +64,7 @@ impl Run {
              After=network-online.target docker.service\n\
              \n\
              [Service]\n\
+             Type=notify\n\
              ExecStart={}\n\
              Restart=always\n\
              RestartSec=1\n\

@@ -180,19 +180,15 @@ fn tell(context: &Context, args: &AddArguments, found: &DescribeResponse, json: 
         });
         return output::json(&object).map_err(|error| CliError::failed("standard output cannot be written", error));
     }
-    if !engine.error.is_empty() {
-        context.listener.warn(&format!("the engine of {} does not answer: {}", args.host, engine.error));
+    let (host, free) = (&args.host, found.disk_free >> 30);
+    context.listener.say(&format!("{host} is in: agent {}, {free} GiB free", found.agent_version));
+    if engine.error.is_empty() {
+        context.listener.say(&format!(
+            "its engine: Docker {} (API {}, {} image store) on {}/{}",
+            engine.version, engine.api_version, engine.image_store, engine.os, engine.architecture,
+        ));
+    } else {
+        context.listener.warn(&engine.error);
     }
-    context.listener.say(&format!(
-        "{} is in: agent {}, Docker Engine {} (API {}, {} image store), {}/{}, {} GiB free",
-        args.host,
-        found.agent_version,
-        engine.version,
-        engine.api_version,
-        engine.image_store,
-        engine.os,
-        engine.architecture,
-        found.disk_free >> 30,
-    ));
     Ok(())
 }
