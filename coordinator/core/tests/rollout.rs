@@ -8,10 +8,9 @@ use std::collections::BTreeMap;
 use landfast_core::plan::Action;
 use landfast_core::rollout::{Failure, Progress};
 use proptest::prelude::*;
-use simulation::{Dice, Fate, Host, Simulation, Trouble};
+use simulation::{Fate, Host, Simulation, Trouble};
+use stage::random::{CHECK, Dice, stack};
 use stage::{NET, Proposal, Stage};
-
-const CHECK: &str = "healthcheck: {test: [CMD, ok]}";
 
 fn hosts(stage: &Stage) -> BTreeMap<String, Host> {
     stage.fleet.hosts.keys().map(|host| (host.clone(), Host::default())).collect()
@@ -194,61 +193,6 @@ fn a_request_to_stop_leaves_what_has_not_begun() {
     assert_eq!(steps, [Progress::Done, Progress::Waiting, Progress::Waiting]);
 }
 
-/// Services that depend on earlier ones, with one or two images, some gone in the second form.
-fn random_stack(dice: &mut Dice, form: u64) -> String {
-    let mut yaml = "services:\n".to_owned();
-    let mut there: Vec<(u64, bool, bool)> = Vec::new();
-    for at in 0..2 + dice.below(4) {
-        // The shape is the same in both forms, the details are not.
-        let (checked, job, replicas) = (dice.chance(50), dice.chance(20), 1 + dice.below(3));
-        let (in_first, in_second, image) = (dice.chance(85), dice.chance(85), 1 + dice.below(2));
-        let (fixed, published) = (dice.chance(30), dice.chance(20));
-        let wanted: Vec<bool> = (0..at).map(|_| dice.chance(40)).collect();
-        if !(if form == 1 { in_first } else { in_second }) {
-            continue;
-        }
-        let image = if form == 1 { 1 } else { image };
-        let mut keys = vec![format!("image: 'i{at}:{image}'")];
-        keys.push(if fixed && !job {
-            format!("networks: {{infra_net: {{ipv4_address: 172.19.1.{}}}}}", at + 10 - form)
-        } else {
-            "networks: [infra_net]".into()
-        });
-        if published && !job {
-            keys.push(format!("ports: ['{}:80']", 8080 + at - form));
-        }
-        if checked && !job {
-            keys.push(CHECK.into());
-        }
-        if job {
-            keys.push("command: [job]".into());
-        } else if !fixed {
-            keys.push(format!("deploy: {{replicas: {replicas}, update_config: {{parallelism: {}}}}}", dice.below(3)));
-        }
-        let depends: Vec<String> = there
-            .iter()
-            .filter(|(on, ..)| wanted[*on as usize])
-            .map(|(on, checked, job)| {
-                let condition = match (job, checked) {
-                    (true, _) => "service_completed_successfully",
-                    (_, true) => "service_healthy",
-                    _ => "service_started",
-                };
-                format!("s{on}: {{condition: {condition}}}")
-            })
-            .collect();
-        if !depends.is_empty() {
-            keys.push(format!("depends_on: {{{}}}", depends.join(", ")));
-        }
-        yaml.push_str(&format!("  s{at}: {{{}}}\n", keys.join(", ")));
-        there.push((at, checked, job));
-    }
-    if there.is_empty() {
-        yaml.push_str("  s9: {image: 'i9:1', networks: [infra_net]}\n");
-    }
-    yaml
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(if cfg!(debug_assertions) { 40 } else { 2000 }) })]
 
@@ -256,7 +200,7 @@ proptest! {
     #[test]
     fn whatever_gets_lost_the_target_is_reached(seed in any::<u64>()) {
         let mut dice = Dice::new(seed);
-        let (first, then) = (random_stack(&mut dice.clone(), 1), random_stack(&mut dice, 2));
+        let (first, then) = (stack(&mut dice.clone(), 1), stack(&mut dice, 2));
         let stage = Stage::new("");
         // Replicas that publish one port on too few hosts are a mistake of the file, not of the rollout.
         prop_assume!(stage.compile("app", &format!("{first}{NET}")).is_ok());
@@ -275,7 +219,7 @@ proptest! {
     #[test]
     fn whatever_fails_it_ends_with_a_reason(seed in any::<u64>()) {
         let mut dice = Dice::new(seed);
-        let (first, then) = (random_stack(&mut dice.clone(), 1), random_stack(&mut dice, 2));
+        let (first, then) = (stack(&mut dice.clone(), 1), stack(&mut dice, 2));
         let stage = Stage::new("");
         prop_assume!(stage.compile("app", &format!("{first}{NET}")).is_ok());
         prop_assume!(stage.compile("app", &format!("{then}{NET}")).is_ok());

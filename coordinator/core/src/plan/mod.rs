@@ -141,7 +141,7 @@ pub struct Comparison<'a> {
     pub current: &'a BTreeMap<String, HostState>,
     /// What they must be, from [`crate::desired::desired`].
     pub target: &'a BTreeMap<String, HostState>,
-    /// The release that runs, by stack, as far as it is known: for reasons and for the order of removals.
+    /// The release that runs, by stack, as far as it is known: for reasons.
     pub before: &'a BTreeMap<String, Deployment>,
     /// What is being deployed, by stack.
     pub after: &'a BTreeMap<String, Deployment>,

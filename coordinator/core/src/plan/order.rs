@@ -8,6 +8,7 @@ use super::{Action, Plan, Step};
 use crate::compile::overlap;
 use crate::container::Container;
 use crate::deployment::{InstanceName, ServiceName};
+use crate::desired::Instance;
 
 /// A step that has no place yet.
 pub(super) struct Draft {
@@ -23,11 +24,13 @@ impl Draft {
 
 /// Gives every step its place, and what must be done before it.
 pub(super) fn order(scene: &Scene<'_>, mut drafts: Vec<Draft>) -> Plan {
-    let depths = depths(scene);
+    let coming = depths(&dependencies(scene.new.values().map(|(_, instance)| *instance)));
+    let going = depths(&dependencies(scene.old.values().flat_map(|hosts| hosts.values().copied())));
     let depth = |draft: &Draft| {
-        let depth = draft.name.as_ref().and_then(|name| depths.get(&name.service_name())).copied().unwrap_or(0);
+        let service = draft.name.as_ref().map(InstanceName::service_name);
+        let of = |depths: &Depths| service.as_ref().and_then(|service| depths.get(service)).copied().unwrap_or(0);
         // Who depends on others goes before them.
-        if draft.step.action == Action::Remove { usize::MAX - depth } else { depth }
+        if draft.step.action == Action::Remove { usize::MAX - of(&going) } else { of(&coming) }
     };
     drafts.sort_by_cached_key(|draft| {
         let Step { action, stack, instance, host, .. } = &draft.step;
@@ -51,14 +54,16 @@ fn phase(action: Action) -> u8 {
     }
 }
 
+type Dependencies = BTreeMap<ServiceName, BTreeSet<ServiceName>>;
+type Depths = BTreeMap<ServiceName, usize>;
+
 /// How many services stand, one on the other, beneath each.
-fn depths(scene: &Scene<'_>) -> BTreeMap<ServiceName, usize> {
-    let dependencies = dependencies(scene);
-    let mut depths: BTreeMap<ServiceName, usize> = dependencies.keys().map(|service| (service.clone(), 0)).collect();
+fn depths(dependencies: &Dependencies) -> Depths {
+    let mut depths: Depths = dependencies.keys().map(|service| (service.clone(), 0)).collect();
     // As many rounds as there are services reach the end of every chain; a cycle only stops there.
     for _ in 0..dependencies.len() {
         let mut moved = false;
-        for (service, on) in &dependencies {
+        for (service, on) in dependencies {
             let deepest = on.iter().filter_map(|on| depths.get(on)).max().map_or(0, |depth| depth + 1);
             if depths.get(service).is_some_and(|depth| *depth < deepest) {
                 depths.insert(service.clone(), deepest);
@@ -72,24 +77,12 @@ fn depths(scene: &Scene<'_>) -> BTreeMap<ServiceName, usize> {
     depths
 }
 
-/// By service, what it depends on: as it will be, and for what goes, as it was.
-fn dependencies(scene: &Scene<'_>) -> BTreeMap<ServiceName, BTreeSet<ServiceName>> {
-    let mut dependencies: BTreeMap<ServiceName, BTreeSet<ServiceName>> = BTreeMap::new();
-    let new: BTreeSet<ServiceName> = scene.new.keys().map(InstanceName::service_name).collect();
-    let gone = scene.old.values().flat_map(|hosts| hosts.values()).filter(|it| !new.contains(&it.name.service_name()));
-    for instance in scene.new.values().map(|(_, instance)| instance).chain(gone) {
-        let stack = &instance.name.stack;
-        let on = instance.depends_on.iter().map(|dependency| ServiceName::new(stack, &dependency.service));
+/// By service, what it depends on.
+fn dependencies<'a>(instances: impl Iterator<Item = &'a Instance>) -> Dependencies {
+    let mut dependencies = Dependencies::new();
+    for instance in instances {
+        let on = instance.depends_on.iter().map(|on| ServiceName::new(&instance.name.stack, &on.service));
         dependencies.entry(instance.name.service_name()).or_default().extend(on);
-    }
-    for (stack, deployment) in scene.comparison.before {
-        for (service, order) in &deployment.services {
-            let service = ServiceName::new(stack, service);
-            if !new.contains(&service) {
-                let on = order.depends_on.iter().map(|dependency| ServiceName::new(stack, &dependency.service));
-                dependencies.entry(service).or_default().extend(on);
-            }
-        }
     }
     dependencies
 }
@@ -105,11 +98,20 @@ impl Needs {
     fn new(scene: &Scene<'_>, drafts: &[Draft]) -> Self {
         let mut needs =
             Self { after: vec![BTreeSet::new(); drafts.len()], claims: vec![BTreeSet::new(); drafts.len()] };
+        needs.dependencies_go_first(drafts);
         needs.updates_one_service_at_a_time(drafts);
         needs.dependents_go_first(scene, drafts);
         needs.claims(scene, drafts);
         needs.removals_last(drafts);
         needs
+    }
+
+    fn dependencies_go_first(&mut self, drafts: &[Draft]) {
+        let changes = drafts.iter().enumerate().filter(|(_, draft)| draft.step.action.is_change());
+        let by_name: BTreeMap<_, _> = changes.filter_map(|(at, draft)| Some((draft.name.clone()?, at))).collect();
+        for (at, draft) in drafts.iter().enumerate() {
+            self.after[at].extend(draft.step.waits_for.iter().filter_map(|wait| by_name.get(&wait.instance)));
+        }
     }
 
     fn updates_one_service_at_a_time(&mut self, drafts: &[Draft]) {
@@ -129,7 +131,7 @@ impl Needs {
     }
 
     fn dependents_go_first(&mut self, scene: &Scene<'_>, drafts: &[Draft]) {
-        let dependencies = dependencies(scene);
+        let dependencies = dependencies(scene.old.values().flat_map(|hosts| hosts.values().copied()));
         let removes: Vec<(usize, ServiceName)> = removes(drafts);
         for (dependent_at, dependent) in &removes {
             for (at, service) in &removes {

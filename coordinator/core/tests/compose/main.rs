@@ -1,4 +1,5 @@
 //! The Compose loader, rule by rule, each good case beside a bad one.
+#![allow(clippy::unwrap_used)]
 mod composing;
 mod environment;
 mod limits;

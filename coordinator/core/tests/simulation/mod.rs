@@ -8,26 +8,7 @@ use landfast_core::plan::{Action as Does, Plan};
 use landfast_core::report::{ContainerState, Health, InstanceReport, Problem, Report, TreeReport};
 use landfast_core::rollout::{Action, Event, Failure, State, step};
 
-/// Numbers that look random and are the same for the same seed (xorshift64*).
-#[derive(Clone)]
-pub struct Dice(u64);
-
-impl Dice {
-    pub fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
-    }
-
-    pub fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % limit
-    }
-
-    pub fn chance(&mut self, percent: u64) -> bool {
-        self.below(100) < percent
-    }
-}
+use crate::stage::random::Dice;
 
 /// How much goes wrong.
 #[derive(Debug, Clone, Copy, Default)]

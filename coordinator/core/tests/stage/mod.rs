@@ -12,6 +12,8 @@ use landfast_core::fleet::Fleet;
 use landfast_core::plan::{Comparison, Plan, diff};
 use landfast_core::report::Report;
 
+pub mod random;
+
 pub const FLEET: &str = r#"
 [fleet]
 name = "home"

@@ -1,0 +1,63 @@
+//! Plans for stacks as they come, each read by an independent checker.
+mod checker;
+mod stage;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use landfast_core::desired::Wish;
+use landfast_core::plan::Action;
+use proptest::prelude::*;
+use stage::random::{Dice, stack};
+use stage::{NET, Stage};
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(100) })]
+
+    #[test]
+    fn a_plan_stands_up_to_a_second_opinion(seed in any::<u64>()) {
+        let mut dice = Dice::new(seed);
+        let mut stage = Stage::new("").file("conf", "1");
+        for form in 1..=3 {
+            let yaml = format!("{}{NET}", stack(&mut dice.clone(), form));
+            if stage.compile("app", &yaml).is_err() {
+                continue;
+            }
+            let proposal = stage.propose("app", &yaml);
+            if proposal.plan.warnings.iter().any(|warning| warning.contains("two steps")) {
+                break;
+            }
+            let wrong = checker::examine(&proposal.plan, &stage.held, &proposal.target);
+            prop_assert!(wrong.is_empty(), "{wrong:#?}\n{}", proposal.plan);
+            prop_assert!(!proposal.plan.steps.iter().any(|step| step.action == Action::RemoveVolume));
+            stage.done(proposal);
+            let again = stage.propose("app", &yaml).plan;
+            prop_assert!(again.is_empty(), "{again}");
+        }
+        let removed = BTreeSet::from(["app".to_owned()]);
+        let wish = Wish { deployments: &[], removed: &removed, remove_volumes: dice.chance(50) };
+        let down = stage.propose_wish(wish, String::new());
+        let wrong = checker::examine(&down.plan, &stage.held, &down.target);
+        prop_assert!(wrong.is_empty(), "{wrong:#?}\n{}", down.plan);
+    }
+}
+
+#[test]
+fn the_checker_sees_a_step_that_is_missing_one_too_many_and_one_too_early() {
+    let stage = Stage::new("");
+    let yaml = format!(
+        "services: {{db: {{image: i, networks: [infra_net]}}, app: {{image: i, networks: [infra_net], depends_on: [db]}}}}\n{NET}"
+    );
+    let proposal = stage.propose("app", &yaml);
+    let examine = |plan: &_| checker::examine(plan, &BTreeMap::new(), &proposal.target);
+    assert_eq!(examine(&proposal.plan), Vec::<String>::new());
+    let mut shorter = proposal.plan.clone();
+    shorter.steps.pop();
+    assert!(examine(&shorter).join("\n").contains("in the end not as wanted"));
+    let mut doubled = proposal.plan.clone();
+    doubled.steps.extend(proposal.plan.steps.last().cloned());
+    assert!(examine(&doubled).join("\n").contains("a second step for it"));
+    let mut swapped = proposal.plan.clone();
+    let last = swapped.steps.len() - 1;
+    swapped.steps.swap(last, last - 1);
+    assert!(examine(&swapped).join("\n").contains("is not yet what it will be"));
+}

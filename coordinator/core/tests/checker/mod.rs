@@ -1,0 +1,147 @@
+//! A second opinion on plans: carries them out on paper, step by step, and says what is wrong. It shares no code with
+//! the planner.
+#![allow(dead_code)]
+use std::collections::{BTreeMap, BTreeSet};
+
+use landfast_core::desired::{HostState, Instance};
+use landfast_core::plan::{Action, Plan, Step};
+
+type Hosts = BTreeMap<String, HostState>;
+
+/// Everything that is wrong with a plan from one to the other.
+pub fn examine(plan: &Plan, current: &Hosts, target: &Hosts) -> Vec<String> {
+    let mut wrong = Vec::new();
+    wrong.extend(order(plan));
+    wrong.extend(things(plan, current, target));
+    wrong.extend(run(plan, current, target));
+    wrong
+}
+
+/// A step only comes after steps that stand before it.
+fn order(plan: &Plan) -> Vec<String> {
+    let late = |(at, step): (usize, &Step)| {
+        step.after.iter().any(|before| *before >= at).then(|| format!("{at}: after a later one"))
+    };
+    plan.steps.iter().enumerate().filter_map(late).collect()
+}
+
+/// What is not a container: exactly what differs has a step.
+fn things(plan: &Plan, current: &Hosts, target: &Hosts) -> Vec<String> {
+    let mut wanted = BTreeSet::new();
+    for (host, target) in target {
+        let nothing = HostState::default();
+        let current = current.get(host).unwrap_or(&nothing);
+        let names = |state: &HostState| state.networks.iter().map(|it| it.name.clone()).collect::<BTreeSet<_>>();
+        let mut want = |action: Action, name: &str| drop(wanted.insert((host.clone(), action, name.to_owned())));
+        names(target).difference(&names(current)).for_each(|name| want(Action::CreateNetwork, name));
+        names(current).difference(&names(target)).for_each(|name| want(Action::RemoveNetwork, name));
+        for volume in &target.volumes {
+            let before = current.volumes.iter().find(|before| before.name == volume.name).map(|before| before.remove);
+            match (before, volume.remove) {
+                (Some(false), true) => want(Action::RemoveVolume, &volume.name),
+                (None | Some(true), false) => want(Action::CreateVolume, &volume.name),
+                _ => {}
+            }
+        }
+        let tree = |state: &HostState| {
+            state.trees.iter().map(|it| (it.stack.clone(), it.manifest.clone())).collect::<BTreeMap<_, _>>()
+        };
+        let (before, after) = (tree(current), tree(target));
+        after
+            .iter()
+            .filter(|(stack, manifest)| before.get(*stack) != Some(*manifest))
+            .for_each(|(stack, _)| want(Action::Sync, stack));
+        before.keys().filter(|stack| !after.contains_key(*stack)).for_each(|stack| want(Action::RemoveTree, stack));
+    }
+    let is_thing = |step: &&Step| step.service.is_empty() && step.action != Action::Configure;
+    let planned =
+        plan.steps.iter().filter(is_thing).map(|step| (step.host.clone(), step.action, step.subject().to_owned()));
+    let planned: BTreeSet<_> = planned.collect();
+    wanted.symmetric_difference(&planned).map(|it| format!("not the same things: {it:?}")).collect()
+}
+
+/// Host and name > what is there.
+type World<'a> = BTreeMap<(String, String), &'a Instance>;
+
+fn world(hosts: &Hosts) -> World<'_> {
+    let all = hosts.iter().flat_map(|(host, state)| state.instances.iter().map(move |it| (host, it)));
+    all.map(|(host, instance)| ((host.clone(), instance.name.to_string()), instance)).collect()
+}
+
+fn run(plan: &Plan, current: &Hosts, target: &Hosts) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let (mut here, wanted) = (world(current), world(target));
+    let mut done: BTreeSet<String> = BTreeSet::new();
+    for (at, step) in plan.steps.iter().enumerate().filter(|(_, step)| !step.service.is_empty()) {
+        let key = (step.host.clone(), step.instance.clone());
+        let mut complain = |what: &str| wrong.push(format!("{at} ({:?} {}): {what}", step.action, step.instance));
+        if !matches!(step.action, Action::Remove) && !done.insert(step.instance.clone()) {
+            complain("a second step for it");
+        }
+        let old = match &step.from {
+            Some(from) => here.remove(&(from.clone(), step.instance.clone())),
+            None => here.remove(&key),
+        };
+        match (step.action, old.is_some()) {
+            (Action::Create, true) => complain("it is there already"),
+            (Action::Create | Action::Remove, _) | (_, true) => {}
+            (_, false) => complain("it is not there"),
+        }
+        if step.action == Action::Remove {
+            if old.is_none() {
+                complain("it is not there");
+            }
+            let needed = |it: &&&Instance| {
+                it.name.stack == step.stack && it.depends_on.iter().any(|on| on.service == step.service)
+            };
+            let last = !here.keys().any(|(_, name)| name.starts_with(&format!("{}/{}.", step.stack, step.service)));
+            if let Some(dependent) =
+                here.values().find(needed).filter(|it| last && !wanted.values().any(|w| w.name == it.name))
+            {
+                complain(&format!("{} still needs it", dependent.name));
+            }
+            continue;
+        }
+        let Some(new) = wanted.get(&key) else {
+            complain("nobody wants it");
+            continue;
+        };
+        for clash in clashes(&here, &step.host, new) {
+            complain(&clash);
+        }
+        for on in &new.depends_on {
+            let theirs = wanted.iter().filter(|(_, it)| it.name.stack == step.stack && it.name.service == on.service);
+            for (key, it) in theirs.filter(|(key, it)| here.get(*key).is_none_or(|there| there.digest != it.digest)) {
+                complain(&format!("{} on {} is not yet what it will be", it.name, key.0));
+            }
+        }
+        if step.reasons.is_empty() {
+            complain("no reason");
+        }
+        here.insert(key, new);
+    }
+    let digests =
+        |world: &World<'_>| world.iter().map(|(key, it)| (key.clone(), it.digest.clone())).collect::<BTreeSet<_>>();
+    wrong.extend(
+        digests(&here).symmetric_difference(&digests(&wanted)).map(|it| format!("in the end not as wanted: {it:?}")),
+    );
+    wrong
+}
+
+fn clashes(here: &World<'_>, host: &str, new: &Instance) -> Vec<String> {
+    let mut clashes = Vec::new();
+    for ((other_host, name), other) in here {
+        for end in &new.container.networks {
+            let mut theirs = other.container.networks.iter();
+            if !end.mac.is_empty() && theirs.any(|it| it.network == end.network && it.address == end.address) {
+                clashes.push(format!("{name} still has {}", end.address));
+            }
+        }
+        let ports =
+            |instance: &Instance| instance.container.ports.iter().map(|it| it.published).collect::<BTreeSet<_>>();
+        if other_host == host && !ports(new).is_disjoint(&ports(other)) {
+            clashes.push(format!("{name} still has its port"));
+        }
+    }
+    clashes
+}
