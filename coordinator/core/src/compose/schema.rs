@@ -372,13 +372,11 @@ impl Number {
     }
 }
 
-/// Calls `visit` with each known child of a node: the child, its shape, its path and, in an object, its field.
-pub(super) fn for_each_child(
-    node: &mut Node,
-    shape: &'static Shape,
-    path: &str,
-    visit: &mut dyn FnMut(&mut Node, &'static Shape, &str, Option<&'static Field>),
-) {
+/// What is done with a child: the child itself, its shape, its path and, in an object, its field.
+pub(super) type Visit<'a> = &'a mut dyn FnMut(&mut Node, &'static Shape, &str, Option<&'static Field>);
+
+/// Visits each known child of a node.
+pub(super) fn for_each_child(node: &mut Node, shape: &'static Shape, path: &str, visit: Visit) {
     match (shape.form_of(&node.value), &mut node.value) {
         (Some(Shape::Object(object)), Value::Map(map)) => {
             for (name, child) in map {

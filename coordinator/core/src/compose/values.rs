@@ -98,7 +98,7 @@ fn settled(node: &Node, shape: &Shape) -> Result<Option<Value>, String> {
         (Shape::Scalars, Value::List(list)) => texts(node, list.iter().filter_map(Node::scalar_text)),
         (Shape::Ssh, Value::Map(_)) => keys(node),
         (Shape::Pairs { keeps_null }, _) => pairs(node, *keeps_null)?,
-        (Shape::Options { .. }, Value::Map(map)) => Value::Map(each_value(map, |node| text_or_empty(node))),
+        (Shape::Options { .. }, Value::Map(map)) => Value::Map(each_value(map, text_or_empty)),
         (Shape::MultiOptions, Value::Map(map)) => Value::Map(each_value(map, |node| match node.as_list() {
             Some(list) => texts(node, list.iter().filter_map(Node::scalar_text)),
             None => texts(node, node.scalar_text()),

