@@ -10,7 +10,7 @@ use landfast_certs::{Identity, server_name};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tokio_rustls::rustls::{self, ClientConfig};
+use tokio_rustls::rustls::ClientConfig;
 use tonic::transport::{Channel, Endpoint};
 
 use super::Target;
@@ -60,18 +60,18 @@ async fn stream(route: &Route) -> Result<TlsStream<TcpStream>, ConnectError> {
         .await
         .map_err(|_| ConnectError::unreachable(target, Unreachable::Silent(HANDSHAKE_LIMIT)))?
         .map_err(|failure| error::of_handshake(target, &failure))?;
-    check_identity(route, stream.get_ref().1)?;
+    let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+    check_identity(&route.fleet, target, certificate.map(AsRef::as_ref))?;
     Ok(stream)
 }
 
 /// The name in the certificate was checked by TLS; the identity is what everything else goes by, so it must agree.
-fn check_identity(route: &Route, tls: &rustls::ClientConnection) -> Result<(), ConnectError> {
-    let certificate = tls.peer_certificates().and_then(<[_]>::first);
+pub(super) fn check_identity(fleet: &str, target: &Target, certificate: Option<&[u8]>) -> Result<(), ConnectError> {
     let found = certificate.and_then(|certificate| Identity::of_certificate(certificate).ok());
-    let expected = Identity::Agent { fleet: route.fleet.clone(), host: route.target.host.clone() };
+    let expected = Identity::Agent { fleet: fleet.to_owned(), host: target.host.clone() };
     if found.as_ref() == Some(&expected) {
         return Ok(());
     }
     let found = found.map_or_else(|| "nobody of this fleet".to_owned(), |identity| identity.to_string());
-    Err(ConnectError::other_host(&route.target, found))
+    Err(ConnectError::other_host(target, found))
 }

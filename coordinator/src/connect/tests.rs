@@ -13,6 +13,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
@@ -144,6 +146,24 @@ async fn another_hosts_agent_is_named() {
     let target = agent(&authority, "landfast://home/agent/beta", now()).await;
     let error = refusal(&target, &anna(&authority)).await;
     assert_eq!(error, ConnectError::other_host(&target, "the agent of host beta".to_owned()));
+}
+
+#[test]
+fn an_agent_is_who_its_identity_says_and_not_only_its_name() {
+    let authority = authority();
+    let target = Target { host: "alpha".to_owned(), address: Ipv4Addr::LOCALHOST, port: 1 };
+    let check = |identity: &str| {
+        let issued = issue(&authority, identity, now());
+        let certificate = CertificateDer::from_pem_slice(issued.certificate_pem().as_bytes()).unwrap();
+        dial::check_identity("home", &target, Some(certificate.as_ref()))
+    };
+    assert_eq!(check("landfast://home/agent/alpha"), Ok(()));
+    for identity in
+        ["landfast://home/agent/beta", "landfast://home/operator/alpha?role=admin", "landfast://home/coordinator/alpha"]
+    {
+        assert_eq!(check(identity), Err(ConnectError::other_host(&target, identity.to_owned())));
+    }
+    assert!(dial::check_identity("home", &target, None).is_err());
 }
 
 #[tokio::test]

@@ -1,8 +1,8 @@
 //! Owns the one file of an embedded coordinator (redb): locked while open, durable at every commit, and refused when
 //! damaged.
 //!
-//! redb checks its own pages only after a crash. So the file is verified whole before it is opened, and every record
-//! carries the BLAKE3 digest of its key, version and value: a flipped bit is found before anything is decided by it.
+//! redb checks its own pages only after a crash, so the file is verified whole before it is opened: a flipped bit is found
+//! before anything is decided by it.
 
 use std::collections::BTreeSet;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
@@ -26,8 +26,8 @@ use tokio_stream::wrappers::BroadcastStream;
 
 use super::{Change, Lease, Store, StoreError, Versioned};
 
-/// Key > (version, digest, value).
-const RECORDS: TableDefinition<'_, &str, (u64, [u8; 32], &[u8])> = TableDefinition::new("records");
+/// Key > (version, value).
+const RECORDS: TableDefinition<'_, &str, (u64, &[u8])> = TableDefinition::new("records");
 /// `format` and `version`, the last version used.
 const NUMBERS: TableDefinition<'_, &str, u64> = TableDefinition::new("numbers");
 const FORMAT: u64 = 1;
@@ -132,12 +132,9 @@ impl Opened {
         let read = || -> Result<_, redb::Error> {
             let records = self.database.begin_read()?.open_table(RECORDS)?;
             let record = records.get(key)?;
-            Ok(record.map(|record| {
-                let (version, digest, value) = record.value();
-                checked(key, version, &digest, value)
-            }))
+            Ok(record.map(|record| versioned(record.value())))
         };
-        read().map_err(|error| failed(&self.path, error))?.transpose().map_err(|problem| damaged(&self.path, &problem))
+        read().map_err(|error| failed(&self.path, error))
     }
 
     fn compare_and_set(&self, key: &str, expected: Option<u64>, value: Option<&[u8]>) -> Result<u64, StoreError> {
@@ -154,7 +151,7 @@ impl Opened {
                 version = numbers.get("version")?.map_or(0, |number| number.value()) + 1;
                 numbers.insert("version", version)?;
                 match value {
-                    Some(value) => drop(records.insert(key, (version, digest(key, version, value), value))?),
+                    Some(value) => drop(records.insert(key, (version, value))?),
                     None => drop(records.remove(key)?),
                 }
             }
@@ -182,13 +179,15 @@ fn read_range(path: &Path, database: &Database, prefix: &str) -> Result<Vec<(Str
             if !key.value().starts_with(prefix) {
                 break;
             }
-            let (version, digest, value) = record.value();
-            found.push(checked(key.value(), version, &digest, value).map(|value| (key.value().to_owned(), value)));
+            found.push((key.value().to_owned(), versioned(record.value())));
         }
         Ok(found)
     };
-    let found = read().map_err(|error| failed(path, error))?;
-    found.into_iter().collect::<Result<_, _>>().map_err(|problem| damaged(path, &problem))
+    read().map_err(|error| failed(path, error))
+}
+
+fn versioned((version, value): (u64, &[u8])) -> Versioned {
+    Versioned { value: value.to_vec(), version }
 }
 
 /// A new file is made beside its place and moved there when it is whole, so that no crash leaves half of one.
@@ -275,21 +274,6 @@ fn builder() -> Builder {
     let mut builder = Database::builder();
     builder.set_cache_size(CACHE);
     builder
-}
-
-fn digest(key: &str, version: u64, value: &[u8]) -> [u8; 32] {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&(key.len() as u64).to_le_bytes()).update(key.as_bytes());
-    hasher.update(&version.to_le_bytes()).update(value);
-    *hasher.finalize().as_bytes()
-}
-
-fn checked(key: &str, version: u64, expected: &[u8; 32], value: &[u8]) -> Result<Versioned, String> {
-    if digest(key, version, value) == *expected {
-        Ok(Versioned { value: value.to_vec(), version })
-    } else {
-        Err(format!("the record {key:?} is not what was written"))
-    }
 }
 
 fn damaged(path: &Path, problem: &str) -> StoreError {

@@ -121,6 +121,7 @@ async fn f12_an_empty_a_short_and_a_foreign_file_are_refused_and_left_alone() {
         let Err(error) = folder.open() else { panic!("{} bytes were taken for a store", contents.len()) };
         assert!(error.to_string().contains(&folder.path().display().to_string()), "{error}");
         assert!(matches!(error, StoreError::Damaged { .. }), "{error:?}");
+        assert_eq!(error.to_string().contains("it is empty"), contents.is_empty(), "{error}");
         assert_eq!(std::fs::read(folder.path()).unwrap(), contents, "a refused file was changed");
     }
     std::fs::write(folder.path(), &whole).unwrap();
