@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use landfast_agent_core::attempts::Severity;
 use landfast_agent_core::desired::InstanceName;
+use landfast_agent_core::observed::Container;
 use landfast_agent_core::plan::Action;
 
 use crate::docker::{Engine, EngineError, Place, chain};
@@ -19,8 +20,8 @@ use crate::wire::{Held, Instance, mount};
 /// What a step leaves to be remembered.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Done {
-    /// The container made.
-    pub(crate) container: Option<String>,
+    /// The container made, as far as it is known without asking: its id, and what it is.
+    pub(crate) container: Option<(String, Container)>,
     /// Files that were kept as they are on the host; absent when the step was not about files.
     pub(crate) kept: Option<Vec<String>>,
 }
@@ -95,7 +96,9 @@ impl Hands {
             Action::Create { instance, name, image } => {
                 let wanted = held.instance(instance).ok_or_else(|| unheld(action))?;
                 let place = self.place(wanted, held, name, image).await?;
-                done.container = Some(self.engine.create_container(wanted, &place).await?);
+                let created_at = now();
+                let id = self.engine.create_container(wanted, &place).await?;
+                done.container = Some((id, made(instance, held, name, created_at)));
             }
             Action::Start { instance, container } => match self.engine.start_container(container).await {
                 Ok(()) => self.announce(instance, held),
@@ -154,6 +157,29 @@ impl Hands {
         }
         StepError::Taken { message: message.clone(), owners }
     }
+}
+
+/// A container just created: enough to go on with before the engine is asked about it.
+fn made(instance: &InstanceName, held: &Held, name: &str, created_at: i64) -> Container {
+    let desired = held.desired.instances.get(instance).cloned().unwrap_or_default();
+    Container {
+        name: name.to_owned(),
+        instance: instance.clone(),
+        digest: desired.digest,
+        release: held.instance(instance).map_or(0, |instance| instance.release),
+        image: desired.image,
+        restart: desired.restart,
+        volumes: desired.volumes,
+        claims: desired.claims,
+        addresses: desired.networks.into_iter().map(|network| (network, String::new())).collect(),
+        created_at,
+        ..Container::default()
+    }
+}
+
+/// Unix time in nanoseconds, by the clock the engine uses too.
+fn now() -> i64 {
+    i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(0)
 }
 
 /// The bridges that overlays belong on.

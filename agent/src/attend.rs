@@ -10,6 +10,8 @@ use crate::reconcile::Notice;
 
 /// Between attempts to meet an engine that is away.
 const AGAIN: Duration = Duration::from_millis(500);
+/// Between questions whether the engine is well: one that hangs says nothing, and a quiet one neither.
+const PROBE: Duration = Duration::from_secs(5);
 
 /// Goes on until nobody listens to the notices.
 pub(crate) async fn attend(
@@ -44,8 +46,20 @@ async fn visit(
     let mut events = std::pin::pin!(engine.events(fleet, since)?);
     drop(about.send_replace(Ok(met.clone())));
     let mut open = notices.send(Notice::Up(met)).await.is_ok();
-    while let (true, Some(event)) = (open, events.next().await) {
-        open = notices.send(Notice::Event(event?)).await.is_ok();
+    let mut probe = tokio::time::interval(PROBE);
+    while open {
+        // Cancel safe: an event not yet given stays in the stream, a tick that was not taken is due at once.
+        let event = tokio::select! {
+            event = events.next() => event,
+            _ = probe.tick() => {
+                engine.ping().await?;
+                continue;
+            }
+        };
+        match event {
+            Some(event) => open = notices.send(Notice::Event(event?)).await.is_ok(),
+            None => break,
+        }
     }
     Ok(())
 }

@@ -250,8 +250,9 @@ impl Reconciler {
             Action::Program { .. } => stale.overlays = true,
             Action::CreateVolume { .. } | Action::RemoveVolume { .. } => stale.volumes = true,
             Action::SyncTree { .. } | Action::RemoveTree { .. } => stale.trees = true,
+            // What was just made need not be asked about before it is started.
             Action::Create { .. } => match done.and_then(|done| done.container.clone()) {
-                Some(id) => drop(stale.containers.insert(id)),
+                Some((id, container)) => drop(self.observer.seen.containers.insert(id, container)),
                 None => stale.list = true,
             },
             Action::Start { container, .. }

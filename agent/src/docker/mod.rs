@@ -30,6 +30,8 @@ pub(crate) use logs::LogRequest;
 const NEWEST: u32 = 51;
 /// For what answers at once, on an engine that is well.
 const SHORT: Duration = Duration::from_secs(10);
+/// For a sign of life.
+const PROBE: Duration = Duration::from_secs(5);
 /// For what makes or changes something.
 const LONG: Duration = Duration::from_secs(120);
 /// For what carries an image: only a guard against waiting for ever.
@@ -149,6 +151,11 @@ impl Engine {
             os: version.os.unwrap_or_default(),
             architecture: version.arch.unwrap_or_default(),
         })
+    }
+
+    /// Whether it answers.
+    pub(crate) async fn ping(&self) -> Result<(), EngineError> {
+        self.within(PROBE, self.client()?.ping()).await.map(drop)
     }
 
     /// The minor version of API 1 that is spoken.
