@@ -12,7 +12,8 @@ fn f18_an_engine_restarted_amid_a_deployment_is_waited_for() -> Result<()> {
         let beta = lab.host("beta")?;
         beta.set_live_restore(live_restore)?;
         let names: Vec<String> = (1..=6).map(|number| format!("web-{number}")).collect();
-        let services: Vec<String> = names.iter().map(|name| service(name, "1", "")).collect();
+        let services: Vec<String> =
+            names.iter().map(|name| service(name, "1", "    restart: unless-stopped\n")).collect();
         let fleet = running_demo(&lab, &compose(&services), "[stacks.demo.place]\n\"*\" = \"beta\"\n")?;
 
         let up = fleet.start(&["up", "--yes"])?;
@@ -91,21 +92,63 @@ fn f49_a_port_that_is_taken_leaves_the_old_instance_running_and_names_the_owner(
     Ok(())
 }
 
+/// Takes a TCP port as soon as `/run/go` is there; holds it until it is killed.
+const HOLDER: &str = "
+import os, socket, time
+while not os.path.exists('/run/go'): time.sleep(0.001)
+held = socket.create_server(('127.0.0.1', 9003))
+open('/run/held', 'w').close()
+time.sleep(600)
+";
+
 #[test]
-fn f49_a_port_taken_between_plan_and_start_restarts_the_old_container() -> Result<()> {
+fn f49_a_port_that_a_process_takes_after_the_plan_brings_the_old_container_back() -> Result<()> {
     let lab = Lab::of(1)?;
     let alpha = lab.host("alpha")?;
     let fleet = running_demo(&lab, &with_port(9001), "")?;
     fleet.landfast(&["up", "--yes"])?.succeeds()?;
+    alpha.sh("rm -f /run/go /run/held")?;
+    let mut holder = alpha.command("/usr/bin/python3").args(["-c", HOLDER]).spawn()?;
 
-    // A process that is no container holds the port.
-    let mut holder = alpha.command("busybox").args(["nc", "-l", "-s", "127.0.0.1", "-p", "9003"]).spawn()?;
     fleet.write("demo/compose.yaml", &with_port(9003))?;
-    let refused = refused_naming(&fleet, &["9003"]);
-    holder.kill()?;
+    let up = fleet.start(&["up", "--yes"])?;
+    catch("the old container is stopped", LONG, || {
+        Ok(!containers(alpha, "demo", "web")?.iter().any(|(_, state)| state == "running"))
+    })?;
+    std::fs::write(alpha.path("/run/go"), "")?;
+    catch("the port is held", LONG, || Ok(alpha.path("/run/held").exists()))?;
+    let ended = up.ends(LONG);
+    let state = containers(alpha, "demo", "web");
+    alpha.sh("pkill -KILL -x python3; true")?;
+    holder.wait()?;
+    let ended = ended?.exits(1)?;
+    ensure!(ended.stderr.contains("9003"), "it should say 9003: {ended}");
+    ensure!(
+        matches!(state?.as_slice(), [(_, state)] if state == "running"),
+        "the old container should run again: {ended}"
+    );
+
+    fleet.landfast(&["up", "--yes"])?.succeeds()?;
+    running_container(alpha, "demo", "web").map(drop)
+}
+
+#[test]
+fn f49_a_port_that_a_process_holds_is_refused_before_anything_is_stopped() -> Result<()> {
+    let lab = Lab::of(1)?;
+    let alpha = lab.host("alpha")?;
+    let fleet = running_demo(&lab, &with_port(9001), "")?;
+    fleet.landfast(&["up", "--yes"])?.succeeds()?;
+    let before = ids(&fleet)?;
+    alpha.sh("rm -f /run/held; touch /run/go")?;
+    let mut holder = alpha.command("/usr/bin/python3").args(["-c", HOLDER]).spawn()?;
+    catch("the port is held", LONG, || Ok(alpha.path("/run/held").exists()))?;
+    fleet.write("demo/compose.yaml", &with_port(9003))?;
+    let refused = refused_naming(&fleet, &["9003", "a process"]);
+    alpha.sh("pkill -KILL -x python3; true")?;
     holder.wait()?;
     refused?;
-    running_container(alpha, "demo", "web").map(drop)
+    assert_eq!(ids(&fleet)?, before, "nothing was touched");
+    Ok(())
 }
 
 fn refused_naming(fleet: &Fleet<'_>, parts: &[&str]) -> Result<()> {

@@ -172,7 +172,11 @@ fn an_edited_file_recreates_one_instance(fleet: &Fleet<'_>) -> Result<()> {
     let before = ids(fleet)?;
     fleet.edit("infra/04-data/redis.conf", "maxmemory 64mb", "maxmemory 48mb")?;
     let steps = plan(fleet)?;
-    let touched: Vec<String> = steps.iter().filter(|step| step["service"].is_string()).map(name_of).collect();
+    let touched: Vec<String> = steps
+        .iter()
+        .filter(|step| step["service"].as_str().is_some_and(|name| !name.is_empty()))
+        .map(name_of)
+        .collect();
     ensure!(
         !touched.is_empty() && touched.iter().all(|name| name == "infra/redis.1"),
         "the plan touches {touched:?}: {steps:#?}"
