@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use landfast_agent_core::tree::Digest;
 use rustix::fs::FallocateFlags;
 
-use super::{BlobError, BlobStore, make_folder};
+use super::{BlobError, BlobStore};
 
 /// The largest blob taken.
 const BLOB_MAX: u64 = 16 << 30;
@@ -36,7 +36,8 @@ impl Incoming {
         if size > BLOB_MAX {
             return Err(BlobError::TooLarge { digest, size, limit: BLOB_MAX });
         }
-        let staged = if store.has(&digest, Some(size)) { None } else { Some(Staged::begin(store, &digest, size)?) };
+        let known = store.pending.has(&digest) || store.has(&digest, Some(size));
+        let staged = if known { None } else { Some(Staged::begin(store, &digest, size)?) };
         Ok(Self { store: store.clone(), digest, size, got: 0, hasher: blake3::Hasher::new(), staged })
     }
 
@@ -53,7 +54,7 @@ impl Incoming {
         }
     }
 
-    /// Verifies and keeps the blob; durable when this returns. Whether it was not here before.
+    /// Verifies and keeps the blob. Whether it was not here before.
     pub(crate) fn finish(self) -> Result<bool, BlobError> {
         if self.got != self.size {
             return Err(self.wrong_size());
@@ -61,25 +62,13 @@ impl Incoming {
         if self.hasher.finalize().to_hex().as_str() != self.digest.as_str() {
             return Err(BlobError::Mismatch(self.digest));
         }
-        match &self.staged {
-            Some(staged) => self.keep(staged).map(|()| true),
+        match self.staged {
+            Some(staged) => {
+                self.store.pending.add(&self.store.root, &staged.path, self.digest, self.size)?;
+                Ok(true)
+            }
             None => Ok(false),
         }
-    }
-
-    fn keep(&self, staged: &Staged) -> Result<(), BlobError> {
-        let path = self.store.path(&self.digest);
-        let folder = path.parent().unwrap_or(&self.store.root);
-        let keep = || {
-            staged.file.sync_all()?;
-            if !folder.exists() {
-                make_folder(folder)?;
-                File::open(&self.store.root)?.sync_all()?;
-            }
-            fs::rename(&staged.path, &path)?;
-            File::open(folder)?.sync_all()
-        };
-        keep().map_err(|source| BlobError::write(&self.digest, self.size, source))
     }
 
     fn wrong_size(&self) -> BlobError {
@@ -90,7 +79,7 @@ impl Incoming {
 impl Staged {
     /// Takes the room at once, so that a full disk is known before the bytes have travelled.
     fn begin(store: &BlobStore, digest: &Digest, size: u64) -> Result<Self, BlobError> {
-        let path = store.next_incoming();
+        let path = store.pending.next_path();
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
         let file = file.map_err(|source| BlobError::write(digest, size, source))?;
         let staged = Self { file, path };
@@ -108,7 +97,7 @@ impl Drop for Staged {
     fn drop(&mut self) {
         match fs::remove_file(&self.path) {
             Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {} // Renamed into the store.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {} // It was kept.
             Err(error) => tracing::warn!(path = %self.path.display(), %error, "unfinished blob not removed"),
         }
     }

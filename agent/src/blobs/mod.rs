@@ -1,24 +1,25 @@
 //! Owns the blob store: contents under `<state>/blobs`, each named by the BLAKE3 digest of its bytes.
 //!
-//! A blob is there whole or not at all: it is received beside the store, verified, synced and renamed. What is read for
-//! use is verified again, and a blob that the disk has damaged is dropped, so that it counts as missing and is brought
-//! anew.
+//! A blob is there whole or not at all: it is received beside the store, verified, synced and renamed. Many small ones
+//! are synced together, at the latest before anybody is told that they are here. What is read for use is verified again,
+//! and a blob that the disk has damaged is dropped, so that it counts as missing and is brought anew.
 
 mod error;
 mod incoming;
 mod manifest;
+mod pending;
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use landfast_agent_core::tree::{Digest, Manifest};
 
 pub(crate) use error::BlobError;
 pub(crate) use incoming::Incoming;
+use pending::Pending;
 
 /// Blobs hold secrets of stacks: nobody but root reads them.
 const FOLDER_MODE: u32 = 0o700;
@@ -29,31 +30,29 @@ const MANIFEST_MAX: u64 = 32 << 20;
 #[derive(Clone, Debug)]
 pub(crate) struct BlobStore {
     root: Arc<Path>,
-    /// Names the next file in `incoming`.
-    next: Arc<AtomicU64>,
+    /// Verified, and not yet synced.
+    pending: Arc<Pending>,
 }
 
 impl BlobStore {
-    /// Opens the store in the agent's state folder, making it if need be. What was being received when the agent ended
-    /// is dropped.
+    /// Opens the store in the agent's state folder, making it if need be. Of what was arriving when the agent ended, whole
+    /// blobs are kept.
     pub(crate) fn open(state_dir: &Path) -> Result<Self, BlobError> {
         let root = state_dir.join("blobs");
-        let store = Self { root: root.into(), next: Arc::default() };
-        let incoming = store.incoming();
-        if incoming.exists() {
-            fs::remove_dir_all(&incoming).map_err(BlobError::io(&incoming))?;
-        }
-        make_folder(&incoming).map_err(BlobError::io(&incoming))?;
-        Ok(store)
+        make_folder(&root).map_err(BlobError::io(&root))?;
+        let pending = Arc::new(Pending::open(&root)?);
+        Ok(Self { root: root.into(), pending })
     }
 
     /// Which of these are not here.
     pub(crate) fn missing_blobs(&self, digests: &[String]) -> Result<Vec<String>, BlobError> {
+        self.pending.settle(&self.root)?;
         select(digests, |digest| Ok(!self.has(digest, None)))
     }
 
     /// Which of these manifests are not here with every blob they name.
     pub(crate) fn missing_manifests(&self, digests: &[String]) -> Result<Vec<String>, BlobError> {
+        self.pending.settle(&self.root)?;
         select(digests, |digest| match self.manifest(digest) {
             Ok(manifest) => Ok(manifest.blobs().into_iter().any(|(digest, size)| !self.has(digest, Some(size)))),
             Err(BlobError::Absent(_) | BlobError::Damaged(_)) => Ok(true),
@@ -109,6 +108,7 @@ impl BlobStore {
     }
 
     fn open_blob(&self, digest: &Digest) -> Result<File, BlobError> {
+        self.pending.settle(&self.root)?;
         let path = self.path(digest);
         File::open(&path).map_err(|source| match source.kind() {
             io::ErrorKind::NotFound => BlobError::Absent(digest.clone()),
@@ -123,16 +123,12 @@ impl BlobStore {
     }
 
     fn path(&self, digest: &Digest) -> PathBuf {
-        self.root.join(&digest.as_str()[..2]).join(digest.as_str())
+        path(&self.root, digest)
     }
+}
 
-    fn incoming(&self) -> PathBuf {
-        self.root.join("incoming")
-    }
-
-    fn next_incoming(&self) -> PathBuf {
-        self.incoming().join(self.next.fetch_add(1, Ordering::Relaxed).to_string())
-    }
+fn path(root: &Path, digest: &Digest) -> PathBuf {
+    root.join(&digest.as_str()[..2]).join(digest.as_str())
 }
 
 fn select(

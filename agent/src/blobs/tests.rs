@@ -109,6 +109,7 @@ fn f42_a_blob_damaged_on_the_disk_is_not_used_and_is_brought_anew() {
     let (state, store) = store();
     bring(&store, b"precious").expect("kept");
     let name = digest(b"precious");
+    assert!(store.missing_blobs(std::slice::from_ref(&name)).expect("asked").is_empty());
     fs::write(state.path().join("blobs").join(&name[..2]).join(&name), b"precioux").expect("damaged");
     assert!(matches!(read(&store, &name), Err(BlobError::Damaged(_))));
     assert_eq!(store.missing_blobs(std::slice::from_ref(&name)).expect("asked").len(), 1);
@@ -125,6 +126,36 @@ fn f01_what_was_half_received_when_the_agent_died_is_gone_at_its_start() {
     assert_eq!(files_in(&state.path().join("blobs/incoming")), 1);
     BlobStore::open(state.path()).expect("a store");
     assert_eq!(files_in(&state.path().join("blobs/incoming")), 0);
+}
+
+#[test]
+fn f01_what_had_arrived_when_the_agent_was_killed_need_not_come_again() {
+    let (state, store) = store();
+    bring(&store, b"arrived").expect("kept");
+    bring(&store, b"torn by a power cut").expect("kept");
+    let verified = state.path().join("blobs/verified");
+    assert_eq!(files_in(&verified), 2, "neither is synced yet");
+    fs::write(verified.join(digest(b"torn by a power cut")), b"").expect("torn");
+    let store = BlobStore::open(state.path()).expect("a store");
+    let all = [digest(b"arrived"), digest(b"torn by a power cut")];
+    assert_eq!(store.missing_blobs(&all).expect("asked"), [digest(b"torn by a power cut")]);
+    assert_eq!(files_in(&verified), 0);
+}
+
+#[test]
+fn f22_what_is_said_to_be_here_is_in_the_store_itself_however_much_came_at_once() {
+    let (state, store) = store();
+    let contents: Vec<String> = (0..40).map(|n| format!("blob {n}")).collect();
+    for content in &contents {
+        bring(&store, content.as_bytes()).expect("kept");
+    }
+    assert!(!bring(&store, contents[0].as_bytes()).expect("known"), "although it still waits");
+    let digests: Vec<String> = contents.iter().map(|content| digest(content.as_bytes())).collect();
+    assert!(store.missing_blobs(&digests).expect("asked").is_empty());
+    assert_eq!(files_in(&state.path().join("blobs/verified")), 0);
+    for (content, name) in contents.iter().zip(&digests) {
+        assert_eq!(read(&store, name).expect("read"), content.as_bytes());
+    }
 }
 
 #[test]
