@@ -117,13 +117,13 @@ impl Hands {
         let sources = blocking(move || sources(&trees, &wanted)).await?;
         let container = instance.container.iter();
         let attached = container.flat_map(|container| &container.networks).filter_map(|it| held.network(&it.network));
-        let dns = attached.filter(|network| network.overlay.is_some()).map(|network| network.gateway.clone());
+        let mut dns = attached.filter(|network| network.overlay.is_some()).map(|network| network.gateway.clone());
         Ok(Place {
             fleet: self.fleet.clone(),
             name: name.to_owned(),
             image: image.to_owned(),
             sources,
-            dns: dns.filter(|gateway| !gateway.is_empty()).next(),
+            dns: dns.find(|gateway| !gateway.is_empty()),
         })
     }
 

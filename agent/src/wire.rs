@@ -15,15 +15,15 @@ use crate::dns::Zone;
 pub(crate) use landfast_proto::v1::agent_server::{Agent, AgentServer};
 pub(crate) use landfast_proto::v1::blobs_server::{Blobs, BlobsServer};
 pub(crate) use landfast_proto::v1::{
-    AssignRequest, AssignResponse, Attachment, Container, DescribeRequest, DescribeResponse, Device, DeviceRequest,
-    Engine, EngineNetwork, FetchRequest, FetchResponse, Healthcheck, HostState, Image, ImageItem, Instance,
-    InstanceReport, LogsRequest, LogsResponse, MissingRequest, MissingResponse, Mount, Network, Overlay, Port, Problem,
-    PullRequest, PullResponse, PushRequest, PushResponse, Report, Restart as RestartPolicy, Role, TreeReport, Ulimit,
-    UsedPort, Volume, WatchRequest, dependency, instance_report, item, least_role, logs_response, mount, pull_request,
-    push_request,
+    AssignRequest, AssignResponse, Attachment, Container, Dependency, DescribeRequest, DescribeResponse, Device,
+    DeviceRequest, Engine, EngineNetwork, FetchRequest, FetchResponse, Healthcheck, HostState, Image, ImageItem,
+    Instance, InstanceReport, LogsRequest, LogsResponse, MissingRequest, MissingResponse, Mount, Network, Overlay,
+    Port, Problem, PullRequest, PullResponse, PushRequest, PushResponse, Report, Restart as RestartPolicy, Role,
+    TreeReport, Ulimit, UsedPort, Volume, WatchRequest, dependency, instance_report, item, least_role, logs_response,
+    mount, pull_request, push_request,
 };
 #[cfg(test)]
-pub(crate) use landfast_proto::v1::{Dependency, StringList, Tree};
+pub(crate) use landfast_proto::v1::{StringList, Tree};
 
 /// A host state that was assigned, and what it says in values.
 #[derive(Clone, Debug, PartialEq)]
@@ -270,7 +270,7 @@ fn restart(restart: &RestartPolicy) -> Restart {
     }
 }
 
-fn dependency_value(dependency: &landfast_proto::v1::Dependency) -> desired::Dependency {
+fn dependency_value(dependency: &Dependency) -> desired::Dependency {
     let condition = match dependency.condition() {
         dependency::Condition::Unspecified | dependency::Condition::Started => Condition::Started,
         dependency::Condition::Healthy => Condition::Healthy,
