@@ -423,6 +423,8 @@ fn forget_containers(folder: &Path) -> Result<()> {
     for log in ["dockerd", "sshd", "agent"] {
         fs::remove_file(folder.join(format!("{log}.log"))).ok();
     }
+    // So would their networks' ends, with published ports that nobody holds any more.
+    fs::remove_file(folder.join("docker/network/files/local-kv.db")).ok();
     let Ok(containers) = fs::read_dir(folder.join("docker/containers")) else { return Ok(()) };
     for container in containers {
         let path = container?.path().join("hostconfig.json");
