@@ -138,10 +138,23 @@ impl Deployment {
         images
     }
 
+    /// Every container is to be another one, though nothing about it changed (`up --force-recreate`).
+    pub fn renew(&mut self) {
+        for instance in self.instances.values_mut() {
+            instance.digest = format!("{}+{}", content_digest(&instance.digest), self.release);
+        }
+    }
+
     /// The hosts that run a part of it.
     pub fn hosts(&self) -> BTreeSet<&str> {
         self.instances.values().map(|instance| instance.host.as_str()).collect()
     }
+}
+
+/// The part of a digest that is about contents; after it, of a container that was made again on request, stands the
+/// release in which it was: `<content>+<release>`.
+pub(crate) fn content_digest(digest: &str) -> &str {
+    digest.split_once('+').map_or(digest, |(content, _)| content)
 }
 
 /// One container, decided.

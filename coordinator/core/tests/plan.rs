@@ -136,7 +136,7 @@ fn going_down_takes_dependents_first_and_leaves_data() {
     stage.up("data", &yaml(DATA));
     let down = stage.propose_down("data", false);
     assert_eq!(
-        format!("\n{}", down.plan.to_string()),
+        format!("\n{}", down.plan),
         "
  1. remove         data/app.1 on alpha: the stack goes
  2. remove         data/app.2 on gamma: the stack goes
@@ -279,4 +279,55 @@ fn the_json_of_a_step_has_the_contract_fields() {
     assert_eq!(step["reasons"], serde_json::json!(["landfast.toml places it"]));
     assert_eq!(json["warnings"], serde_json::json!([]));
     assert_eq!(serde_json::from_value::<landfast_core::plan::Plan>(json).unwrap(), plan);
+}
+
+#[test]
+fn what_is_asked_to_be_made_again_is_and_then_stays() {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use landfast_core::desired::{Wish, desired};
+    use landfast_core::plan::{Comparison, diff};
+    let mut stage = data();
+    stage.up("data", &yaml(DATA));
+    let mut deployment = stage.compile("data", &yaml(DATA)).unwrap().deployment;
+    deployment.renew();
+    let removed = BTreeSet::new();
+    let wish = Wish { deployments: std::slice::from_ref(&deployment), removed: &removed, remove_volumes: false };
+    let target = desired(&stage.fleet, wish, &stage.held);
+    let plan = diff(Comparison {
+        current: &stage.held,
+        target: &target,
+        before: &stage.before,
+        after: &BTreeMap::from([("data".to_owned(), deployment.clone())]),
+        reports: &BTreeMap::new(),
+        force_recreate: true,
+    });
+    assert_eq!(plan.summary(), "5 instances to recreate");
+    assert!(plan.steps.iter().all(|step| step.reasons == ["asked for: --force-recreate"]));
+    stage.held = target;
+    stage.release += 1;
+    assert!(stage.propose("data", &yaml(DATA)).plan.is_empty());
+}
+
+#[test]
+fn an_earlier_release_comes_back_with_a_new_epoch_for_what_moved() {
+    use landfast_core::compile::{Earlier, again};
+    let mut stage = data();
+    let first = stage.propose("data", &yaml(DATA));
+    let release = first.after["data"].clone();
+    stage.done(first);
+    stage.fleet = Stage::new(&PLACED.replace("beta", "alpha")).fleet;
+    stage.up("data", &yaml(&DATA.replace("app:1", "app:2")));
+    let earlier = Earlier { fleet: &stage.fleet, held: &stage.held, beside: &[], release: 3 };
+    let back = again(earlier, release.clone()).unwrap();
+    let instance = |name: &str| (&back.instances[&name.parse().unwrap()], &release.instances[&name.parse().unwrap()]);
+    let (postgres, before) = instance("data/postgres.1");
+    assert_eq!((postgres.host.as_str(), before.container.networks[0].mac.as_str()), ("beta", "02:1f:00:01:00:28"));
+    assert_eq!(postgres.container.networks[0].mac, "02:1f:00:03:00:28");
+    let (app, before) = instance("data/app.1");
+    assert_eq!(app, before);
+    let mut small = Stage::new("").fleet;
+    small.hosts.remove("gamma");
+    let refusal = again(Earlier { fleet: &small, ..earlier }, release).unwrap_err().to_string();
+    assert!(refusal.contains("data/app.2 ran on gamma, which has left the fleet"), "{refusal}");
 }

@@ -14,6 +14,7 @@ use crate::fleet::Fleet;
 use crate::place::{self, Placed, Question};
 use crate::{Diagnostic, Diagnostics};
 
+mod again;
 mod container;
 mod digest;
 pub(crate) mod findings;
@@ -25,6 +26,7 @@ mod shared;
 
 mod unsupported;
 
+pub use again::{Earlier, again};
 pub(crate) use shared::{is_any, overlap};
 
 use findings::Findings;
@@ -78,7 +80,8 @@ pub fn compile(input: Input<'_>) -> Result<Compiled, Diagnostics> {
     let placed = place::place(question(input), &mut findings);
     let grants = address::grant(surroundings(input), &claims(input, &placed), &mut findings);
     let deployment = assemble(input, &placed, &grants, &mut findings);
-    shared::check(input, &deployment, &mut findings);
+    let around = surroundings(input);
+    shared::check(around, &deployment, &mut findings);
     let Findings { mut errors, mut warnings, .. } = findings;
     for list in [&mut errors, &mut warnings] {
         list.sort_by(|a, b| (&a.location, &a.path).cmp(&(&b.location, &b.path)));

@@ -2,16 +2,16 @@
 //! for more than one service.
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Input;
 use super::findings::Findings;
+use crate::address::Surroundings;
 use crate::container::{Container, Port};
 use crate::deployment::{Deployment, InstanceName};
 
 /// Instance, host, container.
 type Placed<'a> = (&'a InstanceName, &'a str, &'a Container);
 
-pub(super) fn check(input: Input<'_>, deployment: &Deployment, findings: &mut Findings<'_>) {
-    let others = others(input);
+pub(super) fn check(around: Surroundings<'_>, deployment: &Deployment, findings: &mut Findings<'_>) {
+    let others = others(around);
     let mut seen: Vec<Placed<'_>> = others.clone();
     for (name, instance) in &deployment.instances {
         let placed = (name, instance.host.as_str(), &instance.container);
@@ -25,11 +25,11 @@ pub(super) fn check(input: Input<'_>, deployment: &Deployment, findings: &mut Fi
 }
 
 /// The instances of other stacks: those compiled in this run, and those held.
-fn others<'a>(input: Input<'a>) -> Vec<Placed<'a>> {
-    let again = |stack: &str| stack == input.stack || input.beside.iter().any(|other| other.stack == stack);
-    let held = input.held.iter().flat_map(|(host, state)| state.instances.iter().map(move |it| (host, it)));
+fn others(around: Surroundings<'_>) -> Vec<Placed<'_>> {
+    let again = |stack: &str| stack == around.stack || around.beside.iter().any(|other| other.stack == stack);
+    let held = around.held.iter().flat_map(|(host, state)| state.instances.iter().map(move |it| (host, it)));
     let staying = held.filter(|(_, instance)| !again(&instance.name.stack));
-    let beside = input.beside.iter().flat_map(|deployment| &deployment.instances);
+    let beside = around.beside.iter().flat_map(|deployment| &deployment.instances);
     staying
         .map(|(host, instance)| (&instance.name, host.as_str(), &instance.container))
         .chain(beside.map(|(name, instance)| (name, instance.host.as_str(), &instance.container)))

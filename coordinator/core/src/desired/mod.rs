@@ -102,23 +102,29 @@ fn arrive(deployment: &Deployment, before: &HostState, state: &mut HostState) {
     }
 }
 
-/// The release is the one that made the container what it is, and not the one that found it so.
+/// Digest and release are those with which the container was made what it is, when it is that already.
 fn held_instance(
     deployment: &Deployment,
     name: &InstanceName,
     instance: &deployment::Instance,
     before: &HostState,
 ) -> Instance {
-    let same = before.instance(name).filter(|held| held.digest == instance.digest);
+    let kept = before.instance(name).filter(|held| is_kept(&held.digest, &instance.digest, deployment.release));
     let service = deployment.services.get(&name.service);
     Instance {
         name: name.clone(),
-        release: same.map_or(deployment.release, |held| held.release),
-        digest: instance.digest.clone(),
+        release: kept.map_or(deployment.release, |held| held.release),
+        digest: kept.map_or(&instance.digest, |held| &held.digest).clone(),
         container: instance.container.clone(),
         depends_on: service.map(|service| service.depends_on.clone()).unwrap_or_default(),
         stopped: false,
     }
+}
+
+/// A container made again on request stays the one it is until the request of another release.
+fn is_kept(held: &str, wanted: &str, release: u64) -> bool {
+    let asked = wanted.ends_with(&format!("+{release}"));
+    held == wanted || (!asked && deployment::content_digest(held) == deployment::content_digest(wanted))
 }
 
 fn stack_network(stack: &str, key: &str, network: &deployment::Network) -> Network {

@@ -81,13 +81,8 @@ impl<'a> Scene<'a> {
 
     /// The instance is where it must be: is it what it must be?
     fn in_place(&self, name: &InstanceName, host: &str, before: &Instance, new: &Instance) -> Option<Draft> {
-        let forced = self.comparison.force_recreate && self.comparison.after.contains_key(&name.stack);
         if before.digest != new.digest {
             let reasons = reasons::changes(self.comparison, before, new);
-            return Some(Draft::new(self.change(Action::Recreate, name, host, reasons)));
-        }
-        if forced {
-            let reasons = vec!["asked for: --force-recreate".to_owned()];
             return Some(Draft::new(self.change(Action::Recreate, name, host, reasons)));
         }
         let report = self.comparison.reports.get(host)?;

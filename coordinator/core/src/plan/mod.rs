@@ -147,6 +147,6 @@ pub struct Comparison<'a> {
     pub after: &'a BTreeMap<String, Deployment>,
     /// What the hosts say they are, as far as it is known: what is held but does not run is started.
     pub reports: &'a BTreeMap<String, Report>,
-    /// Make every instance of the stacks in `after` again (`up --force-recreate`).
+    /// The deployments of `after` were renewed on request ([`Deployment::renew`]): say so.
     pub force_recreate: bool,
 }

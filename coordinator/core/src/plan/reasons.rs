@@ -5,11 +5,18 @@ use serde_json::Value;
 
 use super::Comparison;
 use crate::container::{Attachment, Container, Mount};
-use crate::deployment::InstanceName;
-use crate::desired::Instance;
+use crate::deployment::{Instance, InstanceName, content_digest};
+use crate::desired;
 
 /// What changed between two forms of an instance; never empty.
-pub(super) fn changes(comparison: Comparison<'_>, before: &Instance, after: &Instance) -> Vec<String> {
+pub(super) fn changes(
+    comparison: Comparison<'_>,
+    before: &desired::Instance,
+    after: &desired::Instance,
+) -> Vec<String> {
+    if comparison.force_recreate && content_digest(&before.digest) == content_digest(&after.digest) {
+        return vec!["asked for: --force-recreate".to_owned()];
+    }
     let (old, new) = (&before.container, &after.container);
     let mut reasons = Vec::new();
     reasons.extend(image(old, new));
@@ -97,7 +104,8 @@ fn others(old: &Container, new: &Container) -> Vec<String> {
 fn files(comparison: Comparison<'_>, name: &InstanceName, digest: &str) -> (bool, Vec<String>) {
     let before = comparison.before.get(&name.stack).and_then(|deployment| deployment.instances.get(name));
     let after = comparison.after.get(&name.stack).and_then(|deployment| deployment.instances.get(name));
-    match (before.filter(|before| before.digest == digest), after) {
+    let same = |before: &&Instance| content_digest(&before.digest) == content_digest(digest);
+    match (before.filter(same), after) {
         (Some(before), Some(after)) => (true, keys("file", &before.files, &after.files)),
         _ => (false, Vec::new()),
     }

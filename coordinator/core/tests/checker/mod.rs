@@ -9,7 +9,7 @@ use landfast_core::plan::{Action, Plan, Step};
 type Hosts = BTreeMap<String, HostState>;
 
 /// Everything that is wrong with a plan from one to the other.
-pub fn examine(plan: &Plan, current: &Hosts, target: &Hosts) -> Vec<String> {
+pub(crate) fn examine(plan: &Plan, current: &Hosts, target: &Hosts) -> Vec<String> {
     let mut wrong = Vec::new();
     wrong.extend(order(plan));
     wrong.extend(things(plan, current, target));
@@ -32,7 +32,7 @@ fn things(plan: &Plan, current: &Hosts, target: &Hosts) -> Vec<String> {
         let nothing = HostState::default();
         let current = current.get(host).unwrap_or(&nothing);
         let names = |state: &HostState| state.networks.iter().map(|it| it.name.clone()).collect::<BTreeSet<_>>();
-        let mut want = |action: Action, name: &str| drop(wanted.insert((host.clone(), action, name.to_owned())));
+        let mut want = |action: Action, name: &str| wanted.extend([(host.clone(), action, name.to_owned())]);
         names(target).difference(&names(current)).for_each(|name| want(Action::CreateNetwork, name));
         names(current).difference(&names(target)).for_each(|name| want(Action::RemoveNetwork, name));
         for volume in &target.volumes {

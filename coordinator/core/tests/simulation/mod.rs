@@ -12,18 +12,18 @@ use crate::stage::random::Dice;
 
 /// How much goes wrong.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Trouble {
+pub(crate) struct Trouble {
     /// Percent of messages that are lost with their connection.
-    pub lost: u64,
+    pub(crate) lost: u64,
     /// Percent of seconds in which the driver is killed.
-    pub crashes: u64,
+    pub(crate) crashes: u64,
     /// Longest delay of a message, in milliseconds.
-    pub delay: u64,
+    pub(crate) delay: u64,
 }
 
 /// What becomes of a container of an image.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Fate {
+pub(crate) enum Fate {
     Well,
     Unhealthy,
     Crashes,
@@ -41,12 +41,12 @@ struct Container {
 }
 
 #[derive(Debug, Clone, Default)]
-pub struct Host {
-    pub held: HostState,
+pub(crate) struct Host {
+    pub(crate) held: HostState,
     containers: BTreeMap<InstanceName, Container>,
     /// When the agent gets round to what it was told.
     busy_until: u64,
-    pub down: bool,
+    pub(crate) down: bool,
     told: Option<Report>,
 }
 
@@ -56,16 +56,16 @@ enum Message {
     Tell(Event),
 }
 
-pub struct Simulation {
-    pub hosts: BTreeMap<String, Host>,
-    pub state: State,
-    pub now: u64,
-    pub end: Option<Result<(), Failure>>,
-    pub trouble: Trouble,
+pub(crate) struct Simulation {
+    pub(crate) hosts: BTreeMap<String, Host>,
+    pub(crate) state: State,
+    pub(crate) now: u64,
+    pub(crate) end: Option<Result<(), Failure>>,
+    pub(crate) trouble: Trouble,
     /// By image; others are well.
-    pub fates: BTreeMap<String, Fate>,
-    pub made: BTreeMap<(InstanceName, String), u32>,
-    pub crashes: u32,
+    pub(crate) fates: BTreeMap<String, Fate>,
+    pub(crate) made: BTreeMap<(InstanceName, String), u32>,
+    pub(crate) crashes: u32,
     start: String,
     journal: Option<String>,
     wire: Vec<(u64, Message)>,
@@ -76,7 +76,12 @@ pub struct Simulation {
 
 impl Simulation {
     /// Takes the hosts as an earlier simulation left them, a while later.
-    pub fn new(mut hosts: BTreeMap<String, Host>, plan: Plan, target: BTreeMap<String, HostState>, seed: u64) -> Self {
+    pub(crate) fn new(
+        mut hosts: BTreeMap<String, Host>,
+        plan: Plan,
+        target: BTreeMap<String, HostState>,
+        seed: u64,
+    ) -> Self {
         let held: BTreeMap<_, _> = hosts.iter().map(|(name, host)| (name.clone(), host.held.clone())).collect();
         let epoch = held.values().map(|state| state.epoch).max().unwrap_or(0) + 1;
         let state = State::new(plan.clone(), held, target.clone(), epoch);
@@ -102,7 +107,7 @@ impl Simulation {
     }
 
     /// Runs to the end; too long is a failure of the rollout.
-    pub fn run(&mut self) -> Result<(), Failure> {
+    pub(crate) fn run(&mut self) -> Result<(), Failure> {
         self.event(Event::Start);
         let limit = self.now + 4 * 3_600_000;
         while self.end.is_none() {
@@ -113,7 +118,7 @@ impl Simulation {
     }
 
     /// A quarter of a second.
-    pub fn tick(&mut self) {
+    pub(crate) fn tick(&mut self) {
         self.now += 250;
         let due: Vec<_> = {
             let now = self.now;
@@ -133,7 +138,7 @@ impl Simulation {
             self.publish(&name);
         }
         self.check_parallelism();
-        if self.now % 1000 == 0 {
+        if self.now.is_multiple_of(1000) {
             self.event(Event::Tick);
             // In the end somebody lets it live long enough.
             if self.crashes < 25 && self.dice.chance(self.trouble.crashes) {
@@ -142,7 +147,7 @@ impl Simulation {
         }
     }
 
-    pub fn event(&mut self, event: Event) {
+    pub(crate) fn event(&mut self, event: Event) {
         if self.end.is_some() {
             return;
         }
@@ -424,7 +429,7 @@ impl Simulation {
     }
 
     /// What the hosts are in the end.
-    pub fn check_target_reached(&self) {
+    pub(crate) fn check_target_reached(&self) {
         for (name, host) in &self.hosts {
             assert!(host.held.same_contents(&self.target[name]), "{name} does not hold its target");
             let made: BTreeSet<_> =

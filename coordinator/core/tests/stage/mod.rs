@@ -12,9 +12,9 @@ use landfast_core::fleet::Fleet;
 use landfast_core::plan::{Comparison, Plan, diff};
 use landfast_core::report::Report;
 
-pub mod random;
+pub(crate) mod random;
 
-pub const FLEET: &str = r#"
+pub(crate) const FLEET: &str = r#"
 [fleet]
 name = "home"
 [networks.infra_net]
@@ -31,30 +31,30 @@ address = "192.168.2.203"
 "#;
 
 /// A fleet network in a compose file.
-pub const NET: &str = "networks: {infra_net: {external: true, name: infra_net}}\n";
+pub(crate) const NET: &str = "networks: {infra_net: {external: true, name: infra_net}}\n";
 
-pub struct Stage {
-    pub fleet: Fleet,
-    pub held: BTreeMap<String, HostState>,
-    pub before: BTreeMap<String, Deployment>,
-    pub reports: BTreeMap<String, Report>,
+pub(crate) struct Stage {
+    pub(crate) fleet: Fleet,
+    pub(crate) held: BTreeMap<String, HostState>,
+    pub(crate) before: BTreeMap<String, Deployment>,
+    pub(crate) reports: BTreeMap<String, Report>,
     /// Path > text, of every stack's folder.
-    pub files: BTreeMap<String, String>,
+    pub(crate) files: BTreeMap<String, String>,
     /// Reference > fingerprint; others are their own.
-    pub images: BTreeMap<String, String>,
-    pub release: u64,
+    pub(crate) images: BTreeMap<String, String>,
+    pub(crate) release: u64,
 }
 
 /// What a run would do.
-pub struct Proposal {
-    pub plan: Plan,
-    pub target: BTreeMap<String, HostState>,
-    pub after: BTreeMap<String, Deployment>,
-    pub warnings: String,
+pub(crate) struct Proposal {
+    pub(crate) plan: Plan,
+    pub(crate) target: BTreeMap<String, HostState>,
+    pub(crate) after: BTreeMap<String, Deployment>,
+    pub(crate) warnings: String,
 }
 
 impl Stage {
-    pub fn new(stacks: &str) -> Self {
+    pub(crate) fn new(stacks: &str) -> Self {
         Self {
             fleet: Fleet::parse("landfast.toml", &format!("{FLEET}{stacks}")).unwrap(),
             held: BTreeMap::new(),
@@ -66,12 +66,12 @@ impl Stage {
         }
     }
 
-    pub fn file(mut self, path: &str, text: &str) -> Self {
+    pub(crate) fn file(mut self, path: &str, text: &str) -> Self {
         self.files.insert(path.into(), text.into());
         self
     }
 
-    pub fn compile(&self, stack: &str, yaml: &str) -> Result<Compiled, String> {
+    pub(crate) fn compile(&self, stack: &str, yaml: &str) -> Result<Compiled, String> {
         let root = PathBuf::from("/home/anna").join(stack);
         let input = compose::Input {
             files: vec![(root.join("compose.yaml"), yaml.to_owned())],
@@ -112,7 +112,7 @@ impl Stage {
         Manifest { entries: self.files.iter().map(entry).collect() }
     }
 
-    pub fn propose(&self, stack: &str, yaml: &str) -> Proposal {
+    pub(crate) fn propose(&self, stack: &str, yaml: &str) -> Proposal {
         let compiled = self.compile(stack, yaml).unwrap();
         let warnings = compiled.warnings.iter().map(|it| format!("{it}\n").replace("/home/anna/", "")).collect();
         let deployments = [compiled.deployment];
@@ -121,12 +121,12 @@ impl Stage {
         self.propose_wish(wish, warnings)
     }
 
-    pub fn propose_down(&self, stack: &str, remove_volumes: bool) -> Proposal {
+    pub(crate) fn propose_down(&self, stack: &str, remove_volumes: bool) -> Proposal {
         let removed = BTreeSet::from([stack.to_owned()]);
         self.propose_wish(Wish { deployments: &[], removed: &removed, remove_volumes }, String::new())
     }
 
-    pub fn propose_wish(&self, wish: Wish<'_>, warnings: String) -> Proposal {
+    pub(crate) fn propose_wish(&self, wish: Wish<'_>, warnings: String) -> Proposal {
         let target = desired(&self.fleet, wish, &self.held);
         let after: BTreeMap<_, _> = wish.deployments.iter().map(|it| (it.stack.clone(), it.clone())).collect();
         let plan = diff(Comparison {
@@ -141,14 +141,14 @@ impl Stage {
     }
 
     /// Takes a proposal as carried out.
-    pub fn done(&mut self, proposal: Proposal) {
+    pub(crate) fn done(&mut self, proposal: Proposal) {
         self.held = proposal.target;
         self.before.extend(proposal.after);
         self.release += 1;
     }
 
     /// Proposes and takes it as carried out; the plan as it prints.
-    pub fn up(&mut self, stack: &str, yaml: &str) -> String {
+    pub(crate) fn up(&mut self, stack: &str, yaml: &str) -> String {
         let proposal = self.propose(stack, yaml);
         let text = proposal.plan.to_string();
         self.done(proposal);
@@ -157,14 +157,14 @@ impl Stage {
 }
 
 /// The one address that an instance has on a network.
-pub fn address(held: &BTreeMap<String, HostState>, instance: &str, network: &str) -> String {
+pub(crate) fn address(held: &BTreeMap<String, HostState>, instance: &str, network: &str) -> String {
     let name = instance.parse().unwrap();
     let found = held.values().find_map(|state| state.instance(&name)).unwrap();
     found.container.networks.iter().find(|end| end.network == network).unwrap().address.clone()
 }
 
 /// Where an instance is.
-pub fn host_of(held: &BTreeMap<String, HostState>, instance: &str) -> String {
+pub(crate) fn host_of(held: &BTreeMap<String, HostState>, instance: &str) -> String {
     let name = instance.parse().unwrap();
     held.iter().find(|(_, state)| state.instance(&name).is_some()).unwrap().0.clone()
 }

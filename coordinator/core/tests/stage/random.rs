@@ -2,31 +2,31 @@
 #![allow(dead_code)]
 
 /// A health check in a compose file.
-pub const CHECK: &str = "healthcheck: {test: [CMD, ok]}";
+pub(crate) const CHECK: &str = "healthcheck: {test: [CMD, ok]}";
 
 /// Numbers that look random and are the same for the same seed (xorshift64*).
 #[derive(Clone)]
-pub struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
 
-    pub fn below(&mut self, limit: u64) -> u64 {
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % limit
     }
 
-    pub fn chance(&mut self, percent: u64) -> bool {
+    pub(crate) fn chance(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
 }
 
 /// Services that depend on earlier ones, with one or two images, some gone in the second form.
-pub fn stack(dice: &mut Dice, form: u64) -> String {
+pub(crate) fn stack(dice: &mut Dice, form: u64) -> String {
     let mut yaml = "services:\n".to_owned();
     let mut there: Vec<(u64, bool, bool)> = Vec::new();
     for at in 0..2 + dice.below(4) {

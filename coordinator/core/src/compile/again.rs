@@ -1,0 +1,88 @@
+//! An earlier release over the ground of today: places stay as they were, what others have taken meanwhile is refused, and
+//! addresses that moved since come back with a new epoch.
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+
+use super::digest::digest;
+use super::findings::Findings;
+use super::shared;
+use crate::address::{self, Claim, Surroundings};
+use crate::compose::Project;
+use crate::deployment::{Deployment, Instance, InstanceName};
+use crate::desired::HostState;
+use crate::fleet::Fleet;
+use crate::{Diagnostic, Diagnostics};
+
+/// What an earlier release is wanted over.
+#[derive(Debug, Clone, Copy)]
+pub struct Earlier<'a> {
+    /// `landfast.toml` of today.
+    pub fleet: &'a Fleet,
+    /// What the hosts hold now.
+    pub held: &'a BTreeMap<String, HostState>,
+    /// Stacks compiled before this one in the same run.
+    pub beside: &'a [Deployment],
+    /// The number of the release that this becomes.
+    pub release: u64,
+}
+
+/// The deployment as it can be today.
+pub fn again(earlier: Earlier<'_>, mut deployment: Deployment) -> Result<Deployment, Diagnostics> {
+    let Earlier { fleet, held, beside, release } = earlier;
+    let gone = deployment.instances.iter().filter(|(_, instance)| !fleet.hosts.contains_key(&instance.host));
+    let message = |(name, instance): (&InstanceName, &Instance)| {
+        format!("{name} ran on {}, which has left the fleet", instance.host)
+    };
+    let gone: Vec<_> = gone.map(message).map(Diagnostic::nowhere).collect();
+    if !gone.is_empty() {
+        return Err(Diagnostics(gone));
+    }
+    deployment.release = release;
+    let stack = deployment.stack.clone();
+    let around = Surroundings { fleet, stack: &stack, held, beside };
+    let nowhere = Project::default();
+    let mut findings = Findings::new(&nowhere);
+    let grants = address::grant(around, &claims(fleet, &deployment), &mut findings);
+    let gateways = address::gateways(fleet, held);
+    for (name, instance) in &mut deployment.instances {
+        let mut dns: Vec<&Ipv4Addr> = Vec::new();
+        for end in &mut instance.container.networks {
+            if let Some(grant) = grants.get(&(name.clone(), end.network.clone())) {
+                (end.address, end.mac) = (grant.address.to_string(), grant.mac.clone());
+                dns.extend(gateways.get(&(end.network.clone(), instance.host.clone())));
+            }
+        }
+        let is_ours = |server: &String| fleet.networks.values().any(|it| is_in(&it.gateways, server));
+        if instance.container.dns.iter().all(is_ours) {
+            instance.container.dns = dns.iter().map(ToString::to_string).take(1).collect();
+        }
+        instance.digest = digest(&instance.container, &instance.files);
+    }
+    shared::check(around, &deployment, &mut findings);
+    if findings.errors.is_empty() { Ok(deployment) } else { Err(Diagnostics(findings.errors)) }
+}
+
+/// The addresses it had; automatic ones may be others by now.
+fn claims(fleet: &Fleet, deployment: &Deployment) -> Vec<Claim> {
+    let mut claims = Vec::new();
+    for (name, instance) in &deployment.instances {
+        for end in &instance.container.networks {
+            let Some(network) = fleet.networks.get(&end.network) else { continue };
+            let is_automatic = is_in(&network.auto, &end.address);
+            let path = format!("services.{}.networks.{}", name.service, end.network);
+            claims.push(Claim {
+                instance: name.clone(),
+                network: end.network.clone(),
+                host: instance.host.clone(),
+                written: (!is_automatic).then(|| (end.address.clone(), path)),
+            });
+        }
+    }
+    claims
+}
+
+fn is_in(range: &Ipv4Net, address: &str) -> bool {
+    address.parse::<Ipv4Addr>().is_ok_and(|address| range.contains(&address))
+}
