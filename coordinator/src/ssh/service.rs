@@ -94,7 +94,7 @@ runs() {{
 if runs; then
     kill "$pid"
     waited=0
-    while runs && [ "$waited" -lt 100 ]; do sleep 0.1; waited=$((waited + 1)); done
+    while runs && [ "$waited" -lt 100 ]; do sleep 0.1 || sleep 1; waited=$((waited + 1)); done
     if runs; then kill -9 "$pid"; fi
 fi
 umask 077
