@@ -5,6 +5,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::Diagnostic;
 use crate::compile::findings::Findings;
 use crate::compose::Project;
 use crate::compose::model::{MountKind, Service};
@@ -32,6 +33,7 @@ pub(crate) struct Question<'a> {
 
 /// A host for every instance, or a word about those that have none.
 pub(crate) fn place(question: Question<'_>, findings: &mut Findings<'_>) -> BTreeMap<InstanceName, Placed> {
+    warn_of_strangers(question, findings);
     let mut board = Board::new(question);
     let mut waiting = Vec::new();
     for (name, service) in &question.project.services {
@@ -61,6 +63,18 @@ pub(crate) fn place(question: Question<'_>, findings: &mut Findings<'_>) -> BTre
         );
     }
     board.placed
+}
+
+/// A place for a service that is not there: a slip of the pen, or a profile that is not enabled.
+fn warn_of_strangers(question: Question<'_>, findings: &mut Findings<'_>) {
+    let places = question.config.into_iter().flat_map(|config| &config.place);
+    for (service, placement) in places.filter(|(service, _)| *service != "*") {
+        if !question.project.services.contains_key(service) {
+            let message = format!("{service} has a place, but the enabled profiles have no such service");
+            let path = format!("stacks.{}.place.{service}", question.stack);
+            findings.warnings.push(Diagnostic::at(&placement.location, message).key(path));
+        }
+    }
 }
 
 /// The hosts that may run a service, and why not the others.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::container::Container;
 use crate::deployment::InstanceName;
 
 /// What a host is, as observed.
@@ -72,6 +73,14 @@ pub struct InstanceReport {
     pub started_at: i64,
     pub restarts: u32,
     pub health_output: String,
+}
+
+impl InstanceReport {
+    /// It ended with a failure, and its policy does not start it again.
+    pub fn has_failed_for_good(&self, container: &Container) -> bool {
+        let policy = container.restart.as_ref().map_or("no", |restart| restart.policy.as_str());
+        self.state == ContainerState::Exited && self.exit_code != 0 && matches!(policy, "" | "no" | "on-failure")
+    }
 }
 
 /// A port that is open.

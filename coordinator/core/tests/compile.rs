@@ -319,3 +319,12 @@ fn the_names_of_the_whole_fleet_are_told_to_every_host() {
         ]
     );
 }
+
+#[test]
+fn a_place_for_nobody_is_warned_about() {
+    let stage = Stage::new("[stacks.app]\nplace = { wbe = \"alpha\" }\n");
+    assert_eq!(
+        warnings(&stage, "services: {web: {image: i, networks: [infra_net]}}\n"),
+        "landfast.toml:16:11: wbe has a place, but the enabled profiles have no such service (stacks.app.place.wbe)\n"
+    );
+}

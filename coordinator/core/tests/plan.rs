@@ -216,10 +216,10 @@ fn what_does_not_run_is_started_and_a_completed_job_is_not() {
     // A bundle that did not arrive whole is sent again.
     let plan = stage.propose("data", &yaml(DATA)).plan.to_string();
     assert!(
-        plan.contains("start          data/postgres.1 on beta at infra_net 172.19.0.40: it ended with status 1"),
+        plan.contains("recreate       data/postgres.1 on beta at infra_net 172.19.0.40: it ended with status 1"),
         "{plan}"
     );
-    assert!(plan.ends_with("Plan: 1 instance to start.\n"), "{plan}");
+    assert!(plan.contains("Plan: 1 instance to recreate.\n"), "{plan}");
 }
 
 #[test]

@@ -241,3 +241,50 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_update_that_stopped_halfway_does_not_go_on_past_what_is_not_well() {
+    let (hosts, proposal) = second("", &three("web:1"), &three("web:2"));
+    let mut simulation = simulate(hosts, &proposal, 3);
+    simulation.fates.insert("web:2".into(), Fate::Unhealthy);
+    simulation.run().unwrap_err();
+    let mut stage = Stage::new("");
+    stage.held = simulation.hosts.iter().map(|(name, host)| (name.clone(), host.held.clone())).collect();
+    stage.reports = simulation.hosts.keys().map(|name| (name.clone(), simulation.report(name))).collect();
+    let proposal = stage.propose("app", &format!("{}{NET}", three("web:2")));
+    let steps: Vec<_> = proposal.plan.steps.iter().filter(|step| !step.service.is_empty()).collect();
+    assert_eq!((steps[0].action, steps[0].reasons[0].as_str()), (Action::Start, "it is unhealthy"));
+    let mut simulation = simulate(simulation.hosts, &proposal, 4);
+    simulation.fates.insert("web:2".into(), Fate::Unhealthy);
+    let failure = simulation.run().unwrap_err();
+    assert_eq!(progress(&proposal, &failure, Action::Recreate), [Progress::Waiting, Progress::Waiting]);
+}
+
+#[test]
+fn a_job_that_failed_is_made_again_when_asked_again() {
+    let stage = Stage::new("");
+    let yaml = format!(
+        "services:
+  job: {{image: 'job:1', command: [job], networks: [infra_net]}}
+  app: {{image: 'app:1', networks: [infra_net], depends_on: {{job: {{condition: service_completed_successfully}}}}}}
+{NET}"
+    );
+    let proposal = stage.propose("app", &yaml);
+    let mut simulation = simulate(hosts(&stage), &proposal, 1);
+    simulation.fates.insert("job:1".into(), Fate::Ends(1));
+    let failure = simulation.run().unwrap_err();
+    assert_eq!(failure.reasons, ["app/job.1 on beta: it ended with status 1"]);
+    let mut again = Stage::new("");
+    again.release = 2;
+    again.held = simulation.hosts.iter().map(|(name, host)| (name.clone(), host.held.clone())).collect();
+    again.reports = simulation.hosts.keys().map(|name| (name.clone(), simulation.report(name))).collect();
+    let proposal = again.propose("app", &yaml);
+    let job = proposal.plan.steps.iter().find(|step| step.service == "job").unwrap();
+    assert_eq!((job.action, job.reasons[0].as_str()), (Action::Recreate, "it ended with status 1"));
+    let mut simulation = simulate(simulation.hosts, &proposal, 2);
+    simulation.run().unwrap();
+    simulation.check_target_reached();
+    again.held = simulation.hosts.iter().map(|(name, host)| (name.clone(), host.held.clone())).collect();
+    again.reports = simulation.hosts.keys().map(|name| (name.clone(), simulation.report(name))).collect();
+    assert!(again.propose("app", &yaml).plan.is_empty());
+}

@@ -7,6 +7,7 @@ use crate::address;
 use crate::container::Source;
 use crate::deployment::{self, Deployment, InstanceName};
 use crate::fleet::{Fleet, FleetNetwork};
+use crate::report::Report;
 
 mod fabric;
 pub mod host_state;
@@ -59,6 +60,27 @@ pub fn desired(fleet: &Fleet, wish: Wish<'_>, held: &BTreeMap<String, HostState>
     }
     fabric::connect(fleet, &mut states);
     states
+}
+
+/// Makes again what ended with a failure and is not started by its host any more, as a job that another release may wait
+/// for: without this a deployment that failed could only be tried again with other contents.
+pub fn revive(
+    deployments: &[Deployment],
+    reports: &BTreeMap<String, Report>,
+    target: &mut BTreeMap<String, HostState>,
+) {
+    for deployment in deployments {
+        for (name, placed) in &deployment.instances {
+            let state = target.get_mut(&placed.host).map(|state| state.instances.iter_mut());
+            let Some(instance) = state.into_iter().flatten().find(|instance| instance.name == *name) else { continue };
+            let seen = reports.get(&placed.host).and_then(|report| report.instance(name));
+            if seen.is_some_and(|seen| seen.digest == instance.digest && seen.has_failed_for_good(&instance.container))
+            {
+                instance.digest = format!("{}+{}", deployment::content_digest(&instance.digest), deployment.release);
+                instance.release = deployment.release;
+            }
+        }
+    }
 }
 
 /// What a host keeps of what it holds: other stacks, and every volume, as volumes are data.

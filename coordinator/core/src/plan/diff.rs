@@ -7,7 +7,7 @@ use super::{Action, Comparison, Plan, Step, Wait};
 use crate::container::Source;
 use crate::deployment::InstanceName;
 use crate::desired::{HostState, Instance};
-use crate::report::{ContainerState, Report};
+use crate::report::{ContainerState, Health, Report};
 
 /// What would change.
 pub fn diff(comparison: Comparison<'_>) -> Plan {
@@ -21,6 +21,7 @@ pub fn diff(comparison: Comparison<'_>) -> Plan {
     }
     let scene = Scene::new(comparison);
     scene.instances(&mut drafts);
+    scene.halfway(&mut drafts);
     let mut plan = order::order(&scene, drafts);
     if plan.is_empty() {
         plan.steps = what_hosts_know(comparison);
@@ -88,6 +89,30 @@ impl<'a> Scene<'a> {
         let report = self.comparison.reports.get(host)?;
         let reason = why_start(report, new)?;
         Some(Draft::new(self.change(Action::Start, name, host, vec![reason])))
+    }
+
+    /// An update that stopped halfway does not go on past an instance that has it already and is not well.
+    fn halfway(&self, drafts: &mut Vec<Draft>) {
+        let names = |drafts: &[Draft], is: fn(Action) -> bool| -> BTreeSet<InstanceName> {
+            drafts.iter().filter(|draft| is(draft.step.action)).filter_map(|draft| draft.name.clone()).collect()
+        };
+        let updated: BTreeSet<_> = names(drafts, Action::is_update).iter().map(InstanceName::service_name).collect();
+        let told = names(drafts, Action::is_about_instance);
+        for (name, (host, instance)) in &self.new {
+            let report = self.comparison.reports.get(*host).and_then(|report| report.instance(name));
+            let Some(seen) = report.filter(|_| updated.contains(&name.service_name()) && !told.contains(name)) else {
+                continue;
+            };
+            let reason = match (seen.state, seen.health) {
+                (ContainerState::Running, Health::Unhealthy) => "it is unhealthy",
+                (ContainerState::Running, Health::Starting) => "it is not healthy yet",
+                (ContainerState::Restarting, _) => "it keeps ending",
+                _ => continue,
+            };
+            if seen.digest == instance.digest {
+                drafts.push(Draft::new(self.change(Action::Start, name, host, vec![reason.to_owned()])));
+            }
+        }
     }
 
     fn change(&self, action: Action, name: &InstanceName, host: &str, reasons: Vec<String>) -> Step {

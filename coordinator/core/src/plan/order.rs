@@ -12,8 +12,8 @@ use crate::desired::Instance;
 
 /// A step that has no place yet.
 pub(super) struct Draft {
-    step: Step,
-    name: Option<InstanceName>,
+    pub(super) step: Step,
+    pub(super) name: Option<InstanceName>,
 }
 
 impl Draft {
@@ -121,6 +121,13 @@ impl Needs {
             match groups.last_mut() {
                 Some((last, members)) if *last == service => members.push(at),
                 _ => groups.push((service, vec![at])),
+            }
+        }
+        // What is only to be started of a service comes before what is updated of it.
+        for (at, draft) in drafts.iter().enumerate().filter(|(_, draft)| draft.step.action == Action::Start) {
+            let service = draft.name.as_ref().map(InstanceName::service_name);
+            for (_, members) in groups.iter().filter(|(group, _)| Some(group) == service.as_ref()) {
+                members.iter().for_each(|member| self.after[*member].extend([at]));
             }
         }
         for pair in groups.windows(2) {

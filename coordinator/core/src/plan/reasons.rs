@@ -14,8 +14,8 @@ pub(super) fn changes(
     before: &desired::Instance,
     after: &desired::Instance,
 ) -> Vec<String> {
-    if comparison.force_recreate && content_digest(&before.digest) == content_digest(&after.digest) {
-        return vec!["asked for: --force-recreate".to_owned()];
+    if content_digest(&before.digest) == content_digest(&after.digest) {
+        return vec![why_again(comparison, before)];
     }
     let (old, new) = (&before.container, &after.container);
     let mut reasons = Vec::new();
@@ -32,6 +32,16 @@ pub(super) fn changes(
         reasons.push(reason.to_owned());
     }
     reasons
+}
+
+/// Why a container is made again that would be the same.
+fn why_again(comparison: Comparison<'_>, before: &desired::Instance) -> String {
+    let mut seen = comparison.reports.values().filter_map(|report| report.instance(&before.name));
+    let failed = seen.find(|seen| seen.digest == before.digest && seen.has_failed_for_good(&before.container));
+    match failed {
+        Some(seen) if !comparison.force_recreate => format!("it ended with status {}", seen.exit_code),
+        _ => "asked for: --force-recreate".to_owned(),
+    }
 }
 
 fn image(old: &Container, new: &Container) -> Option<String> {

@@ -311,7 +311,7 @@ impl Simulation {
         seen
     }
 
-    fn report(&self, name: &str) -> Report {
+    pub(crate) fn report(&self, name: &str) -> Report {
         let host = &self.hosts[name];
         let idle = self.now >= host.busy_until;
         let mut instances: Vec<_> = host.containers.values().map(|container| self.look(container)).collect();

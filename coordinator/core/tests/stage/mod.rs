@@ -7,7 +7,7 @@ use landfast_core::bundle::{Content, Entry, Manifest};
 use landfast_core::compile::{self, Compiled};
 use landfast_core::compose;
 use landfast_core::deployment::Deployment;
-use landfast_core::desired::{HostState, Wish, desired};
+use landfast_core::desired::{HostState, Wish, desired, revive};
 use landfast_core::fleet::Fleet;
 use landfast_core::plan::{Comparison, Plan, diff};
 use landfast_core::report::Report;
@@ -127,7 +127,8 @@ impl Stage {
     }
 
     pub(crate) fn propose_wish(&self, wish: Wish<'_>, warnings: String) -> Proposal {
-        let target = desired(&self.fleet, wish, &self.held);
+        let mut target = desired(&self.fleet, wish, &self.held);
+        revive(wish.deployments, &self.reports, &mut target);
         let after: BTreeMap<_, _> = wish.deployments.iter().map(|it| (it.stack.clone(), it.clone())).collect();
         let plan = diff(Comparison {
             current: &self.held,
