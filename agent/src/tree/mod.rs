@@ -138,14 +138,13 @@ impl Trees {
     /// the tree. `create` makes it a folder when it is not there.
     pub(crate) fn source(&self, stack: &str, path: &str, create: bool) -> Result<PathBuf, TreeError> {
         let root = self.path(stack)?;
+        if create || path.is_empty() {
+            self.make_folders(stack)?;
+        }
         if path.is_empty() {
-            make_folder(&root, 0o755)?;
             return Ok(root);
         }
         let path = TreePath::parse(path).map_err(|source| TreeError::Refused(source.into()))?;
-        if create {
-            make_folder(&root, 0o755)?;
-        }
         LiveTree::open(&root)?.source(&path, create)?;
         Ok(root.join(path.as_str()))
     }
@@ -163,8 +162,7 @@ impl Trees {
             None => Arc::default(),
         };
         let known: Vec<&Manifest> = before.iter().copied().chain([&*wanted]).collect();
-        make_folder(&self.folder(stack)?, 0o700)?;
-        make_folder(&self.path(stack)?, 0o755)?;
+        self.make_folders(stack)?;
         let survey = self.survey(&mut memory, stack, &known)?;
         let plan = plan(&before, &wanted, &survey)
             .map_err(|conflicts| TreeError::Conflicts { stack: stack.to_owned(), conflicts })?;
@@ -217,6 +215,12 @@ impl Trees {
         };
         let cache = memory.hashes.entry(stack.to_owned()).or_default();
         survey::survey(&live, &survey_paths(manifests), manifests, cache)
+    }
+
+    /// What the tree lies in is root's alone; containers get it, or a part of it, mounted.
+    fn make_folders(&self, stack: &str) -> Result<(), TreeError> {
+        make_folder(&self.folder(stack)?, 0o700)?;
+        make_folder(&self.path(stack)?, 0o755)
     }
 
     /// Removes the stack's folder once nothing is left in its tree.

@@ -1,0 +1,189 @@
+//! Live trees on a real disk.
+
+mod crash;
+mod hostile;
+mod random;
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use landfast_proto::v1;
+use prost::Message;
+
+use super::*;
+
+const STACK: &str = "data";
+
+struct Host {
+    state: tempfile::TempDir,
+    blobs: BlobStore,
+    trees: Trees,
+}
+
+impl Host {
+    fn new() -> Self {
+        let state = tempfile::tempdir().expect("a folder");
+        let blobs = BlobStore::open(state.path()).expect("a store");
+        let trees = Trees::open(state.path(), blobs.clone()).expect("trees");
+        Self { state, blobs, trees }
+    }
+
+    fn restarted(self) -> Self {
+        let blobs = BlobStore::open(self.state.path()).expect("a store");
+        let trees = Trees::open(self.state.path(), blobs.clone()).expect("trees");
+        Self { state: self.state, blobs, trees }
+    }
+
+    fn live(&self) -> PathBuf {
+        self.trees.path(STACK).expect("a path")
+    }
+
+    /// Brings a bundle: its blobs and its manifest. `"-> x"` is a link, `"/"` a folder, `"text +x"` has mode 755.
+    fn bundle(&self, entries: &[(&str, &str)]) -> String {
+        bundle(&self.blobs, entries)
+    }
+
+    fn up(&self, entries: &[(&str, &str)]) -> Result<Left, TreeError> {
+        self.trees.apply(STACK, &self.bundle(entries))
+    }
+
+    /// Every file and link of the tree, as `path=contents` or `path>target`.
+    fn print(&self) -> String {
+        let mut lines = Vec::new();
+        print(&self.live(), "", &mut lines);
+        lines.sort();
+        lines.join(" ")
+    }
+
+    fn drift(&self) -> Vec<String> {
+        self.trees.observe(STACK).expect("observed").1
+    }
+}
+
+fn bundle(blobs: &BlobStore, entries: &[(&str, &str)]) -> String {
+    let entry = |(path, what): &(&str, &str)| {
+        let (what, mode) = what.strip_suffix(" +x").map_or((*what, 0o644), |what| (what, 0o755));
+        let content = match what.strip_prefix("-> ") {
+            Some(target) => v1::entry::Content::Link(target.to_owned()),
+            None if what == "/" => v1::entry::Content::Folder(true),
+            None => {
+                let digest = bring(blobs, what.as_bytes());
+                v1::entry::Content::File(v1::File { digest, size: what.len() as u64 })
+            }
+        };
+        v1::Entry { path: (*path).to_owned(), mode, content: Some(content) }
+    };
+    bring(blobs, &v1::Manifest { entries: entries.iter().map(entry).collect() }.encode_to_vec())
+}
+
+fn bring(blobs: &BlobStore, bytes: &[u8]) -> String {
+    let digest = blake3::hash(bytes).to_hex().to_string();
+    let mut incoming = blobs.receive(&digest, bytes.len() as u64).expect("begun");
+    incoming.write(bytes).expect("taken");
+    incoming.finish().expect("kept");
+    digest
+}
+
+fn print(folder: &Path, prefix: &str, lines: &mut Vec<String>) {
+    for entry in fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry")) {
+        let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+        let kind = entry.file_type().expect("a type");
+        if kind.is_dir() {
+            print(&entry.path(), &format!("{name}/"), lines);
+        } else if kind.is_symlink() {
+            lines.push(format!("{name}>{}", fs::read_link(entry.path()).expect("a link").display()));
+        } else {
+            lines.push(format!("{name}={}", fs::read_to_string(entry.path()).expect("a file")));
+        }
+    }
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::symlink_metadata(path).expect("there").permissions().mode() & 0o7777
+}
+
+#[test]
+fn a_bundle_becomes_a_tree_with_its_modes_and_data_beside_it_survives_every_bundle() {
+    let host = Host::new();
+    host.up(&[("a/run.sh", "go +x"), ("b", "two"), ("l", "-> a/run.sh"), ("empty", "/")]).expect("applied");
+    assert_eq!(host.print(), "a/run.sh=go b=two l>a/run.sh");
+    assert_eq!(mode(&host.live().join("a/run.sh")), 0o755);
+    assert_eq!(mode(&host.live().join("b")), 0o644);
+    assert_eq!(mode(&host.live().join("a")), 0o755);
+    assert!(host.live().join("empty").is_dir());
+    assert_eq!(fs::metadata(host.live().join("b")).expect("there").uid(), 0, "files are root's");
+
+    fs::create_dir(host.live().join("a/postgres")).expect("made");
+    fs::write(host.live().join("a/postgres/base"), "rows").expect("written");
+    host.up(&[("b", "three +x")]).expect("applied");
+    assert_eq!(host.print(), "a/postgres/base=rows b=three");
+    assert_eq!(mode(&host.live().join("b")), 0o755);
+    host.trees.remove(STACK).expect("removed");
+    assert_eq!(host.print(), "a/postgres/base=rows");
+    assert_eq!(host.trees.stacks().expect("listed"), [""; 0]);
+}
+
+#[test]
+fn a_tree_knows_which_bundle_it_is_and_applying_it_again_changes_nothing() {
+    let host = Host::new();
+    assert_eq!(host.trees.observe(STACK).expect("observed"), (None, vec![]));
+    let digest = host.bundle(&[("a/b", "one")]);
+    host.trees.apply(STACK, &digest).expect("applied");
+    let before = fs::metadata(host.live().join("a/b")).expect("there").ino();
+    assert_eq!(host.trees.apply(STACK, &digest).expect("applied"), Left::default());
+    assert_eq!(fs::metadata(host.live().join("a/b")).expect("there").ino(), before);
+    assert_eq!(host.trees.observe(STACK).expect("observed"), (Some(digest.clone()), vec![]));
+    let host = host.restarted();
+    assert_eq!(host.trees.observe(STACK).expect("observed"), (Some(digest), vec![]));
+    assert_eq!(host.trees.stacks().expect("listed"), [STACK]);
+}
+
+#[test]
+fn an_unchanged_file_keeps_its_inode_so_that_a_container_that_mounts_it_is_left_alone() {
+    let host = Host::new();
+    host.up(&[("a", "same"), ("b", "old")]).expect("applied");
+    let before = fs::metadata(host.live().join("a")).expect("there").ino();
+    host.up(&[("a", "same"), ("b", "new")]).expect("applied");
+    assert_eq!(fs::metadata(host.live().join("a")).expect("there").ino(), before);
+}
+
+#[test]
+fn a_tree_without_data_beside_it_goes_away_whole() {
+    let host = Host::new();
+    host.up(&[("a/b", "one")]).expect("applied");
+    host.trees.remove(STACK).expect("removed");
+    assert!(!host.state.path().join("stacks").join(STACK).exists());
+    host.trees.remove(STACK).expect("removing it again is no error");
+}
+
+#[test]
+fn a_file_changed_on_the_host_is_reported_and_not_overwritten() {
+    let host = Host::new();
+    host.up(&[("a", "one"), ("b", "two"), ("c", "three"), ("d", "four")]).expect("applied");
+    fs::write(host.live().join("a"), "edited").expect("written");
+    fs::write(host.live().join("c"), "EDITED").expect("written");
+    fs::remove_file(host.live().join("d")).expect("removed");
+    assert_eq!(host.drift(), ["a", "c", "d"]);
+
+    let left = host.up(&[("a", "one"), ("b", "TWO"), ("d", "four")]).expect("applied");
+    assert_eq!((left.drift, left.kept), (vec!["a".to_owned()], vec!["c".to_owned()]));
+    assert_eq!(host.print(), "a=edited b=TWO c=EDITED d=four");
+    assert_eq!(host.drift(), ["a"]);
+
+    let error = host.up(&[("a", "uno"), ("b", "due")]).expect_err("refused").to_string();
+    assert!(error.contains("a was changed on the host"), "{error}");
+    assert_eq!(host.print(), "a=edited b=TWO c=EDITED d=four", "nothing was changed");
+    fs::write(host.live().join("a"), "uno").expect("written");
+    host.up(&[("a", "uno"), ("b", "due")]).expect("applied, now that both agree");
+    assert_eq!((host.print().as_str(), host.drift().len()), ("a=uno b=due c=EDITED", 0));
+}
+
+#[test]
+fn a_same_sized_edit_is_seen_although_digests_are_remembered() {
+    let host = Host::new();
+    host.up(&[("a", "one")]).expect("applied");
+    assert!(host.drift().is_empty());
+    fs::write(host.live().join("a"), "two").expect("written");
+    assert_eq!(host.drift(), ["a"]);
+}
