@@ -130,6 +130,12 @@ class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
 
+    def handle_error(self, request, client_address):
+        # A health check that hangs up before it has read the answer is no trouble of ours.
+        problem = sys.exc_info()[1]
+        if not isinstance(problem, ConnectionError):
+            print(f"cannot answer {client_address[0]}: {problem!r}", file=sys.stderr)
+
 
 def main():
     threading.Thread(target=WRITER.run, daemon=True).start()
