@@ -46,8 +46,11 @@ impl StepError {
     pub(crate) fn severity(&self) -> Severity {
         match self {
             StepError::Engine(error) => error.severity(),
-            StepError::Taken { .. } => Severity::Final,
-            StepError::Tree(_) | StepError::Overlay(_) | StepError::Unheld(_) => Severity::Counted,
+            StepError::Tree(TreeError::Io { .. }) | StepError::Unheld(_) => Severity::Counted,
+            StepError::Overlay(OverlayError::NoVxlan { .. } | OverlayError::VniTaken { .. }) => Severity::Final,
+            StepError::Overlay(_) => Severity::Counted,
+            // People have to do something first, and their message says what.
+            StepError::Taken { .. } | StepError::Tree(_) => Severity::Final,
         }
     }
 }

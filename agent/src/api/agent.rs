@@ -186,6 +186,7 @@ pub(super) fn engine_status(error: &EngineError) -> Status {
     match error {
         EngineError::Refused { status: 404, .. } => Status::not_found(message),
         EngineError::Away { .. } | EngineError::Slow(_) => Status::unavailable(message),
+        EngineError::Refused { .. } if message.contains("no space left") => Status::resource_exhausted(message),
         _ => Status::internal(message),
     }
 }

@@ -126,7 +126,10 @@ impl<'a> Builder<'a> {
             match self.makes.get(&resource) {
                 Some(step) => steps.extend([*step]),
                 None if there => {}
-                None => return Err((format!("needs {resource}, which is not there"), true)),
+                None if self.given_up.contains(&resource) => {
+                    return Err((format!("needs {resource}, which could not be made what it must be"), true));
+                }
+                None => return Err((format!("needs {resource}, which is not part of the host state"), true)),
             }
         }
         Ok(steps)
