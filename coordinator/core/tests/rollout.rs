@@ -288,3 +288,12 @@ fn a_job_that_failed_is_made_again_when_asked_again() {
     again.reports = simulation.hosts.keys().map(|name| (name.clone(), simulation.report(name))).collect();
     assert!(again.propose("app", &yaml).plan.is_empty());
 }
+
+#[test]
+fn a_host_that_is_never_done_with_something_else_does_not_hold_up_a_network() {
+    let stage = Stage::new("");
+    let proposal = stage.propose("app", &format!("{}{NET}", three("web:1")));
+    let mut simulation = simulate(hosts(&stage), &proposal, 3);
+    simulation.restless = true;
+    simulation.run().unwrap();
+}

@@ -86,6 +86,8 @@ impl<'a> Scene<'a> {
             let reasons = reasons::changes(self.comparison, before, new);
             return Some(Draft::new(self.change(Action::Recreate, name, host, reasons)));
         }
+        // Other stacks are as their hosts keep them: not what was asked for.
+        self.comparison.after.get(&name.stack)?;
         let report = self.comparison.reports.get(host)?;
         let reason = why_start(report, new)?;
         Some(Draft::new(self.change(Action::Start, name, host, vec![reason])))
@@ -248,8 +250,8 @@ fn volumes(host: &str, current: &HostState, target: &HostState, drafts: &mut Vec
 fn trees(comparison: Comparison<'_>, host: &str, current: &HostState, target: &HostState, drafts: &mut Vec<Draft>) {
     for tree in &target.trees {
         let before = current.trees.iter().find(|before| before.stack == tree.stack);
-        let reported =
-            comparison.reports.get(host).and_then(|it| it.trees.iter().find(|seen| seen.stack == tree.stack));
+        let asked = comparison.reports.get(host).filter(|_| comparison.after.contains_key(&tree.stack));
+        let reported = asked.and_then(|it| it.trees.iter().find(|seen| seen.stack == tree.stack));
         let reason = match before {
             None => "the stack is new here",
             Some(before) if before.manifest != tree.manifest => "the stack's folder changed",

@@ -9,14 +9,14 @@ use crate::plan;
 pub(super) fn judge(state: &mut State, now: u64) {
     for at in 0..state.steps.len() {
         match state.steps[at].progress {
-            Progress::Running { .. } => judge_running(state, at, now),
+            Progress::Running { since, .. } => judge_running(state, at, since, now),
             Progress::Done => watch_done(state, at, now),
             Progress::Waiting | Progress::Failed { .. } => {}
         }
     }
 }
 
-fn judge_running(state: &mut State, at: usize, now: u64) {
+fn judge_running(state: &mut State, at: usize, since: u64, now: u64) {
     if !state.is_taken(at) {
         return;
     }
@@ -27,6 +27,8 @@ fn judge_running(state: &mut State, at: usize, now: u64) {
             let seen = if seen.is_empty() { "not done".to_owned() } else { seen };
             Verdict::Failed(format!("{seen} after {} s", limit / 1000))
         }
+        // A host that is busy with something else for ever does not hold this up.
+        Some(Verdict::Quiet) if now >= since.saturating_add(verdict::QUIET_MS) => Verdict::Done,
         Some(verdict) => verdict,
         None => return,
     };
@@ -36,6 +38,7 @@ fn judge_running(state: &mut State, at: usize, now: u64) {
             (step.left, step.generation, step.deadline) = (true, None, None);
         }
         Verdict::Done => step.progress = Progress::Done,
+        Verdict::Quiet => {}
         Verdict::Wait(news) => {
             if let Progress::Running { seen, .. } = &mut step.progress {
                 *seen = news;

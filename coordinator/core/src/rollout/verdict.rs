@@ -18,6 +18,8 @@ pub(super) enum Verdict {
     Done,
     /// Not yet, and what was seen.
     Wait(String),
+    /// The host is still at work, and tells nothing against it: done, if that stays so.
+    Quiet,
     Failed(String),
 }
 
@@ -131,14 +133,18 @@ pub(super) fn of_thing(step: &Step, manifest: Option<&str>, report: &Report) -> 
     if let Some(message) = final_problem(report, resource) {
         return Verdict::Failed(message);
     }
-    let done = match (step.action, manifest) {
-        (Action::Sync, Some(manifest)) => {
-            report.trees.iter().any(|tree| tree.stack == step.stack && tree.manifest == manifest)
-        }
-        (Action::RemoveTree, _) => !report.trees.iter().any(|tree| tree.stack == step.stack),
+    let trees = &report.trees;
+    let done = match step.action {
+        Action::Sync => trees.iter().any(|it| it.stack == step.stack && Some(it.manifest.as_str()) == manifest),
+        Action::RemoveTree => !trees.iter().any(|tree| tree.stack == step.stack),
         _ => report.converged && problem(report, resource).is_none(),
     };
-    if done { Verdict::Done } else { wait(problem(report, resource).unwrap_or("")) }
+    match (done, problem(report, resource), step.action) {
+        (true, ..) => Verdict::Done,
+        (false, Some(message), _) => wait(message),
+        (false, None, Action::Sync | Action::RemoveTree) => wait("not all files are there yet"),
+        (false, None, _) => Verdict::Quiet,
+    }
 }
 
 fn problem<'r>(report: &'r Report, resource: &str) -> Option<&'r str> {
@@ -199,6 +205,9 @@ pub(super) fn limit_ms(container: &Container, is_job: bool) -> u64 {
     let own_ms = u64::try_from(own / 1_000_000).unwrap_or(0);
     (own_ms + 60_000 + stop_ms(container)).max(LEAST_MS)
 }
+
+/// How long a network or a volume may be under way without a problem told: in milliseconds.
+pub(super) const QUIET_MS: u64 = 20_000;
 
 /// How long a container may take to stop.
 pub(super) fn stop_ms(container: &Container) -> u64 {

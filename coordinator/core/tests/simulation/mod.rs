@@ -66,6 +66,8 @@ pub(crate) struct Simulation {
     pub(crate) fates: BTreeMap<String, Fate>,
     pub(crate) made: BTreeMap<(InstanceName, String), u32>,
     pub(crate) crashes: u32,
+    /// Agents that are never done.
+    pub(crate) restless: bool,
     start: String,
     journal: Option<String>,
     wire: Vec<(u64, Message)>,
@@ -98,6 +100,7 @@ impl Simulation {
             fates: BTreeMap::new(),
             made: BTreeMap::new(),
             crashes: 0,
+            restless: false,
             journal: None,
             wire: Vec::new(),
             dice: Dice::new(seed),
@@ -335,7 +338,7 @@ impl Simulation {
         Report {
             epoch: host.held.epoch,
             generation: host.held.generation,
-            converged: idle,
+            converged: idle && !self.restless,
             instances,
             problems,
             trees: if idle { host.held.trees.iter().map(tree).collect() } else { Vec::new() },
