@@ -204,7 +204,14 @@ fn remote(agent: Agent, digest: String) -> Data<Bytes> {
 /// The bytes of one blob that a host has: a manifest.
 pub async fn blob(agent: &Agent, digest: &str) -> Result<Vec<u8>, DeliverError> {
     let parts = remote(agent.clone(), digest.to_owned());
-    parts.try_fold(Vec::new(), |mut all, part| async move { Ok({ all.extend_from_slice(&part); all }) }).await
+    parts
+        .try_fold(Vec::new(), |mut all, part| async move {
+            Ok({
+                all.extend_from_slice(&part);
+                all
+            })
+        })
+        .await
 }
 
 fn refused(agent: &Agent, parcel: &Parcel, status: &tonic::Status) -> DeliverError {

@@ -84,6 +84,7 @@ impl Context {
     pub(super) fn folder_error(&self, error: FolderError) -> CliError {
         match error {
             FolderError::Mistakes(all) => CliError::Mistakes(shorten(all, &self.current_dir).to_string()),
+            FolderError::NoStack { .. } => CliError::usage(error.to_string(), error.hint().unwrap_or_default()),
             other => match other.hint() {
                 Some(hint) => CliError::of(other).hint(hint),
                 None => CliError::of(other),

@@ -21,10 +21,8 @@ pub struct DownArguments {
 pub(super) async fn run(context: &Context, args: DownArguments) -> Result<Exit, CliError> {
     let engine = context.engine(&[])?;
     let store = context.store(&engine)?;
-    let proposal = engine
-        .propose_down(&*store, &args.stacks, args.volumes)
-        .await
-        .map_err(|error| context.engine_error(error))?;
+    let proposal =
+        engine.propose_down(&*store, &args.stacks, args.volumes).await.map_err(|error| context.engine_error(error))?;
     let question = question(&proposal.plan);
     carry_out(context, &engine, &*store, proposal, args.yes, &question).await
 }

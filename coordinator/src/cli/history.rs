@@ -27,7 +27,10 @@ pub(super) async fn run(context: &Context, args: HistoryArguments) -> Result<Exi
     let printed = if json {
         output::json(&all.iter().map(object).collect::<Vec<_>>())
     } else {
-        output::print(&table(["STACK", "RELEASE", "TIME", "ENV", "INSTANCES", "BUNDLE", "OUTCOME"], all.iter().map(row)))
+        output::print(&table(
+            ["STACK", "RELEASE", "TIME", "ENV", "INSTANCES", "BUNDLE", "OUTCOME"],
+            all.iter().map(row),
+        ))
     };
     printed.map_err(|error| CliError::failed("standard output cannot be written", error))?;
     Ok(Exit::Done)

@@ -57,7 +57,8 @@ pub(super) async fn run(context: &Context, args: LogsArguments) -> Result<Exit, 
     let engine = context.engine(&[])?;
     let (status, agents) = engine.status().await.map_err(|error| context.engine_error(error))?;
     say_problems(context, &status);
-    let chosen = status.instances.iter().filter(|one| args.names.is_empty() || args.names.iter().any(|name| named(one, name)));
+    let chosen =
+        status.instances.iter().filter(|one| args.names.is_empty() || args.names.iter().any(|name| named(one, name)));
     let chosen = chosen.filter(|one| !one.container_id.is_empty()).collect::<Vec<_>>();
     if chosen.is_empty() && !args.names.is_empty() {
         let hint = "`landfast ps` lists what runs";
@@ -71,15 +72,12 @@ pub(super) async fn run(context: &Context, args: LogsArguments) -> Result<Exit, 
     };
     let streams = open(context, &agents, &chosen, &args).await;
     let mut lines = if args.follow { as_they_come(streams) } else { in_order(streams) };
-    loop {
-        let line = tokio::select! {
-            line = lines.next() => line,
-            _ = tokio::signal::ctrl_c() => None,
-        };
-        let Some(line) = line else { return Ok(Exit::Done) };
+    // Nothing is lost by dying of Ctrl-C, so nobody listens for it.
+    while let Some(line) = lines.next().await {
         output::print(&printer.text(&line))
             .map_err(|error| CliError::failed("standard output cannot be written", error))?;
     }
+    Ok(Exit::Done)
 }
 
 fn named(instance: &InstanceStatus, name: &str) -> bool {
@@ -108,8 +106,7 @@ async fn open(
 }
 
 async fn ask(agent: &Agent, instance: &str, args: &LogsArguments) -> Result<BoxStream<'static, Line>, String> {
-    let InstanceName { stack, service, index } =
-        instance.parse::<InstanceName>().map_err(|error| error.to_string())?;
+    let InstanceName { stack, service, index } = instance.parse::<InstanceName>().map_err(|error| error.to_string())?;
     let tail = match args.tail {
         Some(Tail::Last(lines)) => Some(lines),
         Some(Tail::All) | None => None,
@@ -171,7 +168,8 @@ impl Printer {
             });
             return format!("{object}\n");
         }
-        let prefix = if self.prefix { format!("{:width$} | ", line.instance, width = self.width) } else { String::new() };
+        let prefix =
+            if self.prefix { format!("{:width$} | ", line.instance, width = self.width) } else { String::new() };
         let time = if self.timestamps { format!("{time} ") } else { String::new() };
         format!("{prefix}{time}{}\n", output::escape::lines(&line.text))
     }

@@ -41,7 +41,11 @@ pub(super) fn text(proposal: &Proposal) -> String {
     for need in &proposal.needs {
         let size = if need.size > 0 { format!(", {}", BinaryBytes(need.size)) } else { String::new() };
         let from = need.origins.first().map_or_else(|| "nowhere".to_owned(), ToString::to_string);
-        text.push_str(&format!("\nto bring: image {} to {} from {from}{size}", escape::line(&need.reference), need.host));
+        text.push_str(&format!(
+            "\nto bring: image {} to {} from {from}{size}",
+            escape::line(&need.reference),
+            need.host
+        ));
     }
     text.push('\n');
     text

@@ -34,7 +34,8 @@ pub(super) async fn run(context: &Context, args: PsArguments) -> Result<Exit, Cl
 }
 
 fn named(instance: &InstanceStatus, name: &str) -> bool {
-    let service = name.split_once('/').is_some_and(|(stack, service)| (stack, service) == (&instance.stack, &instance.service));
+    let service =
+        name.split_once('/').is_some_and(|(stack, service)| (stack, service) == (&instance.stack, &instance.service));
     service || name == instance.stack || name == instance.instance
 }
 

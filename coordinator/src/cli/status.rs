@@ -1,8 +1,8 @@
 //! `landfast status`: the hosts and what runs on them. A host that cannot be reached is a part of the answer.
 
 use crate::engine::{HostStatus, Status};
-use crate::output::table::{age, table};
 use crate::output;
+use crate::output::table::{age, table};
 
 use super::{CliError, Context, Exit, ps};
 
@@ -19,12 +19,10 @@ pub(super) async fn run(context: &Context, _args: StatusArguments) -> Result<Exi
     Ok(Exit::Done)
 }
 
-/// Why hosts are not ready, on stderr.
+/// What is wrong on the hosts, on stderr.
 pub(super) fn say_problems(context: &Context, status: &Status) {
-    for host in &status.hosts {
-        if let Some(problem) = host.problem.as_ref().filter(|problem| !problem.is_empty()) {
-            context.listener.warn(problem);
-        }
+    for problem in status.hosts.iter().flat_map(|host| &host.problems) {
+        context.listener.warn(problem);
     }
 }
 

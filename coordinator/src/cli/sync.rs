@@ -16,9 +16,7 @@ pub struct SyncArguments {
 pub(super) async fn run(context: &Context, args: SyncArguments) -> Result<Exit, CliError> {
     let engine = context.engine(&args.stacks.profile)?;
     let store = context.store(&engine)?;
-    let proposal = engine
-        .propose_sync(&*store, &args.stacks.stacks)
-        .await
-        .map_err(|error| context.engine_error(error))?;
+    let proposal =
+        engine.propose_sync(&*store, &args.stacks.stacks).await.map_err(|error| context.engine_error(error))?;
     carry_out(context, &engine, &*store, proposal, args.yes, "Go ahead?").await
 }

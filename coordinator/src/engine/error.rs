@@ -63,6 +63,8 @@ pub enum EngineError {
     Stopped(Box<Standing>),
     #[error("stopped as asked")]
     Interrupted,
+    #[error("signals cannot be listened to")]
+    Signals(#[source] std::io::Error),
 }
 
 /// What a host holds, as two numbers.
@@ -106,7 +108,12 @@ impl EngineError {
                 Some("`landfast status` shows what runs; the same command again goes on from here".to_owned())
             }
             Self::Record { .. } => Some("it was written by another version of landfast".to_owned()),
-            Self::Store(_) | Self::Mistakes(_) | Self::Unreachable(_) | Self::Conflicts(_) | Self::Host { .. } => None,
+            Self::Signals(_)
+            | Self::Store(_)
+            | Self::Mistakes(_)
+            | Self::Unreachable(_)
+            | Self::Conflicts(_)
+            | Self::Host { .. } => None,
         }
     }
 }

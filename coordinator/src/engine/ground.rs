@@ -29,8 +29,7 @@ impl Ground {
         let credentials = engine.folder.credentials()?;
         let agents = Agents::connect(&fleet.name, &targets(fleet), &credentials, Ask::Held).await;
         let agents = agents.all().map_err(EngineError::Unreachable)?;
-        let mut ground =
-            Self { agents, held: BTreeMap::new(), reports: BTreeMap::new(), found: BTreeMap::new() };
+        let mut ground = Self { agents, held: BTreeMap::new(), reports: BTreeMap::new(), found: BTreeMap::new() };
         for agent in ground.agents.values() {
             let said = agent.description();
             engine_answers(agent.host(), said)?;

@@ -42,8 +42,7 @@ impl<'a> Journal<'a> {
 
     /// Durable when it returns.
     pub(super) async fn write(&mut self, entry: &Entry) -> Result<(), EngineError> {
-        let value =
-            serde_json::to_vec(entry).map_err(|source| EngineError::Record { key: KEY.to_owned(), source })?;
+        let value = serde_json::to_vec(entry).map_err(|source| EngineError::Record { key: KEY.to_owned(), source })?;
         self.version = Some(self.store.compare_and_set(KEY, self.version, Some(value)).await?);
         Ok(())
     }

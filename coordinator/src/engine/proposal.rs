@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::try_join_all;
 use landfast_core::deployment::Deployment;
-use landfast_core::desired::{HostState, Wish, desired};
+use landfast_core::desired::{HostState, Wish, desired, revive};
 use landfast_core::plan::{Action, Comparison, Plan, conflicts, diff};
 use landfast_core::{Diagnostics, compile};
 
@@ -17,7 +17,7 @@ use super::ground::Ground;
 use super::journal::Journal;
 use super::releases::{self, Release};
 use super::source::Source;
-use super::{Engine, EngineError};
+use super::{Engine, EngineError, status};
 
 /// What a command wants of the fleet.
 #[derive(Debug, Default)]
@@ -129,14 +129,15 @@ impl Engine<'_> {
         store: &dyn Store,
         ground: Ground,
         images: Images,
-        wanted: Wanted,
+        mut wanted: Wanted,
     ) -> Result<Proposal, EngineError> {
-        let wish = Wish {
-            deployments: &wanted.deployments,
-            removed: &wanted.removed,
-            remove_volumes: wanted.remove_volumes,
-        };
-        let target = desired(&self.folder.fleet, wish, &ground.held);
+        if wanted.force_recreate {
+            wanted.deployments.iter_mut().for_each(Deployment::renew);
+        }
+        let Wanted { deployments, removed, remove_volumes, .. } = &wanted;
+        let wish = Wish { deployments, removed, remove_volumes: *remove_volumes };
+        let mut target = desired(&self.folder.fleet, wish, &ground.held);
+        revive(deployments, &ground.reports, &mut target);
         self.propose_target(store, ground, images, wanted, target).await
     }
 
@@ -163,18 +164,15 @@ impl Engine<'_> {
             reports: &ground.reports,
             force_recreate: wanted.force_recreate,
         });
-        plan.warnings.splice(0..0, wanted.warnings);
+        let drift = ground.reports.iter().flat_map(|(host, report)| status::drift(host, report));
+        plan.warnings.splice(0..0, wanted.warnings.into_iter().chain(drift));
         let needs = needs(&images, &wanted.deployments);
         let files = files(&ground, &plan, &wanted.parcels).await?;
         Ok(Proposal { ground, plan, target, deployments: wanted.deployments, images, needs, files })
     }
 
     /// The newest release of every stack that is touched: it says in which order things go.
-    async fn running(
-        &self,
-        store: &dyn Store,
-        wanted: &Wanted,
-    ) -> Result<BTreeMap<String, Deployment>, EngineError> {
+    async fn running(&self, store: &dyn Store, wanted: &Wanted) -> Result<BTreeMap<String, Deployment>, EngineError> {
         let mut running = BTreeMap::new();
         for stack in wanted.deployments.iter().map(|one| &one.stack).chain(&wanted.removed) {
             if let Some(release) = releases::of_stack(store, stack).await?.pop() {
@@ -191,8 +189,13 @@ impl Engine<'_> {
         ground: &Ground,
         release: Release,
     ) -> Result<Wanted, EngineError> {
-        let mut deployment = release.deployment;
-        deployment.release = next_number(store, ground, &release.stack).await?;
+        let earlier = compile::Earlier {
+            fleet: &self.folder.fleet,
+            held: &ground.held,
+            beside: &[],
+            release: next_number(store, ground, &release.stack).await?,
+        };
+        let deployment = compile::again(earlier, release.deployment).map_err(EngineError::Mistakes)?;
         let parcel = kept(ground, &release.stack, release.number, &release.manifest).await?;
         let parcels = BTreeMap::from([(release.stack, parcel)]);
         Ok(Wanted { deployments: vec![deployment], parcels, ..Wanted::default() })

@@ -8,6 +8,7 @@ use landfast_core::desired::HostState;
 use landfast_core::plan::Plan;
 use landfast_core::report::Report;
 use landfast_core::rollout::{self, Action, Event, Failure, Progress, ProgressLine};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -67,6 +68,16 @@ const TICK: Duration = Duration::from_secs(1);
 /// For the first report of every host, which an agent sends at once.
 const FIRST_REPORT_LIMIT: Duration = Duration::from_secs(20);
 
+/// What a run goes on with once everything is on the hosts.
+struct Run<'a> {
+    journal: Journal<'a>,
+    store: &'a dyn Store,
+    ground: &'a Ground,
+    interrupts: Signal,
+    /// Not one that was cut off.
+    fresh: bool,
+}
+
 impl Engine<'_> {
     /// Carries out a proposal, or goes on with the rollout that was cut off when it had the same aim.
     pub async fn carry_out(&self, store: &dyn Store, proposal: Proposal) -> Result<Outcome, EngineError> {
@@ -87,24 +98,20 @@ impl Engine<'_> {
             journal.close().await?;
             return Ok(Outcome::Unchanged);
         }
+        // One for the whole run: a signal that comes when nobody listens is lost.
+        let mut interrupts = signal(SignalKind::interrupt()).map_err(EngineError::Signals)?;
         tokio::select! {
             // Dropping it ends the transfers; what has arrived is used next time.
             brought = bring::bring(&self.folder.fleet, &proposal, self.listener) => brought?,
-            _ = tokio::signal::ctrl_c() => return Err(EngineError::Interrupted),
+            _ = interrupts.recv() => return Err(EngineError::Interrupted),
         }
         let fresh = resumed.is_none();
         let entry = resumed.unwrap_or_else(|| entry(&proposal));
-        self.drive(journal, store, &proposal.ground, entry, fresh).await
+        self.drive(Run { journal, store, ground: &proposal.ground, interrupts, fresh }, entry).await
     }
 
-    async fn drive(
-        &self,
-        mut journal: Journal<'_>,
-        store: &dyn Store,
-        ground: &Ground,
-        mut entry: Entry,
-        fresh: bool,
-    ) -> Result<Outcome, EngineError> {
+    async fn drive(&self, run: Run<'_>, mut entry: Entry) -> Result<Outcome, EngineError> {
+        let Run { mut journal, store, ground, mut interrupts, fresh } = run;
         let (sender, mut receiver) = mpsc::channel(EVENTS);
         let mut tasks = JoinSet::new();
         for agent in ground.agents.values() {
@@ -142,7 +149,7 @@ impl Engine<'_> {
             queue.push(tokio::select! {
                 Some(event) = receiver.recv() => event,
                 _ = ticks.tick() => Event::Tick,
-                _ = tokio::signal::ctrl_c() => {
+                _ = interrupts.recv() => {
                     if stopped {
                         return Err(EngineError::Interrupted);
                     }

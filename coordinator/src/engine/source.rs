@@ -39,12 +39,7 @@ impl Source {
 }
 
 /// The request that `config --stack` and `up` both load a stack by.
-pub fn request(
-    folder: &Path,
-    stack: &str,
-    config: &StackConfig,
-    options: &Options,
-) -> Result<Request, EngineError> {
+pub fn request(folder: &Path, stack: &str, config: &StackConfig, options: &Options) -> Result<Request, EngineError> {
     let files = config.files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>();
     let profiles = if options.profiles.is_empty() { &config.profiles } else { &options.profiles };
     Ok(Request {

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use landfast_core::report::{ContainerState, Health, InstanceReport, Report, ReportedPort};
+use landfast_core::report::{ContainerState, Health, InstanceReport, Problem, Report, ReportedPort};
 use serde::Serialize;
 
-use crate::connect::{Agents, Ask, targets};
+use crate::connect::{Agents, Ask, Target, targets};
 use crate::wire::Wire as _;
 
 use super::{Engine, EngineError};
@@ -30,9 +30,9 @@ pub struct HostStatus {
     pub engine_version: Option<String>,
     /// Since the host said so.
     pub age_ms: Option<u64>,
-    /// Why it is not ready.
+    /// Why it is not ready, what did not go through there, and files that were changed by hand.
     #[serde(skip)]
-    pub problem: Option<String>,
+    pub problems: Vec<String>,
 }
 
 /// One instance. Its JSON is a contract.
@@ -65,29 +65,25 @@ impl Engine<'_> {
         let answered = Instant::now();
         let mut status = Status { fleet: fleet.name.clone(), hosts: Vec::new(), instances: Vec::new() };
         for target in targets(fleet) {
-            let mut host = HostStatus {
-                name: target.host.clone(),
-                address: target.address.to_string(),
-                state: "unreachable",
-                agent_version: None,
-                engine_version: None,
-                age_ms: None,
-                problem: agents.failed().get(&target.host).map(|error| format!("{error}; {}", error.hint())),
+            let Some(agent) = agents.get(&target.host) else {
+                let why = agents.failed().get(&target.host).map(|error| format!("{error}; {}", error.hint()));
+                status.hosts.push(HostStatus { problems: why.into_iter().collect(), ..unreachable(&target) });
+                continue;
             };
-            if let Some(agent) = agents.get(&target.host) {
-                let said = agent.description();
-                let report = said.report.clone().map(Report::of_wire).unwrap_or_default();
-                let engine = said.engine.clone().unwrap_or_default();
-                let lost = report.engine_lost || !engine.error.is_empty();
-                host.state = if lost { "engine lost" } else { "ready" };
-                host.problem = lost.then_some(engine.error);
-                host.agent_version = Some(said.agent_version.clone());
-                host.engine_version = Some(engine.version);
-                host.age_ms = Some(u64::try_from(answered.elapsed().as_millis()).unwrap_or(u64::MAX));
-                let instances = report.instances.into_iter();
-                status.instances.extend(instances.map(|one| self.instance(&target.host, one)));
+            let said = agent.description();
+            let report = said.report.clone().map(Report::of_wire).unwrap_or_default();
+            let mut host = HostStatus { problems: problems(&target.host, &report), ..unreachable(&target) };
+            let engine = said.engine.clone().unwrap_or_default();
+            host.state = "ready";
+            if report.engine_lost || !engine.error.is_empty() {
+                host.state = "engine lost";
+                host.problems.insert(0, format!("{}: its engine does not answer: {}", target.host, engine.error));
             }
+            host.agent_version = Some(said.agent_version.clone());
+            host.engine_version = Some(engine.version);
+            host.age_ms = Some(u64::try_from(answered.elapsed().as_millis()).unwrap_or(u64::MAX));
             status.hosts.push(host);
+            status.instances.extend(report.instances.into_iter().map(|one| self.instance(&target.host, one)));
         }
         status.instances.sort_by(|one, other| {
             let key = |of: &InstanceStatus| (of.stack.clone(), of.instance.clone(), of.host.clone());
@@ -117,4 +113,39 @@ impl Engine<'_> {
         let of_fleet = self.folder.fleet.networks.keys().find_map(|network| addresses.get(network));
         of_fleet.or_else(|| addresses.values().next()).filter(|address| !address.is_empty()).cloned()
     }
+}
+
+/// A host of which nothing is known.
+fn unreachable(target: &Target) -> HostStatus {
+    HostStatus {
+        name: target.host.clone(),
+        address: target.address.to_string(),
+        state: "unreachable",
+        agent_version: None,
+        engine_version: None,
+        age_ms: None,
+        problems: Vec::new(),
+    }
+}
+
+/// What a host could not do, and what it found changed.
+pub(super) fn problems(host: &str, report: &Report) -> Vec<String> {
+    let failed = report.problems.iter().map(|problem| {
+        let Problem { step, resource, message, .. } = problem;
+        format!("{host}: {step} {resource}: {message}")
+    });
+    failed.chain(drift(host, report)).collect()
+}
+
+/// Files of bundles that somebody changed on the host.
+pub(super) fn drift(host: &str, report: &Report) -> Vec<String> {
+    let changed = report.trees.iter().filter(|tree| !tree.drift.is_empty());
+    let said = changed.map(|tree| {
+        format!(
+            "{host}: files of {} were changed there by hand, and are left so: {}",
+            tree.stack,
+            tree.drift.join(", ")
+        )
+    });
+    said.collect()
 }

@@ -98,6 +98,6 @@ mod tests {
             },
             "RootFS": {"Type": "layers", "Layers": ["sha256:aa", "sha256:bb"]},
         }));
-        assert_eq!(fingerprint(&classic), "VECTOR");
+        assert_eq!(fingerprint(&classic), "2608a4ab637b3b6fdd166506d842bd9a31bfa407fc80f63a862192baac5cf0ee");
     }
 }

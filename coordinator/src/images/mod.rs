@@ -113,7 +113,8 @@ impl Images {
     pub async fn here(environment: &BTreeMap<String, String>, references: &BTreeSet<String>) -> Self {
         let Some(local) = LocalEngine::open(environment) else { return Self::default() };
         let engine = &local;
-        let asked = references.iter().map(async |reference| Some((familiar(reference), engine.image(reference).await?)));
+        let asked =
+            references.iter().map(async |reference| Some((familiar(reference), engine.image(reference).await?)));
         let here = join_all(asked).await.into_iter().flatten().collect();
         Self { local: Some(local), here, hosts: BTreeMap::new() }
     }
@@ -174,9 +175,9 @@ impl Images {
 
     /// What the hosts lack of these: host > reference > fingerprint.
     pub fn needs(&self, wanted: &BTreeMap<&str, BTreeMap<&str, &str>>) -> Vec<Need> {
-        let all = wanted.iter().flat_map(|(host, images)| {
-            images.iter().map(|(reference, fingerprint)| (*host, *reference, *fingerprint))
-        });
+        let all = wanted
+            .iter()
+            .flat_map(|(host, images)| images.iter().map(|(reference, fingerprint)| (*host, *reference, *fingerprint)));
         let lacking = all.filter(|(host, _, fingerprint)| !self.has(host, fingerprint));
         lacking.map(|(host, reference, fingerprint)| self.need(host, reference, fingerprint)).collect()
     }
@@ -196,7 +197,9 @@ impl Images {
             Some(Origin::Host { host: name.clone(), reference })
         });
         let brought = here.map(|_| Origin::Here).into_iter().chain(from_others);
-        let size = here.map(|image| image.size).or_else(|| others.clone().find_map(|(_, has)| has.sizes.get(fingerprint).copied()));
+        let size = here
+            .map(|image| image.size)
+            .or_else(|| others.clone().find_map(|(_, has)| has.sizes.get(fingerprint).copied()));
         Need {
             host: host.to_owned(),
             reference: reference.to_owned(),

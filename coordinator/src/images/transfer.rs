@@ -66,11 +66,8 @@ async fn from(
     listener: &dyn Listener,
     what: &str,
 ) -> Result<(), ImageError> {
-    let refused = |problem: String| ImageError::NotTaken {
-        host: need.host.clone(),
-        reference: need.reference.clone(),
-        problem,
-    };
+    let refused =
+        |problem: String| ImageError::NotTaken { host: need.host.clone(), reference: need.reference.clone(), problem };
     let archive = match origin {
         Origin::Registry => {
             let transfer = listener.transfer(what, 0);

@@ -37,7 +37,7 @@ mod tests {
     #[test]
     fn columns_are_as_wide_as_their_widest_cell_and_lines_end_without_blanks() {
         let rows = [["alpha".to_owned(), "up".to_owned()], ["b\n".to_owned(), String::new()]];
-        assert_eq!(table(["HOST", "STATE"], rows), "HOST     STATE\nalpha    up\nb\\u{a}\n");
+        assert_eq!(table(["HOST", "STATE"], rows), "HOST    STATE\nalpha   up\nb\\u{a}\n");
     }
 
     #[test]

@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use landfast_core::compose::{self, Input, Loaded};
 pub(crate) use discovery::normal;
+use landfast_core::compose::{self, Input, Loaded};
 use landfast_core::{Diagnostic, Diagnostics, Location};
 
 /// What was asked for, before anything is read.

@@ -56,10 +56,17 @@ const TRIES: usize = 3;
 
 /// Scans a folder. `env` is the chosen environment: the env files of others stay behind.
 pub fn scan(root: &Path, env: Option<&str>) -> Result<Bundle, ScanError> {
+    until_quiet(root, || attempt(root, env))
+}
+
+fn until_quiet<T>(
+    root: &Path,
+    mut attempt: impl FnMut() -> Result<Result<T, Changed>, ScanError>,
+) -> Result<T, ScanError> {
     let mut last = root.to_owned();
     for _ in 0..TRIES {
-        match attempt(root, env)? {
-            Ok(bundle) => return Ok(bundle),
+        match attempt()? {
+            Ok(seen) => return Ok(seen),
             Err(Changed(path)) => last = path,
         }
     }

@@ -10,12 +10,11 @@ use landfast_proto::v1;
 
 use super::{Wire, mirror};
 
-mirror!(HostState = v1::HostState {
-    fleet, host, epoch, generation, networks, volumes, trees, instances, names
-});
-mirror!(Network = v1::Network {
-    name, stack, key, driver, subnet, gateway, internal, attachable, ipv6, options, labels, overlay
-});
+mirror!(HostState = v1::HostState { fleet, host, epoch, generation, networks, volumes, trees, instances, names });
+mirror!(
+    Network =
+        v1::Network { name, stack, key, driver, subnet, gateway, internal, attachable, ipv6, options, labels, overlay }
+);
 mirror!(Overlay = v1::Overlay { vni, local, mtu, neighbours });
 mirror!(Neighbour = v1::Neighbour { address, mac, host });
 mirror!(Volume = v1::Volume { name, stack, key, driver, options, labels, remove });
@@ -31,16 +30,30 @@ mirror!(Attachment = v1::Attachment { network, address, mac, aliases, link_local
 mirror!(Restart = v1::Restart { policy, max_attempts });
 mirror!(Healthcheck = v1::Healthcheck { test, interval, timeout, start_period, start_interval, retries });
 mirror!(Logging = v1::Logging { driver, options });
-mirror!(Resources = v1::Resources {
-    nano_cpus, memory, memory_reservation, memory_swap, pids, cpu_shares, cpu_quota, cpu_period, cpuset,
-    memory_swappiness, cpu_rt_period, cpu_rt_runtime, blkio_weight
-});
+mirror!(
+    Resources = v1::Resources {
+        nano_cpus,
+        memory,
+        memory_reservation,
+        memory_swap,
+        pids,
+        cpu_shares,
+        cpu_quota,
+        cpu_period,
+        cpuset,
+        memory_swappiness,
+        cpu_rt_period,
+        cpu_rt_runtime,
+        blkio_weight
+    }
+);
 
 impl Wire for Instance {
     type Message = v1::Instance;
 
     fn to_wire(self) -> v1::Instance {
-        let Self { name: InstanceName { stack, service, index }, release, digest, container, depends_on, stopped } = self;
+        let Self { name: InstanceName { stack, service, index }, release, digest, container, depends_on, stopped } =
+            self;
         let (container, depends_on) = (Some(container.to_wire()), depends_on.to_wire());
         v1::Instance { stack, service, index, release, digest, container, depends_on, stopped }
     }
@@ -135,12 +148,58 @@ macro_rules! container {
     };
 }
 container!(
-    name, image, image_fingerprint, hostname, domainname, environment, labels, annotations, user, working_dir, tty,
-    stdin_open, read_only, init, privileged, cap_add, cap_drop, security_opt, sysctls, ulimits, shm_size, devices,
-    group_add, pid_mode, ipc_mode, uts_mode, userns_mode, cgroup_mode, cgroup_parent, network_mode, tmpfs, mounts,
-    ports, expose, networks, extra_hosts, dns, dns_search, dns_options, restart, healthcheck, logging, stop_signal,
-    stop_grace_seconds, resources, runtime, platform, device_cgroup_rules, storage_options, oom_score_adj,
-    oom_kill_disable, gpus,
+    name,
+    image,
+    image_fingerprint,
+    hostname,
+    domainname,
+    environment,
+    labels,
+    annotations,
+    user,
+    working_dir,
+    tty,
+    stdin_open,
+    read_only,
+    init,
+    privileged,
+    cap_add,
+    cap_drop,
+    security_opt,
+    sysctls,
+    ulimits,
+    shm_size,
+    devices,
+    group_add,
+    pid_mode,
+    ipc_mode,
+    uts_mode,
+    userns_mode,
+    cgroup_mode,
+    cgroup_parent,
+    network_mode,
+    tmpfs,
+    mounts,
+    ports,
+    expose,
+    networks,
+    extra_hosts,
+    dns,
+    dns_search,
+    dns_options,
+    restart,
+    healthcheck,
+    logging,
+    stop_signal,
+    stop_grace_seconds,
+    resources,
+    runtime,
+    platform,
+    device_cgroup_rules,
+    storage_options,
+    oom_score_adj,
+    oom_kill_disable,
+    gpus,
 );
 
 #[cfg(test)]

@@ -53,6 +53,16 @@ macro_rules! instance_report {
     };
 }
 instance_report!(
-    container_id, state, health, exit_code, image, digest, release, addresses, ports, started_at, restarts,
+    container_id,
+    state,
+    health,
+    exit_code,
+    image,
+    digest,
+    release,
+    addresses,
+    ports,
+    started_at,
+    restarts,
     health_output,
 );

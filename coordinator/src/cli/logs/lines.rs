@@ -81,9 +81,15 @@ mod tests {
         let mut lines = Lines::of("web/app.1".to_owned());
         assert_eq!(lines.add(&part(1, 5, "he")), []);
         let stderr = lines.add(&part(2, 6, "oops\r\nmore"));
-        assert_eq!(stderr.iter().map(|line| (line.stream, line.text.as_str())).collect::<Vec<_>>(), [("stderr", "oops")]);
+        assert_eq!(
+            stderr.iter().map(|line| (line.stream, line.text.as_str())).collect::<Vec<_>>(),
+            [("stderr", "oops")]
+        );
         let stdout = lines.add(&part(1, 7, "llo\n\n"));
-        assert_eq!(stdout.iter().map(|line| (line.time, line.text.as_str())).collect::<Vec<_>>(), [(5, "hello"), (7, "")]);
+        assert_eq!(
+            stdout.iter().map(|line| (line.time, line.text.as_str())).collect::<Vec<_>>(),
+            [(5, "hello"), (7, "")]
+        );
         assert_eq!(lines.rest().len(), 1);
     }
 

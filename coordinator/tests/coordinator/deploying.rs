@@ -1,9 +1,7 @@
 //! What `up`, `down`, `sync` and `rollback` do to a fleet of agents.
 
-mod fleet;
-
-use fleet::{Fleet, eventually};
-use landfast::engine::{EngineError, Outcome};
+use crate::fleet::{Fleet, eventually};
+use landfast::engine::{EngineError, Outcome, Unknown};
 
 const STACK: &str = "[stacks.data]\npath = \"data\"\n\n[stacks.data.place]\npostgres = \"alpha\"\napp = \"beta\"\n";
 
@@ -137,9 +135,9 @@ async fn an_image_that_one_host_has_is_brought_to_the_other() {
     fleet.write("data/compose.yaml", &COMPOSE.replace("app:1", "app:2"));
     fleet.host("alpha").has_image("app:2", "app2");
     done(fleet.up().await);
-    let archive = fleet.host("beta").with(|state| {
-        state.images.iter().find(|image| image.fingerprint == "app2").map(|image| image.id.clone())
-    });
+    let archive = fleet
+        .host("beta")
+        .with(|state| state.images.iter().find(|image| image.fingerprint == "app2").map(|image| image.id.clone()));
     assert_eq!(archive.as_deref(), Some("sha256:app2"), "what alpha handed out");
 }
 
@@ -192,7 +190,7 @@ async fn a_plan_whose_ground_moved_is_refused() {
     fleet.write("data/app.conf", "port = 2\n");
     let engine = fleet.engine();
     let store = engine.folder.store().expect("a store");
-    let proposal = engine.propose_up(&*store, &[], false, landfast::engine::Unknown::Pull).await.expect("a plan");
+    let proposal = engine.propose_up(&*store, &[], false, Unknown::Pull).await.expect("a plan");
     fleet.host("beta").with(|state| {
         let held = state.held.as_mut().expect("assigned");
         held.generation += 5;
@@ -263,5 +261,20 @@ async fn a_host_that_cannot_be_reached_stops_up_and_is_a_part_of_status() {
     let (status, _) = fleet.engine().status().await.expect("a status");
     let states = status.hosts.iter().map(|host| (host.name.as_str(), host.state)).collect::<Vec<_>>();
     assert_eq!(states, [("alpha", "ready"), ("beta", "unreachable")]);
-    assert!(status.hosts[1].problem.is_some());
+    assert_eq!(status.hosts[1].problems.len(), 1);
+}
+
+#[tokio::test]
+async fn force_recreate_makes_everything_again_once() {
+    let fleet = data().await;
+    done(fleet.up().await);
+    let engine = fleet.engine();
+    let store = engine.folder.store().expect("a store");
+    let digest = || fleet.host("beta").with(|state| state.held.clone().expect("assigned").instances[0].digest.clone());
+    let before = digest();
+    let proposal = engine.propose_up(&*store, &[], true, Unknown::Pull).await.expect("a plan");
+    done(engine.carry_out(&*store, proposal).await);
+    assert_ne!(digest(), before);
+    drop(store);
+    assert_eq!(fleet.up().await.expect("no error"), Outcome::Unchanged);
 }

@@ -38,7 +38,6 @@ pub(crate) struct State {
 
 /// A running agent. Dropped, it is gone from the network.
 pub(crate) struct Host {
-    pub(crate) name: String,
     pub(crate) port: u16,
     state: Arc<Mutex<State>>,
     reports: watch::Sender<v1::Report>,
@@ -82,7 +81,7 @@ impl Host {
                 .add_service(BlobsServer::new(service));
             router.serve_with_incoming(incoming.map(|stream| stream.map(Tls))).await.expect("the server runs");
         });
-        Self { name: name.to_owned(), port, state, reports, server }
+        Self { port, state, reports, server }
     }
 
     /// Looks at it or changes it; whoever watches is told.
@@ -238,10 +237,7 @@ impl Agent for Service {
     type WatchStream = Sent<v1::Report>;
     type LogsStream = Sent<v1::LogsResponse>;
 
-    async fn describe(
-        &self,
-        request: Request<v1::DescribeRequest>,
-    ) -> Result<Response<v1::DescribeResponse>, Status> {
+    async fn describe(&self, request: Request<v1::DescribeRequest>) -> Result<Response<v1::DescribeResponse>, Status> {
         let state = self.called("describe");
         let held = state.held.clone();
         Ok(Response::new(v1::DescribeResponse {

@@ -107,14 +107,9 @@ impl Fleet {
 
     /// `landfast up --yes`.
     pub(crate) async fn up(&self) -> Result<Outcome, EngineError> {
-        self.up_with(false).await
-    }
-
-    /// `landfast up --yes`, perhaps with --force-recreate.
-    pub(crate) async fn up_with(&self, force_recreate: bool) -> Result<Outcome, EngineError> {
         let engine = self.engine();
         let store = engine.folder.store()?;
-        let proposal = engine.propose_up(&*store, &[], force_recreate, Unknown::Pull).await?;
+        let proposal = engine.propose_up(&*store, &[], false, Unknown::Pull).await?;
         engine.carry_out(&*store, proposal).await
     }
 

@@ -1,0 +1,235 @@
+//! The command as people and scripts meet it: exit codes, what is on stdout, what is on stderr.
+
+use std::process::{Output, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+
+use crate::fleet::Fleet;
+
+const STACK: &str = "[stacks.web]\npath = \"web\"\n[stacks.web.place]\napp = \"alpha\"\n";
+
+const COMPOSE: &str = "\
+services:
+  app:
+    image: app:1
+    ports: ['8080:80']
+    volumes: ['files:/srv']
+    networks:
+      infra_net:
+        ipv4_address: 172.19.0.7
+volumes:
+  files:
+networks:
+  infra_net:
+    external: true
+";
+
+async fn web() -> Fleet {
+    let fleet = Fleet::raise(&["alpha"], STACK).await;
+    fleet.write("web/compose.yaml", COMPOSE);
+    fleet.image("app:1", "app1");
+    fleet
+}
+
+impl Fleet {
+    /// `landfast …` in the fleet's folder, without a terminal.
+    async fn landfast(&self, arguments: &[&str]) -> Output {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_landfast"));
+        command.args(arguments).current_dir(self.path()).env_clear().stdin(Stdio::null());
+        command.env("DOCKER_HOST", "unix:///nonexistent");
+        command.output().await.expect("the command runs")
+    }
+
+    /// Without what differs from run to run.
+    fn stable(&self, text: &[u8]) -> String {
+        let text = String::from_utf8(text.to_vec()).expect("text");
+        let text = text.replace(self.path().to_str().expect("text"), "FOLDER");
+        self.hosts.values().fold(text, |text, host| text.replace(&host.port.to_string(), "PORT"))
+    }
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("text")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("text")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plan_exits_3_when_there_is_something_to_do_and_0_when_not() {
+    let fleet = web().await;
+    let output = fleet.landfast(&["plan"]).await;
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    assert!(stdout(&output).contains("create         web/app.1 on alpha"), "{}", stdout(&output));
+    let output = fleet.landfast(&["up", "--yes"]).await;
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(stdout(&output), "", "talk goes to stderr");
+    assert_eq!(fleet.landfast(&["plan"]).await.status.code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn up_without_a_terminal_shows_the_plan_and_asks_for_yes() {
+    let fleet = web().await;
+    let output = fleet.landfast(&["up"]).await;
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("web/app.1") && stderr(&output).contains("--yes"), "{}", stderr(&output));
+    assert_eq!(fleet.host("alpha").instances(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_json_of_plan_is_a_contract() {
+    let fleet = web().await;
+    let output = fleet.landfast(&["plan", "--format", "json"]).await;
+    insta::assert_snapshot!(fleet.stable(&output.stdout));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_json_of_status_is_a_contract() {
+    let fleet = web().await;
+    fleet.landfast(&["up", "--yes"]).await;
+    let output = fleet.landfast(&["status", "--format", "json"]).await;
+    let mut status: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert!(status["hosts"][0]["age_ms"].take().as_u64().is_some_and(|age| age < 5000));
+    assert_eq!(status["instances"][0]["container_id"].take().as_str().map(str::len), Some(12));
+    insta::assert_snapshot!(serde_json::to_string_pretty(&status).expect("JSON"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_json_of_up_and_history_is_a_contract() {
+    let fleet = web().await;
+    let output = fleet.landfast(&["up", "--yes", "--format", "json"]).await;
+    let up = stdout(&output);
+    let output = fleet.landfast(&["history", "--format", "json"]).await;
+    let mut history: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert!(history[0]["time"].take().as_str().is_some_and(|time| time.ends_with('Z')));
+    assert_eq!(history[0]["bundle"].take().as_str().map(str::len), Some(64));
+    insta::assert_snapshot!(format!("{up}{}", serde_json::to_string_pretty(&history).expect("JSON")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_are_for_people() {
+    let fleet = web().await;
+    fleet.landfast(&["up", "--yes"]).await;
+    let output = fleet.landfast(&["status"]).await;
+    insta::assert_snapshot!(fleet.stable(&output.stdout));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_cannot_be_reached_does_not_fail_status_and_fails_up() {
+    let mut fleet = web().await;
+    fleet.hosts.clear();
+    let output = fleet.landfast(&["status", "--format", "json"]).await;
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(stdout(&output).contains("\"unreachable\""), "{}", stdout(&output));
+    assert!(stderr(&output).contains("connection refused"), "{}", stderr(&output));
+    let output = fleet.landfast(&["up", "--yes"]).await;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("alpha"), "{}", stderr(&output));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn down_with_volumes_names_what_it_deletes_and_asks() {
+    let fleet = web().await;
+    fleet.landfast(&["up", "--yes"]).await;
+    let output = fleet.landfast(&["down", "-v"]).await;
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("web_files"), "{}", stderr(&output));
+    assert_eq!(fleet.host("alpha").instances(), ["web/app.1"]);
+    let output = fleet.landfast(&["down", "-v", "--yes"]).await;
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(fleet.host("alpha").instances(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t36_logs_cannot_steer_the_terminal_and_come_in_the_order_of_time() {
+    let fleet = web().await;
+    fleet.landfast(&["up", "--yes"]).await;
+    let output = fleet.landfast(&["logs", "-t", "app"]).await;
+    insta::assert_snapshot!(stdout(&output), @r"
+    web/app.1 | 1970-01-01T00:00:01.000000000Z app says \u{1b}[31m1
+    web/app.1 | 1970-01-01T00:00:03.000000000Z app says \u{1b}[31m3
+    ");
+    assert_eq!(fleet.landfast(&["logs", "nobody"]).await.status.code(), Some(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mistakes_name_file_line_and_what_to_do() {
+    let fleet = web().await;
+    fleet.write("web/compose.yaml", &COMPOSE.replace("172.19.0.7", "10.0.0.1"));
+    let output = fleet.landfast(&["plan"]).await;
+    assert_eq!(output.status.code(), Some(1));
+    insta::assert_snapshot!(fleet.stable(&output.stderr));
+    fleet.write("landfast.toml", "[fleet]\nname = \"home\"\ncolour = \"red\"\n");
+    let output = fleet.landfast(&["plan"]).await;
+    assert_eq!(output.status.code(), Some(1));
+    insta::assert_snapshot!(fleet.stable(&output.stderr));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn usage_is_exit_2() {
+    let fleet = web().await;
+    for arguments in
+        [&["up", "nosuch", "--yes"][..], &["fly"], &["-f", "x.yaml", "up"], &["status", "--format", "yaml"]]
+    {
+        let output = fleet.landfast(arguments).await;
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", stderr(&output));
+        assert!(!stderr(&output).is_empty());
+    }
+    let outside = tempfile::tempdir().expect("a folder");
+    let output = fleet.landfast(&["-C", outside.path().to_str().expect("text"), "status"]).await;
+    assert!(stderr(&output).contains("landfast init"), "{}", stderr(&output));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn config_needs_no_fleet_and_takes_its_flags_before_and_after_the_verb() {
+    let fleet = web().await;
+    let before = fleet.landfast(&["-f", "web/compose.yaml", "config", "--format", "json"]).await;
+    let after = fleet.landfast(&["config", "-f", "web/compose.yaml", "--format", "json"]).await;
+    assert_eq!(before.status.code(), Some(0), "{}", stderr(&before));
+    assert_eq!(stdout(&before), stdout(&after));
+    let output = fleet.landfast(&["-f", "web/compose.yaml", "config", "--services"]).await;
+    assert_eq!(stdout(&output), "app\n");
+    let output = fleet.landfast(&["config", "--stack", "web", "--images"]).await;
+    assert_eq!(stdout(&output), "app:1\n", "{}", stderr(&output));
+    let output = fleet.landfast(&["-f", "web/compose.yaml", "config", "-q"]).await;
+    assert_eq!((output.status.code(), stdout(&output)), (Some(0), String::new()));
+}
+
+const AFTER: &str = "  after:
+    image: app:1
+    depends_on:
+      app:
+        condition: service_healthy
+volumes:
+  files:
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f56_ctrl_c_ends_after_the_step_under_way_and_says_what_stands_where() {
+    let fleet = web().await;
+    let checked = COMPOSE.replace("    image: app:1\n", "    image: app:1\n    healthcheck: {test: [CMD, 'true']}\n");
+    fleet.write("web/compose.yaml", &checked.replace("volumes:\n  files:\n", AFTER));
+    fleet.host("alpha").with(|state| state.held_back.insert("web/app.1".to_owned()));
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_landfast"));
+    command.args(["up", "--yes"]).current_dir(fleet.path()).env_clear().env("DOCKER_HOST", "unix:///nonexistent");
+    let mut process = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the command runs");
+    let mut talk = BufReader::new(process.stderr.take().expect("piped")).lines();
+    let mut said = Vec::new();
+    while let Some(line) = talk.next_line().await.expect("text") {
+        if line.contains("not healthy yet") {
+            let id = process.id().and_then(|id| Pid::from_raw(id.cast_signed())).expect("it runs");
+            kill_process(id, Signal::INT).expect("a signal");
+        }
+        // It goes on for the step under way, which ends now.
+        if line.contains("stopping") {
+            fleet.host("alpha").with(|state| state.held_back.clear());
+        }
+        said.push(line);
+    }
+    let said = said.join("\n");
+    assert_eq!(process.wait().await.expect("it ends").code(), Some(1), "{said}");
+    assert!(said.contains("what stands where") && said.contains("as it was  create web/after.1"), "{said}");
+    assert_eq!(fleet.host("alpha").instances(), ["web/app.1"]);
+}
