@@ -1,0 +1,78 @@
+//! What every host must be: other stacks as they are held, networks on every host, names and neighbours of all.
+#![allow(clippy::unwrap_used)]
+mod stage;
+
+use landfast_core::address::{gateways, mac};
+use landfast_core::desired::vni;
+use stage::{NET, Stage};
+
+fn service(name: &str) -> String {
+    format!("services: {{{name}: {{image: i, networks: [infra_net]}}}}\n{NET}")
+}
+
+#[test]
+fn other_stacks_stay_as_the_hosts_hold_them() {
+    let mut stage = Stage::new("");
+    stage.up("data", &service("db"));
+    stage.up("web", &service("front"));
+    let held = |name: &str| stage.held.values().any(|state| state.instance(&name.parse().unwrap()).is_some());
+    assert!(held("data/db.1") && held("web/front.1"));
+    let down = stage.propose_down("web", false);
+    assert!(down.plan.steps.iter().all(|step| step.stack == "web"), "{}", down.plan);
+    // Somebody is still on the network of the fleet.
+    assert!(down.target["gamma"].networks.iter().any(|network| network.name == "infra_net"));
+}
+
+#[test]
+fn one_name_in_two_stacks_is_warned_about_and_answers_with_both() {
+    let mut stage = Stage::new("");
+    stage.up("data", &service("redis"));
+    let proposal = stage.propose("web", &service("redis"));
+    assert!(
+        proposal
+            .warnings
+            .contains("redis on infra_net is also a service of data: the name answers with the addresses of all"),
+        "{}",
+        proposal.warnings
+    );
+    let name =
+        |wanted: &str| proposal.target["alpha"].names.iter().find(|it| it.name == wanted).unwrap().addresses.len();
+    assert_eq!((name("redis"), name("redis.web")), (2, 1));
+}
+
+#[test]
+fn every_host_is_told_of_what_is_elsewhere_and_of_the_other_gateways() {
+    let mut stage = Stage::new("");
+    stage.up("data", &service("db"));
+    let neighbours = |host: &str| -> Vec<String> {
+        let overlay = stage.held[host].networks[0].overlay.as_ref().unwrap();
+        overlay.neighbours.iter().map(|it| format!("{} {} {}", it.address, it.mac, it.host)).collect()
+    };
+    assert_eq!(
+        neighbours("beta"),
+        [
+            "172.19.128.1 02:1f:00:01:80:01 192.168.2.201",
+            "172.19.255.1 02:1f:00:00:ff:01 192.168.2.201",
+            "172.19.255.3 02:1f:00:00:ff:03 192.168.2.203",
+        ]
+    );
+    assert_eq!(neighbours("alpha").len(), 2);
+}
+
+#[test]
+fn gateways_stay_when_hosts_come_and_go() {
+    let mut stage = Stage::new("");
+    stage.up("data", &service("db"));
+    stage.fleet = Stage::new("[hosts.aaa]\naddress = \"192.168.2.9\"\n").fleet;
+    stage.fleet.hosts.remove("beta");
+    let gateways = gateways(&stage.fleet, &stage.held);
+    let of = |host: &str| gateways[&("infra_net".to_owned(), host.to_owned())].to_string();
+    assert_eq!([of("aaa"), of("alpha"), of("gamma")], ["172.19.255.2", "172.19.255.1", "172.19.255.3"]);
+}
+
+#[test]
+fn what_hosts_agree_on_by_computing_it_is_pinned() {
+    assert_eq!(vni("infra_net"), 774_158);
+    assert_eq!(mac(1, "172.19.0.50".parse().unwrap()), "02:1f:00:01:00:32");
+    assert_eq!(mac(0x1234, "10.0.255.7".parse().unwrap()), "02:1f:12:34:ff:07");
+}
