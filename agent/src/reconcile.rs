@@ -3,7 +3,7 @@
 //! It is level-triggered. Steps run beside it, one at a time for each resource, and when one ends the host is looked at
 //! again and planned anew; nothing is carried from one turn to the next but what was seen and what failed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use crate::observe::{LookError, Observer, Stale};
 use crate::report::{Sources, report};
 use crate::wire::{Held, Report};
 
-/// Steps under way at a time.
+/// Steps under way at a time. Stops do not count: they are other processes' time, not ours.
 const AT_ONCE: usize = 8;
 /// What changes without an event is looked at this often.
 const PERIOD: Duration = Duration::from_secs(30);
@@ -74,8 +74,8 @@ pub(crate) struct Reconciler {
     /// The generation that the attempts are of.
     generation: Option<(u64, u64)>,
     steps: JoinSet<Ended>,
-    /// Resources with a step under way.
-    busy: BTreeSet<Resource>,
+    /// Resources with a step under way, and whether it is a stop.
+    busy: BTreeMap<Resource, bool>,
     /// Stack > files that its last sync kept as they are on the host.
     kept: BTreeMap<String, Vec<String>>,
     engine_up: bool,
@@ -105,7 +105,7 @@ impl Reconciler {
             attempts: Attempts::default(),
             generation: None,
             steps: JoinSet::new(),
-            busy: BTreeSet::new(),
+            busy: BTreeMap::new(),
             kept: BTreeMap::new(),
             engine_up: false,
             look_again: false,
@@ -204,10 +204,10 @@ impl Reconciler {
         // A step under way ends with a look of its own, which sees all that its events tell.
         let own = match &event.changed {
             Changed::Container { instance: Some(instance), .. } => {
-                self.busy.contains(&Resource::Instance(instance.clone()))
+                self.busy.contains_key(&Resource::Instance(instance.clone()))
             }
-            Changed::Networks => self.busy.iter().any(|resource| matches!(resource, Resource::Network(_))),
-            Changed::Volumes => self.busy.iter().any(|resource| matches!(resource, Resource::Volume(_))),
+            Changed::Networks => self.busy.keys().any(|resource| matches!(resource, Resource::Network(_))),
+            Changed::Volumes => self.busy.keys().any(|resource| matches!(resource, Resource::Volume(_))),
             Changed::Container { instance: None, .. } | Changed::Images => false,
         };
         if !own {
@@ -275,7 +275,7 @@ impl Reconciler {
         self.note_generation(held.as_deref());
         if self.engine_up {
             let busy = &self.busy;
-            let is_busy = |name: &InstanceName| busy.contains(&Resource::Instance(name.clone()));
+            let is_busy = |name: &InstanceName| busy.contains_key(&Resource::Instance(name.clone()));
             let looked = self.observer.look(held.as_deref(), is_busy).await;
             self.look_again = looked.is_err();
             if let Err(error) = looked {
@@ -316,16 +316,16 @@ impl Reconciler {
     fn act(&mut self, plan: &Plan, held: &Arc<Held>) {
         let now = self.now();
         let ready: Vec<Action> = plan
-            .ready(|resource| self.busy.contains(resource) || !self.attempts.may_try(resource, now))
+            .ready(|resource| self.busy.contains_key(resource) || !self.attempts.may_try(resource, now))
             .cloned()
             .collect();
         for action in ready {
-            if self.steps.len() >= AT_ONCE {
-                break;
-            }
-            if !self.busy.insert(action.resource()) {
+            let stops = matches!(action, Action::Stop { .. });
+            let full = self.busy.values().filter(|stops| !**stops).count() >= AT_ONCE;
+            if (full && !stops) || self.busy.contains_key(&action.resource()) {
                 continue;
             }
+            self.busy.insert(action.resource(), stops);
             let (hands, held) = (self.hands.clone(), held.clone());
             self.steps.spawn(async move {
                 let (generation, begun) = (held.stamp.generation, Instant::now());
