@@ -67,12 +67,14 @@ pub async fn of_stack(store: &dyn Store, stack: &str) -> Result<Vec<Release>, En
     read.collect()
 }
 
-/// Keeps a release for ever.
+/// Keeps a release for ever. Recording it again, as after a crash between this and the journal's end, is no conflict:
+/// one number is one deployment, and how it went is told last by whoever ended it.
 pub async fn record(store: &dyn Store, release: &Release) -> Result<(), EngineError> {
     // Digits enough that the order of keys is that of numbers.
     let key = format!("releases/{}/{:010}", release.stack, release.number);
     let value = serde_json::to_vec(release).map_err(|source| EngineError::Record { key: key.clone(), source })?;
-    store.compare_and_set(&key, None, Some(value)).await?;
+    let recorded = store.get(&key).await?.map(|record| record.version);
+    store.compare_and_set(&key, recorded, Some(value)).await?;
     Ok(())
 }
 
