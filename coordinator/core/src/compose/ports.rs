@@ -30,6 +30,9 @@ pub(super) fn parse(text: &str) -> Result<Vec<ShortPort>, String> {
     }
     let address = read_address(address).ok_or_else(|| format!("`{address}` in `{text}` is not an IP address"))?;
     let (first, last) = range(target).ok_or_else(|| format!("`{target}` in `{text}` is not a port or a range"))?;
+    if first == 0 {
+        return Err(format!("`{text}` asks for port 0 of the container"));
+    }
     let host = match published {
         "" => None,
         _ => Some(range(published).ok_or_else(|| format!("`{published}` in `{text}` is not a port or a range"))?),

@@ -22,6 +22,7 @@ impl Loaded {
     /// What the files say and Landfast does not do, and values that no engine would take.
     pub fn project(&self) -> Result<Project, Diagnostics> {
         let mut mistakes = standing::refused(&self.tree, &PROJECT);
+        mistakes.extend(nameless(&self.tree));
         let mut locations = Locations::default();
         locate(&self.tree, "", &mut locations);
         let project = Project {
@@ -36,6 +37,20 @@ impl Loaded {
         };
         if mistakes.is_empty() { Ok(project) } else { Err(Diagnostics(mistakes)) }
     }
+}
+
+/// Resources whose name is a variable without a value: they print, but no engine can make them.
+fn nameless(tree: &Node) -> Vec<Diagnostic> {
+    let mut mistakes = Vec::new();
+    for section in ["networks", "volumes"] {
+        for (key, resource) in tree.at_key(section).into_iter().flat_map(Node::entries) {
+            if resource.at_key("name").is_none() {
+                let mistake = Diagnostic::at(&resource.at, "the name is empty").key(format!("{section}.{key}.name"));
+                mistakes.push(mistake.hint("take `name` out, or give the variable in it a value"));
+            }
+        }
+    }
+    mistakes
 }
 
 fn section<T: for<'de> Deserialize<'de>>(
@@ -164,7 +179,12 @@ impl<'de> Deserialize<'de> for Ulimit {
         #[serde(untagged)]
         enum Form {
             Single(i64),
-            Pair { soft: i64, hard: i64 },
+            Pair {
+                #[serde(default)]
+                soft: i64,
+                #[serde(default)]
+                hard: i64,
+            },
         }
         Ok(match Form::deserialize(deserializer)? {
             Form::Single(both) => Self { soft: both, hard: both },

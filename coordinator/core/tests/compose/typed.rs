@@ -136,3 +136,10 @@ fn what_no_engine_takes_is_refused_though_it_prints() {
     let refusal = loaded.project().unwrap_err().to_string();
     assert!(refusal.contains("compose.yaml:4:5: `sometimes` is not no, always"), "{refusal}");
 }
+
+#[test]
+fn a_resource_without_a_name_is_refused_though_it_prints() {
+    let text = "services: {web: {image: w, volumes: ['data:/d']}}\nvolumes:\n  data: {name: '${NAME:-}'}\n";
+    let refusal = stack(text).load().project().unwrap_err().to_string();
+    assert!(refusal.starts_with("/srv/app/compose.yaml:3:3: the name is empty (volumes.data.name)"), "{refusal}");
+}
