@@ -4,7 +4,8 @@
 mod lists;
 
 use landfast_core::Diagnostics;
-use landfast_core::compose::{Input, Loaded, canonical};
+use landfast_core::compose::{Input, canonical};
+use serde_json::Value;
 
 use crate::engine::{request, stack_folder};
 use crate::output::{self, escape, yaml::yaml};
@@ -77,11 +78,16 @@ impl From<AfterVerb> for ComposeArguments {
 pub(super) async fn run(context: &Context, args: ConfigArguments) -> Result<Exit, CliError> {
     let request = requested(context, &args)?;
     let input = project::read(&request).map_err(|error| context.project_error(error))?;
-    let loaded = project::load(&input).map_err(|error| context.project_error(error))?;
-    for warning in shorten(Diagnostics(loaded.warnings.clone()), &context.current_dir).0 {
-        context.listener.warn(&warning.to_string());
-    }
-    let printed = if context.global.quiet { Ok(()) } else { print(context, &args, &input, &loaded)? };
+    let project = if args.no_interpolate {
+        project::load_uninterpolated(&input).map_err(|error| context.project_error(error))?
+    } else {
+        let loaded = project::load(&input).map_err(|error| context.project_error(error))?;
+        for warning in shorten(Diagnostics(loaded.warnings.clone()), &context.current_dir).0 {
+            context.listener.warn(&warning.to_string());
+        }
+        canonical(&loaded)
+    };
+    let printed = if context.global.quiet { Ok(()) } else { print(context, &args, &input, &project)? };
     printed.map_err(|error| CliError::failed("standard output cannot be written", error))?;
     Ok(Exit::Done)
 }
@@ -109,7 +115,6 @@ fn requested(context: &Context, args: &ConfigArguments) -> Result<Request, CliEr
         },
     };
     request.services.clone_from(&args.only);
-    request.keep_variables = args.no_interpolate;
     request.keep_env_files = args.no_env_resolution;
     // The reference lists the profiles of all services, enabled or not.
     if args.profiles {
@@ -122,16 +127,15 @@ fn print(
     context: &Context,
     args: &ConfigArguments,
     input: &Input,
-    loaded: &Loaded,
+    project: &Value,
 ) -> Result<std::io::Result<()>, CliError> {
-    let project = canonical(loaded);
-    if let Some(lines) = lists::lines(args, input, &project) {
+    if let Some(lines) = lists::lines(args, input, project) {
         let text = lines.iter().map(|line| format!("{}\n", escape::line(line))).collect::<String>();
         return Ok(output::print(&text));
     }
     match context.global.format {
-        None | Some(Format::Yaml) => Ok(output::print(&yaml(&project))),
-        Some(Format::Json) => Ok(output::json(&project)),
+        None | Some(Format::Yaml) => Ok(output::print(&yaml(project))),
+        Some(Format::Json) => Ok(output::json(project)),
         Some(Format::Table) => Err(CliError::usage("a project is no table", "use --format yaml or --format json")),
     }
 }

@@ -34,8 +34,6 @@ pub struct Request {
     pub environment: BTreeMap<String, String>,
     /// Only these services and what they depend on.
     pub services: Vec<String>,
-    /// `--no-interpolate`.
-    pub keep_variables: bool,
     /// Leave `env_file` and `label_file` unread.
     pub keep_env_files: bool,
 }
@@ -91,6 +89,11 @@ pub fn read(request: &Request) -> Result<Input, ProjectError> {
 /// Loads what was read.
 pub fn load(input: &Input) -> Result<Loaded, ProjectError> {
     compose::load(input, &reader).map_err(ProjectError::Mistakes)
+}
+
+/// Loads what was read, with its variables left as they are written.
+pub fn load_uninterpolated(input: &Input) -> Result<serde_json::Value, ProjectError> {
+    compose::uninterpolated(input, &reader).map_err(ProjectError::Mistakes)
 }
 
 /// The loader's way to the files that a compose file names.
