@@ -8,9 +8,9 @@ use futures::stream::{self, StreamExt as _};
 use landfast_agent_core::desired::InstanceName;
 use landfast_agent_core::observed::{Observed, Tree};
 
-use crate::docker::{Changed, Engine, EngineError, ImageCache, lookup};
+use crate::docker::{Changed, Engine, EngineError, ImageCache, chain, lookup};
 use crate::overlay::Overlay;
-use crate::tree::Trees;
+use crate::tree::{TreeError, Trees};
 use crate::wire::Held;
 
 /// Containers inspected at a time.
@@ -66,15 +66,6 @@ impl Stale {
     }
 }
 
-/// Why the host could not be looked at.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum LookError {
-    #[error(transparent)]
-    Engine(#[from] EngineError),
-    #[error("cannot look at the files of the stacks")]
-    Tree(#[from] crate::tree::TreeError),
-}
-
 /// What was seen last.
 pub(crate) struct Observer {
     fleet: String,
@@ -98,12 +89,12 @@ impl Observer {
     }
 
     /// Looks at what is stale. Containers of `busy` instances are left for later: the engine answers for one only when it
-    /// is done with it. What could not be looked at stays stale.
+    /// is done with it. What could not be looked at stays stale, see [`Observer::has_waiting`].
     pub(crate) async fn look(
         &mut self,
         held: Option<&Held>,
         busy: impl Fn(&InstanceName) -> bool,
-    ) -> Result<(), LookError> {
+    ) -> Result<(), EngineError> {
         self.containers(busy).await?;
         if self.stale.networks {
             self.seen.networks = self.engine.list_networks(&self.fleet).await?;
@@ -118,7 +109,7 @@ impl Observer {
             self.stale.images = false;
         }
         if self.stale.trees {
-            self.trees().await?;
+            self.trees().await;
             self.stale.trees = false;
         }
         if self.stale.overlays {
@@ -126,6 +117,11 @@ impl Observer {
             self.stale.overlays = false;
         }
         Ok(())
+    }
+
+    /// Whether containers of instances that are not busy have still to be looked at.
+    pub(crate) fn has_waiting(&self, busy: impl Fn(&InstanceName) -> bool) -> bool {
+        self.stale.containers.iter().any(|id| !self.seen.containers.get(id).is_some_and(|seen| busy(&seen.instance)))
     }
 
     async fn containers(&mut self, busy: impl Fn(&InstanceName) -> bool) -> Result<(), EngineError> {
@@ -147,7 +143,11 @@ impl Observer {
             .collect::<Vec<_>>()
             .await;
         for (id, found) in found {
-            let found = found?;
+            let found = match found {
+                // It is being started by somebody else, say: the others need not wait for it.
+                Err(EngineError::Slow(_)) => continue,
+                found => found?,
+            };
             self.stale.containers.remove(&id);
             self.seen.containers.remove(&id);
             self.seen.foreign.remove(&id);
@@ -181,18 +181,24 @@ impl Observer {
         Ok(())
     }
 
-    async fn trees(&mut self) -> Result<(), crate::tree::TreeError> {
+    /// A tree that cannot be looked at is taken for one that is not what it must be: making it so tells what is wrong.
+    async fn trees(&mut self) {
         let trees = self.trees.clone();
         let seen = blocking(move || {
-            let mut seen = BTreeMap::new();
-            for stack in trees.stacks()? {
-                let (manifest, drift) = trees.observe(&stack)?;
-                seen.insert(stack, Tree { manifest: manifest.unwrap_or_default(), drift });
-            }
-            Ok::<_, crate::tree::TreeError>(seen)
+            let stacks = trees.stacks()?;
+            let look = |stack: String| {
+                let (manifest, drift) = trees.observe(&stack).unwrap_or_else(|error| {
+                    tracing::warn!(stack, error = chain(&error), "live tree not looked at");
+                    (None, Vec::new())
+                });
+                (stack, Tree { manifest: manifest.unwrap_or_default(), drift })
+            };
+            Ok::<BTreeMap<_, _>, TreeError>(stacks.into_iter().map(look).collect())
         });
-        self.seen.trees = seen.await?;
-        Ok(())
+        match seen.await {
+            Ok(seen) => self.seen.trees = seen,
+            Err(error) => tracing::warn!(error = chain(&error), "live trees not looked at"),
+        }
     }
 
     /// An overlay that cannot be read is taken for one with nothing in it: programming it again does no harm.
@@ -204,7 +210,7 @@ impl Observer {
             };
             match self.overlay.observe(&overlay.bridge).await {
                 Ok(found) => drop(self.seen.overlays.insert(name.clone(), found)),
-                Err(error) => tracing::warn!(network = %name, error = %error, "overlay not readable"),
+                Err(error) => tracing::warn!(network = %name, error = chain(&error), "overlay not looked at"),
             }
         }
     }

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::apply::{Done, Hands, StepError};
 use crate::docker::{About, Changed, EngineError, Event, chain};
-use crate::observe::{LookError, Observer, Stale};
+use crate::observe::{Observer, Stale};
 use crate::report::{Sources, report};
 use crate::wire::{Held, Report};
 
@@ -78,8 +78,9 @@ pub(crate) struct Reconciler {
     busy: BTreeMap<Resource, bool>,
     /// Stack > files that its last sync kept as they are on the host.
     kept: BTreeMap<String, Vec<String>>,
-    engine_up: bool,
-    /// A look failed.
+    /// None until the first word about it.
+    engine_up: Option<bool>,
+    /// A look failed, or not all was to be seen.
     look_again: bool,
     started: Instant,
     next_period: Instant,
@@ -107,7 +108,7 @@ impl Reconciler {
             steps: JoinSet::new(),
             busy: BTreeMap::new(),
             kept: BTreeMap::new(),
-            engine_up: false,
+            engine_up: None,
             look_again: false,
             started,
             next_period: started + PERIOD,
@@ -178,15 +179,15 @@ impl Reconciler {
                     store = about.image_store,
                     "engine answers"
                 );
-                self.engine_up = true;
+                self.engine_up = Some(true);
                 self.attempts.forget_waits();
                 self.observer.stale = Stale::all();
             }
             Wake::Notice(Notice::Down(error)) => {
-                if self.engine_up {
+                if self.engine_up != Some(false) {
                     tracing::warn!(error, "engine lost");
                 }
-                self.engine_up = false;
+                self.engine_up = Some(false);
             }
             Wake::Notice(Notice::Event(event)) => self.note_event(event),
             Wake::Links => self.observer.stale.overlays = true,
@@ -273,16 +274,18 @@ impl Reconciler {
     async fn turn(&mut self) {
         let held = self.held.borrow_and_update().clone();
         self.note_generation(held.as_deref());
-        if self.engine_up {
+        let mut blind = false;
+        if self.engine_up == Some(true) {
             let busy = &self.busy;
             let is_busy = |name: &InstanceName| busy.contains_key(&Resource::Instance(name.clone()));
             let looked = self.observer.look(held.as_deref(), is_busy).await;
-            self.look_again = looked.is_err();
+            self.look_again = looked.is_err() || self.observer.has_waiting(is_busy);
+            blind = looked.is_err();
             if let Err(error) = looked {
                 self.note_blindness(&error);
             }
         }
-        let lost = !self.engine_up || self.look_again;
+        let lost = self.engine_up != Some(true) || blind;
         let plan = match &held {
             Some(held) => plan(&held.desired, &self.observer.seen, &self.attempts.given_up()),
             None => Plan::default(),
@@ -305,9 +308,9 @@ impl Reconciler {
         }
     }
 
-    fn note_blindness(&mut self, error: &LookError) {
+    fn note_blindness(&mut self, error: &EngineError) {
         tracing::warn!(error = chain(error), "host not looked at");
-        if let LookError::Engine(EngineError::Refused { .. } | EngineError::Strange(_)) = error {
+        if let EngineError::Refused { .. } | EngineError::Strange(_) = error {
             // Half of what was known may be wrong now.
             self.observer.stale = Stale::all();
         }

@@ -13,6 +13,9 @@ use landfast_agent_core::observed::{self, Container, Foreign, Port, State};
 
 use super::{Engine, EngineError, LONG, SHORT};
 
+/// For a container's description, which the engine gives when nothing else is being done with that container.
+const GLANCE: Duration = Duration::from_secs(3);
+
 /// The labels that make a container ours and say whose it is.
 pub(crate) struct Labels;
 
@@ -59,7 +62,7 @@ impl Engine {
         id: &str,
         fleet: &str,
     ) -> Result<Option<Result<Container, Foreign>>, EngineError> {
-        match self.within(SHORT, self.client()?.inspect_container(id, None)).await {
+        match self.within(GLANCE, self.client()?.inspect_container(id, None)).await {
             Ok(found) => Ok(Some(container(found, fleet))),
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),

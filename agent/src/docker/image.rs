@@ -3,14 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 
+use bollard::models::ImageSummary;
 use bollard::query_parameters::{CreateImageOptions, ImportImageOptions, ListImagesOptions, TagImageOptions};
 use bytes::Bytes;
-use futures::stream::{Stream, StreamExt as _, TryStreamExt as _};
+use futures::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
 use landfast_agent_core::observed::{Images, normalised};
 
 use super::fingerprint::fingerprint;
 use super::{Engine, EngineError, IMAGE, SHORT};
 use crate::wire;
+
+/// Images described at a time.
+const AT_ONCE: usize = 8;
 
 /// Fingerprints by image id: an id never means another image.
 #[derive(Default)]
@@ -21,27 +25,31 @@ impl Engine {
     pub(crate) async fn list_images(&self, cache: &ImageCache) -> Result<Vec<wire::Image>, EngineError> {
         let options = ListImagesOptions { all: false, ..ListImagesOptions::default() };
         let listed = self.within(SHORT, self.client()?.list_images(Some(options))).await?;
-        let mut images = Vec::new();
-        for image in listed {
-            let known = cache.get(&image.id);
-            let fingerprint = match known {
-                Some(known) => known,
-                None => match self.within(SHORT, self.client()?.inspect_image(&image.id)).await {
-                    Ok(found) => cache.keep(&image.id, fingerprint(&found)),
-                    // Deleted meanwhile, or without contents for this platform: nothing to create a container from.
-                    Err(error @ EngineError::Refused { .. }) => {
-                        tracing::debug!(image = image.id, error = %error, "image not described");
-                        continue;
-                    }
-                    Err(error) => return Err(error),
-                },
-            };
-            let references = image.repo_tags.into_iter().chain(image.repo_digests);
-            let references: BTreeSet<String> = references.filter(|reference| !reference.contains("<none>")).collect();
-            let size = u64::try_from(image.size).unwrap_or(0);
-            images.push(wire::Image { id: image.id, references: references.into_iter().collect(), fingerprint, size });
-        }
-        Ok(images)
+        let described = stream::iter(listed).map(|image| self.describe_image(image, cache)).buffered(AT_ONCE);
+        Ok(described.try_collect::<Vec<_>>().await?.into_iter().flatten().collect())
+    }
+
+    /// None for one that was deleted meanwhile, or has no contents for this platform: nothing to create a container from.
+    async fn describe_image(
+        &self,
+        image: ImageSummary,
+        cache: &ImageCache,
+    ) -> Result<Option<wire::Image>, EngineError> {
+        let fingerprint = match cache.get(&image.id) {
+            Some(known) => known,
+            None => match self.within(SHORT, self.client()?.inspect_image(&image.id)).await {
+                Ok(found) => cache.keep(&image.id, fingerprint(&found)),
+                Err(error @ EngineError::Refused { .. }) => {
+                    tracing::debug!(image = image.id, error = %error, "image not described");
+                    return Ok(None);
+                }
+                Err(error) => return Err(error),
+            },
+        };
+        let references = image.repo_tags.into_iter().chain(image.repo_digests);
+        let references: BTreeSet<String> = references.filter(|reference| !reference.contains("<none>")).collect();
+        let (references, size) = (references.into_iter().collect(), u64::try_from(image.size).unwrap_or(0));
+        Ok(Some(wire::Image { id: image.id, references, fingerprint, size }))
     }
 
     /// What an image is; none when it is not here.

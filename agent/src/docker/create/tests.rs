@@ -1,0 +1,170 @@
+//! Requests as they are sent, to engines of both ages.
+
+use super::*;
+use serde_json::{Value, json};
+
+fn attachment(network: &str, address: &str, mac: &str) -> wire::Attachment {
+    wire::Attachment {
+        network: network.to_owned(),
+        address: address.to_owned(),
+        mac: mac.to_owned(),
+        aliases: vec!["redis".to_owned()],
+        ..wire::Attachment::default()
+    }
+}
+
+fn instance(change: impl FnOnce(&mut wire::Container)) -> wire::Instance {
+    let mut container = wire::Container { name: "data-redis-1".to_owned(), ..wire::Container::default() };
+    change(&mut container);
+    wire::Instance {
+        stack: "data".to_owned(),
+        service: "redis".to_owned(),
+        index: 1,
+        release: 3,
+        digest: "d".to_owned(),
+        container: Some(container),
+        ..wire::Instance::default()
+    }
+}
+
+fn place() -> Place {
+    Place { fleet: "home".to_owned(), name: "data-redis-1".to_owned(), image: "redis:7".to_owned(), ..Place::default() }
+}
+
+fn body(instance: &wire::Instance, place: &Place, minor: u32) -> Value {
+    serde_json::to_value(creation(instance, place, minor).expect("can be done").body).expect("plain")
+}
+
+#[test]
+fn newer_engines_get_all_networks_at_creation() {
+    let instance = instance(|container| {
+        let fleet = attachment("infra_net", "172.19.0.5", "02:1f:00:01:00:05");
+        container.networks = vec![attachment("data_default", "", ""), fleet];
+    });
+    let creation = creation(&instance, &place(), 51).expect("can be done");
+    assert!(creation.connect.is_empty() && creation.mac.is_none());
+    let body = body(&instance, &place(), 51);
+    assert_eq!(body["HostConfig"]["NetworkMode"], "data_default");
+    let endpoints = &body["NetworkingConfig"]["EndpointsConfig"];
+    assert_eq!(endpoints["data_default"], json!({"Aliases": ["redis"], "GwPriority": 1}));
+    assert_eq!(
+        endpoints["infra_net"],
+        json!({
+            "IPAMConfig": {"IPv4Address": "172.19.0.5"}, "MacAddress": "02:1f:00:01:00:05", "Aliases": ["redis"],
+        })
+    );
+}
+
+#[test]
+fn older_engines_get_the_network_with_the_mac_first_and_the_others_connected() {
+    let instance = instance(|container| {
+        let fleet = attachment("infra_net", "172.19.0.5", "02:1f:00:01:00:05");
+        container.networks = vec![attachment("data_default", "", ""), fleet];
+    });
+    let creation = creation(&instance, &place(), 41).expect("can be done");
+    assert_eq!(creation.mac.as_deref(), Some("02:1f:00:01:00:05"));
+    let names: Vec<&str> = creation.connect.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["data_default"]);
+    let sent: Value = serde_json::from_slice(&with_mac(&creation.body, creation.mac.expect("seen"))).expect("json");
+    assert_eq!(sent["MacAddress"], "02:1f:00:01:00:05");
+    assert_eq!(sent["HostConfig"]["NetworkMode"], "infra_net");
+    assert_eq!(
+        sent["NetworkingConfig"]["EndpointsConfig"],
+        json!({"infra_net": {"IPAMConfig": {"IPv4Address": "172.19.0.5"}, "Aliases": ["redis"]}})
+    );
+}
+
+#[test]
+fn two_macs_are_refused_where_they_cannot_be() {
+    let instance = instance(|container| {
+        container.networks = vec![attachment("a", "", "02:1f:00:01:00:05"), attachment("b", "", "02:1f:00:01:00:06")];
+    });
+    assert!(creation(&instance, &place(), 41).expect_err("one only").contains("a, b"));
+    assert!(creation(&instance, &place(), 44).is_ok());
+}
+
+#[test]
+fn what_is_not_said_is_left_to_the_image() {
+    let body = body(&instance(|_| ()), &place(), 51);
+    for key in ["Cmd", "Entrypoint", "Env", "User", "WorkingDir", "Healthcheck", "StopSignal", "Hostname"] {
+        assert_eq!(body.get(key), None, "{key}");
+    }
+}
+
+#[test]
+fn ours_are_labelled_so_that_we_and_compose_know_them() {
+    let instance = instance(|container| {
+        container.labels.insert("com.docker.compose.project".to_owned(), "data".to_owned());
+    });
+    let labels = body(&instance, &place(), 51)["Labels"].clone();
+    assert_eq!(
+        labels,
+        json!({
+            "landfast.fleet": "home", "landfast.stack": "data", "landfast.service": "redis", "landfast.index": "1",
+            "landfast.digest": "d", "landfast.release": "3", "com.docker.compose.config-hash": "d",
+            "com.docker.compose.project": "data",
+        })
+    );
+}
+
+#[test]
+fn ports_are_exposed_and_bound() {
+    let port = |published, published_end| wire::Port {
+        address: "127.0.0.1".to_owned(),
+        published,
+        published_end,
+        target: 80,
+        protocol: "tcp".to_owned(),
+    };
+    let instance = instance(|container| container.ports = vec![port(8080, 0), port(0, 0), port(9000, 9010)]);
+    let body = body(&instance, &place(), 51);
+    assert_eq!(body["ExposedPorts"], json!({"80/tcp": {}}));
+    let bound = &body["HostConfig"]["PortBindings"]["80/tcp"];
+    let ports: Vec<&str> = ["0", "1", "2"]
+        .iter()
+        .filter_map(|position| bound[position.parse::<usize>().expect("a number")]["HostPort"].as_str())
+        .collect();
+    assert_eq!(ports, ["8080", "", "9000-9010"]);
+}
+
+#[test]
+fn mounts_say_where_they_come_from() {
+    let mount = |source, target: &str, relabel: &str| wire::Mount {
+        source: Some(source),
+        target: target.to_owned(),
+        relabel: relabel.to_owned(),
+        read_only: true,
+        ..wire::Mount::default()
+    };
+    let instance = instance(|container| {
+        container.mounts = vec![
+            mount(wire::mount::Source::Tree("etc".to_owned()), "/etc/app", ""),
+            mount(wire::mount::Source::Host("/srv".to_owned()), "/srv", "Z"),
+            mount(wire::mount::Source::Volume("data_redis".to_owned()), "/data", ""),
+        ];
+    });
+    let place = Place { sources: vec![Some("/live/etc".into()), Some("/srv".into()), None], ..place() };
+    let body = body(&instance, &place, 51);
+    assert_eq!(body["HostConfig"]["Binds"], json!(["/srv:/srv:ro,Z"]));
+    assert_eq!(
+        body["HostConfig"]["Mounts"],
+        json!([
+            {"Target": "/etc/app", "Source": "/live/etc", "Type": "bind", "ReadOnly": true},
+            {"Target": "/data", "Source": "data_redis", "Type": "volume", "ReadOnly": true},
+        ])
+    );
+}
+
+#[test]
+fn names_are_asked_of_the_gateway_unless_the_instance_says_whom() {
+    let place = Place { dns: Some("172.19.255.1".to_owned()), ..place() };
+    assert_eq!(body(&instance(|_| ()), &place, 51)["HostConfig"]["Dns"], json!(["172.19.255.1"]));
+    let own = instance(|container| container.dns = vec!["9.9.9.9".to_owned()]);
+    assert_eq!(body(&own, &place, 51)["HostConfig"]["Dns"], json!(["9.9.9.9"]));
+}
+
+#[test]
+fn an_entry_point_of_nothing_is_none_at_all() {
+    let instance = instance(|container| container.entrypoint = Some(wire::StringList::default()));
+    assert_eq!(body(&instance, &place(), 51)["Entrypoint"], json!([""]));
+}
