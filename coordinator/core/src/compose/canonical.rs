@@ -2,7 +2,7 @@
 use serde_json::{Number, Value as Json};
 
 use super::Loaded;
-use super::node::{Node, Value};
+use super::text::node::{Node, Value};
 
 /// The canonical form of a project: every short form long, every path absolute, sizes as bytes in text, durations as
 /// the reference prints them, and `$` doubled, so that it can be read again as a Compose file.

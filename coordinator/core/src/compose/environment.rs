@@ -3,9 +3,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::diagnostic::{Diagnostic, Diagnostics, Location};
-use super::dotenv;
 use super::load::Loader;
-use super::node::{Map, Node, Value};
+use super::text::dotenv;
+use super::text::node::{Map, Node, Value};
 
 type Variables = BTreeMap<String, String>;
 

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::load::{Loader, Scope};
 use super::merge::merge;
-use super::node::{Map, Node, Value};
+use super::paths;
 use super::schema::Shape;
-use super::{keys, paths};
+use super::schema::keys;
+use super::text::node::{Map, Node, Value};
 
 /// The services that led here, each with its file.
 type Trail = Vec<(PathBuf, String)>;

@@ -3,10 +3,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::diagnostic::{Diagnostic, Diagnostics, Location};
-use super::dotenv;
 use super::load::{Loader, PROJECT, Scope};
 use super::merge::merge;
-use super::node::{Map, Node, Value};
+use super::text::dotenv;
+use super::text::node::{Map, Node, Value};
 
 /// One entry of `include`.
 struct Entry {

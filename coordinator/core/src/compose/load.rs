@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use super::canonical::json;
 use super::diagnostic::{Diagnostic, Diagnostics, Location};
-use super::interpolate::{interpolate, substitute};
+use super::forms::{long, values};
 use super::merge::{merge, unify};
-use super::node::{Map, Node, Value};
 use super::paths::Base;
-use super::schema::Shape;
-use super::{Input, Loaded, Reader, environment, extends, include, long, normalise, paths, rules, select, standing};
-use super::{keys, validate, values, yaml};
+use super::schema::{Shape, keys, standing, validate};
+use super::text::interpolate::{interpolate, substitute};
+use super::text::node::{Map, Node, Value};
+use super::text::yaml;
+use super::{Input, Loaded, Reader, environment, extends, include, normalise, paths, rules, select};
 
 /// The shape of a file.
 pub(super) static PROJECT: Shape = Shape::Object(&keys::PROJECT);

@@ -2,9 +2,9 @@
 use std::collections::BTreeMap;
 
 use super::diagnostic::{Diagnostic, Diagnostics};
-use super::interpolate::join;
-use super::node::{Map, Mode, Node, Value};
 use super::schema::{Field, Index, Merge, Shape, for_each_child};
+use super::text::interpolate::join;
+use super::text::node::{Map, Mode, Node, Value};
 
 /// `over` on top of `base`, by the rules of their keys. `!reset` leaves its mark, so that what is yet to be overridden
 /// goes too; [`Node::settle`] takes the marks away.
@@ -228,7 +228,7 @@ fn index_of(index: Index, item: &Node) -> Result<Option<String>, &'static str> {
         Index::Mount | Index::Device if item.as_map().is_some() => {
             Some(item.text_at("target").ok_or("target")?.to_owned())
         }
-        Index::Mount => text.and_then(|text| super::mounts::parse(&text).ok()).map(|mount| mount.target),
+        Index::Mount => text.and_then(|text| super::forms::mounts::parse(&text).ok()).map(|mount| mount.target),
         Index::Device => {
             text.map(|text| text.split(':').nth(1).filter(|to| !to.is_empty()).unwrap_or(&text).to_owned())
         }

@@ -9,37 +9,26 @@ use std::path::{Path, PathBuf};
 mod canonical;
 pub mod diagnostic;
 pub mod discover;
-pub mod dotenv;
 mod environment;
 mod extends;
+mod forms;
 mod include;
-mod interpolate;
-mod keys;
 mod load;
-mod long;
 mod merge;
 pub mod model;
-mod mounts;
-mod node;
 mod normalise;
 mod paths;
-mod ports;
-mod project;
 pub mod quantity;
 mod rules;
-mod scalar;
 mod schema;
 mod select;
-mod shell;
-mod standing;
-mod validate;
-mod values;
-mod yaml;
+mod text;
 
 pub use canonical::canonical;
 pub use diagnostic::{Diagnostic, Diagnostics, Location};
 pub use load::{load, normalise_name, uninterpolated};
 pub use model::Project;
+pub use text::dotenv;
 
 /// What a project is loaded from.
 #[derive(Debug, Clone, Default)]
@@ -74,5 +63,5 @@ pub struct Loaded {
     pub warnings: Vec<Diagnostic>,
     /// The files that were read beside those that were given.
     pub files_read: Vec<PathBuf>,
-    tree: node::Node,
+    tree: text::node::Node,
 }

@@ -1,7 +1,7 @@
 //! What a project says without saying it: defaults, implied dependencies, the default network, names.
 use std::collections::BTreeMap;
 
-use super::node::{Map, Node, Value};
+use super::text::node::{Map, Node, Value};
 
 /// Fills in what a written value leaves open. Done once for each project that is loaded, the included ones too.
 pub(super) fn complete(project: &mut Node) {
@@ -111,7 +111,7 @@ fn normalise_service(service: &mut Node, environment: &BTreeMap<String, String>)
     }
     for mount in service.at_key_mut("volumes").into_iter().flat_map(Node::items_mut) {
         if let Some(Node { value: Value::Text(target), .. }) = mount.at_key_mut("target") {
-            *target = super::mounts::clean(target);
+            *target = super::forms::mounts::clean(target);
         }
     }
     imply_dependencies(service);

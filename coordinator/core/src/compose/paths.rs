@@ -2,9 +2,9 @@
 use std::path::Path;
 
 use super::diagnostic::{Diagnostic, Diagnostics};
-use super::interpolate::join;
-use super::mounts::clean;
-use super::node::{Node, Value};
+use super::forms::mounts::clean;
+use super::text::interpolate::join;
+use super::text::node::{Node, Value};
 
 /// Where relative paths start, and what `~` stands for.
 pub(super) struct Base<'a> {

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::diagnostic::{Diagnostic, Diagnostics};
-use super::node::{Map, Node};
 use super::rules::Consistency;
+use super::text::node::{Map, Node};
 
 /// Leaves of a project what is meant, after seeing that it holds together.
 pub(super) fn select(project: &mut Node, profiles: &[String], services: &[String]) -> Result<(), Diagnostics> {

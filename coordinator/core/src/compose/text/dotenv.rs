@@ -1,7 +1,7 @@
 //! Env files: `KEY=value` lines with quotes, comments, escapes and variables.
 use std::collections::BTreeMap;
 
-use super::interpolate::substitute;
+use crate::compose::text::interpolate::substitute;
 
 /// Why an env file cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

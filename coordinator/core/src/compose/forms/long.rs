@@ -1,21 +1,21 @@
 //! From short forms to long ones.
-use super::diagnostic::{Diagnostic, Diagnostics};
-use super::interpolate::join;
-use super::merge;
-use super::mounts;
-use super::node::{Map, Node, Value};
-use super::ports;
-use super::schema::{Shape, for_each_child};
+use crate::compose::diagnostic::{Diagnostic, Diagnostics};
+use crate::compose::forms::mounts;
+use crate::compose::forms::ports;
+use crate::compose::merge;
+use crate::compose::schema::{Shape, for_each_child};
+use crate::compose::text::interpolate::join;
+use crate::compose::text::node::{Map, Node, Value};
 
 /// Gives each value of a tree its long form.
-pub(super) fn lengthen(node: &mut Node, shape: &'static Shape) -> Result<(), Diagnostics> {
+pub(crate) fn lengthen(node: &mut Node, shape: &'static Shape) -> Result<(), Diagnostics> {
     let mut mistakes = Vec::new();
     lengthen_children(node, shape, "", &mut mistakes);
     if mistakes.is_empty() { Ok(()) } else { Err(Diagnostics(mistakes)) }
 }
 
 /// The same where variables are left in: what cannot be read for them stays as it is.
-pub(super) fn lengthen_readable(node: &mut Node, shape: &'static Shape) {
+pub(crate) fn lengthen_readable(node: &mut Node, shape: &'static Shape) {
     lengthen_children(node, shape, "", &mut Vec::new());
 }
 
@@ -54,7 +54,7 @@ fn map_of<const N: usize>(node: Node, entries: [(String, Node); N]) -> Node {
 }
 
 /// One text is a list of one.
-pub(super) fn texts(node: Node, _: &str) -> Result<Node, Diagnostic> {
+pub(crate) fn texts(node: Node, _: &str) -> Result<Node, Diagnostic> {
     match node.value {
         Value::Text(_) => Ok(Node { value: Value::List(vec![node.clone()]), ..node }),
         _ => Ok(node),
@@ -62,7 +62,7 @@ pub(super) fn texts(node: Node, _: &str) -> Result<Node, Diagnostic> {
 }
 
 /// A list of servers, in which nothing is no server.
-pub(super) fn dns(node: Node, path: &str) -> Result<Node, Diagnostic> {
+pub(crate) fn dns(node: Node, path: &str) -> Result<Node, Diagnostic> {
     let mut list = texts(node, path)?;
     if let Some(servers) = list.as_list_mut() {
         servers.retain(|server| server.as_str() != Some(""));
@@ -71,17 +71,17 @@ pub(super) fn dns(node: Node, path: &str) -> Result<Node, Diagnostic> {
 }
 
 /// A text is the context.
-pub(super) fn build(node: Node, _: &str) -> Result<Node, Diagnostic> {
+pub(crate) fn build(node: Node, _: &str) -> Result<Node, Diagnostic> {
     Ok(merge::context(node))
 }
 
 /// A list of names is a mapping from each to nothing.
-pub(super) fn names(node: Node, _: &str) -> Result<Node, Diagnostic> {
+pub(crate) fn names(node: Node, _: &str) -> Result<Node, Diagnostic> {
     Ok(merge::names(node))
 }
 
 /// A list of services is a mapping from each to the ordinary condition.
-pub(super) fn dependencies(node: Node, _: &str) -> Result<Node, Diagnostic> {
+pub(crate) fn dependencies(node: Node, _: &str) -> Result<Node, Diagnostic> {
     let mut node = merge::dependencies(node);
     for (_, dependency) in node.entries_mut() {
         dependency.default_key("condition", Value::Text("service_started".to_owned()));
@@ -91,7 +91,7 @@ pub(super) fn dependencies(node: Node, _: &str) -> Result<Node, Diagnostic> {
 }
 
 /// Texts of the form `KEY=value` as a mapping.
-pub(super) fn pairs(node: Node, path: &str) -> Result<Node, Diagnostic> {
+pub(crate) fn pairs(node: Node, path: &str) -> Result<Node, Diagnostic> {
     let Value::List(list) = node.value else { return Ok(node) };
     let mut map = Map::new();
     for item in list {
@@ -105,7 +105,7 @@ pub(super) fn pairs(node: Node, path: &str) -> Result<Node, Diagnostic> {
 }
 
 /// `default`, or an id with its key file.
-pub(super) fn ssh(node: Node, path: &str) -> Result<Node, Diagnostic> {
+pub(crate) fn ssh(node: Node, path: &str) -> Result<Node, Diagnostic> {
     let Value::List(list) = node.value else { return Ok(node) };
     let mut map = Map::new();
     for item in list {
@@ -125,7 +125,7 @@ pub(super) fn ssh(node: Node, path: &str) -> Result<Node, Diagnostic> {
 }
 
 /// A path is a file that must be there.
-pub(super) fn env_files(node: Node, path: &str) -> Result<Node, Diagnostic> {
+pub(crate) fn env_files(node: Node, path: &str) -> Result<Node, Diagnostic> {
     each(texts(node, path)?, path, |item, _| {
         let mut item = match item.value {
             Value::Text(_) => map_of(item.clone(), [entry("path", item)]),
@@ -137,7 +137,7 @@ pub(super) fn env_files(node: Node, path: &str) -> Result<Node, Diagnostic> {
 }
 
 /// A name is the source.
-pub(super) fn file_references(node: Node, path: &str) -> Result<Node, Diagnostic> {
+pub(crate) fn file_references(node: Node, path: &str) -> Result<Node, Diagnostic> {
     each(node, path, |item, _| {
         Ok(vec![match item.value {
             Value::Text(_) => map_of(item.clone(), [entry("source", item)]),
@@ -147,7 +147,7 @@ pub(super) fn file_references(node: Node, path: &str) -> Result<Node, Diagnostic
 }
 
 /// `source[:target[:permissions]]`.
-pub(super) fn devices(node: Node, path: &str) -> Result<Node, Diagnostic> {
+pub(crate) fn devices(node: Node, path: &str) -> Result<Node, Diagnostic> {
     each(node, path, |item, path| {
         let Some(text) = item.as_str().map(str::to_owned) else { return Ok(vec![item]) };
         let parts: Vec<&str> = text.split(':').collect();
@@ -169,7 +169,7 @@ pub(super) fn devices(node: Node, path: &str) -> Result<Node, Diagnostic> {
 }
 
 /// `all` is a request for all.
-pub(super) fn gpus(node: Node, _: &str) -> Result<Node, Diagnostic> {
+pub(crate) fn gpus(node: Node, _: &str) -> Result<Node, Diagnostic> {
     if node.as_str().is_none() {
         return Ok(node);
     }
@@ -178,7 +178,7 @@ pub(super) fn gpus(node: Node, _: &str) -> Result<Node, Diagnostic> {
 }
 
 /// One entry a port of the container.
-pub(super) fn ports(node: Node, path: &str) -> Result<Node, Diagnostic> {
+pub(crate) fn ports(node: Node, path: &str) -> Result<Node, Diagnostic> {
     each(node, path, |item, path| {
         let text = match &item.value {
             Value::Int(_) | Value::Text(_) => item.scalar_text().unwrap_or_default(),
@@ -193,7 +193,7 @@ pub(super) fn ports(node: Node, path: &str) -> Result<Node, Diagnostic> {
 }
 
 /// `[source:]target[:options]`.
-pub(super) fn mounts(node: Node, path: &str) -> Result<Node, Diagnostic> {
+pub(crate) fn mounts(node: Node, path: &str) -> Result<Node, Diagnostic> {
     each(node, path, |item, path| {
         let Some(text) = item.as_str() else { return Ok(vec![item]) };
         let mount = mounts::parse(text).map_err(|why| Diagnostic::at(&item.at, why).key(path))?;
@@ -202,7 +202,7 @@ pub(super) fn mounts(node: Node, path: &str) -> Result<Node, Diagnostic> {
 }
 
 /// `external: {name: x}` is `external: true` with a name.
-pub(super) fn external(mut node: Node, path: &str) -> Result<Node, Diagnostic> {
+pub(crate) fn external(mut node: Node, path: &str) -> Result<Node, Diagnostic> {
     for (key, resource) in node.entries_mut() {
         let Some(external) = resource.at_key("external").filter(|external| external.as_map().is_some()) else {
             continue;

@@ -1,9 +1,9 @@
 //! What must hold between keys and between services.
 use std::net::IpAddr;
 
-use super::diagnostic::{Diagnostic, Diagnostics};
-use super::interpolate::join;
-use super::node::{Map, Node, Value};
+use crate::compose::diagnostic::{Diagnostic, Diagnostics};
+use crate::compose::text::interpolate::join;
+use crate::compose::text::node::{Map, Node, Value};
 
 fn finish(mistakes: Vec<Diagnostic>) -> Result<(), Diagnostics> {
     if mistakes.is_empty() { Ok(()) } else { Err(Diagnostics(mistakes)) }
@@ -14,7 +14,7 @@ fn section<'a>(project: &'a Node, name: &str) -> impl Iterator<Item = (&'a Strin
 }
 
 /// What can be said about each resource by itself. Done for each project that is loaded, the included ones too.
-pub(super) fn check_resources(project: &Node) -> Result<(), Diagnostics> {
+pub(crate) fn check_resources(project: &Node) -> Result<(), Diagnostics> {
     let mut mistakes = Vec::new();
     for (name, volume) in section(project, "volumes") {
         check_external(volume, &join("volumes", name), &mut mistakes);
@@ -81,14 +81,14 @@ fn check_values(service: &Node, path: &str, mistakes: &mut Vec<Diagnostic>) {
 }
 
 /// A project with the services that its profiles enable; what they disable is told apart from what never was.
-pub(super) struct Consistency<'a> {
-    pub(super) project: &'a Node,
-    pub(super) disabled: &'a Map,
+pub(crate) struct Consistency<'a> {
+    pub(crate) project: &'a Node,
+    pub(crate) disabled: &'a Map,
 }
 
 impl Consistency<'_> {
     /// What must hold between the enabled services and the rest.
-    pub(super) fn check(&self) -> Result<(), Diagnostics> {
+    pub(crate) fn check(&self) -> Result<(), Diagnostics> {
         let mut mistakes = Vec::new();
         for (name, service) in section(self.project, "services") {
             let path = join("services", name);
@@ -340,7 +340,7 @@ fn visit<'a>(
 }
 
 /// Two services cannot have one container name.
-pub(super) fn check_container_names(project: &Node) -> Result<(), Diagnostics> {
+pub(crate) fn check_container_names(project: &Node) -> Result<(), Diagnostics> {
     let mut seen: Vec<(&str, &str)> = Vec::new();
     let mut mistakes = Vec::new();
     for (name, service) in section(project, "services") {

@@ -1,10 +1,10 @@
 //! What an unquoted word of YAML means: the mixture of YAML 1.1 and 1.2 that the reference reads.
 //!
 //! `0755`, `0o755`, `0x1f`, `0b11` and `1_000` are numbers; `yes`, `on` and `12:30` are strings; a date is a date.
-use super::node::Value;
+use crate::compose::text::node::Value;
 
 /// The value of a scalar; `None` when it does not fit its tag. `plain` says that it is not quoted.
-pub(super) fn resolve(text: &str, plain: bool, tag: Option<&str>) -> Option<Value> {
+pub(crate) fn resolve(text: &str, plain: bool, tag: Option<&str>) -> Option<Value> {
     let core = tag.and_then(|tag| tag.strip_prefix("tag:yaml.org,2002:"));
     match (tag, core) {
         (None, _) if plain => Some(implicit(text)),

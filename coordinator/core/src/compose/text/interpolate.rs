@@ -1,17 +1,17 @@
 //! Variables in values: `$A`, `${A}`, `${A:-default}`, `${A-default}`, `${A:?why}`, `${A?why}`, `${A:+other}`,
 //! `${A+other}`, nested, and `$$` for a dollar sign.
-use super::diagnostic::Diagnostic;
-use super::node::{Node, Value};
+use crate::compose::diagnostic::Diagnostic;
+use crate::compose::text::node::{Node, Value};
 
 /// What a variable's value is, if it has one.
-pub(super) type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
+pub(crate) type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// How deep defaults may stand inside defaults.
 const MAX_DEPTH: usize = 64;
 
 /// Why a text cannot be interpolated.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     #[error("invalid interpolation format in `{0}`")]
     Syntax(String),
     #[error("required variable {name} is missing a value{}", .why.as_ref().map(|why| format!(": {why}")).unwrap_or_default())]
@@ -19,14 +19,14 @@ pub(super) enum Refusal {
 }
 
 /// A text with its variables replaced, and the names of those that have no value and no default.
-pub(super) fn substitute(text: &str, lookup: Lookup) -> Result<(String, Vec<String>), Refusal> {
+pub(crate) fn substitute(text: &str, lookup: Lookup) -> Result<(String, Vec<String>), Refusal> {
     let mut unset = Vec::new();
     let replaced = replace(text, lookup, &mut unset, 0)?;
     Ok((replaced, unset))
 }
 
 /// Replaces the variables in every text of a tree. `path` is the tree's own.
-pub(super) fn interpolate(
+pub(crate) fn interpolate(
     node: &mut Node,
     path: &str,
     lookup: Lookup,
@@ -60,7 +60,7 @@ pub(super) fn interpolate(
 }
 
 /// The dotted path of a key.
-pub(super) fn join(path: &str, key: &str) -> String {
+pub(crate) fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 

@@ -2,7 +2,7 @@
 
 /// The words of a command line; `None` when a quote or parenthesis does not close. What follows an unquoted `;`, `&`,
 /// `|`, `<` or `>` is not part of the command.
-pub(super) fn split(line: &str) -> Option<Vec<String>> {
+pub(crate) fn split(line: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut quote: Option<char> = None;

@@ -1,14 +1,14 @@
 //! Whether each value is what its key takes, and whether the key is known at all.
 use std::collections::BTreeMap;
 
-use super::canonical::json;
-use super::diagnostic::Diagnostic;
-use super::interpolate::join;
-use super::node::{Node, Value};
-use super::schema::{Keys, Number, Object, Shape, Unique, for_each_child};
+use crate::compose::canonical::json;
+use crate::compose::diagnostic::Diagnostic;
+use crate::compose::schema::{Keys, Number, Object, Shape, Unique, for_each_child};
+use crate::compose::text::interpolate::join;
+use crate::compose::text::node::{Node, Value};
 
 /// Turns texts into the numbers and booleans that their keys want: what a variable brings is always a text.
-pub(super) fn cast(node: &mut Node, shape: &'static Shape, path: &str, mistakes: &mut Vec<Diagnostic>) {
+pub(crate) fn cast(node: &mut Node, shape: &'static Shape, path: &str, mistakes: &mut Vec<Diagnostic>) {
     if let Value::Text(text) = &node.value
         && let Some(form) = shape.form_of(&node.value).or(Some(shape.long_form()))
     {
@@ -37,7 +37,7 @@ fn cast_text(text: &str, shape: &Shape) -> Option<Value> {
 }
 
 /// What a text says that is written where a boolean belongs.
-pub(super) fn boolean(text: &str) -> Option<bool> {
+pub(crate) fn boolean(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "y" | "yes" | "on" => Some(true),
         "false" | "n" | "no" | "off" => Some(false),
@@ -46,7 +46,7 @@ pub(super) fn boolean(text: &str) -> Option<bool> {
 }
 
 /// Says all that is wrong in a tree.
-pub(super) fn validate(node: &Node, shape: &'static Shape, path: &str, mistakes: &mut Vec<Diagnostic>) {
+pub(crate) fn validate(node: &Node, shape: &'static Shape, path: &str, mistakes: &mut Vec<Diagnostic>) {
     let Some(form) = shape.form_of(&node.value) else {
         mistakes.push(unfit(node, shape, path));
         return;

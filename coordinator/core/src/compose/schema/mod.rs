@@ -1,13 +1,17 @@
-//! What may stand where: the vocabulary in which the tables of [`keys`](super::keys) are written.
+//! What may stand where: the vocabulary in which the tables of [`keys`](crate::compose::schema::keys) are written.
 //!
 //! One table drives everything: the types a key takes, how two values of it merge, what makes its elements unique, its
 //! long form, whether an empty value is printed, and whether Landfast honours it.
-use super::diagnostic::Diagnostic;
-use super::interpolate::join;
-use super::node::{Node, Value};
+use crate::compose::diagnostic::Diagnostic;
+use crate::compose::text::interpolate::join;
+use crate::compose::text::node::{Node, Value};
+
+pub(crate) mod keys;
+pub(crate) mod standing;
+pub(crate) mod validate;
 
 /// The forms a value may have.
-pub(super) enum Shape {
+pub(crate) enum Shape {
     Text,
     /// A text that null takes back.
     TextOrNull,
@@ -71,45 +75,45 @@ pub(super) enum Shape {
 
 /// Which numbers a key takes.
 #[derive(Clone, Copy)]
-pub(super) struct Number {
+pub(crate) struct Number {
     /// Written as a number with a fraction.
-    pub(super) fraction: bool,
+    pub(crate) fraction: bool,
     /// Written as a number at all.
-    pub(super) number: bool,
+    pub(crate) number: bool,
     /// Written as a text.
-    pub(super) text: bool,
+    pub(crate) text: bool,
     /// When written as a number.
-    pub(super) low: i64,
+    pub(crate) low: i64,
     /// When written as a number.
-    pub(super) high: i64,
+    pub(crate) high: i64,
 }
 
 /// A whole number, or a text that says one.
-pub(super) const WHOLE: Number = Number { fraction: false, number: true, text: true, low: i64::MIN, high: i64::MAX };
+pub(crate) const WHOLE: Number = Number { fraction: false, number: true, text: true, low: i64::MIN, high: i64::MAX };
 /// Any number, or a text that says one.
-pub(super) const LOOSE: Number = Number { fraction: true, ..WHOLE };
+pub(crate) const LOOSE: Number = Number { fraction: true, ..WHOLE };
 /// Any number.
-pub(super) const BARE: Number = Number { text: false, ..LOOSE };
+pub(crate) const BARE: Number = Number { text: false, ..LOOSE };
 /// A text that says a number.
-pub(super) const WRITTEN: Number = Number { number: false, ..WHOLE };
+pub(crate) const WRITTEN: Number = Number { number: false, ..WHOLE };
 
 impl Number {
     /// The same within bounds.
-    pub(super) const fn within(self, low: i64, high: i64) -> Self {
+    pub(crate) const fn within(self, low: i64, high: i64) -> Self {
         Self { low, high, ..self }
     }
 }
 
 /// Whether the elements of a list must differ.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unique {
+pub(crate) enum Unique {
     Yes,
     No,
 }
 
 /// Which keys a mapping takes.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Keys {
+pub(crate) enum Keys {
     /// Any.
     Any,
     /// Letters, digits, `.`, `_` and `-`.
@@ -117,36 +121,36 @@ pub(super) enum Keys {
 }
 
 /// A mapping with known keys.
-pub(super) struct Object {
-    pub(super) fields: &'static [Field],
-    pub(super) required: &'static [&'static str],
+pub(crate) struct Object {
+    pub(crate) fields: &'static [Field],
+    pub(crate) required: &'static [&'static str],
     /// Whether `x-…` may stand here.
-    pub(super) extensions: bool,
+    pub(crate) extensions: bool,
 }
 
 impl Object {
-    pub(super) fn field(&self, name: &str) -> Option<&'static Field> {
+    pub(crate) fn field(&self, name: &str) -> Option<&'static Field> {
         self.fields.iter().find(|field| field.name == name)
     }
 }
 
 /// A known key.
-pub(super) struct Field {
-    pub(super) name: &'static str,
-    pub(super) shape: Shape,
-    pub(super) merge: Merge,
-    pub(super) index: Index,
-    pub(super) presence: Presence,
-    pub(super) standing: Standing,
-    pub(super) long: Option<Long>,
+pub(crate) struct Field {
+    pub(crate) name: &'static str,
+    pub(crate) shape: Shape,
+    pub(crate) merge: Merge,
+    pub(crate) index: Index,
+    pub(crate) presence: Presence,
+    pub(crate) standing: Standing,
+    pub(crate) long: Option<Long>,
 }
 
 /// Turns a value into its long form.
-pub(super) type Long = fn(Node, &str) -> Result<Node, Diagnostic>;
+pub(crate) type Long = fn(Node, &str) -> Result<Node, Diagnostic>;
 
 /// How a later value meets an earlier one.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Merge {
+pub(crate) enum Merge {
     /// Mappings key by key, lists one after the other, anything else replaced.
     Deep,
     /// Replaced.
@@ -169,7 +173,7 @@ pub(super) enum Merge {
 
 /// What makes an element of a list the same as another: the later one then takes its place.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Index {
+pub(crate) enum Index {
     None,
     /// What stands before `=`.
     Key,
@@ -188,7 +192,7 @@ pub(super) enum Index {
 
 /// Whether an empty value is printed.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Presence {
+pub(crate) enum Presence {
     /// Only when it says something.
     OmitEmpty,
     /// When it is written, even as zero.
@@ -203,7 +207,7 @@ pub(super) enum Presence {
 
 /// What Landfast makes of a key.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(crate) enum Standing {
     Honoured,
     /// Read, without effect; why.
     Ignored(&'static str),
@@ -212,7 +216,7 @@ pub(super) enum Standing {
 }
 
 /// A key with the ordinary rules.
-pub(super) const fn key(name: &'static str, shape: Shape) -> Field {
+pub(crate) const fn key(name: &'static str, shape: Shape) -> Field {
     Field {
         name,
         shape,
@@ -225,36 +229,36 @@ pub(super) const fn key(name: &'static str, shape: Shape) -> Field {
 }
 
 impl Field {
-    pub(super) const fn merge(mut self, merge: Merge) -> Self {
+    pub(crate) const fn merge(mut self, merge: Merge) -> Self {
         self.merge = merge;
         self
     }
 
-    pub(super) const fn index(mut self, index: Index) -> Self {
+    pub(crate) const fn index(mut self, index: Index) -> Self {
         self.index = index;
         self
     }
 
-    pub(super) const fn presence(mut self, presence: Presence) -> Self {
+    pub(crate) const fn presence(mut self, presence: Presence) -> Self {
         self.presence = presence;
         self
     }
 
-    pub(super) const fn written(self) -> Self {
+    pub(crate) const fn written(self) -> Self {
         self.presence(Presence::Written)
     }
 
-    pub(super) const fn ignored(mut self, why: &'static str) -> Self {
+    pub(crate) const fn ignored(mut self, why: &'static str) -> Self {
         self.standing = Standing::Ignored(why);
         self
     }
 
-    pub(super) const fn refused(mut self, why: &'static str) -> Self {
+    pub(crate) const fn refused(mut self, why: &'static str) -> Self {
         self.standing = Standing::Refused(why);
         self
     }
 
-    pub(super) const fn long(mut self, long: Long) -> Self {
+    pub(crate) const fn long(mut self, long: Long) -> Self {
         self.long = Some(long);
         self
     }
@@ -262,7 +266,7 @@ impl Field {
 
 impl Shape {
     /// Whether a value is of a kind that this shape takes; what it holds is looked at later.
-    pub(super) fn takes(&self, value: &Value) -> bool {
+    pub(crate) fn takes(&self, value: &Value) -> bool {
         use Value::{Bool, Float, Int, List, Map, Null, Text, Time};
         match (self, value) {
             (_, Time(_)) => false,
@@ -314,7 +318,7 @@ impl Shape {
     }
 
     /// The form among several that a value has, or the shape itself.
-    pub(super) fn form_of(&'static self, value: &Value) -> Option<&'static Shape> {
+    pub(crate) fn form_of(&'static self, value: &Value) -> Option<&'static Shape> {
         match self {
             Shape::Short(forms) => forms.iter().find(|form| form.takes(value))?.form_of(value),
             Shape::Nullable(inner) if *value != Value::Null => inner.form_of(value),
@@ -323,7 +327,7 @@ impl Shape {
     }
 
     /// The long form.
-    pub(super) fn long_form(&'static self) -> &'static Shape {
+    pub(crate) fn long_form(&'static self) -> &'static Shape {
         match self {
             Shape::Short(forms) => forms.last().map_or(self, Shape::long_form),
             Shape::Nullable(inner) => inner.long_form(),
@@ -332,7 +336,7 @@ impl Shape {
     }
 
     /// What it takes, for messages.
-    pub(super) fn wants(&self) -> String {
+    pub(crate) fn wants(&self) -> String {
         match self {
             Shape::Text | Shape::TextOrNull | Shape::Choice(_) | Shape::Form(..) => "a string".to_owned(),
             Shape::TextOrFlag => "a string or a boolean".to_owned(),
@@ -373,10 +377,10 @@ impl Number {
 }
 
 /// What is done with a child: the child itself, its shape, its path and, in an object, its field.
-pub(super) type Visit<'a> = &'a mut dyn FnMut(&mut Node, &'static Shape, &str, Option<&'static Field>);
+pub(crate) type Visit<'a> = &'a mut dyn FnMut(&mut Node, &'static Shape, &str, Option<&'static Field>);
 
 /// Visits each known child of a node.
-pub(super) fn for_each_child(node: &mut Node, shape: &'static Shape, path: &str, visit: Visit) {
+pub(crate) fn for_each_child(node: &mut Node, shape: &'static Shape, path: &str, visit: Visit) {
     match (shape.form_of(&node.value), &mut node.value) {
         (Some(Shape::Object(object)), Value::Map(map)) => {
             for (name, child) in map {

@@ -1,22 +1,22 @@
 //! The tree that every step of the loader works on: YAML's values, each with its place in a file.
 use std::collections::BTreeMap;
 
-use super::diagnostic::Location;
+use crate::compose::diagnostic::Location;
 
 /// Keys in order, so that every result and every message is the same each time.
-pub(super) type Map = BTreeMap<String, Node>;
+pub(crate) type Map = BTreeMap<String, Node>;
 
 /// A value and where it stands: for a value in a mapping, where its key stands.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Node {
-    pub(super) at: Location,
-    pub(super) value: Value,
-    pub(super) mode: Mode,
+pub(crate) struct Node {
+    pub(crate) at: Location,
+    pub(crate) value: Value,
+    pub(crate) mode: Mode,
 }
 
 /// What YAML can hold, as the reference resolves it.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Value {
+pub(crate) enum Value {
     Null,
     Bool(bool),
     Int(i64),
@@ -30,7 +30,7 @@ pub(super) enum Value {
 
 /// How a value meets the one it overrides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mode {
+pub(crate) enum Mode {
     /// By the rules of its key.
     Merge,
     /// `!override`: it takes the place of the other.
@@ -40,62 +40,62 @@ pub(super) enum Mode {
 }
 
 impl Node {
-    pub(super) fn new(at: &Location, value: Value) -> Self {
+    pub(crate) fn new(at: &Location, value: Value) -> Self {
         Self { at: at.clone(), value, mode: Mode::Merge }
     }
 
-    pub(super) fn text(at: &Location, text: impl Into<String>) -> Self {
+    pub(crate) fn text(at: &Location, text: impl Into<String>) -> Self {
         Self::new(at, Value::Text(text.into()))
     }
 
-    pub(super) fn flag(at: &Location, flag: bool) -> Self {
+    pub(crate) fn flag(at: &Location, flag: bool) -> Self {
         Self::new(at, Value::Bool(flag))
     }
 
-    pub(super) fn map(at: &Location) -> Self {
+    pub(crate) fn map(at: &Location) -> Self {
         Self::new(at, Value::Map(Map::new()))
     }
 
-    pub(super) fn is_null(&self) -> bool {
+    pub(crate) fn is_null(&self) -> bool {
         self.value == Value::Null
     }
 
-    pub(super) fn as_str(&self) -> Option<&str> {
+    pub(crate) fn as_str(&self) -> Option<&str> {
         match &self.value {
             Value::Text(text) => Some(text),
             _ => None,
         }
     }
 
-    pub(super) fn as_bool(&self) -> Option<bool> {
+    pub(crate) fn as_bool(&self) -> Option<bool> {
         match self.value {
             Value::Bool(flag) => Some(flag),
             _ => None,
         }
     }
 
-    pub(super) fn as_map(&self) -> Option<&Map> {
+    pub(crate) fn as_map(&self) -> Option<&Map> {
         match &self.value {
             Value::Map(map) => Some(map),
             _ => None,
         }
     }
 
-    pub(super) fn as_map_mut(&mut self) -> Option<&mut Map> {
+    pub(crate) fn as_map_mut(&mut self) -> Option<&mut Map> {
         match &mut self.value {
             Value::Map(map) => Some(map),
             _ => None,
         }
     }
 
-    pub(super) fn as_list(&self) -> Option<&[Node]> {
+    pub(crate) fn as_list(&self) -> Option<&[Node]> {
         match &self.value {
             Value::List(list) => Some(list),
             _ => None,
         }
     }
 
-    pub(super) fn as_list_mut(&mut self) -> Option<&mut Vec<Node>> {
+    pub(crate) fn as_list_mut(&mut self) -> Option<&mut Vec<Node>> {
         match &mut self.value {
             Value::List(list) => Some(list),
             _ => None,
@@ -103,42 +103,42 @@ impl Node {
     }
 
     /// The value at a key of a mapping.
-    pub(super) fn at_key(&self, key: &str) -> Option<&Node> {
+    pub(crate) fn at_key(&self, key: &str) -> Option<&Node> {
         self.as_map()?.get(key)
     }
 
     /// The value at a key of a mapping.
-    pub(super) fn at_key_mut(&mut self, key: &str) -> Option<&mut Node> {
+    pub(crate) fn at_key_mut(&mut self, key: &str) -> Option<&mut Node> {
         self.as_map_mut()?.get_mut(key)
     }
 
     /// The text at a key of a mapping.
-    pub(super) fn text_at(&self, key: &str) -> Option<&str> {
+    pub(crate) fn text_at(&self, key: &str) -> Option<&str> {
         self.at_key(key)?.as_str()
     }
 
     /// The entries of a mapping; none for anything else.
-    pub(super) fn entries(&self) -> impl Iterator<Item = (&String, &Node)> {
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&String, &Node)> {
         self.as_map().into_iter().flatten()
     }
 
     /// The entries of a mapping; none for anything else.
-    pub(super) fn entries_mut(&mut self) -> impl Iterator<Item = (&String, &mut Node)> {
+    pub(crate) fn entries_mut(&mut self) -> impl Iterator<Item = (&String, &mut Node)> {
         self.as_map_mut().into_iter().flatten()
     }
 
     /// The elements of a list; none for anything else.
-    pub(super) fn items(&self) -> impl Iterator<Item = &Node> {
+    pub(crate) fn items(&self) -> impl Iterator<Item = &Node> {
         self.as_list().into_iter().flatten()
     }
 
     /// The elements of a list; none for anything else.
-    pub(super) fn items_mut(&mut self) -> impl Iterator<Item = &mut Node> {
+    pub(crate) fn items_mut(&mut self) -> impl Iterator<Item = &mut Node> {
         self.as_list_mut().into_iter().flatten()
     }
 
     /// Sets a key of a mapping unless it is there.
-    pub(super) fn default_key(&mut self, key: &str, value: Value) {
+    pub(crate) fn default_key(&mut self, key: &str, value: Value) {
         let at = self.at.clone();
         if let Some(map) = self.as_map_mut() {
             map.entry(key.to_owned()).or_insert_with(|| Node::new(&at, value));
@@ -146,19 +146,19 @@ impl Node {
     }
 
     /// Sets a key of a mapping.
-    pub(super) fn set_key(&mut self, key: &str, node: Node) {
+    pub(crate) fn set_key(&mut self, key: &str, node: Node) {
         if let Some(map) = self.as_map_mut() {
             map.insert(key.to_owned(), node);
         }
     }
 
     /// Takes a key out of a mapping.
-    pub(super) fn remove_key(&mut self, key: &str) -> Option<Node> {
+    pub(crate) fn remove_key(&mut self, key: &str) -> Option<Node> {
         self.as_map_mut()?.remove(key)
     }
 
     /// A scalar as text, as the reference prints it; none for lists and mappings.
-    pub(super) fn scalar_text(&self) -> Option<String> {
+    pub(crate) fn scalar_text(&self) -> Option<String> {
         match &self.value {
             Value::Text(text) | Value::Time(text) => Some(text.clone()),
             Value::Bool(flag) => Some(flag.to_string()),
@@ -169,7 +169,7 @@ impl Node {
     }
 
     /// What it is, for messages.
-    pub(super) fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         match self.value {
             Value::Null => "null",
             Value::Bool(_) => "a boolean",
@@ -182,7 +182,7 @@ impl Node {
     }
 
     /// Takes `!reset` nodes out and forgets about `!override`: all that could be overridden has been.
-    pub(super) fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         self.mode = Mode::Merge;
         match &mut self.value {
             Value::Map(map) => {
@@ -199,7 +199,7 @@ impl Node {
 }
 
 /// A float with the fewest digits that read back the same, with an exponent where the reference has one.
-pub(super) fn float_text(number: f64) -> String {
+pub(crate) fn float_text(number: f64) -> String {
     if number.is_nan() {
         return "NaN".to_owned();
     }

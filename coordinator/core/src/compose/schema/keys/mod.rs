@@ -1,14 +1,14 @@
 //! The keys of a Compose file: the one table of what is known, honoured, ignored and refused.
-use super::long;
-use super::schema::Keys::{Any as AnyKey, Names};
-use super::schema::Merge::{Build, Dependencies, Hosts, Logging, Pools, Replace, Sequence};
-use super::schema::Presence::Always;
-use super::schema::Shape::{
+use crate::compose::forms::long;
+use crate::compose::schema::Keys::{Any as AnyKey, Names};
+use crate::compose::schema::Merge::{Build, Dependencies, Hosts, Logging, Pools, Replace, Sequence};
+use crate::compose::schema::Presence::Always;
+use crate::compose::schema::Shape::{
     Choice, Command, DeviceCount, Duration, Flag, Float, Form, Int, List, Map, Mode, MultiOptions, Nullable,
     Object as Mapping, Options, Pairs, Published, Scalars, Short, Size, Test, Text, TextOrFlag, TextOrNull, Texts,
     Truth,
 };
-use super::schema::{BARE, Field, Index, LOOSE, Merge, Object, Presence, Shape, Unique, WHOLE, WRITTEN, key};
+use crate::compose::schema::{BARE, Field, Index, LOOSE, Merge, Object, Presence, Shape, Unique, WHOLE, WRITTEN, key};
 
 const fn object(fields: &'static [Field]) -> Object {
     Object { fields, required: &[], extensions: true }
@@ -36,7 +36,7 @@ const NO_MODELS: &str = "Landfast does not run models";
 const SWARM: &str = "it has a meaning in Swarm only";
 
 /// The file.
-pub(super) static PROJECT: Object = object(&[
+pub(crate) static PROJECT: Object = object(&[
     key("version", Text),
     key("name", Text),
     key("include", List(&Short(&[Text, Mapping(&INCLUDE)]), Unique::No)),
@@ -52,7 +52,7 @@ static INCLUDE: Object =
     plain(&[], &[key("path", TEXT_OR_NAMES), key("env_file", TEXT_OR_NAMES), key("project_directory", Text)]);
 
 /// A service.
-pub(super) static SERVICE: Object = object(&[
+pub(crate) static SERVICE: Object = object(&[
     key("annotations", LABELS).merge(Sequence).index(Index::Key),
     key("attach", Flag).written().ignored("Landfast does not attach to what it starts: see `landfast logs -f`"),
     key("blkio_config", Mapping(&BLKIO)),
@@ -478,8 +478,8 @@ fn is_pull_policy(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::schema::Standing;
     use super::*;
+    use crate::compose::schema::Standing;
 
     #[test]
     fn each_table_names_a_key_once_and_in_order() {

@@ -5,15 +5,17 @@ use std::path::PathBuf;
 use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::Value;
 
-use super::Loaded;
-use super::canonical::json;
-use super::diagnostic::{Diagnostic, Diagnostics};
-use super::interpolate::join;
-use super::load::PROJECT;
-use super::model::{Attachment, ExtraHost, FileObject, Locations, Origin, Project, Published, Restart, Tmpfs, Ulimit};
-use super::node::Node;
-use super::quantity::scalar_text;
-use super::standing;
+use crate::compose::Loaded;
+use crate::compose::canonical::json;
+use crate::compose::diagnostic::{Diagnostic, Diagnostics};
+use crate::compose::load::PROJECT;
+use crate::compose::model::{
+    Attachment, ExtraHost, FileObject, Locations, Origin, Project, Published, Restart, Tmpfs, Ulimit,
+};
+use crate::compose::quantity::scalar_text;
+use crate::compose::schema::standing;
+use crate::compose::text::interpolate::join;
+use crate::compose::text::node::Node;
 
 impl Loaded {
     /// The typed project.
@@ -96,7 +98,7 @@ fn locate(node: &Node, path: &str, locations: &mut Locations) {
 }
 
 /// A network without options is null.
-pub(super) fn attachments<'de, D: Deserializer<'de>>(
+pub(crate) fn attachments<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<BTreeMap<String, Attachment>, D::Error> {
     let map = Option::<BTreeMap<String, Option<Attachment>>>::deserialize(deserializer)?.unwrap_or_default();
@@ -104,7 +106,7 @@ pub(super) fn attachments<'de, D: Deserializer<'de>>(
 }
 
 /// Numbers and booleans are text to a driver.
-pub(super) fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+pub(crate) fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
     let map = Option::<BTreeMap<String, Value>>::deserialize(deserializer)?.unwrap_or_default();
     Ok(map.into_iter().map(|(key, value)| (key, text_of(value))).collect())
 }
@@ -118,12 +120,12 @@ fn text_of(value: Value) -> String {
 }
 
 /// A number, or a text that says one.
-pub(super) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+pub(crate) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
     scalar_text(deserializer)?.parse().map(Some).map_err(D::Error::custom)
 }
 
 /// `"0440"` is octal text, 288 a number.
-pub(super) fn mode<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+pub(crate) fn mode<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
     match Option::<Value>::deserialize(deserializer)? {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => u32::from_str_radix(&text, 8).map(Some).map_err(D::Error::custom),

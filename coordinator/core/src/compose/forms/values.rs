@@ -1,14 +1,14 @@
 //! Each value in the one form that it is printed in, and empty ones gone.
-use super::diagnostic::Diagnostic;
-use super::interpolate::join;
-use super::node::{Map, Node, Value};
-use super::quantity::{Bytes, Nanos};
-use super::schema::{Field, Object, Presence, Shape};
-use super::shell;
-use super::validate::boolean;
+use crate::compose::diagnostic::Diagnostic;
+use crate::compose::quantity::{Bytes, Nanos};
+use crate::compose::schema::validate::boolean;
+use crate::compose::schema::{Field, Object, Presence, Shape};
+use crate::compose::text::interpolate::join;
+use crate::compose::text::node::{Map, Node, Value};
+use crate::compose::text::shell;
 
 /// Gives every value of a tree in long form the form that it is printed in.
-pub(super) fn settle(node: &mut Node, shape: &'static Shape, path: &str, mistakes: &mut Vec<Diagnostic>) {
+pub(crate) fn settle(node: &mut Node, shape: &'static Shape, path: &str, mistakes: &mut Vec<Diagnostic>) {
     let Some(form) = shape.form_of(&node.value) else { return };
     match (form, &mut node.value) {
         (Shape::Object(object), Value::Map(_)) => settle_object(node, object, path, mistakes),

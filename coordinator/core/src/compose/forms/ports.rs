@@ -1,12 +1,12 @@
 //! The short form of a port: `[[address:]published:]target[/protocol]`, with ranges.
 use std::net::IpAddr;
 
-use super::diagnostic::Location;
-use super::node::{Map, Node, Value};
+use crate::compose::diagnostic::Location;
+use crate::compose::text::node::{Map, Node, Value};
 
 /// One port that a short form says.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct ShortPort {
+pub(crate) struct ShortPort {
     address: Option<String>,
     published: Option<String>,
     target: u16,
@@ -14,7 +14,7 @@ pub(super) struct ShortPort {
 }
 
 /// Reads a short form: one port, or as many as its range has; or says why it is none.
-pub(super) fn parse(text: &str) -> Result<Vec<ShortPort>, String> {
+pub(crate) fn parse(text: &str) -> Result<Vec<ShortPort>, String> {
     let (front, target) = text.rsplit_once(':').unwrap_or(("", text));
     let (address, published) = front.rsplit_once(':').unwrap_or(("", front));
     let (target, protocol) = match target.split_once('/') {
@@ -74,7 +74,7 @@ fn range(text: &str) -> Option<(u16, u16)> {
 
 impl ShortPort {
     /// The long form.
-    pub(super) fn node(self, at: &Location) -> Node {
+    pub(crate) fn node(self, at: &Location) -> Node {
         let text = |text: String| Node::text(at, text);
         let mut map = Map::from([
             ("mode".to_owned(), text("ingress".to_owned())),

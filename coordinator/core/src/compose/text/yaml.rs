@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle, ScanError, Span, StrInput, Tag, options};
 
-use super::diagnostic::{Diagnostic, Diagnostics, Location};
-use super::node::{Map, Mode, Node, Value};
-use super::scalar;
+use crate::compose::diagnostic::{Diagnostic, Diagnostics, Location};
+use crate::compose::text::node::{Map, Mode, Node, Value};
+use crate::compose::text::scalar;
 
 /// Bytes of one file.
 const MAX_SIZE: usize = 16 << 20;
@@ -21,7 +21,7 @@ const MAX_DEPTH: usize = 128;
 const MAX_NODES: usize = 100_000;
 
 /// The documents of a file, each one tree.
-pub(super) fn parse(file: &Path, text: &str) -> Result<Vec<Node>, Diagnostics> {
+pub(crate) fn parse(file: &Path, text: &str) -> Result<Vec<Node>, Diagnostics> {
     let whole = Location::whole(file);
     if text.len() > MAX_SIZE {
         return Err(Diagnostic::at(&whole, format!("the file is larger than {} MiB", MAX_SIZE >> 20)).into());

@@ -1,12 +1,12 @@
 //! The short form of a mount: `[source:]target[:options]`.
-use super::diagnostic::Location;
-use super::node::{Map, Node, Value};
+use crate::compose::diagnostic::Location;
+use crate::compose::text::node::{Map, Node, Value};
 
 /// What a short form says.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct ShortMount {
-    pub(super) source: Option<String>,
-    pub(super) target: String,
+pub(crate) struct ShortMount {
+    pub(crate) source: Option<String>,
+    pub(crate) target: String,
     read_only: bool,
     no_copy: bool,
     propagation: Option<String>,
@@ -14,7 +14,7 @@ pub(super) struct ShortMount {
 }
 
 /// Reads a short form, or says why it is none.
-pub(super) fn parse(text: &str) -> Result<ShortMount, String> {
+pub(crate) fn parse(text: &str) -> Result<ShortMount, String> {
     if text.is_empty() {
         return Err("a mount cannot be empty".to_owned());
     }
@@ -84,7 +84,7 @@ impl ShortMount {
     }
 
     /// The long form.
-    pub(super) fn node(self, at: &Location) -> Node {
+    pub(crate) fn node(self, at: &Location) -> Node {
         let bind = self.is_bind();
         let text = |text: &str| Node::text(at, text);
         let mut map = Map::new();
@@ -115,7 +115,7 @@ impl ShortMount {
 }
 
 /// A path without `.`, `..`, doubled or trailing slashes.
-pub(super) fn clean(path: &str) -> String {
+pub(crate) fn clean(path: &str) -> String {
     let rooted = path.starts_with('/');
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {

@@ -8,8 +8,10 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::diagnostic::Location;
-use super::quantity::{Bytes, Nanos};
+use crate::compose::diagnostic::Location;
+use crate::compose::quantity::{Bytes, Nanos};
+
+mod read;
 
 /// One Compose project, with only the services that the chosen profiles enable.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -150,14 +152,14 @@ pub struct Service {
     /// Soft limit of memory.
     pub mem_reservation: Option<Bytes>,
     /// 0 to 100.
-    #[serde(deserialize_with = "super::project::number")]
+    #[serde(deserialize_with = "read::number")]
     pub mem_swappiness: Option<i64>,
     /// Memory and swap together; -1 for no limit.
     pub memswap_limit: Option<Bytes>,
     /// `none`, `host`, `bridge`, `service:x`, `container:x`; when set, `networks` is empty.
     pub network_mode: Option<String>,
     /// By network key; see [`Service::networks_by_priority`] for the order.
-    #[serde(deserialize_with = "super::project::attachments")]
+    #[serde(deserialize_with = "read::attachments")]
     pub networks: BTreeMap<String, Attachment>,
     /// Never killed when memory runs out.
     pub oom_kill_disable: bool,
@@ -450,7 +452,7 @@ pub struct FileReference {
     /// Group, as a number.
     pub gid: Option<String>,
     /// Permission bits.
-    #[serde(deserialize_with = "super::project::mode")]
+    #[serde(deserialize_with = "read::mode")]
     pub mode: Option<u32>,
 }
 
@@ -481,7 +483,7 @@ pub struct Logging {
     /// Absent: the engine's.
     pub driver: Option<String>,
     /// Of the driver.
-    #[serde(deserialize_with = "super::project::texts")]
+    #[serde(deserialize_with = "read::texts")]
     pub options: BTreeMap<String, String>,
 }
 
@@ -670,7 +672,7 @@ pub struct Network {
     /// Absent: the engine's default.
     pub driver: Option<String>,
     /// Options of the driver.
-    #[serde(deserialize_with = "super::project::texts")]
+    #[serde(deserialize_with = "read::texts")]
     pub driver_opts: BTreeMap<String, String>,
     /// Who hands out addresses.
     pub ipam: Ipam,
@@ -721,7 +723,7 @@ pub struct Volume {
     /// Absent: the engine's default.
     pub driver: Option<String>,
     /// Options of the driver.
-    #[serde(deserialize_with = "super::project::texts")]
+    #[serde(deserialize_with = "read::texts")]
     pub driver_opts: BTreeMap<String, String>,
     /// Made by somebody else: never made or removed here.
     pub external: bool,

@@ -1,11 +1,11 @@
 //! What Landfast reads without honouring it, and what it does not deploy: nothing is dropped in silence.
-use super::diagnostic::Diagnostic;
-use super::interpolate::join;
-use super::node::{Node, Value};
-use super::schema::{Shape, Standing};
+use crate::compose::diagnostic::Diagnostic;
+use crate::compose::schema::{Shape, Standing};
+use crate::compose::text::interpolate::join;
+use crate::compose::text::node::{Node, Value};
 
 /// A warning for each key that has no effect.
-pub(super) fn ignored(project: &Node, shape: &'static Shape) -> Vec<Diagnostic> {
+pub(crate) fn ignored(project: &Node, shape: &'static Shape) -> Vec<Diagnostic> {
     collect(project, shape, |standing| match standing {
         Standing::Ignored(why) => Some(format!("no effect: {why}")),
         _ => None,
@@ -13,7 +13,7 @@ pub(super) fn ignored(project: &Node, shape: &'static Shape) -> Vec<Diagnostic> 
 }
 
 /// A mistake for each key that asks for what Landfast does not do.
-pub(super) fn refused(project: &Node, shape: &'static Shape) -> Vec<Diagnostic> {
+pub(crate) fn refused(project: &Node, shape: &'static Shape) -> Vec<Diagnostic> {
     collect(project, shape, |standing| match standing {
         Standing::Refused(why) => Some(format!("not deployed: {why}")),
         _ => None,
