@@ -22,7 +22,7 @@ pub const PATIENCE_MS: u64 = 120_000;
 /// How long a rollout that has failed waits for what is under way.
 pub const SETTLE_MS: u64 = 60_000;
 /// How long a refusal may be contradicted by a report.
-const DOUBT_MS: u64 = 2_000;
+const DOUBT_MS: u64 = 10_000;
 
 /// How far a plan is carried out. Complete: stored and read back, it goes on where it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
