@@ -47,20 +47,19 @@ impl Namespace {
 
     /// Whether a datagram of `size` bytes to `address` gets to `other`, and an answer back.
     fn reaches(&self, other: &Namespace, address: &str, size: usize) -> bool {
-        const PORT: u16 = 4444;
-        let server = socket(other, PORT);
-        let client = socket(self, 0);
+        let (server, client) = (socket(other), socket(self));
+        let port = server.local_addr().expect("an address").port();
         let mut buffer = vec![0; 2000];
         // Each may fail where the way is cut.
-        let Ok(_) = client.send_to(&vec![7; size], (address, PORT)) else { return false };
+        let Ok(_) = client.send_to(&vec![7; size], (address, port)) else { return false };
         let Ok((got, from)) = server.recv_from(&mut buffer) else { return false };
         let Ok(_) = server.send_to(&buffer[..got], from) else { return false };
         client.recv(&mut buffer).is_ok_and(|got| got == size)
     }
 }
 
-fn socket(namespace: &Namespace, port: u16) -> UdpSocket {
-    let socket = inside(namespace, move || UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)));
+fn socket(namespace: &Namespace) -> UdpSocket {
+    let socket = inside(namespace, || UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)));
     socket.set_read_timeout(Some(Duration::from_millis(300))).expect("set");
     socket.set_broadcast(true).expect("set");
     socket
@@ -179,6 +178,12 @@ impl Host {
         container.ip(&format!("address add 172.19.0.{last}/16 dev eth0"));
         container.ip("link set eth0 up");
         self.containers.push(container);
+    }
+
+    fn stop(&mut self, last: u8, epoch: u8) {
+        // A namespace takes its devices with it some time later: this one is to be gone now.
+        self.namespace.ip(&format!("link del v{last}e{epoch}"));
+        self.containers.clear();
     }
 
     async fn plan(&self) -> Vec<Step> {
@@ -315,7 +320,7 @@ async fn f38_when_an_address_moves_no_row_of_the_old_place_is_left_and_the_new_o
         |lan: &Lan, from: &Namespace, on: usize| from.reaches(&lan.hosts[on].containers[0], "172.19.0.12", 10);
     assert!(reaches(&lan, &lan.hosts[0].containers[0], 1), "before the move");
 
-    lan.hosts[1].containers.clear();
+    lan.hosts[1].stop(12, 1);
     lan.start(2, 12, 2);
     lan.converge().await;
     for host in &lan.hosts {
