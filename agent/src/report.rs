@@ -119,12 +119,12 @@ fn problems(sources: &Sources<'_>) -> Vec<Problem> {
     let failed = sources
         .attempts
         .iter()
-        .map(|(resource, failure)| problem(failure.step, resource.to_string(), failure.message.clone(), failure.last));
+        .map(|(resource, failure)| problem(failure.step, resource.name(), failure.message.clone(), failure.last));
     let obstacles = sources
         .plan
         .obstacles
         .iter()
-        .map(|obstacle| problem(obstacle.step, obstacle.resource.to_string(), obstacle.message.clone(), true));
+        .map(|obstacle| problem(obstacle.step, obstacle.resource.name(), obstacle.message.clone(), true));
     let waiting = sources.plan.waiting.iter().filter(|(_, waiting)| waiting.hopeless);
     let waiting = waiting.map(|(name, waiting)| problem("start", name.to_string(), waiting.reason.clone(), true));
     let kept = sources.kept.iter().flat_map(|(stack, paths)| {
@@ -215,5 +215,16 @@ mod tests {
         let problem = &report.problems[0];
         assert_eq!((problem.step.as_str(), problem.resource.as_str()), ("start", "data/redis.1"));
         assert!(problem.r#final);
+    }
+
+    #[test]
+    fn problems_name_their_resource_as_the_coordinator_does() {
+        let mut attempts = Attempts::default();
+        for resource in [Resource::Network("infra_net".to_owned()), Resource::Tree("data".to_owned())] {
+            attempts.failed(resource, "sync", "no room".to_owned(), Severity::Final, 0);
+        }
+        let report = told(&observed(&[]), &attempts);
+        let names: Vec<&str> = report.problems.iter().map(|problem| problem.resource.as_str()).collect();
+        assert_eq!(names[..2], ["infra_net", "data"]);
     }
 }

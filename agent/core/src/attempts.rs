@@ -22,6 +22,18 @@ pub enum Resource {
     Instance(InstanceName),
 }
 
+impl Resource {
+    /// By what name the coordinator knows it: an instance's, or the bare one of a network, a volume or a stack.
+    pub fn name(&self) -> String {
+        match self {
+            Resource::Network(name) | Resource::Overlay(name) | Resource::Volume(name) | Resource::Tree(name) => {
+                name.clone()
+            }
+            Resource::Instance(name) => name.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
