@@ -1,0 +1,68 @@
+//! What stands under `deploy`.
+use super::{LABELS, NAMES, SWARM, TEXTS, object, requiring};
+use crate::compose::schema::Merge::Sequence;
+use crate::compose::schema::Presence::Always;
+use crate::compose::schema::Shape::{Choice, DeviceCount, Duration, Float, Int, List, Object as Mapping, Size, Text};
+use crate::compose::schema::{Index, LOOSE, Object, Unique, WHOLE, WRITTEN, key};
+
+pub(super) static DEPLOY: Object = object(&[
+    key("endpoint_mode", Text).ignored(SWARM),
+    key("labels", LABELS).merge(Sequence).index(Index::Key).ignored(SWARM),
+    key("mode", Text),
+    key("placement", Mapping(&PLACEMENT)).presence(Always),
+    key("replicas", Int(WHOLE)).written(),
+    key("resources", Mapping(&RESOURCES)).presence(Always),
+    key("restart_policy", Mapping(&RESTART_POLICY)),
+    key("rollback_config", Mapping(&UPDATE_CONFIG)),
+    key("update_config", Mapping(&UPDATE_CONFIG)),
+]);
+
+static PLACEMENT: Object = object(&[
+    key("constraints", TEXTS),
+    key("max_replicas_per_node", Int(WHOLE)),
+    key("preferences", List(&Mapping(&PREFERENCE), Unique::No)),
+]);
+
+static PREFERENCE: Object = object(&[key("spread", Text)]);
+
+static RESOURCES: Object = object(&[key("limits", Mapping(&LIMITS)), key("reservations", Mapping(&RESERVATIONS))]);
+
+static LIMITS: Object = object(&[key("cpus", Float(LOOSE)), key("memory", Size(WRITTEN)), key("pids", Int(WHOLE))]);
+
+static RESERVATIONS: Object = object(&[
+    key("cpus", Float(LOOSE)),
+    key("devices", List(&Mapping(&DEVICE_REQUEST), Unique::No)),
+    key("generic_resources", List(&Mapping(&GENERIC_RESOURCE), Unique::No)).ignored(SWARM),
+    key("memory", Size(WRITTEN)),
+]);
+
+static GENERIC_RESOURCE: Object = object(&[key("discrete_resource_spec", Mapping(&DISCRETE_RESOURCE))]);
+
+static DISCRETE_RESOURCE: Object = object(&[key("kind", Text), key("value", Int(LOOSE)).written()]);
+
+static RESTART_POLICY: Object = object(&[
+    key("condition", Text),
+    key("delay", Duration).written(),
+    key("max_attempts", Int(WHOLE)).written(),
+    key("window", Duration).written(),
+]);
+
+static UPDATE_CONFIG: Object = object(&[
+    key("delay", Duration),
+    key("failure_action", Text),
+    key("max_failure_ratio", Float(LOOSE)),
+    key("monitor", Duration),
+    key("order", Choice(&["start-first", "stop-first"])),
+    key("parallelism", Int(WHOLE)).written(),
+]);
+
+pub(super) static DEVICE_REQUEST: Object = requiring(
+    &["capabilities"],
+    &[
+        key("capabilities", NAMES),
+        key("count", DeviceCount),
+        key("device_ids", NAMES),
+        key("driver", Text),
+        key("options", LABELS),
+    ],
+);

@@ -1,0 +1,182 @@
+//! What stands inside a service.
+use super::service::ULIMITS;
+use super::{DRIVER_OPTIONS, LABELS, NAMES, TEXT_OR_NAMES, TEXTS, object, plain, requiring};
+use crate::compose::forms::long;
+use crate::compose::schema::Keys::Names;
+use crate::compose::schema::Merge::{Hosts, Replace, Sequence};
+use crate::compose::schema::Presence::Always;
+use crate::compose::schema::Shape::{
+    Choice, Command, DeviceCount, Duration, Flag, Int, List, Map, Mode, MultiOptions, Nullable, Object as Mapping,
+    Options, Pairs, Published, Short, Size, Test, Text, TextOrFlag, Truth,
+};
+use crate::compose::schema::{BARE, Field, Index, LOOSE, Object, Presence, Shape, Unique, WHOLE, key};
+
+pub(super) static BUILD: Object = object(&[
+    key("additional_contexts", LABELS).merge(Sequence).index(Index::Key).long(long::pairs),
+    key("args", Pairs { keeps_null: true }).merge(Sequence).index(Index::Key),
+    key("cache_from", TEXTS),
+    key("cache_to", TEXTS),
+    key("context", Text),
+    key("dockerfile", Text),
+    key("dockerfile_inline", Text),
+    key("entitlements", TEXTS),
+    key("extra_hosts", Shape::Hosts).merge(Hosts),
+    key("isolation", Text),
+    key("labels", LABELS).merge(Sequence).index(Index::Key),
+    key("network", Text),
+    key("no_cache", Flag),
+    key("no_cache_filter", TEXT_OR_NAMES).long(long::texts),
+    key("platforms", TEXTS),
+    key("privileged", Flag),
+    key("provenance", TextOrFlag),
+    key("pull", Flag),
+    key("sbom", TextOrFlag),
+    key("secrets", List(&Short(&[Text, Mapping(&FILE_REFERENCE)]), Unique::No)).long(long::file_references),
+    key("shm_size", Size(WHOLE)),
+    key("ssh", Shape::Ssh).long(long::ssh),
+    key("tags", TEXTS).index(Index::Key),
+    key("target", Text),
+    key("ulimits", ULIMITS),
+]);
+
+pub(super) static CREDENTIAL_SPEC: Object = object(&[key("config", Text), key("file", Text), key("registry", Text)]);
+
+pub(super) static DEPENDENCY: Object = requiring(
+    &["condition"],
+    &[
+        key("condition", Choice(&["service_started", "service_healthy", "service_completed_successfully"])),
+        key("required", Truth).written(),
+        key("restart", Flag),
+    ],
+);
+
+pub(super) static DEVELOP: Object = object(&[key("watch", List(&Mapping(&WATCH), Unique::No))]);
+
+static WATCH: Object = requiring(
+    &["path", "action"],
+    &[
+        key("action", Choice(&["rebuild", "sync", "restart", "sync+restart", "sync+exec"])),
+        key("exec", Mapping(&HOOK)).presence(Always),
+        key("ignore", TEXT_OR_NAMES).long(long::texts),
+        key("include", TEXT_OR_NAMES).long(long::texts),
+        key("initial_sync", Truth),
+        key("path", Text),
+        key("target", Text),
+    ],
+);
+
+pub(super) static DEVICE: Object =
+    requiring(&["source"], &[key("permissions", Text), key("source", Text), key("target", Text)]);
+
+pub(super) static GPU: Object = object(&[
+    key("capabilities", NAMES),
+    key("count", DeviceCount),
+    key("device_ids", NAMES),
+    key("driver", Text),
+    key("options", LABELS),
+]);
+
+pub(super) static ENV_FILE: Object =
+    plain(&["path"], &[key("format", Text), key("path", Text), key("required", Flag).presence(Presence::UnlessTrue)]);
+
+pub(super) static EXTENDS: Object = plain(&["service"], &[key("file", Text), key("service", Text)]);
+
+pub(super) static FILE_REFERENCE: Object = object(&[
+    key("gid", Text),
+    key("mode", Mode).written(),
+    key("source", Text),
+    key("target", Text),
+    key("uid", Text),
+]);
+
+pub(super) static HEALTHCHECK: Object = object(&[
+    key("disable", Flag),
+    key("interval", Duration).written(),
+    key("retries", Int(LOOSE)).written(),
+    key("start_interval", Duration).written(),
+    key("start_period", Duration).written(),
+    key("test", Test).merge(Replace),
+    key("timeout", Duration).written(),
+]);
+
+pub(super) static HOOK: Object = requiring(&["command"], HOOK_FIELDS);
+
+const HOOK_FIELDS: &[Field] = &[
+    key("command", Command).presence(Presence::Nullable),
+    key("environment", Pairs { keeps_null: true }),
+    key("privileged", Flag),
+    key("user", Text),
+    key("working_dir", Text),
+];
+
+pub(super) static PRE_START: Object = object(&[
+    key("command", Command).presence(Presence::Nullable),
+    key("entrypoint", Command).presence(Presence::Nullable),
+    key("environment", Pairs { keeps_null: true }),
+    key("image", Text),
+    key("networks", Short(&[NAMES, Map(Names, &Nullable(&Mapping(&ATTACHMENT)))])).long(long::names),
+    key("per_replica", Flag),
+    key("privileged", Flag),
+    key("user", Text),
+    key("working_dir", Text),
+]);
+
+pub(super) static LOGGING: Object =
+    object(&[key("driver", Text), key("options", Options { number: true, null: true })]);
+
+pub(super) static SERVICE_MODEL: Object = object(&[key("endpoint_var", Text), key("model_var", Text)]);
+
+pub(super) static ATTACHMENT: Object = object(&[
+    key("aliases", NAMES).index(Index::Key),
+    key("driver_opts", DRIVER_OPTIONS),
+    key("gw_priority", Int(BARE)),
+    key("interface_name", Text).ignored("no engine before 28 can name an interface"),
+    key("ipv4_address", Text),
+    key("ipv6_address", Text),
+    key("link_local_ips", NAMES).index(Index::Key),
+    key("mac_address", Text),
+    key("priority", Int(BARE)),
+]);
+
+pub(super) static PORT: Object = object(&[
+    key("app_protocol", Text),
+    key("host_ip", Text),
+    key("mode", Text),
+    key("name", Text),
+    key("protocol", Text),
+    key("published", Published),
+    key("target", Int(WHOLE)),
+]);
+
+pub(super) static PROVIDER: Object = requiring(&["type"], &[key("options", MultiOptions), key("type", Text)]);
+
+pub(super) static ULIMIT: Object = requiring(&["soft", "hard"], &[key("hard", Int(WHOLE)), key("soft", Int(WHOLE))]);
+
+pub(super) static MOUNT: Object = requiring(
+    &["type"],
+    &[
+        key("bind", Mapping(&MOUNT_BIND)),
+        key("consistency", Text),
+        key("image", Mapping(&MOUNT_IMAGE)),
+        key("read_only", Flag),
+        key("source", Text),
+        key("target", Text),
+        key("tmpfs", Mapping(&MOUNT_TMPFS)),
+        key("type", Choice(&["bind", "volume", "tmpfs", "cluster", "npipe", "image"])),
+        key("volume", Mapping(&MOUNT_VOLUME)),
+    ],
+);
+
+static MOUNT_BIND: Object = object(&[
+    key("create_host_path", Flag).presence(Presence::UnlessTrue),
+    key("propagation", Text),
+    key("recursive", Choice(&["enabled", "disabled", "writable", "readonly"])),
+    key("selinux", Choice(&["z", "Z"])),
+]);
+
+static MOUNT_IMAGE: Object = object(&[key("subpath", Text)]);
+
+static MOUNT_TMPFS: Object = object(&[key("mode", Int(LOOSE)), key("size", Size(WHOLE.within(0, i64::MAX)))]);
+
+static MOUNT_VOLUME: Object =
+    object(&[key("labels", LABELS).merge(Sequence), key("nocopy", Flag), key("subpath", Text)]);

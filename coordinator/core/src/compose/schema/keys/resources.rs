@@ -1,0 +1,70 @@
+//! Networks, volumes, secrets, configs and models.
+use super::{DRIVER_OPTIONS, LABELS, SWARM, TEXTS, object, requiring};
+use crate::compose::schema::Merge::{Pools, Sequence};
+use crate::compose::schema::Presence::Always;
+use crate::compose::schema::Shape::{Flag, Int, List, Object as Mapping, Options, Short, Text};
+use crate::compose::schema::{BARE, Index, Object, Shape, Unique, key};
+
+const EXTERNAL: Shape = Short(&[Mapping(&EXTERNAL_NAME), Flag]);
+
+static EXTERNAL_NAME: Object = object(&[key("name", Text)]);
+
+pub(super) static NETWORK: Object = object(&[
+    key("attachable", Flag),
+    key("driver", Text),
+    key("driver_opts", DRIVER_OPTIONS),
+    key("enable_ipv4", Flag).written(),
+    key("enable_ipv6", Flag).written(),
+    key("external", EXTERNAL),
+    key("internal", Flag),
+    key("ipam", Mapping(&IPAM)).presence(Always),
+    key("labels", LABELS).merge(Sequence).index(Index::Key),
+    key("name", Text),
+]);
+
+static IPAM: Object = object(&[
+    key("config", List(&Mapping(&POOL), Unique::No)).merge(Pools),
+    key("driver", Text),
+    key("options", Options { number: false, null: false }),
+]);
+
+static POOL: Object = object(&[
+    key("aux_addresses", Options { number: false, null: false }),
+    key("gateway", Text),
+    key("ip_range", Text),
+    key("subnet", Text),
+]);
+
+pub(super) static VOLUME: Object = object(&[
+    key("driver", Text),
+    key("driver_opts", DRIVER_OPTIONS),
+    key("external", EXTERNAL),
+    key("labels", LABELS).merge(Sequence),
+    key("name", Text),
+]);
+
+pub(super) static SECRET: Object = object(&[
+    key("driver", Text).refused(SWARM),
+    key("driver_opts", DRIVER_OPTIONS).refused(SWARM),
+    key("environment", Text),
+    key("external", EXTERNAL),
+    key("file", Text),
+    key("labels", LABELS),
+    key("name", Text),
+    key("template_driver", Text).refused(SWARM),
+]);
+
+pub(super) static CONFIG: Object = object(&[
+    key("content", Text),
+    key("environment", Text),
+    key("external", EXTERNAL),
+    key("file", Text),
+    key("labels", LABELS),
+    key("name", Text),
+    key("template_driver", Text).refused(SWARM),
+]);
+
+pub(super) static MODEL: Object = requiring(
+    &["model"],
+    &[key("context_size", Int(BARE)), key("model", Text), key("name", Text), key("runtime_flags", TEXTS)],
+);

@@ -1,0 +1,181 @@
+//! A service.
+use super::deploy::DEPLOY;
+use super::parts::{
+    ATTACHMENT, BUILD, CREDENTIAL_SPEC, DEPENDENCY, DEVELOP, DEVICE, ENV_FILE, EXTENDS, FILE_REFERENCE, GPU,
+    HEALTHCHECK, HOOK, LOGGING, MOUNT, PORT, PRE_START, PROVIDER, SERVICE_MODEL, ULIMIT,
+};
+use super::{LABELS, NAMES, NO_MODELS, TEXT_OR_NAMES, TEXT_OR_TEXTS, object, plain};
+use crate::compose::forms::long;
+use crate::compose::schema::Keys::{Any as AnyKey, Names};
+use crate::compose::schema::Merge::{Build, Dependencies, Hosts, Logging, Replace, Sequence};
+use crate::compose::schema::Shape::{
+    Choice, Command, Duration, Flag, Float, Form, Int, List, Map, Nullable, Object as Mapping, Options, Pairs, Scalars,
+    Short, Size, Text, TextOrNull, Truth,
+};
+use crate::compose::schema::{BARE, Index, LOOSE, Merge, Object, Presence, Shape, Unique, WHOLE, key};
+
+const WINDOWS: &str = "it has a meaning on Windows only";
+
+const NO_HOOKS: &str = "Landfast does not run hooks: use a service that others depend on with \
+                        `condition: service_completed_successfully`";
+
+/// A service.
+pub(crate) static SERVICE: Object = object(&[
+    key("annotations", LABELS).merge(Sequence).index(Index::Key),
+    key("attach", Flag).written().ignored("Landfast does not attach to what it starts: see `landfast logs -f`"),
+    key("blkio_config", Mapping(&BLKIO)),
+    key("build", Short(&[Text, Mapping(&BUILD)]))
+        .merge(Build)
+        .long(long::build)
+        .ignored("Landfast does not build yet: build the image and name it with `image`"),
+    key("cap_add", NAMES).index(Index::Key),
+    key("cap_drop", NAMES).index(Index::Key),
+    key("cgroup", Choice(&["host", "private"])),
+    key("cgroup_parent", Text),
+    key("command", Command).merge(Replace).presence(Presence::Nullable),
+    key("configs", List(&Short(&[Text, Mapping(&FILE_REFERENCE)]), Unique::No))
+        .index(Index::File(""))
+        .long(long::file_references),
+    key("container_name", Form(is_container_name, "letters, digits, `_`, `.` and `-`, two at least")),
+    key("cpu_count", Int(WHOLE.within(0, i64::MAX))).ignored(WINDOWS),
+    key("cpu_percent", Float(WHOLE.within(0, 100))).ignored(WINDOWS),
+    key("cpu_period", Int(LOOSE)),
+    key("cpu_quota", Int(LOOSE)),
+    key("cpu_rt_period", Int(LOOSE)),
+    key("cpu_rt_runtime", Int(LOOSE)),
+    key("cpu_shares", Int(LOOSE)),
+    key("cpus", Float(LOOSE)),
+    key("cpuset", Text),
+    key("credential_spec", Mapping(&CREDENTIAL_SPEC)).ignored(WINDOWS),
+    key("depends_on", Short(&[NAMES, Map(Names, &Mapping(&DEPENDENCY))])).merge(Dependencies).long(long::dependencies),
+    key("deploy", Nullable(&Mapping(&DEPLOY))),
+    key("develop", Nullable(&Mapping(&DEVELOP))).ignored("Landfast does not watch files"),
+    key("device_cgroup_rules", NAMES),
+    key("devices", List(&Short(&[Text, Mapping(&DEVICE)]), Unique::No)).index(Index::Device).long(long::devices),
+    key("dns", TEXT_OR_NAMES).merge(Sequence).index(Index::Key).long(long::dns),
+    key("dns_opt", NAMES).merge(Sequence).index(Index::Key),
+    key("dns_search", TEXT_OR_NAMES).merge(Sequence).index(Index::Key).long(long::texts),
+    key("domainname", Text),
+    key("entrypoint", Command).merge(Replace).presence(Presence::Nullable),
+    key("env_file", Short(&[Text, List(&Short(&[Text, Mapping(&ENV_FILE)]), Unique::No)]))
+        .merge(Sequence)
+        .index(Index::Path)
+        .long(long::env_files),
+    key("environment", Pairs { keeps_null: true }).merge(Sequence).index(Index::Key),
+    key("expose", Scalars).index(Index::Value),
+    key("extends", Short(&[Text, Mapping(&EXTENDS)])),
+    key("external_links", NAMES).ignored("Landfast does not link containers: use a network that both are on"),
+    key("extra_hosts", Shape::Hosts).merge(Hosts),
+    key("gpus", Short(&[Choice(&["all"]), List(&Mapping(&GPU), Unique::No)])).long(long::gpus),
+    key("group_add", Scalars),
+    key("healthcheck", Mapping(&HEALTHCHECK)),
+    key("hostname", Text),
+    key("image", Text),
+    key("init", Flag).written(),
+    key("ipc", Text),
+    key("isolation", Text).ignored(WINDOWS),
+    key("label_file", TEXT_OR_TEXTS).merge(Sequence).long(long::texts),
+    key("labels", LABELS).merge(Sequence).index(Index::Key),
+    key("links", NAMES)
+        .index(Index::Key)
+        .ignored("services find each other by name without links; a further name is an alias under `networks`"),
+    key("logging", Mapping(&LOGGING)).merge(Logging),
+    key("mac_address", Text),
+    key("mem_limit", Size(LOOSE)),
+    key("mem_reservation", Size(WHOLE)),
+    key("mem_swappiness", Size(WHOLE)),
+    key("memswap_limit", Size(LOOSE)),
+    key("models", Short(&[NAMES, Map(AnyKey, &Nullable(&Mapping(&SERVICE_MODEL)))]))
+        .merge(Merge::Names)
+        .long(long::names)
+        .refused(NO_MODELS),
+    key("network_mode", Text),
+    key("networks", Short(&[NAMES, Map(Names, &Nullable(&Mapping(&ATTACHMENT)))]))
+        .merge(Merge::Names)
+        .long(long::names),
+    key("oom_kill_disable", Flag),
+    key("oom_score_adj", Int(WHOLE.within(-1000, 1000))),
+    key("pid", TextOrNull),
+    key("pids_limit", Int(LOOSE)),
+    key("platform", Text),
+    key("ports", List(&Short(&[Int(BARE), Text, Mapping(&PORT)]), Unique::Yes)).index(Index::Port).long(long::ports),
+    key("post_start", List(&Mapping(&HOOK), Unique::No)).refused(NO_HOOKS),
+    key("pre_start", List(&Mapping(&PRE_START), Unique::No)).refused(NO_HOOKS),
+    key("pre_stop", List(&Mapping(&HOOK), Unique::No)).refused(NO_HOOKS),
+    key("privileged", Flag),
+    key("profiles", NAMES).index(Index::Key),
+    key("provider", Mapping(&PROVIDER)).refused("Landfast runs no provider plugins"),
+    key("pull_policy", Form(is_pull_policy, "always, never, missing, build, daily, weekly or every_<duration>")),
+    key("pull_refresh_after", Text).ignored("use `pull_policy`"),
+    key("read_only", Flag),
+    key("restart", Text),
+    key("runtime", Text),
+    key("scale", Int(WHOLE)).written(),
+    key("secrets", List(&Short(&[Text, Mapping(&FILE_REFERENCE)]), Unique::No))
+        .index(Index::File("/run/secrets"))
+        .long(long::file_references),
+    key("security_opt", NAMES),
+    key("shm_size", Size(LOOSE)),
+    key("stdin_open", Flag),
+    key("stop_grace_period", Duration).written(),
+    key("stop_signal", Text),
+    key("storage_opt", Options { number: true, null: true }),
+    key("sysctls", LABELS).merge(Sequence).index(Index::Key),
+    key("tmpfs", TEXT_OR_NAMES).merge(Sequence).index(Index::Key).long(long::texts),
+    key("tty", Flag),
+    key("ulimits", ULIMITS),
+    key("use_api_socket", Truth).refused("a container that holds the engine's socket holds the host"),
+    key("user", Text),
+    key("userns_mode", Text),
+    key("uts", Text),
+    key("volumes", List(&Short(&[Text, Mapping(&MOUNT)]), Unique::Yes)).index(Index::Mount).long(long::mounts),
+    key("volumes_from", NAMES).refused("name the volumes in both services"),
+    key("working_dir", Text),
+]);
+
+pub(super) const ULIMITS: Shape = Map(AnyKey, &Short(&[Int(WHOLE), Mapping(&ULIMIT)]));
+
+static BLKIO: Object = plain(
+    &[],
+    &[
+        key("device_read_bps", List(&Mapping(&THROTTLE), Unique::No)).ignored(NO_THROTTLE),
+        key("device_read_iops", List(&Mapping(&THROTTLE), Unique::No)).ignored(NO_THROTTLE),
+        key("device_write_bps", List(&Mapping(&THROTTLE), Unique::No)).ignored(NO_THROTTLE),
+        key("device_write_iops", List(&Mapping(&THROTTLE), Unique::No)).ignored(NO_THROTTLE),
+        key("weight", Int(WHOLE)),
+        key("weight_device", List(&Mapping(&WEIGHT), Unique::No)).ignored(NO_THROTTLE),
+    ],
+);
+
+const NO_THROTTLE: &str = "Landfast sets no limits on single devices";
+
+static THROTTLE: Object = plain(&[], &[key("path", Text), key("rate", Size(WHOLE))]);
+
+static WEIGHT: Object = plain(&[], &[key("path", Text), key("weight", Int(WHOLE))]);
+
+/// Somewhere in it a letter or digit with one more such, `_`, `.` or `-` after it: all that the reference asks.
+fn is_container_name(text: &str) -> bool {
+    let good = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'.' | b'-');
+    text.as_bytes().windows(2).any(|pair| pair[0].is_ascii_alphanumeric() && good(pair[1]))
+}
+
+fn is_pull_policy(text: &str) -> bool {
+    let words = ["always", "never", "build", "if_not_present", "missing", "refresh", "daily", "weekly"];
+    let every = text.find("every_").is_some_and(|at| {
+        let period = &text[at + "every_".len()..];
+        let unit = period.trim_start_matches(|c: char| c.is_ascii_digit());
+        unit.len() < period.len() && unit.starts_with(['w', 'd', 'h', 'm', 's'])
+    });
+    every || words.iter().any(|word| text.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_policies_have_a_form() {
+        assert!(is_container_name("web-1") && !is_container_name("") && !is_container_name("a"));
+        assert!(is_pull_policy("every_12h") && !is_pull_policy("sometimes") && !is_pull_policy("every_h"));
+    }
+}
