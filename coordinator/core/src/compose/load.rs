@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use super::canonical::json;
 use super::diagnostic::{Diagnostic, Diagnostics, Location};
 use super::forms::{long, values};
-use super::merge::{merge, unify};
+use super::merge::merge;
 use super::paths::Base;
 use super::schema::{Shape, keys, standing, validate};
 use super::text::interpolate::{interpolate, substitute};
 use super::text::node::{Map, Node, Value};
 use super::text::yaml;
+use super::unify::unify;
 use super::{Input, Loaded, Reader, environment, extends, include, normalise, paths, rules, select};
 
 /// The shape of a file.

@@ -23,6 +23,7 @@ mod rules;
 mod schema;
 mod select;
 mod text;
+mod unify;
 
 pub use canonical::canonical;
 pub use diagnostic::{Diagnostic, Diagnostics, Location};

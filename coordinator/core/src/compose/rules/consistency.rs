@@ -1,0 +1,165 @@
+//! What must hold between the services of a project, and between them and its resources.
+use super::amounts::{check_amounts, check_targets};
+use super::cycle::check_cycle;
+use super::{finish, section};
+use crate::compose::diagnostic::{Diagnostic, Diagnostics};
+use crate::compose::text::interpolate::join;
+use crate::compose::text::node::{Map, Node};
+
+/// A project with the services that its profiles enable; what they disable is told apart from what never was.
+pub(crate) struct Consistency<'a> {
+    pub(crate) project: &'a Node,
+    pub(crate) disabled: &'a Map,
+}
+
+impl Consistency<'_> {
+    /// What must hold between the enabled services and the rest.
+    pub(crate) fn check(&self) -> Result<(), Diagnostics> {
+        let mut mistakes = Vec::new();
+        for (name, service) in section(self.project, "services") {
+            let path = join("services", name);
+            check_image(service, &path, &mut mistakes);
+            self.check_build(service, &path, &mut mistakes);
+            self.check_networks(service, &path, &mut mistakes);
+            check_healthcheck(service, &path, &mut mistakes);
+            self.check_dependencies(service, &path, &mut mistakes);
+            self.check_references(service, &path, &mut mistakes);
+            check_amounts(service, &path, &mut mistakes);
+            check_targets(service, &path, &mut mistakes);
+        }
+        for (name, secret) in section(self.project, "secrets") {
+            let external = secret.at_key("external").and_then(Node::as_bool) == Some(true);
+            let given =
+                ["file", "environment"].iter().any(|key| secret.text_at(key).is_some_and(|text| !text.is_empty()));
+            if !external && !given {
+                let message = "needs `file` or `environment`";
+                mistakes.push(Diagnostic::at(&secret.at, message).key(join("secrets", name)));
+            }
+        }
+        finish(mistakes)?;
+        check_cycle(self.project).map_err(Diagnostics::from)
+    }
+
+    fn has(&self, section: &str, key: &str) -> bool {
+        self.project.at_key(section).is_some_and(|section| section.at_key(key).is_some())
+    }
+
+    fn check_build(&self, service: &Node, path: &str, mistakes: &mut Vec<Diagnostic>) {
+        let Some(build) = service.at_key("build") else { return };
+        let path = join(path, "build");
+        let given = |key: &str| build.text_at(key).is_some_and(|text| !text.is_empty());
+        if given("dockerfile") && given("dockerfile_inline") {
+            let message = "`dockerfile` and `dockerfile_inline` exclude each other";
+            mistakes.push(Diagnostic::at(&build.at, message).key(&path));
+        }
+        for (name, context) in build.at_key("additional_contexts").into_iter().flat_map(Node::entries) {
+            let Some(target) = context.as_str().and_then(|context| context.strip_prefix("service:")) else { continue };
+            let other = self.project.at_key("services").and_then(|services| services.at_key(target));
+            if other.is_none_or(|other| other.at_key("build").is_none()) {
+                let message = format!("`{target}` is not a service that is built");
+                mistakes.push(Diagnostic::at(&context.at, message).key(format!("{path}.additional_contexts.{name}")));
+            }
+        }
+        let platforms: Vec<&str> =
+            build.at_key("platforms").into_iter().flat_map(Node::items).filter_map(Node::as_str).collect();
+        if let Some(platform) = service.text_at("platform")
+            && !platforms.is_empty()
+            && !platform.is_empty()
+            && !platforms.contains(&platform)
+        {
+            let message = format!("does not contain the service's platform `{platform}`");
+            mistakes.push(Diagnostic::at(&build.at, message).key(join(&path, "platforms")));
+        }
+    }
+
+    fn check_networks(&self, service: &Node, path: &str, mistakes: &mut Vec<Diagnostic>) {
+        let networks = service.at_key("networks").and_then(Node::as_map);
+        if service.text_at("network_mode").is_some_and(|mode| !mode.is_empty())
+            && networks.is_some_and(|networks| !networks.is_empty())
+        {
+            let message = "`network_mode` and `networks` exclude each other";
+            mistakes.push(Diagnostic::at(&service.at, message).key(join(path, "network_mode")));
+        }
+        for (name, attachment) in networks.into_iter().flatten() {
+            if !self.has("networks", name) {
+                mistakes.push(undefined("network", "networks", name, attachment, &format!("{path}.networks.{name}")));
+            }
+        }
+    }
+
+    fn check_dependencies(&self, service: &Node, path: &str, mistakes: &mut Vec<Diagnostic>) {
+        for (name, dependency) in service.at_key("depends_on").into_iter().flat_map(Node::entries) {
+            let required = dependency.at_key("required").and_then(Node::as_bool).unwrap_or(true);
+            if self.has("services", name) || (self.disabled.contains_key(name) && !required) {
+                continue;
+            }
+            let path = format!("{path}.depends_on.{name}");
+            mistakes.push(match self.disabled.get(name) {
+                Some(other) => {
+                    let profiles: Vec<&str> =
+                        other.at_key("profiles").into_iter().flat_map(Node::items).filter_map(Node::as_str).collect();
+                    Diagnostic::at(&dependency.at, format!("service `{name}` is disabled by its profiles"))
+                        .key(path)
+                        .hint(format!(
+                            "enable one with --profile ({}), or write `required: false`",
+                            profiles.join(", ")
+                        ))
+                }
+                None => undefined("service", "services", name, dependency, &path),
+            });
+        }
+        if let Some(shared) = service.text_at("network_mode").and_then(|mode| mode.strip_prefix("service:"))
+            && !self.has("services", shared)
+        {
+            mistakes.push(undefined("service", "services", shared, service, &join(path, "network_mode")));
+        }
+    }
+
+    fn check_references(&self, service: &Node, path: &str, mistakes: &mut Vec<Diagnostic>) {
+        let mut references: Vec<(&str, &str, Option<&Node>)> =
+            vec![("config", "configs", service.at_key("configs")), ("secret", "secrets", service.at_key("secrets"))];
+        references.push(("secret", "secrets", service.at_key("build").and_then(|build| build.at_key("secrets"))));
+        for (what, section, list) in references {
+            for reference in list.into_iter().flat_map(Node::items) {
+                let source = reference.text_at("source").unwrap_or_default();
+                if !self.has(section, source) {
+                    mistakes.push(undefined(what, section, source, reference, &join(path, section)));
+                }
+            }
+        }
+        for (index, mount) in service.at_key("volumes").into_iter().flat_map(Node::items).enumerate() {
+            let source = mount.text_at("source").unwrap_or_default();
+            if mount.text_at("type") == Some("volume") && !source.is_empty() && !self.has("volumes", source) {
+                mistakes.push(undefined("volume", "volumes", source, mount, &format!("{path}.volumes.{index}")));
+            }
+        }
+        for (name, model) in service.at_key("models").into_iter().flat_map(Node::entries) {
+            if !self.has("models", name) {
+                mistakes.push(undefined("model", "models", name, model, &format!("{path}.models.{name}")));
+            }
+        }
+    }
+}
+
+fn undefined(what: &str, section: &str, name: &str, at: &Node, path: &str) -> Diagnostic {
+    Diagnostic::at(&at.at, format!("{what} `{name}` is not defined"))
+        .key(path)
+        .hint(format!("define it under `{section}:` at the top of the file"))
+}
+
+fn check_image(service: &Node, path: &str, mistakes: &mut Vec<Diagnostic>) {
+    let has_image = service.text_at("image").is_some_and(|image| !image.is_empty());
+    if !has_image && service.at_key("build").is_none() && service.at_key("provider").is_none() {
+        mistakes.push(Diagnostic::at(&service.at, "the service has neither `image` nor `build`").key(path));
+    }
+}
+
+fn check_healthcheck(service: &Node, path: &str, mistakes: &mut Vec<Diagnostic>) {
+    let Some(test) = service.at_key("healthcheck").and_then(|healthcheck| healthcheck.at_key("test")) else { return };
+    if let Some(first) = test.items().next().and_then(Node::as_str)
+        && !matches!(first, "CMD" | "CMD-SHELL" | "NONE")
+    {
+        let message = format!("a test begins with CMD, CMD-SHELL or NONE, not with `{first}`");
+        mistakes.push(Diagnostic::at(&test.at, message).key(format!("{path}.healthcheck.test")));
+    }
+}
