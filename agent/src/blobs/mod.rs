@@ -2,13 +2,16 @@
 //!
 //! A blob is there whole or not at all: it is received beside the store, verified, synced and renamed. Many small ones
 //! are synced together, at the latest before anybody is told that they are here. What is read for use is verified again,
-//! and a blob that the disk has damaged is dropped, so that it counts as missing and is brought anew.
+//! and a blob that the disk has damaged is dropped, so that it counts as missing and is brought anew. Blobs of earlier
+//! bundles stay, to go back to, until there is no room.
 
 mod error;
 mod incoming;
 mod manifest;
 mod pending;
+mod room;
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::DirBuilderExt;
@@ -20,6 +23,7 @@ use landfast_agent_core::tree::{Digest, Manifest};
 pub(crate) use error::BlobError;
 pub(crate) use incoming::Incoming;
 use pending::Pending;
+use room::Needed;
 
 /// Blobs hold secrets of stacks: nobody but root reads them.
 const FOLDER_MODE: u32 = 0o700;
@@ -32,6 +36,8 @@ pub(crate) struct BlobStore {
     root: Arc<Path>,
     /// Verified, and not yet synced.
     pending: Arc<Pending>,
+    /// What stays when there is no room.
+    needed: Arc<Needed>,
 }
 
 impl BlobStore {
@@ -41,7 +47,7 @@ impl BlobStore {
         let root = state_dir.join("blobs");
         make_folder(&root).map_err(BlobError::io(&root))?;
         let pending = Arc::new(Pending::open(&root)?);
-        Ok(Self { root: root.into(), pending })
+        Ok(Self { root: root.into(), pending, needed: Arc::default() })
     }
 
     /// Which of these are not here.
@@ -53,16 +59,44 @@ impl BlobStore {
     /// Which of these manifests are not here with every blob they name.
     pub(crate) fn missing_manifests(&self, digests: &[String]) -> Result<Vec<String>, BlobError> {
         self.pending.settle(&self.root)?;
-        select(digests, |digest| match self.manifest(digest) {
-            Ok(manifest) => Ok(manifest.blobs().into_iter().any(|(digest, size)| !self.has(digest, Some(size)))),
-            Err(BlobError::Absent(_) | BlobError::Damaged(_)) => Ok(true),
-            Err(error) => Err(error),
-        })
+        let mut here = BTreeSet::new();
+        let missing = select(digests, |digest| {
+            let is_here = match self.manifest(digest) {
+                Ok(manifest) => manifest.blobs().into_iter().all(|(digest, size)| self.has(digest, Some(size))),
+                Err(BlobError::Absent(_) | BlobError::Damaged(_)) => false,
+                Err(error) => return Err(error),
+            };
+            here.extend(is_here.then(|| digest.clone()));
+            Ok(!is_here)
+        })?;
+        self.needed.asked(here);
+        Ok(missing)
     }
 
-    /// Begins to receive a blob.
+    /// Begins to receive a blob. Where there is no room, what nobody needs makes some; where that is not enough, all of
+    /// what was on its way in goes too, so that a push that does not fit leaves nothing.
     pub(crate) fn receive(&self, digest: &str, size: u64) -> Result<Incoming, BlobError> {
-        Incoming::begin(self, Digest::parse(digest)?, size)
+        let digest = Digest::parse(digest)?;
+        match Incoming::begin(self, digest.clone(), size) {
+            Err(BlobError::NoRoom { .. }) => {}
+            begun => return begun,
+        }
+        self.make_room()?;
+        let begun = Incoming::begin(self, digest, size);
+        if let Err(BlobError::NoRoom { .. }) = begun {
+            self.needed.sweep(self, room::Spare::Nothing)?;
+        }
+        begun
+    }
+
+    /// Drops blobs that no live tree needs and that did not just come.
+    pub(crate) fn make_room(&self) -> Result<(), BlobError> {
+        self.needed.sweep(self, room::Spare::Recent)
+    }
+
+    /// The manifests that a stack's live tree is made from: they and what they name stay.
+    pub(crate) fn need(&self, stack: &str, manifests: impl IntoIterator<Item = Digest>) {
+        self.needed.by_tree(stack, manifests);
     }
 
     /// Opens a blob to be sent; who receives it verifies it.

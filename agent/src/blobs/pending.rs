@@ -13,9 +13,9 @@ use super::{BlobError, make_folder, path};
 
 /// Above this many files or folders, one sync of the file system is cheaper than one for each.
 const SYNC_EACH_MAX: usize = 16;
-/// No more than this waits: a power cut loses it, and it lies in memory.
+/// No more than this waits: a power cut loses it.
 const COUNT_MAX: usize = 1024;
-const BYTES_MAX: u64 = 256 << 20;
+const BYTES_MAX: u64 = 16 << 20;
 
 #[derive(Debug)]
 pub(super) struct Pending {

@@ -76,4 +76,16 @@ mod tests {
         let conf = "# nameserver 9.9.9.9\nsearch lan\n nameserver\t10.0.0.1 # first\nnameserver fe80::1%eth0\nnameserver ::1\n";
         assert_eq!(servers(conf).map(|server| server.to_string()).collect::<Vec<_>>(), ["10.0.0.1", "::1"]);
     }
+
+    #[tokio::test]
+    async fn a_query_is_never_sent_to_ourselves() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let settings = Settings { port: 53, resolv_conf: folder.path().join("resolv.conf") };
+        let ours = "172.19.255.1".parse().expect("an address");
+        let zone = BTreeMap::from([(ours, "172.19.0.0/16".parse().expect("a subnet"))]);
+        std::fs::write(&settings.resolv_conf, "nameserver 172.19.255.1\nnameserver 192.0.2.1\n").expect("written");
+        assert_eq!(upstream(&settings, &zone).await.expect("a server").to_string(), "192.0.2.1:53");
+        std::fs::write(&settings.resolv_conf, "nameserver 172.19.255.1\n").expect("written");
+        assert!(upstream(&settings, &zone).await.is_err());
+    }
 }

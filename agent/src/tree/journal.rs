@@ -40,13 +40,6 @@ impl Journal {
         Self::Underway { brought: self.brought().cloned().collect(), target }
     }
 
-    /// The record to save after the last file has changed.
-    pub(super) fn settled(&self) -> Self {
-        match self {
-            Self::Settled(digest) | Self::Underway { target: digest, .. } => Self::Settled(digest.clone()),
-        }
-    }
-
     /// Reads the record; none is [`Journal::default`].
     pub(super) fn load(folder: &Path) -> Result<Self, TreeError> {
         let path = folder.join(FILE);
@@ -133,7 +126,6 @@ mod tests {
         let twice = Journal::Settled(Some(digest("a"))).towards(Some(digest("b"))).towards(Some(digest("c")));
         assert_eq!(twice.brought().cloned().collect::<Vec<_>>(), [digest("a"), digest("b"), digest("c")]);
         assert_eq!(twice.towards(Some(digest("c"))), twice.towards(Some(digest("c"))).towards(Some(digest("c"))));
-        assert_eq!(twice.settled(), Journal::Settled(Some(digest("c"))));
     }
 
     #[test]

@@ -59,6 +59,9 @@ impl Trees {
         make_folder(&root, 0o700)?;
         let trees = Self { root, blobs, memory: Mutex::default() };
         for stack in trees.folders()? {
+            if let Ok(journal) = trees.journal(&stack) {
+                trees.blobs.need(&stack, journal.brought().cloned());
+            }
             if let Err(error) = trees.recover(&stack) {
                 tracing::warn!(stack, error = &error as &dyn std::error::Error, "live tree not recovered");
             }
@@ -167,23 +170,44 @@ impl Trees {
         let plan = plan(&before, &wanted, &survey)
             .map_err(|conflicts| TreeError::Conflicts { stack: stack.to_owned(), conflicts })?;
         if !plan.steps.is_empty() || journal != Journal::Settled(target.cloned()) {
-            self.carry_out(stack, &journal.towards(target.cloned()), &plan.steps)?;
+            self.carry_out(stack, &journal, target.cloned(), &plan.steps)?;
         }
         Ok(Left { drift: strings(plan.drift), kept: strings(plan.kept) })
     }
 
-    fn carry_out(&self, stack: &str, journal: &Journal, steps: &[Step]) -> Result<(), TreeError> {
+    fn carry_out(
+        &self,
+        stack: &str,
+        before: &Journal,
+        target: Option<Digest>,
+        steps: &[Step],
+    ) -> Result<(), TreeError> {
         let folder = self.folder(stack)?;
+        let (underway, settled) = (before.towards(target.clone()), Journal::Settled(target));
         let live = LiveTree::open(&self.path(stack)?)?;
-        let staging = Staging::fill(&folder, &self.blobs, steps)?;
-        journal.save(&folder)?;
+        let need = |journal: &Journal| self.blobs.need(stack, journal.brought().cloned());
+        need(&underway);
+        let staging = self.stage(&folder, steps).inspect_err(|_| need(before))?;
+        underway.save(&folder)?;
         for (index, step) in steps.iter().enumerate() {
             tracing::debug!(stack, %step, "live tree");
             live.carry_out(step, &staging, index)?;
         }
         live.sync(steps)?;
-        journal.settled().save(&folder)?;
+        settled.save(&folder)?;
+        need(&settled);
         staging.remove()
+    }
+
+    /// Blobs of earlier bundles make room for the next one.
+    fn stage(&self, folder: &Path, steps: &[Step]) -> Result<Staging, TreeError> {
+        match Staging::fill(folder, &self.blobs, steps) {
+            Err(TreeError::NoRoom { .. }) => {
+                self.blobs.make_room()?;
+                Staging::fill(folder, &self.blobs, steps)
+            }
+            staged => staged,
+        }
     }
 
     /// What may have left files here. One that is lost brings nothing: its files then count as somebody else's.

@@ -91,9 +91,6 @@ fn f33_a_full_disk_fails_before_the_tree_is_touched_and_later_it_goes_through() 
     let ballast = disk.0.path().join("ballast");
     fs::write(&ballast, vec![0; 2_200_000]).expect("written");
 
-    let digest = blake3::hash(b"y".repeat(1 << 20).as_slice()).to_hex().to_string();
-    assert!(matches!(blobs.receive(&digest, 1 << 20), Err(crate::blobs::BlobError::NoRoom { .. })));
-    assert_eq!(fs::read_dir(disk.0.path().join("blobs/incoming")).expect("a folder").count(), 0);
     assert!(matches!(trees.apply(STACK, &new), Err(TreeError::NoRoom { .. })));
     assert_eq!(trees.observe(STACK).expect("observed"), (Some(old), vec![]), "the old bundle is live");
     assert!(!disk.0.path().join("stacks").join(STACK).join("staging").exists());
@@ -101,6 +98,34 @@ fn f33_a_full_disk_fails_before_the_tree_is_touched_and_later_it_goes_through() 
     fs::remove_file(ballast).expect("removed");
     trees.apply(STACK, &new).expect("applied");
     assert_eq!(trees.observe(STACK).expect("observed"), (Some(new), vec![]));
+}
+
+#[test]
+fn f33_a_push_that_does_not_fit_leaves_nothing_and_what_live_trees_need_stays() {
+    let disk = SmallDisk::new("8m");
+    let blobs = BlobStore::open(disk.0.path()).expect("a store");
+    let trees = Trees::open(disk.0.path(), blobs.clone()).expect("trees");
+    let old = bundle(&blobs, &[("a", "one"), ("b", "two")]);
+    trees.apply(STACK, &old).expect("applied");
+    let assigned = bundle(&blobs, &[("c", "three")]);
+    assert!(blobs.missing_manifests(std::slice::from_ref(&assigned)).expect("asked").is_empty());
+
+    let megabyte = |n: u8| vec![n; 1 << 20];
+    let refused = (0..10).find(|n| {
+        let bytes = megabyte(*n);
+        let begun = blobs.receive(blake3::hash(&bytes).to_hex().as_str(), bytes.len() as u64);
+        let Ok(mut incoming) = begun else { return true };
+        incoming.write(&bytes).and_then(|()| incoming.finish()).is_err()
+    });
+    assert!(refused.is_some_and(|n| n > 3), "{refused:?}");
+    let (missing, gone) = (
+        blobs.missing_manifests(&[old.clone(), assigned]),
+        blobs.missing_blobs(&[blake3::hash(&megabyte(0)).to_hex().to_string()]),
+    );
+    assert_eq!((missing.expect("asked").len(), gone.expect("asked").len()), (0, 1));
+    let again = bundle(&blobs, &[("a", "uno"), ("b", &"x".repeat(2 << 20))]);
+    trees.apply(STACK, &again).expect("there is room now");
+    assert_eq!(trees.observe(STACK).expect("observed"), (Some(again), vec![]));
 }
 
 /// Where [`f01_f02_a_tree_whose_agent_is_killed_at_any_moment_is_never_mixed`] has its other process work.

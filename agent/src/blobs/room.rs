@@ -1,0 +1,87 @@
+//! What goes when the disk is full: blobs of bundles that no live tree is made from.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use landfast_agent_core::tree::Digest;
+
+use super::{BlobError, BlobStore};
+
+/// Longer than it takes from the first blob of a bundle to the live tree.
+const RECENT: Duration = Duration::from_secs(3600);
+
+/// Whether what came within the last hour stays, needed or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Spare {
+    Recent,
+    Nothing,
+}
+
+/// The manifests that are needed, and with them the blobs they name.
+#[derive(Debug, Default)]
+pub(super) struct Needed(Mutex<Manifests>);
+
+#[derive(Debug, Default)]
+struct Manifests {
+    of_trees: BTreeMap<String, BTreeSet<Digest>>,
+    /// Asked for last, and here: assigned perhaps, and soon a tree.
+    asked: BTreeSet<Digest>,
+}
+
+impl Needed {
+    pub(super) fn by_tree(&self, stack: &str, manifests: impl IntoIterator<Item = Digest>) {
+        self.manifests().of_trees.insert(stack.to_owned(), manifests.into_iter().collect());
+    }
+
+    pub(super) fn asked(&self, manifests: BTreeSet<Digest>) {
+        self.manifests().asked = manifests;
+    }
+
+    /// Removes the blobs that are not needed.
+    pub(super) fn sweep(&self, store: &BlobStore, spare: Spare) -> Result<(), BlobError> {
+        store.pending.settle(&store.root)?;
+        let needed = self.blobs(store);
+        let mut freed = 0;
+        for folder in entries(&store.root)?.filter(|folder| folder.file_name().is_some_and(|name| name.len() == 2)) {
+            for blob in entries(&folder)? {
+                let digest = blob.file_name().and_then(|name| Digest::parse(name.to_str()?).ok());
+                if digest.is_some_and(|digest| !needed.contains(&digest))
+                    && !(spare == Spare::Recent && is_recent(&blob))
+                {
+                    freed += fs::metadata(&blob).map_or(0, |found| found.len());
+                    fs::remove_file(&blob).map_err(BlobError::io(&blob))?;
+                }
+            }
+        }
+        tracing::info!(bytes = freed, "blobs that nobody needs removed for want of room");
+        Ok(())
+    }
+
+    /// A manifest that cannot be read needs nothing that could be found out.
+    fn blobs(&self, store: &BlobStore) -> BTreeSet<Digest> {
+        let manifests: BTreeSet<Digest> = {
+            let manifests = self.manifests();
+            manifests.of_trees.values().flatten().chain(&manifests.asked).cloned().collect()
+        };
+        let named = |digest| store.manifest(digest).map(|manifest| manifest.blobs().into_keys().cloned().collect());
+        let named: Vec<Vec<Digest>> = manifests.iter().filter_map(|digest| named(digest).ok()).collect();
+        manifests.into_iter().chain(named.into_iter().flatten()).collect()
+    }
+
+    fn manifests(&self) -> MutexGuard<'_, Manifests> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn entries(folder: &Path) -> Result<impl Iterator<Item = std::path::PathBuf>, BlobError> {
+    let entries = fs::read_dir(folder).map_err(BlobError::io(folder))?;
+    Ok(entries.filter_map(|entry| Some(entry.ok()?.path())))
+}
+
+fn is_recent(blob: &Path) -> bool {
+    let age = fs::metadata(blob).and_then(|found| found.modified()).ok().and_then(|modified| modified.elapsed().ok());
+    age.is_none_or(|age| age < RECENT)
+}
