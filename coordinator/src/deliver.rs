@@ -1,7 +1,8 @@
 //! Bringing a bundle to one host: asks what is missing, sends that and nothing else, the manifest last.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,11 +11,13 @@ use futures::future;
 use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use landfast_core::bundle::{Content, Manifest};
 use landfast_proto::v1;
-use tokio::io::AsyncReadExt as _;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
 use v1::push_request::Part;
 
 use crate::connect::Agent;
 use crate::output::progress::{Listener, Transfer};
+use crate::wire::problem;
 
 /// Bytes in one message.
 pub const CHUNK: usize = 512 * 1024;
@@ -111,17 +114,9 @@ pub async fn push(
     let what = format!("{}: {} files of {}", agent.host(), lacking.blobs.len(), parcel.stack);
     let transfer: Arc<dyn Transfer> = listener.transfer(&what, lacking.bytes()).into();
     let broken = Arc::new(Mutex::new(None));
-    let items = lacking.blobs.clone().into_iter().map(|(digest, size)| {
-        let data = match &parcel.contents {
-            Contents::Files(files) => file(files.get(&digest).cloned().unwrap_or_default(), size),
-            Contents::Host(other) => remote(Agent::clone(other), digest.clone()),
-        };
-        stream::once(async move { Ok(head(digest, size)) }).chain(data.map_ok(Part::Data)).boxed()
-    });
-    let manifest = lacking.manifest.then(|| manifest(parcel));
-    let parts = stream::iter(items.chain(manifest).collect::<Vec<_>>()).flatten();
+    let batches = ReceiverStream::new(load(parcel, lacking));
     // A stream of requests cannot carry an error: it is kept aside and the stream ends.
-    let requests = parts.scan((transfer, Arc::clone(&broken)), |(transfer, broken), part| {
+    let requests = batches.flat_map(stream::iter).scan((transfer, Arc::clone(&broken)), |(transfer, broken), part| {
         future::ready(match part {
             Ok(part) => {
                 if let Part::Data(data) = &part {
@@ -143,45 +138,111 @@ pub async fn push(
 }
 
 type Data<T> = BoxStream<'static, Result<T, DeliverError>>;
+type Batch = Vec<Result<Part, DeliverError>>;
+
+/// Parts that travel together. Thousands of small files one by one would be thousands of small frames, which an HTTP/2
+/// server takes for an attack.
+const BATCH: usize = 256 * 1024;
+/// Read ahead, so that disk and line work at the same time.
+const BATCHES: usize = 4;
+
+/// Reads what is lacking in batches, the manifest last. Ends early when nobody takes them any more.
+fn load(parcel: &Parcel, lacking: &Lacking) -> mpsc::Receiver<Batch> {
+    let (sender, receiver) = mpsc::channel(BATCHES);
+    let manifest = lacking.manifest.then(|| manifest(parcel)).unwrap_or_default();
+    let blobs = lacking.blobs.clone();
+    match &parcel.contents {
+        Contents::Files(files) => {
+            let blobs = blobs.into_iter().map(|(digest, size)| (files.get(&digest).cloned(), digest, size));
+            let blobs = blobs.collect::<Vec<_>>();
+            let reader = move || {
+                let files = blobs.into_iter().flat_map(|(path, digest, size)| {
+                    let data = file(path.unwrap_or_default(), size).map(|data| data.map(Part::Data));
+                    std::iter::once(Ok(head(digest, size))).chain(data)
+                });
+                let mut batches = Batches(files.chain(manifest));
+                // Nobody takes them any more when the call has failed.
+                while batches.next().is_some_and(|batch| sender.blocking_send(batch).is_ok()) {}
+            };
+            drop(tokio::task::spawn_blocking(reader));
+        }
+        Contents::Host(other) => {
+            let other = Agent::clone(other);
+            let reader = async move {
+                let blobs = stream::iter(blobs).flat_map(move |(digest, size)| {
+                    let data = remote(other.clone(), digest.clone()).map_ok(Part::Data);
+                    stream::once(future::ready(Ok(head(digest, size)))).chain(data)
+                });
+                let mut batches = std::pin::pin!(blobs.chain(stream::iter(manifest)).ready_chunks(BATCH / 256));
+                while let Some(batch) = batches.next().await {
+                    if sender.send(batch).await.is_err() {
+                        break;
+                    }
+                }
+            };
+            drop(tokio::spawn(reader));
+        }
+    }
+    receiver
+}
+
+/// Parts until there are enough of them.
+struct Batches<I>(I);
+
+impl<I: Iterator<Item = Result<Part, DeliverError>>> Iterator for Batches<I> {
+    type Item = Batch;
+
+    fn next(&mut self) -> Option<Batch> {
+        /// What a part costs beside its data.
+        const PART: usize = 100;
+        let (mut batch, mut size) = (Batch::new(), 0);
+        while size < BATCH {
+            let Some(part) = self.0.next() else { break };
+            size += PART + if let Ok(Part::Data(data)) = &part { data.len() } else { 0 };
+            batch.push(part);
+        }
+        (!batch.is_empty()).then_some(batch)
+    }
+}
 
 fn head(digest: String, size: u64) -> Part {
     let blob = v1::BlobItem { digest, size };
     Part::Item(v1::Item { kind: Some(v1::item::Kind::Blob(blob)) })
 }
 
-fn manifest(parcel: &Parcel) -> Data<Part> {
+fn manifest(parcel: &Parcel) -> Batch {
     let encoded = Bytes::from(parcel.encoded.clone());
     let head = head(parcel.digest.clone(), encoded.len() as u64);
-    let parts = encoded.chunks(CHUNK).map(|part| Ok(Part::Data(encoded.slice_ref(part)))).collect::<Vec<_>>();
-    stream::iter(std::iter::once(Ok(head)).chain(parts)).boxed()
+    let parts = encoded.chunks(CHUNK).map(|part| Ok(Part::Data(encoded.slice_ref(part))));
+    std::iter::once(Ok(head)).chain(parts).collect()
 }
 
-/// A file in chunks: exactly as many bytes as its header says, or an error.
-fn file(path: PathBuf, size: u64) -> Data<Bytes> {
-    let chunks = stream::try_unfold((None, path, size), |(open, path, left)| async move {
+/// A file in chunks: exactly as many bytes as its header says, or an error. Blocks.
+fn file(path: PathBuf, size: u64) -> impl Iterator<Item = Result<Bytes, DeliverError>> {
+    let (mut open, mut left) = (None, size);
+    std::iter::from_fn(move || {
         if left == 0 {
-            return Ok(None);
+            return None;
         }
-        let unreadable = |source| DeliverError::Unreadable { path: path.clone(), source };
-        let mut file = match open {
-            Some(file) => file,
-            None => tokio::fs::File::open(&path).await.map_err(unreadable)?,
-        };
-        let chunk = chunk(&mut file, &path, left.min(CHUNK as u64)).await?;
-        let left = left - chunk.len() as u64;
-        Ok(Some((chunk, (Some(file), path, left))))
-    });
-    chunks.boxed()
+        let chunk = chunk(&mut open, &path, left.min(CHUNK as u64));
+        left = chunk.as_ref().map_or(0, |chunk| left - chunk.len() as u64);
+        Some(chunk)
+    })
 }
 
-async fn chunk(file: &mut tokio::fs::File, path: &Path, length: u64) -> Result<Bytes, DeliverError> {
+fn chunk(open: &mut Option<File>, path: &Path, length: u64) -> Result<Bytes, DeliverError> {
+    let unreadable = |source| DeliverError::Unreadable { path: path.to_owned(), source };
+    let file = match open {
+        Some(file) => file,
+        None => open.insert(File::open(path).map_err(unreadable)?),
+    };
     let mut buffer = vec![0; usize::try_from(length).unwrap_or(CHUNK)];
-    match file.read_exact(&mut buffer).await {
-        Ok(_) => Ok(buffer.into()),
+    match file.read_exact(&mut buffer) {
+        Ok(()) => Ok(buffer.into()),
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
             Err(DeliverError::Changed { path: path.to_owned() })
         }
-        Err(source) => Err(DeliverError::Unreadable { path: path.to_owned(), source }),
+        Err(source) => Err(unreadable(source)),
     }
 }
 
@@ -190,7 +251,7 @@ fn remote(agent: Agent, digest: String) -> Data<Bytes> {
     let failed = |agent: &Agent, digest: &str, status: &tonic::Status| DeliverError::NotHandedOut {
         host: agent.host().to_owned(),
         digest: digest.to_owned(),
-        problem: status.message().to_owned(),
+        problem: problem(status),
     };
     let parts = async move {
         let what = Some(v1::pull_request::What::Digest(digest.clone()));
@@ -216,5 +277,5 @@ pub async fn blob(agent: &Agent, digest: &str) -> Result<Vec<u8>, DeliverError> 
 
 fn refused(agent: &Agent, parcel: &Parcel, status: &tonic::Status) -> DeliverError {
     let (host, stack) = (agent.host().to_owned(), parcel.stack.clone());
-    DeliverError::Refused { host, stack, problem: status.message().to_owned() }
+    DeliverError::Refused { host, stack, problem: problem(status) }
 }

@@ -11,6 +11,7 @@ use landfast_proto::v1::{LogsRequest, LogsResponse};
 use crate::connect::{Agent, Agents};
 use crate::engine::InstanceStatus;
 use crate::output;
+use crate::wire::problem;
 
 use super::status::say_problems;
 use super::{CliError, Context, Exit};
@@ -112,7 +113,7 @@ async fn ask(agent: &Agent, instance: &str, args: &LogsArguments) -> Result<BoxS
         Some(Tail::All) | None => None,
     };
     let request = LogsRequest { stack, service, index, follow: args.follow, tail, since: args.since };
-    let answer = agent.agent().logs(request).await.map_err(|status| status.message().to_owned())?;
+    let answer = agent.agent().logs(request).await.map_err(|status| problem(&status))?;
     let name = instance.to_owned();
     let parts = answer.into_inner().map(Some).chain(stream::iter([None]));
     // `None` marks the end, so that a last line without its line end is printed too.

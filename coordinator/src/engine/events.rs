@@ -11,7 +11,7 @@ use tokio::sync::mpsc::Sender;
 use tonic::{Code, Status};
 
 use crate::connect::Agent;
-use crate::wire::Wire as _;
+use crate::wire::{Wire as _, problem};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -50,7 +50,7 @@ pub(super) async fn assign(agent: Agent, state: HostState, events: Sender<Event>
         let event = match answer {
             Ok(Ok(_)) => Event::Assigned { host: host.clone() },
             Ok(Err(status)) if !is_passing(&status) => {
-                Event::AssignFailed { host: host.clone(), message: status.message().to_owned() }
+                Event::AssignFailed { host: host.clone(), message: problem(&status) }
             }
             Ok(Err(_)) | Err(_) => Event::Lost { host: host.clone() },
         };

@@ -12,6 +12,7 @@ use v1::push_request::Part;
 
 use crate::connect::Agent;
 use crate::output::progress::{Listener, Transfer};
+use crate::wire::problem;
 
 use super::reference::registry;
 use super::{ImageError, Images, Need, Origin};
@@ -33,7 +34,7 @@ pub async fn fetch(agent: &Agent, reference: &str) -> Result<String, ImageError>
     };
     match tokio::time::timeout(limit, blobs.fetch(request)).await {
         Ok(Ok(response)) => Ok(response.into_inner().fingerprint),
-        Ok(Err(status)) => Err(failed(status.message().to_owned())),
+        Ok(Err(status)) => Err(failed(problem(&status))),
         Err(_) => Err(failed(format!("no answer within {} s", limit.as_secs()))),
     }
 }
@@ -91,8 +92,8 @@ async fn from(
 /// The archive that another host's engine makes of it.
 async fn pull(agent: &Agent, reference: &str) -> Result<BoxStream<'static, Result<Bytes, String>>, String> {
     let what = Some(v1::pull_request::What::Image(reference.to_owned()));
-    let answer = agent.blobs().pull(v1::PullRequest { what }).await.map_err(|status| status.message().to_owned())?;
-    let parts = answer.into_inner().map_ok(|part| part.data).map_err(|status| status.message().to_owned());
+    let answer = agent.blobs().pull(v1::PullRequest { what }).await.map_err(|status| problem(&status))?;
+    let parts = answer.into_inner().map_ok(|part| part.data).map_err(|status| problem(&status));
     Ok(parts.boxed())
 }
 
@@ -121,7 +122,7 @@ async fn push(
     match (broken.get(), answer) {
         (Some(problem), _) => Err(problem.clone()),
         (None, Ok(_)) => Ok(()),
-        (None, Err(status)) => Err(status.message().to_owned()),
+        (None, Err(status)) => Err(problem(&status)),
     }
 }
 

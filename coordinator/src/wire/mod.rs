@@ -11,6 +11,16 @@ use std::collections::BTreeMap;
 
 pub use bundle::{decode_manifest, encode_manifest, manifest_digest};
 
+/// What an agent said, or why it could not be heard: tonic's own words for that are only "transport error".
+pub fn problem(status: &tonic::Status) -> String {
+    let source = std::error::Error::source(status);
+    let causes = std::iter::successors(source, |&error| error.source()).map(ToString::to_string);
+    let mut causes = causes.collect::<Vec<_>>();
+    causes.retain(|cause| cause != status.message());
+    causes.insert(0, status.message().to_owned());
+    causes.join(": ")
+}
+
 /// A value and its message.
 pub trait Wire: Sized {
     type Message;

@@ -278,3 +278,13 @@ async fn force_recreate_makes_everything_again_once() {
     drop(store);
     assert_eq!(fleet.up().await.expect("no error"), Outcome::Unchanged);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn thousands_of_small_files_arrive() {
+    let fleet = data().await;
+    for number in 0..3000 {
+        fleet.write(&format!("data/files/{number:04}"), &format!("contents of {number}"));
+    }
+    done(fleet.up().await);
+    assert!(fleet.host("beta").with(|state| state.blobs.len()) > 3000);
+}
