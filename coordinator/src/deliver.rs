@@ -149,7 +149,7 @@ const BATCHES: usize = 4;
 /// Reads what is lacking in batches, the manifest last. Ends early when nobody takes them any more.
 fn load(parcel: &Parcel, lacking: &Lacking) -> mpsc::Receiver<Batch> {
     let (sender, receiver) = mpsc::channel(BATCHES);
-    let manifest = lacking.manifest.then(|| manifest(parcel)).unwrap_or_default();
+    let manifest = if lacking.manifest { manifest(parcel) } else { Batch::new() };
     let blobs = lacking.blobs.clone();
     match &parcel.contents {
         Contents::Files(files) => {

@@ -11,6 +11,7 @@ pub mod releases;
 mod rollout;
 mod source;
 mod status;
+mod talk;
 
 use std::collections::{BTreeMap, BTreeSet};
 

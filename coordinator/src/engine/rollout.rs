@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use landfast_core::desired::HostState;
 use landfast_core::plan::Plan;
 use landfast_core::report::Report;
-use landfast_core::rollout::{self, Action, Event, Failure, Progress, ProgressLine};
+use landfast_core::rollout::{self, Action, Event, Failure, Progress};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -18,6 +18,7 @@ use crate::store::Store;
 use super::error::Version;
 use super::journal::{Entry, Journal};
 use super::releases::{self, Ending, Release};
+use super::talk::Talk;
 use super::{Engine, EngineError, Ground, Proposal, bring, events};
 
 /// How a run ended well.
@@ -124,8 +125,10 @@ impl Engine<'_> {
         let mut queue = vec![Event::Start];
         queue.extend(first.into_iter().map(|(host, report)| Event::Reported { host, report }));
         let mut ticks = tokio::time::interval(TICK);
+        let mut talk = Talk::new(self.listener);
         let mut stopped = false;
         loop {
+            talk.tick();
             for event in queue.drain(..) {
                 let (state, actions) = rollout::step(entry.state, event, now());
                 entry.state = state;
@@ -139,7 +142,7 @@ impl Engine<'_> {
                                 tasks.spawn(events::assign(agent.clone(), *state, sender.clone()));
                             }
                         }
-                        Action::Say(line) => self.say(&entry.state.plan, &line),
+                        Action::Say(line) => talk.hear(&entry.state.plan, &line),
                         Action::Done => return finish(journal, store, entry).await,
                         Action::Failed(failure) => return fail(journal, store, entry, failure, stopped).await,
                     }
@@ -158,18 +161,6 @@ impl Engine<'_> {
                     Event::Cancel
                 }
             });
-        }
-    }
-
-    fn say(&self, plan: &Plan, line: &ProgressLine) {
-        let Some(step) = plan.steps.get(line.step) else { return };
-        let step = steps::sentence(step);
-        match &line.progress {
-            Progress::Waiting => {}
-            Progress::Running { seen, .. } if seen.is_empty() => self.listener.say(&step),
-            Progress::Running { seen, .. } => self.listener.say(&format!("{step}: {seen}")),
-            Progress::Done => self.listener.say(&format!("{step}: done")),
-            Progress::Failed { message } => self.listener.say(&format!("{step}: failed: {message}")),
         }
     }
 }
