@@ -7,7 +7,7 @@ use super::merge::merge;
 use super::paths;
 use super::schema::Shape;
 use super::schema::keys;
-use super::text::node::{Map, Node, Value};
+use super::text::node::{Map, Mode, Node, Value};
 
 /// The services that led here, each with its file.
 type Trail = Vec<(PathBuf, String)>;
@@ -44,7 +44,9 @@ fn extend(
     scope: &Scope,
 ) -> Result<(), Diagnostics> {
     let path = format!("services.{name}");
-    let Some(service) = services.services.get(name) else { return Ok(()) };
+    let Some(service) = services.services.get(name).filter(|service| service.mode != Mode::Reset) else {
+        return Ok(());
+    };
     let Some(extends) = service.at_key("extends").cloned() else {
         return match service.value {
             Value::Map(_) | Value::Null => Ok(()),

@@ -100,3 +100,10 @@ fn documents_of_one_file_merge_too() {
     let web = stack("services: {web: {image: a}}\n---\nservices: {web: {image: b}}\n");
     assert_eq!(web.printed("services.web.image"), json!("b"));
 }
+
+#[test]
+fn a_reset_needs_no_value_of_the_right_kind() {
+    let web = stack("services: {web: {image: w, init: !reset null, tty: !reset x}, gone: !reset null}");
+    assert_eq!(web.printed("services.web.init"), json!(null));
+    assert_eq!(web.printed("services.gone"), json!(null));
+}

@@ -121,6 +121,7 @@ impl Shape {
         use Value::{Bool, Float, Int, List, Map, Null, Text, Time};
         match (self, value) {
             (_, Time(_)) => false,
+            (_, Float(number)) if !number.is_finite() => false,
             (Shape::Short(forms), _) => forms.iter().any(|form| form.takes(value)),
             (Shape::Nullable(inner), _) => *value == Null || inner.takes(value),
             (Shape::TextOrNull | Shape::Command, Null) => true,

@@ -137,13 +137,13 @@ impl<'a> Composer<'a> {
                 self.open.push(anchor);
                 let value = Value::List(self.list(depth)?);
                 self.open.pop();
-                Ok(self.anchored(anchor, Node { at, value, mode: mode_of(tag.as_deref()) }))
+                Ok(self.anchored(anchor, tagged(at, value, tag.as_deref())))
             }
             Event::MappingStart(_, anchor, tag) => {
                 self.open.push(anchor);
                 let value = Value::Map(self.mapping(depth)?);
                 self.open.pop();
-                Ok(self.anchored(anchor, Node { at, value, mode: mode_of(tag.as_deref()) }))
+                Ok(self.anchored(anchor, tagged(at, value, tag.as_deref())))
             }
             _ => Err(self.complain(&at, "not YAML: expected a value".to_owned())),
         }
@@ -179,7 +179,7 @@ impl<'a> Composer<'a> {
             self.mistakes.push(self.complain(at, message));
             Value::Null
         });
-        Node { at: at.clone(), value, mode: mode_of(tag) }
+        tagged(at.clone(), value, tag)
     }
 
     fn anchored(&mut self, anchor: usize, node: Node) -> Node {
@@ -274,11 +274,12 @@ impl<'a> Composer<'a> {
     }
 }
 
-fn mode_of(tag: Option<&Tag>) -> Mode {
+/// A value that its tag may make more than one: what resets has no value of its own.
+fn tagged(at: Location, value: Value, tag: Option<&Tag>) -> Node {
     match tag.map(|tag| (tag.handle(), tag.suffix())) {
-        Some(("!", "reset")) => Mode::Reset,
-        Some(("!", "override")) => Mode::Override,
-        _ => Mode::Merge,
+        Some(("!", "reset")) => Node { at, value: Value::Null, mode: Mode::Reset },
+        Some(("!", "override")) => Node { at, value, mode: Mode::Override },
+        _ => Node { at, value, mode: Mode::Merge },
     }
 }
 

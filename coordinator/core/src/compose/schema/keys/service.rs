@@ -149,9 +149,9 @@ static BLKIO: Object = plain(
 
 const NO_THROTTLE: &str = "Landfast sets no limits on single devices";
 
-static THROTTLE: Object = plain(&[], &[key("path", Text), key("rate", Size(WHOLE))]);
+static THROTTLE: Object = plain(&[], &[key("path", Text).written(), key("rate", Size(WHOLE)).written()]);
 
-static WEIGHT: Object = plain(&[], &[key("path", Text), key("weight", Int(WHOLE))]);
+static WEIGHT: Object = plain(&[], &[key("path", Text).written(), key("weight", Int(WHOLE)).written()]);
 
 /// Somewhere in it a letter or digit with one more such, `_`, `.` or `-` after it: all that the reference asks.
 fn is_container_name(text: &str) -> bool {
