@@ -8,7 +8,7 @@ use super::{cert, config, down, history, host, init, logs, plan, ps, rollback, s
 
 /// Pushes Compose stacks to a group of Linux boxes and keeps every service at the address you gave it.
 #[derive(Debug, Parser)]
-#[command(name = "landfast", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(name = "landfast", version, max_term_width = 100)]
 pub struct Arguments {
     #[command(flatten)]
     pub global: Global,

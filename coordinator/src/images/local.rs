@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bollard::Docker;
+use bollard::models::ImageInspect;
 use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt as _};
 
@@ -41,7 +42,7 @@ impl LocalEngine {
     pub async fn image(&self, reference: &str) -> Option<LocalImage> {
         let inspected = tokio::time::timeout(ANSWER_LIMIT, self.0.inspect_image(reference)).await.ok()?.ok()?;
         let size = inspected.size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0);
-        let made_here = inspected.repo_digests.as_ref().is_none_or(Vec::is_empty);
+        let made_here = is_made_here(&inspected);
         Some(LocalImage { fingerprint: fingerprint(&inspected), size, made_here })
     }
 
@@ -49,4 +50,11 @@ impl LocalEngine {
     pub fn export(&self, reference: &str) -> BoxStream<'static, Result<Bytes, String>> {
         self.0.export_image(reference).map(|part| part.map_err(|error| error.to_string())).boxed()
     }
+}
+
+/// The classic store gives a digest only to what came from a registry. The containerd store gives one to everything, and
+/// says since API 1.53 what was built.
+fn is_made_here(image: &ImageInspect) -> bool {
+    let built = image.identity.as_ref().and_then(|identity| identity.build.as_ref());
+    image.repo_digests.as_ref().is_none_or(Vec::is_empty) || built.is_some_and(|built| !built.is_empty())
 }

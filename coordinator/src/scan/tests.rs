@@ -31,11 +31,13 @@ fn a_bundle_names_files_links_and_empty_folders_and_has_the_same_digest_each_tim
 #[test]
 fn the_state_beside_landfast_toml_never_travels() {
     let root = tempfile::tempdir().expect("a folder");
-    fs::create_dir_all(root.path().join(".landfast/authority")).expect("a folder");
-    fs::write(root.path().join(".landfast/authority/ca-key.pem"), "secret").expect("a file");
+    for folder in [".landfast/authority", "fleet/.landfast/authority"] {
+        fs::create_dir_all(root.path().join(folder)).expect("a folder");
+        fs::write(root.path().join(folder).join("ca-key.pem"), "secret").expect("a file");
+    }
     fs::write(root.path().join(".landfastignore"), "!.landfast\n").expect("a file");
     let bundle = scan(root.path(), None).expect("a bundle");
-    assert!(bundle.manifest.entries.keys().all(|path| !path.starts_with(".landfast/")), "{bundle:?}");
+    assert!(bundle.manifest.entries.keys().all(|path| !path.contains(".landfast/")), "{bundle:?}");
 }
 
 #[test]

@@ -28,14 +28,11 @@ pub(super) fn walk(root: &Path, rules: &IgnoreRules) -> Result<BTreeMap<String, 
     let mut folders = vec![String::new()];
     while let Some(folder) = folders.pop() {
         let mut has_contents = false;
-        for name in names(&root.join(&folder))? {
+        // The authority's key is in there: no rule of a user's can bring it along.
+        for name in names(&root.join(&folder))?.into_iter().filter(|name| name != STATE) {
             let path = if folder.is_empty() { name } else { format!("{folder}/{name}") };
             let absolute = root.join(&path);
             let metadata = absolute.symlink_metadata().map_err(|source| unreadable(&absolute, source))?;
-            // The authority's key is in there: no rule of a user's can bring it along.
-            if path == STATE {
-                continue;
-            }
             if metadata.is_dir() && !rules.prunes(&path) {
                 has_contents |= !rules.matches(&path);
                 folders.push(path);
