@@ -31,8 +31,8 @@ impl fmt::Display for Location {
     }
 }
 
-/// One mistake, or one thing to know.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One mistake, or one thing to know. In order of place.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Diagnostic {
     /// Where it stands, when it stands anywhere.
     pub location: Option<Location>,

@@ -25,7 +25,12 @@ pub(super) struct Loader<'a> {
     reader: Reader<'a>,
     pub(super) warnings: Vec<Diagnostic>,
     files_read: Vec<PathBuf>,
+    /// How often a file was asked for.
+    reads: usize,
 }
+
+/// Files that include files that include files multiply.
+const MAX_READS: usize = 2_000;
 
 /// Where a project, the main one or an included one, is loaded.
 #[derive(Clone)]
@@ -58,6 +63,7 @@ pub fn load(input: &Input, reader: Reader) -> Result<Loaded, Diagnostics> {
         environment::resolve(&mut loader, &mut project, &environment)?;
     }
     loader.warnings.extend(standing::ignored(&project, &PROJECT));
+    loader.warnings.sort();
     loader.warnings.dedup();
     let Loader { warnings, files_read, .. } = loader;
     Ok(Loaded { name, working_dir: input.working_dir.clone(), tree: project, warnings, files_read })
@@ -89,7 +95,7 @@ pub fn normalise_name(name: &str) -> String {
 
 impl<'a> Loader<'a> {
     fn new(input: &'a Input, reader: Reader<'a>, interpolates: bool) -> Self {
-        Self { input, interpolates, reader, warnings: Vec::new(), files_read: Vec::new() }
+        Self { input, interpolates, reader, warnings: Vec::new(), files_read: Vec::new(), reads: 0 }
     }
 
     /// The name, the whole project, and the variables it was loaded with.
@@ -246,6 +252,10 @@ impl<'a> Loader<'a> {
         at: &Location,
         path: &str,
     ) -> Result<Option<String>, Diagnostics> {
+        self.reads += 1;
+        if self.reads > MAX_READS {
+            return Err(Diagnostic::at(at, format!("more than {MAX_READS} files lead to each other")).key(path).into());
+        }
         let text = (self.reader)(file)
             .map_err(|why| Diagnostic::at(at, format!("cannot read {}: {why}", file.display())).key(path))?;
         if text.is_some() && !self.files_read.iter().any(|other| other == file) {

@@ -38,3 +38,25 @@ fn a_range_of_ports_has_no_more_than_there_are() {
     let text = "services: {a: {image: a, ports: ['1-65535:1-65535']}}";
     assert_eq!(stack(text).printed("services.a.ports").as_array().unwrap().len(), 65535);
 }
+
+#[test]
+fn includes_of_includes() {
+    let mut bomb = stack("include: [0.yaml]");
+    for level in 0..20 {
+        let next = format!("{}.yaml", level + 1);
+        bomb = bomb.file(&format!("{level}.yaml"), &format!("include: [{next}, {next}]\n"));
+    }
+    bomb = bomb.file("20.yaml", "services: {a: {image: a}}");
+    assert!(bomb.refusal().contains("files lead to each other"));
+}
+
+#[test]
+fn variables_of_variables() {
+    let mut text = "V0=xxxxxxxxxx\n".to_owned();
+    for level in 1..30 {
+        let below = format!("${{V{}}}", level - 1);
+        text.push_str(&format!("V{level}={}\n", below.repeat(10)));
+    }
+    let refusal = stack("services: {a: {image: a, env_file: bomb.env}}").file("bomb.env", &text).refusal();
+    assert!(refusal.contains("a value grows beyond 4 MiB"), "{refusal}");
+}

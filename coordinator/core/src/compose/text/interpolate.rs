@@ -8,10 +8,14 @@ pub(crate) type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// How deep defaults may stand inside defaults.
 const MAX_DEPTH: usize = 64;
+/// Bytes of one text with its variables replaced: variables of variables of an env file multiply.
+const MAX_LENGTH: usize = 4 << 20;
 
 /// Why a text cannot be interpolated.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refusal {
+    #[error("a value grows beyond {} MiB", MAX_LENGTH >> 20)]
+    TooLong,
     #[error("invalid interpolation format in `{0}`")]
     Syntax(String),
     #[error("required variable {name} is missing a value{}", .why.as_ref().map(|why| format!(": {why}")).unwrap_or_default())]
@@ -68,6 +72,7 @@ fn complain(refusal: Refusal, node: &Node, path: &str) -> Diagnostic {
     let diagnostic = Diagnostic::at(&node.at, refusal.to_string()).key(path);
     match refusal {
         Refusal::Syntax(_) => diagnostic.hint("a dollar sign that begins no variable is written $$"),
+        Refusal::TooLong => diagnostic,
         Refusal::Required { name, .. } => diagnostic.hint(format!("set {name} in the environment or in the env file")),
     }
 }
@@ -79,6 +84,9 @@ fn replace(text: &str, lookup: Lookup, unset: &mut Vec<String>, depth: usize) ->
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('$') {
+        if out.len() > MAX_LENGTH {
+            return Err(Refusal::TooLong);
+        }
         out.push_str(&rest[..at]);
         rest = &rest[at + 1..];
         if let Some(after) = rest.strip_prefix('$') {
