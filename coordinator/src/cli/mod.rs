@@ -22,6 +22,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use tracing_subscriber::EnvFilter;
 
 use arguments::{Arguments, Verb};
 pub use context::Context;
@@ -52,6 +53,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return refuse(&error),
     };
+    listen_to_traces();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -88,6 +90,13 @@ async fn dispatch(arguments: Arguments) -> Result<Exit, CliError> {
         Verb::History(args) => history::run(&context, args).await,
         Verb::Rollback(args) => rollback::run(&context, args).await,
     }
+}
+
+/// For those who look for a mistake in landfast itself: `LANDFAST_LOG=debug` says on stderr what takes how long.
+fn listen_to_traces() {
+    let Ok(filter) = EnvFilter::try_from_env("LANDFAST_LOG") else { return };
+    // It can only be there already, when the library is used by something else.
+    drop(tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init());
 }
 
 /// clap has written its message, or the help that was asked for.

@@ -14,6 +14,7 @@ mod status;
 mod talk;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
 use landfast_core::compile;
 use landfast_core::desired::HostState;
@@ -62,12 +63,13 @@ impl<'a> Engine<'a> {
         unknown: Unknown,
     ) -> Result<Proposal, EngineError> {
         // The hosts describe themselves while the folders are read: neither needs the other.
-        let (ground, read) = tokio::join!(Ground::survey(self), self.read(stacks));
+        let (ground, read) = tokio::join!(timed("survey", Ground::survey(self)), timed("read", self.read(stacks)));
         let (sources, mut images) = read?;
         let ground = ground?;
-        let mut wanted = self.compile(store, &ground, &mut images, sources, unknown).await?;
+        let compiling = self.compile(store, &ground, &mut images, sources, unknown);
+        let mut wanted = timed("compile", compiling).await?;
         wanted.force_recreate = force_recreate;
-        self.propose(store, ground, images, wanted).await
+        timed("propose", self.propose(store, ground, images, wanted)).await
     }
 
     /// What `down` would do about these stacks, or all of them.
@@ -151,6 +153,14 @@ impl<'a> Engine<'a> {
             None => Ok(stacks.iter().cloned().collect()),
         }
     }
+}
+
+/// Traces how long a step of a run took.
+async fn timed<T>(step: &'static str, work: impl Future<Output = T>) -> T {
+    let start = Instant::now();
+    let done = work.await;
+    tracing::debug!(step, milliseconds = start.elapsed().as_millis(), "step done");
+    done
 }
 
 /// Wherever the stack has a live tree, it becomes this bundle.
