@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use landfast_core::desired::Wish;
 use landfast_core::plan::Action;
 use proptest::prelude::*;
-use stage::random::{Dice, stack};
+use stage::random::{Dice, places, stack};
 use stage::{NET, Stage};
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(100) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(if cfg!(debug_assertions) { 100 } else { 3000 }) })]
 
     #[test]
     fn a_plan_stands_up_to_a_second_opinion(seed in any::<u64>()) {
@@ -19,6 +19,7 @@ proptest! {
         let mut stage = Stage::new("").file("conf", "1");
         for form in 1..=3 {
             let yaml = format!("{}{NET}", stack(&mut dice.clone(), form));
+            stage.fleet = Stage::new(&places(&mut dice)).fleet;
             if stage.compile("app", &yaml).is_err() {
                 continue;
             }

@@ -79,3 +79,15 @@ pub(crate) fn stack(dice: &mut Dice, form: u64) -> String {
     }
     yaml
 }
+
+/// Places for some of the services: others in the second form, so that they move.
+pub(crate) fn places(dice: &mut Dice) -> String {
+    let mut places = Vec::new();
+    for at in 0..6 {
+        let (is_placed, host) = (dice.chance(40), ["alpha", "beta", "gamma"][dice.below(3) as usize]);
+        if is_placed {
+            places.push(format!("s{at} = \"{host}\""));
+        }
+    }
+    format!("[stacks.app]\nplace = {{ {} }}\n", places.join(", "))
+}
