@@ -195,7 +195,7 @@ fn a_request_to_stop_leaves_what_has_not_begun() {
     let mut simulation = simulate(hosts, &proposal, 3);
     simulation.event(landfast_core::rollout::Event::Start);
     simulation.event(landfast_core::rollout::Event::Cancel);
-    let failure = simulation.run().unwrap_err();
+    let failure = simulation.finish().unwrap_err();
     assert_eq!(failure.reasons, ["stopped on request"]);
     let steps = progress(&proposal, &failure, Action::Recreate);
     assert_eq!(steps, [Progress::Done, Progress::Waiting, Progress::Waiting]);
@@ -310,7 +310,7 @@ fn f14_another_coordinator_that_takes_over_ends_the_rollout() {
     simulation.event(Event::Start);
     let report = Report { epoch: 99, ..Report::default() };
     simulation.event(Event::Reported { host: "beta".into(), report });
-    let failure = simulation.run().unwrap_err();
+    let failure = simulation.finish().unwrap_err();
     assert_eq!(failure.reasons, ["another coordinator took over beta: its epoch 99 is newer than ours, 2"]);
 }
 
@@ -322,6 +322,6 @@ fn a_host_that_refuses_ends_the_rollout_with_its_reason() {
     let mut simulation = simulate(hosts, &proposal, 3);
     simulation.event(Event::Start);
     simulation.event(Event::AssignFailed { host: "alpha".into(), message: "generation 3 is held".into() });
-    let failure = simulation.run().unwrap_err();
+    let failure = simulation.finish().unwrap_err();
     assert_eq!(failure.reasons, ["alpha refused its new state: generation 3 is held"]);
 }

@@ -112,6 +112,11 @@ impl Simulation {
     /// Runs to the end; too long is a failure of the rollout.
     pub(crate) fn run(&mut self) -> Result<(), Failure> {
         self.event(Event::Start);
+        self.finish()
+    }
+
+    /// The same, once begun.
+    pub(crate) fn finish(&mut self) -> Result<(), Failure> {
         let limit = self.now + 4 * 3_600_000;
         while self.end.is_none() {
             assert!(self.now < limit, "it does not end: {:?}", self.state.progress());
