@@ -92,3 +92,14 @@ fn what_cannot_be_included_is_named() {
     let inner = stack("include: [a.yaml]").file("a.yaml", "services:\n  a:\n    imagee: a\n").refusal();
     assert!(inner.starts_with("/srv/app/a.yaml:3:5: unknown key `imagee`"), "{inner}");
 }
+
+#[test]
+fn a_template_with_a_value_of_the_wrong_kind_is_refused() {
+    let refusal = stack("services: {web: {extends: {file: t.yaml, service: t}, depends_on: [db]}, db: {image: d}}")
+        .file("t.yaml", "services:\n  t:\n    image: t\n    depends_on: db\n")
+        .refusal();
+    assert!(
+        refusal.starts_with("/srv/app/t.yaml:4:5: must be a list of strings or a mapping, not a string"),
+        "{refusal}"
+    );
+}

@@ -3,6 +3,7 @@ use crate::compose::diagnostic::{Diagnostic, Diagnostics};
 use crate::compose::forms::mounts;
 use crate::compose::forms::ports;
 use crate::compose::merge;
+use crate::compose::schema::validate::unfit;
 use crate::compose::schema::{Shape, for_each_child};
 use crate::compose::text::interpolate::join;
 use crate::compose::text::node::{Map, Node, Value};
@@ -22,6 +23,11 @@ pub(crate) fn lengthen_readable(node: &mut Node, shape: &'static Shape) {
 fn lengthen_children(node: &mut Node, shape: &'static Shape, path: &str, mistakes: &mut Vec<Diagnostic>) {
     for_each_child(node, shape, path, &mut |child, shape, path, field| {
         if let Some(long) = field.and_then(|field| field.long) {
+            // The file of a template is not validated as a whole: what it lends is, once it is merged.
+            if !shape.takes(&child.value) && !child.is_null() {
+                mistakes.push(unfit(child, shape, path));
+                return;
+            }
             match long(child.clone(), path) {
                 Ok(long) => *child = long,
                 Err(mistake) => mistakes.push(mistake),

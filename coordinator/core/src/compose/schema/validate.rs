@@ -88,7 +88,8 @@ pub(crate) fn validate(node: &Node, shape: &'static Shape, path: &str, mistakes:
     }
 }
 
-fn unfit(node: &Node, shape: &Shape, path: &str) -> Diagnostic {
+/// A value of another kind than its key takes.
+pub(crate) fn unfit(node: &Node, shape: &Shape, path: &str) -> Diagnostic {
     let message = format!("must be {}, not {}", shape.wants(), node.kind());
     let diagnostic = Diagnostic::at(&node.at, message).key(path);
     match &node.value {
