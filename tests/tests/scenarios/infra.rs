@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::fixtures::{LONG, ids, name_of, plan, running_container, status, text};
 
 /// Who listens where. All of them are static.
-const LISTENERS: [(&str, u16); 9] = [
+const LISTENERS: [(&str, u16); 10] = [
     ("172.19.0.13", 8080),
     ("172.19.0.20", 5432),
     ("172.19.0.21", 6379),
@@ -22,6 +22,7 @@ const LISTENERS: [(&str, u16); 9] = [
     ("172.19.0.51", 2379),
     ("172.19.0.52", 2379),
     ("172.19.0.61", 8080),
+    ("172.19.0.62", 8080),
     ("172.19.0.63", 8080),
 ];
 
