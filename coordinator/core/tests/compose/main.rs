@@ -7,6 +7,7 @@ mod merging;
 mod mistakes;
 mod printing;
 mod profiles;
+mod properties;
 mod short_forms;
 mod stack;
 mod typed;
