@@ -16,6 +16,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use v1::push_request::Part;
 
 use crate::connect::Agent;
+use crate::output::count;
 use crate::output::progress::{Listener, Transfer};
 use crate::wire::problem;
 
@@ -111,7 +112,7 @@ pub async fn push(
     lacking: &Lacking,
     listener: &dyn Listener,
 ) -> Result<(), DeliverError> {
-    let what = format!("{}: {} files of {}", agent.host(), lacking.blobs.len(), parcel.stack);
+    let what = format!("{}: {} of {}", agent.host(), count(lacking.blobs.len(), "file"), parcel.stack);
     let transfer: Arc<dyn Transfer> = listener.transfer(&what, lacking.bytes()).into();
     let broken = Arc::new(Mutex::new(None));
     let batches = ReceiverStream::new(load(parcel, lacking));

@@ -3,7 +3,7 @@
 use indicatif::BinaryBytes;
 
 use crate::engine::{Proposal, Unknown};
-use crate::output::{self, escape};
+use crate::output::{self, count, escape};
 
 use super::arguments::StackArguments;
 use super::{CliError, Context, Exit};
@@ -35,8 +35,8 @@ pub(super) async fn run(context: &Context, args: PlanArguments) -> Result<Exit, 
 pub(super) fn text(proposal: &Proposal) -> String {
     let mut text = escape::lines(&proposal.plan.to_string()).trim_end().to_owned();
     for (host, parcel, lacking) in &proposal.files {
-        let (count, bytes) = (lacking.blobs.len(), BinaryBytes(lacking.bytes()));
-        text.push_str(&format!("\nto bring: {count} files of {} to {host}, {bytes}", parcel.stack));
+        let (files, bytes) = (count(lacking.blobs.len(), "file"), BinaryBytes(lacking.bytes()));
+        text.push_str(&format!("\nto bring: {files} of {} to {host}, {bytes}", parcel.stack));
     }
     for need in &proposal.needs {
         let size = if need.size > 0 { format!(", {}", BinaryBytes(need.size)) } else { String::new() };

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::engine::{Engine, Outcome, Proposal, Unknown};
-use crate::output;
+use crate::output::{self, count};
 use crate::store::Store;
 
 use super::arguments::StackArguments;
@@ -74,10 +74,10 @@ pub(super) async fn carry_out(
 fn sentence(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Unchanged => "nothing to do: everything is as the files say\n".to_owned(),
-        Outcome::Done { steps, releases } if releases.is_empty() => format!("done: {steps} steps\n"),
+        Outcome::Done { steps, releases } if releases.is_empty() => format!("done: {}\n", count(*steps, "step")),
         Outcome::Done { steps, releases } => {
             let releases = releases.iter().map(|(stack, number)| format!("release {number} of {stack}"));
-            format!("done: {steps} steps, {}\n", releases.collect::<Vec<_>>().join(", "))
+            format!("done: {}, {}\n", count(*steps, "step"), releases.collect::<Vec<_>>().join(", "))
         }
     }
 }

@@ -66,14 +66,17 @@ impl Listener for Lines {
 
     fn transfer(&self, what: &str, total: u64) -> Box<dyn Transfer> {
         let what = escape::line(what).into_owned();
-        if total > 0 {
-            eprintln!("{what}: {}", indicatif::BinaryBytes(total));
-        } else {
-            eprintln!("{what}");
+        match total {
+            0 => eprintln!("{what}"),
+            // Over before the line is read.
+            1..WORTH_A_LINE => {}
+            total => eprintln!("{what}: {}", indicatif::BinaryBytes(total)),
         }
         Box::new(Tally { what, total, state: Mutex::new((0, Instant::now())) })
     }
 }
+
+const WORTH_A_LINE: u64 = 1 << 20;
 
 /// A line every few seconds, for transfers that take longer than that.
 struct Tally {
