@@ -47,19 +47,19 @@ pub enum Format {
 /// What `docker compose` takes before its verb. `config` takes it after the verb too; other verbs go by landfast.toml.
 #[derive(Debug, Clone, Default, Args)]
 pub struct ComposeArguments {
-    /// Compose file, instead of the usual names; several are merged
+    /// For `config`: compose file, instead of the usual names; several are merged
     #[arg(short, long = "file", value_name = "FILE")]
     pub file: Vec<String>,
     /// Enable a profile
     #[arg(long, value_name = "PROFILE")]
     pub profile: Vec<String>,
-    /// Environment file, instead of .env
+    /// For `config`: environment file, instead of .env
     #[arg(long, value_name = "FILE")]
     pub env_file: Vec<PathBuf>,
-    /// Project name
+    /// For `config`: project name
     #[arg(short, long, value_name = "NAME")]
     pub project_name: Option<String>,
-    /// The folder that relative paths start from
+    /// For `config`: the folder that relative paths start from
     #[arg(long, value_name = "DIR")]
     pub project_directory: Option<PathBuf>,
 }

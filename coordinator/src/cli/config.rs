@@ -56,14 +56,19 @@ pub struct ConfigArguments {
 /// The arguments of [`ComposeArguments`], under names of their own for those who write them after the verb.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct AfterVerb {
+    /// Compose file, instead of the usual names; several are merged
     #[arg(short = 'f', long = "file", id = "after_file", value_name = "FILE")]
     file: Vec<String>,
+    /// Enable a profile
     #[arg(long = "profile", id = "after_profile", value_name = "PROFILE")]
     profile: Vec<String>,
+    /// Environment file, instead of .env
     #[arg(long = "env-file", id = "after_env_file", value_name = "FILE")]
     env_file: Vec<std::path::PathBuf>,
+    /// Project name
     #[arg(short = 'p', long = "project-name", id = "after_project_name", value_name = "NAME")]
     project_name: Option<String>,
+    /// The folder that relative paths start from
     #[arg(long = "project-directory", id = "after_project_directory", value_name = "DIR")]
     project_directory: Option<std::path::PathBuf>,
 }

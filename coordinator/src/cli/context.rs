@@ -49,10 +49,11 @@ impl Context {
     /// same.
     pub fn folder(&self) -> Result<FleetFolder, CliError> {
         let given = &self.compose;
-        if !given.file.is_empty() || given.project_directory.is_some() || given.project_name.is_some() {
+        let named = given.project_directory.is_some() || given.project_name.is_some();
+        if named || !given.file.is_empty() || !given.env_file.is_empty() {
             return Err(CliError::usage(
-                "-f, -p and --project-directory are for `config`: the stacks of a fleet stand in landfast.toml",
-                "set `files` and `path` under [stacks.NAME]",
+                "-f, -p, --env-file and --project-directory are for `config`: a fleet's stacks stand in landfast.toml",
+                "set `path`, `files` and `env` under [stacks.NAME]",
             ));
         }
         FleetFolder::find(self.global.fleet.as_deref(), &self.current_dir).map_err(|error| self.folder_error(error))
