@@ -318,10 +318,10 @@ impl Host {
 
     /// Ends the agent as a crash does.
     pub fn kill_agent(&self) -> Result<()> {
-        // How it was started is kept, for `start_agent`.
-        self.sh("tr '\\0' '\\n' < /proc/$(pgrep -o -x landfast-agent)/cmdline > /run/landfast-agent.cmdline")?;
-        self.signal("landfast-agent", "KILL")?;
-        wait_until("the agent is gone", Duration::from_secs(10), || Ok(!self.is_running("landfast-agent")?))
+        // In one go: the moment counts. How it was started is kept, for `start_agent`.
+        self.sh("pid=$(pgrep -o -x landfast-agent) && kill -STOP $pid && \
+             tr '\\0' '\\n' </proc/$pid/cmdline >/run/landfast-agent.cmdline && kill -KILL $pid")?;
+        wait_until("the agent is gone", Duration::from_secs(60), || Ok(!self.is_running("landfast-agent")?))
     }
 
     /// Starts the agent that `kill_agent` ended, as it was started before.

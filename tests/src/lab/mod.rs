@@ -62,6 +62,8 @@ struct Raised {
 /// The lab, held by one test.
 pub struct Lab {
     raised: MutexGuard<'static, Option<Raised>>,
+    /// How many of the hosts that are up belong to it.
+    count: usize,
     folder: PathBuf,
 }
 
@@ -74,7 +76,7 @@ impl Lab {
         let mut raised = RAISED.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = artifacts()?;
         raise(&mut raised, count).with_context(|| format!("cannot raise a lab of {count} hosts"))?;
-        Ok(Self { raised, folder })
+        Ok(Self { raised, count, folder })
     }
 
     fn inner(&self) -> &Raised {
@@ -83,12 +85,12 @@ impl Lab {
 
     /// A host by name: alpha, beta or gamma.
     pub fn host(&self, name: &str) -> Result<&Host> {
-        self.inner().hosts.get(name).with_context(|| format!("the lab has no host {name}"))
+        self.hosts().find(|host| host.name() == name).with_context(|| format!("this lab has no host {name}"))
     }
 
     /// All hosts, in order of their names.
     pub fn hosts(&self) -> impl Iterator<Item = &Host> {
-        self.inner().hosts.values()
+        self.inner().hosts.values().take(self.count)
     }
 
     /// The LAN between the hosts, where the coordinator runs.

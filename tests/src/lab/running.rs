@@ -1,7 +1,7 @@
 //! A command that is still running.
 
 use std::io::Read;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -40,15 +40,26 @@ impl Running {
         self.ends(Duration::from_secs(10))
     }
 
-    /// Waits for its end.
+    /// Waits for its end; ends it, and tells what it said, when that takes too long.
     pub fn ends(mut self, limit: Duration) -> Result<Output> {
         let what = format!("`{}` ends", self.command);
-        let status = wait_for(&what, limit, || Ok(self.child.try_wait()?))?;
+        let status = match wait_for(&what, limit, || Ok(self.child.try_wait()?)) {
+            Ok(status) => status,
+            Err(late) => {
+                self.child.kill()?;
+                let status = self.child.wait()?;
+                return Err(late.context(self.output(status).to_string()));
+            }
+        };
+        Ok(self.output(status))
+    }
+
+    fn output(&mut self, status: ExitStatus) -> Output {
         let took = self.began.elapsed();
         let mut said = self.readers.drain(..).map(|reader| reader.join().unwrap_or_default());
         let (stdout, stderr) = (said.next().unwrap_or_default(), said.next().unwrap_or_default());
         drop(said);
-        Ok(Output { command: self.command.clone(), code: code_of(status), stdout, stderr, took })
+        Output { command: self.command.clone(), code: code_of(status), stdout, stderr, took }
     }
 }
 

@@ -56,14 +56,15 @@ fn files_to_bring(output: &Output) -> Result<usize> {
 
 #[test]
 fn f01_an_agent_killed_amid_a_sync_keeps_the_old_bundle_and_what_had_arrived() -> Result<()> {
-    const COUNT: usize = 60;
+    const COUNT: usize = 100;
+    const SIZE: usize = 4 << 20;
     let lab = Lab::of(1)?;
     let alpha = lab.host("alpha")?;
     let fleet = running_demo(&lab, &with_files(), "")?;
-    write_files(&fleet, "v1", COUNT, 2 << 20)?;
+    write_files(&fleet, "v1", COUNT, SIZE)?;
     fleet.landfast(&["up", "--yes"])?.succeeds()?;
 
-    write_files(&fleet, "v2", COUNT, 2 << 20)?;
+    write_files(&fleet, "v2", COUNT, SIZE)?;
     let before = blobs(alpha);
     let up = fleet.start(&["up", "--yes"])?;
     catch("some blobs have arrived and others have not", LONG, || Ok(blobs(alpha) > before + 5))?;
