@@ -144,14 +144,10 @@ impl<'a> Engine<'a> {
 
     fn known(&self, stacks: &[String], ground: &Ground) -> Result<BTreeSet<String>, EngineError> {
         let all = self.all_stacks(ground);
-        match stacks.iter().find(|stack| !all.contains(*stack)) {
-            Some(unknown) => Err(self
-                .folder
-                .stack(unknown)
-                .map(drop)
-                .map_or_else(EngineError::from, |()| EngineError::NotDeployed { stack: unknown.clone() })),
-            None => Ok(stacks.iter().cloned().collect()),
+        for stack in stacks.iter().filter(|stack| !all.contains(*stack)) {
+            self.folder.stack(stack)?;
         }
+        Ok(stacks.iter().cloned().collect())
     }
 }
 
