@@ -88,6 +88,17 @@ impl fmt::Display for Diagnostic {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostics(pub Vec<Diagnostic>);
 
+impl Diagnostics {
+    /// Nothing when nothing is wrong, else all that is, in order of place.
+    pub(crate) fn check(mut mistakes: Vec<Diagnostic>) -> Result<(), Self> {
+        if mistakes.is_empty() {
+            return Ok(());
+        }
+        mistakes.sort();
+        Err(Self(mistakes))
+    }
+}
+
 impl From<Diagnostic> for Diagnostics {
     fn from(one: Diagnostic) -> Self {
         Self(vec![one])

@@ -20,7 +20,7 @@ pub(super) fn resolve(loader: &mut Loader, project: &mut Node, environment: &Var
             mistakes.extend(more);
         }
     }
-    if mistakes.is_empty() { Ok(()) } else { Err(Diagnostics(mistakes)) }
+    Diagnostics::check(mistakes)
 }
 
 /// What the service says itself wins over its files, and a later file over an earlier one.

@@ -2,7 +2,7 @@
 use std::path::{Path, PathBuf};
 
 use super::diagnostic::{Diagnostic, Diagnostics};
-use super::load::{Loader, Scope};
+use super::load::{Loader, PROJECT, Scope};
 use super::merge::merge;
 use super::paths;
 use super::schema::Shape;
@@ -12,9 +12,12 @@ use super::text::node::{Map, Mode, Node, Value};
 /// The services that led here, each with its file.
 type Trail = Vec<(PathBuf, String)>;
 
+/// Services that extend each other, one beneath the other.
+const MAX_DEPTH: usize = 64;
+
 static SERVICE: Shape = Shape::Object(&keys::SERVICE);
 
-/// The services of one file and how to read more of them.
+/// The services of one file.
 struct Services<'a> {
     file: PathBuf,
     services: &'a mut Map,
@@ -48,12 +51,9 @@ fn extend(
         return Ok(());
     };
     let Some(extends) = service.at_key("extends").cloned() else {
-        return match service.value {
-            Value::Map(_) | Value::Null => Ok(()),
-            _ => {
-                Err(Diagnostic::at(&service.at, format!("must be a mapping, not {}", service.kind())).key(path).into())
-            }
-        };
+        let is_service = matches!(service.value, Value::Map(_) | Value::Null);
+        let refusal = || Diagnostic::at(&service.at, format!("must be a mapping, not {}", service.kind())).key(path);
+        return if is_service { Ok(()) } else { Err(refusal().into()) };
     };
     let path = format!("{path}.extends");
     let (base_name, file) = reference(&extends, &path)?;
@@ -105,6 +105,10 @@ fn step(trail: &mut Trail, file: &Path, name: &str, extends: &Node, path: &str) 
         let message = format!("services extend each other in a circle: {}", names.join(" > "));
         return Err(Diagnostic::at(&extends.at, message).key(path));
     }
+    if trail.len() > MAX_DEPTH {
+        let message = format!("services extend each other more than {MAX_DEPTH} deep");
+        return Err(Diagnostic::at(&extends.at, message).key(path));
+    }
     trail.push(here);
     Ok(())
 }
@@ -130,7 +134,7 @@ fn base_from_file(
     let mut project = Node::map(&extends.at);
     for document in loader.documents(&file, &text, &inner)? {
         let at = document.at.clone();
-        project = merge(project, document, &super::load::PROJECT, "")?;
+        project = merge(project, document, &PROJECT, "")?;
         project.at = at;
     }
     project.settle();

@@ -6,7 +6,12 @@ use super::diagnostic::{Diagnostic, Diagnostics, Location};
 use super::load::{Loader, PROJECT, Scope};
 use super::merge::merge;
 use super::text::dotenv;
-use super::text::node::{Map, Node, Value};
+use super::text::node::{Node, Value};
+
+/// What an included project brings.
+const SECTIONS: [&str; 6] = ["services", "volumes", "networks", "secrets", "configs", "models"];
+/// Files that include each other, one beneath the other.
+const MAX_DEPTH: usize = 32;
 
 /// One entry of `include`.
 struct Entry {
@@ -75,6 +80,10 @@ fn inner_scope(loader: &mut Loader, entry: &Entry, scope: &Scope) -> Result<(Vec
         let message = format!("files include each other in a circle: {}", files.join(" > "));
         return Err(Diagnostic::at(&entry.at, message).key("include").into());
     }
+    if scope.included.len() > MAX_DEPTH {
+        let message = format!("files include each other more than {MAX_DEPTH} deep");
+        return Err(Diagnostic::at(&entry.at, message).key("include").into());
+    }
     let folder = match &entry.project_directory {
         Some(folder) => PathBuf::from(base.absolute(folder)),
         None => main.parent().unwrap_or(Path::new("/")).to_owned(),
@@ -118,21 +127,12 @@ fn env_variables(
 }
 
 /// What was included goes beneath what is there.
-fn import(project: &mut Node, mut imported: Node) -> Result<(), Diagnostics> {
-    let mut mistakes = Vec::new();
-    let sections = ["services", "volumes", "networks", "secrets", "configs", "models"];
-    let mut kept = Map::new();
-    for section in sections {
-        if let Some(node) = imported.remove_key(section) {
-            kept.insert(section.to_owned(), node);
-        }
+fn import(project: &mut Node, mut imported: Node) -> Result<(), Diagnostic> {
+    if let Some(sections) = imported.as_map_mut() {
+        sections.retain(|section, _| SECTIONS.contains(&section.as_str()));
     }
-    let imported = Node::new(&imported.at, Value::Map(kept));
     let own = std::mem::replace(project, Node::map(&imported.at));
     let at = own.at.clone();
-    match merge(imported, own, &PROJECT, "") {
-        Ok(merged) => *project = Node { at, ..merged },
-        Err(mistake) => mistakes.push(mistake),
-    }
-    if mistakes.is_empty() { Ok(()) } else { Err(Diagnostics(mistakes)) }
+    *project = Node { at, ..merge(imported, own, &PROJECT, "")? };
+    Ok(())
 }

@@ -82,7 +82,7 @@ pub fn uninterpolated(input: &Input, reader: Reader) -> Result<serde_json::Value
 fn settle(project: &mut Node) -> Result<(), Diagnostics> {
     let mut mistakes = Vec::new();
     values::settle(project, &PROJECT, "", &mut mistakes);
-    if mistakes.is_empty() { Ok(()) } else { Err(Diagnostics(mistakes)) }
+    Diagnostics::check(mistakes)
 }
 
 /// A name with what engines do not take left out.
@@ -102,7 +102,7 @@ impl<'a> Loader<'a> {
     fn project(&mut self) -> Result<(String, Node, BTreeMap<String, String>), Diagnostics> {
         let input = self.input;
         let whole = Location::whole(input.files.first().map_or(&input.working_dir, |(file, _)| file));
-        let name = self.project_name(&whole)?;
+        let name = self.project_name()?;
         let mut environment = input.environment.clone();
         environment.insert("COMPOSE_PROJECT_NAME".to_owned(), name.clone());
         let scope = Scope { folder: input.working_dir.clone(), environment, included: Vec::new() };
@@ -122,7 +122,7 @@ impl<'a> Loader<'a> {
     }
 
     /// `-p`, `COMPOSE_PROJECT_NAME`, the last `name:`, or the folder's name.
-    fn project_name(&self, whole: &Location) -> Result<String, Diagnostics> {
+    fn project_name(&self) -> Result<String, Diagnostics> {
         let given = self.input.project_name.as_ref().filter(|name| !name.is_empty());
         let from_environment = || self.input.environment.get("COMPOSE_PROJECT_NAME").filter(|name| !name.is_empty());
         if let Some(name) = given.or_else(from_environment) {
@@ -133,14 +133,7 @@ impl<'a> Loader<'a> {
             }
             return Ok(name.clone());
         }
-        let mut written = None;
-        for (file, text) in &self.input.files {
-            // What is wrong with a file is said when it is loaded.
-            for document in yaml::parse(file, text).unwrap_or_default() {
-                written = document.text_at("name").filter(|name| !name.is_empty()).map(str::to_owned).or(written);
-            }
-        }
-        let Some(written) = written else {
+        let Some((at, written)) = self.written_name() else {
             let folder = self.input.working_dir.file_name().unwrap_or_default();
             return Ok(normalise_name(&folder.to_string_lossy()));
         };
@@ -148,8 +141,16 @@ impl<'a> Loader<'a> {
             return Ok(normalise_name(&written));
         }
         let replaced = substitute(&written, &|name| self.input.environment.get(name).cloned());
-        let (name, _) = replaced.map_err(|refusal| Diagnostic::at(whole, refusal.to_string()).key("name"))?;
+        let (name, _) = replaced.map_err(|refusal| Diagnostic::at(&at, refusal.to_string()).key("name"))?;
         Ok(normalise_name(&name))
+    }
+
+    /// The last `name:` of the files. What is wrong with a file is said when it is loaded.
+    fn written_name(&self) -> Option<(Location, String)> {
+        let files = self.input.files.iter().rev();
+        let documents = files.flat_map(|(file, text)| yaml::parse(file, text).unwrap_or_default().into_iter().rev());
+        let mut names = documents.filter_map(|mut document| document.remove_key("name"));
+        names.find_map(|name| Some((name.at.clone(), name.as_str()?.to_owned())).filter(|(_, name)| !name.is_empty()))
     }
 
     fn profiles(&self) -> Vec<String> {
@@ -197,10 +198,7 @@ impl<'a> Loader<'a> {
         unify(&mut project, &PROJECT, "")?;
         let mut mistakes = Vec::new();
         validate::validate(&project, &PROJECT, "", &mut mistakes);
-        if !mistakes.is_empty() {
-            mistakes.sort_by(|a, b| a.location.cmp(&b.location));
-            return Err(Diagnostics(mistakes));
-        }
+        Diagnostics::check(mistakes)?;
         if let Some(version) = project.remove_key("version") {
             let message = "`version` is obsolete and has no effect";
             self.warnings.push(Diagnostic::at(&version.at, message).key("version").hint("take it out"));
@@ -236,7 +234,8 @@ impl<'a> Loader<'a> {
             interpolate(document, "", &lookup, &mut self.warnings, &mut mistakes);
             validate::cast(document, &PROJECT, "", &mut mistakes);
         }
-        if mistakes.is_empty() { Ok(documents) } else { Err(Diagnostics(mistakes)) }
+        Diagnostics::check(mistakes)?;
+        Ok(documents)
     }
 
     /// The text of a file that must be there. `at` and `path` say who asks.

@@ -79,7 +79,7 @@ pub(super) fn resolve(project: &mut Node, base: &Base) -> Result<(), Diagnostics
     for (_, volume) in project.at_key_mut("volumes").into_iter().flat_map(Node::entries_mut) {
         resolve_bound_volume(volume, base);
     }
-    if mistakes.is_empty() { Ok(()) } else { Err(Diagnostics(mistakes)) }
+    Diagnostics::check(mistakes)
 }
 
 fn resolve_service(service: &mut Node, path: &str, base: &Base, mistakes: &mut Vec<Diagnostic>) {

@@ -12,7 +12,7 @@ use super::text::node::{Node, Value};
 pub(super) fn unify(node: &mut Node, shape: &'static Shape, path: &str) -> Result<(), Diagnostics> {
     let mut mistakes = Vec::new();
     unify_children(node, shape, path, &mut mistakes);
-    if mistakes.is_empty() { Ok(()) } else { Err(Diagnostics(mistakes)) }
+    Diagnostics::check(mistakes)
 }
 
 fn unify_children(node: &mut Node, shape: &'static Shape, path: &str, mistakes: &mut Vec<Diagnostic>) {

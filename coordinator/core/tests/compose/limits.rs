@@ -60,3 +60,24 @@ fn variables_of_variables() {
     let refusal = stack("services: {a: {image: a, env_file: bomb.env}}").file("bomb.env", &text).refusal();
     assert!(refusal.contains("a value grows beyond 4 MiB"), "{refusal}");
 }
+
+#[test]
+fn services_that_extend_or_wait_for_each_other_in_a_long_chain() {
+    let chain = |key: &str, length: usize| {
+        let service =
+            |level: usize| format!("  s{level}: {{image: a, {key}}}\n").replace("NEXT", &format!("s{}", level + 1));
+        let services: String = (0..length).map(service).collect();
+        stack(&format!("services:\n{services}  s{length}: {{image: a}}\n"))
+    };
+    assert!(chain("extends: NEXT", 10_000).refusal().contains("extend each other more than 64 deep"));
+    assert!(chain("depends_on: [NEXT]", 5_000).try_load().is_ok());
+}
+
+#[test]
+fn files_that_include_each_other_in_a_long_chain() {
+    let mut chain = stack("include: [0.yaml]");
+    for level in 0..1000 {
+        chain = chain.file(&format!("{level}.yaml"), &format!("include: [{}.yaml]\n", level + 1));
+    }
+    assert!(chain.refusal().contains("include each other more than 32 deep"));
+}

@@ -12,7 +12,7 @@ use crate::compose::text::node::{Map, Node, Value};
 pub(crate) fn lengthen(node: &mut Node, shape: &'static Shape) -> Result<(), Diagnostics> {
     let mut mistakes = Vec::new();
     lengthen_children(node, shape, "", &mut mistakes);
-    if mistakes.is_empty() { Ok(()) } else { Err(Diagnostics(mistakes)) }
+    Diagnostics::check(mistakes)
 }
 
 /// The same where variables are left in: what cannot be read for them stays as it is.

@@ -37,7 +37,8 @@ impl Loaded {
             configs: section(&self.tree, "configs", &mut mistakes),
             locations,
         };
-        if mistakes.is_empty() { Ok(project) } else { Err(Diagnostics(mistakes)) }
+        Diagnostics::check(mistakes)?;
+        Ok(project)
     }
 }
 

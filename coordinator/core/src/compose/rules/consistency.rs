@@ -1,7 +1,7 @@
 //! What must hold between the services of a project, and between them and its resources.
 use super::amounts::{check_amounts, check_targets};
 use super::cycle::check_cycle;
-use super::{finish, section};
+use super::section;
 use crate::compose::diagnostic::{Diagnostic, Diagnostics};
 use crate::compose::text::interpolate::join;
 use crate::compose::text::node::{Map, Node};
@@ -36,7 +36,7 @@ impl Consistency<'_> {
                 mistakes.push(Diagnostic::at(&secret.at, message).key(join("secrets", name)));
             }
         }
-        finish(mistakes)?;
+        Diagnostics::check(mistakes)?;
         check_cycle(self.project).map_err(Diagnostics::from)
     }
 

@@ -11,10 +11,6 @@ mod cycle;
 
 pub(crate) use consistency::Consistency;
 
-fn finish(mistakes: Vec<Diagnostic>) -> Result<(), Diagnostics> {
-    if mistakes.is_empty() { Ok(()) } else { Err(Diagnostics(mistakes)) }
-}
-
 fn section<'a>(project: &'a Node, name: &str) -> impl Iterator<Item = (&'a String, &'a Node)> {
     project.at_key(name).into_iter().flat_map(Node::entries)
 }
@@ -34,7 +30,7 @@ pub(crate) fn check_resources(project: &Node) -> Result<(), Diagnostics> {
     for (name, service) in section(project, "services") {
         check_values(service, &join("services", name), &mut mistakes);
     }
-    finish(mistakes)
+    Diagnostics::check(mistakes)
 }
 
 fn check_external(resource: &Node, path: &str, mistakes: &mut Vec<Diagnostic>) {
@@ -104,5 +100,5 @@ pub(crate) fn check_container_names(project: &Node) -> Result<(), Diagnostics> {
             None => seen.push((container, name)),
         }
     }
-    finish(mistakes)
+    Diagnostics::check(mistakes)
 }
