@@ -135,12 +135,17 @@ fn text_of(path: &Path) -> Result<String, ProjectError> {
 
 /// Places as people name them: files below the current folder without the way there.
 pub fn shorten(diagnostics: Diagnostics, current_dir: &Path) -> Diagnostics {
+    let above = format!("{}/", current_dir.display());
     let shorter = |location: Location| match location.file.strip_prefix(current_dir) {
         Ok(file) => Location { file: file.into(), ..location },
         Err(_) => location,
     };
     let all = diagnostics.0.into_iter().map(|mut diagnostic| {
         diagnostic.location = diagnostic.location.map(shorter);
+        // Messages name second places. At the root, every path would lose its beginning.
+        if above != "//" {
+            diagnostic.message = diagnostic.message.replace(&above, "");
+        }
         diagnostic
     });
     Diagnostics(all.collect())
