@@ -37,3 +37,13 @@ fn empty_values_are_not_printed_but_written_zeros_may_be() {
     assert_eq!(web.printed("services.web.deploy"), json!({"placement": {}, "replicas": 0, "resources": {}}));
     assert_eq!(web.printed("services.web.healthcheck"), json!({"retries": 0}));
 }
+
+#[test]
+fn variables_can_be_left_in() {
+    let web =
+        service("ports: ['${PORT:-80}:80']\nenvironment: [A=$A, B]\nvolumes: ['${DATA:-./data}:/data']\nprofiles: [x]");
+    let printed = &web.variable("A", "a").variable("B", "b").uninterpolated()["services"]["web"];
+    assert_eq!(printed["ports"], json!(["${PORT:-80}:80"]), "what cannot be read stays as it is");
+    assert_eq!(printed["environment"], json!(["A=$A", "B"]));
+    assert_eq!(printed["volumes"][0]["target"], json!("/data"));
+}

@@ -53,10 +53,20 @@ impl Stack {
         self
     }
 
+    fn input(&self) -> Input {
+        let files = self.main.iter().map(|file| (file.clone(), self.files[file].clone())).collect();
+        Input { files, ..self.input.clone() }
+    }
+
     pub(crate) fn try_load(&self) -> Result<Loaded, Diagnostics> {
-        let mut input = self.input.clone();
-        input.files = self.main.iter().map(|file| (file.clone(), self.files[file].clone())).collect();
-        compose::load(&input, &|file| Ok(self.files.get(file).cloned()))
+        compose::load(&self.input(), &|file| Ok(self.files.get(file).cloned()))
+    }
+
+    /// What is printed with variables left in.
+    #[track_caller]
+    pub(crate) fn uninterpolated(&self) -> Value {
+        let printed = compose::uninterpolated(&self.input(), &|file| Ok(self.files.get(file).cloned()));
+        printed.unwrap_or_else(|mistakes| panic!("{mistakes}"))
     }
 
     #[track_caller]
