@@ -19,6 +19,7 @@ mod sync;
 mod up;
 
 use std::ffi::OsString;
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -92,11 +93,12 @@ async fn dispatch(arguments: Arguments) -> Result<Exit, CliError> {
     }
 }
 
-/// For those who look for a mistake in landfast itself: `LANDFAST_LOG=debug` says on stderr what takes how long.
+/// For those who look for a mistake in landfast itself: `LANDFAST_LOG=landfast=debug` says on stderr what takes how long.
 fn listen_to_traces() {
     let Ok(filter) = EnvFilter::try_from_env("LANDFAST_LOG") else { return };
     // It can only be there already, when the library is used by something else.
-    drop(tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init());
+    let colours = std::io::stderr().is_terminal();
+    drop(tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).try_init());
 }
 
 /// clap has written its message, or the help that was asked for.
