@@ -6,7 +6,7 @@ use prost_reflect::{DescriptorPool, MethodDescriptor, Value};
 
 /// The source of `least_role` and `METHODS`: from a method's path to the least role that may call it. Error: the path of a
 /// method that names none.
-pub fn table(pool: &DescriptorPool) -> Result<String, String> {
+pub(crate) fn table(pool: &DescriptorPool) -> Result<String, String> {
     let option = pool.get_extension_by_name("landfast.v1.least_role").ok_or("options.proto defines no least_role")?;
     let (mut arms, mut paths) = (String::new(), Vec::new());
     for method in pool.services().flat_map(|service| service.methods().collect::<Vec<_>>()) {
