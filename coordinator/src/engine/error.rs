@@ -33,6 +33,8 @@ pub enum EngineError {
     Mistakes(Diagnostics),
     #[error("stack {stack} has no folder {}", .path.display())]
     NoStackFolder { stack: String, path: PathBuf },
+    #[error("stack {stack} has no compose file in {}", .folder.display())]
+    NoComposeFile { stack: String, folder: PathBuf },
     #[error("stack {stack} has no env file {} for environment {env}", .path.display())]
     NoEnvironment { stack: String, env: String, path: PathBuf },
     #[error("not all hosts can be reached\n{0}")]
@@ -94,6 +96,9 @@ impl EngineError {
             Self::Image(error) => error.hint(),
             Self::Deliver(error) => error.hint().map(str::to_owned),
             Self::NoStackFolder { .. } => Some("set `path` in landfast.toml, relative to its own folder".to_owned()),
+            Self::NoComposeFile { stack, .. } => {
+                Some(format!("name it compose.yaml, or set `files` under [stacks.{stack}]"))
+            }
             Self::NoEnvironment { .. } => Some("make the file, or choose another with --env".to_owned()),
             Self::NoEngine { .. } => Some("start the engine on that host: `systemctl start docker`".to_owned()),
             Self::GroundMoved { .. } => Some("somebody else deploys too: run `landfast plan` again".to_owned()),

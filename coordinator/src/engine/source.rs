@@ -40,7 +40,7 @@ impl Source {
 
 /// The request that `config --stack` and `up` both load a stack by.
 pub fn request(folder: &Path, stack: &str, config: &StackConfig, options: &Options) -> Result<Request, EngineError> {
-    let files = config.files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>();
+    let files = compose_files(folder, stack, config)?;
     let profiles = if options.profiles.is_empty() { &config.profiles } else { &options.profiles };
     Ok(Request {
         current_dir: folder.to_owned(),
@@ -52,6 +52,13 @@ pub fn request(folder: &Path, stack: &str, config: &StackConfig, options: &Optio
         environment: without_compose_variables(options),
         ..Request::default()
     })
+}
+
+/// Those that `landfast.toml` names, else those with the usual names. Never one of a folder above.
+fn compose_files(folder: &Path, stack: &str, config: &StackConfig) -> Result<Vec<String>, EngineError> {
+    let files = if config.files.is_empty() { project::default_files(folder) } else { Some(config.files.clone()) };
+    let nothing = || EngineError::NoComposeFile { stack: stack.to_owned(), folder: folder.to_owned() };
+    Ok(files.ok_or_else(nothing)?.iter().map(|file| file.display().to_string()).collect())
 }
 
 /// The folder `landfast.toml` names, which must be there.

@@ -58,7 +58,7 @@ pub(super) fn compose_files(
 }
 
 /// The files with the usual names. A folder that cannot be read has none.
-fn default_files(folder: &Path) -> Option<Vec<PathBuf>> {
+pub(crate) fn default_files(folder: &Path) -> Option<Vec<PathBuf>> {
     let names = std::fs::read_dir(folder).ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
     let names = names.collect::<Vec<_>>();
     let files = discover::files(&names).into_iter().map(|name| folder.join(name)).collect::<Vec<_>>();

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-pub(crate) use discovery::normal;
+pub(crate) use discovery::{default_files, normal};
 use landfast_core::compose::{self, Input, Loaded};
 use landfast_core::{Diagnostic, Diagnostics, Location};
 

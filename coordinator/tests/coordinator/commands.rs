@@ -168,6 +168,15 @@ async fn mistakes_name_file_line_and_what_to_do() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stack_takes_no_compose_file_from_a_folder_above_its_own() {
+    let fleet = web().await;
+    std::fs::rename(fleet.path().join("web/compose.yaml"), fleet.path().join("compose.yaml")).expect("moved");
+    let output = fleet.landfast(&["plan"]).await;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("stack web has no compose file"), "{}", stderr(&output));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn usage_is_exit_2() {
     let fleet = web().await;
     for arguments in
