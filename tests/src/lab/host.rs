@@ -279,7 +279,7 @@ impl Host {
 
     /// Whether a process of this name runs inside the host. One that only waits to be reaped does not.
     pub fn is_running(&self, process: &str) -> Result<bool> {
-        Ok(self.run(&["pgrep", "-x", "-r", "D,R,S,T,t,I", process])?.code == 0)
+        Ok(self.run(&["pgrep", "-x", "-r", "D,R,S,T,t", process])?.code == 0)
     }
 
     // The agent.
@@ -309,7 +309,8 @@ impl Host {
 
     fn start_agent_with(&self, words: &[&str]) -> Result<()> {
         let (program, arguments) = words.split_first().context("a command has a program")?;
-        self.spawn("agent", self.command(program).args(arguments))?;
+        // Its parent is the host's first process, as on a real host: nsenter would stop along with a child that is frozen.
+        self.spawn("agent", self.command("setsid").args(["--fork", program]).args(arguments))?;
         wait_until(&format!("the agent of {} listens", self.name), Duration::from_secs(20), || {
             let listens = format!("ss -Htln sport = :7219 | grep -q '{}:7219\\|0.0.0.0:7219\\|\\*:7219'", self.address);
             Ok(self.run(&["sh", "-c", &listens])?.code == 0)

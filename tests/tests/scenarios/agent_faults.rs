@@ -93,7 +93,6 @@ fn f02_an_agent_killed_amid_the_renames_never_leaves_a_mixed_tree() -> Result<()
     for version in ["v2", "v3", "v4"] {
         write_files(&fleet, version, 1500, 64)?;
         let up = fleet.start(&["up", "--yes"])?;
-        let journal = alpha.path("/var/lib/landfast/stacks/demo");
         let first = alpha.path("/var/lib/landfast/stacks/demo/live/files/0000");
         // The first file is the new one, the last may not be: the tree is in between, unless the agent is very quick.
         catch("the first file is renamed", LONG, || {
