@@ -20,7 +20,7 @@ impl Bytes {
         let end = text.rfind(|c: char| c.is_ascii_digit() || c == '.' || c == ' ')?;
         let number = text[..=end].strip_suffix(' ').unwrap_or(&text[..=end]);
         let unit = text[end + 1..].to_ascii_lowercase();
-        let digits = number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        let digits = number.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+'));
         let value = number.parse::<f64>().ok().filter(|_| digits)? * unit_bytes(&unit)?;
         (value < i64::MAX as f64).then_some(Self(value as i64))
     }
@@ -42,7 +42,7 @@ fn unit_bytes(unit: &str) -> Option<f64> {
 impl Nanos {
     /// Reads `90s`, `1m30s`, `1h`, `1.5s`, `500ms`, `2d`, `1w`.
     pub fn parse(text: &str) -> Option<Self> {
-        let mut rest = text.trim();
+        let mut rest = text;
         let negative = rest.starts_with('-');
         rest = rest.strip_prefix(['-', '+']).unwrap_or(rest);
         if rest == "0" {
@@ -137,5 +137,33 @@ pub(super) fn scalar_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
     match serde_json::Value::deserialize(deserializer)? {
         serde_json::Value::String(text) => Ok(text),
         other => Ok(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_powers_of_1024() {
+        let cases = [("10", 10), ("-1", -1), ("1k", 1 << 10), ("1.5 GiB", 3 << 29), ("2MB", 2 << 20), ("4e3", 4000)];
+        for (text, bytes) in cases {
+            assert_eq!(Bytes::parse(text), Some(Bytes(bytes)), "{text}");
+        }
+        for text in ["", "k", "1x", "1kk", "-1k", "1 ib", "lots", "1e99"] {
+            assert_eq!(Bytes::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn durations_print_as_they_are_read() {
+        let cases =
+            [("90s", "1m30s"), ("1h", "1h0m0s"), ("1.5s", "1.5s"), ("500ms", "500ms"), ("2d", "48h0m0s"), ("0", "0s")];
+        for (text, printed) in cases {
+            assert_eq!(Nanos::parse(text).map(|nanos| nanos.to_string()).as_deref(), Some(printed), "{text}");
+        }
+        for text in ["", "10", "s", "1x", "1s ", "1.2.3s"] {
+            assert_eq!(Nanos::parse(text), None, "{text}");
+        }
     }
 }

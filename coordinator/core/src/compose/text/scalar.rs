@@ -88,7 +88,7 @@ fn decimal(text: &str) -> Option<f64> {
         !digits.is_empty() && all_digits(digits)
     });
     let good = all_digits(whole) && all_digits(fraction) && !(whole.is_empty() && fraction.is_empty());
-    if good && exponent_is_good { text.parse().ok() } else { None }
+    if good && exponent_is_good { text.parse().ok().filter(|number: &f64| number.is_finite()) } else { None }
 }
 
 /// `2026-11-20`, with or without a time of day.
@@ -161,7 +161,9 @@ mod tests {
 
     #[test]
     fn words_that_only_look_like_something_are_strings() {
-        for text in ["yes", "on", "12:30", "1.2.3", "0x", "--1", "1e", "nan", "infinity", "2024-13-01", "8.8.8.8/16"] {
+        for text in
+            ["yes", "on", "12:30", "1.2.3", "0x", "--1", "1e", "nan", "infinity", "2024-13-01", "8.8.8.8/16", "1e999"]
+        {
             assert_eq!(implicit(text), Value::Text(text.to_owned()));
         }
     }

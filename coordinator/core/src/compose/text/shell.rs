@@ -9,7 +9,7 @@ pub(crate) fn split(line: &str) -> Option<Vec<String>> {
     let mut chars = line.chars();
     while let Some(c) = chars.next() {
         match (c, quote) {
-            ('\\', None | Some('"' | '`' | ')')) => word.get_or_insert_default().push(match chars.next()? {
+            ('\\', None | Some('"')) => word.get_or_insert_default().push(match chars.next()? {
                 't' => '\t',
                 'n' => '\n',
                 other => other,
@@ -21,8 +21,9 @@ pub(crate) fn split(line: &str) -> Option<Vec<String>> {
             }
             ('"' | '\'', Some(open)) if open == c => quote = None,
             (';' | '&' | '|' | '<' | '>', None) => {
+                // `2>` names a stream, not an argument.
                 let redirects =
-                    c == '>' && word.as_ref().is_some_and(|word| word.starts_with(|c: char| c.is_ascii_digit()));
+                    c == '>' && word.as_ref().is_some_and(|word| word.bytes().all(|byte| byte.is_ascii_digit()));
                 if redirects {
                     word = None;
                 }
@@ -33,6 +34,7 @@ pub(crate) fn split(line: &str) -> Option<Vec<String>> {
                 word.get_or_insert_default().push(c);
                 quote = Some(')');
             }
+            (')', None) => return None,
             ('`' | ')', _) => {
                 quote = match quote {
                     None => Some(c),
@@ -55,13 +57,15 @@ mod tests {
 
     #[test]
     fn words_are_cut_at_spaces_outside_quotes() {
-        let cases: [(&str, &[&str]); 8] = [
+        let cases: [(&str, &[&str]); 10] = [
             ("redis-server --save 60 1", &["redis-server", "--save", "60", "1"]),
             ("sh -c 'echo \"a b\"'", &["sh", "-c", "echo \"a b\""]),
             ("a \"b 'c'\" d\\ e", &["a", "b 'c'", "d e"]),
             ("a '' b", &["a", "", "b"]),
             ("a && b", &["a"]),
             ("a\\nb 2> x", &["a\nb"]),
+            ("a 2b> x", &["a", "2b"]),
+            ("a `b\\c`", &["a", "`b\\c`"]),
             ("a $(b c)", &["a", "$(b c)"]),
             ("", &[]),
         ];
@@ -72,7 +76,7 @@ mod tests {
 
     #[test]
     fn what_does_not_close_is_refused() {
-        for line in ["a 'b", "a \"b", "a (b)", "a )", "a\\"] {
+        for line in ["a 'b", "a \"b", "a (b)", "a )", "a ))", "a\\"] {
             assert_eq!(split(line), None, "{line}");
         }
     }
