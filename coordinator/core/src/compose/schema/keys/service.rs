@@ -159,14 +159,15 @@ fn is_container_name(text: &str) -> bool {
     text.as_bytes().windows(2).any(|pair| pair[0].is_ascii_alphanumeric() && good(pair[1]))
 }
 
+/// A word, or `every_` and a period such as `12h` or `1d12h`.
 fn is_pull_policy(text: &str) -> bool {
     let words = ["always", "never", "build", "if_not_present", "missing", "refresh", "daily", "weekly"];
-    let every = text.find("every_").is_some_and(|at| {
-        let period = &text[at + "every_".len()..];
-        let unit = period.trim_start_matches(|c: char| c.is_ascii_digit());
-        unit.len() < period.len() && unit.starts_with(['w', 'd', 'h', 'm', 's'])
-    });
-    every || words.iter().any(|word| text.contains(word))
+    let units = ['w', 'd', 'h', 'm', 's'];
+    let is_amount = |number: &str| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    let is_period = |period: &str| {
+        !period.is_empty() && period.split_inclusive(units).all(|part| part.strip_suffix(units).is_some_and(is_amount))
+    };
+    words.contains(&text) || text.strip_prefix("every_").is_some_and(is_period)
 }
 
 #[cfg(test)]
@@ -176,6 +177,11 @@ mod tests {
     #[test]
     fn names_and_policies_have_a_form() {
         assert!(is_container_name("web-1") && !is_container_name("") && !is_container_name("a"));
-        assert!(is_pull_policy("every_12h") && !is_pull_policy("sometimes") && !is_pull_policy("every_h"));
+        for policy in ["always", "every_12h", "every_1d12h"] {
+            assert!(is_pull_policy(policy), "{policy}");
+        }
+        for policy in ["sometimes", "every_h", "every_12", "every_", "every_1d2", "every_é", "always please"] {
+            assert!(!is_pull_policy(policy), "{policy}");
+        }
     }
 }
