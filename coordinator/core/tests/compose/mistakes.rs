@@ -102,3 +102,12 @@ fn what_has_no_effect_is_told_and_what_is_not_done_is_refused() {
     assert!(refusal.contains("compose.yaml:4:5: not deployed: Landfast does not run hooks"), "{refusal}");
     assert!(stack("version: '3'\nservices: {a: {image: a}}").warnings().contains("`version` is obsolete"));
 }
+
+#[test]
+fn a_fraction_of_a_byte_is_refused_and_not_taken_for_no_limit() {
+    let refusal = service("mem_limit: 1.5").refusal();
+    assert!(
+        refusal.contains("a size is a whole number of bytes, or a text such as 1.5g (services.web.mem_limit)"),
+        "{refusal}"
+    );
+}

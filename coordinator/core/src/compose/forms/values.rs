@@ -125,7 +125,8 @@ fn size(node: &Node) -> Result<Value, String> {
     let bytes = match &node.value {
         Value::Int(number) => Bytes(*number),
         Value::Text(text) => Bytes::parse(text).ok_or_else(|| format!("`{text}` is not a size such as 512m"))?,
-        _ => Bytes(0),
+        // The reference takes a fraction for no limit at all, in silence.
+        _ => return Err("a size is a whole number of bytes, or a text such as 1.5g".to_owned()),
     };
     Ok(Value::Text(bytes.to_string()))
 }
