@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::canonical::json;
 use super::diagnostic::{Diagnostic, Diagnostics, Location};
-use super::forms::{long, values};
+use super::forms::{long, mounts, values};
 use super::merge::merge;
 use super::paths::Base;
 use super::schema::{Shape, keys, standing, validate};
@@ -209,7 +209,8 @@ impl<'a> Loader<'a> {
     }
 
     /// Gives every value its long form, or as many as can be read with variables left in.
-    pub(super) fn lengthen(&self, project: &mut Node) -> Result<(), Diagnostics> {
+    pub(super) fn lengthen(&mut self, project: &mut Node) -> Result<(), Diagnostics> {
+        self.warnings.extend(mounts::unknown_options(project));
         if self.interpolates {
             return long::lengthen(project, &PROJECT);
         }

@@ -111,3 +111,13 @@ fn a_fraction_of_a_byte_is_refused_and_not_taken_for_no_limit() {
         "{refusal}"
     );
 }
+
+#[test]
+fn an_unknown_option_of_a_mount_is_told() {
+    let warnings = service("volumes: ['./a:/a:r0,Z', './b:/b:ro,cached']").warnings();
+    assert_eq!(warnings.matches("no effect").count(), 1, "{warnings}");
+    assert!(
+        warnings.contains("compose.yaml:4:15: no effect: `r0` is no option of a mount (services.web.volumes.0)"),
+        "{warnings}"
+    );
+}

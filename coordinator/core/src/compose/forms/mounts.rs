@@ -1,5 +1,5 @@
 //! The short form of a mount: `[source:]target[:options]`.
-use crate::compose::diagnostic::Location;
+use crate::compose::diagnostic::{Diagnostic, Location};
 use crate::compose::text::node::{Map, Node, Value};
 
 /// What a short form says.
@@ -11,6 +11,8 @@ pub(crate) struct ShortMount {
     no_copy: bool,
     propagation: Option<String>,
     selinux: Option<String>,
+    /// What is no option of ours: passed over, as the reference does, but told.
+    unknown: Vec<String>,
 }
 
 /// Reads a short form, or says why it is none.
@@ -62,7 +64,6 @@ fn is_drive(part: &str) -> bool {
 }
 
 impl ShortMount {
-    /// What is no option of ours is passed over, as the reference does.
     fn apply(&mut self, option: &str) {
         match option {
             "ro" => self.read_only = true,
@@ -72,7 +73,9 @@ impl ShortMount {
             "rprivate" | "private" | "rshared" | "shared" | "rslave" | "slave" => {
                 self.propagation = Some(option.to_owned());
             }
-            _ => {}
+            // Words for other systems' file sharing.
+            "cached" | "delegated" | "consistent" => {}
+            _ => self.unknown.push(option.to_owned()),
         }
     }
 
@@ -112,6 +115,22 @@ impl ShortMount {
         }
         Node::new(at, Value::Map(map))
     }
+}
+
+/// A warning for each option in short forms that says nothing to anybody.
+pub(crate) fn unknown_options(project: &Node) -> Vec<Diagnostic> {
+    let mut warnings = Vec::new();
+    for (name, service) in project.at_key("services").into_iter().flat_map(Node::entries) {
+        for (index, item) in service.at_key("volumes").into_iter().flat_map(Node::items).enumerate() {
+            let mount = item.as_str().and_then(|text| parse(text).ok()).unwrap_or_default();
+            warnings.extend(mount.unknown.iter().map(|option| {
+                Diagnostic::at(&item.at, format!("no effect: `{option}` is no option of a mount"))
+                    .key(format!("services.{name}.volumes.{index}"))
+                    .hint("options are ro, rw, nocopy, z, Z and the kinds of propagation")
+            }));
+        }
+    }
+    warnings
 }
 
 /// A path without `.`, `..`, doubled or trailing slashes.
