@@ -131,6 +131,8 @@ fn pairs(name: &str, node: &Node) -> Vec<Node> {
     };
     match &node.value {
         Value::List(list) => list.iter().map(pair).collect(),
+        // Wrong wherever it stands: it stays, to be refused.
+        Value::Map(_) => vec![node.clone()],
         _ => vec![pair(node)],
     }
 }

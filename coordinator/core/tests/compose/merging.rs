@@ -107,3 +107,13 @@ fn a_reset_needs_no_value_of_the_right_kind() {
     assert_eq!(web.printed("services.web.init"), json!(null));
     assert_eq!(web.printed("services.gone"), json!(null));
 }
+
+#[test]
+fn a_variable_that_is_a_mapping_is_refused_in_a_later_file_too() {
+    let web = service("environment: {A: 1}").over("over.yaml", "services: {web: {environment: {B: {c: d}}}}");
+    let refusal = web.refusal();
+    assert!(
+        refusal.starts_with("/srv/app/over.yaml:1:32: must be a string of the form KEY=value, not a mapping"),
+        "{refusal}"
+    );
+}
