@@ -1,11 +1,12 @@
 //! Attends to the engine: meets it, passes its events on, and meets it again when it has gone.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::stream::StreamExt as _;
 use tokio::sync::{mpsc, watch};
 
-use crate::docker::{About, Engine, EngineError, chain};
+use crate::docker::{About, Changed, Engine, EngineError, ImageCache, chain};
 use crate::reconcile::Notice;
 
 /// Between attempts to meet an engine that is away.
@@ -17,14 +18,16 @@ const PROBE: Duration = Duration::from_secs(5);
 pub(crate) async fn attend(
     engine: Engine,
     fleet: String,
+    images: Arc<ImageCache>,
     about: watch::Sender<Result<About, String>>,
     notices: mpsc::Sender<Notice>,
 ) {
     loop {
-        let gone = match visit(&engine, &fleet, &about, &notices).await {
+        let gone = match visit(&engine, &fleet, &images, &about, &notices).await {
             Ok(()) => "its events ended".to_owned(),
             Err(error) => chain(&error),
         };
+        images.forget_list();
         drop(about.send_replace(Err(gone.clone())));
         if notices.send(Notice::Down(gone)).await.is_err() {
             return;
@@ -37,6 +40,7 @@ pub(crate) async fn attend(
 async fn visit(
     engine: &Engine,
     fleet: &str,
+    images: &ImageCache,
     about: &watch::Sender<Result<About, String>>,
     notices: &mpsc::Sender<Notice>,
 ) -> Result<(), EngineError> {
@@ -44,6 +48,8 @@ async fn visit(
     let since = jiff::Timestamp::now();
     let met = engine.meet().await?;
     let mut events = std::pin::pin!(engine.events(fleet, since)?);
+    // Listed while nobody told of changes.
+    images.forget_list();
     drop(about.send_replace(Ok(met.clone())));
     let mut open = notices.send(Notice::Up(met)).await.is_ok();
     let mut probe = tokio::time::interval(PROBE);
@@ -56,10 +62,11 @@ async fn visit(
                 continue;
             }
         };
-        match event {
-            Some(event) => open = notices.send(Notice::Event(event?)).await.is_ok(),
-            None => break,
+        let Some(event) = event.transpose()? else { break };
+        if event.changed == Changed::Images {
+            images.forget_list();
         }
+        open = notices.send(Notice::Event(event)).await.is_ok();
     }
     Ok(())
 }

@@ -171,7 +171,7 @@ impl Reconciler {
 
     fn note(&mut self, wake: Wake) {
         match wake {
-            Wake::Assigned => self.observer.stale.trees = true,
+            Wake::Assigned => (self.observer.stale.trees, self.observer.stale.images) = (true, true),
             Wake::Notice(Notice::Up(about)) => {
                 tracing::info!(
                     version = about.version,

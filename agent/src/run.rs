@@ -84,7 +84,7 @@ async fn go(run: Run, credentials: Credentials, fleet: String, host: String) -> 
     let observer = Observer::new(fleet.clone(), engine.clone(), images.clone(), trees.clone(), overlay.clone());
     let hands = Arc::new(Hands { fleet: fleet.clone(), engine: engine.clone(), trees, overlay });
     let reconciler = Reconciler::new(hands, observer, holder.subscribe(), notices, links, reports);
-    tokio::spawn(attend(engine.clone(), fleet.clone(), about, notify));
+    tokio::spawn(attend(engine.clone(), fleet.clone(), images.clone(), about, notify));
     let looping = tokio::spawn(reconciler.run(stop.clone()));
 
     let context = Context {

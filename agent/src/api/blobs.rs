@@ -82,6 +82,7 @@ impl BlobsService {
         };
         if !item.reference.contains('@') {
             self.0.engine.tag_image(&image.id, &item.reference).await.map_err(status)?;
+            self.0.images.forget_list();
         }
         Ok(true)
     }
@@ -94,6 +95,8 @@ impl BlobsService {
             Receiving::Image(loading) => {
                 drop(loading.archive);
                 loading.load.await.map_err(|_| Status::internal("the image's loading broke off"))??;
+                // The engine's own word may come later than an Assign that counts on the image.
+                self.0.images.forget_list();
                 if self.settle(&loading.item).await? {
                     return Ok(true);
                 }
@@ -180,6 +183,7 @@ impl Blobs for BlobsService {
         let reference = request.into_inner().reference;
         let unavailable = |error| Status::unavailable(chain(&error));
         self.0.engine.pull_image(&reference).await.map_err(unavailable)?;
+        self.0.images.forget_list();
         let fingerprint = self.0.engine.fingerprint(&reference).await.map_err(unavailable)?;
         let fingerprint =
             fingerprint.ok_or_else(|| Status::unavailable(format!("{reference} was pulled and is not here")))?;
@@ -199,6 +203,8 @@ async fn take(receiving: Receiving, data: Bytes) -> Result<Receiving, Status> {
             if loading.archive.send(Ok(data)).await.is_err() {
                 // The engine has ended it, and says why.
                 loading.load.await.map_err(|_| Status::internal("the image's loading broke off"))??;
+                // The engine's own word may come later than an Assign that counts on the image.
+                self.0.images.forget_list();
                 return Ok(Receiving::Known);
             }
             Ok(Receiving::Image(loading))

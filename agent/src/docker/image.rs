@@ -1,7 +1,7 @@
 //! Images: which there are and what they are (see [`super::fingerprint`]), and how they come and go.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bollard::models::ImageSummary;
 use bollard::query_parameters::{CreateImageOptions, ImportImageOptions, ListImagesOptions, TagImageOptions};
@@ -16,17 +16,33 @@ use crate::wire;
 /// Images described at a time.
 const AT_ONCE: usize = 8;
 
-/// Fingerprints by image id: an id never means another image.
+/// What is known of the engine's images. Asking for the list takes the containerd store 100 ms, so it is kept until the
+/// engine says that its images have changed.
 #[derive(Default)]
-pub(crate) struct ImageCache(Mutex<HashMap<String, String>>);
+pub(crate) struct ImageCache(Mutex<Known>);
+
+#[derive(Default)]
+struct Known {
+    /// By image id: an id never means another image.
+    fingerprints: HashMap<String, String>,
+    list: Option<Vec<wire::Image>>,
+    /// How often the engine's images have changed.
+    changes: u64,
+}
 
 impl Engine {
-    /// All tagged images, with what they are.
+    /// All tagged images, with what they are. Asks the engine only if its images have changed.
     pub(crate) async fn list_images(&self, cache: &ImageCache) -> Result<Vec<wire::Image>, EngineError> {
+        let (known, changes) = cache.list();
+        if let Some(known) = known {
+            return Ok(known);
+        }
         let options = ListImagesOptions { all: false, ..ListImagesOptions::default() };
         let listed = self.within(SHORT, self.client()?.list_images(Some(options))).await?;
         let described = stream::iter(listed).map(|image| self.describe_image(image, cache)).buffered(AT_ONCE);
-        Ok(described.try_collect::<Vec<_>>().await?.into_iter().flatten().collect())
+        let images: Vec<_> = described.try_collect::<Vec<_>>().await?.into_iter().flatten().collect();
+        cache.keep_list(&images, changes);
+        Ok(images)
     }
 
     /// None for one that was deleted meanwhile, or has no contents for this platform: nothing to create a container from.
@@ -117,13 +133,37 @@ impl Engine {
 }
 
 impl ImageCache {
+    /// The engine's images have changed, or may have.
+    pub(crate) fn forget_list(&self) {
+        let mut known = self.known();
+        known.list = None;
+        known.changes += 1;
+    }
+
+    fn list(&self) -> (Option<Vec<wire::Image>>, u64) {
+        let known = self.known();
+        (known.list.clone(), known.changes)
+    }
+
+    /// Not when the images changed while they were listed.
+    fn keep_list(&self, list: &[wire::Image], changes: u64) {
+        let mut known = self.known();
+        if known.changes == changes {
+            known.list = Some(list.to_vec());
+        }
+    }
+
     fn get(&self, id: &str) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+        self.known().fingerprints.get(id).cloned()
     }
 
     fn keep(&self, id: &str, fingerprint: String) -> String {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), fingerprint.clone());
+        self.known().fingerprints.insert(id.to_owned(), fingerprint.clone());
         fingerprint
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -150,7 +190,26 @@ fn name_and_tag(reference: &str) -> (&str, Option<&str>) {
 
 #[cfg(test)]
 mod tests {
-    use super::name_and_tag;
+    use super::{ImageCache, name_and_tag};
+    use crate::wire;
+
+    #[test]
+    fn a_list_is_known_until_the_images_change() {
+        let (cache, images) = (ImageCache::default(), [wire::Image { id: "a".to_owned(), ..wire::Image::default() }]);
+        cache.keep_list(&images, cache.list().1);
+        assert_eq!(cache.list().0.as_deref(), Some(&images[..]));
+        cache.forget_list();
+        assert_eq!(cache.list().0, None);
+    }
+
+    #[test]
+    fn a_list_during_which_the_images_changed_is_not_kept() {
+        let cache = ImageCache::default();
+        let before = cache.list().1;
+        cache.forget_list();
+        cache.keep_list(&[], before);
+        assert_eq!(cache.list().0, None);
+    }
 
     #[test]
     fn a_registrys_port_is_not_a_tag() {

@@ -79,7 +79,8 @@ impl EngineError {
     }
 }
 
-/// The engine says 4xx to what can never be, and 500 to much else that will not pass by itself.
+/// The engine says 4xx to what can never be, and 500 to much else that will not pass by itself. Not to be believed are the
+/// files that it misses: an engine that is ending has closed its own store ("failed to update store …: no such file").
 fn refusal(status: u16, message: &str) -> Severity {
     let message = message.to_lowercase();
     let passes = ["in progress", "is restarting", "try again", "context deadline", "context canceled"];
@@ -87,8 +88,6 @@ fn refusal(status: u16, message: &str) -> Severity {
         "already allocated",
         "already in use",
         "runtime create failed",
-        "no such",
-        "not found",
         "invalid",
         "permission denied",
         "executable file",
