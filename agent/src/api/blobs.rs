@@ -203,8 +203,6 @@ async fn take(receiving: Receiving, data: Bytes) -> Result<Receiving, Status> {
             if loading.archive.send(Ok(data)).await.is_err() {
                 // The engine has ended it, and says why.
                 loading.load.await.map_err(|_| Status::internal("the image's loading broke off"))??;
-                // The engine's own word may come later than an Assign that counts on the image.
-                self.0.images.forget_list();
                 return Ok(Receiving::Known);
             }
             Ok(Receiving::Image(loading))
