@@ -43,10 +43,12 @@ unpack_newer_engine() {
   local root=$cache/engine-new
   [ -x "$root/usr/sbin/dockerd" ] && return
   say "unpacking the newer engine"
-  local apt=$cache/apt-unstable
+  local apt=$cache/apt-unstable mirror
+  # shellcheck disable=SC2016
+  mirror=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Created-By: Packages' | sed -n 's/ bookworm$//p' | head -n 1)
+  [ -n "$mirror" ] || fail 'apt knows no mirror of Debian 12 (bookworm): name one in /etc/apt'
   mkdir -p "$apt"/{lists/partial,cache/archives/partial,download,empty}
-  echo 'deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian unstable main' \
-    >"$apt/sources.list"
+  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror unstable main" >"$apt/sources.list"
   : >"$apt/status"
   # A mirror may be a frozen one: what counts here is the signature, not its age.
   local options=(

@@ -20,10 +20,7 @@ import tomllib
 
 HERE = pathlib.Path(__file__).resolve().parent
 ARCHITECTURE = "amd64"
-SOURCES = """\
-deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian bookworm main
-deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian-security bookworm-security main
-"""
+SUITES = ["bookworm", "bookworm-security"]
 # What no server needs to run. Recipes add their own.
 DROPPED = [
     "./usr/share/doc*", "./usr/share/man*", "./usr/share/info*", "./usr/share/locale*", "./usr/share/lintian*",
@@ -38,6 +35,18 @@ def say(text):
     print(f"images: {text}", file=sys.stderr)
 
 
+def sources():
+    """Debian 12 alone, from the mirror that this machine's own apt uses."""
+    listed = subprocess.run(
+        ["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE)", "Created-By: Packages"],
+        check=True, capture_output=True, text=True).stdout
+    mirrors = {suite: uri for uri, suite in (line.split() for line in listed.splitlines())}
+    if SUITES[0] not in mirrors:
+        sys.exit(f"images: apt knows no mirror of {SUITES[0]} (Debian 12), which the images are made of: name one in /etc/apt")
+    signed = "[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]"
+    return "".join(f"deb {signed} {mirrors[suite]} {suite} main\n" for suite in SUITES if suite in mirrors)
+
+
 class Apt:
     """Package archives of Debian 12, kept in the cache."""
 
@@ -49,7 +58,7 @@ class Apt:
         folder = self.folder
         for part in ("lists/partial", "cache/archives/partial", "empty"):
             (folder / part).mkdir(parents=True, exist_ok=True)
-        (folder / "sources.list").write_text(SOURCES)
+        (folder / "sources.list").write_text(sources())
         (folder / "status").write_text("")
         pairs = {
             "Dir::Etc::sourcelist": folder / "sources.list", "Dir::Etc::sourceparts": folder / "empty",
