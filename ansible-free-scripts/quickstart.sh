@@ -204,9 +204,9 @@ clean() {
 # Everything in this machine's own Docker that belongs to the quickstart's stack.
 remove_labelled() {
   local filter='%7B%22label%22%3A%5B%22com.docker.compose.project%3Dsmall%22%5D%7D' name
-  api "http://engine/containers/json?all=1&filters=$filter" | grep -o '"Id":"[0-9a-f]*"' | cut -d'"' -f4 |
+  api "http://engine/containers/json?all=1&filters=$filter" | sed 's/{/\n/g' | sed -n 's/.*"Id":"\([0-9a-f]*\)".*/\1/p' |
     while read -r name; do api -X DELETE -o /dev/null "http://engine/containers/$name?force=1&v=1" || true; done
-  api "http://engine/volumes?filters=$filter" | grep -o '"Name":"[^"]*"' | cut -d'"' -f4 |
+  api "http://engine/volumes?filters=$filter" | sed 's/{/\n/g' | sed -n 's/.*"Name":"\([^"]*\)".*/\1/p' |
     while read -r name; do api -X DELETE -o /dev/null "http://engine/volumes/$name" || true; done
   [ ! -e "$folder/network" ] || api -X DELETE -o /dev/null http://engine/networks/infra_net 2>/dev/null || true
 }

@@ -27,6 +27,23 @@ impl Labels {
     pub(crate) const DIGEST: &str = "landfast.digest";
     pub(crate) const RELEASE: &str = "landfast.release";
 
+    /// Of a network or a volume (`kind`): whose it is, and for a stack's own what Compose goes by.
+    pub(crate) fn of_part(
+        kind: &str,
+        (stack, key): (&str, &str),
+        written: &BTreeMap<String, String>,
+        fleet: &str,
+    ) -> HashMap<String, String> {
+        let mut labels: HashMap<String, String> = written.clone().into_iter().collect();
+        labels.insert(Self::FLEET.to_owned(), fleet.to_owned());
+        if !stack.is_empty() {
+            labels.insert(Self::STACK.to_owned(), stack.to_owned());
+            labels.insert("com.docker.compose.project".to_owned(), stack.to_owned());
+            labels.insert(format!("com.docker.compose.{kind}"), key.to_owned());
+        }
+        labels
+    }
+
     /// The instance that these labels of `fleet` name; none when they are not this fleet's or not whole.
     pub(crate) fn instance(labels: &HashMap<String, String>, fleet: &str) -> Option<InstanceName> {
         let index = labels.get(Self::INDEX)?.parse().ok()?;
@@ -257,6 +274,19 @@ fn nanoseconds(text: &str) -> i64 {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_stacks_volume_is_composes_too_and_a_fleets_network_is_not() {
+        let written = [("tier".to_owned(), "data".to_owned())].into();
+        let volume = Labels::of_part("volume", ("data", "postgres"), &written, "home");
+        let said = |key: &str| volume.get(key).map(String::as_str);
+        assert_eq!(said("com.docker.compose.project"), Some("data"));
+        assert_eq!(said("com.docker.compose.volume"), Some("postgres"));
+        assert_eq!((said("landfast.fleet"), said("tier")), (Some("home"), Some("data")));
+
+        let network = Labels::of_part("network", ("", "infra_net"), &written, "home");
+        assert!(!network.keys().any(|key| key.starts_with("com.docker.compose")));
+    }
 
     #[test]
     fn an_inspected_container_is_read_whole() {

@@ -1,6 +1,6 @@
 //! Networks of the engine.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use bollard::models::{self, Ipam, IpamConfig, NetworkCreateRequest};
 use landfast_agent_core::observed::Network;
@@ -42,11 +42,6 @@ fn network(summary: models::Network, fleet: &str) -> Network {
 fn request(network: &wire::Network, fleet: &str) -> NetworkCreateRequest {
     let said = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let block = IpamConfig { subnet: said(&network.subnet), gateway: said(&network.gateway), ..IpamConfig::default() };
-    let mut labels: HashMap<String, String> = network.labels.clone().into_iter().collect();
-    labels.insert(Labels::FLEET.to_owned(), fleet.to_owned());
-    if !network.stack.is_empty() {
-        labels.insert(Labels::STACK.to_owned(), network.stack.clone());
-    }
     NetworkCreateRequest {
         name: network.name.clone(),
         driver: said(&network.driver),
@@ -55,7 +50,7 @@ fn request(network: &wire::Network, fleet: &str) -> NetworkCreateRequest {
         enable_ipv6: Some(network.ipv6),
         ipam: (!network.subnet.is_empty()).then(|| Ipam { config: Some(vec![block]), ..Ipam::default() }),
         options: Some(wire::engine_options(network).into_iter().collect()),
-        labels: Some(labels),
+        labels: Some(Labels::of_part("network", (&network.stack, &network.key), &network.labels, fleet)),
         ..NetworkCreateRequest::default()
     }
 }

@@ -19,14 +19,11 @@ impl Engine {
     }
 
     pub(crate) async fn create_volume(&self, volume: &wire::Volume, fleet: &str) -> Result<(), EngineError> {
-        let mut labels: HashMap<String, String> = volume.labels.clone().into_iter().collect();
-        labels.insert(Labels::FLEET.to_owned(), fleet.to_owned());
-        labels.insert(Labels::STACK.to_owned(), volume.stack.clone());
         let request = VolumeCreateRequest {
             name: Some(volume.name.clone()),
             driver: (!volume.driver.is_empty()).then(|| volume.driver.clone()),
             driver_opts: Some(volume.options.clone().into_iter().collect()),
-            labels: Some(labels),
+            labels: Some(Labels::of_part("volume", (&volume.stack, &volume.key), &volume.labels, fleet)),
             ..VolumeCreateRequest::default()
         };
         self.within(LONG, self.client()?.create_volume(request)).await.map(drop)
