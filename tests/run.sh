@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Everything that must hold before a change goes in: format, lints, licences, units, then scenarios on the lab.
+# Everything that must hold before a change goes in: format, lints, licences, units, Compose projects, then scenarios on
+# the lab.
 #   tests/run.sh                  all of it
 #   tests/run.sh scenarios [NAME] the scenarios alone, or those whose name has NAME in it
 # Exits with 0 only when nothing failed. Needs Debian 12, root, and cargo.
@@ -40,6 +41,16 @@ licences_and_advisories() {
   fi
 }
 
+# Real Compose projects with a reference's answers; they are not part of this repository.
+corpus() {
+  local corpus=../shared/compose-corpus landfast
+  [ -d "$corpus" ] || { echo "compose corpus: NOT run, there is no $corpus"; return; }
+  cargo build --quiet --bin landfast || return 1
+  landfast=$(realpath "${CARGO_TARGET_DIR:-target}")/$(rustc -vV | sed -n 's/^host: //p')/debug/landfast
+  "$corpus/run_conformance.py" --corpus "$corpus/dev" --min-rate 0.99 --cmd "$landfast {args} config --format json {flags}" |
+    sed 's/^\([0-9]*\) passed, \([0-9]*\) failed$/compose corpus: \1 as the reference, \2 not/'
+}
+
 scenarios() {
   cargo build --workspace --bins && cargo test -p landfast-tests --test scenarios -- --test-threads=1 "$@"
 }
@@ -54,6 +65,7 @@ else
   part 'licences and advisories' licences_and_advisories
   part units cargo test --workspace --exclude landfast-tests
   part 'units of the tests themselves' cargo test -p landfast-tests --lib --bins --test house
+  part 'compose corpus' corpus
   part scenarios scenarios
 fi
 
