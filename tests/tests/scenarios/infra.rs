@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use landfast_tests::lab::{Fleet, Host, Lab, compose, wait_for, wait_until};
+use landfast_tests::lab::{Fleet, Host, Lab, Output, compose, wait_for, wait_until};
 use serde_json::Value;
 
 use crate::fixtures::{LONG, ids, name_of, plan, running_container, status, text};
@@ -78,10 +78,10 @@ fn everything_is_healthy(fleet: &Fleet<'_>) -> Result<()> {
 
 /// Somebody who logs in to a host finds what he knows.
 fn compose_shows_the_containers(lab: &Lab) -> Result<()> {
-    let program = compose();
-    let program = program.to_str().context("a path in UTF-8")?;
     for host in lab.hosts() {
-        let listed = host.run(&[program, "--project-name", "infra", "ps", "--quiet", "--no-trunc"])?.succeeds()?;
+        let mut ps = Command::new(compose());
+        ps.env("DOCKER_HOST", format!("unix://{}", host.socket().display())).current_dir(lab.folder());
+        let listed = Output::of(ps.args(["--project-name", "infra", "ps", "--quiet", "--no-trunc"]))?.succeeds()?;
         let all = host.docker(&["ps", "--quiet", "--no-trunc"])?.succeeds()?;
         let sorted = |text: &str| text.lines().map(str::to_owned).collect::<BTreeSet<_>>();
         assert_eq!(sorted(listed.text()), sorted(all.text()), "{}", host.name());
