@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::compose::model;
+pub use crate::compose::model::Condition;
 use crate::container::Container;
 
 /// An instance's name: `data/postgres.1`.
@@ -188,31 +188,6 @@ pub struct Dependency {
     pub service: String,
     /// What must hold.
     pub condition: Condition,
-}
-
-/// What must hold of a dependency. In order: a later one holds only if the earlier ones did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Condition {
-    /// Its containers run.
-    #[default]
-    #[serde(rename = "service_started")]
-    Started,
-    /// Their health checks pass.
-    #[serde(rename = "service_healthy")]
-    Healthy,
-    /// They ended with status 0.
-    #[serde(rename = "service_completed_successfully")]
-    Completed,
-}
-
-impl From<model::Condition> for Condition {
-    fn from(written: model::Condition) -> Self {
-        match written {
-            model::Condition::Started => Self::Started,
-            model::Condition::Healthy => Self::Healthy,
-            model::Condition::Completed => Self::Completed,
-        }
-    }
 }
 
 /// A network of the stack, bridge-local on every host that has an instance on it.

@@ -87,12 +87,7 @@ fn mistakes_in_compose_files_name_file_and_line() -> Result<()> {
         ("an unknown key", web("    imagge: x\n"), &["compose.yaml:", "imagge"]),
         ("an unknown dependency", web("    depends_on: [ghost]\n"), &["ghost"]),
     ];
-    for (what, text, parts) in cases {
-        fleet.write("demo/compose.yaml", &text)?;
-        refuses(&fleet, &["up", "--yes"], parts).map_err(|error| error.context(what))?;
-        nothing_was_made(&lab).map_err(|error| error.context(what))?;
-    }
-    Ok(())
+    none_of_these_goes_up(&lab, &fleet, &cases)
 }
 
 #[test]
@@ -101,6 +96,16 @@ fn an_environment_that_has_no_file_is_named() -> Result<()> {
     let fleet = demo(&lab, &web(""), "env = \"staging\"\n")?;
     refuses(&fleet, &["plan"], &[".env.staging"])?;
     nothing_was_made(&lab)
+}
+
+/// Each of these compose files is refused with a message that names its parts, and leaves nothing behind.
+fn none_of_these_goes_up(lab: &Lab, fleet: &Fleet<'_>, cases: &[(&str, String, &[&str])]) -> Result<()> {
+    for (what, text, parts) in cases {
+        fleet.write("demo/compose.yaml", text)?;
+        refuses(fleet, &["up", "--yes"], parts).map_err(|error| error.context(what.to_string()))?;
+        nothing_was_made(lab).map_err(|error| error.context(what.to_string()))?;
+    }
+    Ok(())
 }
 
 /// A static address for a service.
@@ -122,12 +127,7 @@ fn addresses_are_checked_over_the_whole_fleet() -> Result<()> {
         ("equal to a gateway", compose(&[at(gateway), other.clone()]), &[gateway, "gateway"]),
         ("no address", compose(&[at("172.19.0.999"), other]), &["172.19.0.999"]),
     ];
-    for (what, text, parts) in cases {
-        fleet.write("demo/compose.yaml", &text)?;
-        refuses(&fleet, &["up", "--yes"], parts).map_err(|error| error.context(what))?;
-        nothing_was_made(&lab).map_err(|error| error.context(what))?;
-    }
-    Ok(())
+    none_of_these_goes_up(&lab, &fleet, &cases)
 }
 
 #[test]

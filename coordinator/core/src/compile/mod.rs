@@ -149,9 +149,8 @@ fn assemble(
 /// What a service waits for, of what there is, and how it is updated.
 fn order_of(input: Input<'_>, service: &model::Service) -> Service {
     let known = service.depends_on.iter().filter(|(name, _)| input.project.services.contains_key(*name));
-    let depends_on = known
-        .map(|(name, dependency)| Dependency { service: name.clone(), condition: dependency.condition.into() })
-        .collect();
+    let depends_on =
+        known.map(|(name, dependency)| Dependency { service: name.clone(), condition: dependency.condition }).collect();
     let update = service.deploy.update_config.as_ref();
     let parallelism = update.and_then(|update| update.parallelism).unwrap_or(1);
     Service { depends_on, parallelism: u32::try_from(parallelism).unwrap_or(0) }

@@ -1,7 +1,7 @@
 //! What a service is made of.
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{FileReference, read};
 use crate::compose::quantity::{Bytes, Nanos};
@@ -64,8 +64,8 @@ pub struct Dependency {
     pub required: bool,
 }
 
-/// The state of a dependency to wait for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+/// The state of a dependency to wait for. In order: a later one holds only if the earlier ones did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Condition {
     /// Its container runs.
     #[default]
