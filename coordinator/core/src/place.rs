@@ -171,7 +171,7 @@ fn constraints(name: &str, service: &Service, findings: &mut Findings<'_>) -> Ve
         match Constraint::parse(text) {
             Some(constraint) => constraints.push(constraint),
             None => {
-                let path = format!("services.{name}.deploy.placement.constraints.{at}");
+                let path = format!("services.{name}.deploy.placement.constraints[{at}]");
                 let message = format!("the constraint {text:?} is not known here");
                 let hint = "node.hostname and node.labels.<key>, with == or !=, are";
                 findings.refuse(path, message).hint = Some(hint.to_owned());

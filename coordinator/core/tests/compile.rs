@@ -244,7 +244,7 @@ services:
     assert_eq!(
         refusal(&stage, yaml),
         "app/compose.yaml:3:48: port 127.0.0.1:80/tcp on alpha: app/b.1 and app/a.1 (app/compose.yaml:2:40) both want it \
-         (services.b.ports.0)\n  hint: give one of them another port, or place them on different hosts"
+         (services.b.ports[0])\n  hint: give one of them another port, or place them on different hosts"
     );
 }
 

@@ -25,7 +25,7 @@ pub(super) fn mounts(site: Site<'_>, findings: &mut Findings<'_>) -> Mounted {
     let service = site.service();
     let mut mounted = Mounted::default();
     for (at, mount) in service.volumes.iter().enumerate() {
-        let path = site.path(&format!("volumes.{at}"));
+        let path = site.path(&format!("volumes[{at}]"));
         match mount.kind {
             MountKind::Bind => bind(site, mount, &path, &mut mounted, findings),
             MountKind::Volume => mounted.mounts.push(volume(site, mount)),
@@ -43,7 +43,7 @@ pub(super) fn mounts(site: Site<'_>, findings: &mut Findings<'_>) -> Mounted {
         ("configs", "/", &service.configs, &project.configs),
     ] {
         for (at, reference) in references.iter().enumerate() {
-            let path = site.path(&format!("{kind}.{at}"));
+            let path = site.path(&format!("{kind}[{at}]"));
             match objects.get(&reference.source) {
                 Some(object) => file_object(site, reference, object, (folder, &path), &mut mounted, findings),
                 None => {

@@ -114,7 +114,7 @@ fn stack_network(
         for (name, other) in &input.fleet.networks {
             if other.subnet.contains(&subnet.network()) || subnet.contains(&other.subnet.network()) {
                 let message = format!("{subnet} overlaps {} of {name} ({})", other.subnet, other.location);
-                findings.refuse(format!("{path}.ipam.config.0.subnet"), message);
+                findings.refuse(format!("{path}.ipam.config[0].subnet"), message);
             }
         }
     }
@@ -150,7 +150,7 @@ fn check_fleet_network(
         if subnet.parse::<Ipv4Net>().ok() != Some(fleet_network.subnet) {
             let message = format!("the subnet is {subnet} here and {} for {there}", fleet_network.subnet);
             let hint = "use the same subnet in both, or external: true here";
-            findings.refuse(format!("networks.{key}.ipam.config.{at}.subnet"), message).hint = Some(hint.to_owned());
+            findings.refuse(format!("networks.{key}.ipam.config[{at}].subnet"), message).hint = Some(hint.to_owned());
         }
     }
 }

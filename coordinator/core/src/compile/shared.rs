@@ -55,7 +55,7 @@ fn check_ports(
                 theirs.address, port.published, port.protocol
             );
             let hint = "give one of them another port, or place them on different hosts";
-            findings.refuse(format!("services.{}.ports.{at}", name.service), message).hint = Some(hint.to_owned());
+            findings.refuse(format!("services.{}.ports[{at}]", name.service), message).hint = Some(hint.to_owned());
         }
     }
 }

@@ -128,17 +128,17 @@ impl About<'_, '_, '_> {
     fn mounts(&mut self) {
         for (at, mount) in self.service.volumes.iter().enumerate() {
             if mount.bind.recursive.is_some() {
-                self.refuse(&format!("volumes.{at}.bind.recursive"), "not supported yet");
+                self.refuse(&format!("volumes[{at}].bind.recursive"), "not supported yet");
             }
             if !mount.volume.labels.is_empty() {
                 self.warn(
-                    &format!("volumes.{at}.volume.labels"),
+                    &format!("volumes[{at}].volume.labels"),
                     "not honoured: volumes get the labels under volumes:",
                 );
             }
             if mount.kind == MountKind::Volume && mount.source.is_none() {
                 let message = "an anonymous volume is lost with its container: name it to keep the data";
-                self.warn(&format!("volumes.{at}"), message);
+                self.warn(&format!("volumes[{at}]"), message);
             }
         }
     }

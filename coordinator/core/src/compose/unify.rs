@@ -5,7 +5,7 @@ use super::diagnostic::{Diagnostic, Diagnostics};
 use super::forms::mounts;
 use super::merge::name_of;
 use super::schema::{Field, Index, Shape, for_each_child};
-use super::text::interpolate::join;
+use super::text::interpolate::element;
 use super::text::node::{Node, Value};
 
 /// Lets the later of two elements of a list that stand for the same thing take the earlier one's place.
@@ -33,7 +33,7 @@ fn unify_list(list: &mut Vec<Node>, field: &Field, path: &str, mistakes: &mut Ve
     for (position, item) in std::mem::take(list).into_iter().enumerate() {
         let index = index_of(field.index, &item).unwrap_or_else(|key| {
             let message = format!("key `{key}` is missing");
-            mistakes.push(Diagnostic::at(&item.at, message).key(join(path, &position.to_string())));
+            mistakes.push(Diagnostic::at(&item.at, message).key(element(path, position)));
             None
         });
         match index.as_ref().and_then(|index| places.get(index)) {

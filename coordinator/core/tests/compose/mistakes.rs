@@ -22,7 +22,7 @@ fn values_of_the_wrong_kind_are_refused() {
         ("volumes:", "must be a list, not null (services.web.volumes)"),
         ("tty: 5", "must be a boolean, not a number (services.web.tty)"),
         ("cgroup: other", "`other` is not one of host, private"),
-        ("cap_drop: [1]", "must be a string, not a number (services.web.cap_drop.0)"),
+        ("cap_drop: [1]", "must be a string, not a number (services.web.cap_drop[0])"),
         ("oom_score_adj: 2000", "2000 is more than 1000"),
         ("security_opt: [a, a]", "items 0 and 1 are the same"),
         ("pull_policy: sometimes", "`sometimes` is not always, never"),
@@ -48,7 +48,7 @@ fn keys_that_contradict_each_other_are_refused() {
             "pids_limit: 5\ndeploy: {resources: {limits: {cpus: '1'}}}",
             "`pids_limit` and `deploy.resources.limits.pids` differ",
         ),
-        ("tmpfs: [/run]\nvolumes: ['./a:/run']", "`/run` is already mounted by services.web.tmpfs.0"),
+        ("tmpfs: [/run]\nvolumes: ['./a:/run']", "`/run` is already mounted by services.web.tmpfs[0]"),
         ("deploy: {replicas: -1}", "cannot be negative"),
         ("ports: [{target: 80, host_ip: x}]", "`x` is not an IP address"),
         ("gpus: [{count: 1, device_ids: ['0']}]", "`count` and `device_ids` exclude each other"),
@@ -117,7 +117,7 @@ fn an_unknown_option_of_a_mount_is_told() {
     let warnings = service("volumes: ['./a:/a:r0,Z', './b:/b:ro,cached']").warnings();
     assert_eq!(warnings.matches("no effect").count(), 1, "{warnings}");
     assert!(
-        warnings.contains("compose.yaml:4:15: no effect: `r0` is no option of a mount (services.web.volumes.0)"),
+        warnings.contains("compose.yaml:4:15: no effect: `r0` is no option of a mount (services.web.volumes[0])"),
         "{warnings}"
     );
 }

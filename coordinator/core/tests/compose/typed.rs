@@ -117,7 +117,7 @@ fn every_key_can_be_found_in_its_file() {
     let place = |path: &str| project.locate(path).map(|at| (at.line, at.column));
     assert_eq!(place("services.postgres.networks.infra_net.ipv4_address"), Some((30, 9)));
     assert_eq!(place("services.postgres.networks.infra_net.mac_address"), Some((29, 7)), "the nearest key around it");
-    assert_eq!(place("services.postgres.volumes.1.source"), Some((26, 9)));
+    assert_eq!(place("services.postgres.volumes[1].source"), Some((26, 9)));
     assert_eq!(place("nothing"), None);
 }
 

@@ -5,7 +5,7 @@ use crate::compose::forms::ports;
 use crate::compose::merge;
 use crate::compose::schema::validate::unfit;
 use crate::compose::schema::{Shape, for_each_child};
-use crate::compose::text::interpolate::join;
+use crate::compose::text::interpolate::{element, join};
 use crate::compose::text::node::{Map, Node, Value};
 
 /// Gives each value of a tree its long form.
@@ -46,7 +46,7 @@ fn each(
     let Value::List(list) = node.value else { return Ok(node) };
     let mut longs = Vec::with_capacity(list.len());
     for (index, item) in list.into_iter().enumerate() {
-        longs.extend(long(item, &join(path, &index.to_string()))?);
+        longs.extend(long(item, &element(path, index))?);
     }
     Ok(Node { value: Value::List(longs), ..node })
 }

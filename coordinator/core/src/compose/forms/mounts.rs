@@ -125,7 +125,7 @@ pub(crate) fn unknown_options(project: &Node) -> Vec<Diagnostic> {
             let mount = item.as_str().and_then(|text| parse(text).ok()).unwrap_or_default();
             warnings.extend(mount.unknown.iter().map(|option| {
                 Diagnostic::at(&item.at, format!("no effect: `{option}` is no option of a mount"))
-                    .key(format!("services.{name}.volumes.{index}"))
+                    .key(format!("services.{name}.volumes[{index}]"))
                     .hint("options are ro, rw, nocopy, z, Z and the kinds of propagation")
             }));
         }

@@ -3,7 +3,7 @@ use crate::compose::diagnostic::Diagnostic;
 use crate::compose::quantity::{Bytes, Nanos};
 use crate::compose::schema::validate::boolean;
 use crate::compose::schema::{Field, Object, Presence, Shape};
-use crate::compose::text::interpolate::join;
+use crate::compose::text::interpolate::{element, join};
 use crate::compose::text::node::{Map, Node, Value};
 use crate::compose::text::shell;
 
@@ -19,7 +19,7 @@ pub(crate) fn settle(node: &mut Node, shape: &'static Shape, path: &str, mistake
         }
         (Shape::List(inner, _), Value::List(list)) => {
             for (index, child) in list.iter_mut().enumerate() {
-                settle(child, inner, &join(path, &index.to_string()), mistakes);
+                settle(child, inner, &element(path, index), mistakes);
             }
         }
         _ => match settled(node, form) {

@@ -53,7 +53,7 @@ impl Project {
     }
 }
 
-/// Where each key of a project was written, by dotted path: `services.web.ports.0.published`.
+/// Where each key of a project was written, by dotted path: `services.web.ports[0].published`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Locations(pub BTreeMap<String, Location>);
 
@@ -65,7 +65,7 @@ impl Locations {
             if let Some(location) = self.0.get(path) {
                 return Some(location);
             }
-            path = &path[..path.rfind('.')?];
+            path = &path[..path.rfind(['.', '['])?];
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::compose::model::{
 };
 use crate::compose::quantity::scalar_text;
 use crate::compose::schema::standing;
-use crate::compose::text::interpolate::join;
+use crate::compose::text::interpolate::{element, join};
 use crate::compose::text::node::Node;
 
 impl Loaded {
@@ -94,7 +94,7 @@ fn locate(node: &Node, path: &str, locations: &mut Locations) {
         locate(child, &join(path, key), locations);
     }
     for (index, child) in node.items().enumerate() {
-        locate(child, &join(path, &index.to_string()), locations);
+        locate(child, &element(path, index), locations);
     }
 }
 

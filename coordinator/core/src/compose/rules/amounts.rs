@@ -54,10 +54,10 @@ pub(super) fn check_targets(service: &Node, path: &str, mistakes: &mut Vec<Diagn
     let mut seen: Vec<(&str, String)> = Vec::new();
     let short = service.at_key("tmpfs").into_iter().flat_map(Node::items).enumerate();
     let short = short
-        .filter_map(|(index, item)| Some((item.as_str()?.split(':').next()?, item, format!("{path}.tmpfs.{index}"))));
+        .filter_map(|(index, item)| Some((item.as_str()?.split(':').next()?, item, format!("{path}.tmpfs[{index}]"))));
     let long = service.at_key("volumes").into_iter().flat_map(Node::items).enumerate();
     let long =
-        long.filter_map(|(index, item)| Some((item.text_at("target")?, item, format!("{path}.volumes.{index}"))));
+        long.filter_map(|(index, item)| Some((item.text_at("target")?, item, format!("{path}.volumes[{index}]"))));
     for (target, item, path) in short.chain(long) {
         match seen.iter().find(|(other, _)| *other == target) {
             Some((_, first)) => {

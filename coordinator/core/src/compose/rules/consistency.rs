@@ -130,7 +130,7 @@ impl Consistency<'_> {
         for (index, mount) in service.at_key("volumes").into_iter().flat_map(Node::items).enumerate() {
             let source = mount.text_at("source").unwrap_or_default();
             if mount.text_at("type") == Some("volume") && !source.is_empty() && !self.has("volumes", source) {
-                mistakes.push(undefined("volume", "volumes", source, mount, &format!("{path}.volumes.{index}")));
+                mistakes.push(undefined("volume", "volumes", source, mount, &format!("{path}.volumes[{index}]")));
             }
         }
         for (name, model) in service.at_key("models").into_iter().flat_map(Node::entries) {

@@ -62,7 +62,7 @@ fn check_values(service: &Node, path: &str, mistakes: &mut Vec<Diagnostic>) {
             && address.parse::<IpAddr>().is_err()
         {
             let message = format!("`{address}` is not an IP address");
-            mistakes.push(Diagnostic::at(&port.at, message).key(format!("{path}.ports.{index}.host_ip")));
+            mistakes.push(Diagnostic::at(&port.at, message).key(format!("{path}.ports[{index}].host_ip")));
         }
     }
     let watches = service.at_key("develop").and_then(|develop| develop.at_key("watch"));

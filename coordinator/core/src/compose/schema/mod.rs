@@ -3,7 +3,7 @@
 //! One table drives everything: the types a key takes, how two values of it merge, what makes its elements unique, its
 //! long form, whether an empty value is printed, and whether Landfast honours it.
 use crate::compose::diagnostic::Diagnostic;
-use crate::compose::text::interpolate::join;
+use crate::compose::text::interpolate::{element, join};
 use crate::compose::text::node::{Node, Value};
 
 pub(crate) mod keys;
@@ -177,7 +177,7 @@ pub(crate) fn for_each_child(node: &mut Node, shape: &'static Shape, path: &str,
         }
         (Some(Shape::List(inner, _)), Value::List(list)) => {
             for (index, child) in list.iter_mut().enumerate() {
-                visit(child, inner, &join(path, &index.to_string()), None);
+                visit(child, inner, &element(path, index), None);
             }
         }
         _ => {}

@@ -1,7 +1,7 @@
 //! What Landfast reads without honouring it, and what it does not deploy: nothing is dropped in silence.
 use crate::compose::diagnostic::Diagnostic;
 use crate::compose::schema::{Shape, Standing};
-use crate::compose::text::interpolate::join;
+use crate::compose::text::interpolate::{element, join};
 use crate::compose::text::node::{Node, Value};
 
 /// A warning for each key that has no effect.
@@ -47,7 +47,7 @@ fn walk(node: &Node, shape: &'static Shape, path: &str, judge: Judge, found: &mu
         }
         (Some(Shape::List(inner, _)), Value::List(list)) => {
             for (index, child) in list.iter().enumerate() {
-                walk(child, inner, &join(path, &index.to_string()), judge, found);
+                walk(child, inner, &element(path, index), judge, found);
             }
         }
         _ => {}

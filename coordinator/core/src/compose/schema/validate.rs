@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use crate::compose::canonical::json;
 use crate::compose::diagnostic::Diagnostic;
 use crate::compose::schema::{Keys, Number, Object, Shape, Unique, for_each_child};
-use crate::compose::text::interpolate::join;
+use crate::compose::text::interpolate::{element, join};
 use crate::compose::text::node::{Node, Value};
 
 /// Turns texts into the numbers and booleans that their keys want: what a variable brings is always a text.
@@ -69,7 +69,7 @@ pub(crate) fn validate(node: &Node, shape: &'static Shape, path: &str, mistakes:
         }
         (Shape::List(inner, unique), Value::List(list)) => {
             for (index, child) in list.iter().enumerate() {
-                validate(child, inner, &join(path, &index.to_string()), mistakes);
+                validate(child, inner, &element(path, index), mistakes);
             }
             if *unique == Unique::Yes {
                 validate_unique(list, path, mistakes);
@@ -164,14 +164,13 @@ fn validate_scalars(node: &Node, shape: &Shape, path: &str, mistakes: &mut Vec<D
     let text_or_number = |value: &Value| matches!(value, Value::Text(_) | Value::Int(_) | Value::Float(_));
     let scalar = |value: &Value| text_or_number(value) || matches!(value, Value::Bool(_));
     let mut each = |good: &dyn Fn(&Value) -> bool, wanted: &str| {
-        let complain = |child: &Node, key: &str| {
-            let message = format!("must be {wanted}, not {}", child.kind());
-            Diagnostic::at(&child.at, message).key(join(path, key))
-        };
-        let items = node.items().enumerate().map(|(index, child)| (index.to_string(), child));
-        let entries = node.entries().map(|(name, child)| (name.clone(), child));
+        let items = node.items().enumerate().map(|(index, child)| (element(path, index), child));
+        let entries = node.entries().map(|(name, child)| (join(path, name), child));
         let bad = items.chain(entries).filter(|(_, child)| !good(&child.value));
-        mistakes.extend(bad.map(|(key, child)| complain(child, &key)));
+        mistakes.extend(bad.map(|(path, child)| {
+            let message = format!("must be {wanted}, not {}", child.kind());
+            Diagnostic::at(&child.at, message).key(path)
+        }));
     };
     match shape {
         Shape::Texts { .. } | Shape::Command | Shape::Test => each(&text, "a string"),
@@ -205,7 +204,7 @@ fn validate_unique(list: &[Node], path: &str, mistakes: &mut Vec<Diagnostic>) {
         // As JSON, values without their places compare.
         if let Some(first) = seen.insert(json(node, &str::to_owned).to_string(), index) {
             let message = format!("items {first} and {index} are the same");
-            mistakes.push(Diagnostic::at(&node.at, message).key(join(path, &index.to_string())));
+            mistakes.push(Diagnostic::at(&node.at, message).key(element(path, index)));
         }
     }
 }

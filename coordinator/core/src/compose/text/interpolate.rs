@@ -51,7 +51,7 @@ pub(crate) fn interpolate(
         },
         Value::List(list) => {
             for (index, item) in list.iter_mut().enumerate() {
-                interpolate(item, &format!("{path}.{index}"), lookup, warnings, mistakes);
+                interpolate(item, &element(path, index), lookup, warnings, mistakes);
             }
         }
         Value::Map(map) => {
@@ -66,6 +66,11 @@ pub(crate) fn interpolate(
 /// The dotted path of a key.
 pub(crate) fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
+}
+
+/// The path of an element of a list, counted from 0.
+pub(crate) fn element(path: &str, index: usize) -> String {
+    format!("{path}[{index}]")
 }
 
 fn complain(refusal: Refusal, node: &Node, path: &str) -> Diagnostic {
