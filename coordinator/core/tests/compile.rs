@@ -270,7 +270,7 @@ fn what_is_not_honoured_is_refused_or_warned_about_with_its_place() {
     let stage = Stage::new("");
     for (key, message) in [
         ("network_mode: 'service:other'", "is not supported yet"),
-        ("deploy: {mode: replicated-job}", "replicated and global are"),
+        ("deploy: {mode: replicated-job}", "only replicated and global are"),
         ("container_name: front, deploy: {mode: global}", "several instances cannot have one container name"),
         ("secrets: [nowhere]", "nowhere"),
     ] {
@@ -278,9 +278,8 @@ fn what_is_not_honoured_is_refused_or_warned_about_with_its_place() {
         assert!(refusal.contains(message) && refusal.contains("compose.yaml:2:"), "{key}: {refusal}");
     }
     for (key, message) in [
-        ("pull_policy: always", "always is not honoured"),
+        ("pull_policy: always", "always: not honoured"),
         ("deploy: {update_config: {order: start-first}}", "an update stops the old first"),
-        ("deploy: {resources: {reservations: {cpus: '1'}}}", "CPUs are not reserved"),
     ] {
         let warnings = warnings(&stage, &format!("services:\n  web: {{image: i, {key}}}\n"));
         assert!(warnings.contains(message) && warnings.contains("compose.yaml:2:"), "{key}: {warnings}");

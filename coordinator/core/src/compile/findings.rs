@@ -1,5 +1,5 @@
 //! What compiling has to say: everything, not the first thing alone.
-use crate::compose::Project;
+use crate::compose::{Case, Project, Standing};
 use crate::{Diagnostic, Location};
 
 /// Mistakes and remarks about one project.
@@ -29,6 +29,16 @@ impl<'a> Findings<'a> {
     pub(crate) fn warn(&mut self, path: impl Into<String>, message: impl Into<String>) -> &mut Diagnostic {
         let diagnostic = self.about(path.into(), message.into());
         push(&mut self.warnings, diagnostic)
+    }
+
+    /// A value that is not honoured, and what was said there.
+    pub(crate) fn case(&mut self, path: impl Into<String>, said: &str, case: &Case) -> &mut Diagnostic {
+        let message = |why| if said.is_empty() { str::to_owned(why) } else { format!("{said}: {why}") };
+        match case.standing {
+            Standing::Refused(why) => self.refuse(path, message(why)),
+            Standing::Ignored(why) => self.warn(path, message(why)),
+            Standing::Honoured => unreachable!("a case is about a value that is not honoured"),
+        }
     }
 
     fn about(&self, path: String, message: String) -> Diagnostic {

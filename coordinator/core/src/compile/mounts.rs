@@ -7,6 +7,7 @@ use super::container::Site;
 use super::findings::Findings;
 use crate::bundle::{Content, Manifest};
 use crate::compose::model::{self, FileObject, FileReference, MountKind, Origin};
+use crate::compose::schema::keys::cases;
 use crate::container::{Mount, Source, Tmpfs};
 
 /// Links that point to links are followed so far.
@@ -31,7 +32,7 @@ pub(super) fn mounts(site: Site<'_>, findings: &mut Findings<'_>) -> Mounted {
             MountKind::Volume => mounted.mounts.push(volume(site, mount)),
             MountKind::Tmpfs => mounted.tmpfs.push(tmpfs(mount)),
             MountKind::Image | MountKind::Npipe | MountKind::Cluster => {
-                findings.refuse(path, "mounts of this type are not supported");
+                findings.case(path, "", &cases::MOUNT_TYPES);
             }
         }
     }
@@ -116,16 +117,15 @@ fn file_object(
     let file = match &object.origin {
         Origin::File(file) => file,
         Origin::Environment(variable) => {
-            let message = format!("{name} comes from the variable {variable}: only files are supported yet");
-            findings.refuse(path, message);
+            findings.case(path, &format!("{name} comes from the variable {variable}"), &cases::FILES_ALONE);
             return;
         }
         Origin::Inline(_) => {
-            findings.refuse(path, format!("{name} is written inline: only files are supported yet"));
+            findings.case(path, &format!("{name} is written inline"), &cases::FILES_ALONE);
             return;
         }
         Origin::External => {
-            findings.refuse(path, format!("{name} is external: there is no store that holds it"));
+            findings.case(path, name, &cases::NO_STORE);
             return;
         }
     };
@@ -141,7 +141,7 @@ fn file_object(
         return;
     }
     if reference.uid.is_some() || reference.gid.is_some() || reference.mode.is_some() {
-        findings.warn(path, format!("{name}: uid, gid and mode mean nothing for a file that is mounted"));
+        findings.case(path, name, &cases::MOUNTED_FILE);
     }
     mounted.files.extend(files);
     let target = reference.target.as_ref().unwrap_or(name);

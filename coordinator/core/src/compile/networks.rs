@@ -6,6 +6,7 @@ use ipnet::Ipv4Net;
 use super::Input;
 use super::container::Site;
 use super::findings::Findings;
+use crate::compose::schema::keys::cases;
 use crate::container::Attachment;
 use crate::deployment::{Instance, InstanceName, Network};
 
@@ -107,7 +108,7 @@ fn stack_network(
     let path = format!("networks.{key}");
     let driver = network.driver.clone().unwrap_or_default();
     if !matches!(driver.as_str(), "" | "default" | "bridge" | "macvlan" | "ipvlan") {
-        findings.refuse(format!("{path}.driver"), format!("the driver {driver} is not known here"));
+        findings.case(format!("{path}.driver"), &driver, &cases::DRIVERS);
     }
     let pool = network.ipam.config.first().cloned().unwrap_or_default();
     if let Some(subnet) = pool.subnet.as_ref().and_then(|subnet| subnet.parse::<Ipv4Net>().ok()) {

@@ -1,10 +1,12 @@
 //! What a service asks for that is not honoured: refused when the container would be another one without it, warned about
 //! when it would only be less. Nothing is dropped in silence.
 //!
-//! Keys that mean nothing here whatever they say are in the loader's own table; here are those whose value decides.
+//! Keys that mean nothing here whatever they say are in the loader's own table; here are those whose value decides, with the
+//! words that the table has for them.
 use super::findings::Findings;
-use crate::compose::Project;
 use crate::compose::model::{Attachment, MountKind, Service};
+use crate::compose::schema::keys::cases;
+use crate::compose::{Case, Project};
 use crate::fleet::Fleet;
 
 pub(super) fn check(fleet: &Fleet, project: &Project, findings: &mut Findings<'_>) {
@@ -35,8 +37,8 @@ impl About<'_, '_, '_> {
         self.findings.refuse(format!("services.{}.{key}", self.name), message);
     }
 
-    fn warn(&mut self, key: &str, message: impl Into<String>) {
-        self.findings.warn(format!("services.{}.{key}", self.name), message);
+    fn case(&mut self, key: &str, said: &str, case: &Case) {
+        self.findings.case(format!("services.{}.{key}", self.name), said, case);
     }
 
     fn image(&mut self) {
@@ -48,11 +50,9 @@ impl About<'_, '_, '_> {
             self.refuse("build", message);
         }
         match self.service.pull_policy.as_deref() {
-            Some("build") => self.refuse("pull_policy", "images are not built yet"),
             None | Some("missing" | "if_not_present" | "never") => {}
-            Some(other) => {
-                self.warn("pull_policy", format!("{other} is not honoured: an image is brought when missing"))
-            }
+            Some("build") => self.case("pull_policy", "build", &cases::BUILD_ALWAYS),
+            Some(other) => self.case("pull_policy", other, &cases::PULL_AGAIN),
         }
     }
 
@@ -63,82 +63,59 @@ impl About<'_, '_, '_> {
         for (key, mode) in modes {
             let Some(mode) = mode else { continue };
             if mode.starts_with("service:") || mode.starts_with("container:") {
-                self.refuse(key, format!("{mode} is not supported yet: a namespace of its own, or host, is"));
+                self.case(key, mode, &cases::ANOTHERS_NAMESPACE);
             }
         }
         if let Some(mode) = &service.network_mode
             && !matches!(mode.as_str(), "none" | "host" | "bridge")
             && !mode.contains(':')
         {
-            self.refuse("network_mode", format!("{mode} is not supported: none, host and bridge are"));
+            self.case("network_mode", mode, &cases::NETWORK_MODE);
         }
     }
 
     fn neighbours(&mut self) {
-        let restarting: Vec<_> =
-            self.service.depends_on.iter().filter(|(_, on)| on.restart).map(|(on, _)| on).collect();
-        for on in restarting {
-            self.warn(
-                &format!("depends_on.{on}.restart"),
-                "not honoured yet: it is not restarted with what it depends on",
-            );
+        let service = self.service;
+        for (on, _) in service.depends_on.iter().filter(|(_, on)| on.restart) {
+            self.case(&format!("depends_on.{on}.restart"), "", &cases::RESTARTED_WITH);
         }
     }
 
     fn deploy(&mut self) {
-        let deploy = &self.service.deploy;
-        match deploy.mode.as_deref() {
-            None | Some("replicated" | "global") => {}
-            Some(mode) => self.refuse("deploy.mode", format!("{mode} is not supported: replicated and global are")),
-        }
-        if deploy.resources.reservations.cpus.is_some() {
-            self.warn("deploy.resources.reservations.cpus", "not honoured: CPUs are not reserved");
-        }
-        if !deploy.placement.preferences.is_empty() {
-            self.warn("deploy.placement.preferences", "not honoured yet: instances go where the fewest are");
-        }
-        if let Some(policy) = &deploy.restart_policy {
-            for (key, there) in [("delay", policy.delay.is_some()), ("window", policy.window.is_some())] {
-                if there {
-                    self.warn(&format!("deploy.restart_policy.{key}"), "not honoured: the engine has its own pauses");
-                }
-            }
+        let mode = self.service.deploy.mode.as_deref();
+        if let Some(mode) = mode.filter(|mode| !matches!(*mode, "replicated" | "global")) {
+            self.case("deploy.mode", mode, &cases::JOB_MODES);
         }
     }
 
     fn update(&mut self) {
-        let deploy = &self.service.deploy;
-        if deploy.rollback_config.is_some() {
-            self.warn("deploy.rollback_config", "not honoured yet: a rollback goes like an update");
-        }
-        let Some(update) = &deploy.update_config else { return };
+        let Some(update) = &self.service.deploy.update_config else { return };
         let not_yet = [
-            ("delay", update.delay.is_some_and(|delay| delay.0 != 0)),
-            ("failure_action", update.failure_action.as_deref().is_some_and(|action| action != "pause")),
-            ("monitor", update.monitor.is_some()),
-            ("max_failure_ratio", update.max_failure_ratio.is_some_and(|ratio| ratio != 0.0)),
-            ("order", update.order.as_deref().is_some_and(|order| order != "stop-first")),
+            ("delay", update.delay.is_some_and(|delay| delay.0 != 0), &cases::UPDATE_DELAY),
+            (
+                "failure_action",
+                update.failure_action.as_deref().is_some_and(|it| it != "pause"),
+                &cases::UPDATE_FAILURE,
+            ),
+            ("monitor", update.monitor.is_some(), &cases::UPDATE_MONITOR),
+            ("max_failure_ratio", update.max_failure_ratio.is_some_and(|ratio| ratio != 0.0), &cases::UPDATE_RATIO),
+            ("order", update.order.as_deref().is_some_and(|order| order != "stop-first"), &cases::UPDATE_ORDER),
         ];
-        for (key, _) in not_yet.iter().filter(|(_, there)| *there) {
-            let message = "not honoured yet: an update stops the old first, and stops at the first failure";
-            self.warn(&format!("deploy.update_config.{key}"), message);
+        for (key, _, case) in not_yet.iter().filter(|(_, there, _)| *there) {
+            self.case(&format!("deploy.update_config.{key}"), "", case);
         }
     }
 
     fn mounts(&mut self) {
         for (at, mount) in self.service.volumes.iter().enumerate() {
-            if mount.bind.recursive.is_some() {
-                self.refuse(&format!("volumes[{at}].bind.recursive"), "not supported yet");
+            if let Some(recursive) = &mount.bind.recursive {
+                self.case(&format!("volumes[{at}].bind.recursive"), recursive, &cases::RECURSIVE);
             }
             if !mount.volume.labels.is_empty() {
-                self.warn(
-                    &format!("volumes[{at}].volume.labels"),
-                    "not honoured: volumes get the labels under volumes:",
-                );
+                self.case(&format!("volumes[{at}].volume.labels"), "", &cases::VOLUME_LABELS);
             }
             if mount.kind == MountKind::Volume && mount.source.is_none() {
-                let message = "an anonymous volume is lost with its container: name it to keep the data";
-                self.warn(&format!("volumes[{at}]"), message);
+                self.case(&format!("volumes[{at}]"), "", &cases::ANONYMOUS);
             }
         }
     }
@@ -157,13 +134,10 @@ impl About<'_, '_, '_> {
     fn attachment(&mut self, key: &str, end: &Attachment, spans_hosts: bool) {
         let path = format!("networks.{key}");
         if end.gw_priority != 0 {
-            self.warn(
-                &format!("{path}.gw_priority"),
-                "not honoured: the network of the highest priority has the default route",
-            );
+            self.case(&format!("{path}.gw_priority"), "", &cases::GATEWAY_PRIORITY);
         }
         if spans_hosts && end.mac_address.is_some() {
-            self.refuse(&format!("{path}.mac_address"), "on a network of the fleet the MAC follows from the address");
+            self.case(&format!("{path}.mac_address"), "", &cases::FLEET_MAC);
         }
     }
 }

@@ -20,7 +20,7 @@ mod normalise;
 mod paths;
 pub mod quantity;
 mod rules;
-mod schema;
+pub(crate) mod schema;
 mod select;
 mod text;
 mod unify;
@@ -29,6 +29,7 @@ pub use canonical::canonical;
 pub use diagnostic::{Diagnostic, Diagnostics, Location};
 pub use load::{load, normalise_name, uninterpolated};
 pub use model::Project;
+pub use schema::{Case, Key, Standing, keys};
 pub use text::dotenv;
 
 /// What a project is loaded from.

@@ -7,10 +7,12 @@ use crate::compose::text::interpolate::{element, join};
 use crate::compose::text::node::{Node, Value};
 
 pub(crate) mod keys;
+mod listing;
 mod shape;
 pub(crate) mod standing;
 pub(crate) mod validate;
 
+pub use listing::{Key, keys};
 pub(crate) use shape::{BARE, Keys, LOOSE, Number, Shape, Unique, WHOLE, WRITTEN};
 
 /// A mapping with known keys.
@@ -35,6 +37,10 @@ pub(crate) struct Field {
     pub(crate) index: Index,
     pub(crate) presence: Presence,
     pub(crate) standing: Standing,
+    /// What it does here, when that is not what everybody expects.
+    pub(crate) note: &'static str,
+    /// Values that stand otherwise.
+    pub(crate) cases: &'static [&'static Case],
     pub(crate) long: Option<Long>,
 }
 
@@ -99,13 +105,33 @@ pub(crate) enum Presence {
 }
 
 /// What Landfast makes of a key.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Standing {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It does what it does with Compose.
     Honoured,
     /// Read, without effect; why.
     Ignored(&'static str),
     /// Not deployed; why, or what to write instead.
     Refused(&'static str),
+}
+
+/// Values of an honoured key that are not.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Case {
+    /// Which ones.
+    pub values: &'static str,
+    /// Never [`Standing::Honoured`].
+    pub standing: Standing,
+}
+
+impl Case {
+    const fn ignored(values: &'static str, why: &'static str) -> Self {
+        Self { values, standing: Standing::Ignored(why) }
+    }
+
+    const fn refused(values: &'static str, why: &'static str) -> Self {
+        Self { values, standing: Standing::Refused(why) }
+    }
 }
 
 /// A key with the ordinary rules.
@@ -117,6 +143,8 @@ pub(crate) const fn key(name: &'static str, shape: Shape) -> Field {
         index: Index::None,
         presence: Presence::OmitEmpty,
         standing: Standing::Honoured,
+        note: "",
+        cases: &[],
         long: None,
     }
 }
@@ -148,6 +176,16 @@ impl Field {
 
     pub(crate) const fn refused(mut self, why: &'static str) -> Self {
         self.standing = Standing::Refused(why);
+        self
+    }
+
+    pub(crate) const fn note(mut self, note: &'static str) -> Self {
+        self.note = note;
+        self
+    }
+
+    pub(crate) const fn but(mut self, cases: &'static [&'static Case]) -> Self {
+        self.cases = cases;
         self
     }
 

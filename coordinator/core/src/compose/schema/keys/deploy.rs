@@ -1,5 +1,5 @@
 //! What stands under `deploy`.
-use super::{LABELS, NAMES, SWARM, TEXTS, object, requiring};
+use super::{LABELS, NAMES, SWARM, TEXTS, cases, object, requiring};
 use crate::compose::schema::Merge::Sequence;
 use crate::compose::schema::Presence::Always;
 use crate::compose::schema::Shape::{Choice, DeviceCount, Duration, Float, Int, List, Object as Mapping, Size, Text};
@@ -8,19 +8,19 @@ use crate::compose::schema::{Index, LOOSE, Object, Unique, WHOLE, WRITTEN, key};
 pub(super) static DEPLOY: Object = object(&[
     key("endpoint_mode", Text).ignored(SWARM),
     key("labels", LABELS).merge(Sequence).index(Index::Key).ignored(SWARM),
-    key("mode", Text),
+    key("mode", Text).but(&[&cases::JOB_MODES]),
     key("placement", Mapping(&PLACEMENT)).presence(Always),
     key("replicas", Int(WHOLE)).written(),
     key("resources", Mapping(&RESOURCES)).presence(Always),
     key("restart_policy", Mapping(&RESTART_POLICY)),
-    key("rollback_config", Mapping(&UPDATE_CONFIG)),
+    key("rollback_config", Mapping(&UPDATE_CONFIG)).ignored("a rollback goes like an update yet"),
     key("update_config", Mapping(&UPDATE_CONFIG)),
 ]);
 
 static PLACEMENT: Object = object(&[
     key("constraints", TEXTS),
     key("max_replicas_per_node", Int(WHOLE)),
-    key("preferences", List(&Mapping(&PREFERENCE), Unique::No)),
+    key("preferences", List(&Mapping(&PREFERENCE), Unique::No)).ignored("instances go where the fewest are yet"),
 ]);
 
 static PREFERENCE: Object = object(&[key("spread", Text)]);
@@ -30,7 +30,7 @@ static RESOURCES: Object = object(&[key("limits", Mapping(&LIMITS)), key("reserv
 static LIMITS: Object = object(&[key("cpus", Float(LOOSE)), key("memory", Size(WRITTEN)), key("pids", Int(WHOLE))]);
 
 static RESERVATIONS: Object = object(&[
-    key("cpus", Float(LOOSE)),
+    key("cpus", Float(LOOSE)).ignored("the engine reserves no CPUs"),
     key("devices", List(&Mapping(&DEVICE_REQUEST), Unique::No)),
     key("generic_resources", List(&Mapping(&GENERIC_RESOURCE), Unique::No)).ignored(SWARM),
     key("memory", Size(WRITTEN)),
@@ -40,19 +40,21 @@ static GENERIC_RESOURCE: Object = object(&[key("discrete_resource_spec", Mapping
 
 static DISCRETE_RESOURCE: Object = object(&[key("kind", Text), key("value", Int(LOOSE)).written()]);
 
+const PAUSES: &str = "the engine has its own pauses";
+
 static RESTART_POLICY: Object = object(&[
     key("condition", Text),
-    key("delay", Duration).written(),
+    key("delay", Duration).written().ignored(PAUSES),
     key("max_attempts", Int(WHOLE)).written(),
-    key("window", Duration).written(),
+    key("window", Duration).written().ignored(PAUSES),
 ]);
 
 static UPDATE_CONFIG: Object = object(&[
-    key("delay", Duration),
-    key("failure_action", Text),
-    key("max_failure_ratio", Float(LOOSE)),
-    key("monitor", Duration),
-    key("order", Choice(&["start-first", "stop-first"])),
+    key("delay", Duration).but(&[&cases::UPDATE_DELAY]),
+    key("failure_action", Text).but(&[&cases::UPDATE_FAILURE]),
+    key("max_failure_ratio", Float(LOOSE)).but(&[&cases::UPDATE_RATIO]),
+    key("monitor", Duration).but(&[&cases::UPDATE_MONITOR]),
+    key("order", Choice(&["start-first", "stop-first"])).but(&[&cases::UPDATE_ORDER]),
     key("parallelism", Int(WHOLE)).written(),
 ]);
 

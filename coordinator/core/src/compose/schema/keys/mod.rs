@@ -1,4 +1,5 @@
 //! The keys of a Compose file: the one table of what is known, honoured, ignored and refused.
+pub(crate) mod cases;
 mod deploy;
 mod parts;
 mod resources;
@@ -33,11 +34,12 @@ const DRIVER_OPTIONS: Shape = Options { number: true, null: false };
 
 const NO_MODELS: &str = "Landfast does not run models";
 const SWARM: &str = "it has a meaning in Swarm only";
+const FOR_READERS: &str = "says something to readers alone, as with Compose";
 
 /// The file.
 pub(crate) static PROJECT: Object = object(&[
-    key("version", Text),
-    key("name", Text),
+    key("version", Text).note(FOR_READERS),
+    key("name", Text).note("the stack's name in `landfast.toml` stands over it"),
     key("include", List(&Short(&[Text, Mapping(&INCLUDE)]), Unique::No)),
     key("services", Map(Names, &Mapping(&SERVICE))).presence(Always),
     key("networks", Map(AnyKey, &Nullable(&Mapping(&NETWORK)))).long(long::external),

@@ -1,6 +1,6 @@
 //! What stands inside a service.
 use super::service::ULIMITS;
-use super::{DRIVER_OPTIONS, LABELS, NAMES, TEXT_OR_NAMES, TEXTS, object, plain, requiring};
+use super::{DRIVER_OPTIONS, FOR_READERS, LABELS, NAMES, TEXT_OR_NAMES, TEXTS, cases, object, plain, requiring};
 use crate::compose::forms::long;
 use crate::compose::schema::Keys::Names;
 use crate::compose::schema::Merge::{Hosts, Replace, Sequence};
@@ -46,7 +46,7 @@ pub(super) static DEPENDENCY: Object = requiring(
     &[
         key("condition", Choice(&["service_started", "service_healthy", "service_completed_successfully"])),
         key("required", Truth).written(),
-        key("restart", Flag),
+        key("restart", Flag).but(&[&cases::RESTARTED_WITH]),
     ],
 );
 
@@ -82,11 +82,11 @@ pub(super) static ENV_FILE: Object =
 pub(super) static EXTENDS: Object = plain(&["service"], &[key("file", Text), key("service", Text)]);
 
 pub(super) static FILE_REFERENCE: Object = object(&[
-    key("gid", Text),
-    key("mode", Mode).written(),
+    key("gid", Text).but(&[&cases::MOUNTED_FILE]),
+    key("mode", Mode).written().but(&[&cases::MOUNTED_FILE]),
     key("source", Text),
     key("target", Text),
-    key("uid", Text),
+    key("uid", Text).but(&[&cases::MOUNTED_FILE]),
 ]);
 
 pub(super) static HEALTHCHECK: Object = object(&[
@@ -129,20 +129,20 @@ pub(super) static SERVICE_MODEL: Object = object(&[key("endpoint_var", Text), ke
 pub(super) static ATTACHMENT: Object = object(&[
     key("aliases", NAMES).index(Index::Key),
     key("driver_opts", DRIVER_OPTIONS),
-    key("gw_priority", Int(BARE)),
+    key("gw_priority", Int(BARE)).but(&[&cases::GATEWAY_PRIORITY]),
     key("interface_name", Text).ignored("no engine before 28 can name an interface"),
-    key("ipv4_address", Text),
+    key("ipv4_address", Text).note("on a network of the fleet: checked against every stack and host"),
     key("ipv6_address", Text),
     key("link_local_ips", NAMES).index(Index::Key),
-    key("mac_address", Text),
+    key("mac_address", Text).but(&[&cases::FLEET_MAC]),
     key("priority", Int(BARE)),
 ]);
 
 pub(super) static PORT: Object = object(&[
-    key("app_protocol", Text),
-    key("host_ip", Text),
-    key("mode", Text),
-    key("name", Text),
+    key("app_protocol", Text).note(FOR_READERS),
+    key("host_ip", Text).note("absent: loopback, unless `publish` in `landfast.toml` opens it"),
+    key("mode", Text).note(FOR_READERS),
+    key("name", Text).note(FOR_READERS),
     key("protocol", Text),
     key("published", Published),
     key("target", Int(WHOLE)),
@@ -156,13 +156,13 @@ pub(super) static MOUNT: Object = requiring(
     &["type"],
     &[
         key("bind", Mapping(&MOUNT_BIND)),
-        key("consistency", Text),
+        key("consistency", Text).note("without effect on Linux, as with Compose"),
         key("image", Mapping(&MOUNT_IMAGE)),
         key("read_only", Flag),
-        key("source", Text),
+        key("source", Text).but(&[&cases::ANONYMOUS]),
         key("target", Text),
         key("tmpfs", Mapping(&MOUNT_TMPFS)),
-        key("type", Choice(&["bind", "volume", "tmpfs", "cluster", "npipe", "image"])),
+        key("type", Choice(&["bind", "volume", "tmpfs", "cluster", "npipe", "image"])).but(&[&cases::MOUNT_TYPES]),
         key("volume", Mapping(&MOUNT_VOLUME)),
     ],
 );
@@ -170,7 +170,7 @@ pub(super) static MOUNT: Object = requiring(
 static MOUNT_BIND: Object = object(&[
     key("create_host_path", Flag).presence(Presence::UnlessTrue),
     key("propagation", Text),
-    key("recursive", Choice(&["enabled", "disabled", "writable", "readonly"])),
+    key("recursive", Choice(&["enabled", "disabled", "writable", "readonly"])).but(&[&cases::RECURSIVE]),
     key("selinux", Choice(&["z", "Z"])),
 ]);
 
@@ -178,5 +178,8 @@ static MOUNT_IMAGE: Object = object(&[key("subpath", Text)]);
 
 static MOUNT_TMPFS: Object = object(&[key("mode", Int(LOOSE)), key("size", Size(WHOLE.within(0, i64::MAX)))]);
 
-static MOUNT_VOLUME: Object =
-    object(&[key("labels", LABELS).merge(Sequence), key("nocopy", Flag), key("subpath", Text)]);
+static MOUNT_VOLUME: Object = object(&[
+    key("labels", LABELS).merge(Sequence).but(&[&cases::VOLUME_LABELS]),
+    key("nocopy", Flag),
+    key("subpath", Text),
+]);

@@ -1,5 +1,5 @@
 //! Networks, volumes, secrets, configs and models.
-use super::{DRIVER_OPTIONS, LABELS, SWARM, TEXTS, object, requiring};
+use super::{DRIVER_OPTIONS, FOR_READERS, LABELS, SWARM, TEXTS, cases, object, requiring};
 use crate::compose::schema::Merge::{Pools, Sequence};
 use crate::compose::schema::Presence::Always;
 use crate::compose::schema::Shape::{Flag, Int, List, Object as Mapping, Options, Short, Text};
@@ -11,7 +11,7 @@ static EXTERNAL_NAME: Object = object(&[key("name", Text)]);
 
 pub(super) static NETWORK: Object = object(&[
     key("attachable", Flag),
-    key("driver", Text),
+    key("driver", Text).but(&[&cases::DRIVERS]),
     key("driver_opts", DRIVER_OPTIONS),
     key("enable_ipv4", Flag).written(),
     key("enable_ipv6", Flag).written(),
@@ -46,20 +46,20 @@ pub(super) static VOLUME: Object = object(&[
 pub(super) static SECRET: Object = object(&[
     key("driver", Text).refused(SWARM),
     key("driver_opts", DRIVER_OPTIONS).refused(SWARM),
-    key("environment", Text),
-    key("external", EXTERNAL),
+    key("environment", Text).but(&[&cases::FILES_ALONE]),
+    key("external", EXTERNAL).but(&[&cases::NO_STORE]),
     key("file", Text),
-    key("labels", LABELS),
+    key("labels", LABELS).note(FOR_READERS),
     key("name", Text),
     key("template_driver", Text).refused(SWARM),
 ]);
 
 pub(super) static CONFIG: Object = object(&[
-    key("content", Text),
-    key("environment", Text),
-    key("external", EXTERNAL),
+    key("content", Text).but(&[&cases::FILES_ALONE]),
+    key("environment", Text).but(&[&cases::FILES_ALONE]),
+    key("external", EXTERNAL).but(&[&cases::NO_STORE]),
     key("file", Text),
-    key("labels", LABELS),
+    key("labels", LABELS).note(FOR_READERS),
     key("name", Text),
     key("template_driver", Text).refused(SWARM),
 ]);

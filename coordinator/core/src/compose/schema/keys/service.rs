@@ -4,7 +4,7 @@ use super::parts::{
     ATTACHMENT, BUILD, CREDENTIAL_SPEC, DEPENDENCY, DEVELOP, DEVICE, ENV_FILE, EXTENDS, FILE_REFERENCE, GPU,
     HEALTHCHECK, HOOK, LOGGING, MOUNT, PORT, PRE_START, PROVIDER, SERVICE_MODEL, ULIMIT,
 };
-use super::{LABELS, NAMES, NO_MODELS, TEXT_OR_NAMES, TEXT_OR_TEXTS, object, plain};
+use super::{LABELS, NAMES, NO_MODELS, TEXT_OR_NAMES, TEXT_OR_TEXTS, cases, object, plain};
 use crate::compose::forms::long;
 use crate::compose::schema::Keys::{Any as AnyKey, Names};
 use crate::compose::schema::Merge::{Build, Dependencies, Hosts, Logging, Replace, Sequence};
@@ -72,7 +72,7 @@ pub(crate) static SERVICE: Object = object(&[
     key("hostname", Text),
     key("image", Text),
     key("init", Flag).written(),
-    key("ipc", Text),
+    key("ipc", Text).but(&[&cases::ANOTHERS_NAMESPACE]),
     key("isolation", Text).ignored(WINDOWS),
     key("label_file", TEXT_OR_TEXTS).merge(Sequence).long(long::texts),
     key("labels", LABELS).merge(Sequence).index(Index::Key),
@@ -89,13 +89,13 @@ pub(crate) static SERVICE: Object = object(&[
         .merge(Merge::Names)
         .long(long::names)
         .refused(NO_MODELS),
-    key("network_mode", Text),
+    key("network_mode", Text).but(&[&cases::ANOTHERS_NAMESPACE, &cases::NETWORK_MODE]),
     key("networks", Short(&[NAMES, Map(Names, &Nullable(&Mapping(&ATTACHMENT)))]))
         .merge(Merge::Names)
         .long(long::names),
     key("oom_kill_disable", Flag),
     key("oom_score_adj", Int(WHOLE.within(-1000, 1000))),
-    key("pid", TextOrNull),
+    key("pid", TextOrNull).but(&[&cases::ANOTHERS_NAMESPACE]),
     key("pids_limit", Int(LOOSE)),
     key("platform", Text),
     key("ports", List(&Short(&[Int(BARE), Text, Mapping(&PORT)]), Unique::Yes)).index(Index::Port).long(long::ports),
@@ -105,7 +105,8 @@ pub(crate) static SERVICE: Object = object(&[
     key("privileged", Flag),
     key("profiles", NAMES).index(Index::Key),
     key("provider", Mapping(&PROVIDER)).refused("Landfast runs no provider plugins"),
-    key("pull_policy", Form(is_pull_policy, "always, never, missing, build, daily, weekly or every_<duration>")),
+    key("pull_policy", Form(is_pull_policy, "always, never, missing, build, daily, weekly or every_<duration>"))
+        .but(&[&cases::BUILD_ALWAYS, &cases::PULL_AGAIN]),
     key("pull_refresh_after", Text).ignored("use `pull_policy`"),
     key("read_only", Flag),
     key("restart", Text),
@@ -128,7 +129,10 @@ pub(crate) static SERVICE: Object = object(&[
     key("user", Text),
     key("userns_mode", Text),
     key("uts", Text),
-    key("volumes", List(&Short(&[Text, Mapping(&MOUNT)]), Unique::Yes)).index(Index::Mount).long(long::mounts),
+    key("volumes", List(&Short(&[Text, Mapping(&MOUNT)]), Unique::Yes))
+        .index(Index::Mount)
+        .long(long::mounts)
+        .note("a path of the stack's folder is mounted from the live tree on the host"),
     key("volumes_from", NAMES).refused("name the volumes in both services"),
     key("working_dir", Text),
 ]);

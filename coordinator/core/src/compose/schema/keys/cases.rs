@@ -1,0 +1,63 @@
+//! Values that are not honoured of keys that are. Whoever compiles says these words, so that the page of keys has them too.
+use crate::compose::schema::Case;
+
+/// Of `network_mode`, `pid` and `ipc`.
+pub(crate) static ANOTHERS_NAMESPACE: Case = Case::refused(
+    "`service:…`, `container:…`",
+    "another container's namespace is not supported yet: a namespace of its own, or host, is",
+);
+
+pub(crate) static NETWORK_MODE: Case = Case::refused(
+    "other networks' names",
+    "only none, host and bridge are supported: other networks go under `networks`",
+);
+
+pub(crate) static RESTARTED_WITH: Case =
+    Case::ignored("`true`", "not honoured yet: it is not restarted with what it depends on");
+
+pub(crate) static BUILD_ALWAYS: Case = Case::refused("`build`", "images are not built yet");
+
+pub(crate) static PULL_AGAIN: Case = Case::ignored(
+    "`always`, `refresh`, `daily`, `weekly`, `every_…`",
+    "not honoured: an image is brought when missing",
+);
+
+pub(crate) static JOB_MODES: Case =
+    Case::refused("`replicated-job`, `global-job`", "only replicated and global are supported");
+
+const STOPS_FIRST: &str = "not honoured yet: an update stops the old first, and stops at the first failure";
+
+pub(crate) static UPDATE_DELAY: Case = Case::ignored("more than 0", STOPS_FIRST);
+pub(crate) static UPDATE_FAILURE: Case = Case::ignored("`continue`, `rollback`", STOPS_FIRST);
+pub(crate) static UPDATE_MONITOR: Case = Case::ignored("any", STOPS_FIRST);
+pub(crate) static UPDATE_RATIO: Case = Case::ignored("more than 0", STOPS_FIRST);
+pub(crate) static UPDATE_ORDER: Case = Case::ignored("`start-first`", STOPS_FIRST);
+
+pub(crate) static RECURSIVE: Case = Case::refused("any", "it is not supported yet");
+
+pub(crate) static VOLUME_LABELS: Case =
+    Case::ignored("any", "not honoured: volumes get the labels under `volumes` at the top");
+
+pub(crate) static ANONYMOUS: Case =
+    Case::ignored("none, for a volume", "an anonymous volume is lost with its container: name it to keep the data");
+
+pub(crate) static MOUNT_TYPES: Case =
+    Case::refused("`image`, `npipe`, `cluster`", "mounts of this type are not supported");
+
+pub(crate) static GATEWAY_PRIORITY: Case =
+    Case::ignored("other than 0", "not honoured: the network of the highest priority has the default route");
+
+pub(crate) static FLEET_MAC: Case =
+    Case::refused("on a network of the fleet", "on a network of the fleet the MAC follows from the address");
+
+pub(crate) static MOUNTED_FILE: Case =
+    Case::ignored("any, for a `file`", "uid, gid and mode mean nothing for a file that is mounted");
+
+pub(crate) static FILES_ALONE: Case = Case::refused("any", "only files are supported yet");
+
+pub(crate) static NO_STORE: Case = Case::refused("`true`", "it is external, and there is no store that holds it");
+
+pub(crate) static DRIVERS: Case = Case::refused(
+    "others than bridge, macvlan and ipvlan",
+    "only the drivers bridge, macvlan and ipvlan are supported",
+);
