@@ -7,6 +7,7 @@ use super::diagnostic::{Diagnostic, Diagnostics, Location};
 use super::forms::{long, mounts, values};
 use super::merge::merge;
 use super::paths::Base;
+use super::recover::Mistakes;
 use super::schema::{Shape, keys, standing, validate};
 use super::text::interpolate::{interpolate, substitute};
 use super::text::node::{Map, Node, Value};
@@ -24,6 +25,7 @@ pub(super) struct Loader<'a> {
     interpolates: bool,
     reader: Reader<'a>,
     pub(super) warnings: Vec<Diagnostic>,
+    mistakes: Mistakes,
     files_read: Vec<PathBuf>,
     /// How often a file was asked for.
     reads: usize,
@@ -52,30 +54,26 @@ impl Scope {
 /// Loads a project.
 ///
 /// # Errors
-/// All that is wrong in the first step in which anything is.
+/// All that is wrong, as far as one mistake does not hide another.
 pub fn load(input: &Input, reader: Reader) -> Result<Loaded, Diagnostics> {
     let mut loader = Loader::new(input, reader, true);
-    let (name, mut project, environment) = loader.project()?;
-    settle(&mut project)?;
-    select::select(&mut project, &loader.profiles(), &input.services)?;
-    rules::check_container_names(&project)?;
-    if !input.keep_env_files {
-        environment::resolve(&mut loader, &mut project, &environment)?;
-    }
-    loader.warnings.extend(standing::ignored(&project, &PROJECT));
-    loader.warnings.sort();
-    loader.warnings.dedup();
-    let Loader { warnings, files_read, .. } = loader;
-    Ok(Loaded { name, working_dir: input.working_dir.clone(), tree: project, warnings, files_read })
+    let end = loader.load();
+    let Loader { mut warnings, files_read, mistakes, .. } = loader;
+    let (name, tree) = mistakes.verdict(end)?;
+    warnings.sort();
+    warnings.dedup();
+    Ok(Loaded { name, working_dir: input.working_dir.clone(), tree, warnings, files_read })
 }
 
 /// A project with its variables left as they are written, as `config --no-interpolate` prints it: merged and in long
 /// form as far as it can be read, with all its services.
 ///
 /// # Errors
-/// All that is wrong in the first step in which anything is.
+/// All that is wrong, as far as one mistake does not hide another.
 pub fn uninterpolated(input: &Input, reader: Reader) -> Result<serde_json::Value, Diagnostics> {
-    let (_, project, _) = Loader::new(input, reader, false).project()?;
+    let mut loader = Loader::new(input, reader, false);
+    let end = loader.project();
+    let (_, project, _) = loader.mistakes.verdict(end)?;
     Ok(json(&project, &str::to_owned))
 }
 
@@ -95,7 +93,24 @@ pub fn normalise_name(name: &str) -> String {
 
 impl<'a> Loader<'a> {
     fn new(input: &'a Input, reader: Reader<'a>, interpolates: bool) -> Self {
-        Self { input, interpolates, reader, warnings: Vec::new(), files_read: Vec::new(), reads: 0 }
+        let mistakes = Mistakes::default();
+        Self { input, interpolates, reader, warnings: Vec::new(), mistakes, files_read: Vec::new(), reads: 0 }
+    }
+
+    /// The name and the project as it is printed.
+    fn load(&mut self) -> Result<(String, Node), Diagnostics> {
+        let (name, mut project, environment) = self.project()?;
+        let settled = settle(&mut project);
+        self.mistakes.note(&mut project, settled)?;
+        let selected = select::select(&mut project, &self.profiles(), &self.input.services);
+        self.mistakes.note(&mut project, selected)?;
+        let named = rules::check_container_names(&project);
+        self.mistakes.note(&mut project, named)?;
+        if !self.input.keep_env_files {
+            environment::resolve(self, &mut project, &environment)?;
+        }
+        self.warnings.extend(standing::ignored(&project, &PROJECT));
+        Ok((name, project))
     }
 
     /// The name, the whole project, and the variables it was loaded with.
@@ -181,7 +196,8 @@ impl<'a> Loader<'a> {
             }
         }
         normalise::complete(&mut project);
-        rules::check_resources(&project)?;
+        let checked = rules::check_resources(&project);
+        self.mistakes.note(&mut project, checked)?;
         paths::resolve(&mut project, &scope.base())?;
         if self.interpolates {
             normalise::resolve_environment(&mut project, &scope.environment);
@@ -198,12 +214,13 @@ impl<'a> Loader<'a> {
         unify(&mut project, &PROJECT, "")?;
         let mut mistakes = Vec::new();
         validate::validate(&project, &PROJECT, "", &mut mistakes);
-        Diagnostics::check(mistakes)?;
+        self.mistakes.note(&mut project, Diagnostics::check(mistakes))?;
         if let Some(version) = project.remove_key("version") {
             let message = "`version` is obsolete and has no effect";
             self.warnings.push(Diagnostic::at(&version.at, message).key("version").hint("take it out"));
         }
-        self.lengthen(&mut project)?;
+        let lengthened = self.lengthen(&mut project);
+        self.mistakes.note(&mut project, lengthened)?;
         unify(&mut project, &PROJECT, "")?;
         Ok(project)
     }
@@ -221,7 +238,6 @@ impl<'a> Loader<'a> {
     /// The documents of a file with their variables replaced.
     pub(super) fn documents(&mut self, file: &Path, text: &str, scope: &Scope) -> Result<Vec<Node>, Diagnostics> {
         let mut documents = yaml::parse(file, text)?;
-        let mut mistakes = Vec::new();
         for document in &mut documents {
             if !matches!(document.value, Value::Map(_)) {
                 let what = document.scalar_text().map(|text| format!(" (`{text}`)")).unwrap_or_default();
@@ -231,11 +247,12 @@ impl<'a> Loader<'a> {
             if !self.interpolates {
                 continue;
             }
+            let mut mistakes = Vec::new();
             let lookup = |name: &str| scope.environment.get(name).cloned();
             interpolate(document, "", &lookup, &mut self.warnings, &mut mistakes);
             validate::cast(document, &PROJECT, "", &mut mistakes);
+            self.mistakes.note(document, Diagnostics::check(mistakes))?;
         }
-        Diagnostics::check(mistakes)?;
         Ok(documents)
     }
 

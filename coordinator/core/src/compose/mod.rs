@@ -19,6 +19,7 @@ pub mod model;
 mod normalise;
 mod paths;
 pub mod quantity;
+mod recover;
 mod rules;
 pub(crate) mod schema;
 mod select;

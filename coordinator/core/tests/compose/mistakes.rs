@@ -14,6 +14,46 @@ fn unknown_keys_are_refused_where_they_stand() {
 }
 
 #[test]
+fn mistakes_of_every_step_are_said_at_once() {
+    let text = "\
+services:
+  db:
+    image: ${IMAGE:?say which}
+    mem_limit: lots
+  web:
+    imagee: w
+    ports: [80:80:80:80, x, '8080:80']
+    healthcheck: {interval: 5x}
+    depends_on: [dbb]
+    volumes: [data:/data]
+    env_file: absent.env
+";
+    let refusal = stack(text).refusal();
+    let said: Vec<&str> = refusal.lines().filter_map(|line| line.strip_prefix("/srv/app/compose.yaml:")).collect();
+    let wanted = [
+        "3:5: required variable IMAGE is missing a value: say which (services.db.image)",
+        "4:5: `lots` is not a size such as 512m (services.db.mem_limit)",
+        "6:5: unknown key `imagee` (services.web.imagee)",
+        "7:13: `80:80` in `80:80:80:80` is not an IP address (services.web.ports[0])",
+        "7:26: `x` in `x` is not a port or a range (services.web.ports[1])",
+        "8:19: `5x` is not a duration such as 1m30s (services.web.healthcheck.interval)",
+        "9:18: service `dbb` is not defined (services.web.depends_on.dbb)",
+        "10:15: volume `data` is not defined (services.web.volumes[0])",
+        "11:5: there is no file /srv/app/absent.env (services.web.env_file)",
+    ];
+    assert_eq!(said, wanted, "{refusal}");
+}
+
+#[test]
+fn what_follows_from_a_mistake_alone_is_not_said() {
+    let refusal = stack("services: {web: {image: [w]}}").refusal();
+    assert_eq!(refusal.matches("compose.yaml:").count(), 1, "{refusal}");
+    assert!(refusal.contains("must be a string, not a list (services.web.image)"), "{refusal}");
+    let refusal = stack("services: {web: [w], db: {image: d, depends_on: [web]}}").refusal();
+    assert_eq!(refusal.matches("compose.yaml:").count(), 1, "{refusal}");
+}
+
+#[test]
 fn values_of_the_wrong_kind_are_refused() {
     let cases = [
         ("image: [a]", "must be a string, not a list (services.web.image)"),

@@ -30,7 +30,7 @@ fn lengthen_children(node: &mut Node, shape: &'static Shape, path: &str, mistake
             }
             match long(child.clone(), path) {
                 Ok(long) => *child = long,
-                Err(mistake) => mistakes.push(mistake),
+                Err(Diagnostics(more)) => mistakes.extend(more),
             }
         }
         lengthen_children(child, shape, path, mistakes);
@@ -42,12 +42,17 @@ fn each(
     node: Node,
     path: &str,
     long: impl Fn(Node, &str) -> Result<Vec<Node>, Diagnostic>,
-) -> Result<Node, Diagnostic> {
+) -> Result<Node, Diagnostics> {
     let Value::List(list) = node.value else { return Ok(node) };
     let mut longs = Vec::with_capacity(list.len());
+    let mut mistakes = Vec::new();
     for (index, item) in list.into_iter().enumerate() {
-        longs.extend(long(item, &element(path, index))?);
+        match long(item, &element(path, index)) {
+            Ok(long) => longs.extend(long),
+            Err(mistake) => mistakes.push(mistake),
+        }
     }
+    Diagnostics::check(mistakes)?;
     Ok(Node { value: Value::List(longs), ..node })
 }
 
@@ -60,7 +65,7 @@ fn map_of<const N: usize>(node: Node, entries: [(String, Node); N]) -> Node {
 }
 
 /// One text is a list of one.
-pub(crate) fn texts(node: Node, _: &str) -> Result<Node, Diagnostic> {
+pub(crate) fn texts(node: Node, _: &str) -> Result<Node, Diagnostics> {
     match node.value {
         Value::Text(_) => Ok(Node { value: Value::List(vec![node.clone()]), ..node }),
         _ => Ok(node),
@@ -68,7 +73,7 @@ pub(crate) fn texts(node: Node, _: &str) -> Result<Node, Diagnostic> {
 }
 
 /// A list of servers, in which nothing is no server.
-pub(crate) fn dns(node: Node, path: &str) -> Result<Node, Diagnostic> {
+pub(crate) fn dns(node: Node, path: &str) -> Result<Node, Diagnostics> {
     let mut list = texts(node, path)?;
     if let Some(servers) = list.as_list_mut() {
         servers.retain(|server| server.as_str() != Some(""));
@@ -77,17 +82,17 @@ pub(crate) fn dns(node: Node, path: &str) -> Result<Node, Diagnostic> {
 }
 
 /// A text is the context.
-pub(crate) fn build(node: Node, _: &str) -> Result<Node, Diagnostic> {
+pub(crate) fn build(node: Node, _: &str) -> Result<Node, Diagnostics> {
     Ok(merge::context(node))
 }
 
 /// A list of names is a mapping from each to nothing.
-pub(crate) fn names(node: Node, _: &str) -> Result<Node, Diagnostic> {
+pub(crate) fn names(node: Node, _: &str) -> Result<Node, Diagnostics> {
     Ok(merge::names(node))
 }
 
 /// A list of services is a mapping from each to the ordinary condition.
-pub(crate) fn dependencies(node: Node, _: &str) -> Result<Node, Diagnostic> {
+pub(crate) fn dependencies(node: Node, _: &str) -> Result<Node, Diagnostics> {
     let mut node = merge::dependencies(node);
     for (_, dependency) in node.entries_mut() {
         dependency.default_key("condition", Value::Text("service_started".to_owned()));
@@ -97,7 +102,7 @@ pub(crate) fn dependencies(node: Node, _: &str) -> Result<Node, Diagnostic> {
 }
 
 /// Texts of the form `KEY=value` as a mapping.
-pub(crate) fn pairs(node: Node, path: &str) -> Result<Node, Diagnostic> {
+pub(crate) fn pairs(node: Node, path: &str) -> Result<Node, Diagnostics> {
     let Value::List(list) = node.value else { return Ok(node) };
     let mut map = Map::new();
     for item in list {
@@ -111,7 +116,7 @@ pub(crate) fn pairs(node: Node, path: &str) -> Result<Node, Diagnostic> {
 }
 
 /// `default`, or an id with its key file.
-pub(crate) fn ssh(node: Node, path: &str) -> Result<Node, Diagnostic> {
+pub(crate) fn ssh(node: Node, path: &str) -> Result<Node, Diagnostics> {
     let Value::List(list) = node.value else { return Ok(node) };
     let mut map = Map::new();
     for item in list {
@@ -123,7 +128,7 @@ pub(crate) fn ssh(node: Node, path: &str) -> Result<Node, Diagnostic> {
             None => {
                 let text = item.as_str().unwrap_or_default();
                 let message = format!("`{text}` is neither `default` nor id=path");
-                return Err(Diagnostic::at(&item.at, message).key(path));
+                return Err(Diagnostic::at(&item.at, message).key(path).into());
             }
         };
     }
@@ -131,7 +136,7 @@ pub(crate) fn ssh(node: Node, path: &str) -> Result<Node, Diagnostic> {
 }
 
 /// A path is a file that must be there.
-pub(crate) fn env_files(node: Node, path: &str) -> Result<Node, Diagnostic> {
+pub(crate) fn env_files(node: Node, path: &str) -> Result<Node, Diagnostics> {
     each(texts(node, path)?, path, |item, _| {
         let mut item = match item.value {
             Value::Text(_) => map_of(item.clone(), [entry("path", item)]),
@@ -143,7 +148,7 @@ pub(crate) fn env_files(node: Node, path: &str) -> Result<Node, Diagnostic> {
 }
 
 /// A name is the source.
-pub(crate) fn file_references(node: Node, path: &str) -> Result<Node, Diagnostic> {
+pub(crate) fn file_references(node: Node, path: &str) -> Result<Node, Diagnostics> {
     each(node, path, |item, _| {
         Ok(vec![match item.value {
             Value::Text(_) => map_of(item.clone(), [entry("source", item)]),
@@ -153,7 +158,7 @@ pub(crate) fn file_references(node: Node, path: &str) -> Result<Node, Diagnostic
 }
 
 /// `source[:target[:permissions]]`.
-pub(crate) fn devices(node: Node, path: &str) -> Result<Node, Diagnostic> {
+pub(crate) fn devices(node: Node, path: &str) -> Result<Node, Diagnostics> {
     each(node, path, |item, path| {
         let Some(text) = item.as_str().map(str::to_owned) else { return Ok(vec![item]) };
         let parts: Vec<&str> = text.split(':').collect();
@@ -175,7 +180,7 @@ pub(crate) fn devices(node: Node, path: &str) -> Result<Node, Diagnostic> {
 }
 
 /// `all` is a request for all.
-pub(crate) fn gpus(node: Node, _: &str) -> Result<Node, Diagnostic> {
+pub(crate) fn gpus(node: Node, _: &str) -> Result<Node, Diagnostics> {
     if node.as_str().is_none() {
         return Ok(node);
     }
@@ -184,7 +189,7 @@ pub(crate) fn gpus(node: Node, _: &str) -> Result<Node, Diagnostic> {
 }
 
 /// One entry a port of the container.
-pub(crate) fn ports(node: Node, path: &str) -> Result<Node, Diagnostic> {
+pub(crate) fn ports(node: Node, path: &str) -> Result<Node, Diagnostics> {
     each(node, path, |item, path| {
         let text = match &item.value {
             Value::Int(_) | Value::Text(_) => item.scalar_text().unwrap_or_default(),
@@ -199,7 +204,7 @@ pub(crate) fn ports(node: Node, path: &str) -> Result<Node, Diagnostic> {
 }
 
 /// `[source:]target[:options]`.
-pub(crate) fn mounts(node: Node, path: &str) -> Result<Node, Diagnostic> {
+pub(crate) fn mounts(node: Node, path: &str) -> Result<Node, Diagnostics> {
     each(node, path, |item, path| {
         let Some(text) = item.as_str() else { return Ok(vec![item]) };
         let mount = mounts::parse(text).map_err(|why| Diagnostic::at(&item.at, why).key(path))?;
@@ -208,7 +213,7 @@ pub(crate) fn mounts(node: Node, path: &str) -> Result<Node, Diagnostic> {
 }
 
 /// `external: {name: x}` is `external: true` with a name.
-pub(crate) fn external(mut node: Node, path: &str) -> Result<Node, Diagnostic> {
+pub(crate) fn external(mut node: Node, path: &str) -> Result<Node, Diagnostics> {
     for (key, resource) in node.entries_mut() {
         let Some(external) = resource.at_key("external").filter(|external| external.as_map().is_some()) else {
             continue;
@@ -221,7 +226,8 @@ pub(crate) fn external(mut node: Node, path: &str) -> Result<Node, Diagnostic> {
                 let message = "`name` and `external.name` differ";
                 return Err(Diagnostic::at(&at, message)
                     .key(join(path, key))
-                    .hint("write `external: true` and `name`"));
+                    .hint("write `external: true` and `name`")
+                    .into());
             }
             resource.set_key("name", name);
         }

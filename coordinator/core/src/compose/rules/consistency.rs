@@ -36,8 +36,8 @@ impl Consistency<'_> {
                 mistakes.push(Diagnostic::at(&secret.at, message).key(join("secrets", name)));
             }
         }
-        Diagnostics::check(mistakes)?;
-        check_cycle(self.project).map_err(Diagnostics::from)
+        mistakes.extend(check_cycle(self.project));
+        Diagnostics::check(mistakes)
     }
 
     fn has(&self, section: &str, key: &str) -> bool {

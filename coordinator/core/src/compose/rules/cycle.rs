@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use crate::compose::diagnostic::Diagnostic;
 use crate::compose::text::node::{Map, Node};
 
-/// Says the circle that the services depend on each other in, if there is one.
-pub(super) fn check_cycle(project: &Node) -> Result<(), Diagnostic> {
-    let Some(services) = project.at_key("services").and_then(Node::as_map) else { return Ok(()) };
+/// What there is to say about the circle that services depend on each other in, if there is one.
+pub(super) fn check_cycle(project: &Node) -> Option<Diagnostic> {
+    let services = project.at_key("services")?.as_map()?;
     let waiting = endless(services);
-    let Some(first) = waiting.keys().next() else { return Ok(()) };
-    Err(complain(services, &circle(services, &waiting, first)))
+    let first = waiting.keys().next()?;
+    Some(complain(services, &circle(services, &waiting, first)))
 }
 
 /// What a service depends on, of the services that there are.

@@ -2,7 +2,7 @@
 //!
 //! One table drives everything: the types a key takes, how two values of it merge, what makes its elements unique, its
 //! long form, whether an empty value is printed, and whether Landfast honours it.
-use crate::compose::diagnostic::Diagnostic;
+use crate::compose::diagnostic::Diagnostics;
 use crate::compose::text::interpolate::{element, join};
 use crate::compose::text::node::{Node, Value};
 
@@ -45,7 +45,7 @@ pub(crate) struct Field {
 }
 
 /// Turns a value into its long form.
-pub(crate) type Long = fn(Node, &str) -> Result<Node, Diagnostic>;
+pub(crate) type Long = fn(Node, &str) -> Result<Node, Diagnostics>;
 
 /// How a later value meets an earlier one.
 #[derive(Clone, Copy, PartialEq, Eq)]
