@@ -16,5 +16,6 @@ pub mod place;
 pub mod plan;
 pub mod report;
 pub mod rollout;
+pub mod spelling;
 
 pub use compose::diagnostic::{Diagnostic, Diagnostics, Location};

@@ -1,12 +1,14 @@
 //! What every command starts from: where it was called, with which shared arguments, and who listens.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use landfast_core::Diagnostics;
 
 use crate::engine::{self, Engine, EngineError};
 use crate::folder::{FleetFolder, FolderError};
 use crate::output::progress::{self, Listener};
-use crate::project::{ProjectError, shorten};
+use crate::project::{self, ProjectError, shorten};
 use crate::store::Store;
 
 use super::CliError;
@@ -82,9 +84,15 @@ impl Context {
         engine.folder.store().map_err(|error| self.engine_error(error.into()))
     }
 
+    /// With the lines that they are about, as far as their files can be read again.
+    fn mistakes(&self, all: Diagnostics) -> CliError {
+        let source = |file: &Path| project::reader(&self.current_dir.join(file)).ok().flatten();
+        CliError::Mistakes(shorten(all, &self.current_dir).with_lines(source))
+    }
+
     pub(super) fn folder_error(&self, error: FolderError) -> CliError {
         match error {
-            FolderError::Mistakes(all) => CliError::Mistakes(shorten(all, &self.current_dir).to_string()),
+            FolderError::Mistakes(all) => self.mistakes(all),
             FolderError::NoStack { .. } => CliError::usage(error.to_string(), error.hint().unwrap_or_default()),
             other => match other.hint() {
                 Some(hint) => CliError::of(other).hint(hint),
@@ -95,7 +103,7 @@ impl Context {
 
     pub(super) fn project_error(&self, error: ProjectError) -> CliError {
         match error {
-            ProjectError::Mistakes(all) => CliError::Mistakes(shorten(all, &self.current_dir).to_string()),
+            ProjectError::Mistakes(all) => self.mistakes(all),
             other => match other.hint() {
                 Some(hint) => CliError::of(other).hint(hint),
                 None => CliError::of(other),
@@ -107,7 +115,7 @@ impl Context {
         match error {
             EngineError::Folder(error) => self.folder_error(error),
             EngineError::Project(error) => self.project_error(error),
-            EngineError::Mistakes(all) => CliError::Mistakes(shorten(all, &self.current_dir).to_string()),
+            EngineError::Mistakes(all) => self.mistakes(all),
             other => match other.hint() {
                 Some(hint) => CliError::of(other).hint(hint),
                 None => CliError::of(other),

@@ -1,7 +1,10 @@
 //! What the loader has to say about a file, and where: values for the caller to print.
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+
+use super::snippet::snippet;
 
 /// A place in a file; line and column count from 1, 0 stands for the file as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,10 +69,9 @@ impl Diagnostic {
         self.hint = Some(hint.into());
         self
     }
-}
 
-impl fmt::Display for Diagnostic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// Writes it, with the line it is about where the text of its file is known.
+    fn write(&self, f: &mut impl fmt::Write, source: Option<&str>) -> fmt::Result {
         if let Some(location) = &self.location {
             write!(f, "{location}: ")?;
         }
@@ -77,10 +79,19 @@ impl fmt::Display for Diagnostic {
         if !self.path.is_empty() {
             write!(f, " ({})", self.path)?;
         }
+        if let Some(snippet) = source.and_then(|source| snippet(self, source)) {
+            write!(f, "\n{snippet}")?;
+        }
         if let Some(hint) = &self.hint {
             write!(f, "\n  hint: {hint}")?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f, None)
     }
 }
 
@@ -96,6 +107,20 @@ impl Diagnostics {
         }
         mistakes.sort();
         Err(Self(mistakes))
+    }
+
+    /// The same text, with the lines that it is about, from the texts of their files.
+    pub fn with_lines(&self, mut source: impl FnMut(&Path) -> Option<String>) -> String {
+        let mut shown = String::new();
+        let mut sources: BTreeMap<&Path, Option<String>> = BTreeMap::new();
+        for diagnostic in &self.0 {
+            let file = diagnostic.location.as_ref().map(|location| &*location.file);
+            let text = file.and_then(|file| sources.entry(file).or_insert_with(|| source(file)).as_deref());
+            let separator = if shown.is_empty() { "" } else { "\n" };
+            shown.push_str(separator);
+            diagnostic.write(&mut shown, text).expect("a String takes all that is written to it");
+        }
+        shown
     }
 }
 

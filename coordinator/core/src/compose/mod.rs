@@ -23,6 +23,7 @@ mod recover;
 mod rules;
 pub(crate) mod schema;
 mod select;
+mod snippet;
 mod text;
 mod unify;
 

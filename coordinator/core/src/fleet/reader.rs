@@ -6,6 +6,7 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::spelling::nearest;
 use crate::{Diagnostic, Location};
 
 /// A table of the document and where it stands.
@@ -66,7 +67,7 @@ impl<'t> Reader<'t> {
             self.fields(path, table).into_iter().partition(|field| known.contains(&field.name()));
         for field in unknown {
             let location = self.location(&field.span);
-            let hint = match nearest(field.name(), known) {
+            let hint = match nearest(field.name(), known.iter().copied()) {
                 Some(near) => format!("did you mean {near}?"),
                 None => format!("known here: {}", known.join(", ")),
             };
@@ -149,26 +150,4 @@ impl Field<'_> {
     pub(super) fn is_list(&self) -> bool {
         matches!(self.value, DeValue::Array(_))
     }
-}
-
-/// The known name that is at most two letters away.
-fn nearest<'n>(name: &str, known: &[&'n str]) -> Option<&'n str> {
-    let ranked = known.iter().map(|near| (distance(name, near), *near));
-    ranked.filter(|(distance, near)| *distance <= 2 && *distance < near.len()).min().map(|(_, near)| near)
-}
-
-/// How many letters must be changed, added or taken away (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut corner = row[0];
-        row[0] = i + 1;
-        for (j, to) in b.iter().enumerate() {
-            let changed = corner + usize::from(from != *to);
-            corner = row[j + 1];
-            row[j + 1] = changed.min(corner + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }

@@ -5,6 +5,7 @@ use super::section;
 use crate::compose::diagnostic::{Diagnostic, Diagnostics};
 use crate::compose::text::interpolate::join;
 use crate::compose::text::node::{Map, Node};
+use crate::spelling::nearest;
 
 /// A project with the services that its profiles enable; what they disable is told apart from what never was.
 pub(crate) struct Consistency<'a> {
@@ -38,6 +39,15 @@ impl Consistency<'_> {
         }
         mistakes.extend(check_cycle(self.project));
         Diagnostics::check(mistakes)
+    }
+
+    fn undefined(&self, what: &str, section: &str, name: &str, at: &Node, path: &str) -> Diagnostic {
+        let known = self.project.at_key(section).into_iter().flat_map(Node::entries).map(|(name, _)| name.as_str());
+        let mistake = Diagnostic::at(&at.at, format!("{what} `{name}` is not defined")).key(path);
+        match nearest(name, known) {
+            Some(near) => mistake.hint(format!("did you mean `{near}`?")),
+            None => mistake.hint(format!("define it under `{section}:` at the top of the file")),
+        }
     }
 
     fn has(&self, section: &str, key: &str) -> bool {
@@ -82,7 +92,13 @@ impl Consistency<'_> {
         }
         for (name, attachment) in networks.into_iter().flatten() {
             if !self.has("networks", name) {
-                mistakes.push(undefined("network", "networks", name, attachment, &format!("{path}.networks.{name}")));
+                mistakes.push(self.undefined(
+                    "network",
+                    "networks",
+                    name,
+                    attachment,
+                    &format!("{path}.networks.{name}"),
+                ));
             }
         }
     }
@@ -105,13 +121,13 @@ impl Consistency<'_> {
                             profiles.join(", ")
                         ))
                 }
-                None => undefined("service", "services", name, dependency, &path),
+                None => self.undefined("service", "services", name, dependency, &path),
             });
         }
         if let Some(shared) = service.text_at("network_mode").and_then(|mode| mode.strip_prefix("service:"))
             && !self.has("services", shared)
         {
-            mistakes.push(undefined("service", "services", shared, service, &join(path, "network_mode")));
+            mistakes.push(self.undefined("service", "services", shared, service, &join(path, "network_mode")));
         }
     }
 
@@ -123,28 +139,22 @@ impl Consistency<'_> {
             for reference in list.into_iter().flat_map(Node::items) {
                 let source = reference.text_at("source").unwrap_or_default();
                 if !self.has(section, source) {
-                    mistakes.push(undefined(what, section, source, reference, &join(path, section)));
+                    mistakes.push(self.undefined(what, section, source, reference, &join(path, section)));
                 }
             }
         }
         for (index, mount) in service.at_key("volumes").into_iter().flat_map(Node::items).enumerate() {
             let source = mount.text_at("source").unwrap_or_default();
             if mount.text_at("type") == Some("volume") && !source.is_empty() && !self.has("volumes", source) {
-                mistakes.push(undefined("volume", "volumes", source, mount, &format!("{path}.volumes[{index}]")));
+                mistakes.push(self.undefined("volume", "volumes", source, mount, &format!("{path}.volumes[{index}]")));
             }
         }
         for (name, model) in service.at_key("models").into_iter().flat_map(Node::entries) {
             if !self.has("models", name) {
-                mistakes.push(undefined("model", "models", name, model, &format!("{path}.models.{name}")));
+                mistakes.push(self.undefined("model", "models", name, model, &format!("{path}.models.{name}")));
             }
         }
     }
-}
-
-fn undefined(what: &str, section: &str, name: &str, at: &Node, path: &str) -> Diagnostic {
-    Diagnostic::at(&at.at, format!("{what} `{name}` is not defined"))
-        .key(path)
-        .hint(format!("define it under `{section}:` at the top of the file"))
 }
 
 fn check_image(service: &Node, path: &str, mistakes: &mut Vec<Diagnostic>) {

@@ -6,6 +6,7 @@ use crate::compose::diagnostic::Diagnostic;
 use crate::compose::schema::{Keys, Number, Object, Shape, Unique, for_each_child};
 use crate::compose::text::interpolate::{element, join};
 use crate::compose::text::node::{Node, Value};
+use crate::spelling::nearest;
 
 /// Turns texts into the numbers and booleans that their keys want: what a variable brings is always a text.
 pub(crate) fn cast(node: &mut Node, shape: &'static Shape, path: &str, mistakes: &mut Vec<Diagnostic>) {
@@ -51,7 +52,6 @@ pub(crate) fn validate(node: &Node, shape: &'static Shape, path: &str, mistakes:
         mistakes.push(unfit(node, shape, path));
         return;
     };
-    let mut say = |message: String| mistakes.push(Diagnostic::at(&node.at, message).key(path));
     match (form, &node.value) {
         (Shape::Object(object), _) => validate_object(node, object, path, mistakes),
         (Shape::Map(keys, inner), Value::Map(map)) => {
@@ -76,12 +76,18 @@ pub(crate) fn validate(node: &Node, shape: &'static Shape, path: &str, mistakes:
             }
         }
         (Shape::Choice(words), Value::Text(text)) if !words.contains(&text.as_str()) => {
-            say(format!("`{text}` is not one of {}", words.join(", ")));
+            let mistake = Diagnostic::at(&node.at, format!("`{text}` is not one of {}", words.join(", "))).key(path);
+            mistakes.push(match nearest(text, words.iter().copied()) {
+                Some(near) => mistake.hint(format!("did you mean `{near}`?")),
+                None => mistake,
+            });
         }
-        (Shape::Form(good, wanted), Value::Text(text)) if !good(text) => say(format!("`{text}` is not {wanted}")),
+        (Shape::Form(good, wanted), Value::Text(text)) if !good(text) => {
+            mistakes.push(Diagnostic::at(&node.at, format!("`{text}` is not {wanted}")).key(path));
+        }
         (Shape::Int(number) | Shape::Float(number) | Shape::Size(number), _) => {
             if let Some(message) = out_of_range(number, &node.value) {
-                say(message);
+                mistakes.push(Diagnostic::at(&node.at, message).key(path));
             }
         }
         _ => validate_scalars(node, form, path, mistakes),
@@ -120,30 +126,11 @@ fn validate_object(node: &Node, object: &'static Object, path: &str, mistakes: &
 
 fn unknown(name: &str, child: &Node, object: &Object, path: &str) -> Diagnostic {
     let diagnostic = Diagnostic::at(&child.at, format!("unknown key `{name}`")).key(join(path, name));
-    let near = object.fields.iter().map(|field| (distance(name, field.name), field.name)).min();
-    match near {
-        Some((distance, near)) if distance <= 2 && distance < near.len() => {
-            diagnostic.hint(format!("did you mean `{near}`?"))
-        }
+    match nearest(name, object.fields.iter().map(|field| field.name)) {
+        Some(near) => diagnostic.hint(format!("did you mean `{near}`?")),
         _ if object.extensions => diagnostic.hint("keys of your own begin with `x-`"),
         _ => diagnostic,
     }
-}
-
-/// How many letters must change to make one word of another.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to) in b.iter().enumerate() {
-            let cost = diagonal + usize::from(from != *to);
-            diagonal = row[j + 1];
-            row[j + 1] = cost.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 fn out_of_range(number: &Number, value: &Value) -> Option<String> {
