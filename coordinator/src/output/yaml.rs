@@ -74,12 +74,22 @@ fn scalar(value: &Value) -> String {
     }
 }
 
-/// Plain only where nobody could take it for anything but text; else in double quotes, whose escapes are JSON's.
+/// Plain only where nobody could take it for anything but text; else in double quotes, whose escapes are JSON's, and with
+/// escapes for what YAML, unlike JSON, does not take as it is.
 fn text(string: &str) -> String {
     let begins = |char: char| char.is_ascii_alphabetic() || matches!(char, '/' | '_' | '.');
     let goes_on = |char: char| char.is_ascii_alphanumeric() || matches!(char, '/' | '_' | '.' | '-' | '@' | '+');
     let plain = string.starts_with(begins) && string.chars().all(goes_on) && !is_taken(string);
-    if plain { string.to_owned() } else { Value::String(string.to_owned()).to_string() }
+    if plain {
+        return string.to_owned();
+    }
+    let quoted = Value::String(string.to_owned()).to_string();
+    quoted.chars().map(|c| if is_printable(c) { c.to_string() } else { format!("\\u{:04x}", u32::from(c)) }).collect()
+}
+
+/// YAML 1.2.2, 5.1, without the line ends that JSON does not escape.
+fn is_printable(c: char) -> bool {
+    matches!(c, ' '..='~' | '\u{a0}'..='\u{2027}' | '\u{202a}'..='\u{fefe}' | '\u{ff00}'..='\u{fffd}' | '\u{10000}'..)
 }
 
 /// Words and numbers that YAML 1.1 or 1.2 reads as something else than text.
@@ -133,5 +143,11 @@ services:
     nl: \"a\\nb\"
 ";
         assert_eq!(yaml(&value), expected);
+    }
+
+    #[test]
+    fn what_yaml_does_not_take_as_it_is_is_escaped() {
+        let text = "del \u{7f} next line \u{85} mark \u{feff} é 🚢 \u{2028}";
+        assert_eq!(yaml(&json!(text)), "\"del \\u007f next line \\u0085 mark \\ufeff é 🚢 \\u2028\"\n");
     }
 }

@@ -94,9 +94,9 @@ impl<'a> Reader<'a> {
     fn key(&mut self) -> Result<(String, bool), DotenvError> {
         let rest = self.rest();
         if let Some(after) = rest.strip_prefix("export")
-            && after.starts_with([' ', '\t'])
+            && after.starts_with([' ', '\t', '\u{c}', '\r', '\n'])
         {
-            self.at += rest.len() - after.trim_start_matches([' ', '\t']).len();
+            self.at += rest.len() - after.trim_start_matches(is_blank).len();
         }
         let rest = self.rest();
         let end = rest.find(['=', ':', '\n']).unwrap_or(rest.len());
@@ -192,10 +192,11 @@ fn unescape(text: &str) -> String {
                 while digits.len() < 3 && chars.peek().is_some_and(char::is_ascii_digit) {
                     digits.extend(chars.next());
                 }
-                match u32::from_str_radix(&digits, 8).ok().filter(|_| digits.len() == 3).and_then(char::from_u32) {
-                    Some(c) => out.push(c),
+                // A byte in three digits; what is none loses the 0 alone.
+                match u32::from_str_radix(&digits, 8).ok().filter(|byte| digits.len() == 3 && *byte < 256) {
+                    Some(byte) => out.extend(char::from_u32(byte)),
                     None => {
-                        out.push_str("\\0");
+                        out.push('\\');
                         out.push_str(&digits);
                     }
                 }
@@ -237,6 +238,8 @@ mod tests {
             ("A=$OUT ${NO:-d}", "outer d"),
             ("A=\"\\$OUT $$OUT\"", "$OUT $OUT"),
             ("\u{feff}A=b\r\n", "b"),
+            ("export\t\u{b}A=b", "b"),
+            ("A=\"\\0101 \\012 \\0777 \\0\"", "A \\12 \\777 \\"),
         ];
         for (text, expected) in cases {
             assert_eq!(value(text), expected, "{text:?}");
