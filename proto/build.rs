@@ -32,6 +32,7 @@ fn main() {
         .bytes(".landfast.v1.PullResponse.data")
         .bytes(".landfast.v1.LogsResponse.data")
         .btree_map(".")
+        .skip_debug(["landfast.v1.PlacedFile"])
         .compile_fds(compiler.file_descriptor_set())
         .expect("the descriptors generate");
 }

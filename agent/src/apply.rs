@@ -103,10 +103,13 @@ impl Hands {
                 let id = self.engine.create_container(wanted, &place).await?;
                 done.container = Some((id, made(instance, held, name, created_at)));
             }
-            Action::Start { instance, container } => match self.engine.start_container(container).await {
-                Ok(()) => self.announce(instance, held),
-                Err(error) => return Err(self.explained(error, instance, held).await),
-            },
+            Action::Start { instance, container } => {
+                self.fill(instance, container, held).await?;
+                match self.engine.start_container(container).await {
+                    Ok(()) => self.announce(instance, held),
+                    Err(error) => return Err(self.explained(error, instance, held).await),
+                }
+            }
             Action::Stop { container, grace, .. } => self.engine.stop_container(container, *grace).await?,
             Action::Remove { container, .. } => self.engine.remove_container(container).await?,
             Action::Rename { container, name, .. } => self.engine.rename_container(container, name).await?,
@@ -128,6 +131,20 @@ impl Hands {
             sources,
             dns: dns.find(|gateway| !gateway.is_empty()),
         })
+    }
+
+    /// Puts the instance's files into its container. Before each start and not once when it is made, as nothing would tell
+    /// that an agent ended between the two; and never into an older container, which has its own.
+    async fn fill(&self, instance: &InstanceName, container: &str, held: &Held) -> Result<(), EngineError> {
+        let Some(wanted) = held.instance(instance) else { return Ok(()) };
+        let files = wanted.container.as_ref().map(|it| it.files.as_slice()).unwrap_or_default();
+        if files.is_empty() {
+            return Ok(());
+        }
+        match self.engine.inspect_container(container, &self.fleet).await? {
+            Some(Ok(found)) if found.digest == wanted.digest => self.engine.put_files(container, files).await,
+            _ => Ok(()),
+        }
     }
 
     /// Tells the others on this host's bridges where the instance's addresses are now. They would find out by themselves,

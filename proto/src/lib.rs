@@ -10,6 +10,13 @@ pub mod v1 {
     include!(concat!(env!("OUT_DIR"), "/roles.rs"));
 }
 
+/// Without what may be a secret.
+impl std::fmt::Debug for v1::PlacedFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PlacedFile").field("target", &self.target).finish_non_exhaustive()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::v1::{METHODS, Role, least_role};
@@ -19,6 +26,19 @@ mod tests {
         assert!(METHODS.iter().all(|path| least_role(path).is_some_and(|role| role != Role::Unspecified)));
         assert_eq!(least_role("/landfast.v1.Agent/Assign"), Some(Role::Deployer));
         assert_eq!(least_role("/landfast.v1.Agent/Watch"), Some(Role::Viewer));
+    }
+
+    #[test]
+    fn the_contents_of_a_file_are_not_printed() {
+        let file = super::v1::PlacedFile { target: "/run/secrets/key".to_owned(), ..super::v1::PlacedFile::default() };
+        let file = super::v1::PlacedFile { contents: b"hunter2".to_vec(), salt: "pepper".to_owned(), ..file };
+        let container = super::v1::Container { files: vec![file], ..super::v1::Container::default() };
+        let printed = format!("{container:?}");
+        assert!(printed.contains("/run/secrets/key"), "{printed}");
+        assert!(
+            !printed.contains("104, 117") && !printed.contains("hunter2") && !printed.contains("pepper"),
+            "{printed}"
+        );
     }
 
     #[test]

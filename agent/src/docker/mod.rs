@@ -6,6 +6,7 @@
 mod containers;
 mod create;
 mod events;
+mod files;
 mod fingerprint;
 mod image;
 mod logs;
@@ -55,6 +56,8 @@ pub(crate) enum EngineError {
     Strange(#[source] Box<bollard::errors::Error>),
     #[error("{0}")]
     CannotDo(String),
+    #[error("its files do not make an archive")]
+    Archive(#[source] std::io::Error),
     #[error("cannot make the folder {path}")]
     Folder {
         path: PathBuf,
@@ -68,7 +71,7 @@ impl EngineError {
     pub(crate) fn severity(&self) -> Severity {
         match self {
             EngineError::Away { .. } | EngineError::Slow(_) => Severity::EngineAway,
-            EngineError::CannotDo(_) => Severity::Final,
+            EngineError::CannotDo(_) | EngineError::Archive(_) => Severity::Final,
             EngineError::Strange(_) | EngineError::Folder { .. } => Severity::Counted,
             EngineError::Refused { status, message } => refusal(*status, message),
         }

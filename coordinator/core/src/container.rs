@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::compose::model::Contents;
+
 /// What a container is created from.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Container {
@@ -123,6 +125,21 @@ pub struct Container {
     pub oom_kill_disable: bool,
     #[serde(default, skip_serializing_if = "is_default")]
     pub gpus: Vec<DeviceRequest>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub files: Vec<PlacedFile>,
+}
+
+/// A file that is put into the container before its start.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlacedFile {
+    pub target: String,
+    pub contents: Contents,
+    pub mode: u32,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub uid: u32,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub gid: u32,
+    pub salt: String,
 }
 
 /// A limit of the kernel on a process.

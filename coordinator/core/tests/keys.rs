@@ -59,7 +59,7 @@ fn is_beneath(key: &Key, other: &Key) -> bool {
 
 fn exception(case: &Case) -> String {
     let (word, why) = standing(case.standing);
-    format!("{} {word}: {why}", case.values)
+    format!("{word} when {}: {why}", case.values)
 }
 
 fn standing(standing: Standing) -> (&'static str, &'static str) {

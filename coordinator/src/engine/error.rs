@@ -65,6 +65,8 @@ pub enum EngineError {
     Stopped(Box<Standing>),
     #[error("stopped as asked")]
     Interrupted,
+    #[error("this machine gives no random numbers")]
+    NoRandomness(#[source] std::io::Error),
     #[error("signals cannot be listened to")]
     Signals(#[source] std::io::Error),
 }
@@ -113,7 +115,8 @@ impl EngineError {
                 Some("`landfast status` shows what runs; the same command again goes on from here".to_owned())
             }
             Self::Record { .. } => Some("it was written by another version of landfast".to_owned()),
-            Self::Signals(_)
+            Self::NoRandomness(_)
+            | Self::Signals(_)
             | Self::Store(_)
             | Self::Mistakes(_)
             | Self::Unreachable(_)

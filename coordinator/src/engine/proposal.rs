@@ -65,6 +65,7 @@ impl Engine<'_> {
         let mut wanted = Wanted::default();
         let fingerprints = self.fingerprints(ground, images, &sources, unknown, &mut wanted.warnings).await?;
         let mut mistakes = Vec::new();
+        let salt = salt()?;
         for source in sources {
             let release = next_number(store, ground, &source.stack).await?;
             let input = compile::Input {
@@ -79,6 +80,7 @@ impl Engine<'_> {
                 held: &ground.held,
                 beside: &wanted.deployments,
                 release,
+                salt: &salt,
             };
             match compile::compile(input) {
                 Ok(compiled) => {
@@ -208,6 +210,14 @@ async fn next_number(store: &dyn Store, ground: &Ground, stack: &str) -> Result<
     let cut_off = Journal::number(store, stack).await?.unwrap_or(0);
     let held = ground.held.values().flat_map(|state| &state.instances).filter(|one| one.name.stack == stack);
     Ok(held.map(|instance| instance.release).max().unwrap_or(0).max(recorded).max(cut_off) + 1)
+}
+
+/// 32 random bytes.
+fn salt() -> Result<String, EngineError> {
+    let mut bytes = [0; 32];
+    rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())
+        .map_err(|error| EngineError::NoRandomness(error.into()))?;
+    Ok(hex::encode(bytes))
 }
 
 pub(super) fn parcel(source: Source) -> Parcel {

@@ -1,8 +1,8 @@
 //! Host states and containers.
 
 use landfast_core::container::{
-    Attachment, Container, Device, DeviceRequest, Healthcheck, Logging, Mount, Port, Resources, Restart, Source, Tmpfs,
-    Ulimit,
+    Attachment, Container, Contents, Device, DeviceRequest, Healthcheck, Logging, Mount, PlacedFile, Port, Resources,
+    Restart, Source, Tmpfs, Ulimit,
 };
 use landfast_core::deployment::{Condition, InstanceName};
 use landfast_core::desired::{Dependency, HostState, Instance, Name, Neighbour, Network, Overlay, Tree, Volume};
@@ -25,6 +25,7 @@ mirror!(Ulimit = v1::Ulimit { name, soft, hard });
 mirror!(Device = v1::Device { host, container, permissions });
 mirror!(DeviceRequest = v1::DeviceRequest { driver, count, device_ids, capabilities, options });
 mirror!(Tmpfs = v1::Tmpfs { target, options });
+mirror!(PlacedFile = v1::PlacedFile { target, contents, mode, uid, gid, salt });
 mirror!(Port = v1::Port { address, published, target, protocol, published_end });
 mirror!(Attachment = v1::Attachment { network, address, mac, aliases, link_local_ips, address6, driver_options });
 mirror!(Restart = v1::Restart { policy, max_attempts });
@@ -63,6 +64,18 @@ impl Wire for Instance {
         let container = container.map(Container::of_wire).unwrap_or_default();
         let name = InstanceName { stack, service, index };
         Self { name, release, digest, container, depends_on: Wire::of_wire(depends_on), stopped }
+    }
+}
+
+impl Wire for Contents {
+    type Message = Vec<u8>;
+
+    fn to_wire(self) -> Vec<u8> {
+        self.0.into_bytes()
+    }
+
+    fn of_wire(bytes: Vec<u8>) -> Self {
+        Self(String::from_utf8_lossy(&bytes).into_owned())
     }
 }
 
@@ -200,11 +213,12 @@ container!(
     oom_score_adj,
     oom_kill_disable,
     gpus,
+    files,
 );
 
 #[cfg(test)]
 mod tests {
-    use landfast_core::container::{Container, Mount, Source};
+    use landfast_core::container::{Container, Contents, Mount, PlacedFile, Source};
     use landfast_core::deployment::InstanceName;
     use landfast_core::desired::{HostState, Instance};
 
@@ -227,6 +241,11 @@ mod tests {
             command: None,
             mounts: vec![mount],
             oom_score_adj: Some(-5),
+            files: vec![PlacedFile {
+                target: "/key".to_owned(),
+                contents: Contents("k\n".to_owned()),
+                ..PlacedFile::default()
+            }],
             ..Container::default()
         };
         let name = InstanceName::new("data", "postgres", 1);

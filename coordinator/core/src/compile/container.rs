@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use super::findings::Findings;
-use super::{Input, mounts, networks, ports, resources};
+use super::{Input, files, mounts, networks, ports, resources};
 use crate::address::Grants;
 use crate::compose::model::{self, Service};
 use crate::container::{Container, Device, DeviceRequest, Healthcheck, Logging, Restart, Ulimit};
@@ -37,7 +37,8 @@ impl<'a> Site<'a> {
 /// The container, and what of the bundle it mounts.
 pub(super) fn container(site: Site<'_>, findings: &mut Findings<'_>) -> (Container, BTreeMap<String, String>) {
     let service = site.service();
-    let mounted = mounts::mounts(site, findings);
+    let mut mounted = mounts::mounts(site, findings);
+    files::add(site, &mut mounted, findings);
     let image = service.image.clone().unwrap_or_default();
     let container = Container {
         name: container_name(site),
@@ -46,6 +47,7 @@ pub(super) fn container(site: Site<'_>, findings: &mut Findings<'_>) -> (Contain
         labels: labels(site),
         mounts: mounted.mounts,
         tmpfs: mounted.tmpfs,
+        files: mounted.put,
         ports: ports::ports(site, findings),
         networks: networks::attachments(site),
         dns: networks::dns(site),

@@ -17,6 +17,7 @@ use crate::{Diagnostic, Diagnostics};
 mod again;
 mod container;
 mod digest;
+mod files;
 pub(crate) mod findings;
 mod mounts;
 mod networks;
@@ -56,6 +57,8 @@ pub struct Input<'a> {
     pub beside: &'a [Deployment],
     /// The number of the release that this becomes.
     pub release: u64,
+    /// Random, and another one in each run: it goes into digests that cover secrets.
+    pub salt: &'a str,
 }
 
 /// A deployment, and what there is to say about it.

@@ -1,14 +1,13 @@
-//! What a container mounts: paths of the stack's folder become paths of the live tree, secrets and configs read-only
-//! files of it, other paths the host's own.
+//! What a container mounts: paths of the stack's folder become paths of the live tree, other paths the host's own.
 use std::collections::BTreeMap;
 use std::path::{Component, Path};
 
 use super::container::Site;
 use super::findings::Findings;
 use crate::bundle::{Content, Manifest};
-use crate::compose::model::{self, FileObject, FileReference, MountKind, Origin};
+use crate::compose::model::{self, MountKind};
 use crate::compose::schema::keys::cases;
-use crate::container::{Mount, Source, Tmpfs};
+use crate::container::{Mount, PlacedFile, Source, Tmpfs};
 
 /// Links that point to links are followed so far.
 const MOST_LINKS: usize = 8;
@@ -18,7 +17,9 @@ const MOST_LINKS: usize = 8;
 pub(super) struct Mounted {
     pub(super) mounts: Vec<Mount>,
     pub(super) tmpfs: Vec<Tmpfs>,
-    /// The bundle's files among them: path > what it is there.
+    /// What is put into the container beside them.
+    pub(super) put: Vec<PlacedFile>,
+    /// The bundle's files among the mounts: path > what it is there.
     pub(super) files: BTreeMap<String, String>,
 }
 
@@ -38,21 +39,6 @@ pub(super) fn mounts(site: Site<'_>, findings: &mut Findings<'_>) -> Mounted {
     }
     let short = service.tmpfs.iter();
     mounted.tmpfs.extend(short.map(|it| Tmpfs { target: it.target.clone(), options: it.options.clone() }));
-    let project = site.input.project;
-    for (kind, folder, references, objects) in [
-        ("secrets", "/run/secrets/", &service.secrets, &project.secrets),
-        ("configs", "/", &service.configs, &project.configs),
-    ] {
-        for (at, reference) in references.iter().enumerate() {
-            let path = site.path(&format!("{kind}[{at}]"));
-            match objects.get(&reference.source) {
-                Some(object) => file_object(site, reference, object, (folder, &path), &mut mounted, findings),
-                None => {
-                    findings.refuse(path, format!("{} is not under {kind}", reference.source));
-                }
-            }
-        }
-    }
     mounted
 }
 
@@ -104,62 +90,8 @@ fn tmpfs(mount: &model::Mount) -> Tmpfs {
     Tmpfs { target: mount.target.clone(), options: options.join(",") }
 }
 
-/// A secret or config: a file of the bundle, mounted read-only.
-fn file_object(
-    site: Site<'_>,
-    reference: &FileReference,
-    object: &FileObject,
-    (folder, path): (&str, &str),
-    mounted: &mut Mounted,
-    findings: &mut Findings<'_>,
-) {
-    let name = &reference.source;
-    let file = match &object.origin {
-        Origin::File(file) => file,
-        Origin::Environment(variable) => {
-            findings.case(path, &format!("{name} comes from the variable {variable}"), &cases::FILES_ALONE);
-            return;
-        }
-        Origin::Inline(_) => {
-            findings.case(path, &format!("{name} is written inline"), &cases::FILES_ALONE);
-            return;
-        }
-        Origin::External => {
-            findings.case(path, name, &cases::NO_STORE);
-            return;
-        }
-    };
-    let Some(inner) = beneath(site.input.root, file) else {
-        let message = format!("{name}: {} is outside the stack's folder and would not be on the hosts", file.display());
-        findings.refuse(path, message).hint = Some("put the file into the stack's folder".to_owned());
-        return;
-    };
-    let files = files_at(site.input.manifest, &inner);
-    if files.is_empty() {
-        let message = format!("{name}: the file {inner} is not in the stack's folder, or is ignored");
-        findings.refuse(path, message);
-        return;
-    }
-    if reference.uid.is_some() || reference.gid.is_some() || reference.mode.is_some() {
-        findings.case(path, name, &cases::MOUNTED_FILE);
-    }
-    mounted.files.extend(files);
-    let target = reference.target.as_ref().unwrap_or(name);
-    let target = if target.starts_with('/') { target.clone() } else { format!("{folder}{target}") };
-    mounted.mounts.push(Mount {
-        source: Source::Tree(inner),
-        target,
-        read_only: true,
-        propagation: String::new(),
-        create: false,
-        no_copy: false,
-        subpath: String::new(),
-        relabel: String::new(),
-    });
-}
-
 /// The path relative to the root, when it is beneath it. Paths are compared as text: no link is followed.
-fn beneath(root: &Path, path: &Path) -> Option<String> {
+pub(super) fn beneath(root: &Path, path: &Path) -> Option<String> {
     let plain = normalise(path);
     let rest = plain.strip_prefix(&normalise(root))?;
     match rest.strip_prefix('/') {
@@ -182,7 +114,7 @@ fn normalise(path: &Path) -> String {
 }
 
 /// The files of the bundle at and beneath a path: path > what it is there.
-fn files_at(manifest: &Manifest, path: &str) -> BTreeMap<String, String> {
+pub(super) fn files_at(manifest: &Manifest, path: &str) -> BTreeMap<String, String> {
     let path = follow(manifest, path);
     let inside =
         |entry: &str| path.is_empty() || entry == path || entry.strip_prefix(&path).is_some_and(|r| r.starts_with('/'));

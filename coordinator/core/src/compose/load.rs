@@ -6,6 +6,7 @@ use super::canonical::json;
 use super::diagnostic::{Diagnostic, Diagnostics, Location};
 use super::forms::{long, mounts, values};
 use super::merge::merge;
+use super::model::Contents;
 use super::paths::Base;
 use super::recover::Mistakes;
 use super::schema::{Shape, keys, standing, validate};
@@ -62,7 +63,15 @@ pub fn load(input: &Input, reader: Reader) -> Result<Loaded, Diagnostics> {
     let (name, tree) = mistakes.verdict(end)?;
     warnings.sort();
     warnings.dedup();
-    Ok(Loaded { name, working_dir: input.working_dir.clone(), tree, warnings, files_read })
+    let variables = variables_of_files(&tree, &input.environment);
+    Ok(Loaded { name, working_dir: input.working_dir.clone(), tree, warnings, files_read, variables })
+}
+
+/// The variables that secrets and configs are made of.
+fn variables_of_files(project: &Node, environment: &BTreeMap<String, String>) -> BTreeMap<String, Contents> {
+    let sections = ["secrets", "configs"].into_iter().filter_map(|section| project.at_key(section));
+    let named = sections.flat_map(Node::entries).filter_map(|(_, file)| file.text_at("environment"));
+    named.filter_map(|name| Some((name.to_owned(), Contents(environment.get(name)?.clone())))).collect()
 }
 
 /// A project with its variables left as they are written, as `config --no-interpolate` prints it: merged and in long

@@ -68,4 +68,6 @@ pub struct Loaded {
     /// The files that were read beside those that were given.
     pub files_read: Vec<PathBuf>,
     tree: text::node::Node,
+    /// Those that secrets and configs are made of.
+    variables: BTreeMap<String, model::Contents>,
 }

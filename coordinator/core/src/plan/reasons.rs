@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::Comparison;
-use crate::container::{Attachment, Container, Mount};
+use crate::container::{Attachment, Container, Mount, PlacedFile};
 use crate::deployment::{Instance, InstanceName, content_digest};
 use crate::desired;
 
@@ -23,6 +23,7 @@ pub(super) fn changes(
     reasons.extend(keys("environment", &variables(old), &variables(new)));
     reasons.extend(keys("label", &old.labels, &new.labels));
     reasons.extend(keys("mount", &mounts(old), &mounts(new)));
+    reasons.extend(keys("file", &put(old), &put(new)));
     reasons.extend(networks(old, new));
     reasons.extend(others(old, new));
     let (known, files) = files(comparison, &after.name, &before.digest);
@@ -72,6 +73,11 @@ fn mounts(container: &Container) -> BTreeMap<String, &Mount> {
     container.mounts.iter().map(|mount| (mount.target.clone(), mount)).collect()
 }
 
+/// Secrets and configs, by the path in the container.
+fn put(container: &Container) -> BTreeMap<String, &PlacedFile> {
+    container.files.iter().map(|file| (file.target.clone(), file)).collect()
+}
+
 fn networks(old: &Container, new: &Container) -> Vec<String> {
     let by_name = |container: &Container| -> BTreeMap<String, Attachment> {
         container.networks.iter().map(|end| (end.network.clone(), end.clone())).collect()
@@ -97,7 +103,7 @@ fn networks(old: &Container, new: &Container) -> Vec<String> {
 
 /// Every other field, by its name.
 fn others(old: &Container, new: &Container) -> Vec<String> {
-    const TOLD: [&str; 6] = ["image", "image_fingerprint", "environment", "labels", "mounts", "networks"];
+    const TOLD: [&str; 7] = ["image", "image_fingerprint", "environment", "labels", "mounts", "files", "networks"];
     let fields = |container: &Container| match serde_json::to_value(container) {
         Ok(Value::Object(fields)) => fields.into_iter().collect::<BTreeMap<String, Value>>(),
         _ => BTreeMap::new(),

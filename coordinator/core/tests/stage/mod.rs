@@ -42,7 +42,10 @@ pub(crate) struct Stage {
     pub(crate) files: BTreeMap<String, String>,
     /// Reference > fingerprint; others are their own.
     pub(crate) images: BTreeMap<String, String>,
+    /// Variables of whoever deploys.
+    pub(crate) environment: BTreeMap<String, String>,
     pub(crate) release: u64,
+    pub(crate) salt: String,
 }
 
 /// What a run would do.
@@ -62,7 +65,9 @@ impl Stage {
             reports: BTreeMap::new(),
             files: BTreeMap::new(),
             images: BTreeMap::new(),
+            environment: BTreeMap::new(),
             release: 1,
+            salt: "salt".into(),
         }
     }
 
@@ -77,6 +82,7 @@ impl Stage {
             files: vec![(root.join("compose.yaml"), yaml.to_owned())],
             project_name: Some(stack.to_owned()),
             working_dir: root.clone(),
+            environment: self.environment.clone(),
             ..compose::Input::default()
         };
         let reader = |_: &Path| Ok(None);
@@ -99,6 +105,7 @@ impl Stage {
             held: &self.held,
             beside: &[],
             release: self.release,
+            salt: &self.salt,
         })
         .map_err(|mistakes| mistakes.to_string().replace("/home/anna/", ""))
     }

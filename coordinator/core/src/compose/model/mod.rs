@@ -21,7 +21,7 @@ pub use parts::{
     Attachment, BlkioConfig, Build, Condition, Dependency, Device, ExtraHost, Healthcheck, Logging, Port, Published,
     Restart, Ulimit,
 };
-pub use resource::{FileObject, Ipam, IpamPool, Network, Origin, Volume};
+pub use resource::{Contents, FileObject, Ipam, IpamPool, Network, Origin, Volume};
 pub use service::Service;
 
 /// One Compose project, with only the services that the chosen profiles enable.

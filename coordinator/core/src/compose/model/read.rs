@@ -10,7 +10,7 @@ use crate::compose::canonical::json;
 use crate::compose::diagnostic::{Diagnostic, Diagnostics};
 use crate::compose::load::PROJECT;
 use crate::compose::model::{
-    Attachment, ExtraHost, FileObject, Locations, Origin, Project, Published, Restart, Tmpfs, Ulimit,
+    Attachment, Contents, ExtraHost, FileObject, Locations, Origin, Project, Published, Restart, Tmpfs, Ulimit,
 };
 use crate::compose::quantity::scalar_text;
 use crate::compose::schema::standing;
@@ -33,12 +33,23 @@ impl Loaded {
             services: section(&self.tree, "services", &mut mistakes),
             networks: section(&self.tree, "networks", &mut mistakes),
             volumes: section(&self.tree, "volumes", &mut mistakes),
-            secrets: section(&self.tree, "secrets", &mut mistakes),
-            configs: section(&self.tree, "configs", &mut mistakes),
+            secrets: self.files("secrets", &mut mistakes),
+            configs: self.files("configs", &mut mistakes),
             locations,
         };
         Diagnostics::check(mistakes)?;
         Ok(project)
+    }
+
+    /// Secrets or configs, with what the variables hold that they come from.
+    fn files(&self, name: &str, mistakes: &mut Vec<Diagnostic>) -> BTreeMap<String, FileObject> {
+        let mut files: BTreeMap<String, FileObject> = section(&self.tree, name, mistakes);
+        for file in files.values_mut() {
+            if let Origin::Environment { variable, value } = &mut file.origin {
+                *value = self.variables.get(variable).cloned();
+            }
+        }
+        files
     }
 }
 
@@ -212,8 +223,8 @@ impl<'de> Deserialize<'de> for FileObject {
         let origin = match form {
             Form { external: true, .. } => Origin::External,
             Form { file: Some(file), .. } => Origin::File(file),
-            Form { content: Some(content), .. } => Origin::Inline(content),
-            Form { environment: Some(variable), .. } => Origin::Environment(variable),
+            Form { content: Some(content), .. } => Origin::Inline(Contents(content)),
+            Form { environment: Some(variable), .. } => Origin::Environment { variable, value: None },
             _ => return Err(D::Error::custom("needs file, environment, content or external")),
         };
         Ok(Self { name: form.name, origin, labels: form.labels })

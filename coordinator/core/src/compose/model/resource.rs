@@ -1,8 +1,9 @@
 //! Networks, volumes, secrets and configs.
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::read;
 
@@ -85,15 +86,31 @@ pub struct FileObject {
     pub labels: BTreeMap<String, String>,
 }
 
+/// What is in a file and may be a secret: it is never printed.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Contents(pub String);
+
+impl fmt::Debug for Contents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Contents(…)")
+    }
+}
+
 /// Where the contents of a secret or config are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     /// In a file; absolute path.
     File(PathBuf),
-    /// In this variable of the environment the project is loaded in.
-    Environment(String),
+    /// In a variable of the environment the project is loaded in.
+    Environment {
+        /// Its name.
+        variable: String,
+        /// `None`: it is not set.
+        value: Option<Contents>,
+    },
     /// In the compose file itself (configs only).
-    Inline(String),
+    Inline(Contents),
     /// With somebody else.
     External,
 }

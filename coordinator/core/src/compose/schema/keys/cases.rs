@@ -8,7 +8,7 @@ pub(crate) static ANOTHERS_NAMESPACE: Case = Case::refused(
 );
 
 pub(crate) static NETWORK_MODE: Case = Case::refused(
-    "other networks' names",
+    "the name of another network",
     "only none, host and bridge are supported: other networks go under `networks`",
 );
 
@@ -29,17 +29,17 @@ const STOPS_FIRST: &str = "not honoured yet: an update stops the old first, and 
 
 pub(crate) static UPDATE_DELAY: Case = Case::ignored("more than 0", STOPS_FIRST);
 pub(crate) static UPDATE_FAILURE: Case = Case::ignored("`continue`, `rollback`", STOPS_FIRST);
-pub(crate) static UPDATE_MONITOR: Case = Case::ignored("any", STOPS_FIRST);
+pub(crate) static UPDATE_MONITOR: Case = Case::ignored("set", STOPS_FIRST);
 pub(crate) static UPDATE_RATIO: Case = Case::ignored("more than 0", STOPS_FIRST);
 pub(crate) static UPDATE_ORDER: Case = Case::ignored("`start-first`", STOPS_FIRST);
 
-pub(crate) static RECURSIVE: Case = Case::refused("any", "it is not supported yet");
+pub(crate) static RECURSIVE: Case = Case::refused("set", "it is not supported yet");
 
 pub(crate) static VOLUME_LABELS: Case =
-    Case::ignored("any", "not honoured: volumes get the labels under `volumes` at the top");
+    Case::ignored("set", "not honoured: volumes get the labels under `volumes` at the top");
 
 pub(crate) static ANONYMOUS: Case =
-    Case::ignored("none, for a volume", "an anonymous volume is lost with its container: name it to keep the data");
+    Case::ignored("absent for a volume", "an anonymous volume is lost with its container: name it to keep the data");
 
 pub(crate) static MOUNT_TYPES: Case =
     Case::refused("`image`, `npipe`, `cluster`", "mounts of this type are not supported");
@@ -51,13 +51,19 @@ pub(crate) static FLEET_MAC: Case =
     Case::refused("on a network of the fleet", "on a network of the fleet the MAC follows from the address");
 
 pub(crate) static MOUNTED_FILE: Case =
-    Case::ignored("any, for a `file`", "uid, gid and mode mean nothing for a file that is mounted");
+    Case::ignored("set for a `file`", "uid, gid and mode mean nothing for a file that is mounted");
 
-pub(crate) static FILES_ALONE: Case = Case::refused("any", "only files are supported yet");
+pub(crate) static READ_ONLY_FILE: Case = Case::refused(
+    "in a service with `read_only`",
+    "nothing can be put into a container that is read-only: take it from a `file`, which is mounted",
+);
+
+pub(crate) static HIDDEN_FILE: Case = Case::refused(
+    "beneath a tmpfs of the service",
+    "a tmpfs would hide it: take it from a `file`, which is mounted, or give it another target",
+);
 
 pub(crate) static NO_STORE: Case = Case::refused("`true`", "it is external, and there is no store that holds it");
 
-pub(crate) static DRIVERS: Case = Case::refused(
-    "others than bridge, macvlan and ipvlan",
-    "only the drivers bridge, macvlan and ipvlan are supported",
-);
+pub(crate) static DRIVERS: Case =
+    Case::refused("none of bridge, macvlan and ipvlan", "only the drivers bridge, macvlan and ipvlan are supported");

@@ -46,7 +46,7 @@ pub(super) static VOLUME: Object = object(&[
 pub(super) static SECRET: Object = object(&[
     key("driver", Text).refused(SWARM),
     key("driver_opts", DRIVER_OPTIONS).refused(SWARM),
-    key("environment", Text).but(&[&cases::FILES_ALONE]),
+    key("environment", Text).but(&[&cases::READ_ONLY_FILE, &cases::HIDDEN_FILE]),
     key("external", EXTERNAL).but(&[&cases::NO_STORE]),
     key("file", Text),
     key("labels", LABELS).note(FOR_READERS),
@@ -55,8 +55,8 @@ pub(super) static SECRET: Object = object(&[
 ]);
 
 pub(super) static CONFIG: Object = object(&[
-    key("content", Text).but(&[&cases::FILES_ALONE]),
-    key("environment", Text).but(&[&cases::FILES_ALONE]),
+    key("content", Text).but(&[&cases::READ_ONLY_FILE, &cases::HIDDEN_FILE]),
+    key("environment", Text).but(&[&cases::READ_ONLY_FILE, &cases::HIDDEN_FILE]),
     key("external", EXTERNAL).but(&[&cases::NO_STORE]),
     key("file", Text),
     key("labels", LABELS).note(FOR_READERS),

@@ -1,0 +1,121 @@
+//! Secrets and configs: a file of the bundle is mounted read-only; what comes from a variable or stands in the compose file
+//! itself is put into the container before its start.
+use super::container::Site;
+use super::findings::Findings;
+use super::mounts::{Mounted, beneath, files_at};
+use crate::compose::model::{Contents, FileObject, FileReference, Origin};
+use crate::compose::schema::keys::cases;
+use crate::container::{Mount, PlacedFile, Source};
+
+/// Of a file that is put into a container, unless the reference says.
+const READABLE: u32 = 0o444;
+
+pub(super) fn add(site: Site<'_>, mounted: &mut Mounted, findings: &mut Findings<'_>) {
+    let (service, project) = (site.service(), site.input.project);
+    for (kind, folder, references, objects) in [
+        ("secrets", "/run/secrets/", &service.secrets, &project.secrets),
+        ("configs", "/", &service.configs, &project.configs),
+    ] {
+        for (at, reference) in references.iter().enumerate() {
+            let path = site.path(&format!("{kind}[{at}]"));
+            let target = reference.target.as_ref().unwrap_or(&reference.source);
+            let target = if target.starts_with('/') { target.clone() } else { format!("{folder}{target}") };
+            let wanted = Wanted { site, reference, target, path };
+            match objects.get(&reference.source) {
+                Some(object) => wanted.add(object, mounted, findings),
+                None => drop(findings.refuse(wanted.path, format!("{} is not under {kind}", reference.source))),
+            }
+        }
+    }
+}
+
+/// What a service wants of a secret or config.
+struct Wanted<'a> {
+    site: Site<'a>,
+    reference: &'a FileReference,
+    /// Absolute.
+    target: String,
+    /// In the compose file.
+    path: String,
+}
+
+impl Wanted<'_> {
+    fn add(self, object: &FileObject, mounted: &mut Mounted, findings: &mut Findings<'_>) {
+        let name = &self.reference.source;
+        match &object.origin {
+            Origin::File(file) => self.mount(file, mounted, findings),
+            Origin::Inline(contents) => self.put(contents, mounted, findings),
+            Origin::Environment { value: Some(contents), .. } => self.put(contents, mounted, findings),
+            Origin::Environment { variable, value: None } => {
+                let hint = format!("set it, or write it into the env file: {variable}=…");
+                let message = format!("{name} comes from the variable {variable}, which is not set");
+                findings.refuse(self.path, message).hint = Some(hint);
+            }
+            Origin::External => drop(findings.case(self.path, name, &cases::NO_STORE)),
+        }
+    }
+
+    fn mount(self, file: &std::path::Path, mounted: &mut Mounted, findings: &mut Findings<'_>) {
+        let (site, path, name) = (self.site, self.path, &self.reference.source);
+        let Some(inner) = beneath(site.input.root, file) else {
+            let message =
+                format!("{name}: {} is outside the stack's folder and would not be on the hosts", file.display());
+            findings.refuse(path, message).hint = Some("put the file into the stack's folder".to_owned());
+            return;
+        };
+        let files = files_at(site.input.manifest, &inner);
+        if files.is_empty() {
+            let message = format!("{name}: the file {inner} is not in the stack's folder, or is ignored");
+            findings.refuse(path, message);
+            return;
+        }
+        let FileReference { uid, gid, mode, .. } = self.reference;
+        if uid.is_some() || gid.is_some() || mode.is_some() {
+            findings.case(path, name, &cases::MOUNTED_FILE);
+        }
+        mounted.files.extend(files);
+        mounted.mounts.push(Mount {
+            source: Source::Tree(inner),
+            target: self.target,
+            read_only: true,
+            propagation: String::new(),
+            create: false,
+            no_copy: false,
+            subpath: String::new(),
+            relabel: String::new(),
+        });
+    }
+
+    fn put(self, contents: &Contents, mounted: &mut Mounted, findings: &mut Findings<'_>) {
+        let name = &self.reference.source;
+        if self.site.service().read_only {
+            findings.case(&self.path, name, &cases::READ_ONLY_FILE);
+        }
+        let hides = |folder: &str| self.target.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
+        if mounted.tmpfs.iter().any(|tmpfs| hides(tmpfs.target.trim_end_matches('/'))) {
+            findings.case(&self.path, name, &cases::HIDDEN_FILE);
+        }
+        let mut id = |key: &str, text: &Option<String>| match text.as_deref().map(str::parse) {
+            None => 0,
+            Some(Ok(id)) => id,
+            Some(Err(_)) => {
+                let message = format!("{key} is {:?}, and must be a number", text.as_deref().unwrap_or_default());
+                findings.refuse(format!("{}.{key}", self.path), message);
+                0
+            }
+        };
+        let (uid, gid) = (id("uid", &self.reference.uid), id("gid", &self.reference.gid));
+        let mode = self.reference.mode.unwrap_or(READABLE);
+        let salt = self.salt(contents);
+        mounted.put.push(PlacedFile { target: self.target, contents: contents.clone(), mode, uid, gid, salt });
+    }
+
+    /// The one that the same contents had before, so that nothing is made again without need.
+    fn salt(&self, contents: &Contents) -> String {
+        let input = self.site.input;
+        let held = input.held.values().find_map(|state| state.instance(self.site.name));
+        let mut files = held.into_iter().flat_map(|held| &held.container.files);
+        let same = files.find(|file| file.target == self.target && file.contents == *contents);
+        same.map_or(input.salt, |file| &file.salt).to_owned()
+    }
+}

@@ -1,0 +1,108 @@
+//! Secrets and configs that are no files: they reach their container, and nothing else tells what is in them.
+#![allow(clippy::unwrap_used)]
+mod stage;
+
+use landfast_core::container::{Contents, PlacedFile};
+use stage::{NET, Stage};
+
+const YAML: &str = "
+services:
+  web:
+    image: web:1
+    networks: [infra_net]
+    secrets: [token, {source: token, target: /etc/token, uid: '70', gid: '71', mode: 0400}]
+    configs: [{source: settings, target: /etc/app.conf}]
+secrets: {token: {environment: TOKEN}}
+configs: {settings: {content: 'level=${LEVEL}'}}
+";
+
+fn stage(token: &str) -> Stage {
+    let mut stage = Stage::new("");
+    stage.environment = [("TOKEN", token), ("LEVEL", "debug")].map(|(a, b)| (a.to_owned(), b.to_owned())).into();
+    stage
+}
+
+fn yaml() -> String {
+    format!("{YAML}{NET}")
+}
+
+fn refusal(stage: &Stage, yaml: &str) -> String {
+    stage.compile("app", yaml).unwrap_err()
+}
+
+#[test]
+fn variables_and_inline_contents_become_files_of_the_container() {
+    let compiled = stage("hunter2").compile("app", &yaml()).unwrap();
+    let container = &compiled.deployment.instances.values().next().unwrap().container;
+    let file = |target: &str, contents: &str, mode, uid, gid| PlacedFile {
+        target: target.into(),
+        contents: Contents(contents.into()),
+        mode,
+        uid,
+        gid,
+        salt: "salt".into(),
+    };
+    assert_eq!(
+        container.files,
+        [
+            file("/run/secrets/token", "hunter2", 0o444, 0, 0),
+            file("/etc/token", "hunter2", 0o400, 70, 71),
+            file("/etc/app.conf", "level=debug", 0o444, 0, 0),
+        ]
+    );
+    assert!(container.mounts.is_empty() && compiled.warnings.is_empty());
+}
+
+#[test]
+fn other_contents_make_another_container_and_the_same_ones_do_not() {
+    let mut stage = stage("hunter2");
+    stage.up("app", &yaml());
+    stage.salt = "another run".into();
+    assert!(stage.propose("app", &yaml()).plan.steps.is_empty());
+
+    stage.environment.insert("TOKEN".into(), "hunter3".into());
+    let plan = stage.propose("app", &yaml()).plan;
+    let printed = format!("{plan}\n{}", serde_json::to_string(&plan).unwrap());
+    assert!(printed.contains("file /run/secrets/token changed"), "{printed}");
+    assert!(!printed.contains("/etc/app.conf") && !printed.contains("hunter"), "{printed}");
+}
+
+#[test]
+fn a_short_secret_cannot_be_tried_against_the_digest() {
+    let mut stage = stage("1234");
+    let digest = |stage: &Stage| {
+        stage.compile("app", &yaml()).unwrap().deployment.instances.values().next().unwrap().digest.clone()
+    };
+    let before = digest(&stage);
+    stage.salt = "another run".into();
+    assert_ne!(before, digest(&stage), "the digest follows from the contents alone");
+}
+
+#[test]
+fn what_is_in_them_is_not_printed() {
+    let deployment = stage("hunter2").compile("app", &yaml()).unwrap().deployment;
+    let printed = format!("{deployment:?}");
+    assert!(printed.contains("/run/secrets/token") && !printed.contains("hunter2") && !printed.contains("level="));
+}
+
+#[test]
+fn a_file_that_could_not_be_seen_is_refused() {
+    let of = |change: &dyn Fn(String) -> String| refusal(&stage("hunter2"), &change(yaml()));
+    let service = |keys: &str| of(&|yaml| yaml.replace("image: web:1", &format!("image: web:1\n    {keys}")));
+    let read_only = service("read_only: true");
+    assert!(
+        read_only.contains("app/compose.yaml:7:15: token: nothing can be put into a container that is read-only"),
+        "{read_only}"
+    );
+    let hidden = service("tmpfs: /run:size=1m");
+    assert!(hidden.contains("app/compose.yaml:7:15: token: a tmpfs would hide it"), "{hidden}");
+    assert!(!hidden.contains("settings"), "{hidden}");
+    let owner = of(&|yaml| yaml.replace("'70'", "www"));
+    assert!(owner.contains("uid is \"www\", and must be a number"), "{owner}");
+    let unset = of(&|yaml| yaml.replace("environment: TOKEN", "environment: TOKN"));
+    assert!(
+        unset.contains("token comes from the variable TOKN, which is not set") && unset.contains("TOKN=…"),
+        "{unset}"
+    );
+    assert!(![read_only, hidden, owner, unset].iter().any(|text| text.contains("hunter2")));
+}
