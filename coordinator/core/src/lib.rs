@@ -6,6 +6,7 @@
 
 pub mod address;
 pub mod bundle;
+pub mod check;
 pub mod compile;
 pub mod compose;
 pub mod container;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::{cert, config, down, history, host, init, logs, plan, ps, rollback, status, sync, up};
+use super::{cert, check, config, down, history, host, init, logs, plan, ps, rollback, status, sync, up};
 
 /// Pushes Compose stacks to a group of Linux boxes and keeps every service at the address you gave it.
 #[derive(Debug, Parser)]
@@ -42,24 +42,27 @@ pub enum Format {
     Json,
     /// `config` only
     Yaml,
+    /// `check` only: SARIF 2.1.0
+    Sarif,
 }
 
-/// What `docker compose` takes before its verb. `config` takes it after the verb too; other verbs go by landfast.toml.
+/// What `docker compose` takes before its verb. `config` and `check` take it after the verb too; other verbs go by
+/// landfast.toml.
 #[derive(Debug, Clone, Default, Args)]
 pub struct ComposeArguments {
-    /// For `config`: compose file, instead of the usual names; several are merged
+    /// For `config` and `check`: compose file, instead of the usual names; several are merged
     #[arg(short, long = "file", value_name = "FILE")]
     pub file: Vec<String>,
     /// Enable a profile
     #[arg(long, value_name = "PROFILE")]
     pub profile: Vec<String>,
-    /// For `config`: environment file, instead of .env
+    /// For `config` and `check`: environment file, instead of .env
     #[arg(long, value_name = "FILE")]
     pub env_file: Vec<PathBuf>,
-    /// For `config`: project name
+    /// For `config` and `check`: project name
     #[arg(short, long, value_name = "NAME")]
     pub project_name: Option<String>,
-    /// For `config`: the folder that relative paths start from
+    /// For `config` and `check`: the folder that relative paths start from
     #[arg(long, value_name = "DIR")]
     pub project_directory: Option<PathBuf>,
 }
@@ -97,6 +100,8 @@ pub enum Verb {
     Cert(cert::CertArguments),
     /// Print the project that the compose files make, as `docker compose config` does
     Config(Box<config::ConfigArguments>),
+    /// Say what speaks against the stacks though they would run; exit 1 when something is an error
+    Check(Box<check::CheckArguments>),
     /// Say what `up` would change and why; exit 3 when that is not nothing
     Plan(plan::PlanArguments),
     /// Make the hosts what the stacks say

@@ -141,6 +141,8 @@ fn print(
     match context.global.format {
         None | Some(Format::Yaml) => Ok(output::print(&yaml(project))),
         Some(Format::Json) => Ok(output::json(project)),
-        Some(Format::Table) => Err(CliError::usage("a project is no table", "use --format yaml or --format json")),
+        Some(Format::Table | Format::Sarif) => {
+            Err(CliError::usage("a project is no table and no list of findings", "use --format yaml or --format json"))
+        }
     }
 }

@@ -44,6 +44,9 @@ impl Context {
             Some(Format::Yaml) => {
                 Err(CliError::usage("only `config` prints YAML", "use --format json or --format table"))
             }
+            Some(Format::Sarif) => {
+                Err(CliError::usage("only `check` prints SARIF", "use --format json or --format table"))
+            }
         }
     }
 
@@ -54,7 +57,7 @@ impl Context {
         let named = given.project_directory.is_some() || given.project_name.is_some();
         if named || !given.file.is_empty() || !given.env_file.is_empty() {
             return Err(CliError::usage(
-                "-f, -p, --env-file and --project-directory are for `config`: a fleet's stacks stand in landfast.toml",
+                "-f, -p, --env-file and --project-directory are for `config` and `check`: a fleet's stacks stand in landfast.toml",
                 "set `path`, `files` and `env` under [stacks.NAME]",
             ));
         }

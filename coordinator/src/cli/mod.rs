@@ -2,6 +2,7 @@
 
 pub mod arguments;
 mod cert;
+mod check;
 mod config;
 mod context;
 mod down;
@@ -81,6 +82,7 @@ async fn dispatch(arguments: Arguments) -> Result<Exit, CliError> {
         Verb::Host(args) => host::run(&context, args).await,
         Verb::Cert(args) => cert::run(&context, args).await,
         Verb::Config(args) => config::run(&context, *args).await,
+        Verb::Check(args) => check::run(&context, *args).await,
         Verb::Plan(args) => plan::run(&context, args).await,
         Verb::Up(args) => up::run(&context, args).await,
         Verb::Down(args) => down::run(&context, args).await,

@@ -1,5 +1,6 @@
 //! The coordinator against agents in this process: see [`fleet`].
 
+mod checking;
 mod commands;
 mod deploying;
 mod fleet;

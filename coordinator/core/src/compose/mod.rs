@@ -33,6 +33,7 @@ pub use load::{load, normalise_name, uninterpolated};
 pub use model::Project;
 pub use schema::{Case, Key, Standing, keys};
 pub use text::dotenv;
+pub(crate) use text::interpolate::substitute;
 
 /// What a project is loaded from.
 #[derive(Debug, Clone, Default)]

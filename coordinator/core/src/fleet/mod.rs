@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use ipnet::Ipv4Net;
 
+use crate::check::{Exceptions, Policy};
 use crate::{Diagnostics, Location};
 
 mod check;
@@ -25,6 +26,8 @@ pub struct Fleet {
     pub hosts: BTreeMap<String, Host>,
     /// By name.
     pub stacks: BTreeMap<String, StackConfig>,
+    /// What `landfast check` looks for, and how much it matters.
+    pub check: Policy,
 }
 
 impl Fleet {
@@ -89,6 +92,8 @@ pub struct StackConfig {
     pub place: BTreeMap<String, Placement>,
     /// By service, or `*`: where ports without an address are bound.
     pub publish: BTreeMap<String, Publish>,
+    /// What `landfast check` lets pass, each with its reason.
+    pub exceptions: Exceptions,
     /// Where it was written.
     pub location: Location,
 }

@@ -7,6 +7,7 @@ use toml::de::DeTable;
 use super::reader::{Field, Reader, Table};
 use super::{AGENT_PORT, Fleet, FleetNetwork, Host, Placement, PlacementRule, Publish, StackConfig};
 use crate::Diagnostic;
+use crate::check::{self, Exception, Level, Policy};
 
 /// VXLAN takes 50 bytes of the usual 1500.
 const MTU: u32 = 1450;
@@ -27,11 +28,12 @@ pub(super) fn parse(file_name: &str, text: &str) -> (Fleet, Vec<Diagnostic>) {
 }
 
 fn read<'t>(reader: &mut Reader<'t>, root: Table<'t>, fleet: &mut Fleet) {
-    for section in reader.known("", root, &["fleet", "networks", "hosts", "stacks"]) {
+    for section in reader.known("", root, &["fleet", "networks", "hosts", "stacks", "check"]) {
         let Some(table) = reader.table(&section) else { continue };
         match section.name() {
             "fleet" => read_fleet(reader, table, fleet),
             "networks" => fleet.networks = entries(reader, &section, table, read_network),
+            "check" => fleet.check = read_policy(reader, &section, table),
             "hosts" => fleet.hosts = entries(reader, &section, table, read_host),
             _ => fleet.stacks = entries(reader, &section, table, read_stack),
         }
@@ -142,15 +144,17 @@ fn read_stack<'t>(reader: &mut Reader<'t>, at: &Field<'t>, table: Table<'t>) -> 
         profiles: Vec::new(),
         place: BTreeMap::new(),
         publish: BTreeMap::new(),
+        exceptions: BTreeMap::new(),
         location: reader.location(&at.span),
     };
-    for field in reader.known(&at.path, table, &["path", "files", "env", "profiles", "place", "publish"]) {
+    for field in reader.known(&at.path, table, &["path", "files", "env", "profiles", "place", "publish", "check"]) {
         match field.name() {
             "path" => stack.path = reader.text(&field).unwrap_or_default().into(),
             "files" => stack.files = reader.texts(&field).unwrap_or_default().into_iter().map(Into::into).collect(),
             "env" => stack.env = reader.text(&field),
             "profiles" => stack.profiles = reader.texts(&field).unwrap_or_default(),
             "place" => stack.place = services(reader, &field, read_placement),
+            "check" => stack.exceptions = services(reader, &field, read_exceptions),
             _ => stack.publish = services(reader, &field, read_publish),
         }
     }
@@ -204,6 +208,46 @@ fn read_publish<'t>(reader: &mut Reader<'t>, field: &Field<'t>) -> Option<Publis
         "all" => Some(Publish::All),
         other => reader.refuse(field, format!("{other:?}: expected \"loopback\", \"lan\" or \"all\"")),
     }
+}
+
+/// `[check]`: a level for each rule that is to have another one, and where data may lie.
+fn read_policy<'t>(reader: &mut Reader<'t>, at: &Field<'t>, table: Table<'t>) -> Policy {
+    let mut policy = Policy::default();
+    let known: Vec<_> = std::iter::once("data_folders").chain(check::codes()).collect();
+    for field in reader.known(&at.path, table, &known) {
+        match check::rule(field.name()) {
+            Some(rule) => policy.levels.extend(read_level(reader, &field).map(|level| (rule.code, level))),
+            None => {
+                policy.data_folders = reader.texts(&field).unwrap_or_default().into_iter().map(Into::into).collect();
+            }
+        }
+    }
+    policy
+}
+
+fn read_level<'t>(reader: &mut Reader<'t>, field: &Field<'t>) -> Option<Level> {
+    let word = reader.text(field)?;
+    let level = Level::parse(&word);
+    if level.is_none() {
+        reader.mistake_at(field, format!("{word:?}: expected \"error\", \"warning\", \"note\" or \"off\""));
+    }
+    level
+}
+
+/// `LF007 = "why it is good here"`.
+fn read_exceptions<'t>(reader: &mut Reader<'t>, at: &Field<'t>) -> Option<BTreeMap<&'static str, Exception>> {
+    let table = reader.table(at)?;
+    let mut exceptions = BTreeMap::new();
+    for field in reader.known(&at.path, table, &check::codes()) {
+        let (Some(rule), Some(reason)) = (check::rule(field.name()), reader.text(&field)) else { continue };
+        if reason.trim().is_empty() || Level::parse(&reason).is_some() {
+            reader.mistake_at(&field, format!("{reason:?} is no reason: say why {} is good here", rule.title));
+            continue;
+        }
+        let location = Some(reader.location(&field.span));
+        exceptions.insert(rule.code, Exception { reason, location, inline: false });
+    }
+    Some(exceptions)
 }
 
 /// A part of a DNS name, as hosts and the fleet become parts of certificates' names.

@@ -1,0 +1,103 @@
+//! What is known about images that many people run, by the last part of their name: `postgres` is also
+//! `docker.io/library/postgres` and `ghcr.io/somebody/postgres`, but not `postgres-exporter`.
+use super::image::Reference;
+use crate::compose::model::Service;
+
+/// Images that keep other services' data, or the state that others agree on.
+const DATABASES: &str = "\
+    arangodb cassandra clickhouse clickhouse-server cockroach consul couchbase couchdb crate db2 dgraph \
+    dragonfly elasticsearch etcd firebird foundationdb garnet immudb influxdb kafka keydb mariadb \
+    mariadb-galera memcached meilisearch milvus mongo mongodb mongodb-community-server mssql mysql \
+    mysql-server nats neo4j opensearch oracle-free percona percona-server pgvector pgvecto-rs postgis \
+    postgres postgresql qdrant questdb rabbitmq redis redis-stack-server rethinkdb timescaledb valkey \
+    zookeeper \
+    cp-kafka cp-zookeeper mysql-cluster oracle-xe redis-stack redpanda scylla surrealdb \
+    timescaledb-ha typesense weaviate";
+
+/// Ports that only databases have, for images that are not known.
+const DATABASE_PORTS: &[u32] =
+    &[1433, 1521, 2379, 2380, 3306, 5432, 5984, 6379, 7687, 9042, 9092, 11211, 26257, 27017, 28015, 33060];
+
+/// Images whose own entry point leaves root behind, or which never had it.
+const NOT_ROOT: &str = "\
+    alertmanager apicurio-registry authelia blackbox-exporter cassandra clickhouse clickhouse-server \
+    cockroach consul couchdb elasticsearch gitea-rootless grafana haproxy influxdb jenkins kafka \
+    keycloak keydb kibana kong loki mailpit mariadb memcached metabase mongo mongo-express mysql \
+    mysqld-exporter n8n neo4j node-exporter opensearch opensearch-dashboards otel-collector \
+    otel-collector-contrib percona pgbouncer postgis postgres postgres-exporter postgrest prometheus \
+    promtail pushgateway rabbitmq redis redis_exporter tempo timescaledb valkey zookeeper";
+
+/// Images that run with a read-only root, and the folders that must then be in memory.
+const READ_ONLY: &[(&str, &[&str])] = &[
+    ("alertmanager", &[]),
+    ("caddy", &["/tmp"]),
+    ("coredns", &[]),
+    ("etcd", &[]),
+    ("grafana", &["/tmp"]),
+    ("haproxy", &["/tmp"]),
+    ("loki", &["/tmp"]),
+    ("mariadb", &["/tmp", "/run/mysqld"]),
+    ("memcached", &[]),
+    ("mongo", &["/tmp"]),
+    ("mysql", &["/tmp", "/var/run/mysqld"]),
+    ("nats", &[]),
+    ("nginx", &["/var/cache/nginx", "/var/run"]),
+    ("node-exporter", &[]),
+    ("postgis", &["/tmp", "/var/run/postgresql"]),
+    ("postgres", &["/tmp", "/var/run/postgresql"]),
+    ("prometheus", &[]),
+    ("promtail", &["/tmp"]),
+    ("pushgateway", &[]),
+    ("redis", &[]),
+    ("traefik", &["/tmp"]),
+    ("valkey", &[]),
+];
+
+/// Programs that stand between the engine's socket and those who need a part of it.
+const SOCKET_PROXIES: &str = "docker-socket-proxy socket-proxy docker-proxy";
+
+fn reference(service: &Service) -> Option<Reference<'_>> {
+    service.image.as_deref().map(Reference::parse)
+}
+
+/// Whether the service keeps others' data, by its image.
+pub(super) fn is_database(service: &Service) -> bool {
+    reference(service).is_some_and(|image| {
+        // Microsoft calls its server by the folder it lies in.
+        listed(DATABASES, image.name()) || image.repository.ends_with("mssql/server")
+    })
+}
+
+fn listed(names: &str, name: &str) -> bool {
+    names.split_whitespace().any(|listed| listed == name)
+}
+
+/// Whether a container's port is one that databases listen on.
+pub(super) fn is_database_port(port: u32) -> bool {
+    DATABASE_PORTS.contains(&port)
+}
+
+/// Whether the image takes care of its user itself.
+pub(super) fn leaves_root(service: &Service) -> bool {
+    reference(service).is_some_and(|image| {
+        let says_so =
+            |text: &str| text.contains("nonroot") || text.contains("rootless") || text.contains("unprivileged");
+        listed(NOT_ROOT, image.name())
+            || image.is_of("bitnami")
+            || image.is_of("bitnamilegacy")
+            || image.is_of("linuxserver")
+            || says_so(image.name())
+            || image.tag.is_some_and(says_so)
+    })
+}
+
+/// The folders that must be in memory for a read-only root to do, where it is known to.
+pub(super) fn read_only_with(service: &Service) -> Option<&'static [&'static str]> {
+    let name = reference(service)?.name();
+    READ_ONLY.iter().find(|(known, _)| *known == name).map(|(_, folders)| *folders)
+}
+
+/// Whether the image is there to give others a part of the engine's socket.
+pub(super) fn is_socket_proxy(service: &Service) -> bool {
+    reference(service).is_some_and(|image| listed(SOCKET_PROXIES, image.name()))
+}

@@ -1,0 +1,123 @@
+//! The policy lint: what a project's own rules say against it, beyond what the loader and the engine accept.
+//!
+//! A rule is a code, a level, a page that explains it and a function of one service ([`Site`]) to remarks. [`check`]
+//! makes findings of them by the levels and exceptions of a [`Policy`]. Codes are never used again for something else.
+//! Nothing that is said here holds the value of a secret; [`secrets::mask`] is for whoever shows lines of the files.
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::Location;
+use crate::compose::Project;
+use crate::compose::model::Service;
+use crate::fleet::Publish;
+
+mod exposure;
+mod health;
+mod image;
+mod known;
+mod level;
+mod mounts;
+mod policy;
+mod privilege;
+mod resources;
+mod rules;
+pub mod sarif;
+pub mod secrets;
+
+pub use level::Level;
+pub use policy::{Exception, Exceptions, Policy, check};
+pub use rules::{RULES, codes, rule};
+
+/// One thing to look for.
+#[derive(Debug)]
+pub struct Rule {
+    /// `LF001`: for good.
+    pub code: &'static str,
+    /// Unless `landfast.toml` says otherwise.
+    pub level: Level,
+    /// What it is about, in a few words.
+    pub title: &'static str,
+    /// What, why, how to mend, a bad and a good example; Markdown.
+    pub page: &'static str,
+    judge: fn(Site<'_>) -> Vec<Remark>,
+}
+
+impl Rule {
+    /// The first paragraph of its page, on one line.
+    pub fn summary(&self) -> String {
+        let paragraph = self.page.split("\n\n").nth(1).unwrap_or(self.title);
+        paragraph.trim().replace('\n', " ")
+    }
+}
+
+/// A project, and what is known about the place it is deployed to.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// The stack's name in `landfast.toml`, else the project's.
+    pub stack: &'a str,
+    /// As it would be deployed.
+    pub project: &'a Project,
+    /// The same with its variables as they are written: `compose::uninterpolated`.
+    pub written: &'a Value,
+    /// The stack's folder; absolute. What is beneath it travels with the stack.
+    pub root: &'a Path,
+    /// Where `landfast.toml` binds ports without an address, by service or `*`.
+    pub publish: &'a BTreeMap<String, Publish>,
+}
+
+/// One service of a subject.
+#[derive(Clone, Copy)]
+struct Site<'a> {
+    subject: Subject<'a>,
+    policy: &'a Policy,
+    name: &'a str,
+    service: &'a Service,
+}
+
+impl Site<'_> {
+    /// Something about a key of the service; about the service as a whole when `key` is empty.
+    fn remark(self, key: &str, message: impl Into<String>, help: impl Into<String>) -> Remark {
+        let dot = if key.is_empty() { "" } else { "." };
+        let path = format!("services.{}{dot}{key}", self.name);
+        Remark { path, message: message.into(), help: help.into() }
+    }
+}
+
+/// What a rule says about a service.
+struct Remark {
+    path: String,
+    message: String,
+    help: String,
+}
+
+/// Something that a rule has found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    /// Of the rule.
+    pub code: &'static str,
+    /// By `landfast.toml`, else the rule's own.
+    pub level: Level,
+    /// Where it stands, when it stands anywhere.
+    pub location: Option<Location>,
+    /// The stack.
+    pub stack: String,
+    /// The service, where it is about one.
+    pub service: Option<String>,
+    /// The dotted path of the key.
+    pub path: String,
+    /// What is found; a lower-case sentence without a full stop.
+    pub message: String,
+    /// What to do next.
+    pub help: String,
+    /// Why it does not count.
+    pub exception: Option<Exception>,
+}
+
+impl Finding {
+    /// Whether it counts: nobody has excused it.
+    pub fn counts(&self) -> bool {
+        self.exception.is_none()
+    }
+}

@@ -1,0 +1,83 @@
+//! What of the host a container sees.
+use std::path::{Path, PathBuf};
+
+use super::known;
+use super::{Remark, Site};
+use crate::compose::model::{Mount, MountKind, Service};
+
+/// Sockets whose reader commands the engine.
+const SOCKETS: &[&str] = &[
+    "/run/docker.sock",
+    "/var/run/docker.sock",
+    "/run/podman/podman.sock",
+    "/var/run/podman/podman.sock",
+    "/run/containerd/containerd.sock",
+    "/var/run/containerd/containerd.sock",
+    "/run/crio/crio.sock",
+    "/var/run/crio/crio.sock",
+];
+
+/// What the host says about itself: to read it is no data, and it is the same on every host.
+const FACTS: &[&str] = &[
+    "/dev",
+    "/etc/hostname",
+    "/etc/localtime",
+    "/etc/machine-id",
+    "/etc/os-release",
+    "/etc/ssl/certs",
+    "/etc/timezone",
+    "/lib/modules",
+    "/proc",
+    "/sys",
+    "/usr/share/ca-certificates",
+    "/usr/share/zoneinfo",
+];
+
+/// The bind mounts of a service, with their place in `volumes`.
+fn binds(service: &Service) -> impl Iterator<Item = (usize, &Mount, &Path)> {
+    let binds = service.volumes.iter().enumerate().filter(|(_, mount)| mount.kind == MountKind::Bind);
+    binds.filter_map(|(at, mount)| Some((at, mount, Path::new(mount.source.as_deref()?))))
+}
+
+/// Those that hold the engine's socket: the socket itself, or the folder it lies in.
+pub(super) fn sockets(service: &Service) -> impl Iterator<Item = (usize, &Path)> {
+    let holds = |source: &Path| {
+        let exposed = |socket: &&str| Path::new(socket).starts_with(source) && source != Path::new("/");
+        SOCKETS.iter().any(exposed) || source.file_name().is_some_and(|name| name == "docker.sock")
+    };
+    binds(service).filter(move |(_, _, source)| holds(source)).map(|(at, _, source)| (at, source))
+}
+
+/// LF007. `:ro` protects the file, not the engine: requests still go through it.
+pub(super) fn socket(site: Site<'_>) -> Vec<Remark> {
+    if known::is_socket_proxy(site.service) {
+        return Vec::new();
+    }
+    let remark = |(at, source): (usize, &Path)| {
+        let message = format!("{} holds the engine's socket ({}), and so the host", site.name, source.display());
+        let help = "put a socket proxy in between that lets only the needed requests through";
+        site.remark(&format!("volumes.{at}"), message, help)
+    };
+    sockets(site.service).map(remark).collect()
+}
+
+/// LF011.
+pub(super) fn outside(site: Site<'_>) -> Vec<Remark> {
+    let root = site.subject.root;
+    let folders: Vec<PathBuf> = site.policy.data_folders.iter().map(|folder| root.join(folder)).collect();
+    let mut remarks = Vec::new();
+    for (at, mount, source) in binds(site.service) {
+        let ours = source.starts_with(root) && (folders.is_empty() || mount.read_only);
+        let data = folders.iter().any(|folder| source.starts_with(folder));
+        let fact = mount.read_only && FACTS.iter().any(|fact| source.starts_with(fact));
+        if ours || data || fact || sockets(site.service).any(|(socket, _)| socket == at) {
+            continue;
+        }
+        let (source, rights) = (source.display(), if mount.read_only { "reads" } else { "writes to" });
+        let of = if folders.is_empty() { "the stack's folder" } else { "the data folders" };
+        let message = format!("{} {rights} {source}, which is outside {of}", site.name);
+        let help = "use a named volume or a folder beneath the stack's, or name its folder under [check] data_folders";
+        remarks.push(site.remark(&format!("volumes.{at}"), message, help));
+    }
+    remarks
+}
