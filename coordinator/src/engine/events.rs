@@ -43,6 +43,7 @@ pub(super) async fn watch(agent: Agent, events: Sender<Event>) {
 /// Gives a host its state, again and again while it cannot be reached: the same one twice is no harm.
 pub(super) async fn assign(agent: Agent, state: HostState, events: Sender<Event>) {
     let host = agent.host().to_owned();
+    let generation = state.generation;
     let request = AssignRequest { state: Some(state.to_wire()) };
     let mut pause = FIRST_PAUSE;
     while !events.is_closed() {
@@ -50,7 +51,7 @@ pub(super) async fn assign(agent: Agent, state: HostState, events: Sender<Event>
         let event = match answer {
             Ok(Ok(_)) => Event::Assigned { host: host.clone() },
             Ok(Err(status)) if !is_passing(&status) => {
-                Event::AssignFailed { host: host.clone(), message: problem(&status) }
+                Event::AssignFailed { host: host.clone(), generation, message: problem(&status) }
             }
             Ok(Err(_)) | Err(_) => Event::Lost { host: host.clone() },
         };

@@ -1,6 +1,6 @@
 //! What follows from what is known: which steps are done, which may begin, who is told what, and whether it is over.
 use super::verdict::{self, Verdict};
-use super::{Action, DOUBT_MS, Failure, PATIENCE_MS, Progress, SETTLE_MS, State, listen, picture};
+use super::{Action, Failure, PATIENCE_MS, Progress, SETTLE_MS, State, picture};
 use crate::deployment::{Condition, InstanceName};
 use crate::desired::Instance;
 use crate::plan;
@@ -112,9 +112,6 @@ pub(super) fn assign(state: &mut State, now: u64) -> Vec<Action> {
 
 /// Ends the waits that lead nowhere.
 pub(super) fn give_up(state: &mut State, now: u64) {
-    for (name, message) in refusals(state, now) {
-        listen::refused(state, &name, &message, now);
-    }
     for (name, message) in silences(state, now) {
         for at in state.under_way_on(&name) {
             state.steps[at].progress = Progress::Failed { message: format!("not known: {message}") };
@@ -122,15 +119,6 @@ pub(super) fn give_up(state: &mut State, now: u64) {
         state.fail(message, now);
     }
     stall(state, now);
-}
-
-/// Hosts that said no, and no report has contradicted it.
-fn refusals(state: &State, now: u64) -> Vec<(String, String)> {
-    let refusal = |(name, host): (&String, &super::HostProgress)| {
-        let (message, since) = host.refused.clone()?;
-        (now.saturating_sub(since) >= DOUBT_MS).then(|| (name.clone(), message))
-    };
-    state.hosts.iter().filter_map(refusal).collect()
 }
 
 /// Hosts that have said nothing for too long, and are needed.

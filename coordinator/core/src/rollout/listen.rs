@@ -13,12 +13,7 @@ pub(super) fn hear(state: &mut State, event: Event, now: u64) {
             }
         }
         Event::Tick => {}
-        Event::AssignFailed { host, message } => {
-            // Perhaps about an older one that was tried again: believed if the report does not contradict it soon.
-            if let Some(host) = state.hosts.get_mut(&host).filter(|host| host.unanswered_since.is_some()) {
-                host.refused = Some((message, now));
-            }
-        }
+        Event::AssignFailed { host, generation, message } => refused(state, &host, generation, &message, now),
         Event::Lost { host } => {
             if let Some(host) = state.hosts.get_mut(&host) {
                 host.lost_since.get_or_insert(now);
@@ -33,7 +28,6 @@ fn start(state: &mut State, now: u64) {
     for host in state.hosts.values_mut() {
         host.resend |= host.unanswered_since.take().is_some();
         host.lost_since = None;
-        host.refused = None;
         host.report = None;
     }
     for step in &mut state.steps {
@@ -53,7 +47,6 @@ fn reported(state: &mut State, name: &str, report: Report, now: u64) {
     }
     if report.epoch == epoch && report.generation >= host.sent.generation {
         host.unanswered_since = None;
-        host.refused = None;
         host.resend = false;
     }
     let lost_since = if report.engine_lost { Some(host.lost_since.unwrap_or(now)) } else { None };
@@ -66,12 +59,12 @@ fn reported(state: &mut State, name: &str, report: Report, now: u64) {
     }
 }
 
-/// A host has refused what it was sent last.
-pub(super) fn refused(state: &mut State, name: &str, message: &str, now: u64) {
+/// A host has refused what it was sent. An older generation that was tried again does not count.
+fn refused(state: &mut State, name: &str, generation: u64, message: &str, now: u64) {
     let Some(host) = state.hosts.get_mut(name) else { return };
-    host.unanswered_since = None;
-    host.refused = None;
-    let generation = host.sent.generation;
+    if host.sent.generation != generation || host.unanswered_since.take().is_none() {
+        return;
+    }
     for at in 0..state.steps.len() {
         let told = state.steps[at].generation == Some(generation) && state.host_of(at) == Some(name);
         if told && state.steps[at].progress.is_running() {

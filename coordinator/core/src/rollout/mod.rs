@@ -21,8 +21,6 @@ mod verdict;
 pub const PATIENCE_MS: u64 = 120_000;
 /// How long a rollout that has failed waits for what is under way.
 pub const SETTLE_MS: u64 = 60_000;
-/// How long a refusal may be contradicted by a report.
-const DOUBT_MS: u64 = 10_000;
 
 /// How far a plan is carried out. Complete: stored and read back, it goes on where it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,8 +64,6 @@ struct HostProgress {
     unanswered_since: Option<u64>,
     /// The driver that sent it is gone, and nobody knows whether it arrived.
     resend: bool,
-    /// It said no, why and when.
-    refused: Option<(String, u64)>,
     /// Since when it is out of reach, or its engine does not answer.
     lost_since: Option<u64>,
     report: Option<Report>,
@@ -127,6 +123,8 @@ pub enum Event {
     AssignFailed {
         /// Which.
         host: String,
+        /// What it was sent.
+        generation: u64,
         /// Why.
         message: String,
     },

@@ -213,7 +213,7 @@ impl Simulation {
             if dead {
                 return;
             }
-            return self.tell(Event::AssignFailed { host: name, message });
+            return self.tell(Event::AssignFailed { host: name, generation: new.1, message });
         }
         if !same {
             host.busy_until = self.now + self.dice.below(3000);
