@@ -225,7 +225,7 @@ fn sources(trees: &Trees, instance: &Instance) -> Result<Vec<Option<PathBuf>>, S
             }
             Ok(Some(path))
         }
-        Some(mount::Source::Volume(_)) | None => Ok(None),
+        Some(mount::Source::Volume(_) | mount::Source::Memory(_)) | None => Ok(None),
     });
     sources.collect()
 }

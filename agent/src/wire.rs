@@ -17,10 +17,10 @@ pub(crate) use landfast_proto::v1::blobs_server::{Blobs, BlobsServer};
 pub(crate) use landfast_proto::v1::{
     AssignRequest, AssignResponse, Attachment, Container, Dependency, DescribeRequest, DescribeResponse, Device,
     DeviceRequest, Engine, EngineNetwork, FetchRequest, FetchResponse, Healthcheck, HostState, Image, ImageItem,
-    Instance, InstanceReport, LogsRequest, LogsResponse, MissingRequest, MissingResponse, Mount, Network, Overlay,
-    PlacedFile, Port, Problem, PullRequest, PullResponse, PushRequest, PushResponse, Report, Restart as RestartPolicy,
-    Role, TreeReport, Ulimit, UsedPort, Volume, WatchRequest, dependency, instance_report, item, least_role,
-    logs_response, mount, pull_request, push_request,
+    Instance, InstanceReport, LogsRequest, LogsResponse, Memory, MissingRequest, MissingResponse, Mount, Network,
+    Overlay, PlacedFile, Port, Problem, PullRequest, PullResponse, PushRequest, PushResponse, Report,
+    Restart as RestartPolicy, Role, TreeReport, Ulimit, UsedPort, Volume, WatchRequest, dependency, instance_report,
+    item, least_role, logs_response, mount, pull_request, push_request,
 };
 #[cfg(test)]
 pub(crate) use landfast_proto::v1::{StringList, Tree};

@@ -40,6 +40,7 @@ impl Labels {
             labels.insert(Self::STACK.to_owned(), stack.to_owned());
             labels.insert("com.docker.compose.project".to_owned(), stack.to_owned());
             labels.insert(format!("com.docker.compose.{kind}"), key.to_owned());
+            labels.insert("com.docker.compose.version".to_owned(), "landfast".to_owned());
         }
         labels
     }

@@ -2,13 +2,15 @@
 //! it is made at and of the API version spoken; engines before API 1.44 take one network and one MAC at creation, the
 //! others are connected before the start.
 
-use std::collections::HashMap;
+mod mounts;
+
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 
 use bollard::models::{
     ContainerCreateBody, DeviceMapping, DeviceRequest, EndpointIpamConfig, EndpointSettings, HealthConfig, HostConfig,
-    HostConfigLogConfig, Mount, MountBindOptions, MountType, MountVolumeOptions, NetworkConnectRequest,
-    NetworkingConfig, PortBinding, PortMap, ResourcesUlimits, RestartPolicy,
+    HostConfigLogConfig, NetworkConnectRequest, NetworkingConfig, PortBinding, PortMap, ResourcesUlimits,
+    RestartPolicy,
 };
 use bollard::query_parameters::CreateContainerOptions;
 
@@ -17,7 +19,6 @@ use crate::wire;
 
 /// All networks at creation, and a MAC for each.
 const MANY_NETWORKS: u32 = 44;
-const VOLUME_SUBPATHS: u32 = 45;
 const GATEWAY_PRIORITIES: u32 = 48;
 
 /// Where a container is created: what the host adds to what the instance says.
@@ -89,6 +90,9 @@ pub(crate) fn creation(instance: &wire::Instance, place: &Place, minor: u32) -> 
         domainname: said(&container.domainname),
         user: said(&container.user),
         exposed_ports: some(exposed(container)),
+        // As Compose's: whoever attaches to it later sees its output.
+        attach_stdout: Some(true),
+        attach_stderr: Some(true),
         tty: Some(container.tty),
         open_stdin: Some(container.stdin_open),
         env: some(container.environment.clone()),
@@ -134,7 +138,7 @@ fn networks(container: &wire::Container, minor: u32) -> Result<Networks, String>
     };
     let prefers = attachments.len() > 1 && minor >= GATEWAY_PRIORITIES;
     let endpoints = attachments.iter().enumerate().map(|(position, attachment)| {
-        let mut settings = endpoint(attachment);
+        let mut settings = endpoint(attachment, &container.name);
         settings.gw_priority = (prefers && position == 0).then_some(1);
         if minor < MANY_NETWORKS {
             settings.mac_address = None;
@@ -154,7 +158,8 @@ fn networks(container: &wire::Container, minor: u32) -> Result<Networks, String>
     Ok(Networks { mode, mac: said(&primary.mac), first: first.into_iter().collect(), later })
 }
 
-fn endpoint(attachment: &wire::Attachment) -> EndpointSettings {
+/// A container answers to its own name too, whatever it is called while it is made.
+fn endpoint(attachment: &wire::Attachment, name: &str) -> EndpointSettings {
     let fixed = [&attachment.address, &attachment.address6].iter().any(|address| !address.is_empty())
         || !attachment.link_local_ips.is_empty();
     EndpointSettings {
@@ -164,10 +169,15 @@ fn endpoint(attachment: &wire::Attachment) -> EndpointSettings {
             link_local_ips: some(attachment.link_local_ips.clone()),
         }),
         mac_address: said(&attachment.mac),
-        aliases: some(attachment.aliases.clone()),
+        aliases: some(aliases(attachment, name)),
         driver_opts: map(&attachment.driver_options),
         ..EndpointSettings::default()
     }
+}
+
+fn aliases(attachment: &wire::Attachment, name: &str) -> Vec<String> {
+    let own = Some(name).filter(|name| !name.is_empty() && attachment.aliases.iter().all(|alias| alias != name));
+    own.into_iter().chain(attachment.aliases.iter().map(String::as_str)).map(str::to_owned).collect()
 }
 
 fn labels(instance: &wire::Instance, container: &wire::Container, fleet: &str) -> HashMap<String, String> {
@@ -180,8 +190,21 @@ fn labels(instance: &wire::Instance, container: &wire::Container, fleet: &str) -
         (Labels::DIGEST.to_owned(), instance.digest.clone()),
         (Labels::RELEASE.to_owned(), instance.release.to_string()),
         ("com.docker.compose.config-hash".to_owned(), instance.digest.clone()),
+        ("com.docker.compose.depends_on".to_owned(), dependencies(instance)),
     ]);
     labels
+}
+
+/// What Compose stops and starts in order by: `job:service_completed_successfully:false,…`.
+fn dependencies(instance: &wire::Instance) -> String {
+    use wire::dependency::Condition;
+    let condition = |on: &wire::Dependency| match on.condition() {
+        Condition::Unspecified | Condition::Started => "service_started",
+        Condition::Healthy => "service_healthy",
+        Condition::Completed => "service_completed_successfully",
+    };
+    let all: Vec<_> = instance.depends_on.iter().map(|on| format!("{}:{}:false", on.service, condition(on))).collect();
+    all.join(",")
 }
 
 fn exposed(container: &wire::Container) -> Vec<String> {
@@ -227,7 +250,7 @@ fn host_config(
     network_mode: Option<String>,
     minor: u32,
 ) -> Result<HostConfig, String> {
-    let (binds, mounts) = mounts(container, place, minor)?;
+    let (binds, mounts) = mounts::mounts(container, place, minor)?;
     let dns = if container.dns.is_empty() { place.dns.iter().cloned().collect() } else { container.dns.clone() };
     let tmpfs = container.tmpfs.iter().map(|tmpfs| (tmpfs.target.clone(), tmpfs.options.clone())).collect();
     let host = HostConfig {
@@ -241,8 +264,8 @@ fn host_config(
             .as_ref()
             .map(|logging| HostConfigLogConfig { typ: said(&logging.driver), config: map(&logging.options) }),
         annotations: map(&container.annotations),
-        cap_add: some(container.cap_add.clone()),
-        cap_drop: some(container.cap_drop.clone()),
+        cap_add: some(capabilities(&container.cap_add)),
+        cap_drop: some(capabilities(&container.cap_drop)),
         cgroupns_mode: said(&container.cgroup_mode).map(|mode| mode.parse()).transpose()?,
         dns: some(dns),
         dns_options: some(container.dns_options.clone()),
@@ -294,6 +317,16 @@ fn with_resources(host: HostConfig, container: &wire::Container) -> HostConfig {
     }
 }
 
+/// `net_raw` is `CAP_NET_RAW`: in order, each once, as the engine's own client writes them; `ALL` says everything.
+fn capabilities(written: &[String]) -> Vec<String> {
+    let full = |name: &String| match name.to_uppercase() {
+        name if name == "ALL" || name.starts_with("CAP_") => name,
+        name => format!("CAP_{name}"),
+    };
+    let names: BTreeSet<String> = written.iter().map(full).collect();
+    if names.contains("ALL") { vec!["ALL".to_owned()] } else { names.into_iter().collect() }
+}
+
 fn restart(restart: &wire::RestartPolicy) -> Result<RestartPolicy, String> {
     let attempts = i64::from(restart.max_attempts);
     Ok(RestartPolicy {
@@ -323,63 +356,6 @@ fn device_request(request: &wire::DeviceRequest) -> DeviceRequest {
 
 fn ulimit(ulimit: &wire::Ulimit) -> ResourcesUlimits {
     ResourcesUlimits { name: said(&ulimit.name), soft: Some(ulimit.soft), hard: Some(ulimit.hard) }
-}
-
-/// SELinux relabelling can only be asked for in the old notation; all else goes in the new one, which makes no folders
-/// by accident.
-fn mounts(container: &wire::Container, place: &Place, minor: u32) -> Result<(Vec<String>, Vec<Mount>), String> {
-    let (mut binds, mut mounts) = (Vec::new(), Vec::new());
-    for (position, wanted) in container.mounts.iter().enumerate() {
-        let source =
-            place.sources.get(position).and_then(Option::as_ref).map(|path| path.to_string_lossy().into_owned());
-        match (&wanted.source, source) {
-            (Some(wire::mount::Source::Volume(volume)), _) => mounts.push(volume_mount(wanted, volume, minor)?),
-            (_, Some(source)) if !wanted.relabel.is_empty() => {
-                let access = if wanted.read_only { "ro" } else { "rw" };
-                let options = [access, &wanted.relabel, &wanted.propagation].map(str::to_owned);
-                let options: Vec<String> = options.into_iter().filter(|option| !option.is_empty()).collect();
-                binds.push(format!("{source}:{}:{}", wanted.target, options.join(",")));
-            }
-            (_, Some(source)) => {
-                let propagation = said(&wanted.propagation).map(|propagation| propagation.parse()).transpose()?;
-                mounts.push(Mount {
-                    target: said(&wanted.target),
-                    source: Some(source),
-                    typ: Some(MountType::BIND),
-                    read_only: Some(wanted.read_only),
-                    bind_options: propagation.map(|propagation| MountBindOptions {
-                        propagation: Some(propagation),
-                        ..MountBindOptions::default()
-                    }),
-                    ..Mount::default()
-                });
-            }
-            (_, None) => return Err(format!("the mount at {} has no source", wanted.target)),
-        }
-    }
-    Ok((binds, mounts))
-}
-
-fn volume_mount(wanted: &wire::Mount, volume: &str, minor: u32) -> Result<Mount, String> {
-    if !wanted.subpath.is_empty() && minor < VOLUME_SUBPATHS {
-        return Err(format!(
-            "the mount at {} is a part of a volume, which needs Docker Engine 26 or newer",
-            wanted.target
-        ));
-    }
-    let options = (wanted.no_copy || !wanted.subpath.is_empty()).then(|| MountVolumeOptions {
-        no_copy: Some(wanted.no_copy),
-        subpath: said(&wanted.subpath),
-        ..MountVolumeOptions::default()
-    });
-    Ok(Mount {
-        target: said(&wanted.target),
-        source: said(volume),
-        typ: Some(MountType::VOLUME),
-        read_only: Some(wanted.read_only),
-        volume_options: options,
-        ..Mount::default()
-    })
 }
 
 fn said(text: &str) -> Option<String> {

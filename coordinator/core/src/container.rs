@@ -198,6 +198,13 @@ pub enum Source {
     Host(String),
     /// A volume, by the engine's name; empty for an anonymous one.
     Volume(String),
+    /// A file system in memory; zero for what the engine chooses.
+    Memory {
+        /// Bytes.
+        size: i64,
+        /// Of the folder: 0o1777.
+        mode: u32,
+    },
 }
 
 /// A mount.

@@ -109,6 +109,7 @@ impl Wire for Mount {
             Source::Tree(path) => v1::mount::Source::Tree(path),
             Source::Host(path) => v1::mount::Source::Host(path),
             Source::Volume(name) => v1::mount::Source::Volume(name),
+            Source::Memory { size, mode } => v1::mount::Source::Memory(v1::Memory { size, mode }),
         });
         v1::Mount { source, target, read_only, propagation, create, no_copy, subpath, relabel }
     }
@@ -119,6 +120,7 @@ impl Wire for Mount {
             Some(v1::mount::Source::Tree(path)) => Source::Tree(path),
             Some(v1::mount::Source::Host(path)) => Source::Host(path),
             Some(v1::mount::Source::Volume(name)) => Source::Volume(name),
+            Some(v1::mount::Source::Memory(v1::Memory { size, mode })) => Source::Memory { size, mode },
             None => Source::Volume(String::new()),
         };
         Self { source, target, read_only, propagation, create, no_copy, subpath, relabel }

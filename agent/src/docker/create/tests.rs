@@ -46,11 +46,11 @@ fn newer_engines_get_all_networks_at_creation() {
     let body = body(&instance, &place(), 51);
     assert_eq!(body["HostConfig"]["NetworkMode"], "data_default");
     let endpoints = &body["NetworkingConfig"]["EndpointsConfig"];
-    assert_eq!(endpoints["data_default"], json!({"Aliases": ["redis"], "GwPriority": 1}));
+    assert_eq!(endpoints["data_default"], json!({"Aliases": ["data-redis-1", "redis"], "GwPriority": 1}));
     assert_eq!(
         endpoints["infra_net"],
         json!({
-            "IPAMConfig": {"IPv4Address": "172.19.0.5"}, "MacAddress": "02:1f:00:01:00:05", "Aliases": ["redis"],
+            "IPAMConfig": {"IPv4Address": "172.19.0.5"}, "MacAddress": "02:1f:00:01:00:05", "Aliases": ["data-redis-1", "redis"],
         })
     );
 }
@@ -70,7 +70,7 @@ fn older_engines_get_the_network_with_the_mac_first_and_the_others_connected() {
     assert_eq!(sent["HostConfig"]["NetworkMode"], "infra_net");
     assert_eq!(
         sent["NetworkingConfig"]["EndpointsConfig"],
-        json!({"infra_net": {"IPAMConfig": {"IPv4Address": "172.19.0.5"}, "Aliases": ["redis"]}})
+        json!({"infra_net": {"IPAMConfig": {"IPv4Address": "172.19.0.5"}, "Aliases": ["data-redis-1", "redis"]}})
     );
 }
 
@@ -93,9 +93,11 @@ fn what_is_not_said_is_left_to_the_image() {
 
 #[test]
 fn ours_are_labelled_so_that_we_and_compose_know_them() {
-    let instance = instance(|container| {
+    let mut instance = instance(|container| {
         container.labels.insert("com.docker.compose.project".to_owned(), "data".to_owned());
     });
+    let on = |service: &str, condition| wire::Dependency { service: service.to_owned(), condition };
+    instance.depends_on = vec![on("job", 3), on("postgres", 2)];
     let labels = body(&instance, &place(), 51)["Labels"].clone();
     assert_eq!(
         labels,
@@ -103,6 +105,7 @@ fn ours_are_labelled_so_that_we_and_compose_know_them() {
             "landfast.fleet": "home", "landfast.stack": "data", "landfast.service": "redis", "landfast.index": "1",
             "landfast.digest": "d", "landfast.release": "3", "com.docker.compose.config-hash": "d",
             "com.docker.compose.project": "data",
+            "com.docker.compose.depends_on": "job:service_completed_successfully:false,postgres:service_healthy:false",
         })
     );
 }
@@ -128,29 +131,41 @@ fn ports_are_exposed_and_bound() {
 }
 
 #[test]
-fn mounts_say_where_they_come_from() {
-    let mount = |source, target: &str, relabel: &str| wire::Mount {
+fn mounts_are_asked_for_in_the_notation_that_compose_uses() {
+    use wire::mount::Source;
+    let mount = |source, target: &str| wire::Mount {
         source: Some(source),
         target: target.to_owned(),
-        relabel: relabel.to_owned(),
         read_only: true,
         ..wire::Mount::default()
     };
+    let (tree, host) = (|| Source::Tree("etc".to_owned()), |path: &str| Source::Host(path.to_owned()));
     let instance = instance(|container| {
         container.mounts = vec![
-            mount(wire::mount::Source::Tree("etc".to_owned()), "/etc/app", ""),
-            mount(wire::mount::Source::Host("/srv".to_owned()), "/srv", "Z"),
-            mount(wire::mount::Source::Volume("data_redis".to_owned()), "/data", ""),
+            mount(tree(), "/etc/must-be-there"),
+            wire::Mount { create: true, ..mount(tree(), "/etc/app") },
+            wire::Mount { relabel: "Z".to_owned(), ..mount(host("/srv"), "/srv") },
+            wire::Mount { create: true, propagation: "rslave".to_owned(), ..mount(host("/mnt"), "/mnt") },
+            wire::Mount { create: true, ..mount(host("/with:colon"), "/colon") },
+            mount(Source::Volume("data_redis".to_owned()), "/data"),
+            wire::Mount { no_copy: true, ..mount(Source::Volume("data_redis".to_owned()), "/empty") },
+            mount(Source::Volume(String::new()), "/anonymous"),
+            mount(Source::Memory(wire::Memory { size: 1024, mode: 0o700 }), "/memory"),
         ];
     });
-    let place = Place { sources: vec![Some("/live/etc".into()), Some("/srv".into()), None], ..place() };
-    let body = body(&instance, &place, 51);
-    assert_eq!(body["HostConfig"]["Binds"], json!(["/srv:/srv:ro,Z"]));
+    let paths = ["/live/etc", "/live/etc", "/srv", "/mnt", "/with:colon"];
+    let sources = paths.iter().map(|path| Some(path.into())).chain([None, None, None, None]).collect();
+    let body = body(&instance, &Place { sources, ..place() }, 51);
+    assert_eq!(body["HostConfig"]["Binds"], json!(["/live/etc:/etc/app:ro", "/srv:/srv:ro,Z", "data_redis:/data:ro"]));
     assert_eq!(
         body["HostConfig"]["Mounts"],
         json!([
-            {"Target": "/etc/app", "Source": "/live/etc", "Type": "bind", "ReadOnly": true},
-            {"Target": "/data", "Source": "data_redis", "Type": "volume", "ReadOnly": true},
+            {"Target": "/etc/must-be-there", "Source": "/live/etc", "Type": "bind", "ReadOnly": true},
+            {"Target": "/mnt", "Source": "/mnt", "Type": "bind", "ReadOnly": true, "BindOptions": {"Propagation": "rslave"}},
+            {"Target": "/colon", "Source": "/with:colon", "Type": "bind", "ReadOnly": true},
+            {"Target": "/empty", "Source": "data_redis", "Type": "volume", "ReadOnly": true, "VolumeOptions": {"NoCopy": true}},
+            {"Target": "/anonymous", "Type": "volume", "ReadOnly": true},
+            {"Target": "/memory", "Type": "tmpfs", "ReadOnly": true, "TmpfsOptions": {"SizeBytes": 1024, "Mode": 0o700}},
         ])
     );
 }
@@ -167,4 +182,11 @@ fn names_are_asked_of_the_gateway_unless_the_instance_says_whom() {
 fn an_entry_point_of_nothing_is_none_at_all() {
     let instance = instance(|container| container.entrypoint = Some(wire::StringList::default()));
     assert_eq!(body(&instance, &place(), 51)["Entrypoint"], json!([""]));
+}
+
+#[test]
+fn capabilities_have_one_spelling() {
+    let written = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    assert_eq!(capabilities(&written(&["net_raw", "CAP_CHOWN", "NET_RAW"])), ["CAP_CHOWN", "CAP_NET_RAW"]);
+    assert_eq!(capabilities(&written(&["CHOWN", "all"])), ["ALL"]);
 }

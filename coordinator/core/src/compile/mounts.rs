@@ -31,7 +31,7 @@ pub(super) fn mounts(site: Site<'_>, findings: &mut Findings<'_>) -> Mounted {
         match mount.kind {
             MountKind::Bind => bind(site, mount, &path, &mut mounted, findings),
             MountKind::Volume => mounted.mounts.push(volume(site, mount)),
-            MountKind::Tmpfs => mounted.tmpfs.push(tmpfs(mount)),
+            MountKind::Tmpfs => mounted.mounts.push(memory(mount)),
             MountKind::Image | MountKind::Npipe | MountKind::Cluster => {
                 findings.case(path, "", &cases::MOUNT_TYPES);
             }
@@ -82,12 +82,19 @@ fn volume(site: Site<'_>, mount: &model::Mount) -> Mount {
     }
 }
 
-fn tmpfs(mount: &model::Mount) -> Tmpfs {
-    let size = mount.tmpfs.size.map(|size| format!("size={size}"));
-    let mode = mount.tmpfs.mode.map(|mode| format!("mode={mode:o}"));
-    let read_only = mount.read_only.then(|| "ro".to_owned());
-    let options: Vec<_> = [read_only, size, mode].into_iter().flatten().collect();
-    Tmpfs { target: mount.target.clone(), options: options.join(",") }
+fn memory(mount: &model::Mount) -> Mount {
+    let size = mount.tmpfs.size.map_or(0, |size| size.0);
+    let mode = mount.tmpfs.mode.unwrap_or_default();
+    Mount {
+        source: Source::Memory { size, mode },
+        target: mount.target.clone(),
+        read_only: mount.read_only,
+        propagation: String::new(),
+        create: false,
+        no_copy: false,
+        subpath: String::new(),
+        relabel: String::new(),
+    }
 }
 
 /// The path relative to the root, when it is beneath it. Paths are compared as text: no link is followed.

@@ -1,0 +1,85 @@
+//! Mounts as the engine is asked for them: in the same one of its two notations that Compose uses for each, so that a
+//! container's description is the same.
+
+use bollard::models::{Mount, MountBindOptions, MountTmpfsOptions, MountType, MountVolumeOptions};
+
+use super::{Place, said};
+use crate::wire;
+
+const VOLUME_SUBPATHS: u32 = 45;
+
+/// The old notation, one line a mount, and the new one.
+pub(super) fn mounts(
+    container: &wire::Container,
+    place: &Place,
+    minor: u32,
+) -> Result<(Vec<String>, Vec<Mount>), String> {
+    let (mut lines, mut mounts) = (Vec::new(), Vec::new());
+    for (position, wanted) in container.mounts.iter().enumerate() {
+        let source =
+            place.sources.get(position).and_then(Option::as_ref).map(|path| path.to_string_lossy().into_owned());
+        match (&wanted.source, source) {
+            (Some(wire::mount::Source::Volume(volume)), _) => match line(wanted, volume) {
+                Some(line) => lines.push(line),
+                None => mounts.push(volume_mount(wanted, volume, minor)?),
+            },
+            (Some(wire::mount::Source::Memory(memory)), _) => mounts.push(memory_mount(wanted, memory)),
+            (_, Some(source)) => match line(wanted, &source) {
+                Some(line) => lines.push(line),
+                None => mounts.push(bind_mount(wanted, source)?),
+            },
+            (_, None) => return Err(format!("the mount at {} has no source", wanted.target)),
+        }
+    }
+    Ok((lines, mounts))
+}
+
+/// `source:target:rw,z`, for what that can say: nothing but access and SELinux relabelling, which the new notation has no
+/// word for. A folder that is missing would be made by it, so what must be there goes the other way.
+fn line(wanted: &wire::Mount, source: &str) -> Option<String> {
+    let is_bind = !matches!(wanted.source, Some(wire::mount::Source::Volume(_)));
+    let is_plain = wanted.propagation.is_empty() && wanted.subpath.is_empty() && !wanted.no_copy;
+    let may_be_made = !is_bind || wanted.create;
+    if wanted.relabel.is_empty() && !(is_plain && may_be_made) || source.is_empty() || source.contains(':') {
+        return None;
+    }
+    let access = if wanted.read_only { "ro" } else { "rw" };
+    let options = [access, &wanted.relabel, &wanted.propagation];
+    let options: Vec<_> = options.into_iter().filter(|option| !option.is_empty()).collect();
+    Some(format!("{source}:{}:{}", wanted.target, options.join(",")))
+}
+
+fn bind_mount(wanted: &wire::Mount, source: String) -> Result<Mount, String> {
+    let propagation = said(&wanted.propagation).map(|propagation| propagation.parse()).transpose()?;
+    let options = propagation
+        .map(|propagation| MountBindOptions { propagation: Some(propagation), ..MountBindOptions::default() });
+    Ok(Mount { source: Some(source), typ: Some(MountType::BIND), bind_options: options, ..mount(wanted) })
+}
+
+fn volume_mount(wanted: &wire::Mount, volume: &str, minor: u32) -> Result<Mount, String> {
+    if !wanted.subpath.is_empty() && minor < VOLUME_SUBPATHS {
+        return Err(format!(
+            "the mount at {} is a part of a volume, which needs Docker Engine 26 or newer",
+            wanted.target
+        ));
+    }
+    let options = (wanted.no_copy || !wanted.subpath.is_empty()).then(|| MountVolumeOptions {
+        no_copy: Some(wanted.no_copy),
+        subpath: said(&wanted.subpath),
+        ..MountVolumeOptions::default()
+    });
+    Ok(Mount { source: said(volume), typ: Some(MountType::VOLUME), volume_options: options, ..mount(wanted) })
+}
+
+fn memory_mount(wanted: &wire::Mount, memory: &wire::Memory) -> Mount {
+    let options = (memory.size != 0 || memory.mode != 0).then(|| MountTmpfsOptions {
+        size_bytes: Some(memory.size),
+        mode: Some(i64::from(memory.mode)),
+        ..MountTmpfsOptions::default()
+    });
+    Mount { typ: Some(MountType::TMPFS), tmpfs_options: options, ..mount(wanted) }
+}
+
+fn mount(wanted: &wire::Mount) -> Mount {
+    Mount { target: said(&wanted.target), read_only: Some(wanted.read_only), ..Mount::default() }
+}
