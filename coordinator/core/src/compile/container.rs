@@ -65,7 +65,11 @@ pub(super) fn container(site: Site<'_>, findings: &mut Findings<'_>) -> (Contain
 /// What is taken over as it is.
 fn settings(service: &Service) -> Container {
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
-    let environment = service.environment.iter().filter_map(|(key, value)| Some(format!("{key}={}", value.as_ref()?)));
+    // A name without a value takes the image's variable away.
+    let environment = service.environment.iter().map(|(key, value)| match value {
+        Some(value) => format!("{key}={value}"),
+        None => key.clone(),
+    });
     let ulimit =
         |(name, limit): (&String, &model::Ulimit)| Ulimit { name: name.clone(), soft: limit.soft, hard: limit.hard };
     let device = |device: &model::Device| Device {
@@ -169,22 +173,25 @@ fn healthcheck(check: &model::Healthcheck) -> Healthcheck {
     }
 }
 
-/// `restart:`, or else what Compose makes of `deploy.restart_policy`.
+/// What Compose makes of `deploy.restart_policy`, or else `restart:`.
 fn restart(service: &Service) -> Option<Restart> {
     let of = |policy: &str, max_attempts| Some(Restart { policy: policy.to_owned(), max_attempts });
-    match service.restart {
-        Some(model::Restart::No) => return of("no", 0),
-        Some(model::Restart::Always) => return of("always", 0),
-        Some(model::Restart::OnFailure(attempts)) => return of("on-failure", attempts),
-        Some(model::Restart::UnlessStopped) => return of("unless-stopped", 0),
-        None => {}
+    if let Some(policy) = &service.deploy.restart_policy {
+        let attempts = policy.max_attempts.and_then(|attempts| u32::try_from(attempts).ok()).unwrap_or(0);
+        return match policy.condition.as_deref() {
+            Some("any" | "always") => of("always", 0),
+            Some("on-failure") => of("on-failure", attempts),
+            Some("none" | "no") => of("no", 0),
+            // Others are refused by the engine in its own words.
+            Some(other) if !other.is_empty() => of(other, 0),
+            _ => None,
+        };
     }
-    let policy = service.deploy.restart_policy.as_ref()?;
-    let attempts = policy.max_attempts.and_then(|attempts| u32::try_from(attempts).ok()).unwrap_or(0);
-    match policy.condition.as_deref() {
-        Some("none") => of("no", 0),
-        Some("on-failure") => of("on-failure", attempts),
-        _ => of("always", 0),
+    match service.restart? {
+        model::Restart::No => of("no", 0),
+        model::Restart::Always => of("always", 0),
+        model::Restart::OnFailure(attempts) => of("on-failure", attempts),
+        model::Restart::UnlessStopped => of("unless-stopped", 0),
     }
 }
 
