@@ -1,4 +1,6 @@
-//! What the scenarios stand on: a lab of several real hosts on one machine, and the figures that benchmarks take.
+//! What the scenarios stand on: a lab of several real hosts on one machine, the comparison with the reference, and the
+//! figures that benchmarks take.
 
 pub mod figures;
 pub mod lab;
+pub mod parity;

@@ -8,4 +8,5 @@ mod fixtures;
 mod fleets;
 mod infra;
 mod lab_itself;
+mod parity;
 mod trust;

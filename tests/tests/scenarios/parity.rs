@@ -1,0 +1,187 @@
+//! The reference and Landfast make the same projects on the same engine: what `inspect` says of the containers, networks
+//! and volumes is the same, field by field, but for a short list of differences that are meant.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use landfast_tests::lab::{EngineKind, Fleet, Host, Lab, Output, compose, workspace};
+use landfast_tests::parity::{Difference, INTENDED, Made, Verdict, differences};
+use serde_json::{Map, Value};
+
+/// Where the reference finds the projects on a host.
+const FOLDER: &str = "/srv/parity";
+
+/// What both make of one project on one engine, in that order: theirs, ours.
+struct Pair {
+    project: String,
+    made: Result<[Made; 2]>,
+}
+
+#[test]
+fn what_is_made_is_what_the_reference_makes() -> Result<()> {
+    let lab = Lab::of(3)?;
+    let pairs = std::thread::scope(|scope| {
+        let lab = &lab;
+        // One engine of each kind.
+        let runs = ["alpha", "gamma"].map(|name| scope.spawn(move || both(lab, name)));
+        runs.map(|run| run.join().expect("a run does not panic"))
+    });
+    let mut verdict = Verdict::default();
+    let mut wrong = String::new();
+    for pairs in pairs {
+        for Pair { project, made } in pairs? {
+            match made {
+                Ok(made) => verdict.add(&project, compared(&lab, &project, &made)?, INTENDED),
+                Err(error) => writeln!(wrong, "{project}: {error:#}")?,
+            }
+        }
+    }
+    told(&verdict, &mut wrong)?;
+    ensure!(wrong.is_empty(), "Landfast does not make what the reference makes:\n{wrong}");
+    Ok(())
+}
+
+/// The differences, with both sides kept in the test's folder to look at.
+fn compared(lab: &Lab, project: &str, [theirs, ours]: &[Made; 2]) -> Result<Vec<Difference>> {
+    let (theirs, ours) = (theirs.settled(), ours.settled());
+    let name = project.replace(' ', "-");
+    fs::write(lab.folder().join(format!("{name}.theirs.json")), format!("{theirs:#}"))?;
+    fs::write(lab.folder().join(format!("{name}.ours.json")), format!("{ours:#}"))?;
+    Ok(differences(&theirs, &ours))
+}
+
+/// Prints the differences that are meant; what is wrong are those that are not, and what is meant for nothing.
+fn told(verdict: &Verdict, wrong: &mut String) -> Result<()> {
+    for (intended, count) in verdict.counts(INTENDED) {
+        println!("{count:4}  {intended}");
+        if count == 0 {
+            writeln!(wrong, "no project has the difference that is meant: {intended}")?;
+        }
+    }
+    for (project, difference) in &verdict.undocumented {
+        writeln!(wrong, "{project}: {difference}")?;
+    }
+    Ok(())
+}
+
+/// The projects, in order.
+fn projects() -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(workspace().join("tests/parity"))? {
+        names.push(entry?.file_name().into_string().ok().context("a project's name is text")?);
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// The profiles of the parity projects that this engine can run.
+fn profiles(host: &Host) -> &'static [&'static str] {
+    match host.kind() {
+        EngineKind::Debian => &["chosen"],
+        EngineKind::Newer => &["chosen", "newer"],
+    }
+}
+
+fn both(lab: &Lab, host: &str) -> Result<Vec<Pair>> {
+    let host = lab.host(host)?;
+    prepare(host)?;
+    let fleet = fleet(lab, host)?;
+    fleet.landfast(&["init"])?.succeeds()?;
+    fleet.carry(host)?;
+    let pair = |project: String| {
+        let made = [theirs(host, &project).context("the reference"), ours(&fleet, host, &project).context("Landfast")];
+        let [theirs, ours] = made;
+        let made = theirs.and_then(|theirs| Ok([theirs, ours?]));
+        Pair { project: format!("{project} on {}", host.name()), made }
+    };
+    Ok(projects()?.into_iter().map(pair).collect())
+}
+
+/// What projects take as given, and the projects themselves where the reference's binds can lead to them.
+fn prepare(host: &Host) -> Result<()> {
+    fs::create_dir_all(host.path("/usr/local/bin"))?;
+    fs::copy(compose(), host.path("/usr/local/bin/docker-compose"))?;
+    copy(&workspace().join("tests/parity"), &host.path(FOLDER))?;
+    host.sh("mkdir -p /srv/parity-outside")?;
+    host.docker(&["network", "create", "--subnet", "10.203.0.0/24", "parity-given"])?.succeeds()?;
+    host.docker(&["volume", "create", "parity-given"])?.succeeds()?;
+    Ok(())
+}
+
+fn copy(from: &Path, to: &PathBuf) -> Result<()> {
+    Output::of(Command::new("cp").args(["-a", "-T"]).arg(from).arg(to))?.succeeds()?;
+    Ok(())
+}
+
+/// A fleet of the one host with every project as a stack.
+fn fleet<'lab>(lab: &'lab Lab, host: &Host) -> Result<Fleet<'lab>> {
+    let fleet = lab.empty_fleet(&format!("fleet-{}", host.name()))?;
+    copy(&workspace().join("tests/parity"), &fleet.path("."))?;
+    let mut toml = format!(
+        "[fleet]\nname = \"parity\"\n\n[networks.infra_net]\nsubnet = \"10.219.0.0/16\"\nauto = \"10.219.128.0/17\"\n\
+         gateways = \"10.219.255.0/24\"\n\n[hosts.{}]\naddress = \"{}\"\n",
+        host.name(),
+        host.address()
+    );
+    for project in projects()? {
+        write!(toml, "\n[stacks.{project}]\npath = \"{project}\"\nprofiles = {:?}\n", profiles(host))?;
+    }
+    fleet.write("landfast.toml", &toml)?;
+    Ok(fleet)
+}
+
+fn theirs(host: &Host, project: &str) -> Result<Made> {
+    let folder = format!("{FOLDER}/{project}");
+    let compose = |words: &[&str]| {
+        let mut command = host.command("docker-compose");
+        command.args(["--project-directory", &folder, "--project-name", project]);
+        command.args(profiles(host).iter().flat_map(|profile| ["--profile", profile]));
+        Output::of(command.args(words))
+    };
+    let up = compose(&["up", "--detach"])?.succeeds();
+    let made = up.and_then(|_| made(host, project, folder.clone()));
+    compose(&["down", "--volumes", "--timeout", "1"])?.succeeds()?;
+    made
+}
+
+fn ours(fleet: &Fleet<'_>, host: &Host, project: &str) -> Result<Made> {
+    let up = fleet.landfast(&["up", "--yes", project])?.succeeds();
+    let made = up.and_then(|_| made(host, project, format!("/var/lib/landfast/stacks/{project}/live")));
+    fleet.landfast(&["down", "--volumes", "--yes", project])?.succeeds()?;
+    made
+}
+
+/// What the engine says of everything that carries the project's label.
+fn made(host: &Host, project: &str, folder: String) -> Result<Made> {
+    let filter = format!("%7B%22label%22%3A%5B%22com.docker.compose.project%3D{project}%22%5D%7D");
+    let api = host.api();
+    let mut made = Made { folder, ..Made::default() };
+    for container in list(&api.get(&format!("/containers/json?all=1&filters={filter}"))?)? {
+        let labels = &container["Labels"];
+        let part = |key: &str| labels[format!("com.docker.compose.{key}")].as_str().unwrap_or("?").to_owned();
+        let id = container["Id"].as_str().context("a container has an id")?;
+        let inspected = api.get(&format!("/containers/{id}/json"))?;
+        made.containers.insert(format!("{}.{}", part("service"), part("container-number")), inspected);
+    }
+    let named = |objects: &Value, kind: &str| -> Result<Map<String, Value>> {
+        let mut found = Map::new();
+        for object in list(objects)? {
+            let name = object["Name"].as_str().context("it has a name")?;
+            found.insert(name.to_owned(), api.get(&format!("/{kind}/{name}"))?);
+        }
+        Ok(found)
+    };
+    made.networks = named(&api.get(&format!("/networks?filters={filter}"))?, "networks")?;
+    made.volumes = named(&api.get(&format!("/volumes?filters={filter}"))?["Volumes"], "volumes")?;
+    Ok(made)
+}
+
+fn list(value: &Value) -> Result<&[Value]> {
+    if value.is_null() {
+        return Ok(&[]);
+    }
+    Ok(value.as_array().context("it is a list")?)
+}
