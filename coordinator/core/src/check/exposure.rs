@@ -22,7 +22,7 @@ pub(super) fn database_port(site: Site<'_>) -> Vec<Remark> {
         let (target, whose) = (port.target, if database { "a database" } else { "a database's port" });
         let to = opened(site, port)?;
         let message = format!("{} is {whose}, and port {target} is open to {to}", site.name);
-        Some(site.remark(&format!("ports.{at}"), message, help))
+        Some(site.remark(&format!("ports[{at}]"), message, help))
     };
     open.filter_map(remark).collect()
 }

@@ -56,7 +56,7 @@ pub(super) fn socket(site: Site<'_>) -> Vec<Remark> {
     let remark = |(at, source): (usize, &Path)| {
         let message = format!("{} holds the engine's socket ({}), and so the host", site.name, source.display());
         let help = "put a socket proxy in between that lets only the needed requests through";
-        site.remark(&format!("volumes.{at}"), message, help)
+        site.remark(&format!("volumes[{at}]"), message, help)
     };
     sockets(site.service).map(remark).collect()
 }
@@ -77,7 +77,7 @@ pub(super) fn outside(site: Site<'_>) -> Vec<Remark> {
         let of = if folders.is_empty() { "the stack's folder" } else { "the data folders" };
         let message = format!("{} {rights} {source}, which is outside {of}", site.name);
         let help = "use a named volume or a folder beneath the stack's, or name its folder under [check] data_folders";
-        remarks.push(site.remark(&format!("volumes.{at}"), message, help));
+        remarks.push(site.remark(&format!("volumes[{at}]"), message, help));
     }
     remarks
 }

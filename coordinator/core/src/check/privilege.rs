@@ -79,7 +79,7 @@ pub(super) fn capabilities(site: Site<'_>) -> Vec<Remark> {
             "ALL" => format!("{} has every capability: that is as good as privileged", site.name),
             other => format!("{} may do more than containers usually can: {other}", site.name),
         };
-        site.remark(&format!("cap_add.{at}"), message, "take it out, or say in an exception what it is needed for")
+        site.remark(&format!("cap_add[{at}]"), message, "take it out, or say in an exception what it is needed for")
     });
     added.collect()
 }

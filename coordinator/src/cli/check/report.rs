@@ -59,10 +59,10 @@ fn diagnostic(group: &[&Finding]) -> Option<Diagnostic> {
     })
 }
 
-/// `db (line 12), cache (line 30)`
+/// `db (line 12), cache.environment.TOKEN (line 30)`
 fn names(others: &[&Finding]) -> String {
     let name = |finding: &&Finding| {
-        let who = finding.service.as_deref().unwrap_or(&finding.path);
+        let who = finding.path.strip_prefix("services.").unwrap_or(&finding.path);
         let line = finding.location.as_ref().map(|location| format!(" (line {})", location.line)).unwrap_or_default();
         format!("{who}{line}")
     };
