@@ -3,6 +3,7 @@
 //! [`cli`] reads arguments and prints; [`engine`] carries out what the core decides, embedded in the command today and
 //! behind `landfast serve` later.
 
+pub mod build;
 pub mod cli;
 pub mod connect;
 pub mod deliver;

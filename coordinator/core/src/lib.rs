@@ -5,6 +5,7 @@
 #![warn(missing_docs)]
 
 pub mod address;
+pub mod build;
 pub mod bundle;
 pub mod check;
 pub mod compile;

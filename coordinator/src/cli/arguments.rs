@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::{cert, check, config, down, history, host, init, logs, plan, ps, rollback, status, sync, up};
+use super::{build, cert, check, config, down, history, host, init, logs, plan, ps, rollback, status, sync, up};
 
 /// Pushes Compose stacks to a group of Linux boxes and keeps every service at the address you gave it.
 #[derive(Debug, Parser)]
@@ -102,6 +102,8 @@ pub enum Verb {
     Config(Box<config::ConfigArguments>),
     /// Say what speaks against the stacks though they would run; exit 1 when something is an error
     Check(Box<check::CheckArguments>),
+    /// Build images; nothing on the hosts changes
+    Build(build::BuildArguments),
     /// Say what `up` would change and why; exit 3 when that is not nothing
     Plan(plan::PlanArguments),
     /// Make the hosts what the stacks say

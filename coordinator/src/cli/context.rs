@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use landfast_core::Diagnostics;
 
+use crate::build::BuildError;
 use crate::engine::{self, Engine, EngineError};
 use crate::folder::{FleetFolder, FolderError};
 use crate::output::progress::{self, Listener};
@@ -118,7 +119,7 @@ impl Context {
         match error {
             EngineError::Folder(error) => self.folder_error(error),
             EngineError::Project(error) => self.project_error(error),
-            EngineError::Mistakes(all) => self.mistakes(all),
+            EngineError::Mistakes(all) | EngineError::Build(BuildError::Mistakes(all)) => self.mistakes(all),
             other => match other.hint() {
                 Some(hint) => CliError::of(other).hint(hint),
                 None => CliError::of(other),

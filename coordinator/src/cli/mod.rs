@@ -1,6 +1,7 @@
 //! The command line: one file a verb. What a command prints on stdout is data, what it prints on stderr is talk.
 
 pub mod arguments;
+mod build;
 mod cert;
 mod check;
 mod config;
@@ -83,6 +84,7 @@ async fn dispatch(arguments: Arguments) -> Result<Exit, CliError> {
         Verb::Cert(args) => cert::run(&context, args).await,
         Verb::Config(args) => config::run(&context, *args).await,
         Verb::Check(args) => check::run(&context, *args).await,
+        Verb::Build(args) => build::run(&context, args).await,
         Verb::Plan(args) => plan::run(&context, args).await,
         Verb::Up(args) => up::run(&context, args).await,
         Verb::Down(args) => down::run(&context, args).await,

@@ -2,7 +2,7 @@
 
 use indicatif::BinaryBytes;
 
-use crate::engine::{Proposal, Unknown};
+use crate::engine::{Proposal, Unknown, Up};
 use crate::output::{self, count, escape};
 
 use super::arguments::StackArguments;
@@ -15,16 +15,18 @@ pub struct PlanArguments {
     /// Plan to make every instance again
     #[arg(long)]
     pub force_recreate: bool,
+    /// Plan to build images again, there or not
+    #[arg(long)]
+    pub build: bool,
 }
 
 pub(super) async fn run(context: &Context, args: PlanArguments) -> Result<Exit, CliError> {
     let json = context.json()?;
     let engine = context.engine(&args.stacks.profile)?;
     let store = context.store(&engine)?;
-    let proposal = engine
-        .propose_up(&*store, &args.stacks.stacks, args.force_recreate, Unknown::Warn)
-        .await
-        .map_err(|error| context.engine_error(error))?;
+    let up = Up { force_recreate: args.force_recreate, build: args.build, unknown: Unknown::Warn };
+    let proposal =
+        engine.propose_up(&*store, &args.stacks.stacks, up).await.map_err(|error| context.engine_error(error))?;
     // The plan's JSON is a contract: `{"steps":[…],"warnings":[…]}`.
     let printed = if json { output::json(&proposal.plan) } else { output::print(&text(&proposal)) };
     printed.map_err(|error| CliError::failed("standard output cannot be written", error))?;
@@ -33,7 +35,9 @@ pub(super) async fn run(context: &Context, args: PlanArguments) -> Result<Exit, 
 
 /// The plan, and what has to travel for it.
 pub(super) fn text(proposal: &Proposal) -> String {
-    let mut text = escape::lines(&proposal.plan.to_string()).trim_end().to_owned();
+    let builds = proposal.builds.iter().map(|build| format!("build images: {}\n", escape::line(build)));
+    let mut text = builds.collect::<String>();
+    text.push_str(escape::lines(&proposal.plan.to_string()).trim_end());
     for (host, parcel, lacking) in &proposal.files {
         let (files, bytes) = (count(lacking.blobs.len(), "file"), BinaryBytes(lacking.bytes()));
         text.push_str(&format!("\nto bring: {files} of {} to {host}, {bytes}", parcel.stack));

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::engine::{Engine, Outcome, Proposal, Unknown};
+use crate::engine::{Engine, Outcome, Proposal, Unknown, Up};
 use crate::output::{self, count};
 use crate::store::Store;
 
@@ -20,6 +20,9 @@ pub struct UpArguments {
     /// Make every instance again, changed or not
     #[arg(long)]
     pub force_recreate: bool,
+    /// Build images again before, there or not
+    #[arg(long)]
+    pub build: bool,
     /// As `docker compose up` has it; Landfast always detaches
     #[arg(short, long, hide = true)]
     pub detach: bool,
@@ -28,10 +31,9 @@ pub struct UpArguments {
 pub(super) async fn run(context: &Context, args: UpArguments) -> Result<Exit, CliError> {
     let engine = context.engine(&args.stacks.profile)?;
     let store = context.store(&engine)?;
-    let proposal = engine
-        .propose_up(&*store, &args.stacks.stacks, args.force_recreate, Unknown::Pull)
-        .await
-        .map_err(|error| context.engine_error(error))?;
+    let up = Up { force_recreate: args.force_recreate, build: args.build, unknown: Unknown::Pull };
+    let proposal =
+        engine.propose_up(&*store, &args.stacks.stacks, up).await.map_err(|error| context.engine_error(error))?;
     carry_out(context, &engine, &*store, proposal, args.yes, "Go ahead?").await
 }
 

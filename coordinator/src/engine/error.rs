@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use landfast_core::Diagnostics;
 use landfast_core::plan::Conflict;
 
+use crate::build::BuildError;
 use crate::connect::Failures;
 use crate::deliver::DeliverError;
 use crate::folder::FolderError;
@@ -27,6 +28,8 @@ pub enum EngineError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Image(#[from] ImageError),
+    #[error(transparent)]
+    Build(#[from] BuildError),
     #[error(transparent)]
     Deliver(#[from] DeliverError),
     #[error("{0}")]
@@ -96,6 +99,7 @@ impl EngineError {
             Self::Project(error) => error.hint().map(str::to_owned),
             Self::Scan(error) => Some(error.hint().to_owned()),
             Self::Image(error) => error.hint(),
+            Self::Build(error) => error.hint(),
             Self::Deliver(error) => error.hint().map(str::to_owned),
             Self::NoStackFolder { .. } => Some("set `path` in landfast.toml, relative to its own folder".to_owned()),
             Self::NoComposeFile { stack, .. } => {

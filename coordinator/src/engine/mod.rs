@@ -2,6 +2,7 @@
 //! other. Every decision is the core's; here are the effects between them.
 
 mod bring;
+mod builds;
 mod error;
 mod events;
 mod ground;
@@ -24,6 +25,7 @@ use crate::images::Images;
 use crate::output::progress::Listener;
 use crate::store::Store;
 
+pub use builds::BuildOptions;
 pub use error::{EngineError, Version};
 pub use ground::Ground;
 pub use proposal::{Proposal, Unknown, Wanted};
@@ -42,6 +44,16 @@ pub struct Options {
     pub environment: BTreeMap<String, String>,
 }
 
+/// What `up` and `plan` are asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Up {
+    /// Every instance is made again, changed or not.
+    pub force_recreate: bool,
+    /// Images are built again, there or not.
+    pub build: bool,
+    pub unknown: Unknown,
+}
+
 /// A fleet's folder, and somebody who listens.
 pub struct Engine<'a> {
     pub folder: FleetFolder,
@@ -55,20 +67,14 @@ impl<'a> Engine<'a> {
     }
 
     /// What `up` would do about these stacks, or all of them.
-    pub async fn propose_up(
-        &self,
-        store: &dyn Store,
-        stacks: &[String],
-        force_recreate: bool,
-        unknown: Unknown,
-    ) -> Result<Proposal, EngineError> {
+    pub async fn propose_up(&self, store: &dyn Store, stacks: &[String], up: Up) -> Result<Proposal, EngineError> {
         // The hosts describe themselves while the folders are read: neither needs the other.
         let (ground, read) = tokio::join!(timed("survey", Ground::survey(self)), timed("read", self.read(stacks)));
         let (sources, mut images) = read?;
         let ground = ground?;
-        let compiling = self.compile(store, &ground, &mut images, sources, unknown);
+        let compiling = self.compile(store, &ground, &mut images, sources, up);
         let mut wanted = timed("compile", compiling).await?;
-        wanted.force_recreate = force_recreate;
+        wanted.force_recreate = up.force_recreate;
         timed("propose", self.propose(store, ground, images, wanted)).await
     }
 

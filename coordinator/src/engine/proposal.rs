@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::try_join_all;
+use landfast_core::Diagnostics;
+use landfast_core::compile::{self, Compiled};
 use landfast_core::deployment::Deployment;
 use landfast_core::desired::{HostState, Wish, desired, revive};
 use landfast_core::plan::{Action, Comparison, Plan, conflicts, diff};
-use landfast_core::{Diagnostics, compile};
 
 use crate::deliver::{self, Contents, Lacking, Parcel};
 use crate::images::{Images, Need};
@@ -17,7 +18,7 @@ use super::ground::Ground;
 use super::journal::Journal;
 use super::releases::{self, Release};
 use super::source::Source;
-use super::{Engine, EngineError, status};
+use super::{Engine, EngineError, Up, builds, status};
 
 /// What a command wants of the fleet.
 #[derive(Debug, Default)]
@@ -30,6 +31,8 @@ pub struct Wanted {
     pub remove_volumes: bool,
     pub force_recreate: bool,
     pub warnings: Vec<String>,
+    /// Images to build, as sentences; none when they have been built.
+    pub builds: Vec<String>,
 }
 
 /// What would be done, and everything that is needed to do it.
@@ -38,6 +41,8 @@ pub struct Proposal {
     pub plan: Plan,
     pub target: BTreeMap<String, HostState>,
     pub deployments: Vec<Deployment>,
+    /// Images that are built first, as sentences; none when they have been built.
+    pub builds: Vec<String>,
     pub images: Images,
     /// Images that hosts lack.
     pub needs: Vec<Need>,
@@ -45,9 +50,10 @@ pub struct Proposal {
     pub files: Vec<(String, Parcel, Lacking)>,
 }
 
-/// Whether images that are nowhere in the fleet are pulled now, or only warned about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Whether images that are nowhere in the fleet are built and pulled now, or only told of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Unknown {
+    #[default]
     Pull,
     Warn,
 }
@@ -60,10 +66,46 @@ impl Engine<'_> {
         ground: &Ground,
         images: &mut Images,
         sources: Vec<Source>,
-        unknown: Unknown,
+        up: Up,
     ) -> Result<Wanted, EngineError> {
+        for agent in ground.agents.values() {
+            images.add_host(agent.host(), &agent.description().images);
+        }
         let mut wanted = Wanted::default();
-        let fingerprints = self.fingerprints(ground, images, &sources, unknown, &mut wanted.warnings).await?;
+        let references = sources.iter().flat_map(|source| compile::images(&source.project)).collect();
+        let chosen = self.choose_builds(images, &sources, &references, up, &mut wanted.warnings)?;
+        let prepared = self.prepare(chosen, &sources, &mut wanted.warnings).await?;
+        wanted.builds = builds::sentences(&prepared, &sources);
+        let mut built = builds::references(&prepared);
+        if up.unknown == Unknown::Pull && !prepared.is_empty() {
+            // What is wrong with the files is said before anything is built.
+            let nameless = references.iter().map(|reference| (reference.clone(), String::new())).collect();
+            self.decide(store, ground, &sources, &nameless).await?;
+            self.build(images, prepared, &mut wanted.builds).await?;
+            built.clear();
+        }
+        let fingerprints =
+            self.fingerprints(ground, images, &references, &built, up.unknown, &mut wanted.warnings).await?;
+        let decided = self.decide(store, ground, &sources, &fingerprints).await?;
+        for (source, compiled) in sources.into_iter().zip(decided) {
+            wanted.warnings.extend(source.warnings.iter().cloned());
+            wanted.warnings.extend(compiled.warnings.iter().map(ToString::to_string));
+            wanted.deployments.push(compiled.deployment);
+            wanted.parcels.insert(source.stack.clone(), parcel(source));
+        }
+        Ok(wanted)
+    }
+
+    /// Every choice about these sources, or all that is wrong with them.
+    async fn decide(
+        &self,
+        store: &dyn Store,
+        ground: &Ground,
+        sources: &[Source],
+        fingerprints: &BTreeMap<String, String>,
+    ) -> Result<Vec<Compiled>, EngineError> {
+        let mut deployments = Vec::new();
+        let mut decided = Vec::new();
         let mut mistakes = Vec::new();
         let salt = salt()?;
         for source in sources {
@@ -76,40 +118,38 @@ impl Engine<'_> {
                 root: &source.root,
                 manifest: &source.bundle.manifest,
                 manifest_digest: &source.bundle.digest,
-                images: &fingerprints,
+                images: fingerprints,
                 held: &ground.held,
-                beside: &wanted.deployments,
+                beside: &deployments,
                 release,
                 salt: &salt,
             };
             match compile::compile(input) {
                 Ok(compiled) => {
-                    wanted.warnings.extend(source.warnings.iter().cloned());
-                    wanted.warnings.extend(compiled.warnings.iter().map(ToString::to_string));
-                    wanted.deployments.push(compiled.deployment);
-                    wanted.parcels.insert(source.stack.clone(), parcel(source));
+                    deployments.push(compiled.deployment.clone());
+                    decided.push(compiled);
                 }
                 Err(Diagnostics(found)) => mistakes.extend(found),
             }
         }
-        if mistakes.is_empty() { Ok(wanted) } else { Err(EngineError::Mistakes(Diagnostics(mistakes))) }
+        if mistakes.is_empty() { Ok(decided) } else { Err(EngineError::Mistakes(Diagnostics(mistakes))) }
     }
 
-    /// Reference > fingerprint of all images of the sources.
+    /// Reference > fingerprint of all images of the sources; empty for what is yet to be built or pulled.
     async fn fingerprints(
         &self,
         ground: &Ground,
         images: &mut Images,
-        sources: &[Source],
+        references: &BTreeSet<String>,
+        built_later: &BTreeSet<String>,
         unknown: Unknown,
         warnings: &mut Vec<String>,
     ) -> Result<BTreeMap<String, String>, EngineError> {
-        for agent in ground.agents.values() {
-            images.add_host(agent.host(), &agent.description().images);
-        }
-        let references = sources.iter().flat_map(|source| compile::images(&source.project)).collect();
-        let mut resolution = images.resolve(&references);
+        let mut resolution = images.resolve(references);
         warnings.append(&mut resolution.warnings);
+        for reference in built_later.iter().filter(|reference| resolution.unknown.remove(*reference)) {
+            resolution.fingerprints.insert(reference.clone(), String::new());
+        }
         match unknown {
             Unknown::Pull => {
                 let pulled = images.pull_unknown(&ground.agents, &resolution.unknown).await?;
@@ -149,7 +189,7 @@ impl Engine<'_> {
         store: &dyn Store,
         ground: Ground,
         images: Images,
-        wanted: Wanted,
+        mut wanted: Wanted,
         target: BTreeMap<String, HostState>,
     ) -> Result<Proposal, EngineError> {
         let in_the_way = conflicts(&ground.held, &target, &ground.found);
@@ -167,10 +207,11 @@ impl Engine<'_> {
             force_recreate: wanted.force_recreate,
         });
         let drift = ground.reports.iter().flat_map(|(host, report)| status::drift(host, report));
-        plan.warnings.splice(0..0, wanted.warnings.into_iter().chain(drift));
+        plan.warnings.splice(0..0, std::mem::take(&mut wanted.warnings).into_iter().chain(drift));
         let needs = needs(&images, &wanted.deployments);
         let files = files(&ground, &plan, &wanted.parcels).await?;
-        Ok(Proposal { ground, plan, target, deployments: wanted.deployments, images, needs, files })
+        let Wanted { deployments, builds, .. } = wanted;
+        Ok(Proposal { ground, plan, target, deployments, builds, images, needs, files })
     }
 
     /// The newest release of every stack that is touched: it says in which order things go.

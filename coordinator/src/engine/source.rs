@@ -1,5 +1,6 @@
 //! One stack as it stands on this machine: its compose files with their environment, and its folder.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use landfast_core::compose::Project;
@@ -83,7 +84,7 @@ fn env_files(folder: &Path, stack: &str, env: Option<String>) -> Result<Vec<Path
 }
 
 /// `landfast.toml` says which files and profiles: a `COMPOSE_FILE` in somebody's shell must not change a deployment.
-fn without_compose_variables(options: &Options) -> std::collections::BTreeMap<String, String> {
+fn without_compose_variables(options: &Options) -> BTreeMap<String, String> {
     let own = options.environment.iter().filter(|(name, _)| !name.starts_with("COMPOSE_"));
     own.map(|(name, value)| (name.clone(), value.clone())).collect()
 }

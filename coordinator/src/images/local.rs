@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use bollard::Docker;
 use bollard::models::ImageInspect;
+use bollard::query_parameters::RemoveImageOptions;
 use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt as _};
+
+use crate::build::Door;
 
 use super::fingerprint::fingerprint;
 
@@ -28,19 +31,42 @@ pub struct LocalImage {
 
 /// This machine's engine.
 #[derive(Debug, Clone)]
-pub struct LocalEngine(Docker);
+pub struct LocalEngine {
+    docker: Docker,
+    /// As `DOCKER_HOST` has it.
+    host: String,
+}
 
 impl LocalEngine {
     /// The engine that `DOCKER_HOST` names, else the one at the usual socket. None when there is none.
     pub fn open(environment: &BTreeMap<String, String>) -> Option<Self> {
         let host = environment.get("DOCKER_HOST").filter(|host| !host.is_empty()).map_or(SOCKET, String::as_str);
         let docker = Docker::connect_with_host(host).ok()?;
-        Some(Self(docker.with_timeout(EXPORT_LIMIT)))
+        Some(Self { docker: docker.with_timeout(EXPORT_LIMIT), host: host.to_owned() })
+    }
+
+    /// The way to its builder.
+    pub fn door(&self) -> Option<Door> {
+        Door::of(&self.host)
+    }
+
+    /// The version of its API, if it answers.
+    pub async fn api(&self) -> Option<(u32, u32)> {
+        let version = tokio::time::timeout(ANSWER_LIMIT, self.docker.version()).await.ok()?.ok()?.api_version?;
+        let (major, minor) = version.split_once('.')?;
+        Some((major.parse().ok()?, minor.parse().ok()?))
+    }
+
+    /// Takes a name from an image. It may be gone already.
+    pub async fn remove(&self, reference: &str) {
+        if let Err(error) = self.docker.remove_image(reference, None::<RemoveImageOptions>, None).await {
+            tracing::debug!(%error, reference, "image not removed");
+        }
     }
 
     /// The image with this reference, if this machine has it and its engine answers.
     pub async fn image(&self, reference: &str) -> Option<LocalImage> {
-        let inspected = tokio::time::timeout(ANSWER_LIMIT, self.0.inspect_image(reference)).await.ok()?.ok()?;
+        let inspected = tokio::time::timeout(ANSWER_LIMIT, self.docker.inspect_image(reference)).await.ok()?.ok()?;
         let size = inspected.size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0);
         let made_here = is_made_here(&inspected);
         Some(LocalImage { fingerprint: fingerprint(&inspected), size, made_here })
@@ -48,7 +74,7 @@ impl LocalEngine {
 
     /// A `docker save` archive of it.
     pub fn export(&self, reference: &str) -> BoxStream<'static, Result<Bytes, String>> {
-        self.0.export_image(reference).map(|part| part.map_err(|error| error.to_string())).boxed()
+        self.docker.export_image(reference).map(|part| part.map_err(|error| error.to_string())).boxed()
     }
 }
 

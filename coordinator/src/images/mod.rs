@@ -130,6 +130,16 @@ impl Images {
         self.hosts.insert(host.to_owned(), has);
     }
 
+    /// An image was built on this machine: it goes before what the hosts have.
+    pub fn built(&mut self, reference: &str, image: LocalImage) {
+        self.here.insert(familiar(reference), LocalImage { made_here: true, ..image });
+    }
+
+    /// Whether this machine's engine has it, of what was asked for.
+    pub fn is_here(&self, reference: &str) -> bool {
+        self.here.contains_key(&familiar(reference))
+    }
+
     /// A host has pulled an image.
     pub fn fetched(&mut self, host: &str, reference: &str, fingerprint: &str) {
         let has = self.hosts.entry(host.to_owned()).or_default();

@@ -1,7 +1,7 @@
 //! What `up`, `down`, `sync` and `rollback` do to a fleet of agents.
 
 use crate::fleet::{Fleet, eventually};
-use landfast::engine::{EngineError, Outcome, Unknown};
+use landfast::engine::{EngineError, Outcome, Up};
 
 const STACK: &str = "[stacks.data]\npath = \"data\"\n\n[stacks.data.place]\npostgres = \"alpha\"\napp = \"beta\"\n";
 
@@ -190,7 +190,7 @@ async fn a_plan_whose_ground_moved_is_refused() {
     fleet.write("data/app.conf", "port = 2\n");
     let engine = fleet.engine();
     let store = engine.folder.store().expect("a store");
-    let proposal = engine.propose_up(&*store, &[], false, Unknown::Pull).await.expect("a plan");
+    let proposal = engine.propose_up(&*store, &[], Up::default()).await.expect("a plan");
     fleet.host("beta").with(|state| {
         let held = state.held.as_mut().expect("assigned");
         held.generation += 5;
@@ -272,7 +272,7 @@ async fn force_recreate_makes_everything_again_once() {
     let store = engine.folder.store().expect("a store");
     let digest = || fleet.host("beta").with(|state| state.held.clone().expect("assigned").instances[0].digest.clone());
     let before = digest();
-    let proposal = engine.propose_up(&*store, &[], true, Unknown::Pull).await.expect("a plan");
+    let proposal = engine.propose_up(&*store, &[], Up { force_recreate: true, ..Up::default() }).await.expect("a plan");
     done(engine.carry_out(&*store, proposal).await);
     assert_ne!(digest(), before);
     drop(store);

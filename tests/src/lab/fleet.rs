@@ -90,6 +90,16 @@ impl<'lab> Fleet<'lab> {
         Ok(output)
     }
 
+    /// Runs `landfast` to its end with a host's engine as the one of the coordinator's machine, and these variables.
+    pub fn landfast_with_engine(&self, host: &Host, variables: &[(&str, &str)], arguments: &[&str]) -> Result<Output> {
+        let mut command = self.command(arguments)?;
+        command.env("DOCKER_HOST", format!("unix://{}", host.socket().display()));
+        command.envs(variables.iter().copied());
+        let output = Output::with_input(&mut command, b"")?;
+        self.keep(&output)?;
+        Ok(output)
+    }
+
     /// Runs `landfast` on a terminal, where this is typed.
     pub fn landfast_on_a_terminal(&self, arguments: &[&str], typed: &str) -> Result<Output> {
         let inner = self.command(arguments)?;

@@ -2,6 +2,7 @@
 
 mod agent_faults;
 mod bad_input;
+mod builds;
 mod coordinator_faults;
 mod engine_faults;
 mod fixtures;

@@ -4,12 +4,15 @@
 //! Docker's rules (the moby project's `patternmatcher`): patterns start at the root, the last one that matches decides,
 //! `!` brings back, a folder that matches takes all beneath it along, `*` and `?` stop at `/`, `**` does not.
 
-/// Never sent, wherever they stand: history, and this program's own state with its keys.
-const NEVER: [&str; 2] = [".git", ".landfast"];
+/// Never in a bundle, wherever they stand: history, and this program's own state with its keys.
+const NEVER: &[&str] = &[".git", ".landfast"];
+/// Never in the context of a build. It may want the history, as with the reference.
+const NEVER_BUILT: &[&str] = &[".landfast"];
 
 /// Decides which paths stay behind.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct IgnoreRules {
+    never: &'static [&'static str],
     rules: Vec<Rule>,
     env: Option<String>,
 }
@@ -24,7 +27,12 @@ impl IgnoreRules {
     /// From the texts of `.dockerignore` and `.landfastignore`, in this order, and the chosen environment.
     pub fn new(texts: &[&str], env: Option<&str>) -> Self {
         let rules = texts.iter().flat_map(|text| text.lines()).filter_map(Rule::parse).collect();
-        Self { rules, env: env.map(str::to_owned) }
+        Self { never: NEVER, rules, env: env.map(str::to_owned) }
+    }
+
+    /// For the context of a build: from the text of its `.dockerignore`, and the chosen environment.
+    pub fn of_context(text: &str, env: Option<&str>) -> Self {
+        Self { never: NEVER_BUILT, ..Self::new(&[text], env) }
     }
 
     /// Whether this path (relative, with `/`) stays behind. Folders are asked like files.
@@ -44,7 +52,7 @@ impl IgnoreRules {
     }
 
     fn is_never_sent(&self, path: &str) -> bool {
-        path.split('/').any(|part| NEVER.contains(&part) || self.is_of_another_environment(part))
+        path.split('/').any(|part| self.never.contains(&part) || self.is_of_another_environment(part))
     }
 
     /// `.env.prod`, when the environment is `dev` or none is chosen. `.env.example` is documentation.

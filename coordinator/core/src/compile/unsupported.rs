@@ -43,15 +43,10 @@ impl About<'_, '_, '_> {
 
     fn image(&mut self) {
         if self.service.image.is_none() {
-            let message = match self.service.build {
-                Some(_) => "images are not built yet: build it, and name it with image:",
-                None => "the service has no image",
-            };
-            self.refuse("build", message);
+            self.refuse("image", "the service has no image");
         }
         match self.service.pull_policy.as_deref() {
-            None | Some("missing" | "if_not_present" | "never") => {}
-            Some("build") => self.case("pull_policy", "build", &cases::BUILD_ALWAYS),
+            None | Some("missing" | "if_not_present" | "never" | "build") => {}
             Some(other) => self.case("pull_policy", other, &cases::PULL_AGAIN),
         }
     }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use agent::Host;
-use landfast::engine::{Engine, EngineError, Options, Outcome, Unknown};
+use landfast::engine::{Engine, EngineError, Options, Outcome, Unknown, Up};
 use landfast::folder::FleetFolder;
 use landfast::output::progress::{Listener, Transfer};
 use landfast_certs::{Authority, Identity, Role, Validity};
@@ -109,7 +109,7 @@ impl Fleet {
     pub(crate) async fn up(&self) -> Result<Outcome, EngineError> {
         let engine = self.engine();
         let store = engine.folder.store()?;
-        let proposal = engine.propose_up(&*store, &[], false, Unknown::Pull).await?;
+        let proposal = engine.propose_up(&*store, &[], Up::default()).await?;
         engine.carry_out(&*store, proposal).await
     }
 
@@ -125,7 +125,7 @@ impl Fleet {
     pub(crate) async fn plan(&self) -> Result<String, EngineError> {
         let engine = self.engine();
         let store = engine.folder.store()?;
-        Ok(engine.propose_up(&*store, &[], false, Unknown::Warn).await?.plan.to_string())
+        Ok(engine.propose_up(&*store, &[], Up { unknown: Unknown::Warn, ..Up::default() }).await?.plan.to_string())
     }
 
     /// A host.

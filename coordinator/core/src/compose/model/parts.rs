@@ -28,10 +28,16 @@ pub struct Build {
     pub labels: BTreeMap<String, String>,
     /// Network mode of `RUN`.
     pub network: Option<String>,
+    /// Privileges that steps ask for.
+    pub entitlements: Vec<String>,
     /// Build every layer anew.
     pub no_cache: bool,
+    /// Build the layers of these stages anew.
+    pub no_cache_filter: Vec<String>,
     /// Platforms to build for.
     pub platforms: Vec<String>,
+    /// Steps with all privileges.
+    pub privileged: bool,
     /// Pull base images anew.
     pub pull: bool,
     /// Secrets of the build.
@@ -40,8 +46,12 @@ pub struct Build {
     pub shm_size: Option<Bytes>,
     /// Further names for the image.
     pub tags: Vec<String>,
+    /// SSH agents and keys that steps may use: `default`, `id=path`.
+    pub ssh: Vec<String>,
     /// The stage to stop at.
     pub target: Option<String>,
+    /// Of the steps, by name.
+    pub ulimits: BTreeMap<String, Ulimit>,
 }
 
 /// Weight of block IO.

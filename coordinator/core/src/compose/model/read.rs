@@ -38,7 +38,7 @@ impl Loaded {
             locations,
         };
         Diagnostics::check(mistakes)?;
-        Ok(project)
+        Ok(named(project))
     }
 
     /// Secrets or configs, with what the variables hold that they come from.
@@ -51,6 +51,16 @@ impl Loaded {
         }
         files
     }
+}
+
+/// What is built without a name of its own is named after project and service.
+fn named(mut project: Project) -> Project {
+    for (name, service) in &mut project.services {
+        if service.image.is_none() && service.build.is_some() {
+            service.image = Some(format!("{}-{name}", project.name));
+        }
+    }
+    project
 }
 
 /// Resources whose name is a variable without a value: they print, but no engine can make them.

@@ -81,7 +81,7 @@ pub struct Service {
     pub healthcheck: Option<Healthcheck>,
     /// Host name inside the container.
     pub hostname: Option<String>,
-    /// The reference as written; absent for a service that only has `build`.
+    /// The reference as written; of a service that only has `build`, `<project>-<service>`.
     pub image: Option<String>,
     /// An init process as PID 1.
     pub init: Option<bool>,

@@ -132,6 +132,14 @@ impl Case {
     const fn refused(values: &'static str, why: &'static str) -> Self {
         Self { values, standing: Standing::Refused(why) }
     }
+
+    /// What is said of them.
+    pub(crate) const fn why(&self) -> &'static str {
+        match self.standing {
+            Standing::Honoured => "",
+            Standing::Ignored(why) | Standing::Refused(why) => why,
+        }
+    }
 }
 
 /// A key with the ordinary rules.

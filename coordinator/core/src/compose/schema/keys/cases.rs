@@ -15,8 +15,6 @@ pub(crate) static NETWORK_MODE: Case = Case::refused(
 pub(crate) static RESTARTED_WITH: Case =
     Case::ignored("`true`", "not honoured yet: it is not restarted with what it depends on");
 
-pub(crate) static BUILD_ALWAYS: Case = Case::refused("`build`", "images are not built yet");
-
 pub(crate) static PULL_AGAIN: Case = Case::ignored(
     "`always`, `refresh`, `daily`, `weekly`, `every_…`",
     "not honoured: an image is brought when missing",
@@ -67,3 +65,35 @@ pub(crate) static NO_STORE: Case = Case::refused("`true`", "it is external, and 
 
 pub(crate) static DRIVERS: Case =
     Case::refused("none of bridge, macvlan and ipvlan", "only the drivers bridge, macvlan and ipvlan are supported");
+
+// Of `build`, said when it is built.
+
+pub(crate) static REMOTE_CONTEXT: Case =
+    Case::refused("a URL", "it is not a folder of this machine: contexts are not fetched from elsewhere");
+
+pub(crate) static SSH: Case = Case::refused("any", "a build gets no SSH agent: it could log in wherever you can");
+
+pub(crate) static PRIVILEGED_BUILD: Case = Case::refused("`true`", "a build has no step with all privileges");
+
+pub(crate) static ENTITLEMENTS: Case = Case::refused("another than `network.host`", "a build is not granted this");
+
+pub(crate) static BUILD_NETWORK: Case =
+    Case::refused("a network's name", "steps of a build are on host, none or default, and on no other network");
+
+pub(crate) static BUILD_GATEWAY: Case = Case::refused("`host-gateway`", "in a build, host-gateway has no address");
+
+pub(crate) static CACHE_KINDS: Case = Case::ignored("not an image", "not honoured: it is no image of a registry");
+
+pub(crate) static SECRET_OF_A_BUILD: Case = Case::refused(
+    "neither in a `file` nor in the `environment`",
+    "the secret of a build is in a file or in a variable",
+);
+
+pub(crate) static SECRET_MODE: Case =
+    Case::ignored("any", "not honoured: the Dockerfile's own `--mount` says how the secret is mounted");
+
+pub(crate) static PLATFORMS: Case =
+    Case::ignored("several", "an engine keeps an image of one: the service's own `platform`, or the builder's");
+
+pub(crate) static OLD_BUILDER: Case =
+    Case::ignored("the engine is older than Docker 23", "no effect: the builder of that engine does not know it");

@@ -12,31 +12,48 @@ use crate::compose::schema::Shape::{
 use crate::compose::schema::{BARE, Field, Index, LOOSE, Object, Presence, Shape, Unique, WHOLE, key};
 
 pub(super) static BUILD: Object = object(&[
-    key("additional_contexts", LABELS).merge(Sequence).index(Index::Key).long(long::pairs),
+    key("additional_contexts", LABELS)
+        .merge(Sequence)
+        .index(Index::Key)
+        .long(long::pairs)
+        .but(&[&cases::REMOTE_CONTEXT]),
     key("args", Pairs { keeps_null: true }).merge(Sequence).index(Index::Key),
-    key("cache_from", TEXTS),
-    key("cache_to", TEXTS),
-    key("context", Text),
+    key("cache_from", TEXTS).but(&[&cases::CACHE_KINDS]),
+    key("cache_to", TEXTS).ignored("layers stay with the builder: nothing is exported"),
+    key("context", Text).but(&[&cases::REMOTE_CONTEXT]),
     key("dockerfile", Text),
     key("dockerfile_inline", Text),
-    key("entitlements", TEXTS),
-    key("extra_hosts", Shape::Hosts).merge(Hosts),
-    key("isolation", Text),
+    key("entitlements", TEXTS).but(&[&cases::ENTITLEMENTS]),
+    key("extra_hosts", Shape::Hosts).merge(Hosts).but(&[&cases::BUILD_GATEWAY]),
+    key("isolation", Text).ignored("it is about Windows"),
     key("labels", LABELS).merge(Sequence).index(Index::Key),
-    key("network", Text),
+    key("network", Text).but(&[&cases::BUILD_NETWORK]),
     key("no_cache", Flag),
     key("no_cache_filter", TEXT_OR_NAMES).long(long::texts),
-    key("platforms", TEXTS),
-    key("privileged", Flag),
-    key("provenance", TextOrFlag),
+    key("platforms", TEXTS).but(&[&cases::PLATFORMS]),
+    key("privileged", Flag).but(&[&cases::PRIVILEGED_BUILD]),
+    key("provenance", TextOrFlag).ignored(NO_ATTESTATIONS),
     key("pull", Flag),
-    key("sbom", TextOrFlag),
-    key("secrets", List(&Short(&[Text, Mapping(&FILE_REFERENCE)]), Unique::No)).long(long::file_references),
-    key("shm_size", Size(WHOLE)),
-    key("ssh", Shape::Ssh).long(long::ssh),
+    key("sbom", TextOrFlag).ignored(NO_ATTESTATIONS),
+    key("secrets", List(&Short(&[Text, Mapping(&SECRET_REFERENCE)]), Unique::No))
+        .long(long::file_references)
+        .but(&[&cases::SECRET_OF_A_BUILD]),
+    key("shm_size", Size(WHOLE)).but(&[&cases::OLD_BUILDER]),
+    key("ssh", Shape::Ssh).long(long::ssh).but(&[&cases::SSH]),
     key("tags", TEXTS).index(Index::Key),
     key("target", Text),
-    key("ulimits", ULIMITS),
+    key("ulimits", ULIMITS).but(&[&cases::OLD_BUILDER]),
+]);
+
+const NO_ATTESTATIONS: &str = "images get no attestations";
+
+/// The secret of a build.
+static SECRET_REFERENCE: Object = object(&[
+    key("gid", Text).but(&[&cases::SECRET_MODE]),
+    key("mode", Mode).written().but(&[&cases::SECRET_MODE]),
+    key("source", Text),
+    key("target", Text),
+    key("uid", Text).but(&[&cases::SECRET_MODE]),
 ]);
 
 pub(super) static CREDENTIAL_SPEC: Object = object(&[key("config", Text), key("file", Text), key("registry", Text)]);

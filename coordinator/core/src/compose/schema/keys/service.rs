@@ -24,10 +24,7 @@ pub(crate) static SERVICE: Object = object(&[
     key("annotations", LABELS).merge(Sequence).index(Index::Key),
     key("attach", Flag).written().ignored("Landfast does not attach to what it starts: see `landfast logs -f`"),
     key("blkio_config", Mapping(&BLKIO)),
-    key("build", Short(&[Text, Mapping(&BUILD)]))
-        .merge(Build)
-        .long(long::build)
-        .ignored("Landfast does not build yet: build the image and name it with `image`"),
+    key("build", Short(&[Text, Mapping(&BUILD)])).merge(Build).long(long::build),
     key("cap_add", NAMES).index(Index::Key),
     key("cap_drop", NAMES).index(Index::Key),
     key("cgroup", Choice(&["host", "private"])),
@@ -106,7 +103,7 @@ pub(crate) static SERVICE: Object = object(&[
     key("profiles", NAMES).index(Index::Key),
     key("provider", Mapping(&PROVIDER)).refused("Landfast runs no provider plugins"),
     key("pull_policy", Form(is_pull_policy, "always, never, missing, build, daily, weekly or every_<duration>"))
-        .but(&[&cases::BUILD_ALWAYS, &cases::PULL_AGAIN]),
+        .but(&[&cases::PULL_AGAIN]),
     key("pull_refresh_after", Text).ignored("use `pull_policy`"),
     key("read_only", Flag),
     key("restart", Text),

@@ -1,0 +1,239 @@
+//! Which images are built, from what, under which names, and in which order.
+//!
+//! A build is wanted when it is asked for, when its service says `pull_policy: build`, or when its image is nowhere; and
+//! when another one that is wanted takes its result as a context and the builder has not got it. An edited context alone
+//! is no reason, as for the reference.
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use crate::compile::findings::Findings;
+use crate::compose::Project;
+use crate::compose::model::{Contents, Service, Ulimit};
+use crate::{Diagnostic, Diagnostics, Location};
+
+mod context;
+mod dockerfile;
+mod read;
+mod request;
+mod transcript;
+
+pub use context::{Follow, follow, leading};
+pub use dockerfile::with_stages;
+pub use request::{CONTEXT, DOCKERFILE, FURTHER_CONTEXTS, Request, request};
+pub use transcript::{Failed, Log, Transcript, Vertex};
+
+/// One image to build.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Build {
+    /// The service it is for; the first of those that share it.
+    pub service: String,
+    /// The reference that its containers are made from.
+    pub image: String,
+    /// Further names.
+    pub tags: Vec<String>,
+    /// The folder that is sent; absolute.
+    pub context: PathBuf,
+    /// Where the instructions are.
+    pub dockerfile: Dockerfile,
+    /// Further contexts by name.
+    pub contexts: BTreeMap<String, Context>,
+    /// By id: what `RUN --mount=type=secret,id=…` asks for.
+    pub secrets: BTreeMap<String, Secret>,
+    /// Build arguments.
+    pub args: BTreeMap<String, String>,
+    /// The image's, with those by which Compose knows its own.
+    pub labels: BTreeMap<String, String>,
+    /// The stage to stop at.
+    pub target: Option<String>,
+    /// `host` or `none`; absent: the builder's.
+    pub network: Option<String>,
+    /// Lines for /etc/hosts: name and address.
+    pub extra_hosts: Vec<(String, String)>,
+    /// Of /dev/shm, in bytes.
+    pub shm_size: Option<i64>,
+    /// By name.
+    pub ulimits: BTreeMap<String, Ulimit>,
+    /// Images whose layers may be used again.
+    pub cache_from: Vec<String>,
+    /// Which layers are made anew.
+    pub anew: Anew,
+    /// Base images are asked for at their registries even when they are there.
+    pub pull: bool,
+    /// `linux/amd64`; absent: the builder's.
+    pub platform: Option<String>,
+    /// Where `build:` stands.
+    pub at: Option<Location>,
+}
+
+/// Where a build's instructions are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Dockerfile {
+    /// In this file; absolute.
+    File(PathBuf),
+    /// In the compose file itself.
+    Inline(String),
+}
+
+impl Default for Dockerfile {
+    fn default() -> Self {
+        Self::Inline(String::new())
+    }
+}
+
+/// What a name in `FROM` or `--from=` may stand for beside the stages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Context {
+    /// A folder; absolute.
+    Folder(PathBuf),
+    /// An image; one that is built here comes before.
+    Image(String),
+}
+
+/// Where a secret of a build is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Secret {
+    /// In a file; absolute.
+    File(PathBuf),
+    /// Here.
+    Value(Contents),
+}
+
+/// Which layers are made anew although the builder has them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Anew {
+    /// None.
+    #[default]
+    Nothing,
+    /// Those of these stages.
+    Stages(Vec<String>),
+    /// All.
+    All,
+}
+
+/// What is known when builds are chosen.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// Build these services, whatever is there.
+    pub asked: Asked<'a>,
+    /// The references that are nowhere: no host has them, nor this machine.
+    pub missing: &'a BTreeSet<String>,
+    /// The references that the builder has.
+    pub there: &'a BTreeSet<String>,
+}
+
+/// Whose images are built though they are there.
+#[derive(Debug, Clone, Copy)]
+pub enum Asked<'a> {
+    /// Nobody's.
+    Nobody,
+    /// Those of every service that runs somewhere.
+    All,
+    /// Those of these services.
+    Services(&'a BTreeSet<String>),
+}
+
+/// What is built, in an order in which each comes after those that it takes from.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Builds {
+    /// In order.
+    pub builds: Vec<Build>,
+    /// Not wrong, but to be known.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Chooses the builds of a project.
+///
+/// # Errors
+/// What a wanted build says and no builder here does, with its place; and an image that two services build differently.
+pub fn choose(project: &Project, question: Question<'_>) -> Result<Builds, Diagnostics> {
+    let mut findings = Findings::new(project);
+    let mut order = Order { project, there: question.there, open: Vec::new(), chosen: Vec::new() };
+    for (name, service) in &project.services {
+        let (Some(_), Some(image)) = (&service.build, &service.image) else { continue };
+        let runs = service.replicas() > 0;
+        let asked = match question.asked {
+            Asked::Nobody => false,
+            Asked::All => runs,
+            Asked::Services(names) => names.contains(name),
+        };
+        if asked || (runs && (question.missing.contains(image) || is_always_built(service))) {
+            order.choose(name, &mut findings);
+        }
+    }
+    let read = order.chosen.iter().filter_map(|name| read::build(project, name, &mut findings)).collect();
+    let builds = united(read, &mut findings);
+    let Findings { errors, warnings, .. } = findings;
+    Diagnostics::check(errors)?;
+    Ok(Builds { builds, warnings })
+}
+
+fn is_always_built(service: &Service) -> bool {
+    service.pull_policy.as_deref() == Some("build")
+}
+
+/// Each service after those whose images it takes as contexts.
+struct Order<'a> {
+    project: &'a Project,
+    there: &'a BTreeSet<String>,
+    /// Those that are being looked into, outermost first.
+    open: Vec<&'a str>,
+    chosen: Vec<&'a str>,
+}
+
+impl<'a> Order<'a> {
+    fn choose(&mut self, name: &'a str, findings: &mut Findings<'_>) {
+        if self.chosen.contains(&name) {
+            return;
+        }
+        if self.open.contains(&name) {
+            let circle = [&self.open[..], &[name]].concat().join(" > ");
+            findings
+                .refuse(format!("services.{name}.build.additional_contexts"), format!("builds in a circle: {circle}"));
+            return;
+        }
+        self.open.push(name);
+        let build = self.project.services.get(name).and_then(|service| service.build.as_ref());
+        let contexts = build.into_iter().flat_map(|build| build.additional_contexts.values());
+        for source in contexts.filter_map(|context| context.strip_prefix("service:")) {
+            let Some(service) = self.project.services.get(source) else { continue };
+            let is_there = service.image.as_ref().is_some_and(|image| self.there.contains(image));
+            if !is_there || is_always_built(service) {
+                self.choose(source, findings);
+            }
+        }
+        self.open.pop();
+        self.chosen.push(name);
+    }
+}
+
+/// Services that build one image in the same way build it once.
+fn united(read: Vec<Build>, findings: &mut Findings<'_>) -> Vec<Build> {
+    let mut builds: Vec<Build> = Vec::new();
+    for build in read {
+        let Some(first) = builds.iter().find(|first| first.image == build.image) else {
+            builds.push(build);
+            continue;
+        };
+        if !first.makes_the_same_as(&build) {
+            let message = format!("{} is also built by {}, and in another way", build.image, first.service);
+            let hint = "give each an `image:` of its own";
+            findings.refuse(format!("services.{}.build", build.service), message).hint = Some(hint.to_owned());
+        }
+    }
+    builds
+}
+
+impl Build {
+    fn makes_the_same_as(&self, other: &Self) -> bool {
+        let alike = Self { service: self.service.clone(), at: self.at.clone(), ..other.clone() };
+        let labels = |build: &Self| {
+            let mut labels = build.labels.clone();
+            labels.remove(read::SERVICE_LABEL);
+            labels
+        };
+        Self { labels: labels(&alike), ..alike } == Self { labels: labels(self), ..self.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,210 @@
+//! One `build:` as a build, and what in it no builder here does.
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::{Anew, Build, Context, Dockerfile, Secret};
+use crate::compile::findings::Findings;
+use crate::compose::model::{self, Origin, Service};
+use crate::compose::schema::keys::cases;
+use crate::compose::{Case, Project};
+
+/// By these the reference knows an image that it built; so do those who list images by project.
+const PROJECT_LABEL: &str = "com.docker.compose.project";
+pub(super) const SERVICE_LABEL: &str = "com.docker.compose.service";
+
+/// What `network: host` needs to be granted.
+pub(super) const HOST_NETWORK: &str = "network.host";
+
+/// Nothing for a service without `build:`; otherwise what could be read, beside what was found wrong with it.
+pub(super) fn build(project: &Project, name: &str, findings: &mut Findings<'_>) -> Option<Build> {
+    let service = project.services.get(name)?;
+    let written = service.build.as_ref()?;
+    let mut reader = Reader { project, name, written, findings };
+    reader.refuse_what_is_not_done();
+    let context = reader.folder("context", &written.context).unwrap_or_default();
+    Some(Build {
+        service: name.to_owned(),
+        image: service.image.clone()?,
+        tags: written.tags.clone(),
+        dockerfile: dockerfile(written, &context),
+        contexts: reader.contexts(),
+        secrets: reader.secrets(),
+        args: written.args.iter().filter_map(|(key, value)| Some((key.clone(), value.clone()?))).collect(),
+        labels: labels(project, name, written),
+        target: written.target.clone().filter(|target| !target.is_empty()),
+        network: reader.network(),
+        extra_hosts: reader.extra_hosts(),
+        shm_size: written.shm_size.map(|size| size.0),
+        ulimits: written.ulimits.clone(),
+        cache_from: reader.cache_from(),
+        anew: match (written.no_cache, written.no_cache_filter.is_empty()) {
+            (true, _) => Anew::All,
+            (false, false) => Anew::Stages(written.no_cache_filter.clone()),
+            (false, true) => Anew::Nothing,
+        },
+        pull: written.pull,
+        platform: reader.platform(service),
+        at: project.locate(&format!("services.{name}.build")).cloned(),
+        context,
+    })
+}
+
+fn dockerfile(written: &model::Build, context: &Path) -> Dockerfile {
+    match written.dockerfile_inline.as_ref().filter(|text| !text.is_empty()) {
+        Some(text) => Dockerfile::Inline(text.clone()),
+        // An absolute path replaces the context's.
+        None => Dockerfile::File(context.join(written.dockerfile.as_deref().unwrap_or("Dockerfile"))),
+    }
+}
+
+fn labels(project: &Project, name: &str, written: &model::Build) -> BTreeMap<String, String> {
+    let mut labels = written.labels.clone();
+    labels.insert(PROJECT_LABEL.to_owned(), project.name.clone());
+    labels.insert(SERVICE_LABEL.to_owned(), name.to_owned());
+    labels
+}
+
+struct Reader<'a, 'f, 'p> {
+    project: &'a Project,
+    name: &'a str,
+    written: &'a model::Build,
+    findings: &'f mut Findings<'p>,
+}
+
+impl Reader<'_, '_, '_> {
+    fn case(&mut self, key: &str, said: &str, case: &Case, hint: &str) {
+        let diagnostic = self.findings.case(format!("services.{}.build.{key}", self.name), said, case);
+        diagnostic.hint = (!hint.is_empty()).then(|| hint.to_owned());
+    }
+
+    fn refuse_what_is_not_done(&mut self) {
+        if !self.written.ssh.is_empty() {
+            self.case("ssh", "", &cases::SSH, "give the build a secret, or fetch what it needs before");
+        }
+        if self.written.privileged {
+            self.case("privileged", "", &cases::PRIVILEGED_BUILD, "");
+        }
+        for (at, other) in self.written.entitlements.iter().enumerate().filter(|(_, one)| *one != HOST_NETWORK) {
+            self.case(&format!("entitlements[{at}]"), other, &cases::ENTITLEMENTS, "");
+        }
+    }
+
+    /// A folder of this machine.
+    fn folder(&mut self, key: &str, written: &str) -> Option<PathBuf> {
+        if written.starts_with('/') {
+            return Some(PathBuf::from(written));
+        }
+        let hint = "clone or unpack it beside the compose file, and name its folder";
+        self.case(key, written, &cases::REMOTE_CONTEXT, hint);
+        None
+    }
+
+    fn contexts(&mut self) -> BTreeMap<String, Context> {
+        let mut contexts = BTreeMap::new();
+        for (name, written) in &self.written.additional_contexts {
+            let context = if let Some(service) = written.strip_prefix("service:") {
+                self.image_of(service, name).map(Context::Image)
+            } else if let Some(image) = written.strip_prefix("docker-image://") {
+                Some(Context::Image(image.to_owned()))
+            } else {
+                self.folder(&format!("additional_contexts.{name}"), written).map(Context::Folder)
+            };
+            contexts.extend(context.map(|context| (name.clone(), context)));
+        }
+        contexts
+    }
+
+    fn image_of(&mut self, service: &str, context: &str) -> Option<String> {
+        let image = self.project.services.get(service).and_then(|service| service.image.clone());
+        if image.is_none() {
+            let key = format!("services.{}.build.additional_contexts.{context}", self.name);
+            let message = format!("there is no service {service} to take an image from");
+            self.findings.refuse(key, message).hint = Some("does a profile switch it off?".to_owned());
+        }
+        image
+    }
+
+    fn secrets(&mut self) -> BTreeMap<String, Secret> {
+        let mut secrets = BTreeMap::new();
+        for (at, reference) in self.written.secrets.iter().enumerate() {
+            let written = ["uid", "gid", "mode"];
+            let there = [reference.uid.is_some(), reference.gid.is_some(), reference.mode.is_some()];
+            for (key, _) in written.iter().zip(there).filter(|(_, there)| *there) {
+                self.case(&format!("secrets[{at}].{key}"), "", &cases::SECRET_MODE, "");
+            }
+            let id = reference.target.clone().filter(|target| !target.is_empty());
+            let id = id.unwrap_or_else(|| reference.source.clone());
+            match self.project.secrets.get(&reference.source).map(|secret| &secret.origin) {
+                Some(Origin::File(path)) => drop(secrets.insert(id, Secret::File(path.clone()))),
+                Some(Origin::Environment { value: Some(value), .. }) => {
+                    drop(secrets.insert(id, Secret::Value(value.clone())))
+                }
+                Some(Origin::Environment { variable, value: None }) => {
+                    let message = format!("{} comes from the variable {variable}, which is not set", reference.source);
+                    let hint = format!("set it, or write it into the env file: {variable}=…");
+                    let key = format!("services.{}.build.secrets[{at}]", self.name);
+                    self.findings.refuse(key, message).hint = Some(hint);
+                }
+                // The loader refuses undefined ones, and none has its contents in the file.
+                Some(Origin::External | Origin::Inline(_)) | None => {
+                    self.case(&format!("secrets[{at}]"), &reference.source, &cases::SECRET_OF_A_BUILD, "");
+                }
+            }
+        }
+        secrets
+    }
+
+    fn network(&mut self) -> Option<String> {
+        match self.written.network.as_deref() {
+            None | Some("" | "default") => None,
+            Some(mode @ ("host" | "none")) => Some(mode.to_owned()),
+            Some(other) => {
+                self.case("network", other, &cases::BUILD_NETWORK, "");
+                None
+            }
+        }
+    }
+
+    fn extra_hosts(&mut self) -> Vec<(String, String)> {
+        let mut lines = Vec::new();
+        for (at, host) in self.written.extra_hosts.iter().enumerate() {
+            if host.address == "host-gateway" {
+                self.case(&format!("extra_hosts[{at}]"), &host.name, &cases::BUILD_GATEWAY, "write an address");
+            }
+            lines.push((host.name.clone(), host.address.clone()));
+        }
+        lines
+    }
+
+    /// Images of a registry; other kinds of cache have no place here.
+    fn cache_from(&mut self) -> Vec<String> {
+        let mut images = Vec::new();
+        for (at, written) in self.written.cache_from.iter().enumerate() {
+            let fields: BTreeMap<_, _> = written.split(',').filter_map(|field| field.split_once('=')).collect();
+            let image = match (fields.get("type"), fields.get("ref")) {
+                (None, None) => Some(written.clone()),
+                (None | Some(&"registry"), Some(reference)) => Some((*reference).to_owned()),
+                _ => None,
+            };
+            if image.is_none() {
+                self.case(&format!("cache_from[{at}]"), written, &cases::CACHE_KINDS, "");
+            }
+            images.extend(image);
+        }
+        images
+    }
+
+    /// An engine keeps an image for one platform.
+    fn platform(&mut self, service: &Service) -> Option<String> {
+        let own = service.platform.clone().filter(|platform| !platform.is_empty());
+        match (own, self.written.platforms.as_slice()) {
+            (None, [one]) => Some(one.clone()),
+            (own, platforms) => {
+                if platforms.len() > 1 {
+                    self.case("platforms", "", &cases::PLATFORMS, "");
+                }
+                own
+            }
+        }
+    }
+}

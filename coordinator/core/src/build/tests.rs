@@ -1,0 +1,284 @@
+//! Builds, from compose files.
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use super::*;
+use crate::compose::{Input, load};
+
+fn project(text: &str) -> Project {
+    let input = Input {
+        files: vec![(PathBuf::from("/srv/compose.yaml"), text.to_owned())],
+        project_name: Some("demo".to_owned()),
+        working_dir: PathBuf::from("/srv"),
+        environment: BTreeMap::from(
+            [("FROM_SHELL", "shell"), ("B", "sesame")].map(|(k, v)| (k.to_owned(), v.to_owned())),
+        ),
+        ..Input::default()
+    };
+    let loaded = load(&input, &|_: &Path| Ok(None)).expect("it is well formed");
+    loaded.project().expect("it is well typed")
+}
+
+fn set(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+fn images(text: &str, asked: Asked<'_>, missing: &[&str], there: &[&str]) -> Vec<String> {
+    let question = Question { asked, missing: &set(missing), there: &set(there) };
+    let builds = choose(&project(text), question).expect("nothing is refused");
+    builds.builds.into_iter().map(|build| build.image).collect()
+}
+
+/// The only build of a service `web` with these lines under `build:`.
+fn only(lines: &str) -> Result<Builds, Diagnostics> {
+    let lines: String = lines.lines().map(|line| format!("      {line}\n")).collect();
+    let text = format!(
+        "services:\n  web:\n    build:\n      context: ./web\n{lines}secrets:\n  a: {{file: ./a}}\n  b: {{environment: B}}\n  unset: {{environment: UNSET}}\n"
+    );
+    choose(&project(&text), Question { asked: Asked::All, missing: &set(&[]), there: &set(&[]) })
+}
+
+fn build(lines: &str) -> Build {
+    only(lines).expect("nothing is refused").builds.remove(0)
+}
+
+const THREE: &str = "services:
+  web: {build: ./web}
+  named: {build: ./named, image: 'team/named:1'}
+  plain: {image: 'redis:7'}
+  always: {build: ./always, pull_policy: build}
+  none: {build: ./none, scale: 0}
+";
+
+#[test]
+fn what_is_missing_is_built_and_what_is_there_is_not() {
+    assert_eq!(images(THREE, Asked::Nobody, &[], &[]), ["demo-always"]);
+    assert_eq!(images(THREE, Asked::Nobody, &["demo-web", "redis:7", "demo-none"], &[]), ["demo-always", "demo-web"]);
+    assert_eq!(images(THREE, Asked::All, &[], &["team/named:1"]), ["demo-always", "team/named:1", "demo-web"]);
+    assert_eq!(images(THREE, Asked::Services(&set(&["none", "plain"])), &[], &[]), ["demo-always", "demo-none"]);
+}
+
+const CHAIN: &str = "services:
+  app:
+    build: {context: ./app, additional_contexts: {base: 'service:zbase', files: ../files, busybox: 'docker-image://busybox:1'}}
+  zbase: {build: ./base, scale: 0}
+";
+
+#[test]
+fn a_build_comes_after_those_that_it_takes_from() {
+    assert_eq!(images(CHAIN, Asked::Nobody, &["demo-app"], &[]), ["demo-zbase", "demo-app"]);
+    assert_eq!(images(CHAIN, Asked::Nobody, &["demo-app"], &["demo-zbase"]), ["demo-app"]);
+    let question = Question { asked: Asked::All, missing: &set(&[]), there: &set(&["demo-zbase"]) };
+    let builds = choose(&project(CHAIN), question).expect("nothing is refused").builds;
+    let contexts = &builds[0].contexts;
+    assert_eq!(contexts["base"], Context::Image("demo-zbase".to_owned()));
+    assert_eq!(contexts["busybox"], Context::Image("busybox:1".to_owned()));
+    assert_eq!(contexts["files"], Context::Folder(PathBuf::from("/files")));
+}
+
+#[test]
+fn builds_in_a_circle_are_refused() {
+    let text = "services:
+  a: {build: {context: ., additional_contexts: {b: 'service:b'}}}
+  b: {build: {context: ., additional_contexts: {a: 'service:a'}}}
+";
+    let question = Question { asked: Asked::All, missing: &set(&[]), there: &set(&[]) };
+    let refused = choose(&project(text), question).expect_err("neither can be first").to_string();
+    assert!(refused.contains("builds in a circle: a > b > a"), "{refused}");
+}
+
+#[test]
+fn one_image_is_built_once_and_in_one_way() {
+    let same = "x-b: &b {build: ./web, image: 'app:1'}\nservices:\n  a: *b\n  b: *b\n";
+    assert_eq!(images(same, Asked::All, &[], &[]), ["app:1"]);
+    let other = "services:\n  a: {build: ./a, image: 'app:1'}\n  b: {build: ./b, image: 'app:1'}\n";
+    let question = Question { asked: Asked::All, missing: &set(&[]), there: &set(&[]) };
+    let refused = choose(&project(other), question).expect_err("one name, two images").to_string();
+    assert!(refused.contains("/srv/compose.yaml:3:") && refused.contains("is also built by a"), "{refused}");
+}
+
+#[test]
+fn a_build_says_what_its_file_says() {
+    let build = build(
+        "dockerfile: sub/Dockerfile.web
+args: {A: 1, FROM_SHELL: , UNSET: }
+target: final
+secrets: [a, {source: b, target: other}]
+labels: {who: me}
+network: host
+extra_hosts: ['db=10.0.0.1']
+shm_size: 64m
+ulimits: {nofile: {soft: 1, hard: 2}}
+cache_from: ['app:cache', 'type=registry,ref=lan:5000/app']
+no_cache_filter: [final]
+pull: true
+tags: ['app:2']
+platforms: [linux/amd64]",
+    );
+    assert_eq!(build.context, PathBuf::from("/srv/web"));
+    assert_eq!(build.dockerfile, Dockerfile::File(PathBuf::from("/srv/web/sub/Dockerfile.web")));
+    let args = BTreeMap::from([("A", "1"), ("FROM_SHELL", "shell")].map(|(k, v)| (k.to_owned(), v.to_owned())));
+    assert_eq!(build.args, args);
+    let secrets = [("a", Secret::File("/srv/a".into())), ("other", Secret::Value(Contents("sesame".to_owned())))];
+    assert_eq!(build.secrets, BTreeMap::from(secrets.map(|(id, secret)| (id.to_owned(), secret))));
+    assert!(!format!("{build:?}").contains("sesame"), "it is printed nowhere");
+    assert_eq!(build.anew, Anew::Stages(vec!["final".to_owned()]));
+    assert_eq!(build.at.map(|at| at.line), Some(3));
+    let request = request(&Build { at: None, ..self::build("network: host\nshm_size: 64m\nulimits: {nofile: {soft: 1, hard: 2}}\nextra_hosts: ['db=10.0.0.1']\nlabels: {who: me}\nargs: {A: 1}") }, "FROM x", (1, 51)).expect("a new engine");
+    let expected = [
+        ("add-hosts", "db=10.0.0.1"),
+        ("build-arg:A", "1"),
+        ("filename", "Dockerfile"),
+        ("force-network-mode", "host"),
+        ("image-resolve-mode", "local"),
+        ("label:com.docker.compose.project", "demo"),
+        ("label:com.docker.compose.service", "web"),
+        ("label:who", "me"),
+        ("shm-size", "67108864"),
+        ("ulimit", "nofile=1:2"),
+    ];
+    assert_eq!(request.options.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect::<Vec<_>>(), expected);
+    assert_eq!(request.entitlements, ["network.host"]);
+}
+
+#[test]
+fn what_no_builder_here_does_is_refused_with_its_place() {
+    for (lines, expected) in [
+        ("ssh: [default]", "a build gets no SSH agent"),
+        ("privileged: true", "no step with all privileges"),
+        ("entitlements: [security.insecure]", "security.insecure: a build is not granted this"),
+        ("secrets: [unset]", "unset comes from the variable UNSET, which is not set"),
+        ("network: some_net", "some_net: steps of a build are on host, none or default"),
+        ("extra_hosts: ['h=host-gateway']", "host-gateway has no address"),
+        ("additional_contexts: {a: 'https://example.com/r.git#main:sub'}", "contexts are not fetched from elsewhere"),
+        ("additional_contexts: {a: 'oci-layout:///srv/x'}", "contexts are not fetched from elsewhere"),
+    ] {
+        let refused = only(lines).expect_err(lines).to_string();
+        assert!(refused.contains(expected) && refused.contains("/srv/compose.yaml:5:"), "{lines}: {refused}");
+    }
+}
+
+#[test]
+fn t31_a_context_elsewhere_is_refused() {
+    for url in ["https://example.com/r.git", "git@example.com:r.git", "http://169.254.169.254/x", "ssh://h/r"] {
+        let text = format!("services:\n  web:\n    build: '{url}'\n");
+        let question = Question { asked: Asked::All, missing: &set(&[]), there: &set(&[]) };
+        let refused = choose(&project(&text), question).expect_err(url).to_string();
+        assert!(refused.contains(url) && refused.contains("/srv/compose.yaml:3:"), "{refused}");
+        assert_eq!(images(&text, Asked::Nobody, &[], &[]), [""; 0], "an image that is there is not built");
+    }
+}
+
+#[test]
+fn what_a_build_does_without_is_warned_about() {
+    for (lines, expected) in [
+        ("platforms: [linux/amd64, linux/arm64]", "an engine keeps an image of one"),
+        ("cache_from: ['type=gha']", "type=gha: not honoured"),
+        ("secrets: [{source: a, mode: 0400}]", "the Dockerfile's own `--mount`"),
+    ] {
+        let warnings = only(lines).expect("nothing is refused").warnings;
+        assert!(warnings.iter().any(|warning| warning.to_string().contains(expected)), "{lines}: {warnings:?}");
+    }
+    let old = request(&build("shm_size: 64m"), "FROM x", (1, 41)).expect("it is only less");
+    assert!(old.warnings[0].message.contains("no effect") && !old.options.contains_key("shm-size"), "{old:?}");
+}
+
+#[test]
+fn further_contexts_are_options_or_stages() {
+    let build = build(
+        "additional_contexts: {files: ../files, base: 'docker-image://busybox:1', 'alpine:3': 'docker-image://x'}",
+    );
+    let new = request(&build, "FROM y", (1, 42)).expect("a new engine");
+    assert_eq!(new.stages, "FROM busybox:1 AS base\n", "a builder asks a registry for contexts first");
+    assert_eq!(new.options["context:alpine:3"], "docker-image://x", "which is no name of a stage");
+    assert_eq!(new.options["context:files"], "local:context-2");
+    assert_eq!(new.folders["context-2"], PathBuf::from("/files"));
+    let new = request(&build, "from y  as Base", (1, 42)).expect("a new engine");
+    assert_eq!(new.options["context:base"], "docker-image://busybox:1", "it stands over the Dockerfile's stage");
+}
+
+#[test]
+fn before_docker_23_further_contexts_are_stages() {
+    let build = build("additional_contexts: {files: ../files, base: 'docker-image://busybox:1'}");
+    let old = request(&build, "FROM y", (1, 41)).expect("their names are names of stages");
+    let (image, folder) = old.folder_images.first_key_value().expect("a folder becomes an image");
+    assert_eq!(folder, Path::new("/files"));
+    assert_eq!(old.stages, format!("FROM busybox:1 AS base\nFROM {image} AS files\n"));
+    assert!(!old.options.keys().any(|option| option.starts_with("context:")));
+
+    let refused = request(&build, "FROM y AS files", (1, 41)).expect_err("a stage cannot be replaced").to_string();
+    assert!(refused.contains("(services.web.build.additional_contexts.files)"), "{refused}");
+    let impossible = self::build("additional_contexts: {'alpine:3': 'docker-image://busybox:1'}");
+    request(&impossible, "FROM y", (1, 41)).expect_err("no stage can be called that");
+}
+
+#[test]
+fn stages_stand_before_the_first_and_after_what_is_global() {
+    let text = "# syntax=docker/dockerfile:1\nARG A=1 \\\n  # from here\n  B=2\n\nfrom x AS y\nFROM y\n";
+    let expected =
+        "# syntax=docker/dockerfile:1\nARG A=1 \\\n  # from here\n  B=2\n\nFROM i AS n\nfrom x AS y\nFROM y\n";
+    assert_eq!(with_stages(text, "FROM i AS n\n"), expected);
+    assert_eq!(with_stages("RUN x\n", "FROM i AS n\n"), "RUN x\n", "without a stage the builder says what is wrong");
+    assert_eq!(with_stages(text, ""), text);
+}
+
+#[test]
+fn a_builder_gets_what_it_names_or_everything() {
+    let paths = |names: &[&str]| follow(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+    assert_eq!(paths(&["/src/", "./a//b"]), Follow::Paths(set(&["src", "a/b"])));
+    for all in [&[][..], &["/"], &["src", "*.go"], &["../x"], &["src", "."]] {
+        assert_eq!(paths(all), Follow::All, "{all:?}");
+    }
+    assert_eq!(leading("a/b/c").collect::<Vec<_>>(), ["a", "a/b"]);
+}
+
+fn vertex(digest: &str, name: &str, started: Option<u64>, completed: Option<u64>) -> Vertex {
+    Vertex { digest: digest.to_owned(), name: name.to_owned(), started, completed, ..Vertex::default() }
+}
+
+fn log(vertex: &str, text: &str) -> Log {
+    Log { vertex: vertex.to_owned(), text: text.to_owned() }
+}
+
+#[test]
+fn a_build_prints_as_the_reference_does() {
+    let mut transcript = Transcript::default();
+    let mut lines = transcript.hear(&[vertex("b", "[2/2] RUN make", None, None)], &[]);
+    lines.extend(transcript.hear(&[vertex("a", "[1/2] FROM x", Some(10), Some(10))], &[]));
+    lines.extend(transcript.hear(&[vertex("b", "[2/2] RUN make", Some(1_000), None)], &[log("b", "on")]));
+    lines.extend(transcript.hear(&[], &[log("b", "e\n10%\r20%\ntw")]));
+    lines.extend(transcript.hear(&[vertex("b", "[2/2] RUN make", Some(1_000), Some(2_340))], &[log("b", "o\n")]));
+    let cached = Vertex { cached: true, ..vertex("c", "[3/3] COPY . .", Some(1), Some(1)) };
+    lines.extend(transcript.hear(std::slice::from_ref(&cached), &[]));
+    lines.extend(transcript.hear(&[cached], &[]));
+    let expected = [
+        "#1 [1/2] FROM x",
+        "#1 DONE 0.0s",
+        "#2 [2/2] RUN make",
+        "#2 one",
+        "#2 20%",
+        "#2 two",
+        "#2 DONE 1.3s",
+        "#3 [3/3] COPY . .",
+        "#3 CACHED",
+    ];
+    assert_eq!(lines, expected);
+    assert_eq!(transcript.failed(), None);
+}
+
+#[test]
+fn the_step_that_failed_is_kept_with_its_last_words() {
+    let mut transcript = Transcript::default();
+    let output: String = (1..=40).map(|line| format!("line {line}\n")).collect();
+    transcript.hear(&[vertex("a", "RUN make", Some(1), None)], &[log("a", &output), log("a", "unended")]);
+    let canceled = Vertex { error: "context canceled".to_owned(), ..vertex("b", "RUN other", Some(1), Some(2)) };
+    let failed = Vertex { error: "exit code: 2".to_owned(), ..vertex("a", "RUN make", Some(1), Some(2)) };
+    let lines = transcript.hear(&[canceled, failed], &[]);
+    assert!(lines.contains(&"#1 ERROR: exit code: 2".to_owned()), "{lines:?}");
+    let failed = transcript.failed().expect("it failed");
+    assert_eq!(failed.step, "RUN make");
+    assert_eq!(
+        (failed.output.first().map(String::as_str), failed.output.last().map(String::as_str)),
+        (Some("line 29"), Some("unended"))
+    );
+}

@@ -1,0 +1,131 @@
+//! Building images: what a build needs is looked at on this machine, then a builder is asked for it. What is built, and
+//! how it is asked for, is decided by [`landfast_core::build`].
+//!
+//! The builder is the BuildKit inside an engine, spoken to as the reference does. Contexts are sent file by file, only
+//! what it asks for; secrets are answered when a step asks for them, and are in no argument, log, plan or layer.
+
+mod door;
+mod folder;
+mod prepare;
+mod session;
+mod solve;
+mod sync;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use landfast_core::build::{self, Build, Dockerfile, Failed};
+use landfast_core::{Diagnostic, Diagnostics};
+
+use crate::images::LocalEngine;
+use crate::output::progress::Listener;
+
+pub use door::Door;
+pub use prepare::{Prepared, prepare};
+
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    #[error("{}", .0)]
+    Mistakes(Diagnostics),
+    #[error("{}", .0.problem)]
+    Failed(Failure),
+    #[error("the engine does not build: {problem}")]
+    Engine { problem: String },
+    #[error("{} cannot be built: this machine has no engine that answers", .images.join(", "))]
+    Nowhere { images: Vec<String> },
+}
+
+impl BuildError {
+    /// What to do next.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Nowhere { .. } => Some("start Docker here, or set DOCKER_HOST to an engine that builds".to_owned()),
+            Self::Engine { .. } => Some("builds need Docker 20.10 or newer, with BuildKit".to_owned()),
+            Self::Mistakes(_) | Self::Failed(_) => None,
+        }
+    }
+}
+
+/// How a build failed.
+#[derive(Debug)]
+pub struct Failure {
+    /// The step, when it was one.
+    pub failed: Option<Failed>,
+    /// In the builder's words.
+    pub problem: String,
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Some(failed) = &self.failed else { return write!(f, "  {}", self.problem) };
+        write!(f, "  step {}\n  {}", failed.step, self.problem)?;
+        failed.output.iter().try_for_each(|line| write!(f, "\n    | {line}"))
+    }
+}
+
+/// Builds one after another on this machine's engine.
+pub async fn build(engine: &LocalEngine, prepared: Vec<Prepared>, listener: &dyn Listener) -> Result<(), BuildError> {
+    let Some(door) = engine.door() else {
+        return Err(BuildError::Engine { problem: "only a socket can be spoken to: unix:// or tcp://".to_owned() });
+    };
+    let images = || prepared.iter().map(|one| one.build.image.clone()).collect();
+    let api = engine.api().await.ok_or_else(|| BuildError::Nowhere { images: images() })?;
+    // All that is wrong is said before the first is built.
+    let mut requests = Vec::new();
+    let mut mistakes = Vec::new();
+    for one in &prepared {
+        match build::request(&one.build, one.instructions(), api) {
+            Ok(request) => requests.push(request),
+            Err(mistake) => mistakes.push(mistake),
+        }
+    }
+    if !mistakes.is_empty() {
+        return Err(BuildError::Mistakes(Diagnostics(mistakes)));
+    }
+    for (one, request) in prepared.into_iter().zip(requests) {
+        request.warnings.iter().for_each(|warning| listener.warn(&warning.to_string()));
+        let temporary: BTreeSet<String> = request.folder_images.keys().cloned().collect();
+        let built = build_one(&door, api, &one, &request, listener).await;
+        for image in &temporary {
+            engine.remove(image).await;
+        }
+        built.map_err(|error| about(error, &one.build))?;
+    }
+    Ok(())
+}
+
+async fn build_one(
+    door: &Door,
+    api: (u32, u32),
+    one: &Prepared,
+    request: &build::Request,
+    listener: &dyn Listener,
+) -> Result<(), BuildError> {
+    for (image, folder) in &request.folder_images {
+        listener.say(&format!("build image {image}: a folder, for {}", one.build.image));
+        let build = folder_image(image, folder);
+        let request = build::request(&build, prepare::FOLDER_IMAGE, api)
+            .map_err(|mistake| BuildError::Mistakes(mistake.into()))?;
+        solve::solve(door, &request, one.offer_folder(&request), listener).await?;
+    }
+    listener.say(&format!("build image {}", one.build.image));
+    solve::solve(door, request, one.offer(request), listener).await
+}
+
+/// A folder as an image: what a builder without further contexts can copy from.
+fn folder_image(image: &str, folder: &Path) -> Build {
+    Build {
+        image: image.to_owned(),
+        context: folder.to_owned(),
+        dockerfile: Dockerfile::Inline(prepare::FOLDER_IMAGE.to_owned()),
+        ..Build::default()
+    }
+}
+
+/// A build that failed is a mistake at its `build:`.
+fn about(error: BuildError, build: &Build) -> BuildError {
+    let BuildError::Failed(failure) = error else { return error };
+    let message = format!("image {} could not be built, nothing was changed on any host\n{failure}", build.image);
+    let location = build.at.clone();
+    BuildError::Mistakes(Diagnostic { location, path: String::new(), message, hint: None }.into())
+}

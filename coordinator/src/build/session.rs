@@ -1,0 +1,103 @@
+//! What a builder asks during a build, answered: the files of its contexts, and its secrets. It asks over a connection
+//! that was opened from here.
+
+use std::collections::BTreeMap;
+
+use bollard_buildkit_proto::fsutil::types::Packet;
+use bollard_buildkit_proto::health::health_check_response::ServingStatus;
+use bollard_buildkit_proto::health::health_server::{Health, HealthServer};
+use bollard_buildkit_proto::health::{HealthCheckRequest, HealthCheckResponse, HealthListRequest, HealthListResponse};
+use bollard_buildkit_proto::moby::buildkit::secrets::v1::secrets_server::{Secrets, SecretsServer};
+use bollard_buildkit_proto::moby::buildkit::secrets::v1::{GetSecretRequest, GetSecretResponse};
+use bollard_buildkit_proto::moby::filesync::v1::file_sync_server::{FileSync, FileSyncServer};
+use futures::stream::{self, BoxStream, StreamExt as _};
+use tokio::sync::{mpsc, oneshot};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Server;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::door::Wire;
+use super::sync::{self, Asked, Folder};
+
+/// What a build may be given.
+#[derive(Clone, Default)]
+pub(super) struct Offer {
+    /// By the name by which the builder asks for them.
+    pub(super) folders: BTreeMap<String, Folder>,
+    /// By id. No `Debug` here: they are printed nowhere.
+    pub(super) secrets: BTreeMap<String, Vec<u8>>,
+}
+
+/// The methods that a session announces.
+pub(super) fn methods() -> Vec<String> {
+    ["/moby.filesync.v1.FileSync/DiffCopy", "/moby.buildkit.secrets.v1.Secrets/GetSecret"].map(str::to_owned).into()
+}
+
+/// Answers until the sender is dropped.
+pub(super) fn serve(wire: Wire, offer: Offer) -> oneshot::Sender<()> {
+    let (done, until_done) = oneshot::channel::<()>();
+    let incoming = stream::once(async { Ok::<_, std::io::Error>(wire) }).chain(stream::pending());
+    let server = Server::builder()
+        .add_service(HealthServer::new(Alive))
+        .add_service(FileSyncServer::new(offer.clone()))
+        .add_service(SecretsServer::new(offer));
+    tokio::spawn(async move {
+        let until_done = async { drop(until_done.await) };
+        if let Err(error) = server.serve_with_incoming_shutdown(incoming, until_done).await {
+            tracing::debug!(%error, "session of a build ended");
+        }
+    });
+    done
+}
+
+#[tonic::async_trait]
+impl FileSync for Offer {
+    type DiffCopyStream = ReceiverStream<Result<Packet, Status>>;
+    type TarStreamStream = BoxStream<'static, Result<Packet, Status>>;
+
+    async fn diff_copy(&self, request: Request<Streaming<Packet>>) -> Result<Response<Self::DiffCopyStream>, Status> {
+        let asked = Asked::of(request.metadata());
+        let folder = self.folders.get(&asked.name).cloned();
+        let folder = folder.ok_or_else(|| Status::not_found(format!("this build has no folder {}", asked.name)))?;
+        let (packets, answer) = mpsc::channel(sync::PACKETS);
+        tokio::spawn(sync::send(folder, asked, request.into_inner(), packets));
+        Ok(Response::new(ReceiverStream::new(answer)))
+    }
+
+    async fn tar_stream(
+        &self,
+        _request: Request<Streaming<Packet>>,
+    ) -> Result<Response<Self::TarStreamStream>, Status> {
+        Err(Status::unimplemented("folders are sent file by file"))
+    }
+}
+
+#[tonic::async_trait]
+impl Secrets for Offer {
+    async fn get_secret(&self, request: Request<GetSecretRequest>) -> Result<Response<GetSecretResponse>, Status> {
+        let id = request.into_inner().id;
+        let data = self.secrets.get(&id).cloned();
+        let data = data.ok_or_else(|| Status::not_found(format!("`build.secrets` has no {id}")))?;
+        Ok(Response::new(GetSecretResponse { data }))
+    }
+}
+
+/// The builder asks from time to time whether somebody is there.
+struct Alive;
+
+#[tonic::async_trait]
+impl Health for Alive {
+    type WatchStream = BoxStream<'static, Result<HealthCheckResponse, Status>>;
+
+    async fn check(&self, _request: Request<HealthCheckRequest>) -> Result<Response<HealthCheckResponse>, Status> {
+        Ok(Response::new(HealthCheckResponse { status: ServingStatus::Serving.into() }))
+    }
+
+    async fn list(&self, _request: Request<HealthListRequest>) -> Result<Response<HealthListResponse>, Status> {
+        Err(Status::unimplemented("one service, which serves"))
+    }
+
+    async fn watch(&self, _request: Request<HealthCheckRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        Err(Status::unimplemented("ask again"))
+    }
+}
