@@ -1,13 +1,15 @@
 //! `extends`: a service on top of another one, of the same file or of one with templates.
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use super::diagnostic::{Diagnostic, Diagnostics};
-use super::load::{Loader, PROJECT, Scope};
+use super::load::{Loader, PROJECT, Scope, Variables};
 use super::merge::merge;
 use super::paths;
 use super::schema::Shape;
 use super::schema::keys;
 use super::text::node::{Map, Mode, Node, Value};
+use super::text::yaml;
 
 /// The services that led here, each with its file.
 type Trail = Vec<(PathBuf, String)>;
@@ -19,7 +21,7 @@ static SERVICE: Shape = Shape::Object(&keys::SERVICE);
 
 /// The services of one file.
 struct Services<'a> {
-    file: PathBuf,
+    file: &'a Path,
     services: &'a mut Map,
 }
 
@@ -31,7 +33,7 @@ pub(super) fn apply(loader: &mut Loader, file: &Path, project: &mut Node, scope:
         return Err(Diagnostic::at(&at, format!("must be a mapping, not {}", section.kind())).key("services").into());
     };
     let names: Vec<String> = map.keys().cloned().collect();
-    let mut services = Services { file: file.to_owned(), services: map };
+    let mut services = Services { file, services: map };
     for name in names {
         extend(loader, &mut services, &name, &mut Trail::new(), scope)?;
     }
@@ -57,12 +59,12 @@ fn extend(
     };
     let path = format!("{path}.extends");
     let (base_name, file) = reference(&extends, &path)?;
-    step(trail, &services.file, name, &extends, &path)?;
+    step(trail, services.file, name, &extends, &path)?;
     let base = match file {
         Some(file) => base_from_file(loader, &file, &base_name, &extends, trail, scope)?,
         None => {
             if !services.services.contains_key(&base_name) {
-                return Err(not_found(&base_name, &services.file, &extends, &path).into());
+                return Err(not_found(&base_name, services.file, &extends, &path).into());
             }
             extend(loader, services, &base_name, trail, scope)?;
             services.services.get(&base_name).cloned()
@@ -127,26 +129,58 @@ fn base_from_file(
     scope: &Scope,
 ) -> Result<Option<Node>, Diagnostics> {
     let file = PathBuf::from(scope.base().absolute(file));
-    let path = "extends.file";
-    let text = loader.read(&file, &extends.at, path)?;
     let folder = file.parent().unwrap_or(Path::new("/")).to_owned();
     let inner = Scope { folder, ..scope.clone() };
+    let mut template = match loader.templates.take(&file, scope) {
+        Some(template) => template,
+        None => read_template(loader, file, extends, &inner)?,
+    };
+    if !template.services.contains_key(name) {
+        return Err(not_found(name, &template.file, extends, "extends.file").into());
+    }
+    let Template { file, services, .. } = &mut template;
+    extend(loader, &mut Services { file, services }, name, trail, &inner)?;
+    let base = template.services.get(name).cloned();
+    loader.templates.0.push(template);
+    Ok(base)
+}
+
+/// The services of a file that others extend, with its variables replaced, its paths absolute and, of those that were
+/// asked for, what they extend beneath them.
+struct Template {
+    file: PathBuf,
+    environment: Variables,
+    services: Map,
+}
+
+/// The templates read so far: many services extend one of few.
+#[derive(Default)]
+pub(super) struct Templates(Vec<Template>);
+
+impl Templates {
+    /// What a file holds with this environment. It is out while one of its services is extended.
+    fn take(&mut self, file: &Path, scope: &Scope) -> Option<Template> {
+        let same = |known: &Template| known.file == file && Rc::ptr_eq(&known.environment, &scope.environment);
+        self.0.iter().position(same).map(|place| self.0.swap_remove(place))
+    }
+}
+
+fn read_template(loader: &mut Loader, file: PathBuf, extends: &Node, scope: &Scope) -> Result<Template, Diagnostics> {
+    let path = "extends.file";
+    let text = loader.read(&file, &extends.at, path)?;
     let mut project = Node::map(&extends.at);
-    for document in loader.documents(&file, &text, &inner)? {
+    for document in loader.interpolated(yaml::parse(&file, &text)?, scope)? {
         let at = document.at.clone();
         project = merge(project, document, &PROJECT, "")?;
         project.at = at;
     }
     project.settle();
     loader.lengthen(&mut project)?;
-    paths::resolve(&mut project, &inner.base())?;
-    let Some(services) = project.at_key_mut("services").and_then(Node::as_map_mut) else {
-        return Err(Diagnostic::at(&extends.at, format!("{} has no services", file.display())).key(path).into());
-    };
-    if !services.contains_key(name) {
-        return Err(not_found(name, &file, extends, path).into());
+    paths::resolve(&mut project, &scope.base())?;
+    match project.remove_key("services") {
+        Some(Node { value: Value::Map(services), .. }) => {
+            Ok(Template { file, environment: Rc::clone(&scope.environment), services })
+        }
+        _ => Err(Diagnostic::at(&extends.at, format!("{} has no services", file.display())).key(path).into()),
     }
-    let mut services = Services { file, services };
-    extend(loader, &mut services, name, trail, &inner)?;
-    Ok(services.services.remove(name))
 }

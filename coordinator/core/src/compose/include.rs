@@ -26,8 +26,8 @@ pub(super) fn apply(loader: &mut Loader, project: &mut Node, scope: &Scope) -> R
     let Some(include) = project.remove_key("include") else { return Ok(()) };
     for entry in entries(&include)? {
         let (files, inner) = inner_scope(loader, &entry, scope)?;
-        let files: Vec<(PathBuf, Option<String>)> = files.into_iter().map(|file| (file, None)).collect();
-        let imported = loader.model(&files, &inner, &entry.at)?;
+        let files = files.into_iter().map(|file| (file, None)).collect();
+        let imported = loader.model(files, &inner, &entry.at)?;
         import(project, imported)?;
     }
     Ok(())
@@ -88,11 +88,11 @@ fn inner_scope(loader: &mut Loader, entry: &Entry, scope: &Scope) -> Result<(Vec
         Some(folder) => PathBuf::from(base.absolute(folder)),
         None => main.parent().unwrap_or(Path::new("/")).to_owned(),
     };
-    let mut environment = scope.environment.clone();
+    let mut environment = (*scope.environment).clone();
     for (name, value) in env_variables(loader, entry, &folder, scope)? {
         environment.entry(name).or_insert(value);
     }
-    Ok((files, Scope { folder, environment, included: scope.included.clone() }))
+    Ok((files, Scope { folder, environment: environment.into(), included: scope.included.clone() }))
 }
 
 fn env_variables(

@@ -1,9 +1,11 @@
 //! The pipeline: files > documents > one tree > one project.
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use super::canonical::json;
 use super::diagnostic::{Diagnostic, Diagnostics, Location};
+use super::extends::Templates;
 use super::forms::{long, mounts, values};
 use super::merge::merge;
 use super::model::Contents;
@@ -30,18 +32,22 @@ pub(super) struct Loader<'a> {
     files_read: Vec<PathBuf>,
     /// How often a file was asked for.
     reads: usize,
+    /// The files that services were extended from.
+    pub(super) templates: Templates,
 }
 
 /// Files that include files that include files multiply.
 const MAX_READS: usize = 2_000;
+
+/// The variables that a project is loaded with: many scopes share them.
+pub(super) type Variables = Rc<BTreeMap<String, String>>;
 
 /// Where a project, the main one or an included one, is loaded.
 #[derive(Clone)]
 pub(super) struct Scope {
     /// Relative paths start here.
     pub(super) folder: PathBuf,
-    /// The variables.
-    pub(super) environment: BTreeMap<String, String>,
+    pub(super) environment: Variables,
     /// The files that led here by `include`.
     pub(super) included: Vec<PathBuf>,
 }
@@ -100,10 +106,42 @@ pub fn normalise_name(name: &str) -> String {
     kept.trim_start_matches(['_', '-']).to_owned()
 }
 
+/// A file, and its documents unless it is yet to be read.
+type File = (PathBuf, Option<Vec<Node>>);
+
+/// All files that were given, or what keeps any of them from being read.
+fn parsed(files: &[(PathBuf, String)]) -> Result<Vec<File>, Diagnostics> {
+    let mut mistakes = Vec::new();
+    let mut all = Vec::new();
+    for (file, text) in files {
+        match yaml::parse(file, text) {
+            Ok(documents) => all.push((file.clone(), Some(documents))),
+            Err(Diagnostics(more)) => mistakes.extend(more),
+        }
+    }
+    Diagnostics::check(mistakes).map(|()| all)
+}
+
+/// The last `name:` of the files.
+fn written_name(files: &[File]) -> Option<(&Location, &str)> {
+    let documents = files.iter().rev().flat_map(|(_, documents)| documents.iter().flatten().rev());
+    let names = documents.filter_map(|document| document.at_key("name"));
+    names.filter_map(|name| Some((&name.at, name.as_str()?))).find(|(_, name)| !name.is_empty())
+}
+
 impl<'a> Loader<'a> {
     fn new(input: &'a Input, reader: Reader<'a>, interpolates: bool) -> Self {
         let mistakes = Mistakes::default();
-        Self { input, interpolates, reader, warnings: Vec::new(), mistakes, files_read: Vec::new(), reads: 0 }
+        Self {
+            input,
+            interpolates,
+            reader,
+            warnings: Vec::new(),
+            mistakes,
+            files_read: Vec::new(),
+            reads: 0,
+            templates: Templates::default(),
+        }
     }
 
     /// The name and the project as it is printed.
@@ -123,15 +161,15 @@ impl<'a> Loader<'a> {
     }
 
     /// The name, the whole project, and the variables it was loaded with.
-    fn project(&mut self) -> Result<(String, Node, BTreeMap<String, String>), Diagnostics> {
+    fn project(&mut self) -> Result<(String, Node, Variables), Diagnostics> {
         let input = self.input;
         let whole = Location::whole(input.files.first().map_or(&input.working_dir, |(file, _)| file));
-        let name = self.project_name()?;
+        let files = parsed(&input.files)?;
+        let name = self.project_name(&files)?;
         let mut environment = input.environment.clone();
         environment.insert("COMPOSE_PROJECT_NAME".to_owned(), name.clone());
-        let scope = Scope { folder: input.working_dir.clone(), environment, included: Vec::new() };
-        let files: Vec<_> = input.files.iter().map(|(file, text)| (file.clone(), Some(text.clone()))).collect();
-        let mut project = self.model(&files, &scope, &whole)?;
+        let scope = Scope { folder: input.working_dir.clone(), environment: environment.into(), included: Vec::new() };
+        let mut project = self.model(files, &scope, &whole)?;
         if project.as_map().is_none_or(Map::is_empty) {
             return Err(Diagnostic::at(&whole, "the file is empty").hint("it needs `services:`").into());
         }
@@ -140,13 +178,13 @@ impl<'a> Loader<'a> {
                 .hint("give it one with `name:` or -p")
                 .into());
         }
-        let variables = if self.interpolates { &scope.environment } else { &BTreeMap::new() };
+        let variables = if self.interpolates { &*scope.environment } else { &BTreeMap::new() };
         normalise::normalise(&mut project, &name, variables);
         Ok((name, project, scope.environment))
     }
 
     /// `-p`, `COMPOSE_PROJECT_NAME`, the last `name:`, or the folder's name.
-    fn project_name(&self) -> Result<String, Diagnostics> {
+    fn project_name(&self, files: &[File]) -> Result<String, Diagnostics> {
         let given = self.input.project_name.as_ref().filter(|name| !name.is_empty());
         let from_environment = || self.input.environment.get("COMPOSE_PROJECT_NAME").filter(|name| !name.is_empty());
         if let Some(name) = given.or_else(from_environment) {
@@ -157,24 +195,16 @@ impl<'a> Loader<'a> {
             }
             return Ok(name.clone());
         }
-        let Some((at, written)) = self.written_name() else {
+        let Some((at, written)) = written_name(files) else {
             let folder = self.input.working_dir.file_name().unwrap_or_default();
             return Ok(normalise_name(&folder.to_string_lossy()));
         };
         if !self.interpolates {
-            return Ok(normalise_name(&written));
+            return Ok(normalise_name(written));
         }
-        let replaced = substitute(&written, &|name| self.input.environment.get(name).cloned());
-        let (name, _) = replaced.map_err(|refusal| Diagnostic::at(&at, refusal.to_string()).key("name"))?;
+        let replaced = substitute(written, &|name| self.input.environment.get(name).cloned());
+        let (name, _) = replaced.map_err(|refusal| Diagnostic::at(at, refusal.to_string()).key("name"))?;
         Ok(normalise_name(&name))
-    }
-
-    /// The last `name:` of the files. What is wrong with a file is said when it is loaded.
-    fn written_name(&self) -> Option<(Location, String)> {
-        let files = self.input.files.iter().rev();
-        let documents = files.flat_map(|(file, text)| yaml::parse(file, text).unwrap_or_default().into_iter().rev());
-        let mut names = documents.filter_map(|mut document| document.remove_key("name"));
-        names.find_map(|name| Some((name.at.clone(), name.as_str()?.to_owned())).filter(|(_, name)| !name.is_empty()))
     }
 
     fn profiles(&self) -> Vec<String> {
@@ -186,22 +216,17 @@ impl<'a> Loader<'a> {
     }
 
     /// One project of several files, checked, in long form, with absolute paths.
-    pub(super) fn model(
-        &mut self,
-        files: &[(PathBuf, Option<String>)],
-        scope: &Scope,
-        at: &Location,
-    ) -> Result<Node, Diagnostics> {
+    pub(super) fn model(&mut self, files: Vec<File>, scope: &Scope, at: &Location) -> Result<Node, Diagnostics> {
         let mut project = Node::map(at);
-        for (file, text) in files {
-            let text = match text {
-                Some(text) => text.clone(),
-                None => self.read(file, at, "include")?,
+        for (file, documents) in files {
+            let documents = match documents {
+                Some(documents) => documents,
+                None => yaml::parse(&file, &self.read(&file, at, "include")?)?,
             };
             let mut inner = scope.clone();
             inner.included.push(file.clone());
-            for document in self.documents(file, &text, &inner)? {
-                project = self.add(project, document, file, &inner)?;
+            for document in self.interpolated(documents, &inner)? {
+                project = self.add(project, document, &file, &inner)?;
             }
         }
         normalise::complete(&mut project);
@@ -245,8 +270,7 @@ impl<'a> Loader<'a> {
     }
 
     /// The documents of a file with their variables replaced.
-    pub(super) fn documents(&mut self, file: &Path, text: &str, scope: &Scope) -> Result<Vec<Node>, Diagnostics> {
-        let mut documents = yaml::parse(file, text)?;
+    pub(super) fn interpolated(&mut self, mut documents: Vec<Node>, scope: &Scope) -> Result<Vec<Node>, Diagnostics> {
         for document in &mut documents {
             if !matches!(document.value, Value::Map(_)) {
                 let what = document.scalar_text().map(|text| format!(" (`{text}`)")).unwrap_or_default();

@@ -32,6 +32,38 @@ fn templates_extend_templates() {
 }
 
 #[test]
+fn a_template_is_read_once_however_many_services_extend_it() {
+    let services: String =
+        (0..50).map(|n| format!("  s{n}: {{extends: {{file: a.yaml, service: a}}, hostname: h{n}}}\n")).collect();
+    let many = stack(&format!("services:\n{services}"))
+        .file("a.yaml", "services: {a: {extends: {file: b.yaml, service: b}, init: true}}")
+        .file("b.yaml", "services: {b: {image: b, hostname: b}}");
+    assert_eq!(many.printed("services.s49.hostname"), json!("h49"));
+    assert_eq!(many.printed("services.s7.image"), json!("b"));
+    assert_eq!(many.reads(), 2);
+}
+
+#[test]
+fn a_template_is_read_again_where_its_variables_have_other_values() {
+    let root = stack("include: [x/c.yaml, y/c.yaml]")
+        .file("x/c.yaml", "services: {x: {extends: {file: ../t.yaml, service: t}}}")
+        .file("y/c.yaml", "services: {y: {extends: {file: ../t.yaml, service: t}}}")
+        .file("x/.env", "V=1")
+        .file("y/.env", "V=2")
+        .file("t.yaml", "services: {t: {image: 't:${V}'}}");
+    assert_eq!(root.printed("services.x.image"), json!("t:1"));
+    assert_eq!(root.printed("services.y.image"), json!("t:2"));
+}
+
+#[test]
+fn templates_may_lead_to_each_other_as_long_as_services_do_not() {
+    let web = stack("services: {web: {extends: {file: a.yaml, service: one}}}")
+        .file("a.yaml", "services: {one: {extends: {file: b.yaml, service: two}}, three: {image: a}}")
+        .file("b.yaml", "services: {two: {extends: {file: a.yaml, service: three}}}");
+    assert_eq!(web.printed("services.web.image"), json!("a"));
+}
+
+#[test]
 fn what_cannot_be_extended_is_named() {
     let missing_file = stack("services:\n  web:\n    extends: {file: no.yaml, service: x}\n").refusal();
     assert!(missing_file.contains("compose.yaml:3:5: there is no file /srv/app/no.yaml"), "{missing_file}");

@@ -62,6 +62,18 @@ impl Stack {
         compose::load(&self.input(), &|file| Ok(self.files.get(file).cloned()))
     }
 
+    /// How often a file was asked for.
+    #[track_caller]
+    pub(crate) fn reads(&self) -> usize {
+        let reads = std::cell::Cell::new(0);
+        let reader = |file: &Path| {
+            reads.set(reads.get() + 1);
+            Ok(self.files.get(file).cloned())
+        };
+        compose::load(&self.input(), &reader).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        reads.get()
+    }
+
     /// What is printed with variables left in.
     #[track_caller]
     pub(crate) fn uninterpolated(&self) -> Value {
