@@ -13,6 +13,7 @@ pub mod compose;
 pub mod container;
 pub mod deployment;
 pub mod desired;
+pub mod environments;
 pub mod fleet;
 pub mod place;
 pub mod plan;

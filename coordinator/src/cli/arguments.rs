@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use super::{build, cert, check, config, down, history, host, init, logs, plan, ps, rollback, status, sync, up};
+use super::{build, cert, check, config, down, env, history, host, init, logs, plan, ps, rollback, status, sync, up};
 
 /// Pushes Compose stacks to a group of Linux boxes and keeps every service at the address you gave it.
 #[derive(Debug, Parser)]
@@ -26,7 +26,7 @@ pub struct Global {
     /// How to print data
     #[arg(long, value_enum, global = true)]
     pub format: Option<Format>,
-    /// The environment: a stack's .env.NAME
+    /// The environment: a stack's .env.NAME, instead of `env` in landfast.toml (see `landfast env --help`)
     #[arg(long, value_name = "NAME", global = true)]
     pub env: Option<String>,
     /// Say only what went wrong
@@ -104,6 +104,8 @@ pub enum Verb {
     Check(Box<check::CheckArguments>),
     /// Build images; nothing on the hosts changes
     Build(build::BuildArguments),
+    /// List the stacks' environments, or choose one
+    Env(env::EnvArguments),
     /// Say what `up` would change and why; exit 3 when that is not nothing
     Plan(plan::PlanArguments),
     /// Make the hosts what the stacks say

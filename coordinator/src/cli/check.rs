@@ -93,16 +93,7 @@ fn has_fleet(context: &Context) -> bool {
 }
 
 fn look_at_file(context: &Context, compose: ComposeArguments) -> Result<Checked, CliError> {
-    let request = Request {
-        current_dir: context.current_dir.clone(),
-        files: compose.file,
-        profiles: compose.profile,
-        env_files: compose.env_file,
-        project_name: compose.project_name,
-        project_directory: compose.project_directory,
-        environment: context.environment.clone(),
-        ..Request::default()
-    };
+    let request = context.request(compose)?;
     let (exceptions, publish) = (Exceptions::new(), BTreeMap::new());
     let place = Place { stack: None, exceptions: &exceptions, publish: &publish };
     let mut checked = Checked::default();

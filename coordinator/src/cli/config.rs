@@ -108,16 +108,7 @@ fn requested(context: &Context, args: &ConfigArguments) -> Result<Request, CliEr
             let folder = folder.map_err(|error| context.engine_error(error))?;
             request(&folder, name, config, &engine.options).map_err(|error| context.engine_error(error))?
         }
-        None => Request {
-            current_dir: context.current_dir.clone(),
-            files: compose.file,
-            profiles: compose.profile,
-            env_files: compose.env_file,
-            project_name: compose.project_name,
-            project_directory: compose.project_directory,
-            environment: context.environment.clone(),
-            ..Request::default()
-        },
+        None => context.request(compose)?,
     };
     request.services.clone_from(&args.only);
     request.keep_env_files = args.no_env_resolution;

@@ -9,7 +9,7 @@ use crate::build::BuildError;
 use crate::engine::{self, Engine, EngineError};
 use crate::folder::{FleetFolder, FolderError};
 use crate::output::progress::{self, Listener};
-use crate::project::{self, ProjectError, shorten};
+use crate::project::{self, ProjectError, Request, shorten};
 use crate::store::Store;
 
 use super::CliError;
@@ -63,6 +63,24 @@ impl Context {
             ));
         }
         FleetFolder::find(self.global.fleet.as_deref(), &self.current_dir).map_err(|error| self.folder_error(error))
+    }
+
+    /// What `docker compose` would load here, without a fleet.
+    pub(super) fn request(&self, compose: ComposeArguments) -> Result<Request, CliError> {
+        if self.global.env.is_some() && !compose.env_file.is_empty() {
+            return Err(CliError::usage("--env and --env-file both say where variables come from", "leave one out"));
+        }
+        Ok(Request {
+            current_dir: self.current_dir.clone(),
+            files: compose.file,
+            profiles: compose.profile,
+            env_files: compose.env_file,
+            env: self.global.env.clone(),
+            project_name: compose.project_name,
+            project_directory: compose.project_directory,
+            environment: self.environment.clone(),
+            ..Request::default()
+        })
     }
 
     /// The engine over the fleet's agents.

@@ -7,6 +7,7 @@ mod check;
 mod config;
 mod context;
 mod down;
+mod env;
 mod error;
 mod history;
 mod host;
@@ -85,6 +86,7 @@ async fn dispatch(arguments: Arguments) -> Result<Exit, CliError> {
         Verb::Config(args) => config::run(&context, *args).await,
         Verb::Check(args) => check::run(&context, *args).await,
         Verb::Build(args) => build::run(&context, args).await,
+        Verb::Env(args) => env::run(&context, args),
         Verb::Plan(args) => plan::run(&context, args).await,
         Verb::Up(args) => up::run(&context, args).await,
         Verb::Down(args) => down::run(&context, args).await,

@@ -38,8 +38,6 @@ pub enum EngineError {
     NoStackFolder { stack: String, path: PathBuf },
     #[error("stack {stack} has no compose file in {}", .folder.display())]
     NoComposeFile { stack: String, folder: PathBuf },
-    #[error("stack {stack} has no env file {} for environment {env}", .path.display())]
-    NoEnvironment { stack: String, env: String, path: PathBuf },
     #[error("not all hosts can be reached\n{0}")]
     Unreachable(Failures),
     #[error("{host}: its engine does not answer ({problem})")]
@@ -96,7 +94,7 @@ impl EngineError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Folder(error) => error.hint(),
-            Self::Project(error) => error.hint().map(str::to_owned),
+            Self::Project(error) => error.hint(),
             Self::Scan(error) => Some(error.hint().to_owned()),
             Self::Image(error) => error.hint(),
             Self::Build(error) => error.hint(),
@@ -105,7 +103,6 @@ impl EngineError {
             Self::NoComposeFile { stack, .. } => {
                 Some(format!("name it compose.yaml, or set `files` under [stacks.{stack}]"))
             }
-            Self::NoEnvironment { .. } => Some("make the file, or choose another with --env".to_owned()),
             Self::NoEngine { .. } => Some("start the engine on that host: `systemctl start docker`".to_owned()),
             Self::GroundMoved { .. } => Some("somebody else deploys too: run `landfast plan` again".to_owned()),
             Self::NoRelease { .. } | Self::NoEarlierRelease { .. } => {

@@ -3,6 +3,7 @@
 
 mod bring;
 mod builds;
+mod environment;
 mod error;
 mod events;
 mod ground;
@@ -26,6 +27,7 @@ use crate::output::progress::Listener;
 use crate::store::Store;
 
 pub use builds::BuildOptions;
+pub use environment::{Chosen, Environments};
 pub use error::{EngineError, Version};
 pub use ground::Ground;
 pub use proposal::{Proposal, Unknown, Wanted};

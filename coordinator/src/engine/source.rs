@@ -9,6 +9,7 @@ use landfast_core::fleet::StackConfig;
 use crate::project::{self, ProjectError, Request};
 use crate::scan::{self, Bundle};
 
+use super::environment::{Environments, chosen};
 use super::{EngineError, Options};
 
 /// A stack, read.
@@ -29,12 +30,16 @@ impl Source {
     /// Reads one stack. Blocks.
     pub fn read(fleet: &Path, stack: &str, config: &StackConfig, options: &Options) -> Result<Self, EngineError> {
         let folder = stack_folder(fleet, stack, config)?;
-        let env = chosen_env(config, options);
+        let env = chosen(config, options).map(|chosen| chosen.name);
         let request = request(&folder, stack, config, options)?;
         let loaded = project::load(&project::read(&request)?)?;
+        let beyond = match &env {
+            Some(env) => Environments::read(fleet, stack, config, options)?.check(env)?.0,
+            None => Vec::new(),
+        };
         let bundle = scan::scan(&folder, env.as_deref())?;
         let project = loaded.project().map_err(ProjectError::Mistakes)?;
-        let warnings = loaded.warnings.iter().map(ToString::to_string).collect();
+        let warnings = beyond.iter().chain(&loaded.warnings).map(ToString::to_string).collect();
         Ok(Self { stack: stack.to_owned(), root: folder, env, project, bundle, warnings })
     }
 }
@@ -47,7 +52,7 @@ pub fn request(folder: &Path, stack: &str, config: &StackConfig, options: &Optio
         current_dir: folder.to_owned(),
         files,
         profiles: profiles.clone(),
-        env_files: env_files(folder, stack, chosen_env(config, options))?,
+        env: chosen(config, options).map(|chosen| chosen.name),
         project_name: Some(stack.to_owned()),
         project_directory: Some(folder.to_owned()),
         environment: without_compose_variables(options),
@@ -66,21 +71,6 @@ fn compose_files(folder: &Path, stack: &str, config: &StackConfig) -> Result<Vec
 pub fn stack_folder(fleet: &Path, stack: &str, config: &StackConfig) -> Result<PathBuf, EngineError> {
     let path = project::normal(&fleet.join(&config.path));
     if path.is_dir() { Ok(path) } else { Err(EngineError::NoStackFolder { stack: stack.to_owned(), path }) }
-}
-
-fn chosen_env(config: &StackConfig, options: &Options) -> Option<String> {
-    options.env.clone().or_else(|| config.env.clone())
-}
-
-/// What is common to all environments, then what is this one's own.
-fn env_files(folder: &Path, stack: &str, env: Option<String>) -> Result<Vec<PathBuf>, EngineError> {
-    let Some(env) = env else { return Ok(Vec::new()) };
-    let own = folder.join(format!(".env.{env}"));
-    if !own.is_file() {
-        return Err(EngineError::NoEnvironment { stack: stack.to_owned(), env, path: own });
-    }
-    let common = folder.join(".env");
-    Ok(if common.is_file() { vec![common, own] } else { vec![own] })
 }
 
 /// `landfast.toml` says which files and profiles: a `COMPOSE_FILE` in somebody's shell must not change a deployment.

@@ -1,9 +1,10 @@
 //! Which files a request means, when it does not name them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use landfast_core::compose::discover;
+use landfast_core::environments;
 
 use super::{ProjectError, Request};
 
@@ -18,8 +19,12 @@ pub(super) fn project_folder(request: &Request, files: &[PathBuf]) -> PathBuf {
     first.unwrap_or(&request.current_dir).to_owned()
 }
 
-/// The env files in order: those that were named, else `.env` in the project's folder when there is one.
+/// The env files in order: the environment's, else those that were named, else `.env` in the project's folder when there
+/// is one.
 pub(super) fn env_files(request: &Request, folder: &Path) -> Result<Vec<PathBuf>, ProjectError> {
+    if let Some(env) = &request.env {
+        return of_environment(folder, env);
+    }
     let named = match (&request.env_files[..], request.environment.get("COMPOSE_ENV_FILES")) {
         ([], Some(list)) if !list.is_empty() => list.split(',').map(PathBuf::from).collect(),
         (named, _) => named.to_vec(),
@@ -34,6 +39,23 @@ pub(super) fn env_files(request: &Request, folder: &Path) -> Result<Vec<PathBuf>
     }
     let file = folder.join(".env");
     Ok(if file.is_file() { vec![file] } else { Vec::new() })
+}
+
+/// What is common to all environments, then what is this one's own.
+fn of_environment(folder: &Path, env: &str) -> Result<Vec<PathBuf>, ProjectError> {
+    let own = folder.join(format!(".env.{env}"));
+    if !environments::is_name(env) || !own.is_file() {
+        let known = environments(folder).into_iter().collect();
+        return Err(ProjectError::NoEnvironment { env: env.to_owned(), path: own, known });
+    }
+    let common = folder.join(".env");
+    Ok(if common.is_file() { vec![common, own] } else { vec![own] })
+}
+
+/// The environments that have a file in this folder. A folder that cannot be read has none.
+pub(crate) fn environments(folder: &Path) -> BTreeSet<String> {
+    let names = files(folder);
+    environments::names(names.iter().map(String::as_str))
 }
 
 /// The compose files in order, absolute but for `-`.
@@ -59,10 +81,13 @@ pub(super) fn compose_files(
 
 /// The files with the usual names. A folder that cannot be read has none.
 pub(crate) fn default_files(folder: &Path) -> Option<Vec<PathBuf>> {
-    let names = std::fs::read_dir(folder).ok()?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    let names = names.collect::<Vec<_>>();
-    let files = discover::files(&names).into_iter().map(|name| folder.join(name)).collect::<Vec<_>>();
+    let files = discover::files(&files(folder)).into_iter().map(|name| folder.join(name)).collect::<Vec<_>>();
     (!files.is_empty()).then_some(files)
+}
+
+fn files(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten();
+    entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect()
 }
 
 fn is_stdin(file: &Path) -> bool {

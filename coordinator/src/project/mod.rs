@@ -11,8 +11,9 @@ use std::collections::BTreeMap;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-pub(crate) use discovery::{default_files, normal};
+pub(crate) use discovery::{default_files, environments, normal};
 use landfast_core::compose::{self, Input, Loaded};
+use landfast_core::spelling::nearest;
 use landfast_core::{Diagnostic, Diagnostics, Location};
 
 /// What was asked for, before anything is read.
@@ -26,6 +27,8 @@ pub struct Request {
     pub profiles: Vec<String>,
     /// `--env-file`, in order.
     pub env_files: Vec<PathBuf>,
+    /// `--env`: `.env`, then `.env.NAME`, in place of `env_files`.
+    pub env: Option<String>,
     /// `-p`.
     pub project_name: Option<String>,
     /// `--project-directory`.
@@ -52,18 +55,30 @@ pub enum ProjectError {
     NotText { path: PathBuf },
     #[error("COMPOSE_DISABLE_ENV_FILE is {value:?}")]
     NotABoolean { value: String },
+    #[error("environment {env} has no file {}", .path.display())]
+    NoEnvironment { env: String, path: PathBuf, known: Vec<String> },
     #[error("{0}")]
     Mistakes(Diagnostics),
 }
 
 impl ProjectError {
     /// What to do next.
-    pub fn hint(&self) -> Option<&'static str> {
+    pub fn hint(&self) -> Option<String> {
         match self {
-            Self::NoFile { .. } => Some("name one with -f, or go to the folder that has compose.yaml"),
-            Self::NotABoolean { .. } => Some("set it to true or false"),
+            Self::NoFile { .. } => Some("name one with -f, or go to the folder that has compose.yaml".to_owned()),
+            Self::NotABoolean { .. } => Some("set it to true or false".to_owned()),
+            Self::NoEnvironment { env, known, .. } => Some(environments_there(env, known)),
             _ => None,
         }
+    }
+}
+
+/// What somebody may have meant, and what else there is.
+fn environments_there(env: &str, known: &[String]) -> String {
+    match nearest(env, known.iter().map(String::as_str)) {
+        _ if known.is_empty() => "no environment has one there: make the file, or choose none".to_owned(),
+        Some(meant) => format!("did you mean {meant}? there are {}", known.join(", ")),
+        None => format!("there are {}: choose one, or make the file", known.join(", ")),
     }
 }
 
@@ -122,7 +137,7 @@ fn merge_env_files(environment: &mut BTreeMap<String, String>, files: &[PathBuf]
     Ok(())
 }
 
-fn text_of(path: &Path) -> Result<String, ProjectError> {
+pub(crate) fn text_of(path: &Path) -> Result<String, ProjectError> {
     let unreadable = |source| ProjectError::Unreadable { path: path.to_owned(), source };
     let mut bytes = Vec::new();
     if path == Path::new("-") {

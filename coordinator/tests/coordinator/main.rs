@@ -3,4 +3,5 @@
 mod checking;
 mod commands;
 mod deploying;
+mod environments;
 mod fleet;

@@ -86,6 +86,8 @@ pub struct StackConfig {
     pub files: Vec<PathBuf>,
     /// `dev` for `.env.dev`.
     pub env: Option<String>,
+    /// Where that was written.
+    pub env_location: Option<Location>,
     /// Enabled profiles.
     pub profiles: Vec<String>,
     /// By service, or `*` for those not named.

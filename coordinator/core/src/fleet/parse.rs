@@ -8,6 +8,7 @@ use super::reader::{Field, Reader, Table};
 use super::{AGENT_PORT, Fleet, FleetNetwork, Host, Placement, PlacementRule, Publish, StackConfig};
 use crate::Diagnostic;
 use crate::check::{self, Exception, Level, Policy};
+use crate::environments;
 
 /// VXLAN takes 50 bytes of the usual 1500.
 const MTU: u32 = 1450;
@@ -141,6 +142,7 @@ fn read_stack<'t>(reader: &mut Reader<'t>, at: &Field<'t>, table: Table<'t>) -> 
         path: at.name().into(),
         files: Vec::new(),
         env: None,
+        env_location: None,
         profiles: Vec::new(),
         place: BTreeMap::new(),
         publish: BTreeMap::new(),
@@ -151,7 +153,10 @@ fn read_stack<'t>(reader: &mut Reader<'t>, at: &Field<'t>, table: Table<'t>) -> 
         match field.name() {
             "path" => stack.path = reader.text(&field).unwrap_or_default().into(),
             "files" => stack.files = reader.texts(&field).unwrap_or_default().into_iter().map(Into::into).collect(),
-            "env" => stack.env = reader.text(&field),
+            "env" => {
+                stack.env = read_env(reader, &field);
+                stack.env_location = Some(reader.location(&field.span));
+            }
             "profiles" => stack.profiles = reader.texts(&field).unwrap_or_default(),
             "place" => stack.place = services(reader, &field, read_placement),
             "check" => stack.exceptions = services(reader, &field, read_exceptions),
@@ -208,6 +213,14 @@ fn read_publish<'t>(reader: &mut Reader<'t>, field: &Field<'t>) -> Option<Publis
         "all" => Some(Publish::All),
         other => reader.refuse(field, format!("{other:?}: expected \"loopback\", \"lan\" or \"all\"")),
     }
+}
+
+fn read_env<'t>(reader: &mut Reader<'t>, field: &Field<'t>) -> Option<String> {
+    let name = reader.text(field)?;
+    if environments::is_name(&name) {
+        return Some(name);
+    }
+    reader.refuse(field, format!("{name:?} is no environment: it is the part after .env. of a file's name, as dev"))
 }
 
 /// `[check]`: a level for each rule that is to have another one, and where data may lie.

@@ -36,6 +36,23 @@ pub fn parse(
     Ok(())
 }
 
+/// The names in an env file with their lines, in order; values are read past.
+pub fn names(text: &str) -> Result<Vec<(String, usize)>, DotenvError> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
+    let mut reader = Reader { text: &text, at: 0 };
+    let mut names = Vec::new();
+    while reader.skip_to_statement() {
+        let line = reader.text[..reader.at].matches('\n').count() + 1;
+        let (key, has_value) = reader.key()?;
+        if has_value {
+            // Whether its variables have values is asked when it is used.
+            reader.value(&|_| Some("set".to_owned()))?;
+        }
+        names.push((key, line));
+    }
+    Ok(names)
+}
+
 /// Reads the `raw` format: a line is `KEY=value` as it stands, without quotes or variables.
 pub fn parse_raw(
     text: &str,
@@ -263,6 +280,14 @@ mod tests {
         assert_eq!(refuse("A=\"b\n"), "line 1: unterminated quoted value \"b");
         assert_eq!(refuse("A B=1"), "line 1: variable name `A B` contains a space");
         assert_eq!(refuse("\nA=${B:?no}"), "line 2: required variable B is missing a value: no");
+    }
+
+    #[test]
+    fn names_are_told_with_their_lines() {
+        let text = "# c\nA=1\nexport B='two\nlines'\nC\n\nD=${X:?why}\n";
+        let named = |name: &str, line| (name.to_owned(), line);
+        assert_eq!(names(text).unwrap(), [named("A", 2), named("B", 3), named("C", 5), named("D", 7)]);
+        assert_eq!(names("A=1\nB!=2\n").unwrap_err().line, 2);
     }
 
     #[test]

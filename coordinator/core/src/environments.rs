@@ -1,0 +1,101 @@
+//! The environments of a stack: which there are, and whether one says all that `.env.example` asks for. Names alone are
+//! looked at; no value leaves this file.
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use crate::compose::dotenv;
+use crate::{Diagnostic, Diagnostics, Location};
+
+/// `.env.` and one of these is documentation.
+const EXAMPLES: [&str; 4] = ["dist", "example", "sample", "template"];
+
+/// The environments that these files of a stack's folder make: `.env.dev` makes `dev`.
+pub fn names<'f>(files: impl IntoIterator<Item = &'f str>) -> BTreeSet<String> {
+    let named = files.into_iter().filter_map(|file| file.strip_prefix(".env."));
+    named.filter(|name| is_name(name) && !EXAMPLES.contains(name)).map(str::to_owned).collect()
+}
+
+/// Whether an environment can be called so: it becomes a part of a file's name.
+pub fn is_name(name: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    !name.is_empty() && name.chars().all(allowed)
+}
+
+/// A file of variables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnvFile {
+    /// For messages.
+    pub path: PathBuf,
+    /// All of it.
+    pub text: String,
+}
+
+/// A variable's name and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// `POSTGRES_USER`
+    pub name: String,
+    /// Where.
+    pub location: Location,
+}
+
+/// An environment beside what is asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Comparison {
+    /// In the example alone; with their place there.
+    pub missing: Vec<Named>,
+    /// In the environment's own file and not in the example; with their place there.
+    pub surplus: Vec<Named>,
+}
+
+/// Compares an environment's own file with the example. What `common`, the file of all environments, or the shell (`set`)
+/// gives a value is not missing.
+///
+/// # Errors
+/// What in one of the files is no line of an env file.
+pub fn compare(
+    example: &EnvFile,
+    own: &EnvFile,
+    common: Option<&EnvFile>,
+    set: &BTreeSet<String>,
+) -> Result<Comparison, Diagnostics> {
+    let asked = variables(example)?;
+    let given = variables(own)?;
+    let shared = common.map(variables).transpose()?.unwrap_or_default();
+    let has_value = |name: &String| given.contains_key(name) || shared.contains_key(name) || set.contains(name);
+    let named = |(name, location): (&String, &Location)| Named { name: name.clone(), location: location.clone() };
+    let mut missing: Vec<_> = asked.iter().filter(|(name, _)| !has_value(name)).map(named).collect();
+    let mut surplus: Vec<_> = given.iter().filter(|(name, _)| !asked.contains_key(*name)).map(named).collect();
+    for list in [&mut missing, &mut surplus] {
+        list.sort_by(|a, b| a.location.cmp(&b.location));
+    }
+    Ok(Comparison { missing, surplus })
+}
+
+impl Comparison {
+    /// What keeps the environment from being used. `own` is its file.
+    pub fn mistakes(&self, own: &Path) -> Vec<Diagnostic> {
+        let file = own.file_name().unwrap_or_default().display();
+        let mistake = |Named { name, location }: &Named| {
+            Diagnostic::at(location, format!("{name} is asked for here, and {} does not say it", own.display()))
+                .hint(format!("write {name}= and its value into {file}, or take it out here"))
+        };
+        self.missing.iter().map(mistake).collect()
+    }
+
+    /// What is only to be known. `example` is the file that asks.
+    pub fn warnings(&self, example: &Path) -> Vec<Diagnostic> {
+        let warning = |Named { name, location }: &Named| {
+            Diagnostic::at(location, format!("{name} is not in {}", example.display()))
+                .hint("name it there too, so that the other environments get it, or take it out here")
+        };
+        self.surplus.iter().map(warning).collect()
+    }
+}
+
+/// The names of a file, each with its last place.
+fn variables(file: &EnvFile) -> Result<BTreeMap<String, Location>, Diagnostics> {
+    let at = |line| Location { line, column: 1, ..Location::whole(&file.path) };
+    let names = dotenv::names(&file.text).map_err(|error| Diagnostic::at(&at(error.line), error.message))?;
+    Ok(names.into_iter().map(|(name, line)| (name, at(line))).collect())
+}

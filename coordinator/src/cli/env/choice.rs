@@ -1,0 +1,123 @@
+//! Writes the chosen environment into `landfast.toml`. The file is its owner's: all else in it stays as it is.
+
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use landfast_core::fleet::Fleet;
+use toml_edit::{DocumentMut, Item, Value};
+
+/// Why the choice cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ChoiceError {
+    #[error("landfast.toml cannot be read as TOML")]
+    NotToml(#[from] toml_edit::TomlError),
+    #[error("env = {env:?} does not fit into [stacks.{stack}] of landfast.toml: write it there by hand")]
+    DoesNotFit { stack: String, env: String },
+}
+
+/// The text with this environment for these stacks.
+pub(super) fn with_env(text: &str, stacks: &[&str], env: &str) -> Result<String, ChoiceError> {
+    let mut document: DocumentMut = text.parse()?;
+    for stack in stacks {
+        let does_not_fit = || ChoiceError::DoesNotFit { stack: (*stack).to_owned(), env: env.to_owned() };
+        let table = document.get_mut("stacks").and_then(|stacks| stacks.get_mut(stack));
+        let table = table.and_then(Item::as_table_like_mut).ok_or_else(does_not_fit)?;
+        match table.get_mut("env").and_then(Item::as_value_mut) {
+            Some(value) => {
+                // The blanks and the comment around it are the owner's.
+                let decor = value.decor().clone();
+                *value = Value::from(env);
+                *value.decor_mut() = decor;
+            }
+            None => {
+                table.insert("env", toml_edit::value(env));
+            }
+        }
+    }
+    let changed = document.to_string();
+    // Read again as everybody will read it.
+    let read = Fleet::parse("landfast.toml", &changed);
+    for stack in stacks {
+        let as_written = |fleet: &Fleet| fleet.stacks.get(*stack).is_some_and(|it| it.env.as_deref() == Some(env));
+        if !read.as_ref().is_ok_and(as_written) {
+            return Err(ChoiceError::DoesNotFit { stack: (*stack).to_owned(), env: env.to_owned() });
+        }
+    }
+    Ok(changed)
+}
+
+/// Puts a text in a file's place, whole or not at all, with the file's own rights.
+pub(super) fn replace(file: &Path, text: &str) -> io::Result<()> {
+    // A link stays one: what it leads to is replaced.
+    let file = std::fs::canonicalize(file)?;
+    let beside = file.with_extension("toml.new");
+    let mut new = std::fs::File::create(&beside)?;
+    new.set_permissions(std::fs::metadata(&file)?.permissions())?;
+    new.write_all(text.as_bytes())?;
+    new.sync_all()?;
+    std::fs::rename(&beside, &file)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "\
+# ours
+[fleet]
+name = \"home\"   # the house
+
+[stacks.a]
+path     = \"a\"
+env      = 'dev'     # see a/README
+profiles = [ \"x\",
+             \"y\" ]
+
+[stacks.b]
+[stacks.b.publish]
+web = \"lan\"
+";
+
+    #[test]
+    fn only_the_choice_is_another_one() {
+        let changed = with_env(TEXT, &["a"], "test").unwrap();
+        assert_eq!(changed, TEXT.replace("'dev'", "\"test\""));
+    }
+
+    #[test]
+    fn a_stack_without_one_gets_one() {
+        let changed = with_env(TEXT, &["a", "b"], "test").unwrap();
+        assert_eq!(changed, TEXT.replace("'dev'", "\"test\"").replace("[stacks.b]\n", "[stacks.b]\nenv = \"test\"\n"));
+    }
+
+    #[test]
+    fn inline_tables_and_dotted_keys_are_written_too() {
+        let inline = "fleet.name = \"home\"\nstacks = { a = { path = \"a\" } }\nhosts.b.address = \"10.0.0.1\"\n";
+        let dotted = "fleet.name = \"home\"\nstacks.a.path = \"a\"\n";
+        for text in [inline, dotted] {
+            let changed = with_env(text, &["a"], "dev").unwrap();
+            assert!(changed.contains("env = \"dev\"") && changed.contains("fleet.name = \"home\"\n"), "{changed}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_said() {
+        assert!(matches!(with_env(TEXT, &["c"], "dev"), Err(ChoiceError::DoesNotFit { .. })));
+        assert!(matches!(with_env(TEXT, &["a"], "../dev"), Err(ChoiceError::DoesNotFit { .. })));
+        assert!(matches!(with_env("[fleet", &["a"], "dev"), Err(ChoiceError::NotToml(_))));
+    }
+
+    #[test]
+    fn a_replaced_file_keeps_its_rights_and_leaves_nothing_beside_it() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("landfast.toml");
+        std::fs::write(&file, "old").unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();
+        replace(&file, "new").unwrap();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "new");
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o640);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

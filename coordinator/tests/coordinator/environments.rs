@@ -1,0 +1,184 @@
+//! `landfast env` and `--env`: which environment counts, what keeps one from being used, and what the fleet's file says
+//! afterwards.
+
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+const FLEET: &str = "\
+[fleet]
+name = \"home\"
+
+[hosts.alpha]
+address = \"127.0.0.1\"
+port = 1
+
+[stacks.web]
+path = \"web\"
+env  = \"dev\"   # everybody's
+
+[stacks.plain]
+path = \"plain\"
+";
+
+const COMPOSE: &str = "services: {app: {image: 'app:1', command: ['${WHO}', '${COMMON:-none}']}}\n";
+
+/// A fleet of two stacks, one with environments.
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        let folder = Self(tempfile::tempdir().expect("a folder"));
+        folder.write("landfast.toml", FLEET);
+        folder.write("web/compose.yaml", COMPOSE);
+        folder.write("web/.env", "COMMON=common\nWHO=nobody\n");
+        folder.write("web/.env.dev", "WHO=dev-value\n");
+        folder.write("web/.env.test", "WHO=test-value\nEXTRA=extra-value\n");
+        folder.write("web/.env.example", "WHO=\n");
+        folder.write("plain/compose.yaml", COMPOSE);
+        folder
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.0.path().join(path);
+        std::fs::create_dir_all(path.parent().expect("beneath the folder")).expect("a folder");
+        std::fs::write(path, text).expect("a file");
+    }
+
+    fn fleet(&self) -> String {
+        std::fs::read_to_string(self.0.path().join("landfast.toml")).expect("a file")
+    }
+
+    fn landfast(&self, arguments: &[&str]) -> Output {
+        self.landfast_with(arguments, &[])
+    }
+
+    fn landfast_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_landfast"));
+        command.args(arguments).current_dir(self.0.path()).env_clear().envs(variables.iter().copied());
+        let output = command.output().expect("the command runs");
+        let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
+        assert!(arguments[0] == "config" || !said.contains("-value"), "a value was said: {said}");
+        output
+    }
+
+    /// The command of the service, as `config` prints it.
+    fn command(&self, arguments: &[&str], variables: &[(&str, &str)]) -> String {
+        let arguments = [&["config", "--format", "json"], arguments].concat();
+        let output = self.landfast_with(&arguments, variables);
+        let config: Value =
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output.stderr)));
+        config["services"]["app"]["command"].to_string()
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("text")
+}
+
+#[test]
+fn the_environments_are_listed_with_what_they_lack_and_which_one_counts() {
+    let folder = Folder::new();
+    folder.write("web/.env.example", "WHO=\nASKED=\n");
+    insta::assert_snapshot!(text(&folder.landfast(&["env", "ls"]).stdout));
+    insta::assert_snapshot!(text(&folder.landfast(&["env", "ls", "web", "--env", "test"]).stdout));
+}
+
+#[test]
+fn the_json_of_env_ls_is_a_contract() {
+    let folder = Folder::new();
+    folder.write("web/.env.example", "WHO=\nASKED=\n");
+    insta::assert_snapshot!(text(&folder.landfast(&["env", "ls", "--format", "json"]).stdout));
+}
+
+#[test]
+fn a_choice_is_written_into_landfast_toml_and_counts_from_then_on() {
+    let folder = Folder::new();
+    assert_eq!(folder.command(&["--stack", "web"], &[]), r#"["dev-value","common"]"#);
+    let output = folder.landfast(&["env", "use", "test"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    insta::assert_snapshot!(text(&output.stderr), @r"
+    plain has no environments: left as it is
+    warning: web/.env.test:2:1: EXTRA is not in web/.env.example
+      hint: name it there too, so that the other environments get it, or take it out here
+    web uses test: `landfast plan web` says what that changes
+    ");
+    assert_eq!(folder.fleet(), FLEET.replace("\"dev\"", "\"test\""));
+    assert_eq!(folder.command(&["--stack", "web"], &[]), r#"["test-value","common"]"#);
+    assert_eq!(folder.command(&["--stack", "web", "--env", "dev"], &[]), r#"["dev-value","common"]"#);
+}
+
+#[test]
+fn the_shell_wins_over_the_environments_own_file_and_that_over_the_common_one() {
+    let folder = Folder::new();
+    assert_eq!(folder.command(&["--stack", "web"], &[("WHO", "shell"), ("COMMON", "s")]), r#"["shell","s"]"#);
+    // Without a fleet, too.
+    assert_eq!(folder.command(&["-f", "web/compose.yaml", "--env", "test"], &[]), r#"["test-value","common"]"#);
+    assert_eq!(folder.command(&["-f", "web/compose.yaml"], &[]), r#"["nobody","common"]"#);
+    // As with the reference, an env file that is named stands alone.
+    let named = ["-f", "web/compose.yaml", "--env-file", "web/.env.test"];
+    assert_eq!(folder.command(&named, &[]), r#"["test-value","none"]"#);
+    let output = folder.landfast(&["config", "-f", "web/compose.yaml", "--env-file", "web/.env.test", "--env", "dev"]);
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn an_environment_without_a_file_is_refused_with_those_that_have_one() {
+    let folder = Folder::new();
+    for arguments in [
+        &["env", "use", "tset"][..],
+        &["env", "use", "tset", "web"],
+        &["plan", "web", "--env", "tset"],
+        &["config", "--stack", "web", "--env", "tset"],
+        &["config", "-f", "web/compose.yaml", "--env", "tset"],
+        &["check", "web", "--env", "tset"],
+    ] {
+        let output = folder.landfast(arguments);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
+        assert!(
+            said.contains("environment tset has no file") && said.contains("web/.env.tset"),
+            "{arguments:?}: {said}"
+        );
+        assert!(said.contains("did you mean test? there are dev, test"), "{arguments:?}: {said}");
+    }
+    assert_eq!(folder.fleet(), FLEET);
+    let output = folder.landfast(&["env", "use", "dev", "plain"]);
+    assert!(text(&output.stderr).contains("no environment has one there"), "{}", text(&output.stderr));
+    for bad in ["../web/.env", "a/b", ""] {
+        assert_eq!(folder.landfast(&["env", "use", bad, "web"]).status.code(), Some(1), "{bad:?}");
+    }
+}
+
+#[test]
+fn an_environment_that_lacks_a_name_is_refused_with_both_files_before_anything_is_asked_of_a_host() {
+    let folder = Folder::new();
+    folder.write("web/.env.example", "WHO=\nASKED=\nTOO=\n");
+    for arguments in [&["plan", "web"][..], &["up", "web", "--yes"], &["env", "use", "dev"]] {
+        let output = folder.landfast(arguments);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
+        assert!(
+            said.contains("web/.env.example:2:1: ASKED is asked for here, and web/.env.dev does not say it"),
+            "{said}"
+        );
+        assert!(said.contains("web/.env.example:3:1: TOO "), "all at once: {said}");
+    }
+    assert_eq!(folder.fleet(), FLEET);
+    // The shell says it, or the file does.
+    let output = folder.landfast_with(&["env", "use", "test"], &[("ASKED", "1"), ("TOO", "")]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+}
+
+#[test]
+fn an_environment_of_landfast_toml_without_a_file_is_listed_with_a_warning() {
+    let folder = Folder::new();
+    folder.write("landfast.toml", &FLEET.replace("\"dev\"", "\"dve\""));
+    let output = folder.landfast(&["env", "ls"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains("environment dve has no file .env.dve: did you mean dev?"),
+        "{}",
+        text(&output.stderr)
+    );
+}
