@@ -16,9 +16,9 @@ pub(crate) use landfast_proto::v1::agent_server::{Agent, AgentServer};
 pub(crate) use landfast_proto::v1::blobs_server::{Blobs, BlobsServer};
 pub(crate) use landfast_proto::v1::{
     AssignRequest, AssignResponse, Attachment, Container, Dependency, DescribeRequest, DescribeResponse, Device,
-    DeviceRequest, Engine, EngineNetwork, FetchRequest, FetchResponse, Healthcheck, HostState, Image, ImageItem,
-    Instance, InstanceReport, LogsRequest, LogsResponse, Memory, MissingRequest, MissingResponse, Mount, Network,
-    Overlay, PlacedFile, Port, Problem, PullRequest, PullResponse, PushRequest, PushResponse, Report,
+    DeviceLimit, DeviceRequest, Engine, EngineNetwork, FetchRequest, FetchResponse, Healthcheck, HostState, Image,
+    ImageItem, Instance, InstanceReport, LogsRequest, LogsResponse, Memory, MissingRequest, MissingResponse, Mount,
+    Network, Overlay, PlacedFile, Pool, Port, Problem, PullRequest, PullResponse, PushRequest, PushResponse, Report,
     Restart as RestartPolicy, Role, TreeReport, Ulimit, UsedPort, Volume, WatchRequest, dependency, instance_report,
     item, least_role, logs_response, mount, pull_request, push_request,
 };
@@ -140,12 +140,18 @@ fn project_name(what: &'static str, name: &str) -> Result<(), Invalid> {
 fn network(network: &Network) -> Result<desired::Network, Invalid> {
     Ok(desired::Network {
         driver: if network.driver.is_empty() { "bridge".to_owned() } else { network.driver.clone() },
-        subnet: network.subnet.clone(),
-        gateway: network.gateway.clone(),
+        subnets: written(network, |pool| &pool.subnet, &network.subnet),
+        gateways: written(network, |pool| &pool.gateway, &network.gateway),
         internal: network.internal,
         options: engine_options(network),
         overlay: overlay(network)?,
     })
+}
+
+/// Of all pools, each once.
+fn written(network: &Network, of: impl Fn(&Pool) -> &String, first: &String) -> Vec<String> {
+    let pools = network.pools.iter().map(of).filter(|text| *text != first);
+    [first].into_iter().chain(pools).filter(|text| !text.is_empty()).cloned().collect()
 }
 
 fn zone(state: &HostState) -> Result<Zone, Invalid> {

@@ -44,9 +44,9 @@ pub struct Network {
     /// bridge, …
     pub driver: String,
     /// 172.19.0.0/16
-    pub subnet: String,
+    pub subnets: Vec<String>,
     /// This host's own.
-    pub gateway: String,
+    pub gateways: Vec<String>,
     /// Without a way out.
     pub internal: bool,
     /// The driver's.

@@ -9,14 +9,16 @@ use std::path::PathBuf;
 
 use bollard::models::{
     ContainerCreateBody, DeviceMapping, DeviceRequest, EndpointIpamConfig, EndpointSettings, HealthConfig, HostConfig,
-    HostConfigLogConfig, NetworkConnectRequest, NetworkingConfig, PortBinding, PortMap, ResourcesUlimits,
-    RestartPolicy,
+    HostConfigLogConfig, NetworkConnectRequest, NetworkingConfig, PortBinding, PortMap, ResourcesBlkioWeightDevice,
+    ResourcesUlimits, RestartPolicy, ThrottleDevice,
 };
 use bollard::query_parameters::CreateContainerOptions;
 
 use super::{Engine, EngineError, LONG, Labels, SHORT};
 use crate::wire;
 
+const ANNOTATIONS: u32 = 43;
+const START_INTERVALS: u32 = 44;
 /// All networks at creation, and a MAC for each.
 const MANY_NETWORKS: u32 = 44;
 const GATEWAY_PRIORITIES: u32 = 48;
@@ -84,6 +86,7 @@ fn with_mac(body: &ContainerCreateBody, mac: String) -> Vec<u8> {
 pub(crate) fn creation(instance: &wire::Instance, place: &Place, minor: u32) -> Result<Creation, String> {
     let empty = wire::Container::default();
     let container = instance.container.as_ref().unwrap_or(&empty);
+    check_age(container, minor)?;
     let networks = networks(container, minor)?;
     let body = ContainerCreateBody {
         hostname: said(&container.hostname),
@@ -116,6 +119,20 @@ pub(crate) fn creation(instance: &wire::Instance, place: &Place, minor: u32) -> 
     Ok(Creation { name, platform, body, mac: networks.mac, connect: networks.later })
 }
 
+/// Older engines take what they do not know and say nothing.
+fn check_age(container: &wire::Container, minor: u32) -> Result<(), String> {
+    let interval = container.healthcheck.as_ref().is_some_and(|check| check.start_interval != 0);
+    for (asked, since, what) in [
+        (interval, START_INTERVALS, "healthcheck.start_interval needs Docker Engine 25 or newer"),
+        (!container.annotations.is_empty(), ANNOTATIONS, "annotations need Docker Engine 24 or newer"),
+    ] {
+        if asked && minor < since {
+            return Err(what.to_owned());
+        }
+    }
+    Ok(())
+}
+
 struct Networks {
     mode: Option<String>,
     mac: Option<String>,
@@ -136,10 +153,15 @@ fn networks(container: &wire::Container, minor: u32) -> Result<Networks, String>
             later: Vec::new(),
         });
     };
+    let written = attachments.iter().any(|attachment| attachment.gateway_priority != 0);
+    if written && minor < GATEWAY_PRIORITIES {
+        return Err("gw_priority needs Docker Engine 28 or newer".to_owned());
+    }
     let prefers = attachments.len() > 1 && minor >= GATEWAY_PRIORITIES;
     let endpoints = attachments.iter().enumerate().map(|(position, attachment)| {
         let mut settings = endpoint(attachment, &container.name);
-        settings.gw_priority = (prefers && position == 0).then_some(1);
+        settings.gw_priority =
+            if written { number(attachment.gateway_priority) } else { (prefers && position == 0).then_some(1) };
         if minor < MANY_NETWORKS {
             settings.mac_address = None;
         }
@@ -307,6 +329,11 @@ fn with_resources(host: HostConfig, container: &wire::Container) -> HostConfig {
         cpu_realtime_runtime: number(resources.cpu_rt_runtime),
         cpuset_cpus: said(&resources.cpuset),
         blkio_weight: u16::try_from(resources.blkio_weight).ok().filter(|weight| *weight != 0),
+        blkio_weight_device: some(resources.blkio_weight_devices.iter().map(weight).collect()),
+        blkio_device_read_bps: some(rates(&resources.blkio_read_bps)),
+        blkio_device_read_iops: some(rates(&resources.blkio_read_iops)),
+        blkio_device_write_bps: some(rates(&resources.blkio_write_bps)),
+        blkio_device_write_iops: some(rates(&resources.blkio_write_iops)),
         cgroup_parent: said(&container.cgroup_parent),
         oom_kill_disable: container.oom_kill_disable.then_some(true),
         device_cgroup_rules: some(container.device_cgroup_rules.clone()),
@@ -325,6 +352,16 @@ fn capabilities(written: &[String]) -> Vec<String> {
     };
     let names: BTreeSet<String> = written.iter().map(full).collect();
     if names.contains("ALL") { vec!["ALL".to_owned()] } else { names.into_iter().collect() }
+}
+
+fn weight(limit: &wire::DeviceLimit) -> ResourcesBlkioWeightDevice {
+    ResourcesBlkioWeightDevice { path: said(&limit.path), weight: usize::try_from(limit.value).ok() }
+}
+
+fn rates(limits: &[wire::DeviceLimit]) -> Vec<ThrottleDevice> {
+    let rate =
+        |limit: &wire::DeviceLimit| ThrottleDevice { path: said(&limit.path), rate: i64::try_from(limit.value).ok() };
+    limits.iter().map(rate).collect()
 }
 
 fn restart(restart: &wire::RestartPolicy) -> Result<RestartPolicy, String> {

@@ -225,6 +225,28 @@ pub struct Mount {
     pub subpath: String,
     #[serde(default, skip_serializing_if = "is_default")]
     pub relabel: String,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub recursive: String,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub labels: BTreeMap<String, String>,
+}
+
+impl Mount {
+    /// With nothing special about it.
+    pub fn new(source: Source, target: impl Into<String>) -> Self {
+        Self {
+            source,
+            target: target.into(),
+            read_only: false,
+            propagation: String::new(),
+            create: false,
+            no_copy: false,
+            subpath: String::new(),
+            relabel: String::new(),
+            recursive: String::new(),
+            labels: BTreeMap::new(),
+        }
+    }
 }
 
 /// A published port.
@@ -260,6 +282,8 @@ pub struct Attachment {
     pub address6: String,
     #[serde(default, skip_serializing_if = "is_default")]
     pub driver_options: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub gateway_priority: i64,
 }
 
 /// When the engine starts it again.
@@ -327,6 +351,23 @@ pub struct Resources {
     pub cpu_rt_runtime: i64,
     #[serde(default, skip_serializing_if = "is_default")]
     pub blkio_weight: u32,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub blkio_weight_devices: Vec<DeviceLimit>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub blkio_read_bps: Vec<DeviceLimit>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub blkio_read_iops: Vec<DeviceLimit>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub blkio_write_bps: Vec<DeviceLimit>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub blkio_write_iops: Vec<DeviceLimit>,
+}
+
+/// A limit on one device.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceLimit {
+    pub path: String,
+    pub value: u64,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

@@ -211,6 +211,31 @@ pub struct Network {
     pub options: BTreeMap<String, String>,
     /// Labels.
     pub labels: BTreeMap<String, String>,
+    /// Where addresses come from, when `subnet` and `gateway` do not say it all; then all pools.
+    #[serde(default)]
+    pub pools: Vec<Pool>,
+    /// Who hands addresses out; empty: the engine's default.
+    #[serde(default)]
+    pub ipam_driver: String,
+    /// Of that driver.
+    #[serde(default)]
+    pub ipam_options: BTreeMap<String, String>,
+    /// With IPv4, when the file says.
+    #[serde(default)]
+    pub ipv4: Option<bool>,
+}
+
+/// Where a network's addresses come from; what is empty is the engine's choice.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pool {
+    /// `172.19.0.0/16`.
+    pub subnet: String,
+    /// An address in it.
+    pub gateway: String,
+    /// The part of it that is handed out.
+    pub ip_range: String,
+    /// Addresses that are taken, by name.
+    pub aux_addresses: BTreeMap<String, String>,
 }
 
 /// A volume of the stack, on every host that has an instance which mounts it.

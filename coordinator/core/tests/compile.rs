@@ -70,16 +70,7 @@ volumes: {store: {}}
         published_end: 0,
     };
     assert_eq!(web.ports, [port("127.0.0.1", 8080, 80, "tcp"), port("192.168.2.9", 9000, 9000, "udp")]);
-    let mount = |source, target: &str, read_only, create| Mount {
-        source,
-        target: target.into(),
-        read_only,
-        propagation: String::new(),
-        create,
-        no_copy: false,
-        subpath: String::new(),
-        relabel: String::new(),
-    };
+    let mount = |source, target: &str, read_only, create| Mount { read_only, create, ..Mount::new(source, target) };
     assert_eq!(
         web.mounts,
         [
@@ -326,4 +317,28 @@ fn a_place_for_nobody_is_warned_about() {
         warnings(&stage, "services: {web: {image: i, networks: [infra_net]}}\n"),
         "landfast.toml:16:11: wbe has a place, but the enabled profiles have no such service (stacks.app.place.wbe)\n"
     );
+}
+
+#[test]
+fn devices_by_name_and_gpus_are_asked_of_their_drivers() {
+    let yaml = "services: {web: {image: i, gpus: all, devices: ['/dev/null:/dev/zero', 'vendor.com/class=one']}}\n";
+    let web = one(&Stage::new(""), yaml);
+    assert_eq!(web.devices.iter().map(|it| it.host.as_str()).collect::<Vec<_>>(), ["/dev/null"]);
+    let asked: Vec<_> =
+        web.gpus.iter().map(|it| (it.driver.as_str(), it.count, &it.capabilities, &it.device_ids)).collect();
+    let (gpu, one) = (vec!["gpu".to_owned()], vec!["vendor.com/class=one".to_owned()]);
+    assert_eq!(asked, [("", -1, &gpu, &Vec::new()), ("cdi", 0, &Vec::new(), &one)]);
+}
+
+#[test]
+fn the_mac_of_a_service_on_the_fleets_network_is_refused() {
+    let mac = "mac_address: '02:42:ac:11:65:43'";
+    let yaml = |networks: &str| format!("services:\n  web: {{image: i, {mac}, networks: [{networks}]}}\n");
+    let stage = Stage::new("");
+    assert!(
+        refusal(&stage, &yaml("infra_net")).contains("compose.yaml:2:19: on a network of the fleet the MAC follows")
+    );
+    let own = stage.compile("app", &format!("{}networks: {{own: {{}}}}\n", yaml("own"))).unwrap();
+    let web = own.deployment.instances.into_values().next().unwrap().container;
+    assert_eq!(web.networks[0].mac, "02:42:ac:11:65:43");
 }

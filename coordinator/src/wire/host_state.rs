@@ -1,20 +1,37 @@
 //! Host states and containers.
 
 use landfast_core::container::{
-    Attachment, Container, Contents, Device, DeviceRequest, Healthcheck, Logging, Mount, PlacedFile, Port, Resources,
-    Restart, Source, Tmpfs, Ulimit,
+    Attachment, Container, Contents, Device, DeviceLimit, DeviceRequest, Healthcheck, Logging, Mount, PlacedFile, Port,
+    Resources, Restart, Source, Tmpfs, Ulimit,
 };
 use landfast_core::deployment::{Condition, InstanceName};
-use landfast_core::desired::{Dependency, HostState, Instance, Name, Neighbour, Network, Overlay, Tree, Volume};
+use landfast_core::desired::{Dependency, HostState, Instance, Name, Neighbour, Network, Overlay, Pool, Tree, Volume};
 use landfast_proto::v1;
 
 use super::{Wire, mirror};
 
 mirror!(HostState = v1::HostState { fleet, host, epoch, generation, networks, volumes, trees, instances, names });
 mirror!(
-    Network =
-        v1::Network { name, stack, key, driver, subnet, gateway, internal, attachable, ipv6, options, labels, overlay }
+    Network = v1::Network {
+        name,
+        stack,
+        key,
+        driver,
+        subnet,
+        gateway,
+        internal,
+        attachable,
+        ipv6,
+        options,
+        labels,
+        overlay,
+        pools,
+        ipam_driver,
+        ipam_options,
+        ipv4
+    }
 );
+mirror!(Pool = v1::Pool { subnet, gateway, ip_range, aux_addresses });
 mirror!(Overlay = v1::Overlay { vni, local, mtu, neighbours });
 mirror!(Neighbour = v1::Neighbour { address, mac, host });
 mirror!(Volume = v1::Volume { name, stack, key, driver, options, labels, remove });
@@ -27,7 +44,11 @@ mirror!(DeviceRequest = v1::DeviceRequest { driver, count, device_ids, capabilit
 mirror!(Tmpfs = v1::Tmpfs { target, options });
 mirror!(PlacedFile = v1::PlacedFile { target, contents, mode, uid, gid, salt });
 mirror!(Port = v1::Port { address, published, target, protocol, published_end });
-mirror!(Attachment = v1::Attachment { network, address, mac, aliases, link_local_ips, address6, driver_options });
+mirror!(
+    Attachment =
+        v1::Attachment { network, address, mac, aliases, link_local_ips, address6, driver_options, gateway_priority }
+);
+mirror!(DeviceLimit = v1::DeviceLimit { path, value });
 mirror!(Restart = v1::Restart { policy, max_attempts });
 mirror!(Healthcheck = v1::Healthcheck { test, interval, timeout, start_period, start_interval, retries });
 mirror!(Logging = v1::Logging { driver, options });
@@ -45,7 +66,12 @@ mirror!(
         memory_swappiness,
         cpu_rt_period,
         cpu_rt_runtime,
-        blkio_weight
+        blkio_weight,
+        blkio_weight_devices,
+        blkio_read_bps,
+        blkio_read_iops,
+        blkio_write_bps,
+        blkio_write_iops
     }
 );
 
@@ -104,18 +130,20 @@ impl Wire for Mount {
     type Message = v1::Mount;
 
     fn to_wire(self) -> v1::Mount {
-        let Self { source, target, read_only, propagation, create, no_copy, subpath, relabel } = self;
+        let Self { source, target, read_only, propagation, create, no_copy, subpath, relabel, recursive, labels } =
+            self;
         let source = Some(match source {
             Source::Tree(path) => v1::mount::Source::Tree(path),
             Source::Host(path) => v1::mount::Source::Host(path),
             Source::Volume(name) => v1::mount::Source::Volume(name),
             Source::Memory { size, mode } => v1::mount::Source::Memory(v1::Memory { size, mode }),
         });
-        v1::Mount { source, target, read_only, propagation, create, no_copy, subpath, relabel }
+        v1::Mount { source, target, read_only, propagation, create, no_copy, subpath, relabel, recursive, labels }
     }
 
     fn of_wire(message: v1::Mount) -> Self {
-        let v1::Mount { source, target, read_only, propagation, create, no_copy, subpath, relabel } = message;
+        let v1::Mount { source, target, read_only, propagation, create, no_copy, subpath, relabel, recursive, labels } =
+            message;
         let source = match source {
             Some(v1::mount::Source::Tree(path)) => Source::Tree(path),
             Some(v1::mount::Source::Host(path)) => Source::Host(path),
@@ -123,7 +151,7 @@ impl Wire for Mount {
             Some(v1::mount::Source::Memory(v1::Memory { size, mode })) => Source::Memory { size, mode },
             None => Source::Volume(String::new()),
         };
-        Self { source, target, read_only, propagation, create, no_copy, subpath, relabel }
+        Self { source, target, read_only, propagation, create, no_copy, subpath, relabel, recursive, labels }
     }
 }
 
@@ -228,16 +256,7 @@ mod tests {
 
     #[test]
     fn a_host_state_comes_back_from_the_wire_as_it_was() {
-        let mount = Mount {
-            source: Source::Tree("etc/app.conf".to_owned()),
-            target: "/etc/app.conf".to_owned(),
-            read_only: true,
-            propagation: String::new(),
-            create: false,
-            no_copy: false,
-            subpath: String::new(),
-            relabel: String::new(),
-        };
+        let mount = Mount { read_only: true, ..Mount::new(Source::Tree("etc/app.conf".to_owned()), "/etc/app.conf") };
         let container = Container {
             entrypoint: Some(Vec::new()),
             command: None,

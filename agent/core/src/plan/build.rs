@@ -187,8 +187,12 @@ fn difference(desired: &Network, found: &observed::Network) -> Option<String> {
         }
     };
     compare("driver", &desired.driver, &found.driver);
-    compare("subnet", &desired.subnet, &found.subnets.join(", "));
-    compare("gateway", &desired.gateway, &found.gateways.join(", "));
+    for subnet in desired.subnets.iter().filter(|subnet| !found.subnets.contains(subnet)) {
+        compare("subnet", subnet, &found.subnets.join(", "));
+    }
+    for gateway in desired.gateways.iter().filter(|gateway| !found.gateways.contains(gateway)) {
+        compare("gateway", gateway, &found.gateways.join(", "));
+    }
     compare("internal", &desired.internal.to_string(), &found.internal.to_string());
     for (key, value) in &desired.options {
         compare(&format!("option {key}"), value, found.options.get(key).map_or("", String::as_str));

@@ -288,8 +288,8 @@ fn a_volume_is_removed_only_when_that_is_said_and_only_when_ours() {
 #[test]
 fn f34_a_network_that_differs_is_left_and_what_needs_it_waits() {
     let mut desired = desired(&[("data/redis", "a")]);
-    let subnet = "172.19.0.0/16".to_owned();
-    desired.networks.insert("infra_net".to_owned(), Network { subnet, ..Network::default() });
+    let subnets = vec!["172.19.0.0/16".to_owned()];
+    desired.networks.insert("infra_net".to_owned(), Network { subnets, ..Network::default() });
     let redis = desired.instances.get_mut(&name("data/redis")).expect("made above");
     redis.networks.insert("infra_net".to_owned());
     let mut observed = observed(&[]);

@@ -3,9 +3,11 @@
 
 use bollard::models::{Mount, MountBindOptions, MountTmpfsOptions, MountType, MountVolumeOptions};
 
-use super::{Place, said};
+use super::{Place, map, said};
 use crate::wire;
 
+/// What is beneath a read-only mount, as wanted.
+const READ_ONLY_BENEATH: u32 = 44;
 const VOLUME_SUBPATHS: u32 = 45;
 
 /// The old notation, one line a mount, and the new one.
@@ -26,7 +28,7 @@ pub(super) fn mounts(
             (Some(wire::mount::Source::Memory(memory)), _) => mounts.push(memory_mount(wanted, memory)),
             (_, Some(source)) => match line(wanted, &source) {
                 Some(line) => lines.push(line),
-                None => mounts.push(bind_mount(wanted, source)?),
+                None => mounts.push(bind_mount(wanted, source, minor)?),
             },
             (_, None) => return Err(format!("the mount at {} has no source", wanted.target)),
         }
@@ -38,7 +40,11 @@ pub(super) fn mounts(
 /// word for. A folder that is missing would be made by it, so what must be there goes the other way.
 fn line(wanted: &wire::Mount, source: &str) -> Option<String> {
     let is_bind = !matches!(wanted.source, Some(wire::mount::Source::Volume(_)));
-    let is_plain = wanted.propagation.is_empty() && wanted.subpath.is_empty() && !wanted.no_copy;
+    let is_plain = wanted.propagation.is_empty()
+        && wanted.recursive.is_empty()
+        && wanted.subpath.is_empty()
+        && wanted.labels.is_empty()
+        && !wanted.no_copy;
     let may_be_made = !is_bind || wanted.create;
     if wanted.relabel.is_empty() && !(is_plain && may_be_made) || source.is_empty() || source.contains(':') {
         return None;
@@ -49,10 +55,20 @@ fn line(wanted: &wire::Mount, source: &str) -> Option<String> {
     Some(format!("{source}:{}:{}", wanted.target, options.join(",")))
 }
 
-fn bind_mount(wanted: &wire::Mount, source: String) -> Result<Mount, String> {
-    let propagation = said(&wanted.propagation).map(|propagation| propagation.parse()).transpose()?;
-    let options = propagation
-        .map(|propagation| MountBindOptions { propagation: Some(propagation), ..MountBindOptions::default() });
+fn bind_mount(wanted: &wire::Mount, source: String, minor: u32) -> Result<Mount, String> {
+    let recursive = wanted.recursive.as_str();
+    if matches!(recursive, "writable" | "readonly") && minor < READ_ONLY_BENEATH {
+        let needed = "needs Docker Engine 25 or newer";
+        return Err(format!("the mount at {} is recursive: {recursive}, which {needed}", wanted.target));
+    }
+    let options = MountBindOptions {
+        propagation: said(&wanted.propagation).map(|propagation| propagation.parse()).transpose()?,
+        non_recursive: (recursive == "disabled").then_some(true),
+        read_only_non_recursive: (recursive == "writable").then_some(true),
+        read_only_force_recursive: (recursive == "readonly").then_some(true),
+        ..MountBindOptions::default()
+    };
+    let options = (options != MountBindOptions::default()).then_some(options);
     Ok(Mount { source: Some(source), typ: Some(MountType::BIND), bind_options: options, ..mount(wanted) })
 }
 
@@ -63,9 +79,11 @@ fn volume_mount(wanted: &wire::Mount, volume: &str, minor: u32) -> Result<Mount,
             wanted.target
         ));
     }
-    let options = (wanted.no_copy || !wanted.subpath.is_empty()).then(|| MountVolumeOptions {
+    let special = wanted.no_copy || !wanted.subpath.is_empty() || !wanted.labels.is_empty();
+    let options = special.then(|| MountVolumeOptions {
         no_copy: Some(wanted.no_copy),
         subpath: said(&wanted.subpath),
+        labels: map(&wanted.labels),
         ..MountVolumeOptions::default()
     });
     Ok(Mount { source: said(volume), typ: Some(MountType::VOLUME), volume_options: options, ..mount(wanted) })

@@ -190,3 +190,66 @@ fn capabilities_have_one_spelling() {
     assert_eq!(capabilities(&written(&["net_raw", "CAP_CHOWN", "NET_RAW"])), ["CAP_CHOWN", "CAP_NET_RAW"]);
     assert_eq!(capabilities(&written(&["CHOWN", "all"])), ["ALL"]);
 }
+
+#[test]
+fn what_is_mounted_beneath_a_mount_is_as_asked() {
+    let mount = |recursive: &str| {
+        let source = Some(wire::mount::Source::Host("/srv".to_owned()));
+        instance(|container| {
+            let recursive = recursive.to_owned();
+            container.mounts =
+                vec![wire::Mount { source, target: "/srv".to_owned(), recursive, ..wire::Mount::default() }];
+        })
+    };
+    let place = Place { sources: vec![Some("/srv".into())], ..place() };
+    let options =
+        |recursive: &str| body(&mount(recursive), &place, 51)["HostConfig"]["Mounts"][0]["BindOptions"].clone();
+    assert_eq!(options("disabled"), json!({"NonRecursive": true}));
+    assert_eq!(options("writable"), json!({"ReadOnlyNonRecursive": true}));
+    assert_eq!(options("readonly"), json!({"ReadOnlyForceRecursive": true}));
+    assert_eq!(options(""), Value::Null);
+    assert!(creation(&mount("readonly"), &place, 41).expect_err("too old").contains("Docker Engine 25"));
+}
+
+#[test]
+fn single_devices_are_limited() {
+    let limit = |value| vec![wire::DeviceLimit { path: "/dev/sda".to_owned(), value }];
+    let instance = instance(|container| {
+        container.resources = Some(landfast_proto::v1::Resources {
+            blkio_weight_devices: limit(300),
+            blkio_read_bps: limit(1),
+            blkio_read_iops: limit(2),
+            blkio_write_bps: limit(3),
+            blkio_write_iops: limit(4),
+            ..landfast_proto::v1::Resources::default()
+        });
+    });
+    let host = body(&instance, &place(), 51)["HostConfig"].clone();
+    assert_eq!(host["BlkioWeightDevice"], json!([{"Path": "/dev/sda", "Weight": 300}]));
+    for (key, rate) in
+        [("BlkioDeviceReadBps", 1), ("BlkioDeviceReadIOps", 2), ("BlkioDeviceWriteBps", 3), ("BlkioDeviceWriteIOps", 4)]
+    {
+        assert_eq!(host[key], json!([{"Path": "/dev/sda", "Rate": rate}]), "{key}");
+    }
+}
+
+#[test]
+fn the_default_route_is_the_one_of_the_highest_priority_where_one_is_written() {
+    let instance = instance(|container| {
+        let second = wire::Attachment { gateway_priority: 5, ..attachment("b", "", "") };
+        container.networks = vec![attachment("a", "", ""), second];
+    });
+    let endpoints = body(&instance, &place(), 51)["NetworkingConfig"]["EndpointsConfig"].clone();
+    assert_eq!((endpoints["a"].get("GwPriority"), &endpoints["b"]["GwPriority"]), (None, &json!(5)));
+    assert!(creation(&instance, &place(), 41).expect_err("too old").contains("Docker Engine 28"));
+}
+
+#[test]
+fn what_an_older_engine_would_not_know_is_refused() {
+    let annotated = instance(|container| drop(container.annotations.insert("a".to_owned(), "1".to_owned())));
+    assert!(creation(&annotated, &place(), 41).expect_err("too old").contains("Docker Engine 24"));
+    let check = wire::Healthcheck { start_interval: 1, ..wire::Healthcheck::default() };
+    let checked = instance(|container| container.healthcheck = Some(check));
+    assert!(creation(&checked, &place(), 43).expect_err("too old").contains("start_interval needs Docker Engine 25"));
+    assert!(creation(&checked, &place(), 44).is_ok());
+}

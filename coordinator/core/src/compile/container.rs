@@ -97,7 +97,7 @@ fn settings(service: &Service) -> Container {
         sysctls: service.sysctls.clone(),
         ulimits: service.ulimits.iter().map(ulimit).collect(),
         shm_size: service.shm_size.map(|size| size.0),
-        devices: service.devices.iter().map(device).collect(),
+        devices: service.devices.iter().filter(|it| !is_cdi(it)).map(device).collect(),
         group_add: service.group_add.clone(),
         pid_mode: text(&service.pid),
         ipc_mode: text(&service.ipc),
@@ -208,7 +208,21 @@ fn gpus(service: &Service) -> Vec<DeviceRequest> {
         capabilities: request.capabilities.clone(),
         options: request.options.clone(),
     };
-    service.gpus.iter().chain(reserved).map(request).collect()
+    let mut gpus: Vec<DeviceRequest> = service.gpus.iter().map(request).collect();
+    for gpu in gpus.iter_mut().filter(|gpu| !gpu.capabilities.iter().any(|it| it == "gpu")) {
+        gpu.capabilities.push("gpu".to_owned());
+    }
+    let cdi = service.devices.iter().filter(|device| is_cdi(device)).map(|device| DeviceRequest {
+        driver: "cdi".to_owned(),
+        device_ids: vec![device.source.clone()],
+        ..DeviceRequest::default()
+    });
+    gpus.into_iter().chain(reserved.iter().map(request)).chain(cdi).collect()
+}
+
+/// `vendor.com/class=name`, a device by its name in the Container Device Interface, and no path.
+fn is_cdi(device: &model::Device) -> bool {
+    !device.source.starts_with('/') && device.source.contains('/') && device.source.contains('=')
 }
 
 /// `5432` is `5432/tcp`.

@@ -74,16 +74,7 @@ impl Wanted<'_> {
             findings.case(path, name, &cases::MOUNTED_FILE);
         }
         mounted.files.extend(files);
-        mounted.mounts.push(Mount {
-            source: Source::Tree(inner),
-            target: self.target,
-            read_only: true,
-            propagation: String::new(),
-            create: false,
-            no_copy: false,
-            subpath: String::new(),
-            relabel: String::new(),
-        });
+        mounted.mounts.push(Mount { read_only: true, ..Mount::new(Source::Tree(inner), self.target) });
     }
 
     fn put(self, contents: &Contents, mounted: &mut Mounted, findings: &mut Findings<'_>) {
@@ -92,7 +83,9 @@ impl Wanted<'_> {
             findings.case(&self.path, name, &cases::READ_ONLY_FILE);
         }
         let hides = |folder: &str| self.target.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
-        if mounted.tmpfs.iter().any(|tmpfs| hides(tmpfs.target.trim_end_matches('/'))) {
+        let memory = mounted.mounts.iter().filter(|mount| matches!(mount.source, Source::Memory { .. }));
+        let mut fleeting = mounted.tmpfs.iter().map(|it| &it.target).chain(memory.map(|it| &it.target));
+        if fleeting.any(|target| hides(target.trim_end_matches('/'))) {
             findings.case(&self.path, name, &cases::HIDDEN_FILE);
         }
         let mut id = |key: &str, text: &Option<String>| match text.as_deref().map(str::parse) {

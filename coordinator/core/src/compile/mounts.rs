@@ -56,45 +56,34 @@ fn bind(site: Site<'_>, mount: &model::Mount, path: &str, mounted: &mut Mounted,
         None => Source::Host(written),
     };
     mounted.mounts.push(Mount {
-        source,
-        target: mount.target.clone(),
         read_only: mount.read_only,
         propagation: mount.bind.propagation.clone().unwrap_or_default(),
         create: mount.bind.create_host_path,
-        no_copy: false,
-        subpath: String::new(),
         relabel: mount.bind.selinux.clone().unwrap_or_default(),
+        recursive: mount.bind.recursive.clone().filter(|recursive| recursive != "enabled").unwrap_or_default(),
+        ..Mount::new(source, &mount.target)
     });
+    if mount.bind.recursive.is_some() && mount.bind.selinux.is_some() {
+        findings.case(format!("{path}.bind.recursive"), "", &cases::RECURSIVE);
+    }
 }
 
 fn volume(site: Site<'_>, mount: &model::Mount) -> Mount {
     let key = mount.source.as_deref().unwrap_or_default();
     let name = site.input.project.volumes.get(key).map_or(key, |volume| &volume.name);
     Mount {
-        source: Source::Volume(name.to_owned()),
-        target: mount.target.clone(),
         read_only: mount.read_only,
-        propagation: String::new(),
-        create: false,
         no_copy: mount.volume.nocopy,
         subpath: mount.volume.subpath.clone().unwrap_or_default(),
-        relabel: String::new(),
+        labels: mount.volume.labels.clone(),
+        ..Mount::new(Source::Volume(name.to_owned()), &mount.target)
     }
 }
 
 fn memory(mount: &model::Mount) -> Mount {
     let size = mount.tmpfs.size.map_or(0, |size| size.0);
     let mode = mount.tmpfs.mode.unwrap_or_default();
-    Mount {
-        source: Source::Memory { size, mode },
-        target: mount.target.clone(),
-        read_only: mount.read_only,
-        propagation: String::new(),
-        create: false,
-        no_copy: false,
-        subpath: String::new(),
-        relabel: String::new(),
-    }
+    Mount { read_only: mount.read_only, ..Mount::new(Source::Memory { size, mode }, &mount.target) }
 }
 
 /// The path relative to the root, when it is beneath it. Paths are compared as text: no link is followed.

@@ -6,9 +6,10 @@ use ipnet::Ipv4Net;
 use super::Input;
 use super::container::Site;
 use super::findings::Findings;
+use crate::compose::model;
 use crate::compose::schema::keys::cases;
 use crate::container::Attachment;
-use crate::deployment::{Instance, InstanceName, Network};
+use crate::deployment::{Instance, InstanceName, Network, Pool};
 
 /// The fleet network that a network of the project is, by the engine's name.
 pub(super) fn fleet_network<'a>(input: Input<'a>, key: &str) -> Option<&'a str> {
@@ -22,7 +23,7 @@ pub(super) fn attachments(site: Site<'_>) -> Vec<Attachment> {
     if service.network_mode.as_deref() == Some("bridge") {
         return vec![Attachment { network: "bridge".to_owned(), ..Attachment::default() }];
     }
-    let attach = |(key, written): (&str, &crate::compose::model::Attachment)| {
+    let attach = |(key, written): (&str, &model::Attachment)| {
         let mut aliases = vec![site.name.service.clone()];
         aliases.extend(written.aliases.iter().filter(|alias| **alias != site.name.service).cloned());
         let attachment = Attachment {
@@ -30,6 +31,7 @@ pub(super) fn attachments(site: Site<'_>) -> Vec<Attachment> {
             link_local_ips: written.link_local_ips.clone(),
             address6: written.ipv6_address.clone().unwrap_or_default(),
             driver_options: written.driver_opts.clone(),
+            gateway_priority: written.gw_priority,
             ..Attachment::default()
         };
         if let Some(network) = fleet_network(site.input, key) {
@@ -99,43 +101,55 @@ fn hosts_on<'i>(network: &str, instances: &'i BTreeMap<InstanceName, Instance>) 
     instances.values().filter(is_on).map(|instance| instance.host.as_str()).collect()
 }
 
-fn stack_network(
-    input: Input<'_>,
-    key: &str,
-    network: &crate::compose::model::Network,
-    findings: &mut Findings<'_>,
-) -> Network {
+fn stack_network(input: Input<'_>, key: &str, network: &model::Network, findings: &mut Findings<'_>) -> Network {
     let path = format!("networks.{key}");
     let driver = network.driver.clone().unwrap_or_default();
     if !matches!(driver.as_str(), "" | "default" | "bridge" | "macvlan" | "ipvlan") {
         findings.case(format!("{path}.driver"), &driver, &cases::DRIVERS);
     }
-    let pool = network.ipam.config.first().cloned().unwrap_or_default();
-    if let Some(subnet) = pool.subnet.as_ref().and_then(|subnet| subnet.parse::<Ipv4Net>().ok()) {
+    for (at, pool) in network.ipam.config.iter().enumerate() {
+        let Some(subnet) = pool.subnet.as_ref().and_then(|subnet| subnet.parse::<Ipv4Net>().ok()) else { continue };
         for (name, other) in &input.fleet.networks {
             if other.subnet.contains(&subnet.network()) || subnet.contains(&other.subnet.network()) {
                 let message = format!("{subnet} overlaps {} of {name} ({})", other.subnet, other.location);
-                findings.refuse(format!("{path}.ipam.config[0].subnet"), message);
+                findings.refuse(format!("{path}.ipam.config[{at}].subnet"), message);
             }
         }
     }
+    let pools: Vec<Pool> = network.ipam.config.iter().map(pool).collect();
+    let first = pools.first().cloned().unwrap_or_default();
+    let is_plain = pools.len() < 2 && first.ip_range.is_empty() && first.aux_addresses.is_empty();
     Network {
         name: network.name.clone(),
         driver: if driver == "default" { String::new() } else { driver },
-        subnet: pool.subnet.unwrap_or_default(),
-        gateway: pool.gateway.unwrap_or_default(),
+        subnet: first.subnet,
+        gateway: first.gateway,
         internal: network.internal,
         attachable: network.attachable,
         ipv6: network.enable_ipv6.unwrap_or_default(),
         options: network.driver_opts.clone(),
         labels: network.labels.clone(),
+        pools: if is_plain { Vec::new() } else { pools },
+        ipam_driver: network.ipam.driver.clone().unwrap_or_default(),
+        ipam_options: network.ipam.options.clone(),
+        ipv4: network.enable_ipv4,
+    }
+}
+
+fn pool(pool: &model::IpamPool) -> Pool {
+    let text = |value: &Option<String>| value.clone().unwrap_or_default();
+    Pool {
+        subnet: text(&pool.subnet),
+        gateway: text(&pool.gateway),
+        ip_range: text(&pool.ip_range),
+        aux_addresses: pool.aux_addresses.clone(),
     }
 }
 
 /// A compose file may describe a fleet network, but not differently.
 fn check_fleet_network(
     key: &str,
-    network: &crate::compose::model::Network,
+    network: &model::Network,
     name: &str,
     fleet_network: &crate::fleet::FleetNetwork,
     findings: &mut Findings<'_>,

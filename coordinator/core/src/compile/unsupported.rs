@@ -19,6 +19,7 @@ pub(super) fn check(fleet: &Fleet, project: &Project, findings: &mut Findings<'_
         about.update();
         about.mounts();
         about.names();
+        about.mac(fleet, project);
         for (key, attachment) in &service.networks {
             let name = project.networks.get(key).map_or(key.as_str(), |network| &network.name);
             about.attachment(key, attachment, fleet.network_of(name, key).is_some());
@@ -92,7 +93,6 @@ impl About<'_, '_, '_> {
                 update.failure_action.as_deref().is_some_and(|it| it != "pause"),
                 &cases::UPDATE_FAILURE,
             ),
-            ("monitor", update.monitor.is_some(), &cases::UPDATE_MONITOR),
             ("max_failure_ratio", update.max_failure_ratio.is_some_and(|ratio| ratio != 0.0), &cases::UPDATE_RATIO),
             ("order", update.order.as_deref().is_some_and(|order| order != "stop-first"), &cases::UPDATE_ORDER),
         ];
@@ -103,15 +103,19 @@ impl About<'_, '_, '_> {
 
     fn mounts(&mut self) {
         for (at, mount) in self.service.volumes.iter().enumerate() {
-            if let Some(recursive) = &mount.bind.recursive {
-                self.case(&format!("volumes[{at}].bind.recursive"), recursive, &cases::RECURSIVE);
-            }
-            if !mount.volume.labels.is_empty() {
-                self.case(&format!("volumes[{at}].volume.labels"), "", &cases::VOLUME_LABELS);
-            }
             if mount.kind == MountKind::Volume && mount.source.is_none() {
                 self.case(&format!("volumes[{at}]"), "", &cases::ANONYMOUS);
             }
+        }
+    }
+
+    /// On a network of the fleet an instance has the MAC that everybody expects behind its address.
+    fn mac(&mut self, fleet: &Fleet, project: &Project) {
+        let first = self.service.networks_by_priority().first().map(|(key, _)| *key);
+        let Some(key) = first.filter(|_| self.service.mac_address.is_some()) else { return };
+        let name = project.networks.get(key).map_or(key, |network| &network.name);
+        if fleet.network_of(name, key).is_some() {
+            self.case("mac_address", "", &cases::FLEET_MAC);
         }
     }
 
@@ -128,9 +132,6 @@ impl About<'_, '_, '_> {
 
     fn attachment(&mut self, key: &str, end: &Attachment, spans_hosts: bool) {
         let path = format!("networks.{key}");
-        if end.gw_priority != 0 {
-            self.case(&format!("{path}.gw_priority"), "", &cases::GATEWAY_PRIORITY);
-        }
         if spans_hosts && end.mac_address.is_some() {
             self.case(&format!("{path}.mac_address"), "", &cases::FLEET_MAC);
         }

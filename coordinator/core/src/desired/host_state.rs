@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::container::Container;
 use crate::deployment::InstanceName;
 
-pub use crate::deployment::{Condition, Dependency};
+pub use crate::deployment::{Condition, Dependency, Pool};
 
 /// All that one host must be.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +57,28 @@ pub struct Network {
     pub options: BTreeMap<String, String>,
     pub labels: BTreeMap<String, String>,
     pub overlay: Option<Overlay>,
+    #[serde(default)]
+    pub pools: Vec<Pool>,
+    #[serde(default)]
+    pub ipam_driver: String,
+    #[serde(default)]
+    pub ipam_options: BTreeMap<String, String>,
+    #[serde(default)]
+    pub ipv4: Option<bool>,
+}
+
+impl Network {
+    /// Those that are written, each once.
+    pub fn subnets(&self) -> impl Iterator<Item = &str> {
+        let pools = self.pools.iter().map(|pool| pool.subnet.as_str()).filter(|subnet| *subnet != self.subnet);
+        [self.subnet.as_str()].into_iter().chain(pools).filter(|subnet| !subnet.is_empty())
+    }
+
+    /// Those that are written, each once.
+    pub fn gateways(&self) -> impl Iterator<Item = &str> {
+        let pools = self.pools.iter().map(|pool| pool.gateway.as_str()).filter(|gateway| *gateway != self.gateway);
+        [self.gateway.as_str()].into_iter().chain(pools).filter(|gateway| !gateway.is_empty())
+    }
 }
 
 /// How a network reaches the other hosts.

@@ -13,7 +13,7 @@ mod fabric;
 pub mod host_state;
 
 pub use fabric::{names, neighbours};
-pub use host_state::{Dependency, HostState, Instance, Name, Neighbour, Network, Overlay, Tree, Volume};
+pub use host_state::{Dependency, HostState, Instance, Name, Neighbour, Network, Overlay, Pool, Tree, Volume};
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -150,10 +150,25 @@ fn is_kept(held: &str, wanted: &str, release: u64) -> bool {
 }
 
 fn stack_network(stack: &str, key: &str, network: &deployment::Network) -> Network {
-    let deployment::Network { name, driver, subnet, gateway, internal, attachable, ipv6, options, labels } =
-        network.clone();
-    let (stack, key) = (stack.to_owned(), key.to_owned());
-    Network { name, stack, key, driver, subnet, gateway, internal, attachable, ipv6, options, labels, overlay: None }
+    let it = network.clone();
+    Network {
+        name: it.name,
+        stack: stack.to_owned(),
+        key: key.to_owned(),
+        driver: it.driver,
+        subnet: it.subnet,
+        gateway: it.gateway,
+        internal: it.internal,
+        attachable: it.attachable,
+        ipv6: it.ipv6,
+        options: it.options,
+        labels: it.labels,
+        overlay: None,
+        pools: it.pools,
+        ipam_driver: it.ipam_driver,
+        ipam_options: it.ipam_options,
+        ipv4: it.ipv4,
+    }
 }
 
 fn stack_volume(stack: &str, key: &str, volume: &deployment::Volume) -> Volume {

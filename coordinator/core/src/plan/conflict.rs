@@ -125,8 +125,12 @@ fn differences(wanted: &Network, there: &EngineNetwork) -> Vec<String> {
     };
     let text = |list: &[String]| if list.is_empty() { "none".to_owned() } else { list.join(" and ") };
     compare("driver", if wanted.driver.is_empty() { "bridge" } else { &wanted.driver }, there.driver.clone());
-    compare("subnet", &wanted.subnet, text(&there.subnets));
-    compare("gateway", &wanted.gateway, text(&there.gateways));
+    for subnet in wanted.subnets().filter(|subnet| !there.subnets.iter().any(|it| it == subnet)) {
+        compare("subnet", subnet, text(&there.subnets));
+    }
+    for gateway in wanted.gateways().filter(|gateway| !there.gateways.iter().any(|it| it == gateway)) {
+        compare("gateway", gateway, text(&there.gateways));
+    }
     if wanted.internal != there.internal {
         differences.push(format!("internal {} instead of {}", there.internal, wanted.internal));
     }
@@ -143,12 +147,12 @@ fn differences(wanted: &Network, there: &EngineNetwork) -> Vec<String> {
 }
 
 fn held_differences(wanted: &Network, held: &Network) -> Vec<String> {
-    let (driver, subnet) = (held.driver.clone(), vec![held.subnet.clone()]);
+    let driver = held.driver.clone();
     let there = EngineNetwork {
         name: held.name.clone(),
         driver: if driver.is_empty() { "bridge".to_owned() } else { driver },
-        subnets: subnet.into_iter().filter(|subnet| !subnet.is_empty()).collect(),
-        gateways: if held.gateway.is_empty() { Vec::new() } else { vec![held.gateway.clone()] },
+        subnets: held.subnets().map(str::to_owned).collect(),
+        gateways: held.gateways().map(str::to_owned).collect(),
         internal: held.internal,
         options: held.options.clone(),
         managed: true,
@@ -158,14 +162,17 @@ fn held_differences(wanted: &Network, held: &Network) -> Vec<String> {
 
 /// The engine refuses a subnet that meets another network's.
 fn overlaps(wanted: &Network, found: &Found) -> Vec<String> {
-    let Ok(subnet) = wanted.subnet.parse::<ipnet::Ipv4Net>() else { return Vec::new() };
-    let meets = |other: &&EngineNetwork| {
-        let mut subnets = other.subnets.iter().filter_map(|text| text.parse::<ipnet::Ipv4Net>().ok());
-        subnets.any(|other| other.contains(&subnet) || subnet.contains(&other))
-    };
-    let met = found.networks.iter().filter(meets);
-    met.map(|other| format!("its subnet {subnet} overlaps {} of the network {}", other.subnets.join(", "), other.name))
-        .collect()
+    let parse = |text: &str| text.parse::<ipnet::IpNet>().ok();
+    let mut overlaps = Vec::new();
+    for subnet in wanted.subnets().filter_map(parse) {
+        let meets = |other: ipnet::IpNet| other.contains(&subnet) || subnet.contains(&other);
+        let is_met = |other: &&EngineNetwork| other.subnets.iter().filter_map(|text| parse(text)).any(meets);
+        let message = |other: &EngineNetwork| {
+            format!("its subnet {subnet} overlaps {} of the network {}", other.subnets.join(", "), other.name)
+        };
+        overlaps.extend(found.networks.iter().filter(is_met).map(message));
+    }
+    overlaps
 }
 
 /// Networks that somebody else makes must be there.

@@ -85,7 +85,10 @@ impl Stage {
             environment: self.environment.clone(),
             ..compose::Input::default()
         };
-        let reader = |_: &Path| Ok(None);
+        let reader = |path: &Path| {
+            let inner = path.strip_prefix(&root).ok().and_then(Path::to_str);
+            Ok(inner.and_then(|inner| self.files.get(inner)).cloned())
+        };
         let loaded = compose::load(&input, &reader).map_err(|mistakes| mistakes.to_string())?;
         let project = loaded.project().map_err(|mistakes| mistakes.to_string())?;
         let manifest = self.manifest();

@@ -18,8 +18,8 @@ mod service;
 pub use deploy::{Deploy, DeviceRequest, Placement, ResourceSet, Resources, RestartPolicy, UpdateConfig};
 pub use mount::{BindOptions, FileReference, ImageOptions, Mount, MountKind, Tmpfs, TmpfsOptions, VolumeOptions};
 pub use parts::{
-    Attachment, BlkioConfig, Build, Condition, Dependency, Device, ExtraHost, Healthcheck, Logging, Port, Published,
-    Restart, Ulimit,
+    Attachment, BlkioConfig, Build, Condition, Dependency, Device, DeviceRate, DeviceWeight, ExtraHost, Healthcheck,
+    Logging, Port, Published, Restart, Ulimit,
 };
 pub use resource::{Contents, FileObject, Ipam, IpamPool, Network, Origin, Volume};
 pub use service::Service;

@@ -60,6 +60,36 @@ pub struct Build {
 pub struct BlkioConfig {
     /// 10 to 1000.
     pub weight: Option<u32>,
+    /// The same for single devices.
+    pub weight_device: Vec<DeviceWeight>,
+    /// Bytes a second.
+    pub device_read_bps: Vec<DeviceRate>,
+    /// Operations a second.
+    pub device_read_iops: Vec<DeviceRate>,
+    /// Bytes a second.
+    pub device_write_bps: Vec<DeviceRate>,
+    /// Operations a second.
+    pub device_write_iops: Vec<DeviceRate>,
+}
+
+/// The weight of one device.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct DeviceWeight {
+    /// On the host.
+    pub path: String,
+    /// 10 to 1000.
+    pub weight: u64,
+}
+
+/// What goes through one device a second.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct DeviceRate {
+    /// On the host.
+    pub path: String,
+    /// At most.
+    pub rate: Option<Bytes>,
 }
 
 /// What a service waits for.

@@ -42,6 +42,8 @@ pub struct Ipam {
     pub driver: Option<String>,
     /// One entry a subnet.
     pub config: Vec<IpamPool>,
+    /// Of the driver.
+    pub options: BTreeMap<String, String>,
 }
 
 /// A subnet, as written.

@@ -27,23 +27,16 @@ const STOPS_FIRST: &str = "not honoured yet: an update stops the old first, and 
 
 pub(crate) static UPDATE_DELAY: Case = Case::ignored("more than 0", STOPS_FIRST);
 pub(crate) static UPDATE_FAILURE: Case = Case::ignored("`continue`, `rollback`", STOPS_FIRST);
-pub(crate) static UPDATE_MONITOR: Case = Case::ignored("set", STOPS_FIRST);
 pub(crate) static UPDATE_RATIO: Case = Case::ignored("more than 0", STOPS_FIRST);
 pub(crate) static UPDATE_ORDER: Case = Case::ignored("`start-first`", STOPS_FIRST);
 
-pub(crate) static RECURSIVE: Case = Case::refused("set", "it is not supported yet");
-
-pub(crate) static VOLUME_LABELS: Case =
-    Case::ignored("set", "not honoured: volumes get the labels under `volumes` at the top");
+pub(crate) static RECURSIVE: Case = Case::refused("with `selinux`", "the engine takes either `recursive` or `selinux`");
 
 pub(crate) static ANONYMOUS: Case =
     Case::ignored("absent for a volume", "an anonymous volume is lost with its container: name it to keep the data");
 
 pub(crate) static MOUNT_TYPES: Case =
     Case::refused("`image`, `npipe`, `cluster`", "mounts of this type are not supported");
-
-pub(crate) static GATEWAY_PRIORITY: Case =
-    Case::ignored("other than 0", "not honoured: the network of the highest priority has the default route");
 
 pub(crate) static FLEET_MAC: Case =
     Case::refused("on a network of the fleet", "on a network of the fleet the MAC follows from the address");

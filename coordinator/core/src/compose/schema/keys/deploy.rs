@@ -53,7 +53,7 @@ static UPDATE_CONFIG: Object = object(&[
     key("delay", Duration).but(&[&cases::UPDATE_DELAY]),
     key("failure_action", Text).but(&[&cases::UPDATE_FAILURE]),
     key("max_failure_ratio", Float(LOOSE)).but(&[&cases::UPDATE_RATIO]),
-    key("monitor", Duration).but(&[&cases::UPDATE_MONITOR]),
+    key("monitor", Duration).ignored("an update goes on as soon as an instance is well"),
     key("order", Choice(&["start-first", "stop-first"])).but(&[&cases::UPDATE_ORDER]),
     key("parallelism", Int(WHOLE)).written(),
 ]);

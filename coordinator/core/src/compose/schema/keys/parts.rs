@@ -146,7 +146,7 @@ pub(super) static SERVICE_MODEL: Object = object(&[key("endpoint_var", Text), ke
 pub(super) static ATTACHMENT: Object = object(&[
     key("aliases", NAMES).index(Index::Key),
     key("driver_opts", DRIVER_OPTIONS),
-    key("gw_priority", Int(BARE)).but(&[&cases::GATEWAY_PRIORITY]),
+    key("gw_priority", Int(BARE)).note("needs Docker Engine 28"),
     key("interface_name", Text).ignored("no engine before 28 can name an interface"),
     key("ipv4_address", Text).note("on a network of the fleet: checked against every stack and host"),
     key("ipv6_address", Text),
@@ -174,7 +174,8 @@ pub(super) static MOUNT: Object = requiring(
     &[
         key("bind", Mapping(&MOUNT_BIND)),
         key("consistency", Text).note("without effect on Linux, as with Compose"),
-        key("image", Mapping(&MOUNT_IMAGE)),
+        key("image", Mapping(&MOUNT_IMAGE))
+            .refused("an image cannot be mounted yet: copy what is needed into an image of its own"),
         key("read_only", Flag),
         key("source", Text).but(&[&cases::ANONYMOUS]),
         key("target", Text),
@@ -187,7 +188,9 @@ pub(super) static MOUNT: Object = requiring(
 static MOUNT_BIND: Object = object(&[
     key("create_host_path", Flag).presence(Presence::UnlessTrue),
     key("propagation", Text),
-    key("recursive", Choice(&["enabled", "disabled", "writable", "readonly"])).but(&[&cases::RECURSIVE]),
+    key("recursive", Choice(&["enabled", "disabled", "writable", "readonly"]))
+        .but(&[&cases::RECURSIVE])
+        .note("`writable` and `readonly` need Docker Engine 25"),
     key("selinux", Choice(&["z", "Z"])),
 ]);
 
@@ -196,7 +199,7 @@ static MOUNT_IMAGE: Object = object(&[key("subpath", Text)]);
 static MOUNT_TMPFS: Object = object(&[key("mode", Int(LOOSE)), key("size", Size(WHOLE.within(0, i64::MAX)))]);
 
 static MOUNT_VOLUME: Object = object(&[
-    key("labels", LABELS).merge(Sequence).but(&[&cases::VOLUME_LABELS]),
+    key("labels", LABELS).merge(Sequence).note("for a volume that the engine makes for this mount: one without a name"),
     key("nocopy", Flag),
-    key("subpath", Text),
+    key("subpath", Text).note("needs Docker Engine 26"),
 ]);

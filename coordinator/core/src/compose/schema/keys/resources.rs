@@ -50,7 +50,7 @@ pub(super) static SECRET: Object = object(&[
     key("external", EXTERNAL).but(&[&cases::NO_STORE]),
     key("file", Text),
     key("labels", LABELS).note(FOR_READERS),
-    key("name", Text),
+    key("name", Text).note(FOR_READERS),
     key("template_driver", Text).refused(SWARM),
 ]);
 
@@ -60,7 +60,7 @@ pub(super) static CONFIG: Object = object(&[
     key("external", EXTERNAL).but(&[&cases::NO_STORE]),
     key("file", Text),
     key("labels", LABELS).note(FOR_READERS),
-    key("name", Text),
+    key("name", Text).note(FOR_READERS),
     key("template_driver", Text).refused(SWARM),
 ]);
 

@@ -77,7 +77,7 @@ pub(crate) static SERVICE: Object = object(&[
         .index(Index::Key)
         .ignored("services find each other by name without links; a further name is an alias under `networks`"),
     key("logging", Mapping(&LOGGING)).merge(Logging),
-    key("mac_address", Text),
+    key("mac_address", Text).but(&[&cases::FLEET_MAC]),
     key("mem_limit", Size(LOOSE)),
     key("mem_reservation", Size(WHOLE)),
     key("mem_swappiness", Size(WHOLE)),
@@ -139,16 +139,14 @@ pub(super) const ULIMITS: Shape = Map(AnyKey, &Short(&[Int(WHOLE), Mapping(&ULIM
 static BLKIO: Object = plain(
     &[],
     &[
-        key("device_read_bps", List(&Mapping(&THROTTLE), Unique::No)).ignored(NO_THROTTLE),
-        key("device_read_iops", List(&Mapping(&THROTTLE), Unique::No)).ignored(NO_THROTTLE),
-        key("device_write_bps", List(&Mapping(&THROTTLE), Unique::No)).ignored(NO_THROTTLE),
-        key("device_write_iops", List(&Mapping(&THROTTLE), Unique::No)).ignored(NO_THROTTLE),
+        key("device_read_bps", List(&Mapping(&THROTTLE), Unique::No)),
+        key("device_read_iops", List(&Mapping(&THROTTLE), Unique::No)),
+        key("device_write_bps", List(&Mapping(&THROTTLE), Unique::No)),
+        key("device_write_iops", List(&Mapping(&THROTTLE), Unique::No)),
         key("weight", Int(WHOLE)),
-        key("weight_device", List(&Mapping(&WEIGHT), Unique::No)).ignored(NO_THROTTLE),
+        key("weight_device", List(&Mapping(&WEIGHT), Unique::No)),
     ],
 );
-
-const NO_THROTTLE: &str = "Landfast sets no limits on single devices";
 
 static THROTTLE: Object = plain(&[], &[key("path", Text).written(), key("rate", Size(WHOLE)).written()]);
 
