@@ -30,12 +30,18 @@ pub struct Figure {
 impl Figure {
     /// Of two series that were measured in turns.
     pub fn of(name: &str, ours: &[Duration], peer: &[Duration], peer_command: &str, aim: f64) -> Self {
+        let seconds = |times: &[Duration]| times.iter().map(Duration::as_secs_f64).collect::<Vec<_>>();
+        Self::of_values(name, "s", &seconds(ours), &seconds(peer), peer_command, aim)
+    }
+
+    /// Of two series of any unit that were measured in turns.
+    pub fn of_values(name: &str, unit: &str, ours: &[f64], peer: &[f64], peer_command: &str, aim: f64) -> Self {
         let (mine, theirs) = (median(ours), median(peer));
         Self {
             name: name.to_owned(),
             ours: rounded(mine),
             peer: rounded(theirs),
-            unit: "s".to_owned(),
+            unit: unit.to_owned(),
             ratio: rounded(mine / theirs),
             peer_command: peer_command.to_owned(),
             runs: ours.len().min(peer.len()),
@@ -44,13 +50,13 @@ impl Figure {
     }
 }
 
-fn median(times: &[Duration]) -> f64 {
-    let mut seconds: Vec<f64> = times.iter().map(Duration::as_secs_f64).collect();
-    seconds.sort_by(f64::total_cmp);
-    match seconds.len() {
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    match sorted.len() {
         0 => f64::NAN,
-        odd if odd % 2 == 1 => seconds[odd / 2],
-        even => f64::midpoint(seconds[even / 2 - 1], seconds[even / 2]),
+        odd if odd % 2 == 1 => sorted[odd / 2],
+        even => f64::midpoint(sorted[even / 2 - 1], sorted[even / 2]),
     }
 }
 
@@ -74,11 +80,11 @@ pub fn write(path: &Path, figures: &[Figure]) -> Result<()> {
 
 /// Prints the figures as a table.
 pub fn print(figures: &[Figure]) {
-    println!("{:<14} {:>9} {:>9} {:>7} {:>6} {:>5}  peer", "figure", "ours", "peer", "ratio", "aim", "runs");
+    println!("{:<14} {:>11} {:>11} {:>7} {:>6} {:>5}  peer", "figure", "ours", "peer", "ratio", "aim", "runs");
     for figure in figures {
         let met = if figure.ratio <= figure.aim { "" } else { "  (above the aim)" };
         println!(
-            "{:<14} {:>7.3} {} {:>7.3} {} {:>7.3} {:>6} {:>5}  {}{met}",
+            "{:<14} {:>7.3} {:<3} {:>7.3} {:<3} {:>7.3} {:>6} {:>5}  {}{met}",
             figure.name,
             figure.ours,
             figure.unit,
@@ -100,10 +106,8 @@ mod tests {
 
     #[test]
     fn a_median_ignores_the_order_and_the_extremes() {
-        let times = [9, 1, 2].map(Duration::from_secs);
-        assert!((median(&times) - 2.0).abs() < f64::EPSILON);
-        let even = [1, 2, 3, 40].map(Duration::from_secs);
-        assert!((median(&even) - 2.5).abs() < f64::EPSILON);
+        assert!((median(&[9.0, 1.0, 2.0]) - 2.0).abs() < f64::EPSILON);
+        assert!((median(&[1.0, 2.0, 3.0, 40.0]) - 2.5).abs() < f64::EPSILON);
     }
 
     #[test]

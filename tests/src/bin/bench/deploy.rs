@@ -4,21 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use landfast_tests::figures::{self, Figure};
 use landfast_tests::lab::{Api, Fleet, Host, Lab, Output, compose, workspace};
 use serde_json::{Value, json};
 
-fn main() -> Result<()> {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    let quick = words.iter().any(|word| word == "--quick");
-    match words.first().map(String::as_str) {
-        Some("deploy") => deploy(if quick { 3 } else { 7 }),
-        _ => bail!("usage: bench deploy [--quick]"),
-    }
-}
-
-fn deploy(runs: usize) -> Result<()> {
+pub(crate) fn deploy(runs: usize) -> Result<()> {
     let mut all = eight_to_one(runs)?;
     all.extend(twenty_four_to_three(runs)?);
     let path = workspace().join("target/bench/deploy.json");
