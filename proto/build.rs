@@ -6,7 +6,7 @@ use std::path::PathBuf;
 #[path = "build/roles.rs"]
 mod roles;
 
-const FILES: [&str; 5] = ["options", "host_state", "report", "agent", "blobs"];
+const FILES: [&str; 6] = ["options", "host_state", "report", "agent", "blobs", "builder"];
 
 fn main() {
     println!("cargo::rerun-if-changed=landfast");
@@ -30,6 +30,8 @@ fn main() {
     tonic_prost_build::configure()
         .bytes(".landfast.v1.PushRequest.data")
         .bytes(".landfast.v1.PullResponse.data")
+        .bytes(".landfast.v1.OpenRequest.data")
+        .bytes(".landfast.v1.OpenResponse.data")
         .bytes(".landfast.v1.LogsResponse.data")
         .btree_map(".")
         .skip_debug(["landfast.v1.PlacedFile"])

@@ -14,6 +14,7 @@ use crate::dns::Zone;
 
 pub(crate) use landfast_proto::v1::agent_server::{Agent, AgentServer};
 pub(crate) use landfast_proto::v1::blobs_server::{Blobs, BlobsServer};
+pub(crate) use landfast_proto::v1::builder_server::{Builder, BuilderServer};
 pub(crate) use landfast_proto::v1::{
     AssignRequest, AssignResponse, Attachment, Container, Dependency, DescribeRequest, DescribeResponse, Device,
     DeviceLimit, DeviceRequest, Engine, EngineNetwork, FetchRequest, FetchResponse, Healthcheck, HostState, Image,
@@ -22,6 +23,7 @@ pub(crate) use landfast_proto::v1::{
     Restart as RestartPolicy, Role, TreeReport, Ulimit, UsedPort, Volume, WatchRequest, dependency, instance_report,
     item, least_role, logs_response, mount, pull_request, push_request,
 };
+pub(crate) use landfast_proto::v1::{OpenRequest, OpenResponse, SessionEnd, open_request};
 #[cfg(test)]
 pub(crate) use landfast_proto::v1::{StringList, Tree};
 

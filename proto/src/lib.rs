@@ -26,6 +26,7 @@ mod tests {
         assert!(METHODS.iter().all(|path| least_role(path).is_some_and(|role| role != Role::Unspecified)));
         assert_eq!(least_role("/landfast.v1.Agent/Assign"), Some(Role::Deployer));
         assert_eq!(least_role("/landfast.v1.Agent/Watch"), Some(Role::Viewer));
+        assert_eq!(least_role("/landfast.v1.Builder/Open"), Some(Role::Deployer));
     }
 
     #[test]

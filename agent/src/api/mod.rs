@@ -2,6 +2,7 @@
 
 mod agent;
 mod blobs;
+mod builder;
 mod guard;
 mod listen;
 
@@ -20,7 +21,7 @@ use tonic::transport::Server;
 use crate::blobs::BlobStore;
 use crate::docker::{About, Engine, ImageCache};
 use crate::state::Holder;
-use crate::wire::{AgentServer, BlobsServer, Report};
+use crate::wire::{AgentServer, BlobsServer, BuilderServer, Report};
 use guard::Guard;
 
 /// Messages are a host's whole state at most; contents come in parts.
@@ -76,9 +77,10 @@ pub(crate) async fn serve(
     let agent = AgentServer::new(agent::AgentService::new(context.clone()))
         .max_decoding_message_size(MESSAGE_MAX)
         .max_encoding_message_size(MESSAGE_MAX);
-    let blobs = BlobsServer::new(blobs::BlobsService::new(context))
+    let blobs = BlobsServer::new(blobs::BlobsService::new(context.clone()))
         .max_decoding_message_size(MESSAGE_MAX)
         .max_encoding_message_size(MESSAGE_MAX);
+    let builder = BuilderServer::new(builder::BuilderService::new(context));
     let served = Server::builder()
         .http2_adaptive_window(Some(true))
         .tcp_nodelay(true)
@@ -89,6 +91,7 @@ pub(crate) async fn serve(
         .layer(Guard)
         .add_service(agent)
         .add_service(blobs)
+        .add_service(builder)
         .serve_with_incoming_shutdown(ReceiverStream::new(incoming), stop.clone().cancelled_owned());
     let mut served = std::pin::pin!(served);
     // Cancel safe: the server is polled by reference, and lost only when the agent ends.

@@ -3,6 +3,7 @@
 //! [`Engine`] owns the connection: which API version is spoken, and how long an answer may take. What is said is in the
 //! modules beside it, one for each kind of thing.
 
+mod builder;
 mod containers;
 mod create;
 mod events;
@@ -21,6 +22,7 @@ use std::time::Duration;
 use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker};
 use landfast_agent_core::attempts::Severity;
 
+pub(crate) use builder::BuilderEnd;
 pub(crate) use containers::{Labels, Listed};
 pub(crate) use create::Place;
 pub(crate) use events::{Changed, Event};

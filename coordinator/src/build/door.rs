@@ -1,23 +1,33 @@
-//! The way to a builder: an engine's socket, whose HTTP connections become plain streams of bytes.
+//! The way to a builder: an engine's socket, whose HTTP connections become plain streams of bytes; or a host's agent, which
+//! passes such streams on.
 
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use futures::stream::{self, StreamExt as _};
 use http::{Method, Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use landfast_proto::v1::open_request::Part;
+use landfast_proto::v1::{ControlEnd, OpenRequest, SessionEnd};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio_util::io::ReaderStream;
 use tonic::transport::server::Connected;
+
+use crate::connect::Agent;
+use crate::wire::problem;
 
 use super::BuildError;
 
-/// Where an engine listens.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Where a builder is.
+#[derive(Debug, Clone)]
 pub enum Door {
     Unix(PathBuf),
     /// Host and port.
     Tcp(String),
+    /// Behind a host's agent.
+    Host(Box<Agent>),
 }
 
 /// One of the two connections of a build.
@@ -43,6 +53,7 @@ impl Door {
         match self {
             Self::Unix(path) => upgrade(UnixStream::connect(path).await.map_err(unreachable)?, end).await,
             Self::Tcp(address) => upgrade(TcpStream::connect(address).await.map_err(unreachable)?, end).await,
+            Self::Host(agent) => through(agent, end).await,
         }
     }
 }
@@ -70,6 +81,35 @@ where
     }
     let upgraded = hyper::upgrade::on(answer).await.map_err(failed)?;
     Ok(Wire(Box::new(TokioIo::new(upgraded))))
+}
+
+/// Bytes on their way through an agent.
+const BUFFER: usize = 256 << 10;
+
+async fn through(agent: &Agent, end: &End<'_>) -> Result<Wire, BuildError> {
+    let first = match end {
+        End::Session { id, methods } => Part::Session(SessionEnd { id: (*id).to_owned(), methods: methods.to_vec() }),
+        End::Control => Part::Control(ControlEnd {}),
+    };
+    let (near, far) = tokio::io::duplex(BUFFER);
+    let (from, mut to) = tokio::io::split(far);
+    let data =
+        ReaderStream::with_capacity(from, BUFFER / 4).filter_map(|part| std::future::ready(part.ok().map(Part::Data)));
+    let parts = stream::once(std::future::ready(first)).chain(data);
+    let requests = parts.map(|part| OpenRequest { part: Some(part) });
+    let failed =
+        |status: tonic::Status| BuildError::Engine { problem: format!("{}: {}", agent.host(), problem(&status)) };
+    let mut answers = agent.builder().open(requests).await.map_err(failed)?.into_inner();
+    tokio::spawn(async move {
+        while let Ok(Some(answer)) = answers.message().await {
+            if to.write_all(&answer.data).await.is_err() {
+                break;
+            }
+        }
+        // Whoever reads finds the end.
+        to.shutdown().await.ok();
+    });
+    Ok(Wire(Box::new(near)))
 }
 
 fn request(end: &End<'_>) -> Result<Request<String>, BuildError> {

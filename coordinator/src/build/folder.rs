@@ -58,6 +58,8 @@ pub(super) struct Listing {
     pub(super) entries: Vec<Entry>,
     /// Sockets, pipes and devices: no build can want them.
     pub(super) left: Vec<PathBuf>,
+    /// Env files of other environments.
+    pub(super) withheld: Vec<PathBuf>,
 }
 
 /// Lists what of a folder is sent. Blocks.
@@ -117,6 +119,7 @@ impl Walk<'_> {
             return Ok(());
         }
         if self.rules.matches(&path) {
+            self.listing.withheld.extend(self.rules.withholds(&path).then_some(absolute));
             return Ok(());
         }
         let kind = if metadata.is_file() {

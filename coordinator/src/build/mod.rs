@@ -11,7 +11,6 @@ mod session;
 mod solve;
 mod sync;
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use landfast_core::build::{self, Build, Dockerfile, Failed};
@@ -31,7 +30,9 @@ pub enum BuildError {
     Failed(Failure),
     #[error("the engine does not build: {problem}")]
     Engine { problem: String },
-    #[error("{} cannot be built: this machine has no engine that answers", .images.join(", "))]
+    #[error("image {image} was built, and is not there")]
+    Gone { image: String },
+    #[error("{} cannot be built: neither this machine nor a host has an engine that builds", .images.join(", "))]
     Nowhere { images: Vec<String> },
 }
 
@@ -39,9 +40,11 @@ impl BuildError {
     /// What to do next.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Nowhere { .. } => Some("start Docker here, or set DOCKER_HOST to an engine that builds".to_owned()),
+            Self::Nowhere { .. } => {
+                Some("builds need Docker 20.10 or newer: start it here, or set DOCKER_HOST".to_owned())
+            }
             Self::Engine { .. } => Some("builds need Docker 20.10 or newer, with BuildKit".to_owned()),
-            Self::Mistakes(_) | Self::Failed(_) => None,
+            Self::Mistakes(_) | Self::Failed(_) | Self::Gone { .. } => None,
         }
     }
 }
@@ -63,18 +66,23 @@ impl std::fmt::Display for Failure {
     }
 }
 
-/// Builds one after another on this machine's engine.
-pub async fn build(engine: &LocalEngine, prepared: Vec<Prepared>, listener: &dyn Listener) -> Result<(), BuildError> {
-    let Some(door) = engine.door() else {
-        return Err(BuildError::Engine { problem: "only a socket can be spoken to: unix:// or tcp://".to_owned() });
-    };
-    let images = || prepared.iter().map(|one| one.build.image.clone()).collect();
-    let api = engine.api().await.ok_or_else(|| BuildError::Nowhere { images: images() })?;
+/// An engine that builds.
+#[derive(Debug, Clone)]
+pub struct Builder {
+    pub door: Door,
+    /// The version of its API.
+    pub api: (u32, u32),
+    /// This machine's.
+    pub engine: Option<LocalEngine>,
+}
+
+/// Builds one after another.
+pub async fn build(builder: &Builder, prepared: Vec<Prepared>, listener: &dyn Listener) -> Result<(), BuildError> {
     // All that is wrong is said before the first is built.
     let mut requests = Vec::new();
     let mut mistakes = Vec::new();
     for one in &prepared {
-        match build::request(&one.build, one.instructions(), api) {
+        match build::request(&one.build, one.instructions(), builder.api) {
             Ok(request) => requests.push(request),
             Err(mistake) => mistakes.push(mistake),
         }
@@ -84,10 +92,12 @@ pub async fn build(engine: &LocalEngine, prepared: Vec<Prepared>, listener: &dyn
     }
     for (one, request) in prepared.into_iter().zip(requests) {
         request.warnings.iter().for_each(|warning| listener.warn(&warning.to_string()));
-        let temporary: BTreeSet<String> = request.folder_images.keys().cloned().collect();
-        let built = build_one(&door, api, &one, &request, listener).await;
-        for image in &temporary {
-            engine.remove(image).await;
+        let built = build_one(builder, &one, &request, listener).await;
+        for image in request.folder_images.keys() {
+            // On a host they stay, under names that the next such build takes again.
+            if let Some(engine) = &builder.engine {
+                engine.remove(image).await;
+            }
         }
         built.map_err(|error| about(error, &one.build))?;
     }
@@ -95,8 +105,7 @@ pub async fn build(engine: &LocalEngine, prepared: Vec<Prepared>, listener: &dyn
 }
 
 async fn build_one(
-    door: &Door,
-    api: (u32, u32),
+    builder: &Builder,
     one: &Prepared,
     request: &build::Request,
     listener: &dyn Listener,
@@ -104,12 +113,12 @@ async fn build_one(
     for (image, folder) in &request.folder_images {
         listener.say(&format!("build image {image}: a folder, for {}", one.build.image));
         let build = folder_image(image, folder);
-        let request = build::request(&build, prepare::FOLDER_IMAGE, api)
+        let request = build::request(&build, prepare::FOLDER_IMAGE, builder.api)
             .map_err(|mistake| BuildError::Mistakes(mistake.into()))?;
-        solve::solve(door, &request, one.offer_folder(&request), listener).await?;
+        solve::solve(&builder.door, &request, one.offer_folder(&request), listener).await?;
     }
     listener.say(&format!("build image {}", one.build.image));
-    solve::solve(door, request, one.offer(request), listener).await
+    solve::solve(&builder.door, request, one.offer(request), listener).await
 }
 
 /// A folder as an image: what a builder without further contexts can copy from.
@@ -129,3 +138,6 @@ fn about(error: BuildError, build: &Build) -> BuildError {
     let location = build.at.clone();
     BuildError::Mistakes(Diagnostic { location, path: String::new(), message, hint: None }.into())
 }
+
+#[cfg(test)]
+mod tests;

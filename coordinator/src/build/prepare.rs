@@ -134,7 +134,10 @@ impl Look<'_> {
                 let left = listing.left.iter().map(|path| {
                     self.about("context", format!("{} is not sent: it is a socket, a pipe or a device", path.display()))
                 });
-                (files.clone().count(), files.map(|entry| entry.size).sum(), left.collect())
+                let withheld = listing.withheld.iter().map(|path| {
+                    self.about("context", format!("{} is not sent: it is of another environment", path.display()))
+                });
+                (files.clone().count(), files.map(|entry| entry.size).sum(), left.chain(withheld).collect())
             }
             Err(error) => {
                 self.wrong("context", error.sentence(), Some("make it readable, or name it in .dockerignore"));

@@ -220,3 +220,32 @@ fn mode(entry: &Entry) -> u32 {
     let special = special.iter().filter(|(unix, _)| entry.mode & unix != 0).map(|(_, go)| go).sum::<u32>();
     kind | special | (entry.mode & 0o777)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn what_is_asked_for_is_read_encoded_or_not() {
+        let mut metadata = MetadataMap::new();
+        metadata.insert("dir-name", "context".parse().expect("a value"));
+        metadata.append("exclude-patterns", "%C3%A9+x".parse().expect("a value"));
+        metadata.append("exclude-patterns", "100%25".parse().expect("a value"));
+        metadata.insert("exclude-patterns-encoded", "1".parse().expect("a value"));
+        metadata.insert("followpaths", "a%2Bb".parse().expect("a value"));
+        let asked = Asked::of(&metadata);
+        assert_eq!(asked.name, "context");
+        assert_eq!(asked.exclude, ["é x", "100%"]);
+        assert_eq!(asked.follow, Follow::Paths(BTreeSet::from(["a%2Bb".to_owned()])));
+    }
+
+    #[test]
+    fn a_mode_is_gos() {
+        let entry = |kind, mode| Entry { path: "p".to_owned(), kind, mode, size: 0, changed: 0 };
+        assert_eq!(mode(&entry(Kind::File, 0o4755)), (1 << 23) | 0o755);
+        assert_eq!(mode(&entry(Kind::Folder, 0o1777)), (1 << 31) | (1 << 20) | 0o777);
+        assert_eq!(mode(&entry(Kind::Link("x".to_owned()), 0o777)), (1 << 27) | 0o777);
+    }
+}

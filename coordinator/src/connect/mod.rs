@@ -12,6 +12,7 @@ use landfast_certs::{Credentials, client_config};
 use landfast_core::fleet::Fleet;
 use landfast_proto::v1::agent_client::AgentClient;
 use landfast_proto::v1::blobs_client::BlobsClient;
+use landfast_proto::v1::builder_client::BuilderClient;
 use landfast_proto::v1::{DescribeRequest, DescribeResponse};
 use tonic::transport::Channel;
 
@@ -113,6 +114,11 @@ impl Agent {
         BlobsClient::new(self.channel.clone())
             .max_decoding_message_size(MESSAGE_LIMIT)
             .max_encoding_message_size(MESSAGE_LIMIT)
+    }
+
+    /// To call `landfast.v1.Builder`.
+    pub fn builder(&self) -> BuilderClient<Channel> {
+        BuilderClient::new(self.channel.clone())
     }
 }
 

@@ -3,14 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use landfast_core::Diagnostics;
-use landfast_core::build::{Anew, Asked, Build, Question, choose};
+use landfast_core::build::{Anew, Asked, Build, Builder as Place, Candidate, Question, builder, choose};
 
-use crate::build::{self, BuildError, Prepared, prepare};
+use indicatif::BinaryBytes;
+
+use crate::build::{self, BuildError, Builder, Door, Prepared, prepare};
+use crate::connect::{Agent, Ask};
 use crate::images::Images;
 use crate::output::count;
 
 use super::source::Source;
-use super::{Engine, EngineError, Up};
+use super::{Engine, EngineError, Ground, Up};
 
 /// What `landfast build` is asked for, over what the compose files say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,6 +36,19 @@ pub(super) struct Ready {
     prepared: Prepared,
 }
 
+/// The engine that builds for a run.
+pub(super) struct Workshop {
+    builder: Builder,
+    /// None: this machine.
+    host: Option<Agent>,
+}
+
+impl Workshop {
+    fn has(&self, images: &Images, reference: &str) -> bool {
+        self.host.as_ref().map_or_else(|| images.is_here(reference), |agent| images.is_on(agent.host(), reference))
+    }
+}
+
 impl Engine<'_> {
     /// Builds images of these stacks, those of all services unless some are named. Returns their references.
     pub async fn build_images(
@@ -42,9 +58,15 @@ impl Engine<'_> {
         options: &BuildOptions,
     ) -> Result<Vec<String>, EngineError> {
         let (sources, mut images) = self.read(stacks).await?;
+        let agents =
+            if api_here(&images).await.is_some() { BTreeMap::new() } else { Ground::survey(self).await?.agents };
+        for agent in agents.values() {
+            images.add_host(agent.host(), &agent.description().images);
+        }
+        let workshop = self.workshop(&images, &agents, &sources).await;
         let asked = if services.is_empty() { Asked::All } else { Asked::Services(services) };
         let mut warnings = Vec::new();
-        let mut chosen = choose_all(&images, &sources, &BTreeSet::new(), asked, &mut warnings)?;
+        let mut chosen = choose_all(&images, workshop.as_ref(), &sources, &BTreeSet::new(), asked, &mut warnings)?;
         for Chosen { build, .. } in &mut chosen {
             build.pull |= options.pull;
             build.args.extend(options.args.clone());
@@ -55,15 +77,49 @@ impl Engine<'_> {
         let ready = self.prepare(chosen, &sources, &mut warnings).await?;
         warnings.iter().for_each(|warning| self.listener.warn(warning));
         let built = ready.iter().map(|one| one.prepared.build.image.clone()).collect();
-        let mut sentences = sentences(&ready, &sources);
-        self.build(&mut images, ready, &mut sentences).await?;
+        let mut sentences = sentences(&ready, &sources, workshop.as_ref());
+        self.build(&mut images, workshop, ready, &mut sentences).await?;
         Ok(built)
+    }
+
+    /// The engine that would build; none when nothing can be built, or no engine builds.
+    pub(super) async fn workshop(
+        &self,
+        images: &Images,
+        agents: &BTreeMap<String, Agent>,
+        sources: &[Source],
+    ) -> Option<Workshop> {
+        let mut services = sources.iter().flat_map(|source| source.project.services.values());
+        if !services.any(|service| service.build.is_some()) {
+            return None;
+        }
+        let here = api_here(images).await;
+        let candidates = agents.values().filter_map(|agent| {
+            let said = agent.description();
+            let api = api(&said.engine.as_ref()?.api_version)?;
+            Some(Candidate { host: agent.host(), api, free: said.disk_free })
+        });
+        let candidates = candidates.collect::<Vec<_>>();
+        match builder(here, &candidates)? {
+            Place::Here => {
+                let engine = images.engine()?.clone();
+                let builder = Builder { door: engine.door()?, api: here?, engine: Some(engine) };
+                Some(Workshop { builder, host: None })
+            }
+            Place::Host(host) => {
+                let agent = agents.get(host)?.clone();
+                let api = candidates.iter().find(|candidate| candidate.host == host)?.api;
+                let door = Door::Host(Box::new(agent.clone()));
+                Some(Workshop { builder: Builder { door, api, engine: None }, host: Some(agent) })
+            }
+        }
     }
 
     /// What `up` builds of these sources.
     pub(super) fn choose_builds(
         &self,
         images: &Images,
+        workshop: Option<&Workshop>,
         sources: &[Source],
         references: &BTreeSet<String>,
         up: Up,
@@ -71,7 +127,7 @@ impl Engine<'_> {
     ) -> Result<Vec<Chosen>, EngineError> {
         let missing = images.resolve(references).unknown;
         let asked = if up.build { Asked::All } else { Asked::Nobody };
-        choose_all(images, sources, &missing, asked, warnings)
+        choose_all(images, workshop, sources, &missing, asked, warnings)
     }
 
     /// Looks at everything that the builds name.
@@ -102,26 +158,59 @@ impl Engine<'_> {
     pub(super) async fn build(
         &self,
         images: &mut Images,
+        workshop: Option<Workshop>,
         ready: Vec<Ready>,
         sentences: &mut Vec<String>,
     ) -> Result<(), EngineError> {
+        if ready.is_empty() {
+            return Ok(());
+        }
         for sentence in sentences.drain(..) {
             self.listener.say(&format!("build images: {sentence}"));
         }
         let built = references(&ready);
         let nowhere = || BuildError::Nowhere { images: built.iter().cloned().collect() };
-        let engine = images.engine().cloned().ok_or_else(nowhere)?;
-        build::build(&engine, ready.into_iter().map(|one| one.prepared).collect(), self.listener).await?;
-        for reference in &built {
-            let image = engine.image(reference).await.ok_or_else(nowhere)?;
-            images.built(reference, image);
+        let workshop = workshop.ok_or_else(nowhere)?;
+        build::build(&workshop.builder, ready.into_iter().map(|one| one.prepared).collect(), self.listener).await?;
+        let gone = |reference: &String| BuildError::Gone { image: reference.clone() };
+        match &workshop.host {
+            None => {
+                let engine = images.engine().cloned().ok_or_else(nowhere)?;
+                for reference in &built {
+                    let image = engine.image(reference).await.ok_or_else(|| gone(reference))?;
+                    images.built_here(reference, image);
+                }
+            }
+            Some(agent) => {
+                let said = agent.describe(Ask::Described).await;
+                let said = said.map_err(|error| EngineError::Host {
+                    host: agent.host().to_owned(),
+                    step: "build",
+                    problem: error.to_string(),
+                })?;
+                let lost = built.iter().find(|reference| !images.built_on(agent.host(), reference, &said.images));
+                lost.map_or(Ok(()), |reference| Err(gone(reference)))?;
+            }
         }
         Ok(())
     }
 }
 
+async fn api_here(images: &Images) -> Option<(u32, u32)> {
+    let engine = images.engine()?;
+    engine.door()?;
+    api(&engine.api_version().await?)
+}
+
+/// `1.41`.
+fn api(version: &str) -> Option<(u32, u32)> {
+    let (major, minor) = version.split_once('.')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
+}
+
 fn choose_all(
     images: &Images,
+    workshop: Option<&Workshop>,
     sources: &[Source],
     missing: &BTreeSet<String>,
     asked: Asked<'_>,
@@ -131,8 +220,10 @@ fn choose_all(
     let mut mistakes = Vec::new();
     for (at, source) in sources.iter().enumerate() {
         let services = source.project.services.values();
-        let there =
-            services.filter_map(|service| service.image.clone()).filter(|image| images.is_here(image)).collect();
+        let there = services
+            .filter_map(|service| service.image.clone())
+            .filter(|image| workshop.is_some_and(|shop| shop.has(images, image)));
+        let there = there.collect();
         match choose(&source.project, Question { asked, missing, there: &there }) {
             Ok(builds) => {
                 warnings.extend(builds.warnings.iter().map(ToString::to_string));
@@ -144,12 +235,14 @@ fn choose_all(
     if mistakes.is_empty() { Ok(chosen) } else { Err(EngineError::Mistakes(Diagnostics(mistakes))) }
 }
 
-/// `data-app from ./app (3 files, 2 KiB)`.
-pub(super) fn sentences(ready: &[Ready], sources: &[Source]) -> Vec<String> {
+/// `data-app from ./app (3 files, 2 KiB) on alpha`.
+pub(super) fn sentences(ready: &[Ready], sources: &[Source], workshop: Option<&Workshop>) -> Vec<String> {
+    let host = workshop.and_then(|workshop| workshop.host.as_ref());
+    let place = host.map(|agent| format!(" on {}", agent.host())).unwrap_or_default();
     let sentence = |Ready { source, prepared }: &Ready| {
         let root = sources.get(*source).map(|source| source.root.as_path());
         let what = prepared.sentence(root.unwrap_or_else(|| std::path::Path::new("/")));
-        format!("{what} ({}, {})", count(prepared.files, "file"), indicatif::BinaryBytes(prepared.bytes))
+        format!("{what} ({}, {}){place}", count(prepared.files, "file"), BinaryBytes(prepared.bytes))
     };
     ready.iter().map(sentence).collect()
 }

@@ -73,15 +73,19 @@ impl Engine<'_> {
         }
         let mut wanted = Wanted::default();
         let references = sources.iter().flat_map(|source| compile::images(&source.project)).collect();
-        let chosen = self.choose_builds(images, &sources, &references, up, &mut wanted.warnings)?;
+        let workshop = self.workshop(images, &ground.agents, &sources).await;
+        let chosen = self.choose_builds(images, workshop.as_ref(), &sources, &references, up, &mut wanted.warnings)?;
         let prepared = self.prepare(chosen, &sources, &mut wanted.warnings).await?;
-        wanted.builds = builds::sentences(&prepared, &sources);
+        wanted.builds = builds::sentences(&prepared, &sources, workshop.as_ref());
         let mut built = builds::references(&prepared);
+        if workshop.is_none() && !prepared.is_empty() && up.unknown == Unknown::Warn {
+            wanted.warnings.push("neither this machine nor a host has an engine that builds: `up` fails".to_owned());
+        }
         if up.unknown == Unknown::Pull && !prepared.is_empty() {
             // What is wrong with the files is said before anything is built.
             let nameless = references.iter().map(|reference| (reference.clone(), String::new())).collect();
             self.decide(store, ground, &sources, &nameless).await?;
-            self.build(images, prepared, &mut wanted.builds).await?;
+            self.build(images, workshop, prepared, &mut wanted.builds).await?;
             built.clear();
         }
         let fingerprints =

@@ -51,10 +51,8 @@ impl LocalEngine {
     }
 
     /// The version of its API, if it answers.
-    pub async fn api(&self) -> Option<(u32, u32)> {
-        let version = tokio::time::timeout(ANSWER_LIMIT, self.docker.version()).await.ok()?.ok()?.api_version?;
-        let (major, minor) = version.split_once('.')?;
-        Some((major.parse().ok()?, minor.parse().ok()?))
+    pub async fn api_version(&self) -> Option<String> {
+        tokio::time::timeout(ANSWER_LIMIT, self.docker.version()).await.ok()?.ok()?.api_version
     }
 
     /// Takes a name from an image. It may be gone already.

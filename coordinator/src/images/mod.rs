@@ -54,6 +54,8 @@ pub struct Images {
     here: BTreeMap<String, LocalImage>,
     /// By host.
     hosts: BTreeMap<String, HostImages>,
+    /// Familiar reference > fingerprint, of those that were built in this run.
+    built: BTreeMap<String, String>,
 }
 
 /// What one host has.
@@ -116,7 +118,7 @@ impl Images {
         let asked =
             references.iter().map(async |reference| Some((familiar(reference), engine.image(reference).await?)));
         let here = join_all(asked).await.into_iter().flatten().collect();
-        Self { local: Some(local), here, hosts: BTreeMap::new() }
+        Self { local: Some(local), here, ..Self::default() }
     }
 
     /// Adds what a host has.
@@ -130,14 +132,29 @@ impl Images {
         self.hosts.insert(host.to_owned(), has);
     }
 
-    /// An image was built on this machine: it goes before what the hosts have.
-    pub fn built(&mut self, reference: &str, image: LocalImage) {
-        self.here.insert(familiar(reference), LocalImage { made_here: true, ..image });
+    /// An image was built on this machine.
+    pub fn built_here(&mut self, reference: &str, image: LocalImage) {
+        self.built.insert(familiar(reference), image.fingerprint.clone());
+        self.here.insert(familiar(reference), image);
+    }
+
+    /// An image was built on a host, which has these now. Returns whether it is among them.
+    pub fn built_on(&mut self, host: &str, reference: &str, images: &[v1::Image]) -> bool {
+        self.add_host(host, images);
+        let fingerprint = self.hosts.get(host).and_then(|has| has.references.get(&familiar(reference))).cloned();
+        let is_there = fingerprint.is_some();
+        self.built.extend(fingerprint.map(|fingerprint| (familiar(reference), fingerprint)));
+        is_there
     }
 
     /// Whether this machine's engine has it, of what was asked for.
     pub fn is_here(&self, reference: &str) -> bool {
         self.here.contains_key(&familiar(reference))
+    }
+
+    /// Whether a host has it.
+    pub fn is_on(&self, host: &str, reference: &str) -> bool {
+        self.hosts.get(host).is_some_and(|has| has.references.contains_key(&familiar(reference)))
     }
 
     /// A host has pulled an image.
@@ -159,10 +176,13 @@ impl Images {
         resolution
     }
 
-    /// An image that was made here and never came from a registry is what its maker means by that reference: it goes
+    /// What was built in this run is meant. An image that was made here and never came from a registry is what its maker means by that reference: it goes
     /// before what the hosts have. Anything else stays what it is on the hosts.
     fn meaning(&self, reference: &str, warnings: &mut Vec<String>) -> Option<String> {
         let name = familiar(reference);
+        if let Some(fingerprint) = self.built.get(&name) {
+            return Some(fingerprint.clone());
+        }
         let here = self.here.get(&name);
         if let Some(image) = here.filter(|image| image.made_here) {
             return Some(image.fingerprint.clone());

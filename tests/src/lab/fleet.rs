@@ -90,10 +90,10 @@ impl<'lab> Fleet<'lab> {
         Ok(output)
     }
 
-    /// Runs `landfast` to its end with a host's engine as the one of the coordinator's machine, and these variables.
-    pub fn landfast_with_engine(&self, host: &Host, variables: &[(&str, &str)], arguments: &[&str]) -> Result<Output> {
+    /// Runs `landfast` to its end with these variables and, perhaps, a host's engine as the one of the coordinator's machine.
+    pub fn landfast_in(&self, engine: Option<&Host>, variables: &[(&str, &str)], arguments: &[&str]) -> Result<Output> {
         let mut command = self.command(arguments)?;
-        command.env("DOCKER_HOST", format!("unix://{}", host.socket().display()));
+        command.envs(engine.map(|host| ("DOCKER_HOST", format!("unix://{}", host.socket().display()))));
         command.envs(variables.iter().copied());
         let output = Output::with_input(&mut command, b"")?;
         self.keep(&output)?;

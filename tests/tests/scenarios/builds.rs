@@ -86,8 +86,17 @@ fn fleet(lab: &Lab) -> Result<Fleet<'_>> {
     Ok(fleet)
 }
 
-fn landfast(fleet: &Fleet<'_>, builder: &Host, arguments: &[&str]) -> Result<Output> {
-    fleet.landfast_with_engine(builder, &[("BUILD_TOKEN", TOKEN)], arguments)
+/// Who builds: a host's engine, as the one of the coordinator's machine or as the host's own.
+struct Site<'lab> {
+    builder: &'lab Host,
+    is_local: bool,
+}
+
+impl Site<'_> {
+    fn landfast(&self, fleet: &Fleet<'_>, arguments: &[&str]) -> Result<Output> {
+        let engine = self.is_local.then_some(self.builder);
+        fleet.landfast_in(engine, &[("BUILD_TOKEN", TOKEN)], arguments)
+    }
 }
 
 /// A file of the web server of a host.
@@ -110,32 +119,42 @@ fn forget_builds(lab: &Lab) -> Result<()> {
     lab.hosts().try_for_each(|host| host.docker(&["builder", "prune", "-af"])?.succeeds().map(drop))
 }
 
-/// On both kinds of engine, the whole way.
 #[test]
-fn images_are_built_once_and_brought_to_every_host() -> Result<()> {
-    for builder in ["alpha", "gamma"] {
-        let lab = Lab::of(3)?;
-        forget_builds(&lab)?;
-        let builder = lab.host(builder)?;
-        let fleet = fleet(&lab)?;
+fn images_are_built_once_on_an_old_engine_here() -> Result<()> {
+    the_whole_way("alpha", true)
+}
 
-        let plan = landfast(&fleet, builder, &["plan"])?.exits(3)?;
-        ensure!(plan.stdout.contains("build images: demo-web from ./web (5 files"), "it says what is built: {plan}");
-        ensure!(
-            plan.stdout.find("demo-tool from ./tool") < plan.stdout.find("demo-web from ./web"),
-            "in order: {plan}"
-        );
-        assert_eq!(build_cache(builder)?, 0, "a plan builds nothing");
+#[test]
+fn images_are_built_once_on_a_new_engine_here() -> Result<()> {
+    the_whole_way("gamma", true)
+}
 
-        let up = landfast(&fleet, builder, &["up", "--yes"])?.succeeds()?;
-        ensure!(!up.stderr.contains(TOKEN), "the secret is not said: {up}");
-        built_as_asked(&lab, builder)?;
-        built_once(&lab, builder, &up)?;
-        edited_and_built_again(&lab, &fleet, builder)?;
-        a_failing_build_changes_nothing(&lab, &fleet, builder)?;
-        drop(fleet);
-    }
-    Ok(())
+/// The one with the newest builder, as this machine has none.
+#[test]
+fn images_are_built_once_on_a_host_when_there_is_no_engine_here() -> Result<()> {
+    the_whole_way("gamma", false)
+}
+
+fn the_whole_way(builder: &str, is_local: bool) -> Result<()> {
+    let lab = Lab::of(3)?;
+    forget_builds(&lab)?;
+    let fleet = fleet(&lab)?;
+    let site = Site { builder: lab.host(builder)?, is_local };
+
+    let plan = site.landfast(&fleet, &["plan"])?.exits(3)?;
+    let said = plan.stdout.lines().find(|line| line.starts_with("build images: demo-web from ./web (5 files, "));
+    let place = if is_local { ")" } else { ") on gamma" };
+    ensure!(said.is_some_and(|line| line.ends_with(place)), "it says what is built, and where: {plan}");
+    ensure!(plan.stdout.find("demo-tool from ./tool") < plan.stdout.find("demo-web from ./web"), "in order: {plan}");
+    ensure!(plan.stdout.contains(".env.prod is not sent"), "it says what stays behind: {plan}");
+    assert_eq!(build_cache(site.builder)?, 0, "a plan builds nothing");
+
+    let up = site.landfast(&fleet, &["up", "--yes"])?.succeeds()?;
+    ensure!(!up.stderr.contains(TOKEN), "the secret is not said: {up}");
+    built_as_asked(&lab, site.builder)?;
+    built_once(&lab, site.builder, &up)?;
+    edited_and_built_again(&lab, &fleet, &site)?;
+    a_failing_build_changes_nothing(&lab, &fleet, &site)
 }
 
 fn built_as_asked(lab: &Lab, builder: &Host) -> Result<()> {
@@ -183,31 +202,33 @@ fn built_once(lab: &Lab, builder: &Host, up: &Output) -> Result<()> {
     Ok(())
 }
 
-fn edited_and_built_again(lab: &Lab, fleet: &Fleet<'_>, builder: &Host) -> Result<()> {
+fn edited_and_built_again(lab: &Lab, fleet: &Fleet<'_>, site: &Site<'_>) -> Result<()> {
     let before = ids(fleet)?;
     fleet.write("demo/web/page.txt", "second\n")?;
-    landfast(fleet, builder, &["up", "--yes"])?.succeeds()?;
+    site.landfast(fleet, &["up", "--yes"])?.succeeds()?;
     assert_eq!(ids(fleet)?, before, "an edited context alone is no reason");
 
-    landfast(fleet, builder, &["up", "--yes", "--build"])?.succeeds()?;
+    site.landfast(fleet, &["up", "--yes", "--build"])?.succeeds()?;
     let after = ids(fleet)?;
     let changed = after.iter().filter(|(name, id)| before.get(*name) != Some(*id)).map(|(name, _)| name.as_str());
     assert_eq!(changed.collect::<BTreeSet<_>>(), BTreeSet::from(["demo/web.1", "demo/web.2", "demo/web.3"]));
     for host in lab.hosts() {
         assert_eq!(page(host, "all/page.txt")?, "second\n");
     }
-    landfast(fleet, builder, &["up", "--yes", "--build"])?.succeeds()?;
+    let build = site.landfast(fleet, &["build", "web"])?.succeeds()?;
+    ensure!(build.stderr.contains("CACHED") && build.stderr.contains("built: demo-web"), "nothing is new: {build}");
+    site.landfast(fleet, &["up", "--yes", "--build"])?.succeeds()?;
     assert_eq!(ids(fleet)?, after, "the same image again is no reason either");
     Ok(())
 }
 
-fn a_failing_build_changes_nothing(lab: &Lab, fleet: &Fleet<'_>, builder: &Host) -> Result<()> {
+fn a_failing_build_changes_nothing(lab: &Lab, fleet: &Fleet<'_>, site: &Site<'_>) -> Result<()> {
     let before = ids(fleet)?;
     let images = lab.hosts().map(|host| layers(host, "demo-web")).collect::<Result<Vec<_>>>()?;
     fleet.edit("demo/compose.yaml", "target: final", "target: never")?;
     fleet.edit("demo/compose.yaml", "image: landfast/small:1", "image: landfast/small:2")?;
     fleet.edit("demo/web/Dockerfile", "RUN false", "RUN echo about to fail && exit 7")?;
-    let up = landfast(fleet, builder, &["up", "--yes", "--build"])?.exits(1)?;
+    let up = site.landfast(fleet, &["up", "--yes", "--build"])?.exits(1)?;
     for part in ["compose.yaml:4:", "demo-web", "RUN echo about to fail", "    | about to fail", "exit code: 7"] {
         ensure!(up.stderr.contains(part), "it should say {part}: {up}");
     }
@@ -215,7 +236,7 @@ fn a_failing_build_changes_nothing(lab: &Lab, fleet: &Fleet<'_>, builder: &Host)
     assert_eq!(lab.hosts().map(|host| layers(host, "demo-web")).collect::<Result<Vec<_>>>()?, images);
 
     std::fs::remove_file(fleet.path("demo/web/Dockerfile"))?;
-    let up = landfast(fleet, builder, &["up", "--yes", "--build"])?.exits(1)?;
+    let up = site.landfast(fleet, &["up", "--yes", "--build"])?.exits(1)?;
     ensure!(up.stderr.contains("web/Dockerfile: there is no such file"), "it says what is missing: {up}");
     assert_eq!(ids(fleet)?, before, "nothing was changed");
     Ok(())

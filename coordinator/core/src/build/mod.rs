@@ -11,12 +11,14 @@ use crate::compose::Project;
 use crate::compose::model::{Contents, Service, Ulimit};
 use crate::{Diagnostic, Diagnostics, Location};
 
+mod builder;
 mod context;
 mod dockerfile;
 mod read;
 mod request;
 mod transcript;
 
+pub use builder::{Builder, Candidate, builder};
 pub use context::{Follow, follow, leading};
 pub use dockerfile::with_stages;
 pub use request::{CONTEXT, DOCKERFILE, FURTHER_CONTEXTS, Request, request};

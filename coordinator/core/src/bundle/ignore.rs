@@ -46,6 +46,11 @@ impl IgnoreRules {
         self.is_never_sent(folder) || (self.is_ignored(folder) && !self.rules.iter().any(beneath))
     }
 
+    /// Whether a file stays behind for the sake of its environment alone: no pattern names it.
+    pub fn withholds(&self, path: &str) -> bool {
+        !self.is_ignored(path) && path.rsplit('/').next().is_some_and(|name| self.is_of_another_environment(name))
+    }
+
     fn is_ignored(&self, path: &str) -> bool {
         let decides = |rule: &&Rule| rule.pattern.matches_or_holds(path);
         self.rules.iter().rev().find(decides).is_some_and(|rule| !rule.brings_back)
