@@ -5,6 +5,7 @@ mod bad_input;
 mod builds;
 mod coordinator_faults;
 mod engine_faults;
+mod environments;
 mod fixtures;
 mod fleets;
 mod infra;
