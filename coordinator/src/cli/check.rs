@@ -10,7 +10,7 @@ use landfast_core::{Diagnostics, Location};
 use serde_json::{Value, json};
 
 use crate::engine::{request, stack_folder};
-use crate::folder::FolderError;
+use crate::folder::{FleetFolder, FolderError};
 use crate::output::{self, count, table::table};
 use crate::project::{self, ProjectError, Request};
 
@@ -23,7 +23,7 @@ pub struct CheckArguments {
     #[command(flatten)]
     pub compose: AfterVerb,
     /// Stacks of landfast.toml; all of them when none is named
-    #[arg(value_name = "STACK", conflicts_with = "after_file")]
+    #[arg(value_name = "STACK")]
     pub stacks: Vec<String>,
     /// Fail on warnings too
     #[arg(long)]
@@ -77,19 +77,22 @@ fn stdout_error(error: std::io::Error) -> CliError {
 /// A compose file that was named, else the fleet's stacks, else what `docker compose` would load here.
 fn look(context: &Context, args: &CheckArguments) -> Result<Checked, CliError> {
     let compose = context.compose.clone().and(args.compose.clone().into());
-    let named = !compose.file.is_empty() || compose.project_directory.is_some();
-    match context.folder() {
-        _ if named => look_at_file(context, compose),
-        Err(_) if args.stacks.is_empty() && context.global.fleet.is_none() && !has_fleet(context) => {
-            look_at_file(context, compose)
-        }
-        Err(error) => Err(error),
-        Ok(_) => look_at_fleet(context, args, &compose.profile),
+    let named = compose.project_directory.is_some() || compose.project_name.is_some();
+    let named = named || !compose.file.is_empty() || !compose.env_file.is_empty();
+    if named && !args.stacks.is_empty() {
+        return Err(CliError::usage(
+            "stacks stand in landfast.toml; -f, -p, --env-file and --project-directory are for a compose file alone",
+            "leave either out",
+        ));
     }
-}
-
-fn has_fleet(context: &Context) -> bool {
-    !matches!(crate::folder::FleetFolder::find(None, &context.current_dir), Err(FolderError::NoFleet { .. }))
+    let no_fleet = || {
+        let found = FleetFolder::find(None, &context.current_dir);
+        context.global.fleet.is_none() && matches!(found, Err(FolderError::NoFleet { .. }))
+    };
+    if named || (args.stacks.is_empty() && no_fleet()) {
+        return look_at_file(context, compose);
+    }
+    look_at_fleet(context, args, &compose.profile)
 }
 
 fn look_at_file(context: &Context, compose: ComposeArguments) -> Result<Checked, CliError> {

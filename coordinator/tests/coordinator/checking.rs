@@ -156,6 +156,15 @@ fn a_compose_file_is_checked_without_a_fleet() {
 }
 
 #[test]
+fn a_compose_file_and_a_stack_are_not_checked_in_one_go() {
+    let folder = Folder::with(FLEET, COMPOSE);
+    for arguments in [&["check", "web", "-f", "web/compose.yaml"][..], &["-p", "other", "check", "web"]] {
+        let output = folder.landfast(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", text(&output.stderr));
+    }
+}
+
+#[test]
 fn every_rule_can_be_listed_and_explained() {
     let folder = Folder::with(FLEET, COMPOSE);
     let rules = json(&folder.landfast(&["check", "--list", "--format", "json"]));
