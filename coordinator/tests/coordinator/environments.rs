@@ -5,6 +5,8 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
+use crate::fleet::Fleet;
+
 const FLEET: &str = "\
 [fleet]
 name = \"home\"
@@ -181,4 +183,20 @@ fn an_environment_of_landfast_toml_without_a_file_is_listed_with_a_warning() {
         "{}",
         text(&output.stderr)
     );
+}
+
+#[tokio::test]
+async fn a_plan_says_what_an_environment_has_beyond_the_example() {
+    let fleet = Fleet::raise(&["alpha"], "[stacks.web]\npath = \"web\"\nenv = \"dev\"\n").await;
+    fleet.write("web/compose.yaml", "services: {app: {image: 'app:1', command: ['$WHO']}}\n");
+    fleet.write("web/.env.dev", "WHO=dev\nEXTRA=dev-value\n");
+    fleet.write("web/.env.example", "WHO=\n");
+    fleet.image("app:1", "app1");
+    let plan = fleet.plan().await.expect("a plan");
+    assert!(plan.contains("web/.env.dev:2:1: EXTRA is not in ") && !plan.contains("dev-value"), "{plan}");
+    fleet.write("web/.env.example", "WHO=\nEXTRA=\n");
+    assert!(!fleet.plan().await.expect("a plan").contains("EXTRA"));
+    fleet.write("web/.env.dev", "EXTRA=dev\n");
+    let refusal = fleet.plan().await.expect_err("a refusal").to_string();
+    assert!(refusal.contains("web/.env.example:1:1: WHO is asked for here"), "{refusal}");
 }
