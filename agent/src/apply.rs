@@ -1,7 +1,7 @@
 //! Carries out single steps of a plan. It decides nothing: what to do stands in the step, what it is made of in the host
 //! state held.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -96,12 +96,14 @@ impl Hands {
                 blocking(move || trees.remove(&stack)).await?;
                 done.kept = Some(Vec::new());
             }
-            Action::Create { instance, name, image } => {
+            Action::Create { instance, name, image, partners } => {
                 let wanted = held.instance(instance).ok_or_else(|| unheld(action))?;
-                let place = self.place(wanted, held, name, image).await?;
+                let mut place = self.place(wanted, held, name, image).await?;
+                place.partners.clone_from(partners);
                 let created_at = now();
                 let id = self.engine.create_container(wanted, &place).await?;
-                done.container = Some((id, made(instance, held, name, created_at)));
+                let joined = partners.values().cloned().collect();
+                done.container = Some((id, Container { joined, ..made(instance, held, name, created_at) }));
             }
             Action::Start { instance, container } => {
                 self.fill(instance, container, held).await?;
@@ -130,6 +132,7 @@ impl Hands {
             image: image.to_owned(),
             sources,
             dns: dns.find(|gateway| !gateway.is_empty()),
+            partners: BTreeMap::new(),
         })
     }
 

@@ -93,6 +93,26 @@ pub(crate) fn instance_name(instance: &Instance) -> InstanceName {
     InstanceName { stack: instance.stack.clone(), service: instance.service.clone(), index: instance.index }
 }
 
+/// `service:name` in what an instance shares.
+const OF_SERVICE: &str = "service:";
+
+/// The service whose namespace a mode names, or whose volumes.
+pub(crate) fn service_of(text: &str) -> Option<&str> {
+    let service = text.strip_prefix(OF_SERVICE)?;
+    Some(service.split_once(':').map_or(service, |(service, _)| service))
+}
+
+/// The instance of another service that one shares with: that with its own index, or else the first one here.
+pub(crate) fn partner<'a>(
+    name: &InstanceName,
+    service: &str,
+    mut all: impl Iterator<Item = &'a InstanceName> + Clone,
+) -> Option<&'a InstanceName> {
+    let is_theirs = |other: &&InstanceName| other.stack == name.stack && other.service == service;
+    let first = all.clone().filter(is_theirs).min();
+    all.find(|other| is_theirs(other) && other.index == name.index).or(first)
+}
+
 fn desired(state: &HostState) -> Result<Desired, Invalid> {
     let mut desired = Desired::default();
     for network in &state.networks {
@@ -109,11 +129,12 @@ fn desired(state: &HostState) -> Result<Desired, Invalid> {
         project_name("stack", &tree.stack)?;
         once("tree", &tree.stack, desired.trees.insert(tree.stack.clone(), tree.manifest.clone()))?;
     }
+    let all: Vec<InstanceName> = state.instances.iter().map(instance_name).collect();
     for instance in &state.instances {
         let name = instance_name(instance);
         project_name("stack", &name.stack)?;
         engine_name("service", &name.service)?;
-        let value = self::instance(instance, &name)?;
+        let value = self::instance(instance, &name, &all)?;
         once("instance", &name.to_string(), desired.instances.insert(name.clone(), value))?;
     }
     Ok(desired)
@@ -228,7 +249,7 @@ fn gateway_mac(gateway: Ipv4Addr) -> overlay::Mac {
     overlay::Mac::from_bytes(&[0x02, 0x1f, 0, 0, high, low]).expect("six bytes")
 }
 
-fn instance(instance: &Instance, name: &InstanceName) -> Result<desired::Instance, Invalid> {
+fn instance(instance: &Instance, name: &InstanceName, all: &[InstanceName]) -> Result<desired::Instance, Invalid> {
     let Some(container) = &instance.container else { return Err(Invalid::Lacks(name.clone(), "container")) };
     if instance.digest.is_empty() {
         return Err(Invalid::Lacks(name.clone(), "digest"));
@@ -242,7 +263,12 @@ fn instance(instance: &Instance, name: &InstanceName) -> Result<desired::Instanc
         mount::Source::Volume(volume) if !volume.is_empty() => Some(volume.clone()),
         _ => None,
     });
+    let modes = [&container.network_mode, &container.pid_mode, &container.ipc_mode];
+    let joins = partners(name, all, modes.into_iter());
+    let volumes_from = partners(name, all, container.volumes_from.iter());
     Ok(desired::Instance {
+        joins,
+        volumes_from,
         digest: instance.digest.clone(),
         container: container.name.clone(),
         image: container.image.clone(),
@@ -255,6 +281,17 @@ fn instance(instance: &Instance, name: &InstanceName) -> Result<desired::Instanc
         depends_on: instance.depends_on.iter().map(dependency_value).collect(),
         stopped: instance.stopped,
     })
+}
+
+/// Those that are named. One that is not here, as while it moves, is waited for under the name it would have.
+fn partners<'a>(
+    name: &InstanceName,
+    all: &[InstanceName],
+    said: impl Iterator<Item = &'a String>,
+) -> BTreeSet<InstanceName> {
+    let services = said.filter_map(|text| service_of(text));
+    let missing = |service: &str| InstanceName { service: service.to_owned(), ..name.clone() };
+    services.map(|service| partner(name, service, all.iter()).cloned().unwrap_or_else(|| missing(service))).collect()
 }
 
 fn claims(container: &Container) -> BTreeSet<Claim> {

@@ -79,6 +79,10 @@ pub struct Instance {
     pub volumes: BTreeSet<String>,
     /// Mounts something of its stack's live tree.
     pub mounts_tree: bool,
+    /// Instances of this host in whose namespaces it runs: it cannot outlive their containers.
+    pub joins: BTreeSet<InstanceName>,
+    /// Instances of this host whose volumes it mounts: their containers must be there when its own is made.
+    pub volumes_from: BTreeSet<InstanceName>,
     /// What only one running container can hold.
     pub claims: BTreeSet<Claim>,
     /// When the engine starts it again.

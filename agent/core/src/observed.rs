@@ -53,6 +53,8 @@ pub struct Container {
     pub stop_grace: Option<u32>,
     /// Names of the volumes it mounts.
     pub volumes: BTreeSet<String>,
+    /// Ids of the containers in whose namespaces it runs.
+    pub joined: BTreeSet<String>,
     /// What it holds while it runs.
     pub claims: BTreeSet<Claim>,
     /// Network > its address there, empty while it does not run.

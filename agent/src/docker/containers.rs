@@ -167,6 +167,9 @@ fn container(found: ContainerInspectResponse, fleet: &str) -> Result<Container, 
         let address = endpoint.ipam_config.as_ref()?.ipv4_address.clone().filter(|address| !address.is_empty())?;
         Some(Claim::Address { network: network.clone(), address })
     });
+    let modes = [&host.network_mode, &host.pid_mode, &host.ipc_mode];
+    let joined = modes.into_iter().filter_map(|mode| mode.as_deref()?.strip_prefix("container:"));
+    let joined: BTreeSet<String> = joined.map(str::to_owned).collect();
     let bound = host.port_bindings.unwrap_or_default();
     let volumes = found.mounts.unwrap_or_default().into_iter();
     let label = |key: &str| labels.get(key).cloned().unwrap_or_default();
@@ -187,6 +190,7 @@ fn container(found: ContainerInspectResponse, fleet: &str) -> Result<Container, 
             .filter(|mount| mount.typ.as_deref() == Some("volume"))
             .filter_map(|mount| mount.name)
             .collect(),
+        joined,
         claims: fixed.chain(bound.iter().flat_map(|(target, bindings)| claims(target, bindings.as_deref()))).collect(),
         ports: settings
             .ports

@@ -4,7 +4,7 @@
 
 mod mounts;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 
 use bollard::models::{
@@ -13,6 +13,8 @@ use bollard::models::{
     ResourcesUlimits, RestartPolicy, ThrottleDevice,
 };
 use bollard::query_parameters::CreateContainerOptions;
+
+use landfast_agent_core::desired::InstanceName;
 
 use super::{Engine, EngineError, LONG, Labels, SHORT};
 use crate::wire;
@@ -33,6 +35,8 @@ pub(crate) struct Place {
     pub(crate) image: String,
     /// On the host, of each mount that has one, in the order of the mounts.
     pub(crate) sources: Vec<Option<PathBuf>>,
+    /// The containers of the instances that it shares something with.
+    pub(crate) partners: BTreeMap<InstanceName, String>,
     /// Who to ask for names when the instance does not say.
     pub(crate) dns: Option<String>,
 }
@@ -87,6 +91,7 @@ pub(crate) fn creation(instance: &wire::Instance, place: &Place, minor: u32) -> 
     let empty = wire::Container::default();
     let container = instance.container.as_ref().unwrap_or(&empty);
     check_age(container, minor)?;
+    let container = &resolved(instance, container, place)?;
     let networks = networks(container, minor)?;
     let body = ContainerCreateBody {
         hostname: said(&container.hostname),
@@ -117,6 +122,24 @@ pub(crate) fn creation(instance: &wire::Instance, place: &Place, minor: u32) -> 
     };
     let (name, platform) = (place.name.clone(), container.platform.clone());
     Ok(Creation { name, platform, body, mac: networks.mac, connect: networks.later })
+}
+
+/// With containers in place of the services that it shares something with.
+fn resolved(instance: &wire::Instance, container: &wire::Container, place: &Place) -> Result<wire::Container, String> {
+    let name = wire::instance_name(instance);
+    let mut container = container.clone();
+    let modes = [&mut container.network_mode, &mut container.pid_mode, &mut container.ipc_mode];
+    for said in modes.into_iter().chain(&mut container.volumes_from) {
+        let Some(service) = wire::service_of(said) else { continue };
+        let partner = wire::partner(&name, service, place.partners.keys()).and_then(|it| place.partners.get(it));
+        let id = partner.ok_or_else(|| format!("{service}, which it shares with, has no container here"))?;
+        *said = said.replacen(&format!("service:{service}"), &format!("container:{id}"), 1);
+    }
+    // Where the engine wants a container, and nothing else, it is named alone.
+    for from in &mut container.volumes_from {
+        *from = from.trim_start_matches("container:").to_owned();
+    }
+    Ok(container)
 }
 
 /// Older engines take what they do not know and say nothing.
@@ -295,6 +318,7 @@ fn host_config(
         extra_hosts: some(container.extra_hosts.clone()),
         group_add: some(container.group_add.clone()),
         ipc_mode: said(&container.ipc_mode),
+        volumes_from: some(container.volumes_from.clone()),
         oom_score_adj: container.oom_score_adj.map(i64::from),
         pid_mode: said(&container.pid_mode),
         privileged: Some(container.privileged),
@@ -403,7 +427,7 @@ fn number(number: i64) -> Option<i64> {
     (number != 0).then_some(number)
 }
 
-fn map(map: &std::collections::BTreeMap<String, String>) -> Option<HashMap<String, String>> {
+fn map(map: &BTreeMap<String, String>) -> Option<HashMap<String, String>> {
     (!map.is_empty()).then(|| map.clone().into_iter().collect())
 }
 

@@ -77,7 +77,7 @@ pub struct Container {
     pub cgroup_mode: String,
     #[serde(default, skip_serializing_if = "is_default")]
     pub cgroup_parent: String,
-    /// Empty, `none` or `host`.
+    /// Empty, `none`, `host`, `service:name` or `container:name`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub network_mode: String,
     #[serde(default, skip_serializing_if = "is_default")]
@@ -127,6 +127,8 @@ pub struct Container {
     pub gpus: Vec<DeviceRequest>,
     #[serde(default, skip_serializing_if = "is_default")]
     pub files: Vec<PlacedFile>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub volumes_from: Vec<String>,
 }
 
 /// A file that is put into the container before its start.

@@ -170,6 +170,9 @@ pub struct Instance {
     pub container: Container,
     /// The bundle's files that it mounts: path in the bundle > what it is there.
     pub files: BTreeMap<String, String>,
+    /// The instances with which it is made again.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub follows: BTreeSet<InstanceName>,
 }
 
 /// What a service waits for and how it is updated.

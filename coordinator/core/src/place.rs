@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::Diagnostic;
 use crate::compile::findings::Findings;
+use crate::compile::ties::{Tie, partner, ties};
 use crate::compose::Project;
 use crate::compose::model::{MountKind, Service};
 use crate::deployment::{Deployment, InstanceName};
@@ -35,7 +36,7 @@ pub(crate) struct Question<'a> {
 pub(crate) fn place(question: Question<'_>, findings: &mut Findings<'_>) -> BTreeMap<InstanceName, Placed> {
     warn_of_strangers(question, findings);
     let mut board = Board::new(question);
-    let mut waiting = Vec::new();
+    let mut waiting: Vec<(InstanceName, Choice<'_>)> = Vec::new();
     for (name, service) in &question.project.services {
         let choice = Choice::new(question, name, service, findings);
         if choice.hosts.is_empty() && service.replicas() > 0 {
@@ -46,6 +47,8 @@ pub(crate) fn place(question: Question<'_>, findings: &mut Findings<'_>) -> BTre
             waiting.push((instance, choice.clone()));
         }
     }
+    let (tied, mut waiting): (Vec<_>, Vec<_>) =
+        waiting.into_iter().partition(|(_, choice)| !ties(choice.service).is_empty());
     for pass in [Board::written, Board::running, Board::beside_data, Board::spread] {
         waiting.retain(|(instance, choice)| match pass(&board, instance, choice) {
             Some(placed) => {
@@ -55,6 +58,7 @@ pub(crate) fn place(question: Question<'_>, findings: &mut Findings<'_>) -> BTre
             None => true,
         });
     }
+    board.follow(tied, findings);
     for (instance, choice) in waiting {
         let most = choice.service.deploy.placement.max_replicas_per_node;
         findings.refuse(
@@ -211,6 +215,51 @@ impl<'a> Board<'a> {
         Self { question, placed: BTreeMap::new(), counts, ports }
     }
 
+    /// Those that share something go where the others are.
+    fn follow(&mut self, mut tied: Vec<(InstanceName, Choice<'a>)>, findings: &mut Findings<'_>) {
+        loop {
+            let before = tied.len();
+            let all: Vec<InstanceName> = self.placed.keys().chain(tied.iter().map(|(name, _)| name)).cloned().collect();
+            tied.retain(|(instance, choice)| {
+                let ties = ties(choice.service);
+                let partner = |tie: &Tie<'_>| self.placed.get(partner(instance, tie.service, all.iter())?);
+                let hosts: Option<Vec<_>> = ties.iter().map(|tie| Some(partner(tie)?.host.clone())).collect();
+                let Some(hosts) = hosts else { return true };
+                self.put_beside(instance, choice, &ties, &hosts, findings);
+                false
+            });
+            // Those left are tied to what has been refused.
+            if tied.is_empty() || tied.len() == before {
+                return;
+            }
+        }
+    }
+
+    fn put_beside(
+        &mut self,
+        instance: &InstanceName,
+        choice: &Choice<'_>,
+        ties: &[Tie<'_>],
+        hosts: &[String],
+        findings: &mut Findings<'_>,
+    ) {
+        let (Some(tie), Some(host)) = (ties.first(), hosts.first()) else { return };
+        let path = format!("services.{}.{}", instance.service, tie.key);
+        let elsewhere = ties.iter().zip(hosts).find(|(_, other)| *other != host);
+        if let Some((other, there)) = elsewhere {
+            let message =
+                format!("{} goes to {host} and {} to {there}: it cannot be beside both", tie.service, other.service);
+            findings.refuse(path, message).hint = Some("give them one place in landfast.toml".to_owned());
+        } else if !choice.hosts.contains(host) {
+            let excluded = choice.excluded.join("; ");
+            let message = format!("it must be beside {}, which goes to {host}: excluded are {excluded}", tie.service);
+            findings.refuse(path, message).hint = Some("give both one place in landfast.toml".to_owned());
+        } else {
+            let reason = format!("{} is there, and it shares {}", tie.service, shared(tie.key));
+            self.put(instance, choice, Placed { host: host.clone(), reason });
+        }
+    }
+
     /// One a host for a global service; else as many as the service says.
     fn instances_of(&self, choice: &Choice<'_>) -> Vec<InstanceName> {
         let count = match choice.service.deploy.mode.as_deref() {
@@ -303,6 +352,16 @@ impl<'a> Board<'a> {
         *self.counts.entry(placed.host.clone()).or_default() += 1;
         self.ports.extend(fixed_ports(choice.service).map(|(port, protocol)| (placed.host.clone(), port, protocol)));
         self.placed.insert(instance.clone(), placed);
+    }
+}
+
+/// In words, what a key shares.
+fn shared(key: &str) -> &'static str {
+    match key {
+        "network_mode" => "its network",
+        "pid" => "its processes",
+        "ipc" => "its IPC",
+        _ => "its volumes",
     }
 }
 

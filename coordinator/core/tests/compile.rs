@@ -260,7 +260,7 @@ networks: {{infra_net: {{name: infra_net, driver: bridge, ipam: {{config: [{{sub
 fn what_is_not_honoured_is_refused_or_warned_about_with_its_place() {
     let stage = Stage::new("");
     for (key, message) in [
-        ("network_mode: 'service:other'", "is not supported yet"),
+        ("network_mode: somebodys", "other networks go under `networks`"),
         ("deploy: {mode: replicated-job}", "only replicated and global are"),
         ("container_name: front, deploy: {mode: global}", "several instances cannot have one container name"),
         ("secrets: [nowhere]", "nowhere"),

@@ -22,7 +22,6 @@ const WITHOUT_DIFFERENCE: &[(&str, &str)] = &[
     ("services.*.deploy.update_config.failure_action", "pause is what happens anyway"),
     ("services.*.deploy.update_config.max_failure_ratio", "none is what there is anyway"),
     ("services.*.deploy.update_config.order", "stop-first is what happens anyway"),
-    ("services.*.depends_on.*.restart", "not honoured when it asks for something"),
     ("services.*.volumes[].consistency", "without effect on Linux"),
 ];
 

@@ -244,6 +244,7 @@ container!(
     oom_kill_disable,
     gpus,
     files,
+    volumes_from,
 );
 
 #[cfg(test)]

@@ -41,9 +41,9 @@ impl<'a> Builder<'a> {
                 None => {
                     self.discard_all(name, containers);
                 }
-                Some(instance) if instance.stopped => self.rest(name, sort(instance, containers)),
+                Some(instance) if instance.stopped => self.rest(name, sort(instance, containers, |_| false)),
                 Some(instance) => {
-                    let found = sort(instance, containers);
+                    let found = sort(instance, containers, |container| self.is_left_behind(instance, container));
                     let given_up = self.given_up.contains(&Resource::Instance(name.clone()));
                     match (given_up, found.current) {
                         (true, None) => {}
@@ -63,7 +63,7 @@ impl<'a> Builder<'a> {
         };
         let started =
             if should_start(current) {
-                let needs = match self.needs(name) {
+                let needs = match self.needs(name).and_then(|needs| self.partners(instance).map(|_| needs)) {
                     Ok(needs) => needs,
                     Err((reason, hopeless)) => return self.wait(name, reason, hopeless),
                 };
@@ -101,10 +101,15 @@ impl<'a> Builder<'a> {
             Ok(needs) => needs,
             Err((reason, hopeless)) => return self.wait(name, reason, hopeless),
         };
+        let partners = match self.partners(instance) {
+            Ok(partners) => partners,
+            Err((reason, hopeless)) => return self.wait(name, reason, hopeless),
+        };
         after.extend(cleared);
         let taken = previous.is_some_and(|(_, container)| container.name == instance.container);
         let container = if taken { temporary(&instance.container) } else { instance.container.clone() };
-        let created = self.step(Action::Create { instance: name.clone(), name: container.clone(), image }, after);
+        let create = Action::Create { instance: name.clone(), name: container.clone(), image, partners };
+        let created = self.step(create, after);
         let stopped = self.stop(name, previous, [created]);
         let after = [created].into_iter().chain(stopped);
         let started = self.step(Action::Start { instance: name.clone(), container: container.clone() }, after);
@@ -113,6 +118,43 @@ impl<'a> Builder<'a> {
             let to = instance.container.clone();
             self.step(Action::Rename { instance: name.clone(), container, name: to }, removed);
         }
+    }
+
+    /// The containers of those that it shares something with: running, where it joins their namespaces.
+    fn partners(&self, instance: &Instance) -> Result<BTreeMap<InstanceName, String>, (String, bool)> {
+        let mut partners = BTreeMap::new();
+        for partner in instance.joins.union(&instance.volumes_from) {
+            let must_run = instance.joins.contains(partner);
+            let (lack, found) = match self.current(partner) {
+                None => ("is not there", None),
+                Some((_, container)) if must_run && !container.state.is_up() => ("does not run", None),
+                found => ("", found),
+            };
+            let Some((id, _)) = found else {
+                let hopeless = self.given_up.contains(&Resource::Instance(partner.clone()));
+                return Err((format!("needs {partner}, which {lack}"), hopeless));
+            };
+            partners.insert(partner.clone(), id.clone());
+        }
+        Ok(partners)
+    }
+
+    /// The container that an instance must be, if it is there.
+    fn current(&self, name: &InstanceName) -> Option<(&'a String, &'a Container)> {
+        let instance = self.desired.instances.get(name)?;
+        let containers = self.observed.containers.iter().filter(|(_, container)| container.instance == *name);
+        sort(instance, containers.collect(), |_| false).current
+    }
+
+    /// Whether the namespaces it is in are not its partners' any more: another container has taken the place, or the same
+    /// one has started again since. As long as that one does not run there is nothing to go to.
+    fn is_left_behind(&self, instance: &Instance, container: &Container) -> bool {
+        let running = instance.joins.iter().filter_map(|partner| self.current(partner));
+        let mut running = running.filter(|(_, partner)| partner.state.is_up());
+        running.any(|(id, partner)| {
+            let ran_before = container.state.is_up() && (1..partner.started_at).contains(&container.started_at);
+            !container.joined.contains(id) || ran_before
+        })
     }
 
     /// The new container could not be started: the old one again, if it was this that stopped it.
@@ -178,7 +220,12 @@ impl<'a> Builder<'a> {
 }
 
 /// Who is what: the desired digest wins, running before not, the proper name before another, the newest first.
-fn sort<'a>(instance: &Instance, mut containers: Vec<(&'a String, &'a Container)>) -> Found<'a> {
+/// One that was left behind is not the desired one any more, whatever its digest.
+fn sort<'a>(
+    instance: &Instance,
+    mut containers: Vec<(&'a String, &'a Container)>,
+    is_left_behind: impl Fn(&Container) -> bool,
+) -> Found<'a> {
     containers.sort_by_key(|(_, container)| {
         (!container.state.is_up(), container.name != instance.container, std::cmp::Reverse(container.created_at))
     });
@@ -186,9 +233,10 @@ fn sort<'a>(instance: &Instance, mut containers: Vec<(&'a String, &'a Container)
     for (id, container) in containers {
         let usable = !matches!(container.state, State::Dead | State::Removing);
         let never_ran = container.state == State::Created;
-        if usable && container.digest == instance.digest && found.current.is_none() {
+        let desired = container.digest == instance.digest && !is_left_behind(container);
+        if usable && desired && found.current.is_none() {
             found.current = Some((id, container));
-        } else if usable && container.digest != instance.digest && !never_ran && found.previous.is_none() {
+        } else if usable && !desired && !never_ran && found.previous.is_none() {
             found.previous = Some((id, container));
         } else {
             found.remains.push((id, container));

@@ -88,6 +88,8 @@ pub enum Action {
         name: String,
         /// What to create it from.
         image: String,
+        /// The containers of the instances that it shares something with.
+        partners: BTreeMap<InstanceName, String>,
     },
     /// Start a container.
     Start {

@@ -375,3 +375,84 @@ fn whoever_takes_an_address_over_starts_after_the_holder_has_stopped() {
          4. remove data/old.1: c1 (after 3)",
     );
 }
+
+/// `data/web` runs in the network of `data/db`.
+fn joined(digest: &str) -> Desired {
+    let mut desired = desired(&[("data/db", digest), ("data/web", "w")]);
+    let web = desired.instances.get_mut(&name("data/web")).expect("made above");
+    web.joins.insert(name("data/db"));
+    desired
+}
+
+fn with_joined(mut observed: Observed, id: &str, joined: &str) -> Observed {
+    let container = observed.containers.get_mut(id).expect("made above");
+    container.joined = [joined.to_owned()].into();
+    observed
+}
+
+#[test]
+fn who_joins_another_waits_until_that_one_runs() {
+    assert_prints(
+        &print(&joined("d"), &observed(&[("c1", "data/db", "d", State::Exited)])),
+        "1. start data/db.1: c1
+         data/web.1 needs data/db.1, which does not run",
+    );
+    assert_prints(
+        &print(&joined("d"), &observed(&[("c1", "data/db", "d", State::Running)])),
+        "1. create data/web.1 as data-web-1 from app:1
+         2. start data/web.1: data-web-1 (after 1)",
+    );
+}
+
+#[test]
+fn who_was_in_a_namespace_that_is_gone_is_made_again_in_the_new_one() {
+    let both = |state| observed(&[("c2", "data/db", "d", State::Running), ("c3", "data/web", "w", state)]);
+    assert_prints(&print(&joined("d"), &with_joined(both(State::Running), "c3", "c2")), "");
+    let recreate = "1. create data/web.1 as data-web-1.new from app:1
+         2. stop data/web.1: c3 (after 1)
+         3. start data/web.1: data-web-1.new (after 1, 2)
+         4. remove data/web.1: c3 (after 2, 3)
+         5. rename data/web.1: data-web-1.new to data-web-1 (after 4)";
+    assert_prints(&print(&joined("d"), &with_joined(both(State::Running), "c3", "c1")), recreate);
+
+    // The same container, but it has started again since.
+    let mut again = with_joined(both(State::Running), "c3", "c2");
+    again.containers.get_mut("c3").expect("made above").started_at = 20;
+    again.containers.get_mut("c2").expect("made above").started_at = 30;
+    assert_prints(&print(&joined("d"), &again), recreate);
+    again.containers.get_mut("c3").expect("made above").started_at = 40;
+    assert_prints(&print(&joined("d"), &again), "");
+}
+
+#[test]
+fn a_recreate_of_the_other_is_gone_through_once() {
+    // Both containers of the instance have the digest; the one in the new namespace is what must be.
+    let mut halfway = observed(&[
+        ("c2", "data/db", "d", State::Running),
+        ("c3", "data/web", "w", State::Running),
+        ("c4", "data/web", "w", State::Created),
+    ]);
+    halfway.containers.get_mut("c4").expect("made above").name = "data-web-1.new".to_owned();
+    halfway = with_joined(with_joined(halfway, "c3", "c1"), "c4", "c2");
+    assert_prints(
+        &print(&joined("d"), &halfway),
+        "1. stop data/web.1: c3
+         2. start data/web.1: c4 (after 1)
+         3. remove data/web.1: c3 (after 1, 2)
+         4. rename data/web.1: c4 to data-web-1 (after 2, 3)",
+    );
+}
+
+#[test]
+fn volumes_of_another_need_its_container_and_no_more() {
+    let mut desired = desired(&[("data/db", "d"), ("data/web", "w")]);
+    desired.instances.get_mut(&name("data/web")).expect("made above").volumes_from.insert(name("data/db"));
+    desired.instances.get_mut(&name("data/db")).expect("made above").restart = Restart::No;
+    let mut observed = observed(&[("c1", "data/db", "d", State::Exited)]);
+    observed.containers.get_mut("c1").expect("made above").restart = Restart::No;
+    assert_prints(
+        &print(&desired, &observed),
+        "1. create data/web.1 as data-web-1 from app:1
+         2. start data/web.1: data-web-1 (after 1)",
+    );
+}

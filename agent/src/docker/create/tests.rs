@@ -253,3 +253,21 @@ fn what_an_older_engine_would_not_know_is_refused() {
     assert!(creation(&checked, &place(), 43).expect_err("too old").contains("start_interval needs Docker Engine 25"));
     assert!(creation(&checked, &place(), 44).is_ok());
 }
+
+#[test]
+fn what_is_shared_with_a_service_is_shared_with_its_container() {
+    let instance = instance(|container| {
+        container.network_mode = "service:db".to_owned();
+        container.pid_mode = "container:other".to_owned();
+        container.ipc_mode = "service:cache".to_owned();
+        container.volumes_from = vec!["service:db:ro".to_owned(), "container:other".to_owned()];
+    });
+    let partner = |service: &str, index| InstanceName { stack: "data".to_owned(), service: service.to_owned(), index };
+    let partners = [(partner("db", 1), "c1"), (partner("db", 2), "c2"), (partner("cache", 4), "c4")];
+    let partners = partners.map(|(name, id)| (name, id.to_owned())).into();
+    let host = body(&instance, &Place { partners, ..place() }, 51)["HostConfig"].clone();
+    assert_eq!((&host["NetworkMode"], &host["PidMode"]), (&json!("container:c1"), &json!("container:other")));
+    assert_eq!(host["IpcMode"], "container:c4");
+    assert_eq!(host["VolumesFrom"], json!(["c1:ro", "other"]));
+    assert!(creation(&instance, &place(), 51).expect_err("nobody is there").contains("db, which it shares with"));
+}

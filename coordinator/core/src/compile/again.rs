@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use super::digest::digest;
+use super::digest::digests;
 use super::findings::Findings;
 use super::shared;
 use crate::address::{self, Claim, Surroundings};
@@ -58,8 +58,8 @@ pub fn again(earlier: Earlier<'_>, mut deployment: Deployment) -> Result<Deploym
         if instance.container.dns.iter().all(is_ours) {
             instance.container.dns = dns.iter().map(ToString::to_string).take(1).collect();
         }
-        instance.digest = digest(&instance.container, &instance.files);
     }
+    digests(&mut deployment.instances);
     shared::check(around, &deployment, &mut findings);
     if findings.errors.is_empty() { Ok(deployment) } else { Err(Diagnostics(findings.errors)) }
 }

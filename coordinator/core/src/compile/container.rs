@@ -117,6 +117,7 @@ fn settings(service: &Service) -> Container {
         storage_options: service.storage_opt.clone(),
         oom_score_adj: service.oom_score_adj,
         oom_kill_disable: service.oom_kill_disable,
+        volumes_from: service.volumes_from.iter().map(|from| volumes_from(from)).collect(),
         ..Container::default()
     }
 }
@@ -223,6 +224,11 @@ fn gpus(service: &Service) -> Vec<DeviceRequest> {
 /// `vendor.com/class=name`, a device by its name in the Container Device Interface, and no path.
 fn is_cdi(device: &model::Device) -> bool {
     !device.source.starts_with('/') && device.source.contains('/') && device.source.contains('=')
+}
+
+/// `db:ro` is `service:db:ro`.
+fn volumes_from(from: &str) -> String {
+    if from.starts_with("container:") { from.to_owned() } else { format!("service:{from}") }
 }
 
 /// `5432` is `5432/tcp`.

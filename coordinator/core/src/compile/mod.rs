@@ -24,6 +24,7 @@ mod networks;
 mod ports;
 mod resources;
 mod shared;
+pub(crate) mod ties;
 
 mod unsupported;
 
@@ -132,10 +133,12 @@ fn assemble(
     for (name, place) in placed {
         let site = container::Site { input, name, place, grants, gateways: &gateways };
         let (container, files) = container::container(site, findings);
-        let digest = digest::digest(&container, &files);
         let Placed { host, reason } = place.clone();
-        instances.insert(name.clone(), Instance { host, placed: reason, digest, container, files });
+        let follows = ties::followed(input.project, name, placed.keys());
+        let instance = Instance { host, placed: reason, digest: String::new(), container, files, follows };
+        instances.insert(name.clone(), instance);
     }
+    digest::digests(&mut instances);
     let services = input.project.services.iter().filter(|(name, _)| placed.keys().any(|it| it.service == **name));
     Deployment {
         stack: input.stack.to_owned(),

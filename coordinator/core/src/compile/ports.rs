@@ -12,6 +12,12 @@ pub(super) fn ports(site: Site<'_>, findings: &mut Findings<'_>) -> Vec<Port> {
         }
         return Vec::new();
     }
+    let shared = service.network_mode.as_deref().filter(|mode| mode.contains(':'));
+    if let Some(mode) = shared.filter(|_| !service.ports.is_empty()) {
+        let message = format!("its network is that of {mode}, and so are its ports");
+        findings.refuse(site.path("ports"), message).hint = Some("publish them there".to_owned());
+        return Vec::new();
+    }
     let port = |port: &crate::compose::model::Port| {
         let (published, end) =
             port.published.map_or((0, 0), |published| (published.start.into(), published.end.into()));

@@ -14,7 +14,6 @@ pub(super) fn check(fleet: &Fleet, project: &Project, findings: &mut Findings<'_
         let mut about = About { name, service, findings };
         about.image();
         about.namespaces();
-        about.neighbours();
         about.deploy();
         about.update();
         about.mounts();
@@ -52,28 +51,12 @@ impl About<'_, '_, '_> {
         }
     }
 
-    /// Modes that name another container need that container's place and life.
     fn namespaces(&mut self) {
-        let service = self.service;
-        let modes = [("network_mode", &service.network_mode), ("pid", &service.pid), ("ipc", &service.ipc)];
-        for (key, mode) in modes {
-            let Some(mode) = mode else { continue };
-            if mode.starts_with("service:") || mode.starts_with("container:") {
-                self.case(key, mode, &cases::ANOTHERS_NAMESPACE);
-            }
-        }
-        if let Some(mode) = &service.network_mode
+        if let Some(mode) = &self.service.network_mode
             && !matches!(mode.as_str(), "none" | "host" | "bridge")
             && !mode.contains(':')
         {
             self.case("network_mode", mode, &cases::NETWORK_MODE);
-        }
-    }
-
-    fn neighbours(&mut self) {
-        let service = self.service;
-        for (on, _) in service.depends_on.iter().filter(|(_, on)| on.restart) {
-            self.case(&format!("depends_on.{on}.restart"), "", &cases::RESTARTED_WITH);
         }
     }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::Comparison;
 use crate::container::{Attachment, Container, Mount, PlacedFile};
 use crate::deployment::{Instance, InstanceName, content_digest};
-use crate::desired;
+use crate::desired::{self, HostState};
 
 /// What changed between two forms of an instance; never empty.
 pub(super) fn changes(
@@ -26,6 +26,7 @@ pub(super) fn changes(
     reasons.extend(keys("file", &put(old), &put(new)));
     reasons.extend(networks(old, new));
     reasons.extend(others(old, new));
+    reasons.extend(followed(comparison, &after.name));
     let (known, files) = files(comparison, &after.name, &before.digest);
     reasons.extend(files);
     if reasons.is_empty() {
@@ -114,6 +115,17 @@ fn others(old: &Container, new: &Container) -> Vec<String> {
         .filter(|key| old.get(*key) != new.get(*key))
         .map(|key| format!("{} changed", key.replace('_', " ")))
         .collect()
+}
+
+/// Which of those that it is made again with are made again.
+fn followed(comparison: Comparison<'_>, name: &InstanceName) -> Vec<String> {
+    let digest = |states: &BTreeMap<String, HostState>, other: &InstanceName| {
+        states.values().find_map(|state| state.instance(other)).map(|instance| instance.digest.clone())
+    };
+    let after = comparison.after.get(&name.stack).and_then(|deployment| deployment.instances.get(name));
+    let follows = after.into_iter().flat_map(|instance| &instance.follows);
+    let changed = follows.filter(|other| digest(comparison.current, other) != digest(comparison.target, other));
+    changed.map(|other| format!("{other}, which it goes with, is made again")).collect()
 }
 
 /// Whether the files mounted before are known, and which of them changed.

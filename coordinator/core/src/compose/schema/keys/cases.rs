@@ -1,19 +1,8 @@
 //! Values that are not honoured of keys that are. Whoever compiles says these words, so that the page of keys has them too.
 use crate::compose::schema::Case;
 
-/// Of `network_mode`, `pid` and `ipc`.
-pub(crate) static ANOTHERS_NAMESPACE: Case = Case::refused(
-    "`service:…`, `container:…`",
-    "another container's namespace is not supported yet: a namespace of its own, or host, is",
-);
-
-pub(crate) static NETWORK_MODE: Case = Case::refused(
-    "the name of another network",
-    "only none, host and bridge are supported: other networks go under `networks`",
-);
-
-pub(crate) static RESTARTED_WITH: Case =
-    Case::ignored("`true`", "not honoured yet: it is not restarted with what it depends on");
+pub(crate) static NETWORK_MODE: Case =
+    Case::refused("the name of another network", "other networks go under `networks`");
 
 pub(crate) static PULL_AGAIN: Case = Case::ignored(
     "`always`, `refresh`, `daily`, `weekly`, `every_…`",

@@ -63,7 +63,7 @@ pub(super) static DEPENDENCY: Object = requiring(
     &[
         key("condition", Choice(&["service_started", "service_healthy", "service_completed_successfully"])),
         key("required", Truth).written(),
-        key("restart", Flag).but(&[&cases::RESTARTED_WITH]),
+        key("restart", Flag).note("it is made again when the other is"),
     ],
 );
 

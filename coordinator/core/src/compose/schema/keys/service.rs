@@ -19,6 +19,8 @@ const WINDOWS: &str = "it has a meaning on Windows only";
 const NO_HOOKS: &str = "Landfast does not run hooks: use a service that others depend on with \
                         `condition: service_completed_successfully`";
 
+const TOGETHER: &str = "with `service:…` it goes to that service's host, and is made again when that is";
+
 /// A service.
 pub(crate) static SERVICE: Object = object(&[
     key("annotations", LABELS).merge(Sequence).index(Index::Key),
@@ -69,7 +71,7 @@ pub(crate) static SERVICE: Object = object(&[
     key("hostname", Text),
     key("image", Text),
     key("init", Flag).written(),
-    key("ipc", Text).but(&[&cases::ANOTHERS_NAMESPACE]),
+    key("ipc", Text).note(TOGETHER),
     key("isolation", Text).ignored(WINDOWS),
     key("label_file", TEXT_OR_TEXTS).merge(Sequence).long(long::texts),
     key("labels", LABELS).merge(Sequence).index(Index::Key),
@@ -86,13 +88,13 @@ pub(crate) static SERVICE: Object = object(&[
         .merge(Merge::Names)
         .long(long::names)
         .refused(NO_MODELS),
-    key("network_mode", Text).but(&[&cases::ANOTHERS_NAMESPACE, &cases::NETWORK_MODE]),
+    key("network_mode", Text).note(TOGETHER).but(&[&cases::NETWORK_MODE]),
     key("networks", Short(&[NAMES, Map(Names, &Nullable(&Mapping(&ATTACHMENT)))]))
         .merge(Merge::Names)
         .long(long::names),
     key("oom_kill_disable", Flag),
     key("oom_score_adj", Int(WHOLE.within(-1000, 1000))),
-    key("pid", TextOrNull).but(&[&cases::ANOTHERS_NAMESPACE]),
+    key("pid", TextOrNull).note(TOGETHER),
     key("pids_limit", Int(LOOSE)),
     key("platform", Text),
     key("ports", List(&Short(&[Int(BARE), Text, Mapping(&PORT)]), Unique::Yes)).index(Index::Port).long(long::ports),
@@ -130,7 +132,7 @@ pub(crate) static SERVICE: Object = object(&[
         .index(Index::Mount)
         .long(long::mounts)
         .note("a path of the stack's folder is mounted from the live tree on the host"),
-    key("volumes_from", NAMES).refused("name the volumes in both services"),
+    key("volumes_from", NAMES).note("goes to the host of the other service"),
     key("working_dir", Text),
 ]);
 

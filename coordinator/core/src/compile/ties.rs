@@ -1,0 +1,62 @@
+//! Services that cannot be without another: they share a namespace or volumes with it on its host, or are made again when
+//! it is.
+use std::collections::BTreeSet;
+
+use crate::compose::Project;
+use crate::compose::model::Service;
+use crate::deployment::InstanceName;
+
+/// Something of another service that a service shares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tie<'a> {
+    /// The key that says so.
+    pub(crate) key: &'static str,
+    pub(crate) service: &'a str,
+}
+
+/// What a service shares with others of the project; they must be on one host.
+pub(crate) fn ties(service: &Service) -> Vec<Tie<'_>> {
+    let mut ties = namespaces(service);
+    let from = service.volumes_from.iter().filter_map(|from| volumes_of(from));
+    ties.extend(from.map(|service| Tie { key: "volumes_from", service }));
+    ties
+}
+
+/// Namespaces end with the container that they belong to.
+fn namespaces(service: &Service) -> Vec<Tie<'_>> {
+    let modes = [("network_mode", &service.network_mode), ("pid", &service.pid), ("ipc", &service.ipc)];
+    let shared = modes.into_iter().filter_map(|(key, mode)| Some((key, mode.as_deref()?.strip_prefix("service:")?)));
+    shared.map(|(key, service)| Tie { key, service }).collect()
+}
+
+/// The service in `service[:ro]`; none in `container:name[:ro]`.
+fn volumes_of(from: &str) -> Option<&str> {
+    let service = from.split_once(':').map_or(from, |(service, _)| service);
+    (service != "container" || !from.contains(':')).then_some(service)
+}
+
+/// The instance of another service that one is tied to: that of its own number, or else the first.
+pub(crate) fn partner<'a>(
+    name: &InstanceName,
+    service: &str,
+    all: impl Iterator<Item = &'a InstanceName> + Clone,
+) -> Option<&'a InstanceName> {
+    let mut theirs = all.filter(|other| other.service == service);
+    let first = theirs.clone().min_by_key(|other| other.index);
+    theirs.find(|other| other.index == name.index).or(first)
+}
+
+/// The instances with which one is made again.
+pub(super) fn followed<'a>(
+    project: &Project,
+    name: &InstanceName,
+    all: impl Iterator<Item = &'a InstanceName> + Clone,
+) -> BTreeSet<InstanceName> {
+    let service = &project.services[&name.service];
+    let shared = namespaces(service);
+    let partners = shared.iter().filter_map(|tie| partner(name, tie.service, all.clone()));
+    let restarting = service.depends_on.iter().filter(|(_, on)| on.restart).map(|(on, _)| on.as_str());
+    let restarting: Vec<_> = restarting.filter(|on| !shared.iter().any(|tie| tie.service == *on)).collect();
+    let others = all.clone().filter(|other| restarting.contains(&other.service.as_str()));
+    partners.chain(others).cloned().collect()
+}

@@ -1,0 +1,70 @@
+//! Services that cannot be without another: where they go, and when they are made again.
+#![allow(clippy::unwrap_used)]
+mod stage;
+
+use stage::{NET, Stage, host_of};
+
+const YAML: &str = "
+services:
+  db: {image: 'db:1', networks: [infra_net]}
+  web: {image: 'web:1', network_mode: 'service:db', volumes_from: ['db:ro']}
+  probe: {image: 'probe:1', pid: 'service:web', ipc: 'service:db', networks: [infra_net]}
+";
+
+fn yaml() -> String {
+    format!("{YAML}{NET}")
+}
+
+#[test]
+fn what_shares_something_goes_to_one_host() {
+    let mut stage = Stage::new("[stacks.app.place]\ndb = \"gamma\"\n");
+    let plan = stage.up("app", &yaml());
+    for service in ["db", "web", "probe"] {
+        assert_eq!(host_of(&stage.held, &format!("app/{service}.1")), "gamma", "{plan}");
+    }
+    assert!(plan.contains("db is there, and it shares its network"), "{plan}");
+    let web = stage.held["gamma"].instance(&"app/web.1".parse().unwrap()).unwrap().container.clone();
+    assert_eq!((web.network_mode.as_str(), web.volumes_from), ("service:db", vec!["service:db:ro".to_owned()]));
+}
+
+#[test]
+fn places_that_exclude_each_other_are_refused() {
+    let stage = Stage::new("[stacks.app.place]\ndb = \"gamma\"\nweb = \"alpha\"\n");
+    let refusal = stage.compile("app", &yaml()).unwrap_err();
+    assert!(refusal.contains("app/compose.yaml:4:25: it must be beside db, which goes to gamma"), "{refusal}");
+    assert!(refusal.contains("give both one place in landfast.toml"), "{refusal}");
+}
+
+#[test]
+fn they_are_made_again_with_the_other_and_the_plan_says_so() {
+    let mut stage = Stage::new("");
+    stage.up("app", &yaml());
+    let plan = stage.propose("app", &yaml().replace("db:1", "db:2")).plan.to_string();
+    assert!(plan.contains("app/db.1, which it goes with, is made again"), "{plan}");
+    assert!(plan.contains("app/web.1, which it goes with, is made again"), "{plan}");
+    let plan = stage.propose("app", &yaml().replace("probe:1", "probe:2")).plan;
+    assert_eq!(plan.steps.len(), 1, "{plan}");
+}
+
+#[test]
+fn a_dependency_with_restart_is_followed_wherever_it_is() {
+    let mut stage = Stage::new("[stacks.app.place]\ndb = \"alpha\"\nweb = \"beta\"\n");
+    let of = |restart: bool| {
+        let on = format!("depends_on: {{db: {{condition: service_started, restart: {restart}}}}}");
+        format!(
+            "services:\n  db: {{image: 'db:1', networks: [infra_net]}}\n  web: {{image: 'web:1', networks: [infra_net], {on}}}\n{NET}"
+        )
+    };
+    stage.up("app", &of(true));
+    let plan = stage.propose("app", &of(true).replace("db:1", "db:2")).plan.to_string();
+    assert!(plan.contains("web") && plan.contains("app/db.1, which it goes with, is made again"), "{plan}");
+    stage.up("app", &of(false));
+    assert_eq!(stage.propose("app", &of(false).replace("db:1", "db:2")).plan.steps.len(), 1);
+}
+
+#[test]
+fn ports_of_a_shared_network_are_published_by_its_owner() {
+    let yaml = yaml().replace("network_mode: 'service:db'", "network_mode: 'service:db', ports: ['80:80']");
+    let refusal = Stage::new("").compile("app", &yaml).unwrap_err();
+    assert!(refusal.contains("its network is that of service:db, and so are its ports"), "{refusal}");
+}
