@@ -62,8 +62,9 @@ pub fn compare(
     let asked = variables(example)?;
     let given = variables(own)?;
     let shared = common.map(variables).transpose()?.unwrap_or_default();
-    let has_value = |name: &String| given.contains_key(name) || shared.contains_key(name) || set.contains(name);
-    let named = |(name, location): (&String, &Location)| Named { name: name.clone(), location: location.clone() };
+    let says = |file: &Variables, name: &String| file.get(name).is_some_and(|variable| variable.has_value);
+    let has_value = |name: &String| says(&given, name) || says(&shared, name) || set.contains(name);
+    let named = |(name, at): (&String, &Variable)| Named { name: name.clone(), location: at.location.clone() };
     let mut missing: Vec<_> = asked.iter().filter(|(name, _)| !has_value(name)).map(named).collect();
     let mut surplus: Vec<_> = given.iter().filter(|(name, _)| !asked.contains_key(*name)).map(named).collect();
     for list in [&mut missing, &mut surplus] {
@@ -93,9 +94,18 @@ impl Comparison {
     }
 }
 
-/// The names of a file, each with its last place.
-fn variables(file: &EnvFile) -> Result<BTreeMap<String, Location>, Diagnostics> {
+/// By name.
+type Variables = BTreeMap<String, Variable>;
+
+struct Variable {
+    location: Location,
+    has_value: bool,
+}
+
+/// The variables of a file; the last line about one counts.
+fn variables(file: &EnvFile) -> Result<Variables, Diagnostics> {
     let at = |line| Location { line, column: 1, ..Location::whole(&file.path) };
     let names = dotenv::names(&file.text).map_err(|error| Diagnostic::at(&at(error.line), error.message))?;
-    Ok(names.into_iter().map(|(name, line)| (name, at(line))).collect())
+    let variable = |it: dotenv::Name| (it.name, Variable { location: at(it.line), has_value: it.has_value });
+    Ok(names.into_iter().map(variable).collect())
 }

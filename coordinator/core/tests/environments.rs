@@ -60,6 +60,13 @@ fn what_the_example_names_is_missing_where_no_file_and_no_shell_says_it() {
 }
 
 #[test]
+fn a_name_alone_gives_no_value_unless_the_shell_has_one() {
+    let found = compared("A=\nFROM_SHELL=\nEMPTY=\n", "", "A\nFROM_SHELL\nEMPTY=\n");
+    let missing: Vec<_> = found.missing.iter().map(|named| named.name.as_str()).collect();
+    assert_eq!((missing, found.surplus.len()), (vec!["A"], 0));
+}
+
+#[test]
 fn values_are_never_said() {
     let found = compared("A=example-value\n", "", "B=dev-value\n");
     let said = format!("{found:?} {:?} {:?}", found.mistakes(Path::new("x")), found.warnings(Path::new("x")));

@@ -36,19 +36,30 @@ pub fn parse(
     Ok(())
 }
 
-/// The names in an env file with their lines, in order; values are read past.
-pub fn names(text: &str) -> Result<Vec<(String, usize)>, DotenvError> {
+/// A line of an env file without its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Name {
+    /// The variable's.
+    pub name: String,
+    /// From 1.
+    pub line: usize,
+    /// Whether a value follows; a name alone only passes on what the shell has.
+    pub has_value: bool,
+}
+
+/// The names in an env file, in order; values are read past.
+pub fn names(text: &str) -> Result<Vec<Name>, DotenvError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
     let mut reader = Reader { text: &text, at: 0 };
     let mut names = Vec::new();
     while reader.skip_to_statement() {
         let line = reader.text[..reader.at].matches('\n').count() + 1;
-        let (key, has_value) = reader.key()?;
+        let (name, has_value) = reader.key()?;
         if has_value {
             // Whether its variables have values is asked when it is used.
             reader.value(&|_| Some("set".to_owned()))?;
         }
-        names.push((key, line));
+        names.push(Name { name, line, has_value });
     }
     Ok(names)
 }
@@ -285,8 +296,9 @@ mod tests {
     #[test]
     fn names_are_told_with_their_lines() {
         let text = "# c\nA=1\nexport B='two\nlines'\nC\n\nD=${X:?why}\n";
-        let named = |name: &str, line| (name.to_owned(), line);
-        assert_eq!(names(text).unwrap(), [named("A", 2), named("B", 3), named("C", 5), named("D", 7)]);
+        let named = |name: &str, line, has_value| Name { name: name.to_owned(), line, has_value };
+        let all = [named("A", 2, true), named("B", 3, true), named("C", 5, false), named("D", 7, true)];
+        assert_eq!(names(text).unwrap(), all);
         assert_eq!(names("A=1\nB!=2\n").unwrap_err().line, 2);
     }
 
