@@ -203,7 +203,6 @@ fn networks(container: &wire::Container, minor: u32) -> Result<Networks, String>
     Ok(Networks { mode, mac: said(&primary.mac), first: first.into_iter().collect(), later })
 }
 
-/// A container answers to its own name too, whatever it is called while it is made.
 fn endpoint(attachment: &wire::Attachment, name: &str) -> EndpointSettings {
     let fixed = [&attachment.address, &attachment.address6].iter().any(|address| !address.is_empty())
         || !attachment.link_local_ips.is_empty();
@@ -220,9 +219,11 @@ fn endpoint(attachment: &wire::Attachment, name: &str) -> EndpointSettings {
     }
 }
 
+/// Its own name, and those it is given; the engine's default network knows no names.
 fn aliases(attachment: &wire::Attachment, name: &str) -> Vec<String> {
-    let own = Some(name).filter(|name| !name.is_empty() && attachment.aliases.iter().all(|alias| alias != name));
-    own.into_iter().chain(attachment.aliases.iter().map(String::as_str)).map(str::to_owned).collect()
+    let given = &attachment.aliases;
+    let own = Some(name).filter(|name| !given.is_empty() && given.iter().all(|alias| alias != name));
+    own.into_iter().chain(given.iter().map(String::as_str)).map(str::to_owned).collect()
 }
 
 fn labels(instance: &wire::Instance, container: &wire::Container, fleet: &str) -> HashMap<String, String> {

@@ -88,6 +88,10 @@ impl Made {
 fn settle(value: &mut Value, path: &mut Vec<String>, names: &[(String, String)]) {
     match value {
         Value::Object(fields) => {
+            if fields.get("IPAddress").and_then(Value::as_str).is_some_and(is_chosen_address) {
+                // Goes with the subnet, which was chosen too.
+                fields.remove("IPPrefixLen");
+            }
             fields.retain(|name, _| {
                 path.push(name.clone());
                 let stays = !LEFT_OUT.iter().any(|(pattern, _)| is_at(pattern, path));
@@ -201,6 +205,17 @@ mod tests {
         ] {
             assert_eq!(read(written, &[]), written);
         }
+    }
+
+    #[test]
+    fn the_size_of_a_subnet_goes_with_its_address() {
+        let made = |address: &str| {
+            let ends = json!({"Networks": {"n": {"IPAddress": address, "IPPrefixLen": 20}}});
+            let container = json!({"NetworkSettings": ends});
+            Made { containers: Map::from_iter([("web.1".to_owned(), container)]), ..Made::default() }.settled()
+        };
+        let size = |tree: Value| tree["containers"]["web.1"]["NetworkSettings"]["Networks"]["n"]["IPPrefixLen"].clone();
+        assert_eq!((size(made("192.168.16.2")), size(made("10.201.0.2"))), (Value::Null, json!(20)));
     }
 
     #[test]

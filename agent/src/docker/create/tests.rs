@@ -271,3 +271,12 @@ fn what_is_shared_with_a_service_is_shared_with_its_container() {
     assert_eq!(host["VolumesFrom"], json!(["c1:ro", "other"]));
     assert!(creation(&instance, &place(), 51).expect_err("nobody is there").contains("db, which it shares with"));
 }
+
+#[test]
+fn a_container_answers_to_its_own_name_where_it_has_names() {
+    let alone = wire::Attachment { network: "bridge".to_owned(), ..wire::Attachment::default() };
+    let instance = instance(|container| container.networks = vec![attachment("a", "", ""), alone]);
+    let endpoints = body(&instance, &place(), 51)["NetworkingConfig"]["EndpointsConfig"].clone();
+    assert_eq!(endpoints["a"]["Aliases"], json!(["data-redis-1", "redis"]));
+    assert_eq!(endpoints["bridge"].get("Aliases"), None);
+}
