@@ -180,11 +180,9 @@ fn networks(container: &wire::Container, minor: u32) -> Result<Networks, String>
     if written && minor < GATEWAY_PRIORITIES {
         return Err("gw_priority needs Docker Engine 28 or newer".to_owned());
     }
-    let prefers = attachments.len() > 1 && minor >= GATEWAY_PRIORITIES;
-    let endpoints = attachments.iter().enumerate().map(|(position, attachment)| {
+    let endpoints = attachments.iter().map(|attachment| {
         let mut settings = endpoint(attachment, &container.name);
-        settings.gw_priority =
-            if written { number(attachment.gateway_priority) } else { (prefers && position == 0).then_some(1) };
+        settings.gw_priority = number(attachment.gateway_priority);
         if minor < MANY_NETWORKS {
             settings.mac_address = None;
         }

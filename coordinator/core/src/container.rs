@@ -88,7 +88,7 @@ pub struct Container {
     pub ports: Vec<Port>,
     #[serde(default, skip_serializing_if = "is_default")]
     pub expose: Vec<String>,
-    /// The first one is the default route's.
+    /// In the order they are connected.
     #[serde(default, skip_serializing_if = "is_default")]
     pub networks: Vec<Attachment>,
     #[serde(default, skip_serializing_if = "is_default")]

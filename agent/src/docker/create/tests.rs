@@ -46,7 +46,7 @@ fn newer_engines_get_all_networks_at_creation() {
     let body = body(&instance, &place(), 51);
     assert_eq!(body["HostConfig"]["NetworkMode"], "data_default");
     let endpoints = &body["NetworkingConfig"]["EndpointsConfig"];
-    assert_eq!(endpoints["data_default"], json!({"Aliases": ["data-redis-1", "redis"], "GwPriority": 1}));
+    assert_eq!(endpoints["data_default"], json!({"Aliases": ["data-redis-1", "redis"]}));
     assert_eq!(
         endpoints["infra_net"],
         json!({

@@ -17,7 +17,7 @@ pub(super) fn fleet_network<'a>(input: Input<'a>, key: &str) -> Option<&'a str> 
     input.fleet.network_of(name, key).map(|(name, _)| name)
 }
 
-/// The container's ends, the one of the default route first.
+/// The container's ends, in the order they are connected.
 pub(super) fn attachments(site: Site<'_>) -> Vec<Attachment> {
     let service = site.service();
     if service.network_mode.as_deref() == Some("bridge") {

@@ -179,7 +179,7 @@ impl Service {
         self.deploy.replicas.or(self.scale).unwrap_or(1)
     }
 
-    /// The networks, the one of the default route first: by priority, then by name.
+    /// The networks in the order a container is connected to them: by priority, then by name.
     pub fn networks_by_priority(&self) -> Vec<(&str, &Attachment)> {
         let mut networks: Vec<_> = self.networks.iter().map(|(key, attachment)| (key.as_str(), attachment)).collect();
         networks.sort_by_key(|(_, attachment)| std::cmp::Reverse(attachment.priority));
