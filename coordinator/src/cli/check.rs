@@ -113,7 +113,7 @@ fn look_at_fleet(context: &Context, args: &CheckArguments, profiles: &[String]) 
     for (name, config) in stacks {
         let folder = stack_folder(&engine.folder.path, name, config);
         let folder = folder.map_err(|error| context.engine_error(error))?;
-        let request = request(&folder, name, config, &engine.options);
+        let request = request(&engine.folder.path, &folder, name, config, &engine.options);
         let request = request.map_err(|error| context.engine_error(error))?;
         let place = Place { stack: Some(name), exceptions: &config.exceptions, publish: &config.publish };
         match judge(&request, &engine.folder.fleet.check, place, &mut checked) {

@@ -106,7 +106,8 @@ fn requested(context: &Context, args: &ConfigArguments) -> Result<Request, CliEr
             let (name, config) = engine.folder.stack(stack).map_err(|error| context.folder_error(error))?;
             let folder = stack_folder(&engine.folder.path, name, config);
             let folder = folder.map_err(|error| context.engine_error(error))?;
-            request(&folder, name, config, &engine.options).map_err(|error| context.engine_error(error))?
+            request(&engine.folder.path, &folder, name, config, &engine.options)
+                .map_err(|error| context.engine_error(error))?
         }
         None => context.request(compose)?,
     };

@@ -31,7 +31,7 @@ impl Source {
     pub fn read(fleet: &Path, stack: &str, config: &StackConfig, options: &Options) -> Result<Self, EngineError> {
         let folder = stack_folder(fleet, stack, config)?;
         let env = chosen(config, options).map(|chosen| chosen.name);
-        let request = request(&folder, stack, config, options)?;
+        let request = request(fleet, &folder, stack, config, options)?;
         let loaded = project::load(&project::read(&request)?)?;
         let beyond = match &env {
             Some(env) => Environments::read(fleet, stack, config, options)?.check(env)?.0,
@@ -44,8 +44,17 @@ impl Source {
     }
 }
 
-/// The request that `config --stack` and `up` both load a stack by.
-pub fn request(folder: &Path, stack: &str, config: &StackConfig, options: &Options) -> Result<Request, EngineError> {
+/// The request that `config --stack` and `up` both load a stack by. What they read is in the fleet's folder: it is the
+/// same for everybody who has that folder.
+pub fn request(
+    fleet: &Path,
+    folder: &Path,
+    stack: &str,
+    config: &StackConfig,
+    options: &Options,
+) -> Result<Request, EngineError> {
+    let fleet = project::normal(fleet);
+    let root = if folder.starts_with(&fleet) { fleet } else { folder.to_owned() };
     let files = compose_files(folder, stack, config)?;
     let profiles = if options.profiles.is_empty() { &config.profiles } else { &options.profiles };
     Ok(Request {
@@ -56,6 +65,7 @@ pub fn request(folder: &Path, stack: &str, config: &StackConfig, options: &Optio
         project_name: Some(stack.to_owned()),
         project_directory: Some(folder.to_owned()),
         environment: without_compose_variables(options),
+        root: Some(root),
         ..Request::default()
     })
 }

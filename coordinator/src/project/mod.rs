@@ -12,7 +12,7 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 pub(crate) use discovery::{default_files, environments, normal};
-use landfast_core::compose::{self, Input, Loaded};
+use landfast_core::compose::{self, Input, Loaded, MAX_FILE_SIZE};
 use landfast_core::spelling::nearest;
 use landfast_core::{Diagnostic, Diagnostics, Location};
 
@@ -39,6 +39,8 @@ pub struct Request {
     pub services: Vec<String>,
     /// Leave `env_file` and `label_file` unread.
     pub keep_env_files: bool,
+    /// Compose files may lead to files beneath this folder only.
+    pub root: Option<PathBuf>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +55,8 @@ pub enum ProjectError {
     },
     #[error("{} is not UTF-8 text", .path.display())]
     NotText { path: PathBuf },
+    #[error("{} is larger than {} MiB", .path.display(), MAX_FILE_SIZE >> 20)]
+    TooLarge { path: PathBuf },
     #[error("COMPOSE_DISABLE_ENV_FILE is {value:?}")]
     NotABoolean { value: String },
     #[error("environment {env} has no file {}", .path.display())]
@@ -97,8 +101,8 @@ pub fn read(request: &Request) -> Result<Input, ProjectError> {
     merge_env_files(&mut environment, &discovery::env_files(request, &working_dir)?)?;
 
     let files = files.into_iter().map(|path| text_of(&path).map(|text| (path, text))).collect::<Result<_, _>>()?;
-    let Request { project_name, profiles, services, keep_env_files, .. } = request.clone();
-    Ok(Input { files, project_name, working_dir, environment, profiles, services, keep_env_files })
+    let Request { project_name, profiles, services, keep_env_files, root, .. } = request.clone();
+    Ok(Input { files, project_name, working_dir, environment, profiles, services, keep_env_files, root })
 }
 
 /// Loads what was read.
@@ -113,7 +117,8 @@ pub fn load_uninterpolated(input: &Input) -> Result<serde_json::Value, ProjectEr
 
 /// The loader's way to the files that a compose file names.
 pub fn reader(path: &Path) -> Result<Option<String>, String> {
-    match std::fs::read(path) {
+    match std::fs::File::open(path).and_then(bounded) {
+        Ok(bytes) if bytes.len() > MAX_FILE_SIZE => Err(format!("it is larger than {} MiB", MAX_FILE_SIZE >> 20)),
         Ok(bytes) => String::from_utf8(bytes).map(Some).map_err(|_| "not UTF-8 text".to_owned()),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
         Err(error) => Err(error.to_string()),
@@ -139,13 +144,22 @@ fn merge_env_files(environment: &mut BTreeMap<String, String>, files: &[PathBuf]
 
 pub(crate) fn text_of(path: &Path) -> Result<String, ProjectError> {
     let unreadable = |source| ProjectError::Unreadable { path: path.to_owned(), source };
-    let mut bytes = Vec::new();
-    if path == Path::new("-") {
-        io::stdin().lock().read_to_end(&mut bytes).map_err(unreadable)?;
-    } else {
-        bytes = std::fs::read(path).map_err(unreadable)?;
+    let bytes = match path == Path::new("-") {
+        true => bounded(io::stdin().lock()),
+        false => std::fs::File::open(path).and_then(bounded),
+    };
+    let bytes = bytes.map_err(unreadable)?;
+    if bytes.len() > MAX_FILE_SIZE {
+        return Err(ProjectError::TooLarge { path: path.to_owned() });
     }
     String::from_utf8(bytes).map_err(|_| ProjectError::NotText { path: path.to_owned() })
+}
+
+/// A byte more than the loader takes of any file, at most: enough to know that it is too large.
+fn bounded(from: impl io::Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    from.take(MAX_FILE_SIZE as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Places as people name them: files below the current folder without the way there.

@@ -50,17 +50,17 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// A message about a place.
     pub fn at(location: &Location, message: impl Into<String>) -> Self {
-        Self { location: Some(location.clone()), path: String::new(), message: message.into(), hint: None }
+        Self { location: Some(location.clone()), ..Self::nowhere(message) }
     }
 
     /// A message about no place in particular.
     pub fn nowhere(message: impl Into<String>) -> Self {
-        Self { location: None, path: String::new(), message: message.into(), hint: None }
+        Self { location: None, path: String::new(), message: clipped(message.into()), hint: None }
     }
 
     /// The same, naming the key by its dotted path.
     pub fn key(mut self, path: impl Into<String>) -> Self {
-        self.path = path.into();
+        self.path = clipped(path.into());
         self
     }
 
@@ -95,6 +95,21 @@ impl fmt::Display for Diagnostic {
     }
 }
 
+/// Messages quote what people wrote, which may be as long as a file.
+const MAX_LENGTH: usize = 1_000;
+
+fn clipped(mut text: String) -> String {
+    // In characters: a byte may stand inside one.
+    if let Some((end, _)) = text.char_indices().nth(MAX_LENGTH) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
+/// More mistakes than anybody reads at once.
+pub(super) const MAX_MISTAKES: usize = 100;
+
 /// All that is wrong: never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostics(pub Vec<Diagnostic>);
@@ -121,6 +136,17 @@ impl Diagnostics {
             diagnostic.write(&mut shown, text).expect("a String takes all that is written to it");
         }
         shown
+    }
+}
+
+impl Diagnostics {
+    /// The first of them, and how many more there are.
+    pub(crate) fn first(mut self) -> Self {
+        if let Some(more) = self.0.len().checked_sub(MAX_MISTAKES).filter(|more| *more > 0) {
+            self.0.truncate(MAX_MISTAKES);
+            self.0.push(Diagnostic::nowhere(format!("and {more} mistakes more")));
+        }
+        self
     }
 }
 

@@ -59,6 +59,7 @@ fn resolve_variables(
         };
         parse(&text, &mut variables, &lookup).map_err(|error| in_file(&name, error, &path))?;
     }
+    loader.budget.add_variables(variables.len(), &files, &path)?;
     let mut merged: Map = variables.into_iter().map(|(name, value)| (name, Node::text(&files.at, value))).collect();
     merged.extend(own);
     if !merged.is_empty() {

@@ -77,6 +77,7 @@ fn extend(
         base.settle();
         base.remove_key("extends");
         let at = service.at.clone();
+        loader.budget.add(&base)?;
         service = merge(base, service, &SERVICE, &format!("services.{name}"))?;
         service.at = at;
     }
@@ -128,7 +129,7 @@ fn base_from_file(
     trail: &mut Trail,
     scope: &Scope,
 ) -> Result<Option<Node>, Diagnostics> {
-    let file = PathBuf::from(scope.base().absolute(file));
+    let file = loader.compose_file(file, scope, &extends.at, "extends.file")?;
     let folder = file.parent().unwrap_or(Path::new("/")).to_owned();
     let inner = Scope { folder, ..scope.clone() };
     let mut template = match loader.templates.take(&file, scope) {

@@ -71,7 +71,8 @@ fn entries(include: &Node) -> Result<Vec<Entry>, Diagnostic> {
 /// The files of an included project, and where and with which variables it is loaded.
 fn inner_scope(loader: &mut Loader, entry: &Entry, scope: &Scope) -> Result<(Vec<PathBuf>, Scope), Diagnostics> {
     let base = scope.base();
-    let files: Vec<PathBuf> = entry.paths.iter().map(|path| PathBuf::from(base.absolute(path))).collect();
+    let files = entry.paths.iter().map(|path| loader.compose_file(path, scope, &entry.at, "include"));
+    let files = files.collect::<Result<Vec<PathBuf>, _>>()?;
     let Some(main) = files.first() else {
         return Err(Diagnostic::at(&entry.at, "key `path` is missing").key("include").into());
     };

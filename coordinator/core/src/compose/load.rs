@@ -1,8 +1,10 @@
 //! The pipeline: files > documents > one tree > one project.
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use super::budget::{self, Budget};
 use super::canonical::json;
 use super::diagnostic::{Diagnostic, Diagnostics, Location};
 use super::extends::Templates;
@@ -32,6 +34,7 @@ pub(super) struct Loader<'a> {
     files_read: Vec<PathBuf>,
     /// How often a file was asked for.
     reads: usize,
+    pub(super) budget: Budget,
     /// The files that services were extended from.
     pub(super) templates: Templates,
 }
@@ -140,6 +143,7 @@ impl<'a> Loader<'a> {
             mistakes,
             files_read: Vec::new(),
             reads: 0,
+            budget: Budget::default(),
             templates: Templates::default(),
         }
     }
@@ -261,6 +265,7 @@ impl<'a> Loader<'a> {
 
     /// Gives every value its long form, or as many as can be read with variables left in.
     pub(super) fn lengthen(&mut self, project: &mut Node) -> Result<(), Diagnostics> {
+        budget::check_ports(project)?;
         self.warnings.extend(mounts::unknown_options(project));
         if self.interpolates {
             return long::lengthen(project, &PROJECT);
@@ -278,11 +283,22 @@ impl<'a> Loader<'a> {
                 return Err(Diagnostic::at(&document.at, message).into());
             }
             if !self.interpolates {
+                self.budget.add(document)?;
                 continue;
             }
             let mut mistakes = Vec::new();
-            let lookup = |name: &str| scope.environment.get(name).cloned();
+            // Once the budget is spent nothing more is looked up.
+            let left = Cell::new(self.budget.text_left());
+            let lookup = |name: &str| {
+                let value = scope.environment.get(name)?;
+                left.set(left.get().saturating_sub(value.len()));
+                Some(value.clone()).filter(|_| left.get() > 0)
+            };
             interpolate(document, "", &lookup, &mut self.warnings, &mut mistakes);
+            if left.get() == 0 {
+                return Err(budget::exceeded(document).into());
+            }
+            self.budget.add(document)?;
             validate::cast(document, &PROJECT, "", &mut mistakes);
             self.mistakes.note(document, Diagnostics::check(mistakes))?;
         }
@@ -295,6 +311,35 @@ impl<'a> Loader<'a> {
             .ok_or_else(|| Diagnostic::at(at, format!("there is no file {}", file.display())).key(path).into())
     }
 
+    /// The path of a compose file that another one names. `at` and `path` say where.
+    pub(super) fn compose_file(
+        &self,
+        file: &str,
+        scope: &Scope,
+        at: &Location,
+        path: &str,
+    ) -> Result<PathBuf, Diagnostic> {
+        if paths::is_remote(file) {
+            return Err(Diagnostic::at(at, format!("`{file}` is on another machine, and nothing is fetched"))
+                .key(path)
+                .hint("copy the files beside this one, and name their path"));
+        }
+        let file = PathBuf::from(scope.base().absolute(file));
+        self.check_beneath_root(&file, at, path)?;
+        Ok(file)
+    }
+
+    fn check_beneath_root(&self, file: &Path, at: &Location, path: &str) -> Result<(), Diagnostic> {
+        match &self.input.root {
+            Some(root) if !Path::new(&mounts::clean(&file.to_string_lossy())).starts_with(root) => {
+                let (file, root) = (file.display(), root.display());
+                let message = format!("{file} is outside {root}, which is all that is read here");
+                Err(Diagnostic::at(at, message).key(path).hint("move the file into that folder"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The text of a file, if it is there. `at` and `path` say who asks.
     pub(super) fn read_if_there(
         &mut self,
@@ -302,6 +347,7 @@ impl<'a> Loader<'a> {
         at: &Location,
         path: &str,
     ) -> Result<Option<String>, Diagnostics> {
+        self.check_beneath_root(file, at, path)?;
         self.reads += 1;
         if self.reads > MAX_READS {
             return Err(Diagnostic::at(at, format!("more than {MAX_READS} files lead to each other")).key(path).into());

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+mod budget;
 mod canonical;
 pub mod diagnostic;
 pub mod discover;
@@ -52,7 +53,12 @@ pub struct Input {
     pub services: Vec<String>,
     /// Leave `env_file` and `label_file` unread.
     pub keep_env_files: bool,
+    /// Files lead to files beneath this folder and no others; `None` lets them lead anywhere, as the reference does.
+    pub root: Option<PathBuf>,
 }
+
+/// Bytes of one file: a reader need not read more of any.
+pub const MAX_FILE_SIZE: usize = 16 << 20;
 
 /// Answers with a file's text, `None` when there is no such file, or why it cannot be read.
 pub type Reader<'a> = &'a dyn Fn(&Path) -> Result<Option<String>, String>;

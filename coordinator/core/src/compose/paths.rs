@@ -60,7 +60,8 @@ fn is_windows(path: &str) -> bool {
     path.starts_with("\\\\") || matches!(bytes, [drive, b':', b'\\' | b'/', ..] if drive.is_ascii_alphabetic())
 }
 
-fn is_remote(context: &str) -> bool {
+/// Whether a build context or a compose file is on another machine, or another service.
+pub(super) fn is_remote(context: &str) -> bool {
     let prefixes = ["https://", "http://", "git://", "ssh://", "github.com/", "git@", "service:"];
     context.contains("://") || prefixes.iter().any(|prefix| context.starts_with(prefix))
 }

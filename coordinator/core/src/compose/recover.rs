@@ -2,7 +2,7 @@
 //!
 //! What is wrong is taken out of the tree, as much of it as one key of one service or resource, and the next steps see
 //! the rest. What they then miss for it alone is not said.
-use super::diagnostic::{Diagnostic, Diagnostics};
+use super::diagnostic::{Diagnostic, Diagnostics, MAX_MISTAKES};
 use super::text::node::{Map, Node};
 
 /// What was found to be wrong so far.
@@ -16,6 +16,10 @@ impl Mistakes {
     /// What it found, when the steps to come could not tell it from its consequences: a whole service, or a section.
     pub(super) fn note(&mut self, project: &mut Node, step: Result<(), Diagnostics>) -> Result<(), Diagnostics> {
         let Err(Diagnostics(mut found)) = step else { return Ok(()) };
+        // So many are not looked at one by one.
+        if found.len() > MAX_MISTAKES {
+            return Err(Diagnostics(found));
+        }
         found.retain(|mistake| !self.explains(mistake));
         if !found.iter().all(|mistake| take_out(project, &mistake.path)) {
             return Err(Diagnostics(found));
@@ -36,11 +40,11 @@ impl Mistakes {
     /// All that was found, in order of place.
     pub(super) fn verdict<T>(mut self, end: Result<T, Diagnostics>) -> Result<T, Diagnostics> {
         match end {
-            Ok(value) => Diagnostics::check(self.0).map(|()| value),
+            Ok(value) => Diagnostics::check(self.0).map(|()| value).map_err(Diagnostics::first),
             Err(Diagnostics(found)) => {
                 self.0.extend(found);
                 self.0.sort();
-                Err(Diagnostics(self.0))
+                Err(Diagnostics(self.0).first())
             }
         }
     }

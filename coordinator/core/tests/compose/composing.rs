@@ -135,3 +135,33 @@ fn a_template_with_a_value_of_the_wrong_kind_is_refused() {
         "{refusal}"
     );
 }
+
+#[test]
+fn what_is_on_another_machine_is_not_fetched() {
+    for elsewhere in ["https://example.com/app.git", "oci://example.com/app:1", "git@example.com:app.git"] {
+        let include = stack(&format!("include: ['{elsewhere}']")).refusal();
+        assert!(include.contains("is on another machine, and nothing is fetched"), "{include}");
+        let extends = stack(&format!("services: {{a: {{extends: {{file: '{elsewhere}', service: a}}}}}}")).refusal();
+        assert!(extends.contains("is on another machine, and nothing is fetched"), "{extends}");
+    }
+}
+
+#[test]
+fn files_lead_out_of_the_folder_only_where_no_root_is_set() {
+    let outside = |text: &str| stack(text).file("../other/o.yaml", "services: {o: {image: o}}").file("../e", "A=1\n");
+    let include = "include:\n  - ../other/o.yaml\n";
+    assert_eq!(outside(include).printed("services.o.image"), json!("o"));
+    assert_eq!(outside(include).beneath("/srv").printed("services.o.image"), json!("o"));
+    let refusal = outside(include).beneath("/srv/app").refusal();
+    assert!(refusal.contains("compose.yaml:2:5: /srv/other/o.yaml is outside /srv/app"), "{refusal}");
+    for text in [
+        "include: [/etc/passwd]",
+        "include: [/srv/app/../../etc/passwd]",
+        "services: {a: {extends: {file: ../other/o.yaml, service: o}}}",
+        "services: {a: {image: a, env_file: ../e}}",
+        "include: [{path: a.yaml, env_file: ../e}]",
+    ] {
+        let refusal = outside(text).beneath("/srv/app").refusal();
+        assert!(refusal.contains("is outside /srv/app, which is all that is read here"), "{refusal}");
+    }
+}

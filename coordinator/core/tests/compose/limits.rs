@@ -81,3 +81,60 @@ fn files_that_include_each_other_in_a_long_chain() {
     }
     assert!(chain.refusal().contains("include each other more than 32 deep"));
 }
+
+#[test]
+fn long_texts_that_are_repeated_by_aliases_variables_and_env_files() {
+    let long = "x".repeat(1 << 20);
+    let aliases = format!("x-a: &a '{long}'\nx-b: [{}]\n", vec!["*a"; 100].join(", "));
+    assert!(stack(&aliases).refusal().contains("unfolds into more than 100000 values or 16 MiB of text"));
+    let texts = format!("x-b: [{}]\n", vec!["$V"; 100].join(", "));
+    let refusal = stack(&texts).variable("V", &long).refusal();
+    assert!(refusal.contains("unfolds into more than 500000 values or 64 MiB of text"), "{refusal}");
+    let lines: String = (0..100).map(|n| format!("V{n}=$V\n")).collect();
+    let refusal = stack("services: {a: {image: a, env_file: e}}").variable("V", &long).file("e", &lines).refusal();
+    assert!(refusal.starts_with("/srv/app/e:18:1: the values of the file grow beyond 16 MiB"), "{refusal}");
+}
+
+#[test]
+fn a_large_service_that_very_many_extend() {
+    let labels = vec!["'a=b'"; 1000].join(", ");
+    let services: String = (0..1000).map(|n| format!("  s{n}: {{extends: base}}\n")).collect();
+    let refusal = stack(&format!("services:\n  base: {{image: a, dns: [{labels}]}}\n{services}")).refusal();
+    assert!(refusal.contains("the project unfolds into more than 500000 values"), "{refusal}");
+}
+
+#[test]
+fn ranges_of_ports_of_several_services() {
+    let refusal = stack(
+        "services:\n  a: {image: a, ports: ['1-40000']}\n  b:\n    image: b\n    ports:\n      - 1-40000:1-40000/udp\n",
+    )
+    .refusal();
+    assert!(refusal.starts_with("/srv/app/compose.yaml:6:9: the project has more than 65535 ports"), "{refusal}");
+}
+
+#[test]
+fn env_files_with_more_variables_than_anything_takes() {
+    let lines: String = (0..60_000).map(|n| format!("V{n}=\n")).collect();
+    let services: String = (0..4).map(|n| format!("  s{n}: {{image: a, env_file: e}}\n")).collect();
+    let refusal = stack(&format!("services:\n{services}")).file("e", &lines).refusal();
+    assert!(refusal.contains("compose.yaml:5:18: env files bring more than 200000 variables"), "{refusal}");
+    let refusal = stack("services: {a: {image: a, env_file: e}}").file("e", &"#".repeat((2 << 20) + 1)).refusal();
+    assert!(refusal.contains("/srv/app/e: the env file is larger than 2 MiB"), "{refusal}");
+}
+
+#[test]
+fn very_many_mistakes_and_warnings_are_told_in_part() {
+    let keys: String = (0..5000).map(|n| format!("    k{n}: 1\n")).collect();
+    let refusal = stack(&format!("services:\n  a:\n    image: a\n{keys}")).refusal();
+    assert_eq!(refusal.lines().filter(|line| line.contains("unknown key")).count(), 100);
+    assert!(refusal.ends_with("and 4900 mistakes more"), "{refusal}");
+    let variables: String = (0..5000).map(|n| format!("$V{n}")).collect();
+    let loaded = stack(&format!("x-v: '{variables}'\nservices: {{a: {{image: a}}}}")).load();
+    assert_eq!(loaded.warnings.len(), 1000);
+}
+
+#[test]
+fn a_message_does_not_quote_a_whole_file() {
+    let refusal = stack(&format!("services: {{a: {{image: 'a${{{}'}}}}", "é".repeat(1 << 20))).refusal();
+    assert!(refusal.contains("invalid interpolation format in `a${é") && refusal.len() < 3000, "{}", refusal.len());
+}

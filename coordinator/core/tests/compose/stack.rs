@@ -29,7 +29,11 @@ impl Stack {
 
     /// With a file that others may lead to.
     pub(crate) fn file(mut self, name: &str, text: &str) -> Self {
-        self.files.insert(Path::new("/srv/app").join(name), text.to_owned());
+        let path = match name.strip_prefix("../") {
+            Some(beside) => Path::new("/srv").join(beside),
+            None => Path::new("/srv/app").join(name),
+        };
+        self.files.insert(path, text.to_owned());
         self
     }
 
@@ -45,6 +49,12 @@ impl Stack {
 
     pub(crate) fn only(mut self, service: &str) -> Self {
         self.input.services.push(service.to_owned());
+        self
+    }
+
+    /// Where nothing outside this folder is read.
+    pub(crate) fn beneath(mut self, root: &str) -> Self {
+        self.input.root = Some(PathBuf::from(root));
         self
     }
 

@@ -56,6 +56,13 @@ pub(crate) fn parse(text: &str) -> Result<Vec<ShortPort>, String> {
     Ok(ports)
 }
 
+/// How many ports a short form stands for.
+pub(crate) fn width(text: &str) -> usize {
+    let target = text.rsplit_once(':').map_or(text, |(_, target)| target);
+    let ports = range(target.split('/').next().unwrap_or_default());
+    ports.map_or(1, |(first, last)| usize::from(last - first) + 1)
+}
+
 /// `None` for what is no address, `Some(None)` for none at all.
 fn read_address(text: &str) -> Option<Option<String>> {
     let bare = text.strip_prefix('[').map_or(Some(text), |rest| rest.strip_suffix(']'))?;

@@ -3,11 +3,16 @@ use std::collections::BTreeMap;
 
 use crate::compose::text::interpolate::substitute;
 
+/// Bytes of one env file: more than Linux hands a process.
+const MAX_SIZE: usize = 2 << 20;
+/// Bytes of all values of one env file: variables of variables multiply.
+const MAX_VALUES: usize = 16 << 20;
+
 /// Why an env file cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {message}")]
 pub struct DotenvError {
-    /// From 1.
+    /// From 1; 0 stands for the file as a whole.
     pub line: usize,
     /// What is wrong.
     pub message: String,
@@ -20,8 +25,10 @@ pub fn parse(
     variables: &mut BTreeMap<String, String>,
     lookup: &dyn Fn(&str) -> Option<String>,
 ) -> Result<(), DotenvError> {
+    check_size(text)?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
     let mut reader = Reader { text: &text, at: 0 };
+    let mut all = 0;
     while reader.skip_to_statement() {
         let (key, has_value) = reader.key()?;
         if !has_value {
@@ -31,6 +38,10 @@ pub fn parse(
             continue;
         }
         let value = reader.value(&|name| lookup(name).or_else(|| variables.get(name).cloned()))?;
+        all += value.len();
+        if all > MAX_VALUES {
+            return Err(reader.refuse(format!("the values of the file grow beyond {} MiB", MAX_VALUES >> 20)));
+        }
         variables.insert(key, value);
     }
     Ok(())
@@ -70,6 +81,7 @@ pub fn parse_raw(
     variables: &mut BTreeMap<String, String>,
     lookup: &dyn Fn(&str) -> Option<String>,
 ) -> Result<(), DotenvError> {
+    check_size(text)?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for (index, line) in text.lines().enumerate() {
         let line = line.trim_start();
@@ -88,6 +100,13 @@ pub fn parse_raw(
         }
     }
     Ok(())
+}
+
+fn check_size(text: &str) -> Result<(), DotenvError> {
+    if text.len() <= MAX_SIZE {
+        return Ok(());
+    }
+    Err(DotenvError { line: 0, message: format!("the env file is larger than {} MiB", MAX_SIZE >> 20) })
 }
 
 struct Reader<'a> {

@@ -1,5 +1,7 @@
 //! Variables in values: `$A`, `${A}`, `${A:-default}`, `${A-default}`, `${A:?why}`, `${A?why}`, `${A:+other}`,
 //! `${A+other}`, nested, and `$$` for a dollar sign.
+use std::collections::BTreeSet;
+
 use crate::compose::diagnostic::Diagnostic;
 use crate::compose::text::node::{Node, Value};
 
@@ -10,6 +12,8 @@ pub(crate) type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 const MAX_DEPTH: usize = 64;
 /// Bytes of one text with its variables replaced: variables of variables of an env file multiply.
 const MAX_LENGTH: usize = 4 << 20;
+/// Variables without a value that somebody is told of.
+const MAX_UNSET: usize = 1_000;
 
 /// Why a text cannot be interpolated.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -23,8 +27,8 @@ pub(crate) enum Refusal {
 }
 
 /// A text with its variables replaced, and the names of those that have no value and no default.
-pub(crate) fn substitute(text: &str, lookup: Lookup) -> Result<(String, Vec<String>), Refusal> {
-    let mut unset = Vec::new();
+pub(crate) fn substitute(text: &str, lookup: Lookup) -> Result<(String, BTreeSet<String>), Refusal> {
+    let mut unset = BTreeSet::new();
     let replaced = replace(text, lookup, &mut unset, 0)?;
     Ok((replaced, unset))
 }
@@ -41,7 +45,8 @@ pub(crate) fn interpolate(
         Value::Text(text) if text.contains('$') => match substitute(text, lookup) {
             Ok((replaced, unset)) => {
                 *text = replaced;
-                warnings.extend(unset.into_iter().map(|name| {
+                let rest = MAX_UNSET.saturating_sub(warnings.len());
+                warnings.extend(unset.into_iter().take(rest).map(|name| {
                     Diagnostic::at(&node.at, format!("variable {name} is not set: it is taken as empty"))
                         .key(path)
                         .hint(format!("set it, or write ${{{name}:-default}}"))
@@ -82,7 +87,7 @@ fn complain(refusal: Refusal, node: &Node, path: &str) -> Diagnostic {
     }
 }
 
-fn replace(text: &str, lookup: Lookup, unset: &mut Vec<String>, depth: usize) -> Result<String, Refusal> {
+fn replace(text: &str, lookup: Lookup, unset: &mut BTreeSet<String>, depth: usize) -> Result<String, Refusal> {
     if depth > MAX_DEPTH {
         return Err(Refusal::Syntax(text.to_owned()));
     }
@@ -140,9 +145,11 @@ fn name_of(text: &str) -> &str {
     &text[..text.find(|c| !good(c)).unwrap_or(text.len())]
 }
 
-fn value_of(name: &str, lookup: Lookup, unset: &mut Vec<String>) -> String {
+fn value_of(name: &str, lookup: Lookup, unset: &mut BTreeSet<String>) -> String {
     lookup(name).unwrap_or_else(|| {
-        unset.push(name.to_owned());
+        if unset.len() < MAX_UNSET {
+            unset.insert(name.to_owned());
+        }
         String::new()
     })
 }
@@ -152,7 +159,7 @@ fn expression(
     inside: &str,
     text: &str,
     lookup: Lookup,
-    unset: &mut Vec<String>,
+    unset: &mut BTreeSet<String>,
     depth: usize,
 ) -> Result<String, Refusal> {
     let name = name_of(inside);
@@ -223,8 +230,8 @@ mod tests {
 
     #[test]
     fn a_variable_without_value_is_named() {
-        assert_eq!(substitute("$NO${NO2}", &lookup).unwrap(), (String::new(), vec!["NO".into(), "NO2".into()]));
-        assert_eq!(substitute("${NO:-}", &lookup).unwrap(), (String::new(), vec![]));
+        assert_eq!(substitute("$NO${NO2}", &lookup).unwrap(), (String::new(), ["NO".into(), "NO2".into()].into()));
+        assert_eq!(substitute("${NO:-}", &lookup).unwrap(), (String::new(), BTreeSet::new()));
     }
 
     #[test]

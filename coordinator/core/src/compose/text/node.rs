@@ -198,6 +198,39 @@ impl Node {
     }
 }
 
+/// How large a tree is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Extent {
+    /// How many values, the tree itself and those inside it.
+    pub(crate) values: usize,
+    /// How deep they stand inside each other.
+    pub(crate) depth: usize,
+    /// Bytes of all texts and keys.
+    pub(crate) text: usize,
+}
+
+impl Extent {
+    pub(crate) fn of(node: &Node) -> Self {
+        let mut all = Self { values: 1, depth: 1, text: 0 };
+        match &node.value {
+            Value::Map(map) => map.iter().for_each(|(key, inner)| {
+                all.text += key.len();
+                all.contain(Self::of(inner));
+            }),
+            Value::List(list) => list.iter().for_each(|inner| all.contain(Self::of(inner))),
+            Value::Text(text) | Value::Time(text) => all.text = text.len(),
+            _ => {}
+        }
+        all
+    }
+
+    fn contain(&mut self, inner: Self) {
+        self.values += inner.values;
+        self.depth = self.depth.max(inner.depth + 1);
+        self.text += inner.text;
+    }
+}
+
 /// A float with the fewest digits that read back the same, with an exponent where the reference has one.
 pub(crate) fn float_text(number: f64) -> String {
     if number.is_nan() {

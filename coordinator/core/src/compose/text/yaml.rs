@@ -9,22 +9,24 @@ use std::sync::Arc;
 
 use granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle, ScanError, Span, StrInput, Tag, options};
 
+use crate::compose::MAX_FILE_SIZE;
 use crate::compose::diagnostic::{Diagnostic, Diagnostics, Location};
-use crate::compose::text::node::{Map, Mode, Node, Value};
+use crate::compose::text::node::{Extent, Map, Mode, Node, Value};
 use crate::compose::text::scalar;
 
-/// Bytes of one file.
-const MAX_SIZE: usize = 16 << 20;
 /// Mappings and lists inside each other, through aliases too.
 const MAX_DEPTH: usize = 128;
 /// Values of one file with all aliases unfolded.
 const MAX_NODES: usize = 100_000;
 
+/// Bytes of text that the aliases of one file stand for.
+const MAX_REPEATED: usize = 16 << 20;
+
 /// The documents of a file, each one tree.
 pub(crate) fn parse(file: &Path, text: &str) -> Result<Vec<Node>, Diagnostics> {
     let whole = Location::whole(file);
-    if text.len() > MAX_SIZE {
-        return Err(Diagnostic::at(&whole, format!("the file is larger than {} MiB", MAX_SIZE >> 20)).into());
+    if text.len() > MAX_FILE_SIZE {
+        return Err(Diagnostic::at(&whole, format!("the file is larger than {} MiB", MAX_FILE_SIZE >> 20)).into());
     }
     let limits = options! {
         emit_comments: false,
@@ -39,6 +41,7 @@ pub(crate) fn parse(file: &Path, text: &str) -> Result<Vec<Node>, Diagnostics> {
         anchors: BTreeMap::new(),
         open: Vec::new(),
         nodes: 0,
+        repeated: 0,
         path: Vec::new(),
         mistakes: Vec::new(),
     };
@@ -48,8 +51,7 @@ pub(crate) fn parse(file: &Path, text: &str) -> Result<Vec<Node>, Diagnostics> {
 
 struct Anchor {
     node: Rc<Node>,
-    nodes: usize,
-    depth: usize,
+    extent: Extent,
 }
 
 struct Composer<'a> {
@@ -61,6 +63,8 @@ struct Composer<'a> {
     /// Anchors of the collections around the current node: an alias to one of them would never end.
     open: Vec<usize>,
     nodes: usize,
+    /// Bytes of text that aliases stand for.
+    repeated: usize,
     /// The keys that lead to the current node.
     path: Vec<String>,
     /// What is wrong without being in the way of reading on.
@@ -152,9 +156,10 @@ impl<'a> Composer<'a> {
     /// Counts nodes against the limits.
     fn count(&mut self, at: &Location, nodes: usize, depth: usize) -> Result<(), Diagnostic> {
         self.nodes += nodes;
-        if self.nodes > MAX_NODES {
+        if self.nodes > MAX_NODES || self.repeated > MAX_REPEATED {
+            let most = format!("{MAX_NODES} values or {} MiB of text", MAX_REPEATED >> 20);
             return Err(self
-                .complain(at, format!("the file unfolds into more than {MAX_NODES} values"))
+                .complain(at, format!("the file unfolds into more than {most}"))
                 .hint("aliases of aliases multiply: write less of it by reference"));
         }
         if depth > MAX_DEPTH { Err(self.too_deep(at)) } else { Ok(()) }
@@ -166,8 +171,9 @@ impl<'a> Composer<'a> {
             let name = span.slice(self.text).unwrap_or_default();
             return Err(self.complain(at, format!("`{name}` stands inside what it refers to")));
         };
-        let (node, nodes, deeper) = (Rc::clone(&known.node), known.nodes, known.depth);
-        self.count(at, nodes, depth + deeper)?;
+        let (node, extent) = (Rc::clone(&known.node), known.extent);
+        self.repeated += extent.text;
+        self.count(at, extent.values, depth + extent.depth)?;
         Ok(Node::clone(&node))
     }
 
@@ -184,8 +190,8 @@ impl<'a> Composer<'a> {
 
     fn anchored(&mut self, anchor: usize, node: Node) -> Node {
         if anchor != 0 {
-            let (nodes, depth) = measure(&node);
-            self.anchors.insert(anchor, Anchor { node: Rc::new(node.clone()), nodes, depth });
+            let extent = Extent::of(&node);
+            self.anchors.insert(anchor, Anchor { node: Rc::new(node.clone()), extent });
         }
         node
     }
@@ -281,19 +287,6 @@ fn tagged(at: Location, value: Value, tag: Option<&Tag>) -> Node {
         Some(("!", "override")) => Node { at, value, mode: Mode::Override },
         _ => Node { at, value, mode: Mode::Merge },
     }
-}
-
-/// How many nodes, and how deep.
-fn measure(node: &Node) -> (usize, usize) {
-    let children: Vec<&Node> = match &node.value {
-        Value::Map(map) => map.values().collect(),
-        Value::List(list) => list.iter().collect(),
-        _ => return (1, 0),
-    };
-    children
-        .into_iter()
-        .map(measure)
-        .fold((1, 1), |(nodes, depth), (more, deeper)| (nodes + more, depth.max(deeper + 1)))
 }
 
 fn hint_for(kind: &ErrorKind) -> Option<&'static str> {
