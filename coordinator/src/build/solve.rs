@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use bollard_buildkit_proto::google::protobuf::Timestamp;
 use bollard_buildkit_proto::moby::buildkit::v1::control_client::ControlClient;
@@ -32,11 +32,12 @@ pub(super) async fn solve(
 ) -> Result<(), BuildError> {
     let session = identity();
     let methods = session::methods();
+    let transcript = Transcript::masking(offer.secrets.values().map(Vec::as_slice));
     let wire = door.open(&End::Session { id: &session, methods: &methods }).await?;
     let _until_the_end = session::serve(wire, offer);
     let control = control(door).await?;
     let reference = identity();
-    let transcript = Mutex::new(Transcript::default());
+    let transcript = Mutex::new(transcript);
     let mut solving = control.clone();
     let solved = solving.solve(solve_request(request, &reference, session));
     let telling = tell(control, reference.clone(), &transcript, listener);
@@ -45,9 +46,10 @@ pub(super) async fn solve(
     match solved {
         Ok(_) => Ok(()),
         Err(status) => {
-            let failed = transcript.into_inner().ok().and_then(|transcript| transcript.failed());
+            let transcript = transcript.into_inner().unwrap_or_else(PoisonError::into_inner);
+            let failed = transcript.failed();
             let message = status.message();
-            let problem = message.strip_prefix("failed to solve: ").unwrap_or(message).to_owned();
+            let problem = transcript.masked(message.strip_prefix("failed to solve: ").unwrap_or(message));
             Err(BuildError::Failed(Failure { failed, problem }))
         }
     }

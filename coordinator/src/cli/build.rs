@@ -30,10 +30,13 @@ pub struct BuildArguments {
 
 pub(super) async fn run(context: &Context, args: BuildArguments) -> Result<Exit, CliError> {
     let engine = context.engine(&args.profile)?;
+    let store = context.store(&engine)?;
     let options = BuildOptions { no_cache: args.no_cache, pull: args.pull, args: arguments(context, &args.build_arg) };
     let services = args.services.into_iter().collect::<BTreeSet<_>>();
-    let built =
-        engine.build_images(&args.stack, &services, &options).await.map_err(|error| context.engine_error(error))?;
+    let built = engine
+        .build_images(&*store, &args.stack, &services, &options)
+        .await
+        .map_err(|error| context.engine_error(error))?;
     match built.as_slice() {
         [] if !services.is_empty() => {
             let names = services.into_iter().collect::<Vec<_>>().join(", ");

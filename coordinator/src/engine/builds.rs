@@ -11,6 +11,7 @@ use crate::build::{self, BuildError, Builder, Door, Prepared, prepare};
 use crate::connect::{Agent, Ask};
 use crate::images::Images;
 use crate::output::count;
+use crate::store::Store;
 
 use super::source::Source;
 use super::{Engine, EngineError, Ground, Up};
@@ -23,6 +24,10 @@ pub struct BuildOptions {
     /// Build arguments.
     pub args: BTreeMap<String, String>,
 }
+
+/// Which image was built last under a reference: its fingerprint. What hosts and engines say of where an image is from does
+/// not tell it.
+const RECORDS: &str = "builds/";
 
 /// A build, and the place of its stack among the sources.
 pub(super) struct Chosen {
@@ -53,6 +58,7 @@ impl Engine<'_> {
     /// Builds images of these stacks, those of all services unless some are named. Returns their references.
     pub async fn build_images(
         &self,
+        store: &dyn Store,
         stacks: &[String],
         services: &BTreeSet<String>,
         options: &BuildOptions,
@@ -78,7 +84,7 @@ impl Engine<'_> {
         warnings.iter().for_each(|warning| self.listener.warn(warning));
         let built = ready.iter().map(|one| one.prepared.build.image.clone()).collect();
         let mut sentences = sentences(&ready, &sources, workshop.as_ref());
-        self.build(&mut images, workshop, ready, &mut sentences).await?;
+        self.build(store, &mut images, workshop, ready, &mut sentences).await?;
         Ok(built)
     }
 
@@ -130,6 +136,15 @@ impl Engine<'_> {
         choose_all(images, workshop, sources, &missing, asked, warnings)
     }
 
+    /// Tells the images which of them were built last.
+    pub(super) async fn remember_builds(&self, store: &dyn Store, images: &mut Images) -> Result<(), EngineError> {
+        for (key, record) in store.range(RECORDS).await? {
+            let reference = key.strip_prefix(RECORDS).unwrap_or_default();
+            images.remember(reference, String::from_utf8_lossy(&record.value).into_owned());
+        }
+        Ok(())
+    }
+
     /// Looks at everything that the builds name.
     pub(super) async fn prepare(
         &self,
@@ -157,6 +172,7 @@ impl Engine<'_> {
     /// Builds, and enters what was built among the images. The sentences are said, and gone.
     pub(super) async fn build(
         &self,
+        store: &dyn Store,
         images: &mut Images,
         workshop: Option<Workshop>,
         ready: Vec<Ready>,
@@ -191,6 +207,11 @@ impl Engine<'_> {
                 let lost = built.iter().find(|reference| !images.built_on(agent.host(), reference, &said.images));
                 lost.map_or(Ok(()), |reference| Err(gone(reference)))?;
             }
+        }
+        for (reference, fingerprint) in images.all_built() {
+            let key = format!("{RECORDS}{reference}");
+            let recorded = store.get(&key).await?.map(|record| record.version);
+            store.compare_and_set(&key, recorded, Some(fingerprint.clone().into_bytes())).await?;
         }
         Ok(())
     }

@@ -71,6 +71,7 @@ impl Engine<'_> {
         for agent in ground.agents.values() {
             images.add_host(agent.host(), &agent.description().images);
         }
+        self.remember_builds(store, images).await?;
         let mut wanted = Wanted::default();
         let references = sources.iter().flat_map(|source| compile::images(&source.project)).collect();
         let workshop = self.workshop(images, &ground.agents, &sources).await;
@@ -85,7 +86,7 @@ impl Engine<'_> {
             // What is wrong with the files is said before anything is built.
             let nameless = references.iter().map(|reference| (reference.clone(), String::new())).collect();
             self.decide(store, ground, &sources, &nameless).await?;
-            self.build(images, workshop, prepared, &mut wanted.builds).await?;
+            self.build(store, images, workshop, prepared, &mut wanted.builds).await?;
             built.clear();
         }
         let fingerprints =

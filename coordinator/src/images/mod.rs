@@ -56,6 +56,8 @@ pub struct Images {
     hosts: BTreeMap<String, HostImages>,
     /// Familiar reference > fingerprint, of those that were built in this run.
     built: BTreeMap<String, String>,
+    /// The same, of those that were built last in earlier runs.
+    remembered: BTreeMap<String, String>,
 }
 
 /// What one host has.
@@ -65,6 +67,8 @@ struct HostImages {
     references: BTreeMap<String, String>,
     /// Fingerprint > bytes.
     sizes: BTreeMap<String, u64>,
+    /// Fingerprint > the engine's own id: the one name of an image whose reference went to another.
+    ids: BTreeMap<String, String>,
 }
 
 /// One image that one host lacks.
@@ -86,7 +90,7 @@ pub enum Origin {
     Registry,
     /// This machine's engine.
     Here,
-    /// Another host, which has it under this reference.
+    /// Another host, which has it under this reference or, without one, id.
     Host { host: String, reference: String },
 }
 
@@ -126,6 +130,7 @@ impl Images {
         let mut has = HostImages::default();
         for image in images {
             has.sizes.insert(image.fingerprint.clone(), image.size);
+            has.ids.insert(image.fingerprint.clone(), image.id.clone());
             let references = image.references.iter().map(|reference| (familiar(reference), image.fingerprint.clone()));
             has.references.extend(references);
         }
@@ -145,6 +150,21 @@ impl Images {
         let is_there = fingerprint.is_some();
         self.built.extend(fingerprint.map(|fingerprint| (familiar(reference), fingerprint)));
         is_there
+    }
+
+    /// An image was built in an earlier run.
+    pub fn remember(&mut self, reference: &str, fingerprint: String) {
+        self.remembered.insert(familiar(reference), fingerprint);
+    }
+
+    /// The images that were built in this run: familiar reference > fingerprint.
+    pub fn all_built(&self) -> &BTreeMap<String, String> {
+        &self.built
+    }
+
+    fn is_somewhere(&self, fingerprint: &str) -> bool {
+        let here = self.here.values().any(|image| image.fingerprint == fingerprint);
+        here || self.hosts.values().any(|host| host.sizes.contains_key(fingerprint))
     }
 
     /// Whether this machine's engine has it, of what was asked for.
@@ -176,8 +196,9 @@ impl Images {
         resolution
     }
 
-    /// What was built in this run is meant. An image that was made here and never came from a registry is what its maker means by that reference: it goes
-    /// before what the hosts have. Anything else stays what it is on the hosts.
+    /// What was built in this run is meant. So is, where none was, an image that was made here and never came from a registry:
+    /// it is what its maker means by that reference. Then what is remembered as built last, wherever it still is. Anything
+    /// else stays what it is on the hosts.
     fn meaning(&self, reference: &str, warnings: &mut Vec<String>) -> Option<String> {
         let name = familiar(reference);
         if let Some(fingerprint) = self.built.get(&name) {
@@ -186,6 +207,9 @@ impl Images {
         let here = self.here.get(&name);
         if let Some(image) = here.filter(|image| image.made_here) {
             return Some(image.fingerprint.clone());
+        }
+        if let Some(fingerprint) = self.remembered.get(&name).filter(|fingerprint| self.is_somewhere(fingerprint)) {
+            return Some(fingerprint.clone());
         }
         let mut votes: BTreeMap<&str, usize> = BTreeMap::new();
         for fingerprint in self.hosts.values().filter_map(|host| host.references.get(&name)) {
@@ -223,7 +247,8 @@ impl Images {
         let (mut first, mut last) = (Vec::new(), Vec::new());
         if registry(reference).is_some() { &mut first } else { &mut last }.push(Origin::Registry);
         let from_others = others.clone().filter_map(|(name, has)| {
-            let reference = has.references.iter().find(|(_, found)| *found == fingerprint)?.0.clone();
+            let named = has.references.iter().find(|(_, found)| *found == fingerprint).map(|(reference, _)| reference);
+            let reference = named.or_else(|| has.ids.get(fingerprint))?.clone();
             Some(Origin::Host { host: name.clone(), reference })
         });
         let brought = here.map(|_| Origin::Here).into_iter().chain(from_others);

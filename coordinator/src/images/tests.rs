@@ -40,6 +40,26 @@ fn what_was_made_here_goes_before_what_the_hosts_have() {
 }
 
 #[test]
+fn what_was_built_last_is_meant_for_as_long_as_it_is_somewhere() {
+    let mut images = here("app:dev", "new", false);
+    images.add_host("alpha", &[has(&["app:dev"], "old")]);
+    assert_eq!(meaning(&images, "app:dev"), (Some("old".to_owned()), 0), "it may come from a registry");
+    images.remember("app:dev", "new".to_owned());
+    assert_eq!(meaning(&images, "app:dev"), (Some("new".to_owned()), 0));
+    images.remember("app:dev", "gone".to_owned());
+    assert_eq!(meaning(&images, "app:dev"), (Some("old".to_owned()), 0));
+}
+
+#[test]
+fn what_was_built_in_this_run_goes_before_all() {
+    let mut images = here("app:dev", "made", true);
+    images.add_host("beta", &[has(&["app:dev"], "old")]);
+    assert!(images.built_on("alpha", "app:dev", &[has(&["app:dev:latest", "docker.io/library/app:dev"], "new")]));
+    assert_eq!(meaning(&images, "app:dev"), (Some("new".to_owned()), 0));
+    assert!(!images.built_on("alpha", "other:1", &[]), "it is not there");
+}
+
+#[test]
 fn hosts_that_differ_are_settled_by_this_machine_or_by_the_most_of_them_and_that_is_said() {
     let hosts = |images: &mut Images| {
         images.add_host("alpha", &[has(&["redis:7"], "a")]);
@@ -88,4 +108,15 @@ fn another_image_under_the_same_reference_is_lacking() {
     let mut images = Images::default();
     images.add_host("alpha", &[has(&["app:1"], "old")]);
     assert_eq!(images.needs(&BTreeMap::from([("alpha", BTreeMap::from([("app:1", "new")]))])).len(), 1);
+}
+
+#[test]
+fn an_image_whose_reference_went_to_another_is_brought_by_its_id() {
+    let mut images = Images::default();
+    images.add_host("alpha", &[has(&[], "old"), has(&["app:dev"], "new")]);
+    images.add_host("beta", &[has(&["app:dev"], "new")]);
+    let wanted = BTreeMap::from([("beta", BTreeMap::from([("app:dev", "old")]))]);
+    let needs = images.needs(&wanted);
+    let alpha = Origin::Host { host: "alpha".to_owned(), reference: "id of old".to_owned() };
+    assert_eq!(needs[0].origins, [alpha, Origin::Registry]);
 }

@@ -215,8 +215,18 @@ fn edited_and_built_again(lab: &Lab, fleet: &Fleet<'_>, site: &Site<'_>) -> Resu
     for host in lab.hosts() {
         assert_eq!(page(host, "all/page.txt")?, "second\n");
     }
+    site.landfast(fleet, &["rollback", "demo", "--yes"])?.succeeds()?;
+    for host in lab.hosts() {
+        assert_eq!(page(host, "all/page.txt")?, "first\n", "the image of the release before");
+    }
+    fleet.write("demo/web/page.txt", "third\n")?;
     let build = site.landfast(fleet, &["build", "web"])?.succeeds()?;
-    ensure!(build.stderr.contains("CACHED") && build.stderr.contains("built: demo-web"), "nothing is new: {build}");
+    ensure!(build.stderr.contains("CACHED") && build.stderr.contains("built: demo-web"), "some is new: {build}");
+    site.landfast(fleet, &["up", "--yes"])?.succeeds()?;
+    for host in lab.hosts() {
+        assert_eq!(page(host, "all/page.txt")?, "third\n", "what was built last is meant");
+    }
+    let after = ids(fleet)?;
     site.landfast(fleet, &["up", "--yes", "--build"])?.succeeds()?;
     assert_eq!(ids(fleet)?, after, "the same image again is no reason either");
     Ok(())

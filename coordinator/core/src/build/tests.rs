@@ -267,6 +267,16 @@ fn a_build_prints_as_the_reference_does() {
 }
 
 #[test]
+fn what_a_step_prints_of_a_secret_is_masked() {
+    let mut transcript = Transcript::masking([&b"sesame\nopen-it\n"[..], b"abc"]);
+    let failed = Vertex { error: "cannot open-it".to_owned(), ..vertex("a", "RUN x", Some(1), Some(2)) };
+    let mut lines = transcript.hear(&[vertex("a", "RUN x", Some(1), None)], &[log("a", "ses"), log("a", "ame abc\n")]);
+    lines.extend(transcript.hear(&[failed], &[]));
+    assert_eq!(lines, ["#1 RUN x", "#1 ••• abc", "#1 ERROR: cannot •••"]);
+    assert_eq!(transcript.failed().expect("it failed").output, ["••• abc"]);
+}
+
+#[test]
 fn the_step_that_failed_is_kept_with_its_last_words() {
     let mut transcript = Transcript::default();
     let output: String = (1..=40).map(|line| format!("line {line}\n")).collect();

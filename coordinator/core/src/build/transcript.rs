@@ -47,7 +47,11 @@ pub struct Transcript {
     steps: BTreeMap<String, Step>,
     numbers: usize,
     failed: Option<String>,
+    masked: Vec<String>,
 }
+
+/// What is shorter than this may stand anywhere by chance.
+const SHORTEST_MASKED: usize = 4;
 
 #[derive(Debug, Clone, Default)]
 struct Step {
@@ -61,6 +65,18 @@ struct Step {
 }
 
 impl Transcript {
+    /// One in which the lines of these secrets are not repeated, whatever a step prints.
+    pub fn masking<'a>(secrets: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let texts = secrets.into_iter().map(String::from_utf8_lossy);
+        let lines = texts.flat_map(|text| text.lines().map(|line| line.trim().to_owned()).collect::<Vec<_>>());
+        Self { masked: lines.filter(|line| line.len() >= SHORTEST_MASKED).collect(), ..Self::default() }
+    }
+
+    /// The same without secrets.
+    pub fn masked(&self, line: &str) -> String {
+        self.masked.iter().fold(line.to_owned(), |line, secret| line.replace(secret, "•••"))
+    }
+
     /// What there is to say now.
     pub fn hear(&mut self, vertexes: &[Vertex], logs: &[Log]) -> Vec<String> {
         let mut lines = Vec::new();
@@ -73,14 +89,15 @@ impl Transcript {
         for vertex in vertexes {
             self.end(vertex, &mut lines);
         }
-        lines
+        lines.iter().map(|line| self.masked(line)).collect()
     }
 
     /// The step that failed, if one did.
     pub fn failed(&self) -> Option<Failed> {
         let step = self.steps.get(self.failed.as_ref()?)?;
         let rest = (!step.rest.is_empty()).then(|| step.rest.clone());
-        Some(Failed { step: step.name.clone(), output: step.last.iter().cloned().chain(rest).collect() })
+        let output = step.last.iter().chain(&rest).map(|line| self.masked(line));
+        Some(Failed { step: self.masked(&step.name), output: output.collect() })
     }
 
     fn begin(&mut self, vertex: &Vertex, lines: &mut Vec<String>) {
