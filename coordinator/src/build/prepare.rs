@@ -195,14 +195,12 @@ impl Prepared {
         folders.chain([(DOCKERFILE.to_owned(), Folder::Files(Arc::new(dockerfile)))]).collect()
     }
 
-    /// `data-app from ./app`, seen from this folder.
-    pub fn sentence(&self, from: &Path) -> String {
-        let context = &self.build.context;
-        let place = match context.strip_prefix(from) {
+    /// Its context, as one names it in this folder: `./app`.
+    pub fn context_from(&self, folder: &Path) -> String {
+        match self.build.context.strip_prefix(folder) {
             Ok(rest) if rest.as_os_str().is_empty() => ".".to_owned(),
             Ok(rest) => format!("./{}", rest.display()),
-            Err(_) => context.display().to_string(),
-        };
-        format!("{} from {place}", self.build.image)
+            Err(_) => self.build.context.display().to_string(),
+        }
     }
 }

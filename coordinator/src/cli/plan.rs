@@ -1,8 +1,10 @@
 //! `landfast plan`: what `up` would change and why. Touches nothing.
 
 use indicatif::BinaryBytes;
+use landfast_core::plan::Plan;
+use serde::Serialize;
 
-use crate::engine::{Proposal, Unknown, Up};
+use crate::engine::{PlannedBuild, Proposal, Unknown, Up};
 use crate::output::{self, count, escape};
 
 use super::arguments::StackArguments;
@@ -27,15 +29,26 @@ pub(super) async fn run(context: &Context, args: PlanArguments) -> Result<Exit, 
     let up = Up { force_recreate: args.force_recreate, build: args.build, unknown: Unknown::Warn };
     let proposal =
         engine.propose_up(&*store, &args.stacks.stacks, up).await.map_err(|error| context.engine_error(error))?;
-    // The plan's JSON is a contract: `{"steps":[…],"warnings":[…]}`.
-    let printed = if json { output::json(&proposal.plan) } else { output::print(&text(&proposal)) };
+    let printed = if json {
+        output::json(&Printed { plan: &proposal.plan, builds: &proposal.builds })
+    } else {
+        output::print(&text(&proposal))
+    };
     printed.map_err(|error| CliError::failed("standard output cannot be written", error))?;
     Ok(if proposal.plan.is_empty() { Exit::Done } else { Exit::PlanNotEmpty })
 }
 
+/// The plan's JSON is a contract: `{"steps":[…],"warnings":[…],"builds":[…]}`.
+#[derive(Serialize)]
+struct Printed<'a> {
+    #[serde(flatten)]
+    plan: &'a Plan,
+    builds: &'a [PlannedBuild],
+}
+
 /// The plan, and what has to travel for it.
 pub(super) fn text(proposal: &Proposal) -> String {
-    let builds = proposal.builds.iter().map(|build| format!("build images: {}\n", escape::line(build)));
+    let builds = proposal.builds.iter().map(|build| format!("build images: {}\n", escape::line(&build.to_string())));
     let mut text = builds.collect::<String>();
     text.push_str(escape::lines(&proposal.plan.to_string()).trim_end());
     for (host, parcel, lacking) in &proposal.files {

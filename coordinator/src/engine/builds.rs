@@ -7,6 +7,8 @@ use landfast_core::build::{Anew, Asked, Build, Builder as Place, Candidate, Ques
 
 use indicatif::BinaryBytes;
 
+use serde::Serialize;
+
 use crate::build::{self, BuildError, Builder, Door, Prepared, prepare};
 use crate::connect::{Agent, Ask};
 use crate::images::Images;
@@ -23,6 +25,28 @@ pub struct BuildOptions {
     pub pull: bool,
     /// Build arguments.
     pub args: BTreeMap<String, String>,
+}
+
+/// An image that is built before anything else is done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlannedBuild {
+    pub image: String,
+    pub stack: String,
+    pub service: String,
+    /// Seen from the stack's folder, if it is beneath it.
+    pub context: String,
+    pub files: usize,
+    pub bytes: u64,
+    /// None: on this machine.
+    pub host: Option<String>,
+}
+
+impl std::fmt::Display for PlannedBuild {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { image, context, files, bytes, host, .. } = self;
+        write!(f, "{image} from {context} ({}, {})", count(*files, "file"), BinaryBytes(*bytes))?;
+        host.as_ref().map_or(Ok(()), |host| write!(f, " on {host}"))
+    }
 }
 
 /// Which image was built last under a reference: its fingerprint. What hosts and engines say of where an image is from does
@@ -83,8 +107,8 @@ impl Engine<'_> {
         let ready = self.prepare(chosen, &sources, &mut warnings).await?;
         warnings.iter().for_each(|warning| self.listener.warn(warning));
         let built = ready.iter().map(|one| one.prepared.build.image.clone()).collect();
-        let mut sentences = sentences(&ready, &sources, workshop.as_ref());
-        self.build(store, &mut images, workshop, ready, &mut sentences).await?;
+        let planned = planned(&ready, &sources, workshop.as_ref());
+        self.build(store, &mut images, workshop, ready, &planned).await?;
         Ok(built)
     }
 
@@ -169,21 +193,19 @@ impl Engine<'_> {
         if mistakes.is_empty() { Ok(ready) } else { Err(EngineError::Mistakes(Diagnostics(mistakes))) }
     }
 
-    /// Builds, and enters what was built among the images. The sentences are said, and gone.
+    /// Says what is planned, builds it, and enters what was built among the images.
     pub(super) async fn build(
         &self,
         store: &dyn Store,
         images: &mut Images,
         workshop: Option<Workshop>,
         ready: Vec<Ready>,
-        sentences: &mut Vec<String>,
+        planned: &[PlannedBuild],
     ) -> Result<(), EngineError> {
         if ready.is_empty() {
             return Ok(());
         }
-        for sentence in sentences.drain(..) {
-            self.listener.say(&format!("build images: {sentence}"));
-        }
+        planned.iter().for_each(|build| self.listener.say(&format!("build images: {build}")));
         let built = references(&ready);
         let nowhere = || BuildError::Nowhere { images: built.iter().cloned().collect() };
         let workshop = workshop.ok_or_else(nowhere)?;
@@ -256,16 +278,22 @@ fn choose_all(
     if mistakes.is_empty() { Ok(chosen) } else { Err(EngineError::Mistakes(Diagnostics(mistakes))) }
 }
 
-/// `data-app from ./app (3 files, 2 KiB) on alpha`.
-pub(super) fn sentences(ready: &[Ready], sources: &[Source], workshop: Option<&Workshop>) -> Vec<String> {
-    let host = workshop.and_then(|workshop| workshop.host.as_ref());
-    let place = host.map(|agent| format!(" on {}", agent.host())).unwrap_or_default();
-    let sentence = |Ready { source, prepared }: &Ready| {
-        let root = sources.get(*source).map(|source| source.root.as_path());
-        let what = prepared.sentence(root.unwrap_or_else(|| std::path::Path::new("/")));
-        format!("{what} ({}, {}){place}", count(prepared.files, "file"), BinaryBytes(prepared.bytes))
-    };
-    ready.iter().map(sentence).collect()
+/// What would be built, for a plan.
+pub(super) fn planned(ready: &[Ready], sources: &[Source], workshop: Option<&Workshop>) -> Vec<PlannedBuild> {
+    let host = workshop.and_then(|workshop| workshop.host.as_ref()).map(|agent| agent.host().to_owned());
+    let planned = ready.iter().filter_map(|Ready { source, prepared }| {
+        let source = sources.get(*source)?;
+        Some(PlannedBuild {
+            image: prepared.build.image.clone(),
+            stack: source.stack.clone(),
+            service: prepared.build.service.clone(),
+            context: prepared.context_from(&source.root),
+            files: prepared.files,
+            bytes: prepared.bytes,
+            host: host.clone(),
+        })
+    });
+    planned.collect()
 }
 
 pub(super) fn references(ready: &[Ready]) -> BTreeSet<String> {

@@ -26,7 +26,7 @@ use crate::images::Images;
 use crate::output::progress::Listener;
 use crate::store::Store;
 
-pub use builds::BuildOptions;
+pub use builds::{BuildOptions, PlannedBuild};
 pub use environment::{Chosen, Environments};
 pub use error::{EngineError, Version};
 pub use ground::Ground;

@@ -14,6 +14,7 @@ use crate::images::{Images, Need};
 use crate::store::Store;
 use crate::wire::decode_manifest;
 
+use super::builds::PlannedBuild;
 use super::ground::Ground;
 use super::journal::Journal;
 use super::releases::{self, Release};
@@ -31,8 +32,8 @@ pub struct Wanted {
     pub remove_volumes: bool,
     pub force_recreate: bool,
     pub warnings: Vec<String>,
-    /// Images to build, as sentences; none when they have been built.
-    pub builds: Vec<String>,
+    /// Images to build; none when they have been built.
+    pub builds: Vec<PlannedBuild>,
 }
 
 /// What would be done, and everything that is needed to do it.
@@ -41,8 +42,8 @@ pub struct Proposal {
     pub plan: Plan,
     pub target: BTreeMap<String, HostState>,
     pub deployments: Vec<Deployment>,
-    /// Images that are built first, as sentences; none when they have been built.
-    pub builds: Vec<String>,
+    /// Images that are built first; none when they have been built.
+    pub builds: Vec<PlannedBuild>,
     pub images: Images,
     /// Images that hosts lack.
     pub needs: Vec<Need>,
@@ -77,7 +78,7 @@ impl Engine<'_> {
         let workshop = self.workshop(images, &ground.agents, &sources).await;
         let chosen = self.choose_builds(images, workshop.as_ref(), &sources, &references, up, &mut wanted.warnings)?;
         let prepared = self.prepare(chosen, &sources, &mut wanted.warnings).await?;
-        wanted.builds = builds::sentences(&prepared, &sources, workshop.as_ref());
+        let planned = builds::planned(&prepared, &sources, workshop.as_ref());
         let mut built = builds::references(&prepared);
         if workshop.is_none() && !prepared.is_empty() && up.unknown == Unknown::Warn {
             wanted.warnings.push("neither this machine nor a host has an engine that builds: `up` fails".to_owned());
@@ -86,8 +87,10 @@ impl Engine<'_> {
             // What is wrong with the files is said before anything is built.
             let nameless = references.iter().map(|reference| (reference.clone(), String::new())).collect();
             self.decide(store, ground, &sources, &nameless).await?;
-            self.build(store, images, workshop, prepared, &mut wanted.builds).await?;
+            self.build(store, images, workshop, prepared, &planned).await?;
             built.clear();
+        } else {
+            wanted.builds = planned;
         }
         let fingerprints =
             self.fingerprints(ground, images, &references, &built, up.unknown, &mut wanted.warnings).await?;

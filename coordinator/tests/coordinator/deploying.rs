@@ -1,7 +1,7 @@
 //! What `up`, `down`, `sync` and `rollback` do to a fleet of agents.
 
 use crate::fleet::{Fleet, eventually};
-use landfast::engine::{EngineError, Outcome, Up};
+use landfast::engine::{EngineError, Outcome, Unknown, Up};
 
 const STACK: &str = "[stacks.data]\npath = \"data\"\n\n[stacks.data.place]\npostgres = \"alpha\"\napp = \"beta\"\n";
 
@@ -287,4 +287,31 @@ async fn thousands_of_small_files_arrive() {
     }
     done(fleet.up().await);
     assert!(fleet.host("beta").with(|state| state.blobs.len()) > 3000);
+}
+
+#[tokio::test]
+async fn without_an_engine_that_builds_a_plan_says_so_and_up_fails_with_nothing_touched() {
+    let fleet = data().await;
+    fleet.write("data/compose.yaml", "services:\n  app:\n    build: ./app\n");
+    fleet.write("data/app/Dockerfile", "FROM redis:7\n");
+    let engine = fleet.engine();
+    let store = engine.folder.store().expect("a store");
+    let planned =
+        engine.propose_up(&*store, &[], Up { unknown: Unknown::Warn, ..Up::default() }).await.expect("a plan");
+    let builds = planned.builds.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(builds, ["data-app from ./app (1 file, 13 B)"]);
+    assert!(planned.plan.warnings.iter().any(|line| line.contains("an engine that builds")), "{:?}", planned.plan);
+    drop(store);
+    let error = fleet.up().await.expect_err("nobody builds").to_string();
+    assert!(error.contains("data-app cannot be built"), "{error}");
+
+    fleet.write(
+        "data/compose.yaml",
+        "services:\n  app:\n    build: ./nowhere\n  other: {image: 'redis:7', network_mode: 'service:app'}\n",
+    );
+    let error = fleet.up().await.expect_err("two mistakes, of which the first is told").to_string();
+    assert!(error.contains("compose.yaml:3:") && error.contains("nowhere: there is no such file or folder"), "{error}");
+    for host in ["alpha", "beta"] {
+        fleet.host(host).with(|state| assert!(state.assigned.is_empty()));
+    }
 }
