@@ -45,6 +45,9 @@ pub struct ConfigArguments {
     /// Leave variables as they are written
     #[arg(long)]
     pub no_interpolate: bool,
+    /// Leave out what the project only implies: default network, names, dependencies
+    #[arg(long)]
+    pub no_normalize: bool,
     /// Leave env files unread
     #[arg(long)]
     pub no_env_resolution: bool,
@@ -113,6 +116,7 @@ fn requested(context: &Context, args: &ConfigArguments) -> Result<Request, CliEr
     };
     request.services.clone_from(&args.only);
     request.keep_env_files = args.no_env_resolution;
+    request.skip_normalisation = args.no_normalize;
     // The reference lists the profiles of all services, enabled or not.
     if args.profiles {
         request.profiles = vec!["*".to_owned()];

@@ -39,6 +39,8 @@ pub struct Request {
     pub services: Vec<String>,
     /// Leave `env_file` and `label_file` unread.
     pub keep_env_files: bool,
+    /// Leave out what a project only implies.
+    pub skip_normalisation: bool,
     /// Compose files may lead to files beneath this folder only.
     pub root: Option<PathBuf>,
 }
@@ -101,8 +103,18 @@ pub fn read(request: &Request) -> Result<Input, ProjectError> {
     merge_env_files(&mut environment, &discovery::env_files(request, &working_dir)?)?;
 
     let files = files.into_iter().map(|path| text_of(&path).map(|text| (path, text))).collect::<Result<_, _>>()?;
-    let Request { project_name, profiles, services, keep_env_files, root, .. } = request.clone();
-    Ok(Input { files, project_name, working_dir, environment, profiles, services, keep_env_files, root })
+    let Request { project_name, profiles, services, keep_env_files, skip_normalisation, root, .. } = request.clone();
+    Ok(Input {
+        files,
+        project_name,
+        working_dir,
+        environment,
+        profiles,
+        services,
+        keep_env_files,
+        skip_normalisation,
+        root,
+    })
 }
 
 /// Loads what was read.

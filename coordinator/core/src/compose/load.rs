@@ -183,7 +183,10 @@ impl<'a> Loader<'a> {
                 .into());
         }
         let variables = if self.interpolates { &*scope.environment } else { &BTreeMap::new() };
-        normalise::normalise(&mut project, &name, variables);
+        match input.skip_normalisation {
+            true => normalise::set_name(&mut project, &name),
+            false => normalise::normalise(&mut project, &name, variables),
+        }
         Ok((name, project, scope.environment))
     }
 

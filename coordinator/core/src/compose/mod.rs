@@ -53,6 +53,8 @@ pub struct Input {
     pub services: Vec<String>,
     /// Leave `env_file` and `label_file` unread.
     pub keep_env_files: bool,
+    /// Leave out what a project only implies: the default network, resources' names, dependencies.
+    pub skip_normalisation: bool,
     /// Files lead to files beneath this folder and no others; `None` lets them lead anywhere, as the reference does.
     pub root: Option<PathBuf>,
 }

@@ -62,7 +62,6 @@ pub(super) fn resolve_environment(project: &mut Node, environment: &BTreeMap<Str
 /// Says what the whole project implies.
 pub(super) fn normalise(project: &mut Node, name: &str, environment: &BTreeMap<String, String>) {
     let default_network = attach_to_default(project);
-    let at = project.at.clone();
     if default_network {
         project.default_key("networks", Value::Map(Map::new()));
         if let Some(networks) = project.at_key_mut("networks") {
@@ -73,6 +72,12 @@ pub(super) fn normalise(project: &mut Node, name: &str, environment: &BTreeMap<S
         normalise_service(service, environment);
     }
     name_resources(project, name);
+    set_name(project, name);
+}
+
+/// Names the project, whatever its files call it.
+pub(super) fn set_name(project: &mut Node, name: &str) {
+    let at = project.at.clone();
     project.set_key("name", Node::text(&at, name));
 }
 

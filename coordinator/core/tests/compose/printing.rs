@@ -47,3 +47,16 @@ fn variables_can_be_left_in() {
     assert_eq!(printed["environment"], json!(["A=$A", "B"]));
     assert_eq!(printed["volumes"][0]["target"], json!("/data"));
 }
+
+#[test]
+fn what_a_project_implies_may_be_left_out() {
+    let text = "services: {web: {image: w, build: ., links: [db], ports: ['80:80']}, db: {image: d}}";
+    let printed = canonical(&stack(text).unnormalised().load());
+    assert_eq!(printed["name"], "app");
+    assert_eq!(printed["services"]["web"]["build"], json!({"context": "/srv/app"}));
+    assert_eq!(printed["services"]["web"]["ports"][0]["target"], 80);
+    for implied in ["depends_on", "networks"] {
+        assert_eq!(printed["services"]["web"].get(implied), None);
+    }
+    assert_eq!(printed.get("networks"), None);
+}

@@ -52,6 +52,12 @@ impl Stack {
         self
     }
 
+    /// Without what it only implies.
+    pub(crate) fn unnormalised(mut self) -> Self {
+        self.input.skip_normalisation = true;
+        self
+    }
+
     /// Where nothing outside this folder is read.
     pub(crate) fn beneath(mut self, root: &str) -> Self {
         self.input.root = Some(PathBuf::from(root));

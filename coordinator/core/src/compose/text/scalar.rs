@@ -1,6 +1,9 @@
 //! What an unquoted word of YAML means: the mixture of YAML 1.1 and 1.2 that the reference reads.
 //!
 //! `0755`, `0o755`, `0x1f`, `0b11` and `1_000` are numbers; `yes`, `on` and `12:30` are strings; a date is a date.
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use crate::compose::text::node::Value;
 
 /// The value of a scalar; `None` when it does not fit its tag. `plain` says that it is not quoted.
@@ -20,9 +23,16 @@ pub(crate) fn resolve(text: &str, plain: bool, tag: Option<&str>) -> Option<Valu
         },
         (_, Some("bool")) => Some(implicit(text)).filter(|value| matches!(value, Value::Bool(_))),
         (_, Some("null")) => Some(implicit(text)).filter(|value| *value == Value::Null),
+        (_, Some("binary")) => binary(text).map(Value::Text),
         (_, Some("timestamp")) => is_time(text).then(|| Value::Time(text.to_owned())),
         _ => Some(Value::Text(text.to_owned())),
     }
+}
+
+/// Base64, perhaps on several lines, of what must be text.
+fn binary(text: &str) -> Option<String> {
+    let bytes = STANDARD.decode(text.replace(['\r', '\n'], "")).ok()?;
+    String::from_utf8(bytes).ok()
 }
 
 fn implicit(text: &str) -> Value {
@@ -181,6 +191,9 @@ mod tests {
         assert_eq!(resolve("12", true, Some("tag:yaml.org,2002:str")), Some(Value::Text("12".to_owned())));
         assert_eq!(resolve("12", false, Some("tag:yaml.org,2002:int")), Some(Value::Int(12)));
         assert_eq!(resolve("x", true, Some("tag:yaml.org,2002:int")), None);
+        let binary = |text| resolve(text, true, Some("tag:yaml.org,2002:binary"));
+        assert_eq!(binary("aGVs\nbG8="), Some(Value::Text("hello".to_owned())));
+        assert_eq!((binary("aGVsbG8"), binary("_w=="), binary("/w==")), (None, None, None));
         assert_eq!(resolve("12", false, None), Some(Value::Text("12".to_owned())));
     }
 }

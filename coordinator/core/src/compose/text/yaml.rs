@@ -83,7 +83,12 @@ impl<'a> Composer<'a> {
         loop {
             match self.next()? {
                 (Event::StreamEnd, _) => return Ok(documents),
-                (Event::DocumentStart(..), _) => {
+                (Event::DocumentStart(_, version), span) => {
+                    if let Some(version) = version.filter(|version| (version.major, version.minor) != (1, 1)) {
+                        let message = format!("a file of YAML {}.{}", version.major, version.minor);
+                        let at = self.place(span.start);
+                        return Err(self.complain(&at, message).hint("Compose reads YAML 1.1: take the directive out"));
+                    }
                     self.anchors.clear();
                     let (event, span) = self.next()?;
                     documents.push(self.node(event, span, 0)?);
@@ -134,6 +139,10 @@ impl<'a> Composer<'a> {
                 .complain(&at, format!("unknown anchor `{name}`"))
                 .hint(format!("an anchor is defined with `&{name}`, earlier in the same document"))),
             Event::Scalar(text, style, anchor, tag) => {
+                if style == ScalarStyle::DoubleQuoted && span.slice(self.text).is_some_and(escapes_a_slash) {
+                    let mistake = self.complain(&at, "unknown escape `\\/`".to_owned());
+                    self.mistakes.push(mistake.hint("a slash needs no escape"));
+                }
                 let node = self.scalar(&at, &text, style, tag.as_deref());
                 Ok(self.anchored(anchor, node))
             }
@@ -280,6 +289,20 @@ impl<'a> Composer<'a> {
     }
 }
 
+/// An escape of YAML 1.2 that 1.1 does not have.
+fn escapes_a_slash(quoted: &str) -> bool {
+    let mut rest = quoted;
+    while let Some(at) = rest.find('\\') {
+        let after = &rest[at + 1..];
+        let Some(escaped) = after.chars().next() else { return false };
+        if escaped == '/' {
+            return true;
+        }
+        rest = &after[escaped.len_utf8()..];
+    }
+    false
+}
+
 /// A value that its tag may make more than one: what resets has no value of its own.
 fn tagged(at: Location, value: Value, tag: Option<&Tag>) -> Node {
     match tag.map(|tag| (tag.handle(), tag.suffix())) {
@@ -371,6 +394,14 @@ mod tests {
     fn an_alias_to_what_surrounds_it_is_refused() {
         assert!(complaint("a: &a\n  b: *a\n").contains("stands inside what it refers to"));
         assert!(complaint("a: *nope\n").contains("unknown anchor `nope`"));
+    }
+
+    #[test]
+    fn what_yaml_1_2_brought_is_refused_as_the_reference_refuses_it() {
+        assert!(complaint("%YAML 1.2\n---\na: 1\n").starts_with("f.yaml:2:1: a file of YAML 1.2"));
+        assert_eq!(one("%YAML 1.1\n---\na: 1\n").at_key("a").unwrap().value, Value::Int(1));
+        assert!(complaint("a: \"b\\/c\"\n").starts_with("f.yaml:1:4: unknown escape `\\/`"));
+        assert_eq!(one("a: \"b\\\\/c/d\"\n").at_key("a").unwrap().as_str(), Some("b\\/c/d"));
     }
 
     #[test]
