@@ -215,7 +215,10 @@ impl Engine<'_> {
             force_recreate: wanted.force_recreate,
         });
         let drift = ground.reports.iter().flat_map(|(host, report)| status::drift(host, report));
-        plan.warnings.splice(0..0, std::mem::take(&mut wanted.warnings).into_iter().chain(drift));
+        // Files as people name them: from the fleet's folder on.
+        let above = format!("{}/", self.folder.path.display());
+        let found = std::mem::take(&mut wanted.warnings).into_iter().map(|warning| warning.replace(&above, ""));
+        plan.warnings.splice(0..0, found.chain(drift));
         let needs = needs(&images, &wanted.deployments);
         let files = files(&ground, &plan, &wanted.parcels).await?;
         let Wanted { deployments, builds, .. } = wanted;

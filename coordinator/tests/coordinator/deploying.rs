@@ -290,6 +290,17 @@ async fn thousands_of_small_files_arrive() {
 }
 
 #[tokio::test]
+async fn warnings_of_a_plan_name_files_from_the_fleets_folder_on() {
+    let fleet = data().await;
+    fleet.write("data/compose.yaml", "services:\n  app:\n    image: app:1\n    isolation: default\n");
+    let engine = fleet.engine();
+    let store = engine.folder.store().expect("a store");
+    let planned = engine.propose_up(&*store, &[], Up::default()).await.expect("a plan");
+    let begins = |warning: &String| warning.starts_with("data/compose.yaml:4:5: no effect");
+    assert!(planned.plan.warnings.iter().any(begins), "{:?}", planned.plan.warnings);
+}
+
+#[tokio::test]
 async fn without_an_engine_that_builds_a_plan_says_so_and_up_fails_with_nothing_touched() {
     let fleet = data().await;
     fleet.write("data/compose.yaml", "services:\n  app:\n    build: ./app\n");
