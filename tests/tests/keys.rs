@@ -1,0 +1,100 @@
+//! The parity projects have every key that Landfast honours, but for those that `inspect` cannot show.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use landfast_core::compose::{self, Input, Project, Standing};
+use landfast_tests::lab::workspace;
+
+/// Keys that are honoured and that no description of a container, network or volume shows, with the reason. A key stands for
+/// all beneath it.
+const UNSEEN: &[(&str, &str)] = &[];
+
+#[test]
+fn every_honoured_key_is_in_a_parity_project_or_cannot_be_seen() -> Result<()> {
+    let written = written()?;
+    let is_written = |key: &str| written.iter().any(|path| is_like(key, path));
+    let mut wrong = Vec::new();
+    for key in compose::keys().iter().filter(|key| key.standing == Standing::Honoured) {
+        let unseen = UNSEEN.iter().any(|(unseen, _)| is_beneath(&key.path, unseen));
+        match (is_written(&key.path), unseen) {
+            (false, false) => wrong.push(format!("{} is honoured and in no parity project", key.path)),
+            (true, true) if UNSEEN.iter().any(|(unseen, _)| *unseen == key.path) => {
+                wrong.push(format!("{} is in a parity project, though it is said not to be seen", key.path));
+            }
+            _ => {}
+        }
+    }
+    let known: BTreeSet<String> = compose::keys().into_iter().map(|key| key.path).collect();
+    wrong.extend(UNSEEN.iter().filter(|(key, _)| !known.contains(*key)).map(|(key, _)| format!("{key} is no key")));
+    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+/// The paths of everything written in the parity projects: `services.web.ports[0].published`.
+fn written() -> Result<BTreeSet<String>> {
+    let mut written = BTreeSet::new();
+    for entry in fs::read_dir(workspace().join("tests/parity"))? {
+        written.extend(project(&entry?.path())?.locations.0.into_keys());
+    }
+    Ok(written)
+}
+
+fn project(folder: &Path) -> Result<Project> {
+    let file = folder.join("compose.yaml");
+    let text = fs::read_to_string(&file)?;
+    let input = Input {
+        files: vec![(file, text)],
+        project_name: Some("parity".to_owned()),
+        working_dir: folder.to_owned(),
+        environment: BTreeMap::new(),
+        profiles: vec!["*".to_owned()],
+        ..Input::default()
+    };
+    let read = |path: &Path| match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.to_string()),
+    };
+    let loaded = compose::load(&input, &read).map_err(|wrong| anyhow::anyhow!("{wrong}"));
+    let loaded = loaded.with_context(|| format!("{} cannot be read", folder.display()))?;
+    loaded.project().map_err(|wrong| anyhow::anyhow!("{wrong}"))
+}
+
+/// Whether the path is one that the key means: `services.*.ports[].target` means `services.web.ports[0].target`.
+fn is_like(key: &str, path: &str) -> bool {
+    let Some((name, rest)) = key.split_once('.') else { return is_part(key, path) };
+    match name {
+        // A name of somebody's choice may have dots in it.
+        "*" => path.match_indices('.').any(|(at, _)| is_like(rest, &path[at + 1..])),
+        _ => path.split_once('.').is_some_and(|(part, path)| is_part(name, part) && is_like(rest, path)),
+    }
+}
+
+/// `ports[]` is like `ports[0]`.
+fn is_part(name: &str, part: &str) -> bool {
+    match name.strip_suffix("[]") {
+        Some(list) => part.strip_prefix(list).is_some_and(|rest| rest.starts_with('[') && rest.ends_with(']')),
+        None => name == "*" || name == part,
+    }
+}
+
+fn is_beneath(key: &str, around: &str) -> bool {
+    key.strip_prefix(around).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+}
+
+#[test]
+fn a_path_is_like_its_key() {
+    for (key, path) in [
+        ("services.*.ports[].target", "services.web.ports[0].target"),
+        ("services.*.networks.*.driver_opts", "services.a.b.networks.infra.net.driver_opts"),
+        ("name", "name"),
+    ] {
+        assert!(is_like(key, path), "{key} {path}");
+    }
+    for (key, path) in [("services.*.init", "services.web.initial"), ("a[].b", "a.b"), ("a.*.b", "a.b")] {
+        assert!(!is_like(key, path), "{key} {path}");
+    }
+}
