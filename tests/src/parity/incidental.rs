@@ -80,7 +80,8 @@ impl Made {
             }
         }
         names.retain(|(text, _)| !text.is_empty());
-        names.sort_by_key(|(text, _)| std::cmp::Reverse(text.len()));
+        // Of a volume that several containers mount, the first gives the name.
+        names.sort_by(|(a, first), (b, other)| (b.len(), a, first).cmp(&(a.len(), b, other)));
         names
     }
 }
@@ -205,6 +206,18 @@ mod tests {
         ] {
             assert_eq!(read(written, &[]), written);
         }
+    }
+
+    #[test]
+    fn a_volume_of_several_containers_has_one_name_whoever_comes_first() {
+        let mounts = json!({"Mounts": [{"Name": "ab".repeat(32), "Destination": "/z"}]});
+        let made = |names: [&str; 2]| {
+            let containers = names.map(|name| (name.to_owned(), mounts.clone()));
+            Made { containers: Map::from_iter(containers), ..Made::default() }.settled()
+        };
+        let tree = made(["web.1", "db.1"]);
+        assert_eq!(tree, made(["db.1", "web.1"]));
+        assert_eq!(tree["containers"]["web.1"]["Mounts"][0]["Name"], "<anonymous db.1 /z>");
     }
 
     #[test]

@@ -70,6 +70,17 @@ pub const INTENDED: &[Intended] = &[
         "the same: on loopback instead of all addresses of IPv4 and IPv6",
     ),
     intended(
+        &["containers", "*", "Config", "Labels", "com.docker.compose.depends_on"],
+        Change::Becomes("first:service_started:true", "first:service_started:false"),
+        "what shares a namespace is made again with its owner, and not restarted with it",
+    ),
+    intended(
+        &["containers", "read_only_guest.1", "HostConfig", "VolumesFrom", "*"],
+        Change::Other,
+        "volumes_from with :ro is read-only, as the specification says; Compose loses the :ro",
+    ),
+    intended(&["containers", "read_only_guest.1", "Mounts", "*", "RW"], Change::Other, "the same, as it is mounted"),
+    intended(
         &["containers", "*", "Config", "StopTimeout"],
         Change::Other,
         "a part of a second is rounded up and not down, as half a second to stop in is not none",

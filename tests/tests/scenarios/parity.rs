@@ -108,6 +108,8 @@ fn prepare(host: &Host) -> Result<()> {
     host.sh("mkdir -p /srv/parity-outside")?;
     host.docker(&["network", "create", "--subnet", "10.203.0.0/24", "parity-given"])?.succeeds()?;
     host.docker(&["volume", "create", "parity-given"])?.succeeds()?;
+    let run = ["run", "--detach", "--name", "parity-given", "--volume", "parity-given:/given", "landfast/small:1"];
+    host.docker(&run)?.succeeds()?;
     Ok(())
 }
 
@@ -163,7 +165,11 @@ fn made(host: &Host, project: &str, folder: String) -> Result<Made> {
         let labels = &container["Labels"];
         let part = |key: &str| labels[format!("com.docker.compose.{key}")].as_str().unwrap_or("?").to_owned();
         let id = container["Id"].as_str().context("a container has an id")?;
-        let inspected = api.get(&format!("/containers/{id}/json"))?;
+        let mut inspected = api.get(&format!("/containers/{id}/json"))?;
+        // What no description says, a project asks the container itself.
+        if let Some(look) = labels["parity.look"].as_str() {
+            inspected["Looked"] = host.exec(id, &["sh", "-c", look])?.succeeds()?.stdout.into();
+        }
         made.containers.insert(format!("{}.{}", part("service"), part("container-number")), inspected);
     }
     let named = |objects: &Value, kind: &str| -> Result<Map<String, Value>> {

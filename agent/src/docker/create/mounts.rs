@@ -62,6 +62,7 @@ fn bind_mount(wanted: &wire::Mount, source: String, minor: u32) -> Result<Mount,
         return Err(format!("the mount at {} is recursive: {recursive}, which {needed}", wanted.target));
     }
     let options = MountBindOptions {
+        create_mountpoint: wanted.create.then_some(true),
         propagation: said(&wanted.propagation).map(|propagation| propagation.parse()).transpose()?,
         non_recursive: (recursive == "disabled").then_some(true),
         read_only_non_recursive: (recursive == "writable").then_some(true),

@@ -161,8 +161,8 @@ fn mounts_are_asked_for_in_the_notation_that_compose_uses() {
         body["HostConfig"]["Mounts"],
         json!([
             {"Target": "/etc/must-be-there", "Source": "/live/etc", "Type": "bind", "ReadOnly": true},
-            {"Target": "/mnt", "Source": "/mnt", "Type": "bind", "ReadOnly": true, "BindOptions": {"Propagation": "rslave"}},
-            {"Target": "/colon", "Source": "/with:colon", "Type": "bind", "ReadOnly": true},
+            {"Target": "/mnt", "Source": "/mnt", "Type": "bind", "ReadOnly": true, "BindOptions": {"CreateMountpoint": true, "Propagation": "rslave"}},
+            {"Target": "/colon", "Source": "/with:colon", "Type": "bind", "ReadOnly": true, "BindOptions": {"CreateMountpoint": true}},
             {"Target": "/empty", "Source": "data_redis", "Type": "volume", "ReadOnly": true, "VolumeOptions": {"NoCopy": true}},
             {"Target": "/anonymous", "Type": "volume", "ReadOnly": true},
             {"Target": "/memory", "Type": "tmpfs", "ReadOnly": true, "TmpfsOptions": {"SizeBytes": 1024, "Mode": 0o700}},
