@@ -67,7 +67,6 @@ fn bind_mount(wanted: &wire::Mount, source: String, minor: u32) -> Result<Mount,
         non_recursive: (recursive == "disabled").then_some(true),
         read_only_non_recursive: (recursive == "writable").then_some(true),
         read_only_force_recursive: (recursive == "readonly").then_some(true),
-        ..MountBindOptions::default()
     };
     let options = (options != MountBindOptions::default()).then_some(options);
     Ok(Mount { source: Some(source), typ: Some(MountType::BIND), bind_options: options, ..mount(wanted) })
