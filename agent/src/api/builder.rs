@@ -58,7 +58,11 @@ impl Builder for BuilderService {
         let back = back.take_until(self.0.stop.clone().cancelled_owned());
         // Whoever goes away takes the connection along.
         let guard = AbortOnDrop(there);
-        Ok(Response::new(back.map(move |part| (&guard, part).1).boxed()))
+        let back = back.map(move |part| {
+            let _alive = &guard;
+            part
+        });
+        Ok(Response::new(back.boxed()))
     }
 }
 

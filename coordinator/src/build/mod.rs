@@ -11,9 +11,11 @@ mod session;
 mod solve;
 mod sync;
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use landfast_core::build::{self, Build, Dockerfile, Failed};
+use landfast_core::build::{self, Build, Credentials, Dockerfile, Failed};
 use landfast_core::{Diagnostic, Diagnostics};
 
 use crate::images::LocalEngine;
@@ -56,24 +58,58 @@ pub struct Failure {
     pub failed: Option<Failed>,
     /// In the builder's words.
     pub problem: String,
+    /// What may have to do with it.
+    pub notes: Vec<String>,
 }
 
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Some(failed) = &self.failed else { return write!(f, "  {}", self.problem) };
-        write!(f, "  step {}\n  {}", failed.step, self.problem)?;
-        failed.output.iter().try_for_each(|line| write!(f, "\n    | {line}"))
+        if let Some(failed) = &self.failed {
+            writeln!(f, "  step {}", failed.step)?;
+        }
+        write!(f, "  {}", self.problem)?;
+        let output = self.failed.iter().flat_map(|failed| &failed.output);
+        output
+            .map(|line| format!("    | {line}"))
+            .chain(self.notes.iter().map(|note| format!("  {note}")))
+            .try_for_each(|line| write!(f, "\n{line}"))
     }
 }
 
 /// An engine that builds.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Builder {
     pub door: Door,
     /// The version of its API.
     pub api: (u32, u32),
     /// This machine's.
     pub engine: Option<LocalEngine>,
+    /// Logins of whoever builds.
+    pub credentials: Arc<Credentials>,
+}
+
+// Neither logins nor sockets are for printing.
+impl std::fmt::Debug for Builder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Builder").field("api", &self.api).finish_non_exhaustive()
+    }
+}
+
+/// What `docker login` has kept, as far as it can be read.
+pub fn credentials(environment: &BTreeMap<String, String>, listener: &dyn Listener) -> Arc<Credentials> {
+    let folder = environment.get("DOCKER_CONFIG").map(PathBuf::from);
+    let folder = folder.or_else(|| Some(Path::new(environment.get("HOME")?).join(".docker")));
+    let read = folder.map(|folder| folder.join("config.json")).and_then(|path| {
+        let text = std::fs::read_to_string(&path).ok()?;
+        match Credentials::parse(&text) {
+            Ok(credentials) => Some(credentials),
+            Err(problem) => {
+                listener.warn(&format!("{} cannot be understood ({problem}): no login is used", path.display()));
+                None
+            }
+        }
+    });
+    Arc::new(read.unwrap_or_default())
 }
 
 /// Builds one after another.
@@ -115,10 +151,10 @@ async fn build_one(
         let build = folder_image(image, folder);
         let request = build::request(&build, prepare::FOLDER_IMAGE, builder.api)
             .map_err(|mistake| BuildError::Mistakes(mistake.into()))?;
-        solve::solve(&builder.door, &request, one.offer_folder(&request), listener).await?;
+        solve::solve(&builder.door, &request, one.offer_folder(&request, builder), listener).await?;
     }
     listener.say(&format!("build image {}", one.build.image));
-    solve::solve(&builder.door, request, one.offer(request), listener).await
+    solve::solve(&builder.door, request, one.offer(request, builder), listener).await
 }
 
 /// A folder as an image: what a builder without further contexts can copy from.

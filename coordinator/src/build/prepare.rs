@@ -11,6 +11,7 @@ use landfast_core::build::{Build, Context, DOCKERFILE, Dockerfile, Follow, Reque
 use landfast_core::bundle::IgnoreRules;
 use landfast_core::compose::model::Contents;
 
+use super::Builder;
 use super::folder::{self, Kind};
 use super::session::Offer;
 use super::sync::Folder;
@@ -174,19 +175,21 @@ impl Prepared {
     }
 
     /// What the builder may ask for.
-    pub(super) fn offer(&self, request: &Request) -> Offer {
+    pub(super) fn offer(&self, request: &Request, builder: &Builder) -> Offer {
         let text = with_stages(&self.dockerfile, &request.stages);
         let mut files = BTreeMap::from([(request.dockerfile_name.clone(), text.into_bytes())]);
         if let Some(ignore) = &self.ignore {
             files.insert(format!("{}{IGNORE}", request.dockerfile_name), ignore.clone().into_bytes());
         }
-        Offer { folders: self.folders(request, files), secrets: self.secrets.clone() }
+        let credentials = Arc::clone(&builder.credentials);
+        Offer { folders: self.folders(request, files), secrets: self.secrets.clone(), credentials, ..Offer::default() }
     }
 
     /// The same, for an image that is a folder.
-    pub(super) fn offer_folder(&self, request: &Request) -> Offer {
+    pub(super) fn offer_folder(&self, request: &Request, builder: &Builder) -> Offer {
         let files = BTreeMap::from([(request.dockerfile_name.clone(), FOLDER_IMAGE.as_bytes().to_vec())]);
-        Offer { folders: self.folders(request, files), secrets: BTreeMap::new() }
+        let credentials = Arc::clone(&builder.credentials);
+        Offer { folders: self.folders(request, files), credentials, ..Offer::default() }
     }
 
     fn folders(&self, request: &Request, dockerfile: BTreeMap<String, Vec<u8>>) -> BTreeMap<String, Folder> {

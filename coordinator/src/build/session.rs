@@ -1,7 +1,8 @@
-//! What a builder asks during a build, answered: the files of its contexts, and its secrets. It asks over a connection
+//! What a builder asks during a build, answered: the files of its contexts, its secrets, logins at registries. It asks over a connection
 //! that was opened from here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bollard_buildkit_proto::fsutil::types::Packet;
 use bollard_buildkit_proto::health::health_check_response::ServingStatus;
@@ -9,8 +10,14 @@ use bollard_buildkit_proto::health::health_server::{Health, HealthServer};
 use bollard_buildkit_proto::health::{HealthCheckRequest, HealthCheckResponse, HealthListRequest, HealthListResponse};
 use bollard_buildkit_proto::moby::buildkit::secrets::v1::secrets_server::{Secrets, SecretsServer};
 use bollard_buildkit_proto::moby::buildkit::secrets::v1::{GetSecretRequest, GetSecretResponse};
+use bollard_buildkit_proto::moby::filesync::v1::auth_server::{Auth, AuthServer};
 use bollard_buildkit_proto::moby::filesync::v1::file_sync_server::{FileSync, FileSyncServer};
+use bollard_buildkit_proto::moby::filesync::v1::{
+    CredentialsRequest, CredentialsResponse, FetchTokenRequest, FetchTokenResponse, GetTokenAuthorityRequest,
+    GetTokenAuthorityResponse, VerifyTokenAuthorityRequest, VerifyTokenAuthorityResponse,
+};
 use futures::stream::{self, BoxStream, StreamExt as _};
+use landfast_core::build::{Credentials, Known, Login};
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Server;
@@ -26,11 +33,20 @@ pub(super) struct Offer {
     pub(super) folders: BTreeMap<String, Folder>,
     /// By id. No `Debug` here: they are printed nowhere.
     pub(super) secrets: BTreeMap<String, Vec<u8>>,
+    /// Logins at registries.
+    pub(super) credentials: Arc<Credentials>,
+    /// What to add when the build fails: logins that could not be had.
+    pub(super) notes: Arc<Mutex<BTreeSet<String>>>,
 }
 
 /// The methods that a session announces.
 pub(super) fn methods() -> Vec<String> {
-    ["/moby.filesync.v1.FileSync/DiffCopy", "/moby.buildkit.secrets.v1.Secrets/GetSecret"].map(str::to_owned).into()
+    let methods = [
+        "/moby.filesync.v1.FileSync/DiffCopy",
+        "/moby.buildkit.secrets.v1.Secrets/GetSecret",
+        "/moby.filesync.v1.Auth/Credentials",
+    ];
+    methods.map(str::to_owned).into()
 }
 
 /// Answers until the sender is dropped.
@@ -40,6 +56,7 @@ pub(super) fn serve(wire: Wire, offer: Offer) -> oneshot::Sender<()> {
     let server = Server::builder()
         .add_service(HealthServer::new(Alive))
         .add_service(FileSyncServer::new(offer.clone()))
+        .add_service(AuthServer::new(offer.clone()))
         .add_service(SecretsServer::new(offer));
     tokio::spawn(async move {
         let until_done = async { drop(until_done.await) };
@@ -79,6 +96,43 @@ impl Secrets for Offer {
         let data = self.secrets.get(&id).cloned();
         let data = data.ok_or_else(|| Status::not_found(format!("`build.secrets` has no {id}")))?;
         Ok(Response::new(GetSecretResponse { data }))
+    }
+}
+
+/// A builder that is given a name and a password gets its tokens itself.
+#[tonic::async_trait]
+impl Auth for Offer {
+    async fn credentials(&self, request: Request<CredentialsRequest>) -> Result<Response<CredentialsResponse>, Status> {
+        let host = request.into_inner().host;
+        let answer = match self.credentials.of(&host) {
+            Known::Nothing => CredentialsResponse::default(),
+            Known::Login(Login { user, secret }) => CredentialsResponse { username: user, secret },
+            Known::Helper(program) => {
+                let note =
+                    format!("a login at {host} may be with {program}, which is not asked: pull the image before");
+                self.notes.lock().unwrap_or_else(PoisonError::into_inner).insert(note);
+                CredentialsResponse::default()
+            }
+        };
+        Ok(Response::new(answer))
+    }
+
+    async fn fetch_token(&self, _: Request<FetchTokenRequest>) -> Result<Response<FetchTokenResponse>, Status> {
+        Err(Status::unimplemented("ask for credentials"))
+    }
+
+    async fn get_token_authority(
+        &self,
+        _: Request<GetTokenAuthorityRequest>,
+    ) -> Result<Response<GetTokenAuthorityResponse>, Status> {
+        Err(Status::unimplemented("ask for credentials"))
+    }
+
+    async fn verify_token_authority(
+        &self,
+        _: Request<VerifyTokenAuthorityRequest>,
+    ) -> Result<Response<VerifyTokenAuthorityResponse>, Status> {
+        Err(Status::unimplemented("ask for credentials"))
     }
 }
 

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use landfast_core::build::{Build, Context, Dockerfile, Follow, Secret};
+use landfast_core::build::{Build, Context, Dockerfile, Failed, Follow, Secret};
 use landfast_core::bundle::IgnoreRules;
 use landfast_core::compose::model::Contents;
 
+use super::Failure;
 use super::folder::{Kind, list};
 use super::prepare::prepare;
 
@@ -127,4 +128,12 @@ fn a_large_secret_is_refused_and_none_is_printed() {
     assert!(missing(build.clone())[0].contains("larger than 500 KiB"));
     build.secrets = [("key".to_owned(), Secret::Value(Contents("sesame".to_owned())))].into();
     assert!(!format!("{build:?}").contains("sesame"));
+}
+
+#[test]
+fn a_failure_says_the_step_its_last_words_and_what_may_have_to_do_with_it() {
+    let failed = Failed { step: "[2/2] RUN make".to_owned(), output: vec!["one".to_owned(), "two".to_owned()] };
+    let failure =
+        Failure { failed: Some(failed), problem: "exit code: 2".to_owned(), notes: vec!["a note".to_owned()] };
+    assert_eq!(failure.to_string(), "  step [2/2] RUN make\n  exit code: 2\n    | one\n    | two\n  a note");
 }

@@ -66,6 +66,9 @@ FROM final AS never
 RUN false
 "#;
 
+/// Prints the secret, too.
+const FAILING: &str = "RUN --mount=type=secret,id=token echo about to fail with $(cat /run/secrets/token) && exit 7";
+
 const TOKEN: &str = "swordfish-swordfish";
 const MOVED: &str = "txpsegjti-txpsegjti";
 
@@ -237,9 +240,11 @@ fn a_failing_build_changes_nothing(lab: &Lab, fleet: &Fleet<'_>, site: &Site<'_>
     let images = lab.hosts().map(|host| layers(host, "demo-web")).collect::<Result<Vec<_>>>()?;
     fleet.edit("demo/compose.yaml", "target: final", "target: never")?;
     fleet.edit("demo/compose.yaml", "image: landfast/small:1", "image: landfast/small:2")?;
-    fleet.edit("demo/web/Dockerfile", "RUN false", "RUN echo about to fail && exit 7")?;
+    fleet.edit("demo/web/Dockerfile", "RUN false", FAILING)?;
     let up = site.landfast(fleet, &["up", "--yes", "--build"])?.exits(1)?;
-    for part in ["compose.yaml:4:", "demo-web", "RUN echo about to fail", "    | about to fail", "exit code: 7"] {
+    ensure!(!up.stderr.contains(TOKEN), "the secret is not said, though the step prints it: {up}");
+    for part in ["compose.yaml:4:", "demo-web", "step [never 1/1]", "    | about to fail with •••", "exit code: 7"]
+    {
         ensure!(up.stderr.contains(part), "it should say {part}: {up}");
     }
     assert_eq!(ids(fleet)?, before, "nothing was changed");

@@ -13,6 +13,7 @@ use crate::{Diagnostic, Diagnostics, Location};
 
 mod builder;
 mod context;
+mod credentials;
 mod dockerfile;
 mod read;
 mod request;
@@ -20,6 +21,7 @@ mod transcript;
 
 pub use builder::{Builder, Candidate, builder};
 pub use context::{Follow, follow, leading};
+pub use credentials::{Credentials, Known, Login};
 pub use dockerfile::with_stages;
 pub use request::{CONTEXT, DOCKERFILE, FURTHER_CONTEXTS, Request, request};
 pub use transcript::{Failed, Log, Transcript, Vertex};
