@@ -49,6 +49,16 @@ fn variables_can_be_left_in() {
 }
 
 #[test]
+fn what_a_variable_stands_for_is_not_judged_where_it_is_left_in() {
+    let web = service("pull_policy: '${POLICY:-always}'\ndepends_on: ['${DB:-db}']\ncgroup: '${CGROUP:-host}'");
+    let printed = &web.uninterpolated()["services"]["web"];
+    assert_eq!(printed["pull_policy"], "${POLICY:-always}");
+    assert_eq!(printed["depends_on"]["${DB:-db}"]["condition"], "service_started");
+    let replaced = service("pull_policy: 'always$$'").refusal();
+    assert!(replaced.contains("`always$` is not always, never"), "{replaced}");
+}
+
+#[test]
 fn what_a_project_implies_may_be_left_out() {
     let text = "services: {web: {image: w, build: ., links: [db], ports: ['80:80']}, db: {image: d}}";
     let printed = canonical(&stack(text).unnormalised().load());
