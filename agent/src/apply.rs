@@ -10,12 +10,12 @@ use landfast_agent_core::desired::InstanceName;
 use landfast_agent_core::observed::Container;
 use landfast_agent_core::plan::Action;
 
-use crate::docker::{Engine, EngineError, Place, chain};
+use crate::docker::{Engine, EngineError, Hook, Place, chain};
 use crate::observe::blocking;
 use crate::overlay::{Overlay, OverlayError};
 use crate::ports::{self, Processes};
 use crate::tree::{TreeError, Trees};
-use crate::wire::{Held, Instance, mount};
+use crate::wire::{self, Held, Instance, mount};
 
 /// What a step leaves to be remembered.
 #[derive(Debug, Default, PartialEq)]
@@ -96,23 +96,37 @@ impl Hands {
                 blocking(move || trees.remove(&stack)).await?;
                 done.kept = Some(Vec::new());
             }
-            Action::Create { instance, name, image, partners } => {
+            Action::Create { instance, name, image, partners, previous } => {
                 let wanted = held.instance(instance).ok_or_else(|| unheld(action))?;
                 let mut place = self.place(wanted, held, name, image).await?;
                 place.partners.clone_from(partners);
+                if let (Some(previous), Some(container)) = (previous, &wanted.container) {
+                    place.inherited = self.engine.inheritance(previous, image, container).await?;
+                }
                 let created_at = now();
                 let id = self.engine.create_container(wanted, &place).await?;
                 let joined = partners.values().cloned().collect();
                 done.container = Some((id, Container { joined, ..made(instance, held, name, created_at) }));
             }
             Action::Start { instance, container } => {
-                self.fill(instance, container, held).await?;
+                let wanted = self.wanted(instance, container, held).await?;
+                let files = wanted.map(|it| it.files.as_slice()).unwrap_or_default();
+                if !files.is_empty() {
+                    self.engine.put_files(container, files).await?;
+                }
                 match self.engine.start_container(container).await {
                     Ok(()) => self.announce(instance, held),
                     Err(error) => return Err(self.explained(error, instance, held).await),
                 }
+                let hooks: Vec<Hook> = wanted.into_iter().flat_map(|it| &it.post_start).map(Hook::from).collect();
+                self.engine.run_hooks(container, &hooks).await?;
             }
-            Action::Stop { container, grace, .. } => self.engine.stop_container(container, *grace).await?,
+            Action::Stop { container, grace, instance } => {
+                if let Err(error) = self.engine.run_hooks_before_stop(container).await {
+                    tracing::warn!(instance = %instance, error = chain(&error), "hook before the stop failed");
+                }
+                self.engine.stop_container(container, *grace).await?;
+            }
             Action::Remove { container, .. } => self.engine.remove_container(container).await?,
             Action::Rename { container, name, .. } => self.engine.rename_container(container, name).await?,
         }
@@ -133,21 +147,25 @@ impl Hands {
             sources,
             dns: dns.find(|gateway| !gateway.is_empty()),
             partners: BTreeMap::new(),
+            inherited: BTreeMap::new(),
         })
     }
 
-    /// Puts the instance's files into its container. Before each start and not once when it is made, as nothing would tell
-    /// that an agent ended between the two; and never into an older container, which has its own.
-    async fn fill(&self, instance: &InstanceName, container: &str, held: &Held) -> Result<(), EngineError> {
-        let Some(wanted) = held.instance(instance) else { return Ok(()) };
-        let files = wanted.container.as_ref().map(|it| it.files.as_slice()).unwrap_or_default();
-        if files.is_empty() {
-            return Ok(());
+    /// What a container that is to be started is made from, where its start takes more than the start: files to be put into
+    /// it before, hooks to be run after. Before each start and not once when it is made, as nothing would tell that an agent
+    /// ended between the two; and never for an older container, which has its own.
+    async fn wanted<'a>(
+        &self,
+        instance: &InstanceName,
+        container: &str,
+        held: &'a Held,
+    ) -> Result<Option<&'a wire::Container>, EngineError> {
+        let Some(Instance { digest, container: Some(wanted), .. }) = held.instance(instance) else { return Ok(None) };
+        if wanted.files.is_empty() && wanted.post_start.is_empty() {
+            return Ok(None);
         }
-        match self.engine.inspect_container(container, &self.fleet).await? {
-            Some(Ok(found)) if found.digest == wanted.digest => self.engine.put_files(container, files).await,
-            _ => Ok(()),
-        }
+        let found = self.engine.inspect_container(container, &self.fleet).await?;
+        Ok(matches!(found, Some(Ok(found)) if found.digest == *digest).then_some(wanted))
     }
 
     /// Tells the others on this host's bridges where the instance's addresses are now. They would find out by themselves,

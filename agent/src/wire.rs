@@ -17,11 +17,11 @@ pub(crate) use landfast_proto::v1::blobs_server::{Blobs, BlobsServer};
 pub(crate) use landfast_proto::v1::builder_server::{Builder, BuilderServer};
 pub(crate) use landfast_proto::v1::{
     AssignRequest, AssignResponse, Attachment, Container, Dependency, DescribeRequest, DescribeResponse, Device,
-    DeviceLimit, DeviceRequest, Engine, EngineNetwork, FetchRequest, FetchResponse, Healthcheck, HostState, Image,
-    ImageItem, Instance, InstanceReport, LogsRequest, LogsResponse, Memory, MissingRequest, MissingResponse, Mount,
-    Network, Overlay, PlacedFile, Pool, Port, Problem, PullRequest, PullResponse, PushRequest, PushResponse, Report,
-    Restart as RestartPolicy, Role, TreeReport, Ulimit, UsedPort, Volume, WatchRequest, dependency, instance_report,
-    item, least_role, logs_response, mount, pull_request, push_request,
+    DeviceLimit, DeviceRequest, Engine, EngineNetwork, FetchRequest, FetchResponse, Healthcheck, Hook, HostState,
+    Image, ImageItem, Instance, InstanceReport, LogsRequest, LogsResponse, Memory, MissingRequest, MissingResponse,
+    Mount, Network, Overlay, PlacedFile, Pool, Port, Problem, PullRequest, PullResponse, PushRequest, PushResponse,
+    Report, Restart as RestartPolicy, Role, TreeReport, Ulimit, UsedPort, Volume, WatchRequest, dependency,
+    instance_report, item, least_role, logs_response, mount, pull_request, push_request,
 };
 pub(crate) use landfast_proto::v1::{OpenRequest, OpenResponse, SessionEnd, open_request};
 #[cfg(test)]

@@ -97,10 +97,14 @@ impl Engine {
         gone_is_done(self.within(limit, self.client()?.stop_container(container, None)).await)
     }
 
-    /// Removes it with its anonymous volumes. By force, because one that is dead or restarting is not removed without.
+    /// Removes it with its anonymous volumes, as far as no other container has them. By force, because one that is dead or
+    /// restarting is not removed without.
     pub(crate) async fn remove_container(&self, container: &str) -> Result<(), EngineError> {
+        let labels = self.labels_of(container).await?;
         let options = RemoveContainerOptions { force: true, v: true, link: false };
-        gone_is_done(self.within(LONG, self.client()?.remove_container(container, Some(options))).await)
+        gone_is_done(self.within(LONG, self.client()?.remove_container(container, Some(options))).await)?;
+        self.remove_inherited(&labels).await;
+        Ok(())
     }
 
     pub(crate) async fn rename_container(&self, container: &str, name: &str) -> Result<(), EngineError> {

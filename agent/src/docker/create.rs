@@ -16,7 +16,8 @@ use bollard::query_parameters::CreateContainerOptions;
 
 use landfast_agent_core::desired::InstanceName;
 
-use super::{Engine, EngineError, LONG, Labels, SHORT};
+use super::anonymous::{self, Inheritance};
+use super::{Engine, EngineError, LONG, Labels, SHORT, hooks};
 use crate::wire;
 
 const ANNOTATIONS: u32 = 43;
@@ -37,6 +38,8 @@ pub(crate) struct Place {
     pub(crate) sources: Vec<Option<PathBuf>>,
     /// The containers of the instances that it shares something with.
     pub(crate) partners: BTreeMap<InstanceName, String>,
+    /// Anonymous volumes of the container before, by their paths.
+    pub(crate) inherited: Inheritance,
     /// Who to ask for names when the instance does not say.
     pub(crate) dns: Option<String>,
 }
@@ -113,7 +116,7 @@ pub(crate) fn creation(instance: &wire::Instance, place: &Place, minor: u32) -> 
             .entrypoint
             .as_ref()
             .map(|list| if list.values.is_empty() { vec![String::new()] } else { list.values.clone() }),
-        labels: Some(labels(instance, container, &place.fleet)),
+        labels: Some(labels(instance, container, place)),
         stop_signal: said(&container.stop_signal),
         stop_timeout: container.stop_grace_seconds.map(i64::from),
         host_config: Some(host_config(container, place, networks.mode, minor)?),
@@ -224,10 +227,12 @@ fn aliases(attachment: &wire::Attachment, name: &str) -> Vec<String> {
     own.into_iter().chain(given.iter().map(String::as_str)).map(str::to_owned).collect()
 }
 
-fn labels(instance: &wire::Instance, container: &wire::Container, fleet: &str) -> HashMap<String, String> {
+fn labels(instance: &wire::Instance, container: &wire::Container, place: &Place) -> HashMap<String, String> {
     let mut labels: HashMap<String, String> = container.labels.clone().into_iter().collect();
+    hooks::label(&container.pre_stop, &mut labels);
+    anonymous::label(&place.inherited, &mut labels);
     labels.extend([
-        (Labels::FLEET.to_owned(), fleet.to_owned()),
+        (Labels::FLEET.to_owned(), place.fleet.clone()),
         (Labels::STACK.to_owned(), instance.stack.clone()),
         (Labels::SERVICE.to_owned(), instance.service.clone()),
         (Labels::INDEX.to_owned(), instance.index.to_string()),

@@ -3,12 +3,14 @@
 //! [`Engine`] owns the connection: which API version is spoken, and how long an answer may take. What is said is in the
 //! modules beside it, one for each kind of thing.
 
+mod anonymous;
 mod builder;
 mod containers;
 mod create;
 mod events;
 mod files;
 mod fingerprint;
+mod hooks;
 mod image;
 mod logs;
 mod networks;
@@ -26,6 +28,7 @@ pub(crate) use builder::BuilderEnd;
 pub(crate) use containers::{Labels, Listed};
 pub(crate) use create::Place;
 pub(crate) use events::{Changed, Event};
+pub(crate) use hooks::Hook;
 pub(crate) use image::{ImageCache, lookup};
 pub(crate) use logs::LogRequest;
 
@@ -58,6 +61,10 @@ pub(crate) enum EngineError {
     Strange(#[source] Box<bollard::errors::Error>),
     #[error("{0}")]
     CannotDo(String),
+    #[error("`{command}` after the start ended with status {status}: {output}")]
+    Hook { command: String, status: i64, output: String },
+    #[error("`{command}` after the start did not end within {} s", .limit.as_secs())]
+    HookSlow { command: String, limit: Duration },
     #[error("its files do not make an archive")]
     Archive(#[source] std::io::Error),
     #[error("cannot make the folder {path}")]
@@ -73,7 +80,10 @@ impl EngineError {
     pub(crate) fn severity(&self) -> Severity {
         match self {
             EngineError::Away { .. } | EngineError::Slow(_) => Severity::EngineAway,
-            EngineError::CannotDo(_) | EngineError::Archive(_) => Severity::Final,
+            EngineError::CannotDo(_)
+            | EngineError::Archive(_)
+            | EngineError::Hook { .. }
+            | EngineError::HookSlow { .. } => Severity::Final,
             EngineError::Strange(_) | EngineError::Folder { .. } => Severity::Counted,
             EngineError::Refused { status, message } => refusal(*status, message),
         }

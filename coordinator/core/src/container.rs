@@ -129,6 +129,24 @@ pub struct Container {
     pub files: Vec<PlacedFile>,
     #[serde(default, skip_serializing_if = "is_default")]
     pub volumes_from: Vec<String>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub post_start: Vec<Hook>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub pre_stop: Vec<Hook>,
+}
+
+/// A command that is run inside the container.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hook {
+    pub command: Vec<String>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub user: String,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub working_dir: String,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub environment: Vec<String>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub privileged: bool,
 }
 
 /// A file that is put into the container before its start.

@@ -1,8 +1,8 @@
 //! Host states and containers.
 
 use landfast_core::container::{
-    Attachment, Container, Contents, Device, DeviceLimit, DeviceRequest, Healthcheck, Logging, Mount, PlacedFile, Port,
-    Resources, Restart, Source, Tmpfs, Ulimit,
+    Attachment, Container, Contents, Device, DeviceLimit, DeviceRequest, Healthcheck, Hook, Logging, Mount, PlacedFile,
+    Port, Resources, Restart, Source, Tmpfs, Ulimit,
 };
 use landfast_core::deployment::{Condition, InstanceName};
 use landfast_core::desired::{Dependency, HostState, Instance, Name, Neighbour, Network, Overlay, Pool, Tree, Volume};
@@ -42,6 +42,7 @@ mirror!(Ulimit = v1::Ulimit { name, soft, hard });
 mirror!(Device = v1::Device { host, container, permissions });
 mirror!(DeviceRequest = v1::DeviceRequest { driver, count, device_ids, capabilities, options });
 mirror!(Tmpfs = v1::Tmpfs { target, options });
+mirror!(Hook = v1::Hook { command, user, working_dir, environment, privileged });
 mirror!(PlacedFile = v1::PlacedFile { target, contents, mode, uid, gid, salt });
 mirror!(Port = v1::Port { address, published, target, protocol, published_end });
 mirror!(
@@ -245,6 +246,8 @@ container!(
     gpus,
     files,
     volumes_from,
+    post_start,
+    pre_stop,
 );
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod environments;
 mod fixtures;
 mod fleets;
 mod infra;
+mod keys;
 mod lab_itself;
 mod parity;
 mod trust;

@@ -108,7 +108,13 @@ impl<'a> Builder<'a> {
         after.extend(cleared);
         let taken = previous.is_some_and(|(_, container)| container.name == instance.container);
         let container = if taken { temporary(&instance.container) } else { instance.container.clone() };
-        let create = Action::Create { instance: name.clone(), name: container.clone(), image, partners };
+        let create = Action::Create {
+            instance: name.clone(),
+            name: container.clone(),
+            image,
+            partners,
+            previous: previous.map(|(id, _)| id.clone()),
+        };
         let created = self.step(create, after);
         let stopped = self.stop(name, previous, [created]);
         let after = [created].into_iter().chain(stopped);

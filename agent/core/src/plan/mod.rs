@@ -90,6 +90,8 @@ pub enum Action {
         image: String,
         /// The containers of the instances that it shares something with.
         partners: BTreeMap<InstanceName, String>,
+        /// The container whose place it takes, and whose anonymous volumes.
+        previous: Option<String>,
     },
     /// Start a container.
     Start {

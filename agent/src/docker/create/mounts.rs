@@ -21,6 +21,11 @@ pub(super) fn mounts(
         let source =
             place.sources.get(position).and_then(Option::as_ref).map(|path| path.to_string_lossy().into_owned());
         match (&wanted.source, source) {
+            (Some(wire::mount::Source::Volume(volume)), _) if volume.is_empty() && taken(wanted, place).is_some() => {
+                // The data of the container before, and nothing of what a new volume would be made with.
+                let access = if wanted.read_only { "ro" } else { "rw" };
+                lines.extend(taken(wanted, place).map(|name| format!("{name}:{}:{access}", wanted.target)));
+            }
             (Some(wire::mount::Source::Volume(volume)), _) => match line(wanted, volume) {
                 Some(line) => lines.push(line),
                 None => mounts.push(volume_mount(wanted, volume, minor)?),
@@ -33,7 +38,16 @@ pub(super) fn mounts(
             (_, None) => return Err(format!("the mount at {} has no source", wanted.target)),
         }
     }
+    // What the image declares and the file does not mention.
+    let at = |path: &str| container.mounts.iter().any(|mount| mount.target.trim_end_matches('/') == path);
+    let declared = place.inherited.iter().filter(|(path, _)| !at(path));
+    lines.extend(declared.map(|(path, name)| format!("{name}:{path}:rw")));
     Ok((lines, mounts))
+}
+
+/// The anonymous volume that the container before had there.
+fn taken<'a>(wanted: &wire::Mount, place: &'a Place) -> Option<&'a String> {
+    place.inherited.get(wanted.target.trim_end_matches('/'))
 }
 
 /// `source:target:rw,z`, for what that can say: nothing but access and SELinux relabelling, which the new notation has no

@@ -6,7 +6,7 @@ use super::findings::Findings;
 use super::{Input, files, mounts, networks, ports, resources};
 use crate::address::Grants;
 use crate::compose::model::{self, Service};
-use crate::container::{Container, Device, DeviceRequest, Healthcheck, Logging, Restart, Ulimit};
+use crate::container::{Container, Device, DeviceRequest, Healthcheck, Hook, Logging, Restart, Ulimit};
 use crate::deployment::InstanceName;
 use crate::place::Placed;
 
@@ -117,6 +117,8 @@ fn settings(service: &Service) -> Container {
         storage_options: service.storage_opt.clone(),
         oom_score_adj: service.oom_score_adj,
         oom_kill_disable: service.oom_kill_disable,
+        post_start: service.post_start.iter().map(hook).collect(),
+        pre_stop: service.pre_stop.iter().map(hook).collect(),
         volumes_from: service.volumes_from.iter().map(|from| volumes_from(from)).collect(),
         ..Container::default()
     }
@@ -224,6 +226,20 @@ fn gpus(service: &Service) -> Vec<DeviceRequest> {
 /// `vendor.com/class=name`, a device by its name in the Container Device Interface, and no path.
 fn is_cdi(device: &model::Device) -> bool {
     !device.source.starts_with('/') && device.source.contains('/') && device.source.contains('=')
+}
+
+fn hook(hook: &model::Hook) -> Hook {
+    let variable = |(key, value): (&String, &Option<String>)| match value {
+        Some(value) => format!("{key}={value}"),
+        None => key.clone(),
+    };
+    Hook {
+        command: hook.command.clone().unwrap_or_default(),
+        user: hook.user.clone().unwrap_or_default(),
+        working_dir: hook.working_dir.clone().unwrap_or_default(),
+        environment: hook.environment.iter().map(variable).collect(),
+        privileged: hook.privileged,
+    }
 }
 
 /// `db:ro` is `service:db:ro`.

@@ -4,7 +4,7 @@
 //! Keys that mean nothing here whatever they say are in the loader's own table; here are those whose value decides, with the
 //! words that the table has for them.
 use super::findings::Findings;
-use crate::compose::model::{Attachment, MountKind, Service};
+use crate::compose::model::{Attachment, Service};
 use crate::compose::schema::keys::cases;
 use crate::compose::{Case, Project};
 use crate::fleet::Fleet;
@@ -16,7 +16,6 @@ pub(super) fn check(fleet: &Fleet, project: &Project, findings: &mut Findings<'_
         about.namespaces();
         about.deploy();
         about.update();
-        about.mounts();
         about.names();
         about.mac(fleet, project);
         for (key, attachment) in &service.networks {
@@ -81,14 +80,6 @@ impl About<'_, '_, '_> {
         ];
         for (key, _, case) in not_yet.iter().filter(|(_, there, _)| *there) {
             self.case(&format!("deploy.update_config.{key}"), "", case);
-        }
-    }
-
-    fn mounts(&mut self) {
-        for (at, mount) in self.service.volumes.iter().enumerate() {
-            if mount.kind == MountKind::Volume && mount.source.is_none() {
-                self.case(&format!("volumes[{at}]"), "", &cases::ANONYMOUS);
-            }
         }
     }
 

@@ -76,7 +76,20 @@ impl Stage {
         self
     }
 
-    pub(crate) fn compile(&self, stack: &str, yaml: &str) -> Result<Compiled, String> {
+    /// Every warning and every mistake, of reading and of compiling.
+    pub(crate) fn everything_said(&self, stack: &str, yaml: &str) -> String {
+        let mut said = match self.load(stack, yaml) {
+            Ok(loaded) => loaded.warnings.iter().map(|it| format!("{it}\n")).collect(),
+            Err(_) => String::new(),
+        };
+        match self.compile(stack, yaml) {
+            Ok(compiled) => said.extend(compiled.warnings.iter().map(|it| format!("{it}\n"))),
+            Err(mistakes) => said += &mistakes,
+        }
+        said
+    }
+
+    fn load(&self, stack: &str, yaml: &str) -> Result<compose::Loaded, String> {
         let root = PathBuf::from("/home/anna").join(stack);
         let input = compose::Input {
             files: vec![(root.join("compose.yaml"), yaml.to_owned())],
@@ -89,7 +102,12 @@ impl Stage {
             let inner = path.strip_prefix(&root).ok().and_then(Path::to_str);
             Ok(inner.and_then(|inner| self.files.get(inner)).cloned())
         };
-        let loaded = compose::load(&input, &reader).map_err(|mistakes| mistakes.to_string())?;
+        compose::load(&input, &reader).map_err(|mistakes| mistakes.to_string())
+    }
+
+    pub(crate) fn compile(&self, stack: &str, yaml: &str) -> Result<Compiled, String> {
+        let root = PathBuf::from("/home/anna").join(stack);
+        let loaded = self.load(stack, yaml)?;
         let project = loaded.project().map_err(|mistakes| mistakes.to_string())?;
         let manifest = self.manifest();
         let mut images: BTreeMap<String, String> =

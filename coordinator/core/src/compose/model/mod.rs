@@ -19,7 +19,7 @@ pub use deploy::{Deploy, DeviceRequest, Placement, ResourceSet, Resources, Resta
 pub use mount::{BindOptions, FileReference, ImageOptions, Mount, MountKind, Tmpfs, TmpfsOptions, VolumeOptions};
 pub use parts::{
     Attachment, BlkioConfig, Build, Condition, Dependency, Device, DeviceRate, DeviceWeight, ExtraHost, Healthcheck,
-    Logging, Port, Published, Restart, Ulimit,
+    Hook, Logging, Port, Published, Restart, Ulimit,
 };
 pub use resource::{Contents, FileObject, Ipam, IpamPool, Network, Origin, Volume};
 pub use service::Service;

@@ -160,6 +160,22 @@ pub struct Healthcheck {
     pub disable: bool,
 }
 
+/// A command that is run inside a container.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct Hook {
+    /// Its words.
+    pub command: Option<Vec<String>>,
+    /// Absent: the container's.
+    pub user: Option<String>,
+    /// Absent: the container's.
+    pub working_dir: Option<String>,
+    /// Beside the container's own; `None` takes one away.
+    pub environment: BTreeMap<String, Option<String>>,
+    /// All capabilities and devices.
+    pub privileged: bool,
+}
+
 /// Where output goes.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]

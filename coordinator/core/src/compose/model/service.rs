@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::{
     Attachment, BlkioConfig, Build, Dependency, Deploy, Device, DeviceRequest, ExtraHost, FileReference, Healthcheck,
-    Logging, Mount, Port, Restart, Tmpfs, Ulimit, read,
+    Hook, Logging, Mount, Port, Restart, Tmpfs, Ulimit, read,
 };
 use crate::compose::quantity::{Bytes, Nanos};
 
@@ -123,6 +123,10 @@ pub struct Service {
     pub platform: Option<String>,
     /// Published ports.
     pub ports: Vec<Port>,
+    /// Run inside the container after its start.
+    pub post_start: Vec<Hook>,
+    /// Run inside the container before its stop.
+    pub pre_stop: Vec<Hook>,
     /// All capabilities and devices.
     pub privileged: bool,
     /// Profiles that enable the service; none: always enabled.

@@ -21,9 +21,6 @@ pub(crate) static UPDATE_ORDER: Case = Case::ignored("`start-first`", STOPS_FIRS
 
 pub(crate) static RECURSIVE: Case = Case::refused("with `selinux`", "the engine takes either `recursive` or `selinux`");
 
-pub(crate) static ANONYMOUS: Case =
-    Case::ignored("absent for a volume", "an anonymous volume is lost with its container: name it to keep the data");
-
 pub(crate) static MOUNT_TYPES: Case =
     Case::refused("`image`, `npipe`, `cluster`", "mounts of this type are not supported");
 

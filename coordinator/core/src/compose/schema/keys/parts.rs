@@ -177,7 +177,7 @@ pub(super) static MOUNT: Object = requiring(
         key("image", Mapping(&MOUNT_IMAGE))
             .refused("an image cannot be mounted yet: copy what is needed into an image of its own"),
         key("read_only", Flag),
-        key("source", Text).but(&[&cases::ANONYMOUS]),
+        key("source", Text).note("a volume without a name goes from a container to the next one, and with the last"),
         key("target", Text),
         key("tmpfs", Mapping(&MOUNT_TMPFS)),
         key("type", Choice(&["bind", "volume", "tmpfs", "cluster", "npipe", "image"])).but(&[&cases::MOUNT_TYPES]),

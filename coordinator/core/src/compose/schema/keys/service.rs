@@ -16,7 +16,7 @@ use crate::compose::schema::{BARE, Index, LOOSE, Merge, Object, Presence, Shape,
 
 const WINDOWS: &str = "it has a meaning on Windows only";
 
-const NO_HOOKS: &str = "Landfast does not run hooks: use a service that others depend on with \
+const NO_HOOKS: &str = "nothing is run before a container: use a service that others depend on with \
                         `condition: service_completed_successfully`";
 
 const TOGETHER: &str = "with `service:…` it goes to that service's host, and is made again when that is";
@@ -98,9 +98,9 @@ pub(crate) static SERVICE: Object = object(&[
     key("pids_limit", Int(LOOSE)),
     key("platform", Text),
     key("ports", List(&Short(&[Int(BARE), Text, Mapping(&PORT)]), Unique::Yes)).index(Index::Port).long(long::ports),
-    key("post_start", List(&Mapping(&HOOK), Unique::No)).refused(NO_HOOKS),
+    key("post_start", List(&Mapping(&HOOK), Unique::No)).note("one that fails fails the deployment, with its output"),
     key("pre_start", List(&Mapping(&PRE_START), Unique::No)).refused(NO_HOOKS),
-    key("pre_stop", List(&Mapping(&HOOK), Unique::No)).refused(NO_HOOKS),
+    key("pre_stop", List(&Mapping(&HOOK), Unique::No)).note("one that fails is logged, and the container stopped"),
     key("privileged", Flag),
     key("profiles", NAMES).index(Index::Key),
     key("provider", Mapping(&PROVIDER)).refused("Landfast runs no provider plugins"),

@@ -1,0 +1,153 @@
+//! Keys of a compose file that an engine must show: secrets that are no files, services that share a network, hooks, and
+//! volumes that nobody named.
+
+use anyhow::{Context, Result, ensure};
+use landfast_tests::lab::{Fleet, Host, Lab};
+
+use crate::fixtures::{LONG, demo, plan, running_container};
+
+/// The one host of these scenarios; what is shown is the same on all.
+fn fleet<'lab>(lab: &'lab Lab, compose: &str) -> Result<(Fleet<'lab>, &'lab Host)> {
+    let fleet = demo(lab, compose, "")?;
+    fleet.carry_all()?;
+    Ok((fleet, lab.host("alpha")?))
+}
+
+fn exec(host: &Host, service: &str, words: &[&str]) -> Result<String> {
+    let container = running_container(host, "demo", service)?;
+    Ok(host.exec(&container, words)?.succeeds()?.text().trim().to_owned())
+}
+
+const SECRETS: &str = "
+services:
+  web:
+    image: landfast/small:1
+    secrets: [token, {source: token, target: /etc/app/token, uid: '70', gid: '71', mode: 0400}]
+    configs: [{source: settings, target: /etc/app/settings}]
+secrets: {token: {environment: TOKEN}}
+configs: {settings: {content: 'level=${LEVEL:-info}'}}
+";
+
+#[test]
+fn a_secret_from_a_variable_is_in_its_container_and_nowhere_else() -> Result<()> {
+    let lab = Lab::of(1)?;
+    let (fleet, alpha) = fleet(&lab, SECRETS)?;
+    let up = |token: &str, words: &[&str]| fleet.landfast_in(None, &[("TOKEN", token)], words);
+    up("hunter-two", &["up", "--yes"])?.succeeds()?.never_says("hunter-two")?;
+    let first = running_container(alpha, "demo", "web")?;
+    ensure!(exec(alpha, "web", &["cat", "/run/secrets/token", "/etc/app/settings"])? == "hunter-twolevel=info");
+    let owner = exec(alpha, "web", &["stat", "-c", "%u %g %a", "/etc/app/token", "/run/secrets/token"])?;
+    ensure!(owner == "70 71 400\n0 0 444", "{owner}");
+    let inspected = alpha.api().get(&format!("/containers/{first}/json"))?.to_string();
+    ensure!(!inspected.contains("hunter-two"), "the engine's description has the secret");
+
+    up("hunter-two", &["plan"])?.exits(0)?;
+    up("hunter-three", &["plan"])?.exits(3)?.says("file /run/secrets/token changed")?.never_says("hunter")?;
+    up("hunter-three", &["up", "--yes"])?.succeeds()?.never_says("hunter")?;
+    ensure!(running_container(alpha, "demo", "web")? != first, "the container is still the old one");
+    ensure!(exec(alpha, "web", &["cat", "/run/secrets/token"])? == "hunter-three");
+    let log = alpha.sh("cat /var/log/landfast-agent.log /run/log/landfast* 2>/dev/null || true")?;
+    log.never_says("hunter")?;
+    Ok(())
+}
+
+const TOGETHER: &str = "
+services:
+  db: {image: 'landfast/small:1'}
+  web: {image: 'landfast/small:2', network_mode: 'service:db', environment: {PORT: '8090'}, volumes_from: [store]}
+  store: {image: 'landfast/small:1', volumes: ['kept:/kept']}
+volumes: {kept: {}}
+";
+
+/// Web sees its database on its own loopback.
+fn are_together(host: &Host) -> Result<bool> {
+    let (db, web) = (running_container(host, "demo", "db")?, running_container(host, "demo", "web")?);
+    let mode = host.api().get(&format!("/containers/{web}/json"))?["HostConfig"]["NetworkMode"].clone();
+    let answer = host.exec(&web, &["wget", "-q", "-O", "-", "http://127.0.0.1:8080/"])?;
+    Ok(mode == format!("container:{db}") && answer.succeeds().is_ok())
+}
+
+fn wait_until_together(host: &Host) -> Result<()> {
+    landfast_tests::lab::wait_for("web and db share a network", LONG, || Ok(are_together(host)?.then_some(())))
+}
+
+#[test]
+fn who_shares_a_network_is_made_again_with_its_owner() -> Result<()> {
+    let lab = Lab::of(1)?;
+    let (fleet, alpha) = fleet(&lab, TOGETHER)?;
+    fleet.landfast(&["up", "--yes"])?.succeeds()?;
+    ensure!(are_together(alpha)?, "web does not see db");
+    exec(alpha, "store", &["sh", "-c", "echo here >/kept/file"])?;
+    ensure!(exec(alpha, "web", &["cat", "/kept/file"])? == "here");
+
+    fleet.edit("demo/compose.yaml", "db: {image: 'landfast/small:1'}", "db: {image: 'landfast/small:2'}")?;
+    fleet.landfast(&["up", "--yes"])?.succeeds()?.says("demo/db.1, which it goes with, is made again")?;
+    wait_until_together(alpha)?;
+    ensure!(plan(&fleet)?.is_empty(), "there is something left to do");
+
+    // Somebody removes the owner by hand: the agent makes both again.
+    let db = running_container(alpha, "demo", "db")?;
+    alpha.docker(&["rm", "-f", &db])?.succeeds()?;
+    landfast_tests::lab::wait_for("another db", LONG, || {
+        Ok((running_container(alpha, "demo", "db")? != db).then_some(()))
+    })?;
+    wait_until_together(alpha)?;
+    // It ends and is started again by the engine: the network is another one, in the same container.
+    let db = running_container(alpha, "demo", "db")?;
+    alpha.docker(&["restart", "-t", "1", &db])?.succeeds()?;
+    wait_until_together(alpha)
+}
+
+const HOOKS: &str = "
+services:
+  web:
+    image: landfast/small:1
+    volumes: ['notes:/notes']
+    post_start:
+      - {command: [sh, -c, 'echo started by $$(id -u) in $$(pwd) with $$WORD >>/notes/log'], user: '7:7', working_dir: /tmp, environment: {WORD: hello}}
+    pre_stop:
+      - {command: [sh, -c, 'echo stopping >>/notes/log']}
+volumes: {notes: {}}
+";
+
+#[test]
+fn hooks_run_in_the_container_and_one_that_fails_is_told() -> Result<()> {
+    let lab = Lab::of(1)?;
+    let (fleet, alpha) = fleet(&lab, &HOOKS.replace("user: '7:7'", "user: '0:7'"))?;
+    fleet.landfast(&["up", "--yes"])?.succeeds()?;
+    ensure!(exec(alpha, "web", &["cat", "/notes/log"])? == "started by 0 in /tmp with hello");
+    fleet.edit("demo/compose.yaml", "landfast/small:1", "landfast/small:2")?;
+    fleet.landfast(&["up", "--yes"])?.succeeds()?;
+    let log = exec(alpha, "web", &["cat", "/notes/log"])?;
+    let lines: Vec<&str> = log.lines().collect();
+    ensure!(lines.len() == 3 && lines[1] == "stopping", "{log}");
+
+    fleet.edit("demo/compose.yaml", "echo started", "echo no such table; exit 4; echo started")?;
+    let failed = fleet.landfast(&["up", "--yes"])?.exits(1)?;
+    failed.says("after the start ended with status 4")?.says("no such table")?;
+    Ok(())
+}
+
+const ANONYMOUS: &str = "
+services:
+  web: {image: 'landfast/small:1', volumes: ['/data']}
+";
+
+#[test]
+fn a_volume_that_nobody_named_survives_an_update_and_goes_with_the_stack() -> Result<()> {
+    let lab = Lab::of(1)?;
+    let (fleet, alpha) = fleet(&lab, ANONYMOUS)?;
+    fleet.landfast(&["up", "--yes"])?.succeeds()?;
+    exec(alpha, "web", &["sh", "-c", "echo kept >/data/file"])?;
+    // The second time the volume is the engine's own no more.
+    for (from, to) in [("small:1", "small:2"), ("small:2", "small:1")] {
+        fleet.edit("demo/compose.yaml", from, to)?;
+        fleet.landfast(&["up", "--yes"])?.succeeds()?;
+        ensure!(exec(alpha, "web", &["cat", "/data/file"])? == "kept");
+    }
+    fleet.landfast(&["down", "--yes"])?.succeeds()?;
+    let left = alpha.api().get("/volumes")?["Volumes"].clone();
+    let left = left.as_array().context("a list").map_or(0, Vec::len);
+    ensure!(left == 0, "{left} volumes are left");
+    Ok(())
+}
