@@ -25,6 +25,9 @@ const START_INTERVALS: u32 = 44;
 /// All networks at creation, and a MAC for each.
 const MANY_NETWORKS: u32 = 44;
 const GATEWAY_PRIORITIES: u32 = 48;
+const INTERFACE_NAMES: u32 = 49;
+/// The option that Compose's `interface_name` is to the engine.
+const INTERFACE_NAME: &str = "com.docker.network.endpoint.ifname";
 
 /// Where a container is created: what the host adds to what the instance says.
 #[derive(Clone, Debug, Default)]
@@ -180,6 +183,9 @@ fn networks(container: &wire::Container, minor: u32) -> Result<Networks, String>
         });
     };
     let written = attachments.iter().any(|attachment| attachment.gateway_priority != 0);
+    if attachments.iter().any(|it| it.driver_options.contains_key(INTERFACE_NAME)) && minor < INTERFACE_NAMES {
+        return Err("interface_name needs Docker Engine 28.1 or newer".to_owned());
+    }
     if written && minor < GATEWAY_PRIORITIES {
         return Err("gw_priority needs Docker Engine 28 or newer".to_owned());
     }
@@ -216,6 +222,7 @@ fn endpoint(attachment: &wire::Attachment, name: &str) -> EndpointSettings {
         mac_address: said(&attachment.mac),
         aliases: some(aliases(attachment, name)),
         driver_opts: map(&attachment.driver_options),
+        links: some(attachment.links.clone()),
         ..EndpointSettings::default()
     }
 }

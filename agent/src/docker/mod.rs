@@ -98,7 +98,9 @@ impl EngineError {
 /// files that it misses: an engine that is ending has closed its own store ("failed to update store …: no such file").
 fn refusal(status: u16, message: &str) -> Severity {
     let message = message.to_lowercase();
-    let passes = ["in progress", "is restarting", "try again", "context deadline", "context canceled"];
+    // A container keeps its name a little longer than it is listed.
+    let passes =
+        ["in use by container", "in progress", "is restarting", "try again", "context deadline", "context canceled"];
     let lasts = [
         "already allocated",
         "already in use",

@@ -304,6 +304,8 @@ pub struct Attachment {
     pub driver_options: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "is_default")]
     pub gateway_priority: i64,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub links: Vec<String>,
 }
 
 /// When the engine starts it again.

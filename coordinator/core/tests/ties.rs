@@ -68,3 +68,20 @@ fn ports_of_a_shared_network_are_published_by_its_owner() {
     let refusal = Stage::new("").compile("app", &yaml).unwrap_err();
     assert!(refusal.contains("its network is that of service:db, and so are its ports"), "{refusal}");
 }
+
+#[test]
+fn a_link_is_a_name_for_its_service_alone() {
+    let yaml = format!(
+        "services:\n  db: {{image: 'db:1', networks: {{infra_net: {{ipv4_address: 172.19.0.5}}}}}}\n  \
+         cache: {{image: 'cache:1', networks: [own]}}\n  \
+         web: {{image: 'web:1', networks: [infra_net, own], links: ['db:database', 'cache:memory', 'db']}}\n{}",
+        NET.replace("networks: {", "networks: {own: {}, ")
+    );
+    let mut stage = Stage::new("");
+    stage.up("app", &yaml);
+    let host = host_of(&stage.held, "app/web.1");
+    let web = stage.held[&host].instance(&"app/web.1".parse().unwrap()).unwrap().container.clone();
+    assert_eq!(web.extra_hosts, ["database:172.19.0.5"]);
+    let links: Vec<_> = web.networks.iter().map(|end| (end.network.as_str(), end.links.clone())).collect();
+    assert_eq!(links, [("infra_net", Vec::new()), ("app_own", vec!["app-cache-1:memory".to_owned()])]);
+}

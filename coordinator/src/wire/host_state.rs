@@ -46,8 +46,17 @@ mirror!(Hook = v1::Hook { command, user, working_dir, environment, privileged })
 mirror!(PlacedFile = v1::PlacedFile { target, contents, mode, uid, gid, salt });
 mirror!(Port = v1::Port { address, published, target, protocol, published_end });
 mirror!(
-    Attachment =
-        v1::Attachment { network, address, mac, aliases, link_local_ips, address6, driver_options, gateway_priority }
+    Attachment = v1::Attachment {
+        network,
+        address,
+        mac,
+        aliases,
+        link_local_ips,
+        address6,
+        driver_options,
+        gateway_priority,
+        links
+    }
 );
 mirror!(DeviceLimit = v1::DeviceLimit { path, value });
 mirror!(Restart = v1::Restart { policy, max_attempts });

@@ -105,6 +105,11 @@ impl<'a> Builder<'a> {
             Ok(partners) => partners,
             Err((reason, hopeless)) => return self.wait(name, reason, hopeless),
         };
+        // Its name is free only when it is gone.
+        let is_going = |it: &Container| it.instance == *name && it.state == State::Removing;
+        if self.observed.containers.values().any(is_going) {
+            return self.wait(name, "waits until its old container is gone".to_owned(), false);
+        }
         after.extend(cleared);
         let taken = previous.is_some_and(|(_, container)| container.name == instance.container);
         let container = if taken { temporary(&instance.container) } else { instance.container.clone() };
@@ -158,8 +163,10 @@ impl<'a> Builder<'a> {
         let running = instance.joins.iter().filter_map(|partner| self.current(partner));
         let mut running = running.filter(|(_, partner)| partner.state.is_up());
         running.any(|(id, partner)| {
-            let ran_before = container.state.is_up() && (1..partner.started_at).contains(&container.started_at);
-            !container.joined.contains(id) || ran_before
+            // Stopped since, it is still one to be replaced; what had ended before has done what it had to.
+            let began_before = (1..partner.started_at).contains(&container.started_at);
+            let outlived = container.state.is_up() || container.finished_at >= partner.started_at;
+            !container.joined.contains(id) || (began_before && outlived)
         })
     }
 

@@ -420,8 +420,24 @@ fn who_was_in_a_namespace_that_is_gone_is_made_again_in_the_new_one() {
     again.containers.get_mut("c3").expect("made above").started_at = 20;
     again.containers.get_mut("c2").expect("made above").started_at = 30;
     assert_prints(&print(&joined("d"), &again), recreate);
-    again.containers.get_mut("c3").expect("made above").started_at = 40;
-    assert_prints(&print(&joined("d"), &again), "");
+    // Halfway through that, the old one is stopped already.
+    let web = again.containers.get_mut("c3").expect("made above");
+    (web.state, web.finished_at, web.restart) = (State::Exited, 31, Restart::No);
+    let new = Container { name: "data-web-1.new".to_owned(), state: State::Created, ..web.clone() };
+    let new = Container { started_at: 0, finished_at: 0, created_at: 31, ..new };
+    again.containers.insert("c4".to_owned(), new);
+    assert_prints(
+        &print(&joined("d"), &again),
+        "1. start data/web.1: c4
+         2. remove data/web.1: c3 (after 1)
+         3. rename data/web.1: c4 to data-web-1 (after 1, 2)",
+    );
+    // A job that had ended before is not done again.
+    again.containers.remove("c4");
+    again.containers.get_mut("c3").expect("made above").finished_at = 25;
+    let mut job = joined("d");
+    job.instances.get_mut(&name("data/web")).expect("made above").restart = Restart::No;
+    assert_prints(&print(&job, &again), "");
 }
 
 #[test]
@@ -454,5 +470,13 @@ fn volumes_of_another_need_its_container_and_no_more() {
         &print(&desired, &observed),
         "1. create data/web.1 as data-web-1 from app:1
          2. start data/web.1: data-web-1 (after 1)",
+    );
+}
+
+#[test]
+fn the_name_of_a_container_that_is_being_removed_is_waited_for() {
+    assert_prints(
+        &print(&desired(&[("data/redis", "a")]), &observed(&[("c1", "data/redis", "a", State::Removing)])),
+        "data/redis.1 waits until its old container is gone",
     );
 }

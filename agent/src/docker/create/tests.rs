@@ -280,3 +280,20 @@ fn a_container_answers_to_its_own_name_where_it_has_names() {
     assert_eq!(endpoints["a"]["Aliases"], json!(["data-redis-1", "redis"]));
     assert_eq!(endpoints["bridge"].get("Aliases"), None);
 }
+
+#[test]
+fn links_and_names_of_interfaces_reach_the_engine() {
+    let instance = instance(|container| {
+        let own = wire::Attachment { links: vec!["data-db-1:database".to_owned()], ..attachment("own", "", "") };
+        container.networks = vec![own];
+    });
+    let endpoint = body(&instance, &place(), 41)["NetworkingConfig"]["EndpointsConfig"]["own"].clone();
+    assert_eq!(endpoint["Links"], json!(["data-db-1:database"]));
+    let named = self::instance(|container| {
+        let mut end = attachment("own", "", "");
+        end.driver_options.insert(INTERFACE_NAME.to_owned(), "eth7".to_owned());
+        container.networks = vec![end];
+    });
+    assert!(creation(&named, &place(), 48).expect_err("too old").contains("Docker Engine 28.1"));
+    assert!(creation(&named, &place(), 49).is_ok());
+}

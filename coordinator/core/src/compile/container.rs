@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use super::findings::Findings;
-use super::{Input, files, mounts, networks, ports, resources};
+use super::{Input, files, links, mounts, networks, ports, resources};
 use crate::address::Grants;
 use crate::compose::model::{self, Service};
 use crate::container::{Container, Device, DeviceRequest, Healthcheck, Hook, Logging, Restart, Ulimit};
@@ -39,9 +39,10 @@ pub(super) fn container(site: Site<'_>, findings: &mut Findings<'_>) -> (Contain
     let service = site.service();
     let mut mounted = mounts::mounts(site, findings);
     files::add(site, &mut mounted, findings);
+    let links = links::links(site, findings);
     let image = service.image.clone().unwrap_or_default();
-    let container = Container {
-        name: container_name(site),
+    let mut container = Container {
+        name: container_name_of(service, site.name),
         image_fingerprint: fingerprint(site, &image, findings),
         image,
         labels: labels(site),
@@ -49,7 +50,7 @@ pub(super) fn container(site: Site<'_>, findings: &mut Findings<'_>) -> (Contain
         tmpfs: mounted.tmpfs,
         files: mounted.put,
         ports: ports::ports(site, findings),
-        networks: networks::attachments(site),
+        networks: networks::attachments(site, &links),
         dns: networks::dns(site),
         healthcheck: service.healthcheck.as_ref().map(healthcheck),
         restart: restart(service),
@@ -59,6 +60,7 @@ pub(super) fn container(site: Site<'_>, findings: &mut Findings<'_>) -> (Contain
         stop_grace_seconds: service.stop_grace_period.map(|grace| whole_seconds(grace.0)),
         ..settings(service)
     };
+    container.extra_hosts.extend(links.hosts);
     (container, mounted.files)
 }
 
@@ -125,9 +127,9 @@ fn settings(service: &Service) -> Container {
 }
 
 /// `postgres` of the stack `data` is `data-postgres-1`, unless the file gives it a name.
-fn container_name(site: Site<'_>) -> String {
-    let InstanceName { stack, service, index } = site.name;
-    site.service().container_name.clone().unwrap_or_else(|| format!("{stack}-{service}-{index}"))
+pub(super) fn container_name_of(of: &Service, name: &InstanceName) -> String {
+    let InstanceName { stack, service, index } = name;
+    of.container_name.clone().unwrap_or_else(|| format!("{stack}-{service}-{index}"))
 }
 
 fn fingerprint(site: Site<'_>, image: &str, findings: &mut Findings<'_>) -> String {

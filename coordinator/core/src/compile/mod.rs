@@ -19,6 +19,7 @@ mod container;
 mod digest;
 mod files;
 pub(crate) mod findings;
+mod links;
 mod mounts;
 mod networks;
 mod ports;

@@ -6,6 +6,7 @@ use ipnet::Ipv4Net;
 use super::Input;
 use super::container::Site;
 use super::findings::Findings;
+use super::links::Links;
 use crate::compose::model;
 use crate::compose::schema::keys::cases;
 use crate::container::Attachment;
@@ -18,7 +19,7 @@ pub(super) fn fleet_network<'a>(input: Input<'a>, key: &str) -> Option<&'a str> 
 }
 
 /// The container's ends, in the order they are connected.
-pub(super) fn attachments(site: Site<'_>) -> Vec<Attachment> {
+pub(super) fn attachments(site: Site<'_>, links: &Links) -> Vec<Attachment> {
     let service = site.service();
     if service.network_mode.as_deref() == Some("bridge") {
         return vec![Attachment { network: "bridge".to_owned(), ..Attachment::default() }];
@@ -30,7 +31,8 @@ pub(super) fn attachments(site: Site<'_>) -> Vec<Attachment> {
             aliases,
             link_local_ips: written.link_local_ips.clone(),
             address6: written.ipv6_address.clone().unwrap_or_default(),
-            driver_options: written.driver_opts.clone(),
+            driver_options: driver_options(written),
+            links: links.on.get(key).cloned().unwrap_or_default(),
             gateway_priority: written.gw_priority,
             ..Attachment::default()
         };
@@ -53,6 +55,13 @@ pub(super) fn attachments(site: Site<'_>) -> Vec<Attachment> {
         first.mac.clone_from(mac);
     }
     attachments
+}
+
+/// The name of the interface is an option of the driver to the engine.
+fn driver_options(written: &model::Attachment) -> BTreeMap<String, String> {
+    let name =
+        written.interface_name.iter().map(|name| ("com.docker.network.endpoint.ifname".to_owned(), name.clone()));
+    written.driver_opts.clone().into_iter().chain(name).collect()
 }
 
 /// What the file says; else, on a fleet network, the agent there, which knows the names of the whole fleet.

@@ -137,9 +137,9 @@ fn what_has_no_effect_is_told_and_what_is_not_done_is_refused() {
         "{warnings}"
     );
     assert!(warnings.contains("(services.web.deploy.endpoint_mode)"), "{warnings}");
-    let hooks = service("post_start: [{command: x}]").load();
+    let hooks = service("pre_start: [{command: x}]").load();
     let refusal = hooks.project().unwrap_err().to_string();
-    assert!(refusal.contains("compose.yaml:4:5: not deployed: Landfast does not run hooks"), "{refusal}");
+    assert!(refusal.contains("compose.yaml:4:5: not deployed: nothing is run before a container"), "{refusal}");
     assert!(stack("version: '3'\nservices: {a: {image: a}}").warnings().contains("`version` is obsolete"));
 }
 

@@ -76,3 +76,11 @@ pub(crate) static PLATFORMS: Case =
 
 pub(crate) static OLD_BUILDER: Case =
     Case::ignored("the engine is older than Docker 23", "no effect: the builder of that engine does not know it");
+
+pub(crate) static NO_COMMON_NETWORK: Case =
+    Case::ignored("the two are on no common network", "the two are on no common network: the name means nothing");
+
+pub(crate) static NO_OWN_NETWORK: Case = Case::ignored(
+    "on networks of the fleet alone",
+    "on a network of the fleet nothing is known of other containers: use an extra_hosts entry",
+);

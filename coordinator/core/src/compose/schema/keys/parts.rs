@@ -147,7 +147,7 @@ pub(super) static ATTACHMENT: Object = object(&[
     key("aliases", NAMES).index(Index::Key),
     key("driver_opts", DRIVER_OPTIONS),
     key("gw_priority", Int(BARE)).note("needs Docker Engine 28"),
-    key("interface_name", Text).ignored("no engine before 28 can name an interface"),
+    key("interface_name", Text).note("needs Docker Engine 28.1"),
     key("ipv4_address", Text).note("on a network of the fleet: checked against every stack and host"),
     key("ipv6_address", Text),
     key("link_local_ips", NAMES).index(Index::Key),

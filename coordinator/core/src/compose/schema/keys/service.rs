@@ -63,7 +63,7 @@ pub(crate) static SERVICE: Object = object(&[
     key("environment", Pairs { keeps_null: true }).merge(Sequence).index(Index::Key),
     key("expose", Scalars).index(Index::Value),
     key("extends", Short(&[Text, Mapping(&EXTENDS)])),
-    key("external_links", NAMES).ignored("Landfast does not link containers: use a network that both are on"),
+    key("external_links", NAMES).but(&[&cases::NO_OWN_NETWORK]),
     key("extra_hosts", Shape::Hosts).merge(Hosts),
     key("gpus", Short(&[Choice(&["all"]), List(&Mapping(&GPU), Unique::No)])).long(long::gpus),
     key("group_add", Scalars),
@@ -77,7 +77,8 @@ pub(crate) static SERVICE: Object = object(&[
     key("labels", LABELS).merge(Sequence).index(Index::Key),
     key("links", NAMES)
         .index(Index::Key)
-        .ignored("services find each other by name without links; a further name is an alias under `networks`"),
+        .note("a further name, for this service alone; it is made again when the other is")
+        .but(&[&cases::NO_COMMON_NETWORK]),
     key("logging", Mapping(&LOGGING)).merge(Logging),
     key("mac_address", Text).but(&[&cases::FLEET_MAC]),
     key("mem_limit", Size(LOOSE)),
