@@ -16,6 +16,14 @@ pub fn canonical(loaded: &Loaded) -> Json {
             limits.values_mut().for_each(capitalise);
         }
     }
+    // What the variable of a config holds is for its container alone.
+    for config in
+        project.get_mut("configs").and_then(Json::as_object_mut).into_iter().flat_map(|configs| configs.values_mut())
+    {
+        if let Some(config) = config.as_object_mut().filter(|config| config.contains_key("environment")) {
+            config.remove("content");
+        }
+    }
     project
 }
 

@@ -69,7 +69,8 @@ fn resolve_variables(
 }
 
 fn resolve_labels(loader: &mut Loader, service: &mut Node, path: &str) -> Result<(), Diagnostics> {
-    let Some(files) = service.remove_key("label_file") else { return Ok(()) };
+    // Stays, as the reference prints it too.
+    let Some(files) = service.at_key("label_file").cloned() else { return Ok(()) };
     let path = format!("{path}.label_file");
     let mut labels = Variables::new();
     for file in files.items() {

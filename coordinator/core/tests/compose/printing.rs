@@ -70,3 +70,15 @@ fn what_a_project_implies_may_be_left_out() {
     }
     assert_eq!(printed.get("networks"), None);
 }
+
+#[test]
+fn what_a_variable_holds_is_not_printed_and_where_labels_came_from_is() {
+    let text =
+        "services:\n  web: {image: w, configs: [word], label_file: labels.env}\nconfigs: {word: {environment: WORD}}\n";
+    let stack = stack(text).variable("WORD", "made-up").file("labels.env", "a=1\n");
+    let printed = canonical(&stack.load());
+    assert_eq!(printed["configs"]["word"], json!({"name": "app_word", "environment": "WORD"}));
+    let web = &printed["services"]["web"];
+    assert_eq!(web["labels"], json!({"a": "1"}));
+    assert!(web["label_file"][0].as_str().is_some_and(|path| path.ends_with("/labels.env")), "{web}");
+}
