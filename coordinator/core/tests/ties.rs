@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 mod stage;
 
+use landfast_core::compile;
 use stage::{NET, Stage, host_of};
 
 const YAML: &str = "
@@ -84,4 +85,21 @@ fn a_link_is_a_name_for_its_service_alone() {
     assert_eq!(web.extra_hosts, ["database:172.19.0.5"]);
     let links: Vec<_> = web.networks.iter().map(|end| (end.network.as_str(), end.links.clone())).collect();
     assert_eq!(links, [("infra_net", Vec::new()), ("app_own", vec!["app-cache-1:memory".to_owned()])]);
+}
+
+#[test]
+fn a_link_of_an_earlier_release_leads_to_where_the_other_is_today() {
+    let yaml = format!(
+        "services:\n  db: {{image: 'db:1', networks: [infra_net]}}\n  \
+         web: {{image: 'web:1', networks: [infra_net], links: ['db:database']}}\n{NET}"
+    );
+    let stage = Stage::new("");
+    let mut earlier = stage.compile("app", &yaml).unwrap().deployment;
+    // It had other addresses then, which are not in the automatic range any more.
+    let text = serde_json::to_string(&earlier).unwrap().replace("172.19.128.1", "172.19.128.77");
+    earlier = serde_json::from_str(&text).unwrap();
+    let today = compile::Earlier { fleet: &stage.fleet, held: &stage.held, beside: &[], release: 2 };
+    let again = compile::again(today, earlier).unwrap();
+    let of = |service: &str| &again.instances[&format!("app/{service}.1").parse().unwrap()].container;
+    assert_eq!(of("web").extra_hosts, [format!("database:{}", of("db").networks[0].address)]);
 }

@@ -46,10 +46,12 @@ pub fn again(earlier: Earlier<'_>, mut deployment: Deployment) -> Result<Deploym
     let mut findings = Findings::new(&nowhere);
     let grants = address::grant(around, &claims(fleet, &deployment), &mut findings);
     let gateways = address::gateways(fleet, held);
+    let mut moved = BTreeMap::new();
     for (name, instance) in &mut deployment.instances {
         let mut dns: Vec<&Ipv4Addr> = Vec::new();
         for end in &mut instance.container.networks {
             if let Some(grant) = grants.get(&(name.clone(), end.network.clone())) {
+                moved.insert(end.address.clone(), grant.address.to_string());
                 (end.address, end.mac) = (grant.address.to_string(), grant.mac.clone());
                 dns.extend(gateways.get(&(end.network.clone(), instance.host.clone())));
             }
@@ -59,9 +61,23 @@ pub fn again(earlier: Earlier<'_>, mut deployment: Deployment) -> Result<Deploym
             instance.container.dns = dns.iter().map(ToString::to_string).take(1).collect();
         }
     }
+    for instance in deployment.instances.values_mut() {
+        follow(&mut instance.container.extra_hosts, &moved);
+    }
     digests(&mut deployment.instances);
     shared::check(around, &deployment, &mut findings);
     if findings.errors.is_empty() { Ok(deployment) } else { Err(Diagnostics(findings.errors)) }
+}
+
+/// Links stand in `/etc/hosts` with the address of the other: `alias:address`.
+fn follow(hosts: &mut [String], moved: &BTreeMap<String, String>) {
+    for host in hosts {
+        if let Some((alias, address)) = host.split_once(':')
+            && let Some(now) = moved.get(address)
+        {
+            *host = format!("{alias}:{now}");
+        }
+    }
 }
 
 /// The addresses it had; automatic ones may be others by now.
