@@ -93,7 +93,7 @@ pub(super) async fn run(context: &Context, args: ConfigArguments) -> Result<Exit
         for warning in shorten(Diagnostics(loaded.warnings.clone()), &context.current_dir).0 {
             context.listener.warn(&warning.to_string());
         }
-        canonical(&loaded)
+        canonical(loaded)
     };
     let printed = if context.global.quiet { Ok(()) } else { print(context, &args, &input, &project)? };
     printed.map_err(|error| CliError::failed("standard output cannot be written", error))?;

@@ -28,5 +28,5 @@ fn read(value: &str) -> Result<Value, Diagnostics> {
         ..Input::default()
     };
     let loaded = load(&input, &|_: &Path| Ok(None))?;
-    Ok(canonical(&loaded)["services"]["s"]["environment"]["V"].clone())
+    Ok(canonical(loaded)["services"]["s"]["environment"]["V"].clone())
 }

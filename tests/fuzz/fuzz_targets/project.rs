@@ -22,10 +22,10 @@ fuzz_target!(|text: &str| {
     drop(uninterpolated(&input, &reader));
     let Ok(loaded) = load(&input, &reader) else { return };
     drop(loaded.project());
-    let printed = canonical(&loaded);
+    let printed = canonical(loaded);
     if reads_back(&printed) {
         let again = reload(&printed);
-        assert_eq!(canonical(&again), printed);
+        assert_eq!(canonical(again), printed);
     }
 });
 

@@ -92,7 +92,7 @@ pub fn uninterpolated(input: &Input, reader: Reader) -> Result<serde_json::Value
     let mut loader = Loader::new(input, reader, false);
     let end = loader.project();
     let (_, project, _) = loader.mistakes.verdict(end)?;
-    Ok(json(&project, &str::to_owned))
+    Ok(json(project, &|text| text))
 }
 
 fn settle(project: &mut Node) -> Result<(), Diagnostics> {

@@ -6,7 +6,7 @@ use crate::stack::{service, stack};
 
 #[test]
 fn a_small_project_prints_whole() {
-    let printed = canonical(&stack("services: {web: {image: 'w:$$1', x-own: 1}}\nx-top: 1\n").load());
+    let printed = canonical(stack("services: {web: {image: 'w:$$1', x-own: 1}}\nx-top: 1\n").load());
     let expected = json!({
         "name": "app",
         "networks": {"default": {"name": "app_default", "ipam": {}}},
@@ -20,8 +20,8 @@ fn what_is_printed_reads_back_the_same() {
     let text = "services:\n  web:\n    image: w\n    command: sh -c 'echo $$HOME'\n    ports: ['8080:80']\n    \
                 volumes: ['./a:/a:ro', 'v:/v']\n    environment: [A=$$x]\n    healthcheck: {test: a b, interval: 90s}\n    \
                 deploy: {replicas: 2, resources: {limits: {cpus: '0.5', memory: 1g}}}\nvolumes: {v: }\n";
-    let printed = canonical(&stack(text).load());
-    let again = canonical(&stack(&printed.to_string()).load());
+    let printed = canonical(stack(text).load());
+    let again = canonical(stack(&printed.to_string()).load());
     assert_eq!(printed, again);
 }
 
@@ -61,7 +61,7 @@ fn what_a_variable_stands_for_is_not_judged_where_it_is_left_in() {
 #[test]
 fn what_a_project_implies_may_be_left_out() {
     let text = "services: {web: {image: w, build: ., links: [db], ports: ['80:80']}, db: {image: d}}";
-    let printed = canonical(&stack(text).unnormalised().load());
+    let printed = canonical(stack(text).unnormalised().load());
     assert_eq!(printed["name"], "app");
     assert_eq!(printed["services"]["web"]["build"], json!({"context": "/srv/app"}));
     assert_eq!(printed["services"]["web"]["ports"][0]["target"], 80);
@@ -76,7 +76,7 @@ fn what_a_variable_holds_is_not_printed_and_where_labels_came_from_is() {
     let text =
         "services:\n  web: {image: w, configs: [word], label_file: labels.env}\nconfigs: {word: {environment: WORD}}\n";
     let stack = stack(text).variable("WORD", "made-up").file("labels.env", "a=1\n");
-    let printed = canonical(&stack.load());
+    let printed = canonical(stack.load());
     assert_eq!(printed["configs"]["word"], json!({"name": "app_word", "environment": "WORD"}));
     let web = &printed["services"]["web"];
     assert_eq!(web["labels"], json!({"a": "1"}));

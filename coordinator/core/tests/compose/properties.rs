@@ -91,8 +91,8 @@ proptest! {
             "stop_grace_period": format!("{seconds}s"),
             "mem_limit": bytes,
         }}});
-        let printed = canonical(&stack(&written.to_string()).load());
-        let again = canonical(&stack(&printed.to_string()).load());
+        let printed = canonical(stack(&written.to_string()).load());
+        let again = canonical(stack(&printed.to_string()).load());
         prop_assert_eq!(printed, again);
     }
 }

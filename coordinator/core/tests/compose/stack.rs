@@ -110,7 +110,7 @@ impl Stack {
     /// What is printed at a dotted path; null when nothing is.
     #[track_caller]
     pub(crate) fn printed(&self, path: &str) -> Value {
-        let canonical = compose::canonical(&self.load());
+        let canonical = compose::canonical(self.load());
         path.split('.').fold(canonical, |value, key| match key.parse::<usize>() {
             Ok(index) if value.is_array() => value[index].clone(),
             _ => value[key].clone(),

@@ -189,7 +189,7 @@ fn validate_unique(list: &[Node], path: &str, mistakes: &mut Vec<Diagnostic>) {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     for (index, node) in list.iter().enumerate() {
         // As JSON, values without their places compare.
-        if let Some(first) = seen.insert(json(node, &str::to_owned).to_string(), index) {
+        if let Some(first) = seen.insert(json(node.clone(), &|text| text).to_string(), index) {
             let message = format!("items {first} and {index} are the same");
             mistakes.push(Diagnostic::at(&node.at, message).key(element(path, index)));
         }
