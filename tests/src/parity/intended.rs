@@ -81,6 +81,11 @@ pub const INTENDED: &[Intended] = &[
     ),
     intended(&["containers", "read_only_guest.1", "Mounts", "*", "RW"], Change::Other, "the same, as it is mounted"),
     intended(
+        &["containers", "linked.1", "NetworkSettings", "Networks", "*", "Links"],
+        Change::Other,
+        "names that are aliases already are no links too, and Compose's service-1 is no name",
+    ),
+    intended(
         &["containers", "*", "Config", "StopTimeout"],
         Change::Other,
         "a part of a second is rounded up and not down, as half a second to stop in is not none",
