@@ -289,7 +289,8 @@ impl<'a> Loader<'a> {
     pub(super) fn interpolated(&mut self, mut documents: Vec<Node>, scope: &Scope) -> Result<Vec<Node>, Diagnostics> {
         for document in &mut documents {
             if !matches!(document.value, Value::Map(_)) {
-                let what = document.scalar_text().map(|text| format!(" (`{text}`)")).unwrap_or_default();
+                let short = document.scalar_text().filter(|text| text.len() <= 40);
+                let what = short.map(|text| format!(" (`{text}`)")).unwrap_or_default();
                 let message = format!("the file must hold a mapping, not {}{what}", document.kind());
                 return Err(Diagnostic::at(&document.at, message).into());
             }
