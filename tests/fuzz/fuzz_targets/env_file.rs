@@ -14,6 +14,10 @@ fuzz_target!(|text: &str| {
         return;
     }
     let written: String = variables.iter().map(|(name, value)| format!("{name}=\"{}\"\n", quoted(value))).collect();
+    // Variables of variables may become more than an env file can hold.
+    if written.len() > 1 << 20 {
+        return;
+    }
     let mut again = BTreeMap::new();
     dotenv::parse(&written, &mut again, &outside).unwrap_or_else(|error| panic!("{error} in {written}"));
     assert_eq!(again, variables, "{written}");

@@ -1,4 +1,5 @@
 //! Env files: `KEY=value` lines with quotes, comments, escapes and variables.
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use crate::compose::text::interpolate::substitute;
@@ -7,6 +8,8 @@ use crate::compose::text::interpolate::substitute;
 const MAX_SIZE: usize = 2 << 20;
 /// Bytes of all values of one env file: variables of variables multiply.
 const MAX_VALUES: usize = 16 << 20;
+/// Bytes of all variables that are looked up for one env file, whether they come to stand in a value or not.
+const MAX_LOOKED_UP: usize = 64 << 20;
 
 /// Why an env file cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +32,7 @@ pub fn parse(
     let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
     let mut reader = Reader { text: &text, at: 0 };
     let mut all = 0;
+    let left = Cell::new(MAX_LOOKED_UP);
     while reader.skip_to_statement() {
         let (key, has_value) = reader.key()?;
         if !has_value {
@@ -37,9 +41,13 @@ pub fn parse(
             }
             continue;
         }
-        let value = reader.value(&|name| lookup(name).or_else(|| variables.get(name).cloned()))?;
+        let value = reader.value(&|name| {
+            let value = lookup(name).or_else(|| variables.get(name).cloned()).filter(|_| left.get() > 0)?;
+            left.set(left.get().saturating_sub(value.len()));
+            Some(value)
+        })?;
         all += value.len();
-        if all > MAX_VALUES {
+        if all > MAX_VALUES || left.get() == 0 {
             return Err(reader.refuse(format!("the values of the file grow beyond {} MiB", MAX_VALUES >> 20)));
         }
         variables.insert(key, value);
@@ -319,6 +327,13 @@ mod tests {
         let all = [named("A", 2, true), named("B", 3, true), named("C", 5, false), named("D", 7, true)];
         assert_eq!(names(text).unwrap(), all);
         assert_eq!(names("A=1\nB!=2\n").unwrap_err().line, 2);
+    }
+
+    #[test]
+    fn what_is_looked_up_very_often_is_refused_even_when_nothing_comes_of_it() {
+        let text = format!("A={}\nB={}\n", "x".repeat(1 << 20), "${A:+}".repeat(100));
+        let refusal = parse(&text, &mut BTreeMap::new(), &|_| None).unwrap_err().to_string();
+        assert_eq!(refusal, "line 3: the values of the file grow beyond 16 MiB");
     }
 
     #[test]
