@@ -41,6 +41,7 @@ pub fn parse(
             }
             continue;
         }
+        let begins = reader.at;
         let value = reader.value(&|name| {
             let value = lookup(name).or_else(|| variables.get(name).cloned()).filter(|_| left.get() > 0)?;
             left.set(left.get().saturating_sub(value.len()));
@@ -48,6 +49,7 @@ pub fn parse(
         })?;
         all += value.len();
         if all > MAX_VALUES || left.get() == 0 {
+            reader.at = begins;
             return Err(reader.refuse(format!("the values of the file grow beyond {} MiB", MAX_VALUES >> 20)));
         }
         variables.insert(key, value);
@@ -333,7 +335,7 @@ mod tests {
     fn what_is_looked_up_very_often_is_refused_even_when_nothing_comes_of_it() {
         let text = format!("A={}\nB={}\n", "x".repeat(1 << 20), "${A:+}".repeat(100));
         let refusal = parse(&text, &mut BTreeMap::new(), &|_| None).unwrap_err().to_string();
-        assert_eq!(refusal, "line 3: the values of the file grow beyond 16 MiB");
+        assert_eq!(refusal, "line 2: the values of the file grow beyond 16 MiB");
     }
 
     #[test]
