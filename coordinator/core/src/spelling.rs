@@ -1,8 +1,14 @@
 //! What somebody who misspelt a name may have meant.
 
+/// Names beyond these are not looked at: people misspell what they can oversee.
+const MOST: usize = 1_000;
+/// Bytes by which two typing errors can change a name's length.
+const MOST_LONGER: usize = 8;
+
 /// Of the known names, the one that is at most two typing errors away, with most of its letters kept.
 pub fn nearest<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    let ranked = known.into_iter().map(|near| (strsim::osa_distance(name, near), near));
+    let close = known.into_iter().take(MOST).filter(|near| near.len().abs_diff(name.len()) <= MOST_LONGER);
+    let ranked = close.map(|near| (strsim::osa_distance(name, near), near));
     ranked.filter(|(errors, near)| *errors <= 2 && *errors < near.len().div_ceil(2)).min().map(|(_, near)| near)
 }
 
@@ -23,5 +29,6 @@ mod tests {
         assert_eq!(nearest("dns", ["tty", "init"]), None);
         assert_eq!(nearest("db", ["web", "cache"]), None);
         assert_eq!(nearest("x", []), None);
+        assert_eq!(nearest(&"x".repeat(1 << 24), ["image"]), None);
     }
 }

@@ -108,7 +108,7 @@ fn clipped(mut text: String) -> String {
 }
 
 /// More mistakes than anybody reads at once.
-pub(super) const MAX_MISTAKES: usize = 100;
+pub(crate) const MAX_MISTAKES: usize = 100;
 
 /// All that is wrong: never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]

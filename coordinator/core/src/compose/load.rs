@@ -304,7 +304,7 @@ impl<'a> Loader<'a> {
             let lookup = |name: &str| {
                 let value = scope.environment.get(name)?;
                 left.set(left.get().saturating_sub(value.len()));
-                Some(value.clone()).filter(|_| left.get() > 0)
+                (left.get() > 0).then(|| value.clone())
             };
             interpolate(document, "", &lookup, &mut self.warnings, &mut mistakes);
             if left.get() == 0 {

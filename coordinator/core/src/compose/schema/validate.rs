@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 
 use crate::compose::canonical::json;
-use crate::compose::diagnostic::Diagnostic;
+use crate::compose::diagnostic::{Diagnostic, MAX_MISTAKES};
 use crate::compose::schema::{Keys, Number, Object, Shape, Unique, for_each_child};
 use crate::compose::text::interpolate::{element, join};
 use crate::compose::text::node::{Node, Value};
@@ -114,7 +114,12 @@ fn validate_object(node: &Node, object: &'static Object, path: &str, mistakes: &
         match object.field(name) {
             Some(field) => validate(child, &field.shape, &join(path, name), mistakes),
             None if object.extensions && name.starts_with("x-") => {}
-            None => mistakes.push(unknown(name, child, object, path)),
+            None => {
+                let mistake = Diagnostic::at(&child.at, format!("unknown key `{name}`")).key(join(path, name));
+                // Looking for what was meant takes longer than all the rest, and only the first are told.
+                let told = mistakes.len() < MAX_MISTAKES;
+                mistakes.push(if told { hinted(mistake, name, object) } else { mistake });
+            }
         }
     }
     for name in object.required {
@@ -124,8 +129,7 @@ fn validate_object(node: &Node, object: &'static Object, path: &str, mistakes: &
     }
 }
 
-fn unknown(name: &str, child: &Node, object: &Object, path: &str) -> Diagnostic {
-    let diagnostic = Diagnostic::at(&child.at, format!("unknown key `{name}`")).key(join(path, name));
+fn hinted(diagnostic: Diagnostic, name: &str, object: &Object) -> Diagnostic {
     match nearest(name, object.fields.iter().map(|field| field.name)) {
         Some(near) => diagnostic.hint(format!("did you mean `{near}`?")),
         _ if object.extensions => diagnostic.hint("keys of your own begin with `x-`"),

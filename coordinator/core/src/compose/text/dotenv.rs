@@ -43,7 +43,10 @@ pub fn parse(
         }
         let begins = reader.at;
         let value = reader.value(&|name| {
-            let value = lookup(name).or_else(|| variables.get(name).cloned()).filter(|_| left.get() > 0)?;
+            if left.get() == 0 {
+                return None;
+            }
+            let value = lookup(name).or_else(|| variables.get(name).cloned())?;
             left.set(left.get().saturating_sub(value.len()));
             Some(value)
         })?;
