@@ -4,7 +4,7 @@
 mod lists;
 
 use landfast_core::Diagnostics;
-use landfast_core::compose::{Input, canonical};
+use landfast_core::compose::{Input, canonical, canonical_for_yaml};
 use serde_json::Value;
 
 use crate::engine::{request, stack_folder};
@@ -93,7 +93,10 @@ pub(super) async fn run(context: &Context, args: ConfigArguments) -> Result<Exit
         for warning in shorten(Diagnostics(loaded.warnings.clone()), &context.current_dir).0 {
             context.listener.warn(&warning.to_string());
         }
-        canonical(loaded)
+        match context.global.format {
+            None | Some(Format::Yaml) if args.hash.is_none() => canonical_for_yaml(loaded),
+            _ => canonical(loaded),
+        }
     };
     let printed = if context.global.quiet { Ok(()) } else { print(context, &args, &input, &project)? };
     printed.map_err(|error| CliError::failed("standard output cannot be written", error))?;

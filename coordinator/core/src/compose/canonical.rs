@@ -1,5 +1,5 @@
 //! A project as `docker compose config --format json` prints it.
-use serde_json::{Number, Value as Json};
+use serde_json::{Map, Number, Value as Json};
 
 use super::Loaded;
 use super::text::node::{Node, Value};
@@ -18,6 +18,9 @@ pub fn canonical(loaded: Loaded) -> Json {
         if let Some(Json::Object(limits)) = service.get_mut("blkio_config") {
             limits.values_mut().for_each(capitalise);
         }
+        for limit in ulimits(service).filter(|limit| **limit == 0) {
+            *limit = Json::Object(Map::new());
+        }
     }
     // What the variable of a config holds is for its container alone.
     for config in
@@ -28,6 +31,30 @@ pub fn canonical(loaded: Loaded) -> Json {
         }
     }
     project
+}
+
+/// The canonical form for YAML, in which the reference writes the zeros of `ulimits` that it leaves out in JSON. Without
+/// them it is not read again.
+pub fn canonical_for_yaml(loaded: Loaded) -> Json {
+    let mut project = canonical(loaded);
+    let services = project["services"].as_object_mut().into_iter().flat_map(|services| services.values_mut());
+    for limit in services.flat_map(ulimits).filter_map(Json::as_object_mut) {
+        for bound in ["soft", "hard"] {
+            limit.entry(bound).or_insert(0.into());
+        }
+    }
+    project
+}
+
+/// The `ulimits` of a service and of its build.
+fn ulimits(service: &mut Json) -> impl Iterator<Item = &mut Json> {
+    let service = service.as_object_mut().into_iter().flatten();
+    let named = service.flat_map(|(key, value)| match key.as_str() {
+        "build" => value.get_mut("ulimits"),
+        "ulimits" => Some(value),
+        _ => None,
+    });
+    named.filter_map(Json::as_object_mut).flat_map(|limits| limits.values_mut())
 }
 
 /// The reference prints the limits of single devices with capitals, which it does not read again.

@@ -28,7 +28,7 @@ mod snippet;
 mod text;
 mod unify;
 
-pub use canonical::canonical;
+pub use canonical::{canonical, canonical_for_yaml};
 pub use diagnostic::{Diagnostic, Diagnostics, Location};
 pub use load::{load, normalise_name, uninterpolated};
 pub use model::Project;

@@ -1,5 +1,5 @@
 //! The canonical form as a whole.
-use landfast_core::compose::canonical;
+use landfast_core::compose::{canonical, canonical_for_yaml};
 use serde_json::json;
 
 use crate::stack::{service, stack};
@@ -81,4 +81,18 @@ fn what_a_variable_holds_is_not_printed_and_where_labels_came_from_is() {
     let web = &printed["services"]["web"];
     assert_eq!(web["labels"], json!({"a": "1"}));
     assert!(web["label_file"][0].as_str().is_some_and(|path| path.ends_with("/labels.env")), "{web}");
+}
+
+#[test]
+fn ulimits_of_zero_are_printed_where_they_are_read_again() {
+    let text = "services: {a: {image: a, ulimits: {core: 0, nofile: {soft: 0, hard: 2}, nproc: 5}, build: {context: ., \
+                ulimits: {core: {soft: 0, hard: 0}}}}}";
+    let json = canonical(stack(text).load());
+    assert_eq!(json["services"]["a"]["ulimits"], json!({"core": {}, "nofile": {"hard": 2}, "nproc": 5}));
+    let yaml = canonical_for_yaml(stack(text).load());
+    let none = json!({"soft": 0, "hard": 0});
+    let all = json!({"core": none, "nofile": {"soft": 0, "hard": 2}, "nproc": 5});
+    assert_eq!(yaml["services"]["a"]["ulimits"], all);
+    assert_eq!(yaml["services"]["a"]["build"]["ulimits"]["core"], none);
+    assert_eq!(canonical_for_yaml(stack(&yaml.to_string()).load()), yaml);
 }
