@@ -240,6 +240,21 @@ services:
 }
 
 #[test]
+fn a_port_that_no_container_can_have_is_refused() {
+    let stage = Stage::new("");
+    for target in ["0", "65536"] {
+        let yaml = format!("services: {{web: {{image: i, networks: [infra_net], ports: [{{target: {target}}}]}}}}\n");
+        assert_eq!(
+            refusal(&stage, &yaml),
+            format!(
+                "app/compose.yaml:1:59: {target} is no port of a container (services.web.ports[0])\n  \
+                 hint: ports are from 1 to 65535"
+            )
+        );
+    }
+}
+
+#[test]
 fn a_fleet_network_may_be_described_but_not_differently() {
     let yaml = |subnet: &str| {
         format!(

@@ -46,12 +46,18 @@ fn reload(printed: &Value) -> Loaded {
     load(&input(as_file(printed)), &nothing).unwrap_or_else(|mistakes| panic!("{mistakes}\nin {printed}"))
 }
 
-/// Three things the reference prints in a form that it does not read again, and so do we: the limits of block devices
-/// with capitals, services' models without the models, and keys with dollar signs.
+/// Four things the reference prints in a form that it does not read again, and so do we: the limits of block devices
+/// with capitals, services' models without the models, a port that publishes port 0 of the container without it, and
+/// keys with dollar signs.
 fn reads_back(printed: &Value) -> bool {
     let all = printed["services"].as_object();
     let lost = ["blkio_config", "models"];
-    all.into_iter().flatten().all(|(_, service)| lost.iter().all(|key| service.get(key).is_none()))
+    let no_target = |service: &Value| {
+        service["ports"].as_array().is_some_and(|ports| ports.iter().any(|port| port.get("target").is_none()))
+    };
+    all.into_iter()
+        .flatten()
+        .all(|(_, service)| lost.iter().all(|key| service.get(key).is_none()) && !no_target(service))
         && !has_dollars(printed)
 }
 

@@ -18,6 +18,12 @@ pub(super) fn ports(site: Site<'_>, findings: &mut Findings<'_>) -> Vec<Port> {
         findings.refuse(site.path("ports"), message).hint = Some("publish them there".to_owned());
         return Vec::new();
     }
+    let targets = service.ports.iter().map(|port| port.target).enumerate();
+    for (index, target) in targets.filter(|(_, target)| !(1..=65535).contains(target)) {
+        let message = format!("{target} is no port of a container");
+        findings.refuse(site.path(&format!("ports[{index}]")), message).hint =
+            Some("ports are from 1 to 65535".to_owned());
+    }
     let port = |port: &crate::compose::model::Port| {
         let (published, end) =
             port.published.map_or((0, 0), |published| (published.start.into(), published.end.into()));
