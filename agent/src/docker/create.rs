@@ -335,6 +335,9 @@ fn host_config(
         privileged: Some(container.privileged),
         readonly_rootfs: Some(container.read_only),
         security_opt: some(container.security_opt.clone()),
+        // None at all is another thing than the engine's own.
+        masked_paths: container.unconfined_paths.then(Vec::new),
+        readonly_paths: container.unconfined_paths.then(Vec::new),
         storage_opt: map(&container.storage_options),
         tmpfs: some(tmpfs),
         uts_mode: said(&container.uts_mode),

@@ -133,6 +133,8 @@ pub struct Container {
     pub post_start: Vec<Hook>,
     #[serde(default, skip_serializing_if = "is_default")]
     pub pre_stop: Vec<Hook>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub unconfined_paths: bool,
 }
 
 /// A command that is run inside the container.

@@ -357,3 +357,46 @@ fn the_mac_of_a_service_on_the_fleets_network_is_refused() {
     let web = own.deployment.instances.into_values().next().unwrap().container;
     assert_eq!(web.networks[0].mac, "02:42:ac:11:65:43");
 }
+
+const PROFILED: &str = "services: {web: {image: 'w:1', networks: [infra_net], security_opt: [OPTIONS]}}\n";
+
+#[test]
+fn a_seccomp_profile_becomes_its_contents() {
+    let stage = Stage::new("").file("conf/profile.json", "{\n  \"defaultAction\": \"SCMP_ACT_ALLOW\", \"n\": 1.0\n}\n");
+    let yaml = PROFILED.replace("OPTIONS", "'seccomp:./conf/profile.json', no-new-privileges, 'label:disable'");
+    let web = one(&stage, &yaml);
+    let expected = [r#"seccomp={"defaultAction":"SCMP_ACT_ALLOW","n":1.0}"#, "no-new-privileges", "label:disable"];
+    assert_eq!((&web.security_opt[..], web.unconfined_paths), (&expected.map(str::to_owned)[..], false));
+    let digest = |stage: &Stage| deployment(stage, &yaml).instances.values().next().unwrap().digest.clone();
+    assert_ne!(digest(&stage), digest(&Stage::new("").file("conf/profile.json", "{}")), "another profile");
+}
+
+#[test]
+fn what_the_engine_knows_by_name_stays_and_open_system_paths_are_a_setting() {
+    let options = "'seccomp=unconfined', 'no-new-privileges:true', systempaths=unconfined, apparmor=unconfined";
+    let web = one(&Stage::new(""), &PROFILED.replace("OPTIONS", options));
+    assert_eq!(web.security_opt, ["seccomp=unconfined", "no-new-privileges:true", "apparmor=unconfined"]);
+    assert!(web.unconfined_paths);
+}
+
+#[test]
+fn security_options_that_cannot_be_meant_are_refused_where_they_stand() {
+    let stage = Stage::new("").file("list.json", "[]").file("broken.json", "{\n  \"a\": }\n");
+    for (option, said) in [
+        (
+            "seccomp=none.json",
+            "app/compose.yaml:1:70: the seccomp profile none.json: there is no such file (services.web.security_opt[0])",
+        ),
+        ("seccomp=../above.json", "the seccomp profile ../above.json: it is outside"),
+        ("seccomp=~/mine.json", "the seccomp profile ~/mine.json: it is outside"),
+        ("'seccomp:'", "no file is named"),
+        ("seccomp=broken.json", "app/broken.json:2:8: this is no seccomp profile: expected value"),
+        ("seccomp=list.json", "app/list.json:1:1: this is no seccomp profile: invalid type: sequence"),
+        ("'systempaths:unconfined'", "write systempaths=unconfined"),
+        ("no-new-privileges=maybe", "\"maybe\" is neither true nor false"),
+        ("disable", "\"disable\" is no security option"),
+    ] {
+        let refusal = refusal(&stage, &PROFILED.replace("OPTIONS", option));
+        assert!(refusal.contains(said), "{option}: {refusal}");
+    }
+}

@@ -32,6 +32,7 @@ fn stage() -> Stage {
         .file("web.labels", "from=file\n")
         .file("key.txt", "k")
         .file("app.conf", "c")
+        .file("seccomp.json", "{}")
         .file("data/x", "x")
         .file("other/inc.env", "INC=included\n")
         .file("other/inc.yaml", "services: {included: {image: 'inc:${INC}', env_file: [./svc.env]}}\n")

@@ -126,6 +126,7 @@ impl Engine<'_> {
                 root: &source.root,
                 manifest: &source.bundle.manifest,
                 manifest_digest: &source.bundle.digest,
+                profiles: &source.profiles,
                 images: fingerprints,
                 held: &ground.held,
                 beside: &deployments,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use landfast_core::compile::{self, Profiles};
 use landfast_core::compose::Project;
 use landfast_core::fleet::StackConfig;
 
@@ -22,6 +23,8 @@ pub struct Source {
     pub env: Option<String>,
     pub project: Project,
     pub bundle: Bundle,
+    /// The seccomp profiles that the project names.
+    pub profiles: Profiles,
     /// Not wrong, but to be known.
     pub warnings: Vec<String>,
 }
@@ -39,8 +42,9 @@ impl Source {
         };
         let bundle = scan::scan(&folder, env.as_deref())?;
         let project = loaded.project().map_err(ProjectError::Mistakes)?;
+        let profiles = compile::profiles(&project, &folder, &readable(fleet, &folder), &project::reader);
         let warnings = beyond.iter().chain(&loaded.warnings).map(ToString::to_string).collect();
-        Ok(Self { stack: stack.to_owned(), root: folder, env, project, bundle, warnings })
+        Ok(Self { stack: stack.to_owned(), root: folder, env, project, bundle, profiles, warnings })
     }
 }
 
@@ -53,8 +57,6 @@ pub fn request(
     config: &StackConfig,
     options: &Options,
 ) -> Result<Request, EngineError> {
-    let fleet = project::normal(fleet);
-    let root = if folder.starts_with(&fleet) { fleet } else { folder.to_owned() };
     let files = compose_files(folder, stack, config)?;
     let profiles = if options.profiles.is_empty() { &config.profiles } else { &options.profiles };
     Ok(Request {
@@ -65,9 +67,15 @@ pub fn request(
         project_name: Some(stack.to_owned()),
         project_directory: Some(folder.to_owned()),
         environment: without_compose_variables(options),
-        root: Some(root),
+        root: Some(readable(fleet, folder)),
         ..Request::default()
     })
+}
+
+/// The folder beneath which files that a stack names are read.
+fn readable(fleet: &Path, folder: &Path) -> PathBuf {
+    let fleet = project::normal(fleet);
+    if folder.starts_with(&fleet) { fleet } else { folder.to_owned() }
 }
 
 /// Those that `landfast.toml` names, else those with the usual names. Never one of a folder above.

@@ -219,6 +219,7 @@ container!(
     cap_add,
     cap_drop,
     security_opt,
+    unconfined_paths,
     sysctls,
     ulimits,
     shm_size,

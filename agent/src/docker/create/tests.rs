@@ -297,3 +297,11 @@ fn links_and_names_of_interfaces_reach_the_engine() {
     assert!(creation(&named, &place(), 48).expect_err("too old").contains("Docker Engine 28.1"));
     assert!(creation(&named, &place(), 49).is_ok());
 }
+
+#[test]
+fn open_system_paths_are_empty_lists_and_not_none() {
+    let open = body(&instance(|container| container.unconfined_paths = true), &place(), 41)["HostConfig"].clone();
+    assert_eq!((&open["MaskedPaths"], &open["ReadonlyPaths"]), (&json!([]), &json!([])));
+    let plain = body(&instance(|_| {}), &place(), 41)["HostConfig"].clone();
+    assert!(plain.get("MaskedPaths").is_none() && plain.get("ReadonlyPaths").is_none());
+}

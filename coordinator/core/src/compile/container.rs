@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use super::findings::Findings;
-use super::{Input, files, links, mounts, networks, ports, resources};
+use super::{Input, files, links, mounts, networks, ports, resources, security};
 use crate::address::Grants;
 use crate::compose::model::{self, Service};
 use crate::container::{Container, Device, DeviceRequest, Healthcheck, Hook, Logging, Restart, Ulimit};
@@ -40,6 +40,7 @@ pub(super) fn container(site: Site<'_>, findings: &mut Findings<'_>) -> (Contain
     let mut mounted = mounts::mounts(site, findings);
     files::add(site, &mut mounted, findings);
     let links = links::links(site, findings);
+    let security = security::security(site, findings);
     let image = service.image.clone().unwrap_or_default();
     let mut container = Container {
         name: container_name_of(service, site.name),
@@ -49,6 +50,8 @@ pub(super) fn container(site: Site<'_>, findings: &mut Findings<'_>) -> (Contain
         mounts: mounted.mounts,
         tmpfs: mounted.tmpfs,
         files: mounted.put,
+        security_opt: security.options,
+        unconfined_paths: security.unconfined_paths,
         ports: ports::ports(site, findings),
         networks: networks::attachments(site, &links),
         dns: networks::dns(site),
@@ -95,7 +98,6 @@ fn settings(service: &Service) -> Container {
         privileged: service.privileged,
         cap_add: service.cap_add.clone(),
         cap_drop: service.cap_drop.clone(),
-        security_opt: service.security_opt.clone(),
         sysctls: service.sysctls.clone(),
         ulimits: service.ulimits.iter().map(ulimit).collect(),
         shm_size: service.shm_size.map(|size| size.0),

@@ -24,12 +24,14 @@ mod mounts;
 mod networks;
 mod ports;
 mod resources;
+mod security;
 mod shared;
 pub(crate) mod ties;
 
 mod unsupported;
 
 pub use again::{Earlier, again};
+pub use security::{Profiles, profiles};
 pub(crate) use shared::{is_any, overlap};
 
 use findings::Findings;
@@ -51,6 +53,8 @@ pub struct Input<'a> {
     pub manifest: &'a Manifest,
     /// Of the manifest's encoding.
     pub manifest_digest: &'a str,
+    /// Of [`profiles`], with the stack's folder for the project's.
+    pub profiles: &'a Profiles,
     /// Reference > fingerprint, of at least what [`images`] names.
     pub images: &'a BTreeMap<String, String>,
     /// What the hosts hold now: placement, addresses and other stacks come from here.

@@ -97,7 +97,7 @@ pub(super) fn beneath(root: &Path, path: &Path) -> Option<String> {
 }
 
 /// `/a/./b/../c` is `/a/c`; the root is empty.
-fn normalise(path: &Path) -> String {
+pub(super) fn normalise(path: &Path) -> String {
     let mut parts: Vec<String> = Vec::new();
     for component in path.components() {
         match component {

@@ -98,11 +98,11 @@ impl Stage {
             environment: self.environment.clone(),
             ..compose::Input::default()
         };
-        let reader = |path: &Path| {
-            let inner = path.strip_prefix(&root).ok().and_then(Path::to_str);
-            Ok(inner.and_then(|inner| self.files.get(inner)).cloned())
-        };
-        compose::load(&input, &reader).map_err(|mistakes| mistakes.to_string())
+        compose::load(&input, &|path| Ok(self.read(&root, path))).map_err(|mistakes| mistakes.to_string())
+    }
+
+    fn read(&self, root: &Path, path: &Path) -> Option<String> {
+        self.files.get(path.strip_prefix(root).ok()?.to_str()?).cloned()
     }
 
     pub(crate) fn compile(&self, stack: &str, yaml: &str) -> Result<Compiled, String> {
@@ -114,6 +114,7 @@ impl Stage {
             compile::images(&project).into_iter().map(|it| (it.clone(), format!("fp:{it}"))).collect();
         images.extend(self.images.clone());
         let digest = blake3::hash(format!("{:?}", manifest.entries).as_bytes()).to_hex().to_string();
+        let profiles = compile::profiles(&project, &root, &root, &|path| Ok(self.read(&root, path)));
         compile::compile(compile::Input {
             fleet: &self.fleet,
             stack,
@@ -122,6 +123,7 @@ impl Stage {
             project: &project,
             manifest: &manifest,
             manifest_digest: &digest,
+            profiles: &profiles,
             images: &images,
             held: &self.held,
             beside: &[],

@@ -115,7 +115,7 @@ pub(crate) static SERVICE: Object = object(&[
     key("secrets", List(&Short(&[Text, Mapping(&FILE_REFERENCE)]), Unique::No))
         .index(Index::File("/run/secrets"))
         .long(long::file_references),
-    key("security_opt", NAMES),
+    key("security_opt", NAMES).note("the file of a seccomp profile is read here, and must be in the fleet's folder"),
     key("shm_size", Size(LOOSE)),
     key("stdin_open", Flag),
     key("stop_grace_period", Duration).written(),
