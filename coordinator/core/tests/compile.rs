@@ -400,3 +400,62 @@ fn security_options_that_cannot_be_meant_are_refused_where_they_stand() {
         assert!(refusal.contains(said), "{option}: {refusal}");
     }
 }
+
+const NEWER: &str = "
+services:
+  web:
+    image: w:1
+    annotations: {a: b}
+    healthcheck: {test: [CMD, ok], start_interval: 1s}
+    networks: {infra_net: {gw_priority: 5}, inner: {interface_name: in0}, second: {}}
+    volumes:
+      - {type: bind, source: /a, target: /a, read_only: true, bind: {recursive: writable}}
+      - {type: volume, source: data, target: /b, volume: {subpath: c}}
+volumes: {data: {}}
+networks: {infra_net: {external: true, name: infra_net}, second: {external: true}, inner: {enable_ipv4: false, enable_ipv6: true}}
+";
+
+fn two_networks() -> Stage {
+    let second =
+        "[networks.second]\nsubnet = \"172.20.0.0/16\"\nauto = \"172.20.128.0/17\"\ngateways = \"172.20.255.0/24\"\n";
+    let mut stage = Stage::new(&format!("{second}[stacks.app]\nplace = {{ web = \"beta\" }}\n"));
+    // Another host's age is nothing to this one.
+    stage.engines.insert("alpha".into(), 30);
+    stage
+}
+
+#[test]
+fn what_an_older_engine_cannot_do_is_refused_where_it_is_written() {
+    let mut stage = two_networks();
+    let places = [
+        ("5:5", "annotations", "24", 43),
+        ("6:36", "healthcheck.start_interval", "25", 44),
+        ("7:5", "networks", "25", 44),
+        ("9:70", "volumes[0].bind.recursive", "25", 44),
+        ("10:59", "volumes[1].volume.subpath", "26", 45),
+        ("7:28", "networks.infra_net.gw_priority", "28", 48),
+        ("7:53", "networks.inner.interface_name", "28.1", 49),
+    ];
+    stage.engines.insert("beta".into(), 41);
+    let refusal = stage.compile("app", NEWER).unwrap_err();
+    for (at, key, release, api) in places {
+        let line = refusal.lines().find(|line| line.contains(&format!("(services.web.{key})"))).expect(&refusal);
+        let needs = format!("needs Docker Engine {release} or newer, which speaks API 1.{api} (");
+        assert!(line.starts_with(&format!("app/compose.yaml:{at}:")) && line.contains(&needs), "{key}: {line}");
+    }
+    assert!(refusal.contains("IPv4 by choice needs Docker Engine 28 or newer"), "{refusal}");
+    assert!(refusal.contains("beta speaks 1.41: update its engine, or place the service on another host"), "{refusal}");
+    for (_, key, _, api) in places {
+        stage.engines.insert("beta".into(), api);
+        let refusal = stage.compile("app", NEWER).err().unwrap_or_default();
+        assert!(!refusal.contains(&format!("(services.web.{key})")), "{key}: {refusal}");
+    }
+}
+
+#[test]
+fn what_is_newer_than_everything_asked_for_or_not_known_is_not_judged() {
+    let mut stage = two_networks();
+    assert!(stage.compile("app", NEWER).is_ok());
+    stage.engines.insert("beta".into(), 49);
+    assert!(stage.compile("app", NEWER).is_ok());
+}

@@ -247,7 +247,7 @@ async fn api_here(images: &Images) -> Option<(u32, u32)> {
 }
 
 /// `1.41`.
-fn api(version: &str) -> Option<(u32, u32)> {
+pub(super) fn api(version: &str) -> Option<(u32, u32)> {
     let (major, minor) = version.split_once('.')?;
     Some((major.parse().ok()?, minor.parse().ok()?))
 }

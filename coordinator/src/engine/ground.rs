@@ -10,6 +10,7 @@ use landfast_proto::v1::DescribeResponse;
 use crate::connect::{Agent, Agents, Ask, targets};
 use crate::wire::Wire as _;
 
+use super::builds::api;
 use super::error::Version;
 use super::{Engine, EngineError};
 
@@ -20,6 +21,8 @@ pub struct Ground {
     pub held: BTreeMap<String, HostState>,
     pub reports: BTreeMap<String, Report>,
     pub found: BTreeMap<String, Found>,
+    /// Minor number of the engine API that is spoken on a host.
+    pub engines: BTreeMap<String, u32>,
 }
 
 impl Ground {
@@ -29,13 +32,19 @@ impl Ground {
         let credentials = engine.folder.credentials()?;
         let agents = Agents::connect(&fleet.name, &targets(fleet), &credentials, Ask::Held).await;
         let agents = agents.all().map_err(EngineError::Unreachable)?;
-        let mut ground = Self { agents, held: BTreeMap::new(), reports: BTreeMap::new(), found: BTreeMap::new() };
+        let (held, reports, found, engines) = Default::default();
+        let mut ground = Self { agents, held, reports, found, engines };
         for agent in ground.agents.values() {
             let said = agent.description();
             engine_answers(agent.host(), said)?;
             let host = agent.host().to_owned();
             if let Some(held) = said.held.clone() {
                 ground.held.insert(host.clone(), HostState::of_wire(held));
+            }
+            let spoken = said.engine.as_ref().and_then(|engine| api(&engine.api_version));
+            // Another major number would be another API altogether; its agent has to judge.
+            if let Some((1, minor)) = spoken {
+                ground.engines.insert(host.clone(), minor);
             }
             let report = said.report.clone().map(Report::of_wire).unwrap_or_default();
             ground.reports.insert(host.clone(), report);

@@ -128,6 +128,7 @@ impl Engine<'_> {
                 manifest_digest: &source.bundle.digest,
                 profiles: &source.profiles,
                 images: fingerprints,
+                engines: &ground.engines,
                 held: &ground.held,
                 beside: &deployments,
                 release,

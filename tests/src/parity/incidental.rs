@@ -152,11 +152,12 @@ fn is_chosen_address(text: &str) -> bool {
     is_chosen && length.parse::<u8>().is_ok()
 }
 
-/// The parity projects write MACs that begin with 0a:42 only; Landfast's own, on networks of the fleet, begin with 02:1f.
+/// The parity projects write MACs that begin with 0a:42:0a only; Landfast's own, on networks of the fleet, begin with
+/// 02:1f and a small number. Three parts are told apart, as an engine that rolls dice hits any two before long.
 fn is_chosen_mac(text: &str) -> bool {
     let parts: Vec<_> = text.split(':').collect();
     let is_mac = parts.len() == 6 && parts.iter().all(|part| part.len() == 2 && u8::from_str_radix(part, 16).is_ok());
-    is_mac && !text.starts_with("0a:42:") && !text.starts_with("02:1f:")
+    is_mac && !text.starts_with("0a:42:0a:") && !text.starts_with("02:1f:00:")
 }
 
 /// What the engine names by itself: 64 hexadecimal digits.
@@ -190,9 +191,15 @@ mod tests {
 
     #[test]
     fn what_the_engine_chose_is_no_difference_and_what_was_written_is() {
-        for chosen in
-            ["172.18.0.2", "172.18.0.0/16", "192.168.16.1", "fd7e:1::2", "ce:12:00:00:00:01", "02:42:ac:12:00:02"]
-        {
+        for chosen in [
+            "172.18.0.2",
+            "172.18.0.0/16",
+            "192.168.16.1",
+            "fd7e:1::2",
+            "ce:12:00:00:00:01",
+            "02:42:ac:12:00:02",
+            "02:1f:36:76:4c:c2",
+        ] {
             assert_eq!(read(chosen, &[]), "<automatic>", "{chosen}");
         }
         for written in [

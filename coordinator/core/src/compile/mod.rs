@@ -15,6 +15,7 @@ use crate::place::{self, Placed, Question};
 use crate::{Diagnostic, Diagnostics};
 
 mod again;
+mod ages;
 mod container;
 mod digest;
 mod files;
@@ -57,6 +58,8 @@ pub struct Input<'a> {
     pub profiles: &'a Profiles,
     /// Reference > fingerprint, of at least what [`images`] names.
     pub images: &'a BTreeMap<String, String>,
+    /// Host > minor number of the engine API that is spoken there (41 for `1.41`), where it is known.
+    pub engines: &'a BTreeMap<String, u32>,
     /// What the hosts hold now: placement, addresses and other stacks come from here.
     pub held: &'a BTreeMap<String, HostState>,
     /// Stacks compiled before this one in the same run.
@@ -144,6 +147,8 @@ fn assemble(
         instances.insert(name.clone(), instance);
     }
     digest::digests(&mut instances);
+    let networks = networks::stack_networks(input, &instances, findings);
+    ages::check(input, &instances, &networks, findings);
     let services = input.project.services.iter().filter(|(name, _)| placed.keys().any(|it| it.service == **name));
     Deployment {
         stack: input.stack.to_owned(),
@@ -151,7 +156,7 @@ fn assemble(
         manifest_digest: input.manifest_digest.to_owned(),
         release: input.release,
         services: services.map(|(name, service)| (name.clone(), order_of(input, service))).collect(),
-        networks: networks::stack_networks(input, &instances, findings),
+        networks,
         volumes: volumes(input, &instances),
         instances,
     }

@@ -105,7 +105,7 @@ pub(super) fn stack_networks(
     networks
 }
 
-fn hosts_on<'i>(network: &str, instances: &'i BTreeMap<InstanceName, Instance>) -> BTreeSet<&'i str> {
+pub(super) fn hosts_on<'i>(network: &str, instances: &'i BTreeMap<InstanceName, Instance>) -> BTreeSet<&'i str> {
     let is_on = |instance: &&Instance| instance.container.networks.iter().any(|end| end.network == network);
     instances.values().filter(is_on).map(|instance| instance.host.as_str()).collect()
 }

@@ -44,6 +44,8 @@ pub(crate) struct Stage {
     pub(crate) images: BTreeMap<String, String>,
     /// Variables of whoever deploys.
     pub(crate) environment: BTreeMap<String, String>,
+    /// Of the hosts' engines.
+    pub(crate) engines: BTreeMap<String, u32>,
     pub(crate) release: u64,
     pub(crate) salt: String,
 }
@@ -66,6 +68,7 @@ impl Stage {
             files: BTreeMap::new(),
             images: BTreeMap::new(),
             environment: BTreeMap::new(),
+            engines: BTreeMap::new(),
             release: 1,
             salt: "salt".into(),
         }
@@ -125,6 +128,7 @@ impl Stage {
             manifest_digest: &digest,
             profiles: &profiles,
             images: &images,
+            engines: &self.engines,
             held: &self.held,
             beside: &[],
             release: self.release,
