@@ -6,22 +6,23 @@
 
 mod door;
 mod folder;
+mod logins;
 mod prepare;
 mod session;
 mod solve;
 mod sync;
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use landfast_core::build::{self, Build, Credentials, Dockerfile, Failed};
+use landfast_core::build::{self, Build, Dockerfile, Failed};
 use landfast_core::{Diagnostic, Diagnostics};
 
 use crate::images::LocalEngine;
 use crate::output::progress::Listener;
 
 pub use door::Door;
+pub use logins::Logins;
 pub use prepare::{Prepared, prepare};
 
 #[derive(Debug, thiserror::Error)]
@@ -58,8 +59,6 @@ pub struct Failure {
     pub failed: Option<Failed>,
     /// In the builder's words.
     pub problem: String,
-    /// What may have to do with it.
-    pub notes: Vec<String>,
 }
 
 impl std::fmt::Display for Failure {
@@ -68,11 +67,8 @@ impl std::fmt::Display for Failure {
             writeln!(f, "  step {}", failed.step)?;
         }
         write!(f, "  {}", self.problem)?;
-        let output = self.failed.iter().flat_map(|failed| &failed.output);
-        output
-            .map(|line| format!("    | {line}"))
-            .chain(self.notes.iter().map(|note| format!("  {note}")))
-            .try_for_each(|line| write!(f, "\n{line}"))
+        let mut output = self.failed.iter().flat_map(|failed| &failed.output);
+        output.try_for_each(|line| write!(f, "\n    | {line}"))
     }
 }
 
@@ -85,7 +81,7 @@ pub struct Builder {
     /// This machine's.
     pub engine: Option<LocalEngine>,
     /// Logins of whoever builds.
-    pub credentials: Arc<Credentials>,
+    pub logins: Arc<Logins>,
 }
 
 // Neither logins nor sockets are for printing.
@@ -93,23 +89,6 @@ impl std::fmt::Debug for Builder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Builder").field("api", &self.api).finish_non_exhaustive()
     }
-}
-
-/// What `docker login` has kept, as far as it can be read.
-pub fn credentials(environment: &BTreeMap<String, String>, listener: &dyn Listener) -> Arc<Credentials> {
-    let folder = environment.get("DOCKER_CONFIG").map(PathBuf::from);
-    let folder = folder.or_else(|| Some(Path::new(environment.get("HOME")?).join(".docker")));
-    let read = folder.map(|folder| folder.join("config.json")).and_then(|path| {
-        let text = std::fs::read_to_string(&path).ok()?;
-        match Credentials::parse(&text) {
-            Ok(credentials) => Some(credentials),
-            Err(problem) => {
-                listener.warn(&format!("{} cannot be understood ({problem}): no login is used", path.display()));
-                None
-            }
-        }
-    });
-    Arc::new(read.unwrap_or_default())
 }
 
 /// Builds one after another.

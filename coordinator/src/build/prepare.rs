@@ -181,15 +181,15 @@ impl Prepared {
         if let Some(ignore) = &self.ignore {
             files.insert(format!("{}{IGNORE}", request.dockerfile_name), ignore.clone().into_bytes());
         }
-        let credentials = Arc::clone(&builder.credentials);
-        Offer { folders: self.folders(request, files), secrets: self.secrets.clone(), credentials, ..Offer::default() }
+        let logins = Arc::clone(&builder.logins);
+        Offer { folders: self.folders(request, files), secrets: self.secrets.clone(), logins }
     }
 
     /// The same, for an image that is a folder.
     pub(super) fn offer_folder(&self, request: &Request, builder: &Builder) -> Offer {
         let files = BTreeMap::from([(request.dockerfile_name.clone(), FOLDER_IMAGE.as_bytes().to_vec())]);
-        let credentials = Arc::clone(&builder.credentials);
-        Offer { folders: self.folders(request, files), credentials, ..Offer::default() }
+        let logins = Arc::clone(&builder.logins);
+        Offer { folders: self.folders(request, files), secrets: BTreeMap::new(), logins }
     }
 
     fn folders(&self, request: &Request, dockerfile: BTreeMap<String, Vec<u8>>) -> BTreeMap<String, Folder> {

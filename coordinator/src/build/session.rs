@@ -1,8 +1,8 @@
 //! What a builder asks during a build, answered: the files of its contexts, its secrets, logins at registries. It asks over a connection
 //! that was opened from here.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bollard_buildkit_proto::fsutil::types::Packet;
 use bollard_buildkit_proto::health::health_check_response::ServingStatus;
@@ -17,26 +17,25 @@ use bollard_buildkit_proto::moby::filesync::v1::{
     GetTokenAuthorityResponse, VerifyTokenAuthorityRequest, VerifyTokenAuthorityResponse,
 };
 use futures::stream::{self, BoxStream, StreamExt as _};
-use landfast_core::build::{Credentials, Known, Login};
+use landfast_core::build::Login;
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::door::Wire;
+use super::logins::Logins;
 use super::sync::{self, Asked, Folder};
 
 /// What a build may be given.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct Offer {
     /// By the name by which the builder asks for them.
     pub(super) folders: BTreeMap<String, Folder>,
     /// By id. No `Debug` here: they are printed nowhere.
     pub(super) secrets: BTreeMap<String, Vec<u8>>,
     /// Logins at registries.
-    pub(super) credentials: Arc<Credentials>,
-    /// What to add when the build fails: logins that could not be had.
-    pub(super) notes: Arc<Mutex<BTreeSet<String>>>,
+    pub(super) logins: Arc<Logins>,
 }
 
 /// The methods that a session announces.
@@ -104,16 +103,11 @@ impl Secrets for Offer {
 impl Auth for Offer {
     async fn credentials(&self, request: Request<CredentialsRequest>) -> Result<Response<CredentialsResponse>, Status> {
         let host = request.into_inner().host;
-        let answer = match self.credentials.of(&host) {
-            Known::Nothing => CredentialsResponse::default(),
-            Known::Login(Login { user, secret }) => CredentialsResponse { username: user, secret },
-            Known::Helper(program) => {
-                let note =
-                    format!("a login at {host} may be with {program}, which is not asked: pull the image before");
-                self.notes.lock().unwrap_or_else(PoisonError::into_inner).insert(note);
-                CredentialsResponse::default()
-            }
-        };
+        let login = self.logins.of(&host).await.map_err(|error| Status::failed_precondition(error.to_string()))?;
+        let answer = login.map_or_else(CredentialsResponse::default, |Login { user, secret }| CredentialsResponse {
+            username: user,
+            secret,
+        });
         Ok(Response::new(answer))
     }
 

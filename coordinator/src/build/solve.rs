@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use bollard_buildkit_proto::google::protobuf::Timestamp;
 use bollard_buildkit_proto::moby::buildkit::v1::control_client::ControlClient;
@@ -33,7 +33,6 @@ pub(super) async fn solve(
     let session = identity();
     let methods = session::methods();
     let transcript = Transcript::masking(offer.secrets.values().map(Vec::as_slice));
-    let notes = Arc::clone(&offer.notes);
     let wire = door.open(&End::Session { id: &session, methods: &methods }).await?;
     let _until_the_end = session::serve(wire, offer);
     let control = control(door).await?;
@@ -51,8 +50,7 @@ pub(super) async fn solve(
             let failed = transcript.failed();
             let message = status.message();
             let problem = transcript.masked(message.strip_prefix("failed to solve: ").unwrap_or(message));
-            let notes = notes.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect();
-            Err(BuildError::Failed(Failure { failed, problem, notes }))
+            Err(BuildError::Failed(Failure { failed, problem }))
         }
     }
 }

@@ -131,9 +131,8 @@ fn a_large_secret_is_refused_and_none_is_printed() {
 }
 
 #[test]
-fn a_failure_says_the_step_its_last_words_and_what_may_have_to_do_with_it() {
+fn a_failure_says_the_step_and_its_last_words() {
     let failed = Failed { step: "[2/2] RUN make".to_owned(), output: vec!["one".to_owned(), "two".to_owned()] };
-    let failure =
-        Failure { failed: Some(failed), problem: "exit code: 2".to_owned(), notes: vec!["a note".to_owned()] };
-    assert_eq!(failure.to_string(), "  step [2/2] RUN make\n  exit code: 2\n    | one\n    | two\n  a note");
+    let failure = Failure { failed: Some(failed), problem: "exit code: 2".to_owned() };
+    assert_eq!(failure.to_string(), "  step [2/2] RUN make\n  exit code: 2\n    | one\n    | two");
 }

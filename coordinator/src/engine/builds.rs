@@ -9,7 +9,7 @@ use indicatif::BinaryBytes;
 
 use serde::Serialize;
 
-use crate::build::{self, BuildError, Builder, Door, Prepared, prepare};
+use crate::build::{self, BuildError, Builder, Door, Logins, Prepared, prepare};
 use crate::connect::{Agent, Ask};
 use crate::images::Images;
 use crate::output::count;
@@ -130,18 +130,18 @@ impl Engine<'_> {
             Some(Candidate { host: agent.host(), api, free: said.disk_free })
         });
         let candidates = candidates.collect::<Vec<_>>();
-        let credentials = build::credentials(&self.options.environment, self.listener);
+        let logins = Logins::read(&self.options.environment, self.listener);
         match builder(here, &candidates)? {
             Place::Here => {
                 let engine = images.engine()?.clone();
-                let builder = Builder { door: engine.door()?, api: here?, engine: Some(engine), credentials };
+                let builder = Builder { door: engine.door()?, api: here?, engine: Some(engine), logins };
                 Some(Workshop { builder, host: None })
             }
             Place::Host(host) => {
                 let agent = agents.get(host)?.clone();
                 let api = candidates.iter().find(|candidate| candidate.host == host)?.api;
                 let door = Door::Host(Box::new(agent.clone()));
-                Some(Workshop { builder: Builder { door, api, engine: None, credentials }, host: Some(agent) })
+                Some(Workshop { builder: Builder { door, api, engine: None, logins }, host: Some(agent) })
             }
         }
     }

@@ -15,14 +15,16 @@ mod builder;
 mod context;
 mod credentials;
 mod dockerfile;
+mod helper;
 mod read;
 mod request;
 mod transcript;
 
 pub use builder::{Builder, Candidate, builder};
 pub use context::{Follow, follow, leading};
-pub use credentials::{Credentials, Known, Login};
+pub use credentials::{Credentials, CredentialsError, Known, Login};
 pub use dockerfile::with_stages;
+pub use helper::{Helper, HelperError};
 pub use request::{CONTEXT, DOCKERFILE, FURTHER_CONTEXTS, Request, request};
 pub use transcript::{Failed, Log, Transcript, Vertex};
 
