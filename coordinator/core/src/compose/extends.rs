@@ -175,7 +175,7 @@ fn read_template(loader: &mut Loader, file: PathBuf, extends: &Node, scope: &Sco
         project = merge(project, document, &PROJECT, "")?;
         project.at = at;
     }
-    project.settle();
+    // Not settled: a service of this file may reset what it extends.
     loader.lengthen(&mut project)?;
     paths::resolve(&mut project, &scope.base())?;
     match project.remove_key("services") {

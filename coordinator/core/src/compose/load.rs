@@ -224,7 +224,8 @@ impl<'a> Loader<'a> {
             return self.input.profiles.clone();
         }
         let listed = self.input.environment.get("COMPOSE_PROFILES").map(String::as_str).unwrap_or_default();
-        listed.split(',').map(|profile| profile.trim().to_owned()).filter(|profile| !profile.is_empty()).collect()
+        // Even when none are listed, one is enabled: the profile whose name is empty.
+        listed.split(',').map(|profile| profile.trim().to_owned()).collect()
     }
 
     /// One project of several files, checked, in long form, with absolute paths.

@@ -1,4 +1,7 @@
 //! How a later file, document, base service or included project meets an earlier one.
+use std::collections::BTreeSet;
+
+use super::canonical::json;
 use super::diagnostic::Diagnostic;
 use super::schema::{Merge, Shape};
 use super::text::interpolate::join;
@@ -61,7 +64,7 @@ fn deep(mut base: Node, over: Node, shape: Option<&'static Shape>, path: &str) -
             Ok(base)
         }
         (Value::List(list), Value::List(others)) => {
-            list.extend(others);
+            append_new(list, others);
             Ok(base)
         }
         (Value::Map(_) | Value::List(_), value) => {
@@ -99,6 +102,14 @@ fn rule_of(name: &str, shape: Option<&'static Shape>) -> (Merge, Option<&'static
         Some(Shape::Map(_, inner)) => (Merge::Deep, Some(inner)),
         _ => (Merge::Deep, None),
     }
+}
+
+/// What a list does not hold yet, added to it.
+fn append_new(list: &mut Vec<Node>, others: Vec<Node>) {
+    // As JSON, values without their places compare.
+    let print = |node: &Node| json(node.clone(), &|text| text).to_string();
+    let mut held: BTreeSet<String> = list.iter().map(print).collect();
+    list.extend(others.into_iter().filter(|other| other.mode != Mode::Merge || held.insert(print(other))));
 }
 
 fn appended(mut base: Node, over: Node) -> Node {

@@ -19,11 +19,20 @@ impl Bytes {
         }
         let end = text.rfind(|c: char| c.is_ascii_digit() || c == '.' || c == ' ')?;
         let number = text[..=end].strip_suffix(' ').unwrap_or(&text[..=end]);
+        let number = &separated(number)?;
         let unit = text[end + 1..].to_ascii_lowercase();
         let digits = number.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+'));
         let value = number.parse::<f64>().ok().filter(|_| digits)? * unit_bytes(&unit)?;
         (value < i64::MAX as f64).then_some(Self(value as i64))
     }
+}
+
+/// A number without the underscores between its digits; `None` when there are some elsewhere.
+fn separated(number: &str) -> Option<String> {
+    let digits =
+        |part: &str| part.ends_with(|c: char| c.is_ascii_digit()) && part.starts_with(|c: char| c.is_ascii_digit());
+    let good = !number.contains('_') || number.split('_').all(digits);
+    good.then(|| number.replace('_', ""))
 }
 
 fn unit_bytes(unit: &str) -> Option<f64> {
@@ -146,11 +155,19 @@ mod tests {
 
     #[test]
     fn sizes_are_powers_of_1024() {
-        let cases = [("10", 10), ("-1", -1), ("1k", 1 << 10), ("1.5 GiB", 3 << 29), ("2MB", 2 << 20), ("4e3", 4000)];
+        let cases = [
+            ("10", 10),
+            ("-1", -1),
+            ("1k", 1 << 10),
+            ("1.5 GiB", 3 << 29),
+            ("2MB", 2 << 20),
+            ("4e3", 4000),
+            ("1_0m", 10 << 20),
+        ];
         for (text, bytes) in cases {
             assert_eq!(Bytes::parse(text), Some(Bytes(bytes)), "{text}");
         }
-        for text in ["", "k", "1x", "1kk", "-1k", "1 ib", "lots", "1e99"] {
+        for text in ["", "k", "1x", "1kk", "-1k", "1 ib", "lots", "1e99", "_1", "1_", "1__0"] {
             assert_eq!(Bytes::parse(text), None, "{text}");
         }
     }

@@ -83,6 +83,15 @@ fn a_reset_takes_away_what_a_template_says() {
 }
 
 #[test]
+fn a_template_resets_what_it_extends_itself() {
+    let template = "services: {t: {extends: s, cap_add: !reset [], dns: !override [2.2.2.2]}, s: {image: s, cap_add: [A], dns: 1.1.1.1}}";
+    let web = stack("services: {web: {extends: {file: t.yaml, service: t}, init: true}}").file("t.yaml", template);
+    assert_eq!(web.printed("services.web.cap_add"), json!(null));
+    assert_eq!(web.printed("services.web.dns"), json!(["2.2.2.2"]));
+    assert_eq!(web.printed("services.web.image"), json!("s"));
+}
+
+#[test]
 fn an_included_project_has_its_own_folder_and_env_file() {
     let root = stack("include: [data/compose.yaml]\nservices: {web: {image: 'web:${V}', depends_on: [db]}}")
         .variable("V", "outer")

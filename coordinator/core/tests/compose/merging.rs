@@ -19,6 +19,18 @@ fn mappings_merge_lists_follow_and_scalars_are_replaced() {
 }
 
 #[test]
+fn what_a_list_holds_already_is_not_added_to_it_again() {
+    let base = "security_opt: [a]\nbuild: {context: ., cache_from: [a, a]}\npost_start: [{command: x}]";
+    let over = "security_opt: [a, b]\nbuild: {cache_from: [b, a, b]}\npost_start: [{command: x}, {command: y}]";
+    let web = service(base).over("over.yaml", &format!("services:\n  web:\n    {}", over.replace('\n', "\n    ")));
+    assert_eq!(web.printed("services.web.security_opt"), json!(["a", "b"]));
+    assert_eq!(web.printed("services.web.build.cache_from"), json!(["a", "a", "b"]));
+    assert_eq!(web.printed("services.web.post_start"), json!([{"command": ["x"]}, {"command": ["y"]}]));
+    let refusal = service("security_opt: [a, a]").refusal();
+    assert!(refusal.contains("items 0 and 1 are the same"), "{refusal}");
+}
+
+#[test]
 fn commands_and_tests_are_replaced_whole() {
     let web = service("command: [a, b]\nhealthcheck: {test: [CMD, a], interval: 5s}")
         .over("over.yaml", "services: {web: {command: [c], healthcheck: {test: [CMD, b]}}}");
@@ -93,6 +105,13 @@ fn anchors_merge_mappings_and_lists_of_them() {
     assert_eq!(web.printed("services.web.restart"), json!("always"));
     assert_eq!(web.printed("services.web.init"), json!(true));
     assert_eq!(web.printed("services.web.labels"), json!({"a": "1"}));
+}
+
+#[test]
+fn a_merge_key_may_carry_its_tag() {
+    let web = stack("x-a: &a {init: true}\nservices: {web: {!!merge <<: *a, image: w}}");
+    assert_eq!(web.printed("services.web.init"), json!(true));
+    assert!(stack("x-a: &a {init: true}\nservices: {web: {!!str <<: *a, image: w}}").refusal().contains("`<<`"));
 }
 
 #[test]

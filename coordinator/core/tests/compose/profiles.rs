@@ -20,6 +20,15 @@ fn services_with_profiles_wait_for_one_of_them() {
 }
 
 #[test]
+fn a_profile_without_a_name_is_enabled_until_others_are() {
+    let text = "services: {web: {image: w, profiles: ['$TOOLS']}, db: {image: d}}";
+    assert_eq!(names(&stack(text)), ["db", "web"]);
+    assert_eq!(names(&stack(text).variable("TOOLS", "tools")), ["db"]);
+    assert_eq!(names(&stack(text).variable("COMPOSE_PROFILES", "other")), ["db"]);
+    assert_eq!(names(&stack(text).profile("other")), ["db"]);
+}
+
+#[test]
 fn resources_of_disabled_services_are_left_out() {
     assert_eq!(stack(TEXT).printed("volumes"), json!(null));
     assert_eq!(stack(TEXT).profile("logs").printed("volumes.vol.name"), json!("app_vol"));

@@ -166,3 +166,28 @@ fn builds_have_absolute_contexts() {
     let refusal = service("build: {context: ., dockerfile: x, dockerfile_inline: y}").refusal();
     assert!(refusal.contains("exclude each other"), "{refusal}");
 }
+
+#[test]
+fn a_watch_may_call_its_first_sync_by_the_early_name() {
+    let watch = |rest: &str| service(&format!("develop: {{watch: [{{path: /a, action: sync, {rest}}}]}}"));
+    let printed = |rest: &str| watch(rest).printed("services.web.develop.watch.0.initial_sync");
+    assert_eq!(printed("x-initialSync: true"), json!(true));
+    assert_eq!(printed("initial_sync: true, x-initialSync: false"), json!(true));
+    let refusal = watch("x-initialSync: maybe").refusal();
+    assert!(
+        refusal.contains("must be a boolean, not a string (services.web.develop.watch[0].x-initialSync)"),
+        "{refusal}"
+    );
+}
+
+#[test]
+fn what_counts_in_a_deployment_is_not_negative() {
+    for counts in [
+        "restart_policy: {max_attempts: -1}",
+        "update_config: {parallelism: -1}",
+        "placement: {max_replicas_per_node: -1}",
+    ] {
+        let refusal = service(&format!("deploy: {{{counts}}}")).refusal();
+        assert!(refusal.contains("-1 is less than 0 (services.web.deploy."), "{refusal}");
+    }
+}

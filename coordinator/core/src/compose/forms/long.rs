@@ -203,6 +203,20 @@ pub(crate) fn ports(node: Node, path: &str) -> Result<Node, Diagnostics> {
     })
 }
 
+/// `x-initialSync` is what `initial_sync` was called before it had a name.
+pub(crate) fn watches(node: Node, path: &str) -> Result<Node, Diagnostics> {
+    each(node, path, |mut item, path| {
+        if let Some(early) = item.remove_key("x-initialSync") {
+            if early.as_bool().is_none() {
+                let message = format!("must be a boolean, not {}", early.kind());
+                return Err(Diagnostic::at(&early.at, message).key(join(path, "x-initialSync")));
+            }
+            item.default_key("initial_sync", early.value);
+        }
+        Ok(vec![item])
+    })
+}
+
 /// `[source:]target[:options]`.
 pub(crate) fn mounts(node: Node, path: &str) -> Result<Node, Diagnostics> {
     each(node, path, |item, path| {

@@ -120,21 +120,30 @@ fn replace(text: &str, lookup: Lookup, unset: &mut BTreeSet<String>, depth: usiz
     Ok(out)
 }
 
-/// Where the brace that was opened before `inside` closes: on the same line.
+/// Where the brace that was opened before `inside` closes: on the same line. What follows a brace at once is passed over,
+/// and braces that do not balance reach as far as they can, as the reference has it.
 fn closing(inside: &str) -> Option<usize> {
+    let line = inside.split('\n').next().unwrap_or_default();
+    let name = name_of(line).len();
+    if line[name..].starts_with('}') {
+        return Some(name);
+    }
     let mut open = 1_usize;
-    for (at, c) in inside.char_indices() {
-        match c {
-            '\n' => return None,
-            '{' => open += 1,
-            '}' => open -= 1,
+    let mut bytes = line.bytes().enumerate();
+    while let Some((at, byte)) = bytes.next() {
+        match byte {
+            b'{' => {
+                open += 1;
+                bytes.next();
+            }
+            b'}' => open -= 1,
             _ => {}
         }
         if open == 0 {
             return Some(at);
         }
     }
-    None
+    line.rfind('}')
 }
 
 fn name_of(text: &str) -> &str {
@@ -217,7 +226,10 @@ mod tests {
             ("${NO:-d}${NO-d}${EMPTY:-d}${EMPTY-d}", "ddd"),
             ("${A:+x}${NO:+x}${EMPTY:+x}${EMPTY+x}", "xx"),
             ("${NO:-${NO2:-${A}}}", "a"),
-            ("${NO:-{\"k\": {}}} ${A}", "{\"k\": {}} a"),
+            ("${NO:-{\"k\": {}}}", "{\"k\": {}}"),
+            ("${NO:-{\"k\": 1}} ${A}", "{\"k\": 1} a"),
+            ("${NO:-{a} b", "{a b"),
+            ("${A:-${NO} b", "a b"),
             ("${A:-x} and ${NO:-y}", "a and y"),
             ("cost $5, $", "cost $5, $"),
             ("${NO:-$$x}", "$x"),
@@ -236,7 +248,7 @@ mod tests {
 
     #[test]
     fn what_is_no_expression_is_refused() {
-        for text in ["${", "${}", "${1A}", "${A B}", "${A:x}", "${A!}", "${NO:-a\nb}"] {
+        for text in ["${", "${}", "${1A}", "${A B}", "${A:x}", "${A!}", "${NO:-a\nb}", "${NO:-{}} ${A}", "${NO:-${A}"] {
             assert!(matches!(substitute(text, &lookup), Err(Refusal::Syntax(_))), "{text}");
         }
     }

@@ -253,8 +253,9 @@ impl<'a> Composer<'a> {
     }
 
     fn key(&mut self, event: Event<'a>, span: Span) -> Result<(Key, String), Diagnostic> {
-        if let Event::Scalar(text, ScalarStyle::Plain, _, None) = &event
+        if let Event::Scalar(text, ScalarStyle::Plain, _, tag) = &event
             && text == "<<"
+            && tag.as_deref().is_none_or(is_merge_tag)
         {
             return Ok((Key::MergeKey, text.to_string()));
         }
@@ -287,6 +288,11 @@ impl<'a> Composer<'a> {
             }
         }
     }
+}
+
+/// What a plain `<<` is without saying so.
+fn is_merge_tag(tag: &Tag) -> bool {
+    tag.suffix_in_namespace("tag:yaml.org,2002:").is_some_and(|name| name == "merge")
 }
 
 /// An escape of YAML 1.2 that 1.1 does not have.

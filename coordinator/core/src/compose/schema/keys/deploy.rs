@@ -3,7 +3,7 @@ use super::{LABELS, NAMES, SWARM, TEXTS, cases, object, requiring};
 use crate::compose::schema::Merge::Sequence;
 use crate::compose::schema::Presence::Always;
 use crate::compose::schema::Shape::{Choice, DeviceCount, Duration, Float, Int, List, Object as Mapping, Size, Text};
-use crate::compose::schema::{Index, LOOSE, Object, Unique, WHOLE, WRITTEN, key};
+use crate::compose::schema::{Index, LOOSE, Object, Shape, Unique, WHOLE, WRITTEN, key};
 
 pub(super) static DEPLOY: Object = object(&[
     key("endpoint_mode", Text).ignored(SWARM),
@@ -17,9 +17,11 @@ pub(super) static DEPLOY: Object = object(&[
     key("update_config", Mapping(&UPDATE_CONFIG)),
 ]);
 
+const COUNT: Shape = Int(WHOLE.within(0, i64::MAX));
+
 static PLACEMENT: Object = object(&[
     key("constraints", TEXTS),
-    key("max_replicas_per_node", Int(WHOLE)),
+    key("max_replicas_per_node", COUNT),
     key("preferences", List(&Mapping(&PREFERENCE), Unique::No)).ignored("instances go where the fewest are yet"),
 ]);
 
@@ -45,7 +47,7 @@ const PAUSES: &str = "the engine has its own pauses";
 static RESTART_POLICY: Object = object(&[
     key("condition", Text),
     key("delay", Duration).written().ignored(PAUSES),
-    key("max_attempts", Int(WHOLE)).written(),
+    key("max_attempts", COUNT).written(),
     key("window", Duration).written().ignored(PAUSES),
 ]);
 
@@ -55,7 +57,7 @@ static UPDATE_CONFIG: Object = object(&[
     key("max_failure_ratio", Float(LOOSE)).but(&[&cases::UPDATE_RATIO]),
     key("monitor", Duration).ignored("an update goes on as soon as an instance is well"),
     key("order", Choice(&["start-first", "stop-first"])).but(&[&cases::UPDATE_ORDER]),
-    key("parallelism", Int(WHOLE)).written(),
+    key("parallelism", COUNT).written(),
 ]);
 
 pub(super) static DEVICE_REQUEST: Object = requiring(

@@ -67,7 +67,7 @@ pub(super) static DEPENDENCY: Object = requiring(
     ],
 );
 
-pub(super) static DEVELOP: Object = object(&[key("watch", List(&Mapping(&WATCH), Unique::No))]);
+pub(super) static DEVELOP: Object = object(&[key("watch", List(&Mapping(&WATCH), Unique::No)).long(long::watches)]);
 
 static WATCH: Object = requiring(
     &["path", "action"],
