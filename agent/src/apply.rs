@@ -14,6 +14,7 @@ use crate::docker::{Engine, EngineError, Hook, Place, chain};
 use crate::observe::blocking;
 use crate::overlay::{Overlay, OverlayError};
 use crate::ports::{self, Processes};
+use crate::starts::Starts;
 use crate::tree::{TreeError, Trees};
 use crate::wire::{self, Held, Instance, mount};
 
@@ -38,6 +39,8 @@ pub(crate) enum StepError {
     Tree(#[from] TreeError),
     #[error(transparent)]
     Overlay(#[from] OverlayError),
+    #[error("cannot note that the commands after its start are not done, or are")]
+    Unnoted(#[source] std::io::Error),
     #[error("{0} is no longer part of the host state")]
     Unheld(String),
 }
@@ -46,7 +49,7 @@ impl StepError {
     pub(crate) fn severity(&self) -> Severity {
         match self {
             StepError::Engine(error) => error.severity(),
-            StepError::Tree(TreeError::Io { .. }) | StepError::Unheld(_) => Severity::Counted,
+            StepError::Tree(TreeError::Io { .. }) | StepError::Unheld(_) | StepError::Unnoted(_) => Severity::Counted,
             StepError::Overlay(OverlayError::NoVxlan { .. } | OverlayError::VniTaken { .. }) => Severity::Final,
             StepError::Overlay(_) => Severity::Counted,
             // People have to do something first, and their message says what.
@@ -61,6 +64,7 @@ pub(crate) struct Hands {
     pub(crate) engine: Engine,
     pub(crate) trees: Arc<Trees>,
     pub(crate) overlay: Arc<Overlay>,
+    pub(crate) starts: Arc<Starts>,
 }
 
 impl Hands {
@@ -114,12 +118,17 @@ impl Hands {
                 if !files.is_empty() {
                     self.engine.put_files(container, files).await?;
                 }
-                match self.engine.start_container(container).await {
-                    Ok(()) => self.announce(instance, held),
-                    Err(error) => return Err(self.explained(error, instance, held).await),
-                }
                 let hooks: Vec<Hook> = wanted.into_iter().flat_map(|it| &it.post_start).map(Hook::from).collect();
-                self.engine.run_hooks(container, &hooks).await?;
+                if hooks.is_empty() {
+                    self.start(instance, container, held).await?;
+                } else {
+                    self.starts.begin(container).map_err(StepError::Unnoted)?;
+                    let ran = self.start_whole(instance, container, held, &hooks).await;
+                    self.starts
+                        .end(container, ran.as_ref().err().map(|error| chain(error)))
+                        .map_err(StepError::Unnoted)?;
+                    ran?;
+                }
             }
             Action::Stop { container, grace, instance } => {
                 if let Err(error) = self.engine.run_hooks_before_stop(container).await {
@@ -131,6 +140,26 @@ impl Hands {
             Action::Rename { container, name, .. } => self.engine.rename_container(container, name).await?,
         }
         Ok(done)
+    }
+
+    async fn start(&self, instance: &InstanceName, container: &str, held: &Held) -> Result<(), StepError> {
+        match self.engine.start_container(container).await {
+            Ok(()) => self.announce(instance, held),
+            Err(error) => return Err(self.explained(error, instance, held).await),
+        }
+        Ok(())
+    }
+
+    /// Starts it and runs what is to be run then.
+    async fn start_whole(
+        &self,
+        instance: &InstanceName,
+        container: &str,
+        held: &Held,
+        hooks: &[Hook],
+    ) -> Result<(), StepError> {
+        self.start(instance, container, held).await?;
+        Ok(self.engine.run_hooks(container, hooks).await?)
     }
 
     /// Where a container is made: its mounts' sources, and whom it asks for names.

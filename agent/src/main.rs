@@ -12,6 +12,7 @@ mod ports;
 mod reconcile;
 mod report;
 mod run;
+mod starts;
 mod state;
 mod tree;
 mod wire;

@@ -10,6 +10,7 @@ use landfast_agent_core::observed::{Observed, Tree};
 
 use crate::docker::{Changed, Engine, EngineError, ImageCache, chain, lookup};
 use crate::overlay::Overlay;
+use crate::starts::Starts;
 use crate::tree::{TreeError, Trees};
 use crate::wire::Held;
 
@@ -66,26 +67,26 @@ impl Stale {
     }
 }
 
+/// What is looked at beside the engine.
+pub(crate) struct Eyes {
+    pub(crate) images: Arc<ImageCache>,
+    pub(crate) trees: Arc<Trees>,
+    pub(crate) overlay: Arc<Overlay>,
+    pub(crate) starts: Arc<Starts>,
+}
+
 /// What was seen last.
 pub(crate) struct Observer {
     fleet: String,
     engine: Engine,
-    images: Arc<ImageCache>,
-    trees: Arc<Trees>,
-    overlay: Arc<Overlay>,
+    eyes: Eyes,
     pub(crate) seen: Observed,
     pub(crate) stale: Stale,
 }
 
 impl Observer {
-    pub(crate) fn new(
-        fleet: String,
-        engine: Engine,
-        images: Arc<ImageCache>,
-        trees: Arc<Trees>,
-        overlay: Arc<Overlay>,
-    ) -> Self {
-        Observer { fleet, engine, images, trees, overlay, seen: Observed::default(), stale: Stale::all() }
+    pub(crate) fn new(fleet: String, engine: Engine, eyes: Eyes) -> Self {
+        Observer { fleet, engine, eyes, seen: Observed::default(), stale: Stale::all() }
     }
 
     /// Looks at what is stale. Containers of `busy` instances are left for later: the engine answers for one only when it
@@ -105,7 +106,7 @@ impl Observer {
             self.stale.volumes = false;
         }
         if self.stale.images {
-            self.seen.images = lookup(&self.engine.list_images(&self.images).await?);
+            self.seen.images = lookup(&self.engine.list_images(&self.eyes.images).await?);
             self.stale.images = false;
         }
         if self.stale.trees {
@@ -152,7 +153,10 @@ impl Observer {
             self.seen.containers.remove(&id);
             self.seen.foreign.remove(&id);
             match found {
-                Some(Ok(container)) => drop(self.seen.containers.insert(id, container)),
+                Some(Ok(mut container)) => {
+                    container.unfinished = self.eyes.starts.problem(&id);
+                    self.seen.containers.insert(id, container);
+                }
                 Some(Err(foreign)) => drop(self.seen.foreign.insert(id, foreign)),
                 None => {}
             }
@@ -165,6 +169,7 @@ impl Observer {
         let listed = self.engine.list_containers(&self.fleet).await?;
         self.seen.containers.retain(|id, _| listed.contains_key(id));
         self.seen.foreign.clear();
+        self.eyes.starts.retain(|id| listed.contains_key(id));
         for (id, found) in listed {
             if found.instance.is_none() {
                 self.seen.foreign.insert(id, found.foreign);
@@ -183,7 +188,7 @@ impl Observer {
 
     /// A tree that cannot be looked at is taken for one that is not what it must be: making it so tells what is wrong.
     async fn trees(&mut self) {
-        let trees = self.trees.clone();
+        let trees = self.eyes.trees.clone();
         let seen = blocking(move || {
             let stacks = trees.stacks()?;
             let look = |stack: String| {
@@ -208,7 +213,7 @@ impl Observer {
             let Some(overlay) = network.overlay.as_ref().filter(|_| self.seen.networks.contains_key(name)) else {
                 continue;
             };
-            match self.overlay.observe(&overlay.bridge).await {
+            match self.eyes.overlay.observe(&overlay.bridge).await {
                 Ok(found) => drop(self.seen.overlays.insert(name.clone(), found)),
                 Err(error) => tracing::warn!(network = %name, error = chain(&error), "overlay not looked at"),
             }

@@ -85,8 +85,14 @@ fn instance(name: &InstanceName, id: &str, container: &Container) -> InstanceRep
         started_at: container.started_at,
         restarts: container.restarts,
         health_output: container.health_output.clone(),
+        unfinished: unfinished(container).unwrap_or_default().to_owned(),
         ..missing(name)
     }
+}
+
+/// One that was never started has nothing to finish.
+fn unfinished(container: &Container) -> Option<&str> {
+    container.unfinished.as_deref().filter(|_| container.state != State::Created)
 }
 
 fn state(state: State) -> instance_report::State {
@@ -116,6 +122,15 @@ fn problems(sources: &Sources<'_>) -> Vec<Problem> {
         message,
         r#final: last,
     };
+    let tried: BTreeSet<String> = sources.attempts.iter().map(|(resource, _)| resource.name()).collect();
+    let unfinished = instances(sources).into_iter().filter_map(|instance| {
+        let name = instance_name(&instance);
+        // Another's failure is none of the container that is to be.
+        let digest = sources.held?.desired.instances.get(&name).map(|desired| &desired.digest);
+        let is_told = tried.contains(&name.to_string()) || instance.unfinished.is_empty();
+        let told = (!is_told && digest == Some(&instance.digest)).then_some(instance.unfinished)?;
+        Some(problem("start", name.to_string(), told, true))
+    });
     let failed = sources
         .attempts
         .iter()
@@ -133,7 +148,11 @@ fn problems(sources: &Sources<'_>) -> Vec<Problem> {
             problem("sync", stack.clone(), message, true)
         })
     });
-    failed.chain(obstacles).chain(waiting).chain(kept).collect()
+    failed.chain(unfinished).chain(obstacles).chain(waiting).chain(kept).collect()
+}
+
+fn instance_name(report: &InstanceReport) -> InstanceName {
+    InstanceName { stack: report.stack.clone(), service: report.service.clone(), index: report.index }
 }
 
 fn trees(observed: &Observed) -> Vec<TreeReport> {
@@ -215,6 +234,30 @@ mod tests {
         let problem = &report.problems[0];
         assert_eq!((problem.step.as_str(), problem.resource.as_str()), ("start", "data/redis.1"));
         assert!(problem.r#final);
+    }
+
+    #[test]
+    fn a_start_that_is_not_whole_is_a_problem_of_this_container_alone_and_told_once() {
+        let mut seen = observed(&[("a", "new", State::Running)]);
+        seen.containers.get_mut("a").expect("there").unfinished = Some("no such table".to_owned());
+        let report = told(&seen, &Attempts::default());
+        assert_eq!(report.instances[0].unfinished, "no such table");
+        let problem = &report.problems[0];
+        assert_eq!((problem.step.as_str(), problem.resource.as_str()), ("start", "data/redis.1"));
+        assert!(problem.r#final && problem.message == "no such table");
+
+        let mut attempts = Attempts::default();
+        let name = InstanceName { stack: "data".to_owned(), service: "redis".to_owned(), index: 1 };
+        attempts.failed(Resource::Instance(name), "start", "no such table".to_owned(), Severity::Final, 0);
+        assert_eq!(told(&seen, &attempts).problems.len(), 1);
+
+        seen.containers.get_mut("a").expect("there").digest = "old".to_owned();
+        let report = told(&seen, &Attempts::default());
+        assert!(report.problems.iter().all(|problem| problem.message != "no such table"));
+
+        let mut made = observed(&[("a", "new", State::Created)]);
+        made.containers.get_mut("a").expect("there").unfinished = Some("of a start that failed".to_owned());
+        assert_eq!(told(&made, &Attempts::default()).instances[0].unfinished, "");
     }
 
     #[test]

@@ -67,6 +67,8 @@ pub struct Container {
     pub restarts: u32,
     /// The last output of a health check that failed.
     pub health_output: String,
+    /// Why the commands after its start did not all go through; none when they did, or there are none.
+    pub unfinished: Option<String>,
 }
 
 /// A published port.

@@ -205,6 +205,8 @@ fn container(found: ContainerInspectResponse, fleet: &str) -> Result<Container, 
         image: config.image.unwrap_or_default(),
         restarts: found.restart_count.and_then(|count| u32::try_from(count).ok()).unwrap_or(0),
         health_output: health_output(&state),
+        // The engine does not know.
+        unfinished: None,
         addresses: networks
             .into_iter()
             .map(|(name, endpoint)| (name, endpoint.ip_address.unwrap_or_default()))

@@ -73,13 +73,22 @@ pub struct InstanceReport {
     pub started_at: i64,
     pub restarts: u32,
     pub health_output: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub unfinished: String,
 }
 
 impl InstanceReport {
-    /// It ended with a failure, and its policy does not start it again.
-    pub fn has_failed_for_good(&self, container: &Container) -> bool {
+    /// Why nothing becomes of this container any more: it ended with a failure, and its policy does not start it again;
+    /// or what has to be run after its start was not.
+    pub fn failure_for_good(&self, container: &Container) -> Option<String> {
         let policy = container.restart.as_ref().map_or("no", |restart| restart.policy.as_str());
-        self.state == ContainerState::Exited && self.exit_code != 0 && matches!(policy, "" | "no" | "on-failure")
+        let ended =
+            self.state == ContainerState::Exited && self.exit_code != 0 && matches!(policy, "" | "no" | "on-failure");
+        match self.unfinished.as_str() {
+            _ if ended => Some(format!("it ended with status {}", self.exit_code)),
+            "" => None,
+            unfinished => Some(unfinished.lines().next().unwrap_or_default().to_owned()),
+        }
     }
 }
 

@@ -223,6 +223,32 @@ fn what_does_not_run_is_started_and_a_completed_job_is_not() {
 }
 
 #[test]
+fn what_was_not_prepared_after_its_start_is_made_again() {
+    use landfast_core::report::{ContainerState, InstanceReport, Report};
+    let mut stage = data();
+    stage.up("data", &yaml(DATA));
+    let report = |unfinished: &str, digest: &str| InstanceReport {
+        name: "data/postgres.1".parse().unwrap(),
+        state: ContainerState::Running,
+        digest: digest.to_owned(),
+        unfinished: unfinished.to_owned(),
+        ..InstanceReport::default()
+    };
+    let digest = stage.held["beta"].instance(&"data/postgres.1".parse().unwrap()).unwrap().digest.clone();
+    let mut plan_of = |seen: InstanceReport| {
+        let app = InstanceReport { name: "data/app.1".parse().unwrap(), ..seen.clone() };
+        let report = Report { converged: true, instances: vec![seen, app], ..Report::default() };
+        stage.reports.insert("beta".into(), report);
+        stage.propose("data", &yaml(DATA)).plan.to_string()
+    };
+    let plan = plan_of(report("`migrate` after the start ended with status 4: no such table\nsecond line", &digest));
+    let why = "at infra_net 172.19.0.40: `migrate` after the start ended with status 4: no such table\n";
+    assert!(plan.contains(&format!("recreate       data/postgres.1 on beta {why}")), "{plan}");
+    assert!(!plan_of(report("", &digest)).contains("recreate"));
+    assert!(!plan_of(report("of the container before", "another")).contains("recreate"));
+}
+
+#[test]
 fn who_takes_over_a_port_waits_until_it_is_free() {
     let mut stage = Stage::new("[stacks.web]\nplace = { \"*\" = \"alpha\" }\n");
     let old = "services: {old: {image: a:1, ports: [\"8080:80\"], network_mode: bridge}, keep: {image: a:1, network_mode: bridge}}\n";

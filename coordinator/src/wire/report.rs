@@ -65,4 +65,5 @@ instance_report!(
     started_at,
     restarts,
     health_output,
+    unfinished,
 );

@@ -51,6 +51,24 @@ fn a_secret_from_a_variable_is_in_its_container_and_nowhere_else() -> Result<()>
     Ok(())
 }
 
+const NEWER: &str = "
+services:
+  web: {image: 'landfast/small:1', annotations: {tier: front}}
+";
+
+#[test]
+fn what_the_engine_is_too_old_for_is_refused_before_anything_is_made() -> Result<()> {
+    let lab = Lab::of(1)?;
+    let (fleet, alpha) = fleet(&lab, NEWER)?;
+    for command in [&["plan"][..], &["up", "--yes"]] {
+        let refused = fleet.landfast(command)?.exits(1)?;
+        refused.says("demo/compose.yaml:3:")?.says("needs Docker Engine 24 or newer")?.says("alpha speaks 1.41")?;
+    }
+    let there = alpha.api().get("/containers/json?all=1")?;
+    ensure!(there.as_array().is_some_and(Vec::is_empty), "{there}");
+    Ok(())
+}
+
 const TOGETHER: &str = "
 services:
   db: {image: 'landfast/small:1'}
@@ -125,6 +143,40 @@ fn hooks_run_in_the_container_and_one_that_fails_is_told() -> Result<()> {
     fleet.edit("demo/compose.yaml", "echo started", "echo no such table; exit 4; echo started")?;
     let failed = fleet.landfast(&["up", "--yes"])?.exits(1)?;
     failed.says("after the start ended with status 4")?.says("no such table")?;
+    Ok(())
+}
+
+const MIGRATED: &str = "
+services:
+  web:
+    image: landfast/small:1
+    volumes: ['notes:/notes']
+    post_start:
+      - {command: [sh, -c, 'echo tried >>/notes/log; test -e /notes/table || { echo no such table; exit 4; }']}
+  after: {image: 'landfast/small:1', depends_on: [web]}
+volumes: {notes: {}}
+";
+
+#[test]
+fn a_hook_that_failed_is_not_forgotten_but_run_again_by_the_next_up() -> Result<()> {
+    let lab = Lab::of(1)?;
+    let (fleet, alpha) = fleet(&lab, MIGRATED)?;
+    let failed = |up: landfast_tests::lab::Output| {
+        up.exits(1)?.says("after the start ended with status 4")?.says("no such table").map(drop)
+    };
+    failed(fleet.landfast(&["up", "--yes"])?)?;
+    ensure!(running_container(alpha, "demo", "after").is_err(), "what depends on it went on");
+    // Neither another agent nor time makes it well.
+    alpha.kill_agent()?;
+    alpha.start_agent()?;
+    fleet.landfast(&["plan"])?.exits(3)?.says("no such table")?;
+    failed(fleet.landfast(&["up", "--yes"])?)?;
+    ensure!(exec(alpha, "web", &["cat", "/notes/log"])?.lines().count() == 2, "it was not run again");
+
+    exec(alpha, "web", &["touch", "/notes/table"])?;
+    fleet.landfast(&["up", "--yes"])?.succeeds()?;
+    running_container(alpha, "demo", "after")?;
+    ensure!(plan(&fleet)?.is_empty(), "there is something left to do");
     Ok(())
 }
 

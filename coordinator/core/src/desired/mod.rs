@@ -74,8 +74,8 @@ pub fn revive(
             let state = target.get_mut(&placed.host).map(|state| state.instances.iter_mut());
             let Some(instance) = state.into_iter().flatten().find(|instance| instance.name == *name) else { continue };
             let seen = reports.get(&placed.host).and_then(|report| report.instance(name));
-            if seen.is_some_and(|seen| seen.digest == instance.digest && seen.has_failed_for_good(&instance.container))
-            {
+            let seen = seen.filter(|seen| seen.digest == instance.digest);
+            if seen.is_some_and(|seen| seen.failure_for_good(&instance.container).is_some()) {
                 instance.digest = format!("{}+{}", deployment::content_digest(&instance.digest), deployment.release);
                 instance.release = deployment.release;
             }

@@ -38,10 +38,11 @@ pub(super) fn changes(
 
 /// Why a container is made again that would be the same.
 fn why_again(comparison: Comparison<'_>, before: &desired::Instance) -> String {
-    let mut seen = comparison.reports.values().filter_map(|report| report.instance(&before.name));
-    let failed = seen.find(|seen| seen.digest == before.digest && seen.has_failed_for_good(&before.container));
-    match failed {
-        Some(seen) if !comparison.force_recreate => format!("it ended with status {}", seen.exit_code),
+    let seen = comparison.reports.values().filter_map(|report| report.instance(&before.name));
+    let mut failures =
+        seen.filter(|seen| seen.digest == before.digest).filter_map(|seen| seen.failure_for_good(&before.container));
+    match failures.next() {
+        Some(failure) if !comparison.force_recreate => failure,
         _ => "asked for: --force-recreate".to_owned(),
     }
 }

@@ -163,7 +163,7 @@ pub(super) fn holds(condition: Condition, instance: &Instance, report: &Report) 
         return false;
     };
     let completed = seen.state == ContainerState::Exited && seen.exit_code == 0;
-    let running = seen.state == ContainerState::Running;
+    let running = seen.state == ContainerState::Running && seen.unfinished.is_empty();
     match condition {
         Condition::Started => running || completed,
         Condition::Healthy => running && seen.health == Health::Healthy,
@@ -177,6 +177,7 @@ pub(super) fn describe(instance: &Instance, report: Option<&Report>) -> String {
     match report.instance(&instance.name) {
         None => "it is not there".to_owned(),
         Some(seen) if seen.digest != instance.digest => "another container is in its place".to_owned(),
+        Some(seen) if !seen.unfinished.is_empty() => seen.unfinished.clone(),
         Some(seen) => match (seen.state, seen.health) {
             (ContainerState::Running, Health::Unhealthy) => unhealthy(seen),
             (ContainerState::Running, Health::Starting) => "it is not healthy yet".to_owned(),

@@ -99,7 +99,8 @@ pub(crate) static SERVICE: Object = object(&[
     key("pids_limit", Int(LOOSE)),
     key("platform", Text),
     key("ports", List(&Short(&[Int(BARE), Text, Mapping(&PORT)]), Unique::Yes)).index(Index::Port).long(long::ports),
-    key("post_start", List(&Mapping(&HOOK), Unique::No)).note("one that fails fails the deployment, with its output"),
+    key("post_start", List(&Mapping(&HOOK), Unique::No))
+        .note("one that fails fails the deployment, with its output; the next one makes the container again"),
     key("pre_start", List(&Mapping(&PRE_START), Unique::No)).refused(NO_HOOKS),
     key("pre_stop", List(&Mapping(&HOOK), Unique::No)).note("one that fails is logged, and the container stopped"),
     key("privileged", Flag),

@@ -1,0 +1,129 @@
+//! Starts that are not whole: the container runs, and the commands after its start did not all go through. The engine
+//! knows nothing of them, and an agent that ends in between would forget: so they are in a file of the state folder.
+
+use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::io::{self, ErrorKind, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::docker::chain;
+
+/// Of a start whose end nobody saw.
+const CUT_OFF: &str = "the agent ended while the commands after its start were run";
+
+/// The containers whose start is not whole, by id, with the reason. What is here is on the disk.
+#[derive(Debug)]
+pub(crate) struct Starts {
+    path: PathBuf,
+    unfinished: Mutex<BTreeMap<String, String>>,
+}
+
+impl Starts {
+    /// Reads what the folder has. A file that says nothing is no reason not to run.
+    pub(crate) fn open(folder: &Path) -> Self {
+        let path = folder.join("starts");
+        let unfinished = match std::fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_else(|error| {
+                tracing::warn!(path = %path.display(), error = chain(&error), "unfinished starts not known");
+                BTreeMap::new()
+            }),
+            Err(error) if error.kind() == ErrorKind::NotFound => BTreeMap::new(),
+            Err(error) => {
+                tracing::warn!(path = %path.display(), error = chain(&error), "unfinished starts not known");
+                BTreeMap::new()
+            }
+        };
+        Starts { path, unfinished: Mutex::new(unfinished) }
+    }
+
+    /// A container is about to be started, and commands are to be run then. Blocks, a moment.
+    pub(crate) fn begin(&self, container: &str) -> io::Result<()> {
+        self.change(|unfinished| drop(unfinished.insert(container.to_owned(), CUT_OFF.to_owned())))
+    }
+
+    /// They were run, or one of them failed. Blocks, a moment.
+    pub(crate) fn end(&self, container: &str, failure: Option<String>) -> io::Result<()> {
+        self.change(|unfinished| match failure {
+            Some(message) => drop(unfinished.insert(container.to_owned(), message)),
+            None => drop(unfinished.remove(container)),
+        })
+    }
+
+    /// Why a container's start is not whole; none when it is.
+    pub(crate) fn problem(&self, container: &str) -> Option<String> {
+        self.unfinished().get(container).cloned()
+    }
+
+    /// Forgets containers that are gone. What is not written stays for the next time.
+    pub(crate) fn retain(&self, is_there: impl Fn(&str) -> bool) {
+        if self.unfinished().keys().all(|container| is_there(container)) {
+            return;
+        }
+        if let Err(error) = self.change(|unfinished| unfinished.retain(|container, _| is_there(container))) {
+            tracing::warn!(path = %self.path.display(), error = chain(&error), "starts of gone containers not forgotten");
+        }
+    }
+
+    fn unfinished(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        self.unfinished.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, change: impl FnOnce(&mut BTreeMap<String, String>)) -> io::Result<()> {
+        let mut unfinished = self.unfinished();
+        let mut changed = unfinished.clone();
+        change(&mut changed);
+        if changed != *unfinished {
+            write(&self.path, &serde_json::to_vec(&changed)?)?;
+            *unfinished = changed;
+        }
+        Ok(())
+    }
+}
+
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let fresh = path.with_extension("new");
+    // A command's output may tell what is nobody's business.
+    let mut out = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+    out.write_all(bytes)?;
+    out.sync_all()?;
+    std::fs::rename(&fresh, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_finished_is_known_after_a_restart() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let starts = Starts::open(folder.path());
+        for container in ["cut-off", "failed", "whole", "gone"] {
+            starts.begin(container).expect("written");
+        }
+        starts.end("failed", Some("no such table".to_owned())).expect("written");
+        starts.end("whole", None).expect("written");
+        starts.retain(|container| container != "gone");
+        let again = Starts::open(folder.path());
+        let known = ["cut-off", "failed", "whole", "gone"].map(|container| again.problem(container));
+        assert_eq!(known, [Some(CUT_OFF.to_owned()), Some("no such table".to_owned()), None, None]);
+    }
+
+    #[test]
+    fn a_damaged_file_keeps_nobody_from_starting() {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("starts"), "{").expect("written");
+        let starts = Starts::open(folder.path());
+        assert_eq!(starts.problem("any"), None);
+        starts.begin("any").expect("written over");
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_not_taken_for_known() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let starts = Starts::open(&folder.path().join("missing"));
+        assert!(starts.begin("any").is_err());
+        assert_eq!(starts.problem("any"), None);
+    }
+}
