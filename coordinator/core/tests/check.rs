@@ -421,7 +421,7 @@ fn a_service_may_carry_its_exceptions_itself() {
         let found = excused(bad);
         let told = found.iter().find(|finding| finding.code == "LF000").unwrap_or_else(|| panic!("{bad}"));
         assert_eq!(told.message, why);
-        assert_eq!(told.location.as_ref().map(|location| location.line), Some(2), "{bad}");
+        assert_eq!(told.location.as_ref().map(|location| location.line), Some(5), "{bad}");
         assert!(found.iter().any(|finding| finding.code == "LF008" && finding.counts()), "{bad}");
     }
 }

@@ -4,11 +4,11 @@
 mod lists;
 
 use landfast_core::Diagnostics;
-use landfast_core::compose::{Input, canonical, canonical_for_yaml};
+use landfast_core::compose::{Input, Layout, canonical, canonical_for_yaml, doubled, json_text, sort_keys, yaml_text};
 use serde_json::Value;
 
 use crate::engine::{request, stack_folder};
-use crate::output::{self, escape, yaml::yaml};
+use crate::output::{self, escape};
 use crate::project::{self, Request, shorten};
 
 use super::arguments::{ComposeArguments, Format};
@@ -87,7 +87,11 @@ pub(super) async fn run(context: &Context, args: ConfigArguments) -> Result<Exit
     let request = requested(context, &args)?;
     let input = project::read(&request).map_err(|error| context.project_error(error))?;
     let project = if args.no_interpolate {
-        project::load_uninterpolated(&input).map_err(|error| context.project_error(error))?
+        let mut project = project::load_uninterpolated(&input).map_err(|error| context.project_error(error))?;
+        if context.global.format != Some(Format::Json) {
+            sort_keys(&mut project);
+        }
+        project
     } else {
         let loaded = project::load(&input).map_err(|error| context.project_error(error))?;
         for warning in shorten(Diagnostics(loaded.warnings.clone()), &context.current_dir).0 {
@@ -137,11 +141,14 @@ fn print(
         let text = lines.iter().map(|line| format!("{}\n", escape::line(line))).collect::<String>();
         return Ok(output::print(&text));
     }
-    match context.global.format {
-        None | Some(Format::Yaml) => Ok(output::print(&yaml(project))),
-        Some(Format::Json) => Ok(output::json(project)),
+    let text = match context.global.format {
+        None | Some(Format::Yaml) => yaml_text(project),
+        Some(Format::Json) => json_text(project, Layout::Indented),
         Some(Format::Table | Format::Sarif) => {
-            Err(CliError::usage("a project is no table and no list of findings", "use --format yaml or --format json"))
+            let message = "a project is no table and no list of findings";
+            return Err(CliError::usage(message, "use --format yaml or --format json"));
         }
-    }
+    };
+    // A variable that was left in is to be replaced by whoever reads it.
+    Ok(output::print(&if args.no_interpolate { text } else { doubled(&text) }))
 }

@@ -4,7 +4,6 @@ pub mod escape;
 pub mod progress;
 pub mod steps;
 pub mod table;
-pub mod yaml;
 
 use std::io::Write as _;
 

@@ -82,7 +82,7 @@ fn finding(site: Site<'_>, code: &'static str, level: Level, remark: Remark) -> 
     }
 }
 
-/// `x-landfast-check: {LF007: why}` of a service, which the loader keeps only in what is written. What cannot be read
+/// `x-landfast-check: {LF007: why}` of a service, as it is written. What cannot be read
 /// there excuses nothing, and is told.
 fn inline(site: Site<'_>, policy: &Policy, findings: &mut Vec<Finding>) -> Exceptions {
     let mut own = BTreeMap::new();

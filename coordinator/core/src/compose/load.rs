@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::budget::{self, Budget};
-use super::canonical::json;
+use super::canonical::plain;
 use super::diagnostic::{Diagnostic, Diagnostics, Location};
 use super::extends::Templates;
 use super::forms::{long, mounts, values};
@@ -92,7 +92,7 @@ pub fn uninterpolated(input: &Input, reader: Reader) -> Result<serde_json::Value
     let mut loader = Loader::new(input, reader, false);
     let end = loader.project();
     let (_, project, _) = loader.mistakes.verdict(end)?;
-    Ok(json(project, &|text| text))
+    Ok(plain(project))
 }
 
 fn settle(project: &mut Node) -> Result<(), Diagnostics> {

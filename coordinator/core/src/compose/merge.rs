@@ -1,7 +1,7 @@
 //! How a later file, document, base service or included project meets an earlier one.
 use std::collections::BTreeSet;
 
-use super::canonical::json;
+use super::canonical::plain;
 use super::diagnostic::Diagnostic;
 use super::schema::{Merge, Shape};
 use super::text::interpolate::join;
@@ -107,7 +107,7 @@ fn rule_of(name: &str, shape: Option<&'static Shape>) -> (Merge, Option<&'static
 /// What a list does not hold yet, added to it.
 fn append_new(list: &mut Vec<Node>, others: Vec<Node>) {
     // As JSON, values without their places compare.
-    let print = |node: &Node| json(node.clone(), &|text| text).to_string();
+    let print = |node: &Node| plain(node.clone()).to_string();
     let mut held: BTreeSet<String> = list.iter().map(print).collect();
     list.extend(others.into_iter().filter(|other| other.mode != Mode::Merge || held.insert(print(other))));
 }

@@ -28,7 +28,7 @@ mod snippet;
 mod text;
 mod unify;
 
-pub use canonical::{canonical, canonical_for_yaml};
+pub use canonical::{Layout, canonical, canonical_for_yaml, doubled, json_text, service_digests, sort_keys, yaml_text};
 pub use diagnostic::{Diagnostic, Diagnostics, Location};
 pub use load::{load, normalise_name, uninterpolated};
 pub use model::Project;

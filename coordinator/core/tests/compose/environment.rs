@@ -8,7 +8,7 @@ fn variables_are_replaced_everywhere_but_in_keys() {
     let web = service("environment: {'$A': 'x$A'}\nprivileged: ${YES}\nports: ['${PORT:-8080}:80']")
         .variable("A", "a")
         .variable("YES", "true");
-    assert_eq!(web.printed("services.web.environment"), json!({"$$A": "xa"}));
+    assert_eq!(web.printed("services.web.environment"), json!({"$A": "xa"}));
     assert_eq!(web.printed("services.web.privileged"), json!(true));
     assert_eq!(web.printed("services.web.ports.0.published"), json!("8080"));
     assert!(service("privileged: ${YES}").variable("YES", "maybe").refusal().contains("`maybe` is not a boolean"));
@@ -34,14 +34,14 @@ fn env_files_stand_beneath_the_environment_and_later_ones_win() {
         .variable("OUT", "outer")
         .file("a.env", "A=a\nB=a\nC=$OUT-$A\n")
         .file("b.env", "B=b\nRAW='$OUT'\n");
-    let expected = json!({"A": "own", "B": "b", "C": "outer-own", "N": null, "RAW": "$$OUT"});
+    let expected = json!({"A": "own", "B": "b", "C": "outer-own", "N": null, "RAW": "$OUT"});
     assert_eq!(web.printed("services.web.environment"), expected);
 }
 
 #[test]
 fn raw_env_files_are_taken_as_they_are() {
     let web = service("env_file: [{path: a.env, format: raw}]").file("a.env", "A='$B'\n");
-    assert_eq!(web.printed("services.web.environment"), json!({"A": "'$$B'"}));
+    assert_eq!(web.printed("services.web.environment"), json!({"A": "'$B'"}));
     let refusal = service("env_file: [{path: a.env, format: toml}]").file("a.env", "A=1").refusal();
     assert!(refusal.contains("no format `toml`"), "{refusal}");
 }

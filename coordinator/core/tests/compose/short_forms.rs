@@ -37,8 +37,8 @@ fn volumes() {
     read_only["read_only"] = json!(true);
     let expected = json!([
         read_only,
-        {"type": "volume", "source": "data", "target": "/data"},
-        {"type": "volume", "target": "/anonymous"},
+        {"type": "volume", "source": "data", "target": "/data", "volume": {}},
+        {"type": "volume", "target": "/anonymous", "volume": {}},
         bind("/home/u/h", "/h"),
     ]);
     assert_eq!(web.printed("services.web.volumes"), expected);
@@ -97,7 +97,7 @@ fn secrets_and_configs_have_targets() {
     assert_eq!(web.printed("services.web.secrets"), json!([{"source": "s", "target": "/run/secrets/s"}]));
     assert_eq!(web.printed("services.web.configs"), json!([{"source": "c", "mode": "0440"}]));
     assert_eq!(web.printed("secrets.s"), json!({"name": "app_s", "file": "/srv/app/s.txt"}));
-    assert_eq!(web.printed("configs.c"), json!({"name": "app_c", "content": "a $$b"}));
+    assert_eq!(web.printed("configs.c"), json!({"name": "app_c", "content": "a $b"}));
     assert!(service("secrets: [nope]").refusal().contains("secret `nope` is not defined"));
     assert!(stack("services: {a: {image: a}}\nsecrets: {s: {}}").refusal().contains("needs one of file, environment"));
 }

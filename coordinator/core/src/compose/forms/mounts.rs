@@ -11,6 +11,8 @@ pub(crate) struct ShortMount {
     no_copy: bool,
     propagation: Option<String>,
     selinux: Option<String>,
+    /// Too short to be more than a target: then nothing is said about the volume.
+    is_bare: bool,
     /// What is no option of ours: passed over, as the reference does, but told.
     unknown: Vec<String>,
 }
@@ -20,11 +22,12 @@ pub(crate) fn parse(text: &str) -> Result<ShortMount, String> {
     if text.is_empty() {
         return Err("a mount cannot be empty".to_owned());
     }
-    let parts = if text.len() <= 2 { vec![text.to_owned()] } else { split(text) };
+    let is_bare = text.len() <= 2;
+    let parts = if is_bare { vec![text.to_owned()] } else { split(text) };
     if parts.iter().any(String::is_empty) {
         return Err(format!("`{text}` has nothing between two colons"));
     }
-    let mut mount = ShortMount::default();
+    let mut mount = ShortMount { is_bare, ..ShortMount::default() };
     match &parts[..] {
         [target] => mount.target.clone_from(target),
         [source, target] => (mount.source, mount.target) = (Some(source.clone()), target.clone()),
@@ -109,9 +112,9 @@ impl ShortMount {
         if !options.is_empty() {
             map.insert("bind".to_owned(), Node::new(at, Value::Map(options)));
         }
-        if self.no_copy {
-            let options = Map::from([("nocopy".to_owned(), Node::flag(at, true))]);
-            map.insert("volume".to_owned(), Node::new(at, Value::Map(options)));
+        if self.no_copy || !(bind || self.is_bare) {
+            let no_copy = self.no_copy.then(|| ("nocopy".to_owned(), Node::flag(at, true)));
+            map.insert("volume".to_owned(), Node::new(at, Value::Map(Map::from_iter(no_copy))));
         }
         Node::new(at, Value::Map(map))
     }

@@ -40,7 +40,7 @@ fn settle_object(node: &mut Node, object: &'static Object, path: &str, mistakes:
     }
     let Some(map) = node.as_map_mut() else { return };
     map.retain(|name, child| {
-        let Some(field) = object.field(name) else { return false };
+        let Some(field) = object.field(name) else { return object.extensions && name.starts_with("x-") };
         settle(child, &field.shape, &join(path, name), mistakes);
         is_kept(field, child)
     });

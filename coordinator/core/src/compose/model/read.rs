@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, de::Error};
 use serde_json::Value;
 
 use crate::compose::Loaded;
-use crate::compose::canonical::json;
+use crate::compose::canonical::plain;
 use crate::compose::diagnostic::{Diagnostic, Diagnostics};
 use crate::compose::load::PROJECT;
 use crate::compose::model::{
@@ -84,7 +84,7 @@ fn section<T: for<'de> Deserialize<'de>>(
 ) -> BTreeMap<String, T> {
     let mut typed = BTreeMap::new();
     for (key, node) in tree.at_key(name).into_iter().flat_map(Node::entries) {
-        match T::deserialize(json(node.clone(), &|text| text)) {
+        match T::deserialize(plain(node.clone())) {
             Ok(value) => {
                 typed.insert(key.clone(), value);
             }
@@ -96,7 +96,7 @@ fn section<T: for<'de> Deserialize<'de>>(
 
 /// The key that cannot be read by itself either, or else the whole.
 fn locate_mistake<T: for<'de> Deserialize<'de>>(node: &Node, path: &str, message: &str) -> Diagnostic {
-    let alone = |key: &str, child: &Node| T::deserialize(Value::from_iter([(key, json(child.clone(), &|text| text))]));
+    let alone = |key: &str, child: &Node| T::deserialize(Value::from_iter([(key, plain(child.clone()))]));
     for (key, child) in node.entries() {
         if let Err(error) = alone(key, child)
             && error.to_string() == message

@@ -16,7 +16,7 @@ pub struct Key {
     pub cases: Vec<&'static Case>,
 }
 
-/// Every key that a Compose file may have, extensions (`x-…`) aside, in the order of the table.
+/// Every key that a Compose file may have, extensions (`x-…`) aside, by name.
 pub fn keys() -> Vec<Key> {
     let mut keys = Vec::new();
     list(&PROJECT, "", Standing::Honoured, &mut keys);
@@ -24,7 +24,9 @@ pub fn keys() -> Vec<Key> {
 }
 
 fn list(object: &Object, path: &str, around: Standing, keys: &mut Vec<Key>) {
-    for field in object.fields {
+    let mut fields: Vec<_> = object.fields.iter().collect();
+    fields.sort_by_key(|field| field.name);
+    for field in fields {
         let path = join(path, field.name);
         let standing = if around == Standing::Honoured { field.standing } else { around };
         let cases = if standing == Standing::Honoured { field.cases.to_vec() } else { Vec::new() };

@@ -1,7 +1,7 @@
 //! Whether each value is what its key takes, and whether the key is known at all.
 use std::collections::BTreeMap;
 
-use crate::compose::canonical::json;
+use crate::compose::canonical::plain;
 use crate::compose::diagnostic::{Diagnostic, MAX_MISTAKES};
 use crate::compose::schema::{Keys, Number, Object, Shape, Unique, for_each_child};
 use crate::compose::text::interpolate::{element, join};
@@ -193,7 +193,7 @@ fn validate_unique(list: &[Node], path: &str, mistakes: &mut Vec<Diagnostic>) {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     for (index, node) in list.iter().enumerate() {
         // As JSON, values without their places compare.
-        if let Some(first) = seen.insert(json(node.clone(), &|text| text).to_string(), index) {
+        if let Some(first) = seen.insert(plain(node.clone()).to_string(), index) {
             let message = format!("items {first} and {index} are the same");
             mistakes.push(Diagnostic::at(&node.at, message).key(element(path, index)));
         }

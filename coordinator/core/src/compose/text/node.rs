@@ -117,6 +117,14 @@ impl Node {
         self.at_key(key)?.as_str()
     }
 
+    /// The mapping itself.
+    pub(crate) fn into_map(self) -> Option<Map> {
+        match self.value {
+            Value::Map(map) => Some(map),
+            _ => None,
+        }
+    }
+
     /// The entries of a mapping; none for anything else.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (&String, &Node)> {
         self.as_map().into_iter().flatten()

@@ -35,11 +35,17 @@ fn binary(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
+/// Whether an unquoted word is a text, and not a number that is kept as one for being too large.
+pub(crate) fn is_text(text: &str) -> bool {
+    matches!(implicit(text), Value::Text(_)) && integer(&text.replace('_', "")).is_none()
+}
+
 fn implicit(text: &str) -> Value {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Value::Null,
         "true" | "True" | "TRUE" => return Value::Bool(true),
         "false" | "False" | "FALSE" => return Value::Bool(false),
+        "-0" | "-0.0" => return Value::Float(-0.0),
         ".nan" | ".NaN" | ".NAN" => return Value::Float(f64::NAN),
         ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => return Value::Float(f64::INFINITY),
         "-.inf" | "-.Inf" | "-.INF" => return Value::Float(f64::NEG_INFINITY),

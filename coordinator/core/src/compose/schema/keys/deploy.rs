@@ -6,23 +6,23 @@ use crate::compose::schema::Shape::{Choice, DeviceCount, Duration, Float, Int, L
 use crate::compose::schema::{Index, LOOSE, Object, Shape, Unique, WHOLE, WRITTEN, key};
 
 pub(super) static DEPLOY: Object = object(&[
-    key("endpoint_mode", Text).ignored(SWARM),
-    key("labels", LABELS).merge(Sequence).index(Index::Key).ignored(SWARM),
     key("mode", Text).but(&[&cases::JOB_MODES]),
-    key("placement", Mapping(&PLACEMENT)).presence(Always),
     key("replicas", Int(WHOLE)).written(),
+    key("labels", LABELS).merge(Sequence).index(Index::Key).ignored(SWARM),
+    key("update_config", Mapping(&UPDATE_CONFIG)),
+    key("rollback_config", Mapping(&UPDATE_CONFIG)).ignored("a rollback goes like an update yet"),
     key("resources", Mapping(&RESOURCES)).presence(Always),
     key("restart_policy", Mapping(&RESTART_POLICY)),
-    key("rollback_config", Mapping(&UPDATE_CONFIG)).ignored("a rollback goes like an update yet"),
-    key("update_config", Mapping(&UPDATE_CONFIG)),
+    key("placement", Mapping(&PLACEMENT)).presence(Always),
+    key("endpoint_mode", Text).ignored(SWARM),
 ]);
 
 const COUNT: Shape = Int(WHOLE.within(0, i64::MAX));
 
 static PLACEMENT: Object = object(&[
     key("constraints", TEXTS),
-    key("max_replicas_per_node", COUNT),
     key("preferences", List(&Mapping(&PREFERENCE), Unique::No)).ignored("instances go where the fewest are yet"),
+    key("max_replicas_per_node", COUNT),
 ]);
 
 static PREFERENCE: Object = object(&[key("spread", Text)]);
@@ -33,9 +33,9 @@ static LIMITS: Object = object(&[key("cpus", Float(LOOSE)), key("memory", Size(W
 
 static RESERVATIONS: Object = object(&[
     key("cpus", Float(LOOSE)).ignored("the engine reserves no CPUs"),
+    key("memory", Size(WRITTEN)),
     key("devices", List(&Mapping(&DEVICE_REQUEST), Unique::No)),
     key("generic_resources", List(&Mapping(&GENERIC_RESOURCE), Unique::No)).ignored(SWARM),
-    key("memory", Size(WRITTEN)),
 ]);
 
 static GENERIC_RESOURCE: Object = object(&[key("discrete_resource_spec", Mapping(&DISCRETE_RESOURCE))]);
@@ -52,21 +52,21 @@ static RESTART_POLICY: Object = object(&[
 ]);
 
 static UPDATE_CONFIG: Object = object(&[
+    key("parallelism", COUNT).written(),
     key("delay", Duration).but(&[&cases::UPDATE_DELAY]),
     key("failure_action", Text).but(&[&cases::UPDATE_FAILURE]),
-    key("max_failure_ratio", Float(LOOSE)).but(&[&cases::UPDATE_RATIO]),
     key("monitor", Duration).ignored("an update goes on as soon as an instance is well"),
+    key("max_failure_ratio", Float(LOOSE)).but(&[&cases::UPDATE_RATIO]),
     key("order", Choice(&["start-first", "stop-first"])).but(&[&cases::UPDATE_ORDER]),
-    key("parallelism", COUNT).written(),
 ]);
 
 pub(super) static DEVICE_REQUEST: Object = requiring(
     &["capabilities"],
     &[
         key("capabilities", NAMES),
+        key("driver", Text),
         key("count", DeviceCount),
         key("device_ids", NAMES),
-        key("driver", Text),
         key("options", LABELS),
     ],
 );

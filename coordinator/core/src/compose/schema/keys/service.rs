@@ -23,32 +23,44 @@ const TOGETHER: &str = "with `service:…` it goes to that service's host, and i
 
 /// A service.
 pub(crate) static SERVICE: Object = object(&[
-    key("annotations", LABELS).merge(Sequence).index(Index::Key),
+    key("profiles", NAMES).index(Index::Key),
+    key("deploy", Nullable(&Mapping(&DEPLOY))),
+    key("develop", Nullable(&Mapping(&DEVELOP))).ignored("Landfast does not watch files"),
+    key("restart", Text),
+    key("scale", Int(WHOLE)).written(),
     key("attach", Flag).written().ignored("Landfast does not attach to what it starts: see `landfast logs -f`"),
+    key("container_name", Form(is_container_name, "letters, digits, `_`, `.` and `-`, two at least")),
+    key("external_links", NAMES).but(&[&cases::NO_OWN_NETWORK]),
+    key("links", NAMES)
+        .index(Index::Key)
+        .note("a further name, for this service alone; it is made again when the other is")
+        .but(&[&cases::NO_COMMON_NETWORK]),
+    key("extends", Short(&[Text, Mapping(&EXTENDS)])),
+    key("provider", Mapping(&PROVIDER)).refused("Landfast runs no provider plugins"),
+    key("pre_start", List(&Mapping(&PRE_START), Unique::No)).refused(NO_HOOKS),
+    key("post_start", List(&Mapping(&HOOK), Unique::No))
+        .note("one that fails fails the deployment, with its output; the next one makes the container again"),
+    key("pre_stop", List(&Mapping(&HOOK), Unique::No)).note("one that fails is logged, and the container stopped"),
+    key("annotations", LABELS).merge(Sequence).index(Index::Key),
     key("blkio_config", Mapping(&BLKIO)),
-    key("build", Short(&[Text, Mapping(&BUILD)])).merge(Build).long(long::build),
     key("cap_add", NAMES).index(Index::Key),
     key("cap_drop", NAMES).index(Index::Key),
-    key("cgroup", Choice(&["host", "private"])),
     key("cgroup_parent", Text),
-    key("command", Command).merge(Replace).presence(Presence::Nullable),
-    key("configs", List(&Short(&[Text, Mapping(&FILE_REFERENCE)]), Unique::No))
-        .index(Index::File(""))
-        .long(long::file_references),
-    key("container_name", Form(is_container_name, "letters, digits, `_`, `.` and `-`, two at least")),
+    key("cgroup", Choice(&["host", "private"])),
     key("cpu_count", Int(WHOLE.within(0, i64::MAX))).ignored(WINDOWS),
     key("cpu_percent", Float(WHOLE.within(0, 100))).ignored(WINDOWS),
     key("cpu_period", Int(LOOSE)),
     key("cpu_quota", Int(LOOSE)),
     key("cpu_rt_period", Int(LOOSE)),
     key("cpu_rt_runtime", Int(LOOSE)),
-    key("cpu_shares", Int(LOOSE)),
     key("cpus", Float(LOOSE)),
     key("cpuset", Text),
+    key("cpu_shares", Int(LOOSE)),
+    key("command", Command).merge(Replace).presence(Presence::Nullable),
+    key("configs", List(&Short(&[Text, Mapping(&FILE_REFERENCE)]), Unique::No))
+        .index(Index::File(""))
+        .long(long::file_references),
     key("credential_spec", Mapping(&CREDENTIAL_SPEC)).ignored(WINDOWS),
-    key("depends_on", Short(&[NAMES, Map(Names, &Mapping(&DEPENDENCY))])).merge(Dependencies).long(long::dependencies),
-    key("deploy", Nullable(&Mapping(&DEPLOY))),
-    key("develop", Nullable(&Mapping(&DEVELOP))).ignored("Landfast does not watch files"),
     key("device_cgroup_rules", NAMES),
     key("devices", List(&Short(&[Text, Mapping(&DEVICE)]), Unique::No)).index(Index::Device).long(long::devices),
     key("dns", TEXT_OR_NAMES).merge(Sequence).index(Index::Key).long(long::dns),
@@ -56,35 +68,27 @@ pub(crate) static SERVICE: Object = object(&[
     key("dns_search", TEXT_OR_NAMES).merge(Sequence).index(Index::Key).long(long::texts),
     key("domainname", Text),
     key("entrypoint", Command).merge(Replace).presence(Presence::Nullable),
+    key("environment", Pairs { keeps_null: true }).merge(Sequence).index(Index::Key),
     key("env_file", Short(&[Text, List(&Short(&[Text, Mapping(&ENV_FILE)]), Unique::No)]))
         .merge(Sequence)
         .index(Index::Path)
         .long(long::env_files),
-    key("environment", Pairs { keeps_null: true }).merge(Sequence).index(Index::Key),
-    key("expose", Scalars).index(Index::Value),
-    key("extends", Short(&[Text, Mapping(&EXTENDS)])),
-    key("external_links", NAMES).but(&[&cases::NO_OWN_NETWORK]),
     key("extra_hosts", Shape::Hosts).merge(Hosts),
-    key("gpus", Short(&[Choice(&["all"]), List(&Mapping(&GPU), Unique::No)])).long(long::gpus),
     key("group_add", Scalars),
-    key("healthcheck", Mapping(&HEALTHCHECK)),
+    key("gpus", Short(&[Choice(&["all"]), List(&Mapping(&GPU), Unique::No)])).long(long::gpus),
     key("hostname", Text),
     key("image", Text),
     key("init", Flag).written(),
     key("ipc", Text).note(TOGETHER),
     key("isolation", Text).ignored(WINDOWS),
-    key("label_file", TEXT_OR_TEXTS).merge(Sequence).long(long::texts),
     key("labels", LABELS).merge(Sequence).index(Index::Key),
-    key("links", NAMES)
-        .index(Index::Key)
-        .note("a further name, for this service alone; it is made again when the other is")
-        .but(&[&cases::NO_COMMON_NETWORK]),
+    key("label_file", TEXT_OR_TEXTS).merge(Sequence).long(long::texts),
     key("logging", Mapping(&LOGGING)).merge(Logging),
-    key("mac_address", Text).but(&[&cases::FLEET_MAC]),
     key("mem_limit", Size(LOOSE)),
     key("mem_reservation", Size(WHOLE)),
-    key("mem_swappiness", Size(WHOLE)),
     key("memswap_limit", Size(LOOSE)),
+    key("mem_swappiness", Size(WHOLE)),
+    key("mac_address", Text).but(&[&cases::FLEET_MAC]),
     key("models", Short(&[NAMES, Map(AnyKey, &Nullable(&Mapping(&SERVICE_MODEL)))]))
         .merge(Merge::Names)
         .long(long::names)
@@ -98,33 +102,22 @@ pub(crate) static SERVICE: Object = object(&[
     key("pid", TextOrNull).note(TOGETHER),
     key("pids_limit", Int(LOOSE)),
     key("platform", Text),
-    key("ports", List(&Short(&[Int(BARE), Text, Mapping(&PORT)]), Unique::Yes)).index(Index::Port).long(long::ports),
-    key("post_start", List(&Mapping(&HOOK), Unique::No))
-        .note("one that fails fails the deployment, with its output; the next one makes the container again"),
-    key("pre_start", List(&Mapping(&PRE_START), Unique::No)).refused(NO_HOOKS),
-    key("pre_stop", List(&Mapping(&HOOK), Unique::No)).note("one that fails is logged, and the container stopped"),
     key("privileged", Flag),
-    key("profiles", NAMES).index(Index::Key),
-    key("provider", Mapping(&PROVIDER)).refused("Landfast runs no provider plugins"),
     key("pull_policy", Form(is_pull_policy, "always, never, missing, build, daily, weekly or every_<duration>"))
         .but(&[&cases::PULL_AGAIN]),
     key("pull_refresh_after", Text).ignored("use `pull_policy`"),
     key("read_only", Flag),
-    key("restart", Text),
     key("runtime", Text),
-    key("scale", Int(WHOLE)).written(),
     key("secrets", List(&Short(&[Text, Mapping(&FILE_REFERENCE)]), Unique::No))
         .index(Index::File("/run/secrets"))
         .long(long::file_references),
     key("security_opt", NAMES).note("the file of a seccomp profile is read here, and must be in the fleet's folder"),
     key("shm_size", Size(LOOSE)),
-    key("stdin_open", Flag),
     key("stop_grace_period", Duration).written(),
     key("stop_signal", Text),
     key("storage_opt", Options { number: true, null: true }),
     key("sysctls", LABELS).merge(Sequence).index(Index::Key),
     key("tmpfs", TEXT_OR_NAMES).merge(Sequence).index(Index::Key).long(long::texts),
-    key("tty", Flag),
     key("ulimits", ULIMITS),
     key("use_api_socket", Truth).refused("a container that holds the engine's socket holds the host"),
     key("user", Text),
@@ -136,6 +129,13 @@ pub(crate) static SERVICE: Object = object(&[
         .note("a path of the stack's folder is mounted from the live tree on the host"),
     key("volumes_from", NAMES).note("goes to the host of the other service"),
     key("working_dir", Text),
+    key("build", Short(&[Text, Mapping(&BUILD)])).merge(Build).long(long::build),
+    key("depends_on", Short(&[NAMES, Map(Names, &Mapping(&DEPENDENCY))])).merge(Dependencies).long(long::dependencies),
+    key("expose", Scalars).index(Index::Value),
+    key("healthcheck", Mapping(&HEALTHCHECK)),
+    key("ports", List(&Short(&[Int(BARE), Text, Mapping(&PORT)]), Unique::Yes)).index(Index::Port).long(long::ports),
+    key("stdin_open", Flag),
+    key("tty", Flag),
 ]);
 
 pub(super) const ULIMITS: Shape = Map(AnyKey, &Short(&[Int(WHOLE), Mapping(&ULIMIT)]));
@@ -143,12 +143,12 @@ pub(super) const ULIMITS: Shape = Map(AnyKey, &Short(&[Int(WHOLE), Mapping(&ULIM
 static BLKIO: Object = plain(
     &[],
     &[
+        key("weight", Int(WHOLE)),
+        key("weight_device", List(&Mapping(&WEIGHT), Unique::No)),
         key("device_read_bps", List(&Mapping(&THROTTLE), Unique::No)),
         key("device_read_iops", List(&Mapping(&THROTTLE), Unique::No)),
         key("device_write_bps", List(&Mapping(&THROTTLE), Unique::No)),
         key("device_write_iops", List(&Mapping(&THROTTLE), Unique::No)),
-        key("weight", Int(WHOLE)),
-        key("weight_device", List(&Mapping(&WEIGHT), Unique::No)),
     ],
 );
 

@@ -1,0 +1,177 @@
+//! A project as `docker compose config` prints it: the same keys, in the same order, with the same values.
+//!
+//! The reference has two printers, for YAML and for JSON, that leave out different things. What both have in common, and
+//! which keys come in which order, says the [table of keys](super::schema::keys).
+mod digest;
+mod json;
+mod natural;
+mod yaml;
+
+use serde_json::{Map, Number, Value as Json};
+
+pub use digest::service_digests;
+pub use json::{Layout, json_text};
+pub use natural::sort_keys;
+pub use yaml::yaml_text;
+
+use super::Loaded;
+use super::load::PROJECT;
+use super::schema::{Field, Object, Presence, Shape, keys};
+use super::text::node::{self, Node, Value};
+
+/// The printer that a project is meant for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// Without keys of the user's own, but for the project's; empty parts of what is always there are there.
+    Json,
+    /// Without nulls and empty parts, but with the zeros of `ulimits`: with neither it would not be read again.
+    Yaml,
+}
+
+/// The canonical form of a project: every short form long, every path absolute, sizes as bytes in text, durations as
+/// the reference prints them. Its text is a Compose file again once each `$` in it is [doubled].
+///
+/// The tree goes as its JSON comes: a large project is not in memory twice.
+pub fn canonical(loaded: Loaded) -> Json {
+    print(loaded, Form::Json)
+}
+
+/// A text that means the same when its variables are replaced.
+pub fn doubled(text: &str) -> String {
+    text.replace('$', "$$")
+}
+
+/// The canonical form for YAML: with keys of the user's own, and without what is there in JSON for its readers alone.
+pub fn canonical_for_yaml(loaded: Loaded) -> Json {
+    print(loaded, Form::Yaml)
+}
+
+fn print(loaded: Loaded, form: Form) -> Json {
+    let mut project = form.value(loaded.tree, Some(&PROJECT));
+    for service in values(project.get_mut("services")) {
+        adapt(service, form);
+    }
+    // What the variable of a config holds is for its container alone.
+    for config in values(project.get_mut("configs")).filter_map(Json::as_object_mut) {
+        if config.contains_key("environment") {
+            config.shift_remove("content");
+        }
+    }
+    if let (Form::Json, Json::Object(sections)) = (form, &mut project) {
+        sections.shift_remove("models");
+        sections.sort_keys();
+    }
+    project
+}
+
+/// A tree as it is.
+pub(super) fn plain(node: Node) -> Json {
+    Form::Json.value(node, None)
+}
+
+fn values(map: Option<&mut Json>) -> impl Iterator<Item = &mut Json> {
+    map.and_then(Json::as_object_mut).into_iter().flat_map(|map| map.values_mut())
+}
+
+/// What the reference prints otherwise than the table says.
+fn adapt(service: &mut Json, form: Form) {
+    if let (Form::Json, Some(limits)) = (form, service.get_mut("blkio_config")) {
+        values(Some(limits)).for_each(capitalise);
+    }
+    adapt_limits(service.get_mut("ulimits"), form);
+    adapt_limits(service.get_mut("build").and_then(|build| build.get_mut("ulimits")), form);
+}
+
+/// Zeros of `ulimits` are left out in JSON, and written in YAML. The limit of zero has no text of its own in either.
+fn adapt_limits(limits: Option<&mut Json>, form: Form) {
+    for limit in values(limits) {
+        if *limit == 0 {
+            *limit = Json::Object(Map::new());
+        }
+        let Some(bounds) = limit.as_object_mut().filter(|_| form == Form::Yaml) else { continue };
+        let bound = |name: &str| (name.to_owned(), bounds.get(name).cloned().unwrap_or_else(|| 0.into()));
+        *bounds = Map::from_iter(["soft", "hard"].map(bound));
+    }
+}
+
+/// The reference prints the limits of single devices with capitals, which it does not read again.
+fn capitalise(limits: &mut Json) {
+    for limit in limits.as_array_mut().into_iter().flatten().filter_map(Json::as_object_mut) {
+        *limit = std::mem::take(limit).into_iter().map(|(key, value)| (capitalised(&key), value)).collect();
+    }
+}
+
+fn capitalised(word: &str) -> String {
+    let mut chars = word.chars();
+    chars.next().into_iter().flat_map(char::to_uppercase).chain(chars).collect()
+}
+
+impl Form {
+    fn value(self, node: Node, shape: Option<&'static Shape>) -> Json {
+        let shape = shape.and_then(|shape| shape.form_of(&node.value));
+        match (node.value, shape) {
+            (Value::Map(map), Some(Shape::Object(object))) => self.object(map, object),
+            (Value::Map(map), Some(Shape::Map(_, inner))) => self.map(map, Some(inner)),
+            (Value::Map(map), _) => self.map(map, None),
+            (Value::List(list), Some(Shape::List(inner, _))) => self.list(list, Some(inner)),
+            (Value::List(list), _) => self.list(list, None),
+            (scalar, _) => self.scalar(scalar),
+        }
+    }
+
+    fn object(self, mut map: node::Map, object: &'static Object) -> Json {
+        let mut printed = Map::new();
+        for field in object.fields {
+            let Some(child) = map.remove(field.name) else { continue };
+            if self == Form::Json || !is_left_out(field, &child) {
+                printed.insert(field.name.to_owned(), self.value(child, Some(&field.shape)));
+            }
+        }
+        if (self == Form::Yaml || std::ptr::eq(object, &keys::PROJECT))
+            && let Json::Object(own) = self.map(map, None)
+        {
+            printed.extend(own);
+        }
+        Json::Object(printed)
+    }
+
+    fn map(self, map: node::Map, inner: Option<&'static Shape>) -> Json {
+        let entries = map.into_iter().map(|(key, item)| (key, self.value(item, inner)));
+        match self {
+            Form::Json => Json::Object(entries.collect()),
+            Form::Yaml => {
+                let mut entries: Vec<_> = entries.collect();
+                entries.sort_by(|(one, _), (other, _)| natural::order(one, other));
+                Json::Object(entries.into_iter().collect())
+            }
+        }
+    }
+
+    fn list(self, list: Vec<Node>, inner: Option<&'static Shape>) -> Json {
+        Json::Array(list.into_iter().map(|item| self.value(item, inner)).collect())
+    }
+
+    fn scalar(self, scalar: Value) -> Json {
+        match scalar {
+            Value::Bool(flag) => Json::Bool(flag),
+            Value::Int(number) => Json::Number(number.into()),
+            Value::Float(number) => Number::from_f64(number).map_or(Json::Null, Json::Number),
+            Value::Text(value) | Value::Time(value) => Json::String(value),
+            Value::Null | Value::List(_) | Value::Map(_) => Json::Null,
+        }
+    }
+}
+
+/// Whether YAML goes without a key that JSON always has.
+fn is_left_out(field: &'static Field, node: &Node) -> bool {
+    match (field.presence, &node.value) {
+        (Presence::Nullable, value) => *value == Value::Null,
+        (Presence::Always, Value::Map(map)) => match field.shape.long_form() {
+            Shape::Object(object) => {
+                map.iter().all(|(key, child)| object.field(key).is_some_and(|field| is_left_out(field, child)))
+            }
+            _ => false,
+        },
+        _ => false,
+    }
+}
