@@ -15,7 +15,7 @@ fail() { say "$*"; exit 1; }
 
 packages=(
   gcc libc6-dev docker.io containerd runc iproute2 iptables nftables conntrack openssh-server openssh-client rsync curl
-  busybox-static ca-certificates tini procps psmisc util-linux kmod ebtables python3 python3-pip
+  busybox-static ca-certificates tini procps psmisc util-linux kmod ebtables python3 python3-pip docker-registry
 )
 
 # Installs what is missing, and starts no service: the lab starts its own daemons in its own namespaces.

@@ -12,4 +12,5 @@ mod infra;
 mod keys;
 mod lab_itself;
 mod parity;
+mod registries;
 mod trust;
