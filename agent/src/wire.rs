@@ -23,7 +23,9 @@ pub(crate) use landfast_proto::v1::{
     Report, Restart as RestartPolicy, Role, TreeReport, Ulimit, UsedPort, Volume, WatchRequest, dependency,
     instance_report, item, least_role, logs_response, mount, pull_request, push_request,
 };
-pub(crate) use landfast_proto::v1::{OpenRequest, OpenResponse, SessionEnd, open_request};
+pub(crate) use landfast_proto::v1::{
+    DiscardRequest, DiscardResponse, OpenRequest, OpenResponse, SessionEnd, open_request,
+};
 #[cfg(test)]
 pub(crate) use landfast_proto::v1::{StringList, Tree};
 

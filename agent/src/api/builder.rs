@@ -1,32 +1,48 @@
 //! Open: a connection to the engine's builder, passed on as bytes. What goes over it is between coordinator and builder.
 
-use std::pin::Pin;
 use std::sync::Arc;
 
-use futures::stream::{Stream, StreamExt as _};
-use tokio::io::AsyncWriteExt as _;
-use tokio_util::io::ReaderStream;
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::Context;
 use super::agent::engine_status;
-use crate::docker::BuilderEnd;
-use crate::wire::{Builder, OpenRequest, OpenResponse, SessionEnd, open_request};
+use crate::docker::{BuilderEnd, Engine, EngineError, ImageCache};
+use crate::wire::{Builder, DiscardRequest, DiscardResponse, OpenRequest, OpenResponse, SessionEnd, open_request};
 
 /// Bytes in one message.
 const PART: usize = 64 << 10;
+/// Messages on their way to the caller.
+const PARTS: usize = 4;
+/// Connections at a time; a build has two.
+const CONNECTIONS: usize = 64;
+/// What images are called that stand for a folder during a build.
+const FOLDER_IMAGES: &str = "landfast-context:";
 
-pub(super) struct BuilderService(Context);
+pub(super) struct BuilderService {
+    engine: Engine,
+    images: Arc<ImageCache>,
+    stop: CancellationToken,
+    places: Arc<Semaphore>,
+}
 
 impl BuilderService {
     pub(super) fn new(context: Context) -> Self {
-        BuilderService(context)
+        Self::of(context.engine, context.images, context.stop)
+    }
+
+    fn of(engine: Engine, images: Arc<ImageCache>, stop: CancellationToken) -> Self {
+        Self { engine, images, stop, places: Arc::new(Semaphore::new(CONNECTIONS)) }
     }
 }
 
 #[tonic::async_trait]
 impl Builder for BuilderService {
-    type OpenStream = Pin<Box<dyn Stream<Item = Result<OpenResponse, Status>> + Send>>;
+    type OpenStream = ReceiverStream<Result<OpenResponse, Status>>;
 
     async fn open(&self, request: Request<Streaming<OpenRequest>>) -> Result<Response<Self::OpenStream>, Status> {
         let mut requests = request.into_inner();
@@ -37,39 +53,110 @@ impl Builder for BuilderService {
                 return Err(Status::invalid_argument("the first message says which connection is opened"));
             }
         };
-        let builder = self.0.engine.open_builder(&end).await.map_err(|error| engine_status(&error))?;
-        let (from, mut to) = tokio::io::split(builder);
-        let there = tokio::spawn(async move {
-            while let Ok(Some(request)) = requests.message().await {
-                let Some(open_request::Part::Data(data)) = request.part else { break };
-                if to.write_all(&data).await.is_err() {
-                    break;
-                }
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| {
+            Status::resource_exhausted(format!("{CONNECTIONS} connections to the builder are open: try again later"))
+        })?;
+        let builder = self.engine.open_builder(&end).await.map_err(|error| builder_status(&error))?;
+        let (answers, answer) = mpsc::channel(PARTS);
+        let tunnel = Tunnel { images: Arc::clone(&self.images), stop: self.stop.clone(), _place: place };
+        tokio::spawn(tunnel.pass(builder, requests, answers));
+        Ok(Response::new(ReceiverStream::new(answer)))
+    }
+
+    async fn discard(&self, request: Request<DiscardRequest>) -> Result<Response<DiscardResponse>, Status> {
+        let image = request.into_inner().image;
+        if !is_folder_image(&image) {
+            return Err(Status::invalid_argument(format!("{image} is not called {FOLDER_IMAGES}… and stays")));
+        }
+        self.engine.remove_image(&image).await.map_err(|error| engine_status(&error))?;
+        self.images.forget_list();
+        Ok(Response::new(DiscardResponse {}))
+    }
+}
+
+fn is_folder_image(image: &str) -> bool {
+    let tag = image.strip_prefix(FOLDER_IMAGES).unwrap_or_default();
+    !tag.is_empty() && tag.chars().all(|c| c.is_ascii_alphanumeric())
+}
+
+fn builder_status(error: &EngineError) -> Status {
+    match error {
+        EngineError::CannotDo(problem) => Status::failed_precondition(problem.clone()),
+        error => engine_status(error),
+    }
+}
+
+type Answers = mpsc::Sender<Result<OpenResponse, Status>>;
+
+/// One connection that is passed on.
+struct Tunnel {
+    images: Arc<ImageCache>,
+    stop: CancellationToken,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Tunnel {
+    /// Until the builder ends it, the caller goes away or sends what is no data, or the agent ends. The builder's end is closed
+    /// then, whatever the caller still reads.
+    async fn pass(
+        self,
+        builder: impl AsyncRead + AsyncWrite + Send,
+        requests: Streaming<OpenRequest>,
+        answers: Answers,
+    ) {
+        let problem = {
+            let (from, to) = tokio::io::split(builder);
+            // Cancel safe: what is dropped here is the end of the connection.
+            tokio::select! {
+                problem = there(requests, to) => Some(problem),
+                problem = self.back(from, &answers) => problem,
+                () = answers.closed() => None,
+                () = self.stop.cancelled() => Some(Status::unavailable("the agent ends")),
             }
-            // The builder may have ended it before.
-            to.shutdown().await.ok();
-        });
-        let images = Arc::clone(&self.0.images);
-        let back = ReaderStream::with_capacity(from, PART).map(move |part| {
+        };
+        drop(self);
+        if let Some(problem) = problem {
+            // Nobody may be left to be told.
+            answers.send(Err(problem)).await.ok();
+        }
+    }
+
+    /// What the builder says, until its end or a problem.
+    async fn back(&self, mut from: impl AsyncRead + Unpin, answers: &Answers) -> Option<Status> {
+        let mut part = BytesMut::new();
+        loop {
+            part.reserve(PART);
+            let read = from.read_buf(&mut part).await;
             // What is built is in the engine before it is told of.
-            images.forget_list();
-            part.map(|data| OpenResponse { data }).map_err(|error| Status::unavailable(error.to_string()))
-        });
-        let back = back.take_until(self.0.stop.clone().cancelled_owned());
-        // Whoever goes away takes the connection along.
-        let guard = AbortOnDrop(there);
-        let back = back.map(move |part| {
-            let _alive = &guard;
-            part
-        });
-        Ok(Response::new(back.boxed()))
+            self.images.forget_list();
+            match read {
+                Ok(0) => return None,
+                Ok(_) => answers.send(Ok(OpenResponse { data: part.split().freeze() })).await.ok()?,
+                Err(error) => return Some(Status::unavailable(error.to_string())),
+            }
+        }
     }
 }
 
-struct AbortOnDrop(tokio::task::JoinHandle<()>);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        self.0.abort();
+/// What the caller says; returns what is wrong with it. His end alone is none of this: the builder may have more to say.
+async fn there(mut requests: Streaming<OpenRequest>, mut to: impl AsyncWrite + Unpin) -> Status {
+    loop {
+        let data = match requests.message().await {
+            Ok(Some(OpenRequest { part: Some(open_request::Part::Data(data)) })) => data,
+            Ok(Some(_)) => return Status::invalid_argument("only data follows the first message"),
+            Err(problem) => return problem,
+            Ok(None) => {
+                // The builder may have ended it before.
+                to.shutdown().await.ok();
+                return std::future::pending().await;
+            }
+        };
+        if to.write_all(&data).await.is_err() {
+            // Why is read at the other half.
+            return std::future::pending().await;
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

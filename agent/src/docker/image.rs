@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bollard::models::ImageSummary;
-use bollard::query_parameters::{CreateImageOptions, ImportImageOptions, ListImagesOptions, TagImageOptions};
+use bollard::query_parameters::{
+    CreateImageOptions, ImportImageOptions, ListImagesOptions, RemoveImageOptions, TagImageOptions,
+};
 use bytes::Bytes;
 use futures::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
 use landfast_agent_core::observed::{Images, normalised};
 
 use super::fingerprint::fingerprint;
-use super::{Engine, EngineError, IMAGE, SHORT};
+use super::{Engine, EngineError, IMAGE, LONG, SHORT};
 use crate::wire;
 
 /// Images described at a time.
@@ -129,6 +131,16 @@ impl Engine {
             })
         });
         self.within(IMAGE, finished).await
+    }
+}
+
+impl Engine {
+    /// Takes a name from an image, and the image along if it was its last. It may be gone already.
+    pub(crate) async fn remove_image(&self, reference: &str) -> Result<(), EngineError> {
+        match self.within(LONG, self.client()?.remove_image(reference, None::<RemoveImageOptions>, None)).await {
+            Err(error) if error.is_not_found() => Ok(()),
+            answer => answer.map(drop),
+        }
     }
 }
 
