@@ -4,6 +4,7 @@
 //! The builder is the BuildKit inside an engine, spoken to as the reference does. Contexts are sent file by file, only
 //! what it asks for; secrets are answered when a step asks for them, and are in no argument, log, plan or layer.
 
+mod batch;
 mod door;
 mod folder;
 mod logins;
@@ -12,15 +13,17 @@ mod session;
 mod solve;
 mod sync;
 
-use std::path::Path;
 use std::sync::Arc;
 
-use landfast_core::build::{self, Build, Dockerfile, Failed};
-use landfast_core::{Diagnostic, Diagnostics};
+use landfast_core::Diagnostics;
+use landfast_core::build::Failed;
+use landfast_proto::v1::DiscardRequest;
 
 use crate::images::LocalEngine;
 use crate::output::progress::Listener;
+use crate::wire::problem;
 
+pub use batch::build;
 pub use door::Door;
 pub use logins::Logins;
 pub use prepare::{Prepared, prepare};
@@ -91,67 +94,22 @@ impl std::fmt::Debug for Builder {
     }
 }
 
-/// Builds one after another.
-pub async fn build(builder: &Builder, prepared: Vec<Prepared>, listener: &dyn Listener) -> Result<(), BuildError> {
-    // All that is wrong is said before the first is built.
-    let mut requests = Vec::new();
-    let mut mistakes = Vec::new();
-    for one in &prepared {
-        match build::request(&one.build, one.instructions(), builder.api) {
-            Ok(request) => requests.push(request),
-            Err(mistake) => mistakes.push(mistake),
+impl Builder {
+    /// Takes the name from an image that was only made for a build. It may be gone already.
+    async fn discard(&self, image: &str, listener: &dyn Listener) {
+        if let Some(engine) = &self.engine {
+            engine.remove(image).await;
+        }
+        let Door::Host(agent) = &self.door else { return };
+        let discarded = agent.builder().discard(DiscardRequest { image: image.to_owned() }).await;
+        if let Err(status) = discarded {
+            listener.warn(&format!(
+                "{}: {image}, made for this build, is not removed: {}",
+                agent.host(),
+                problem(&status)
+            ));
         }
     }
-    if !mistakes.is_empty() {
-        return Err(BuildError::Mistakes(Diagnostics(mistakes)));
-    }
-    for (one, request) in prepared.into_iter().zip(requests) {
-        request.warnings.iter().for_each(|warning| listener.warn(&warning.to_string()));
-        let built = build_one(builder, &one, &request, listener).await;
-        for image in request.folder_images.keys() {
-            // On a host they stay, under names that the next such build takes again.
-            if let Some(engine) = &builder.engine {
-                engine.remove(image).await;
-            }
-        }
-        built.map_err(|error| about(error, &one.build))?;
-    }
-    Ok(())
-}
-
-async fn build_one(
-    builder: &Builder,
-    one: &Prepared,
-    request: &build::Request,
-    listener: &dyn Listener,
-) -> Result<(), BuildError> {
-    for (image, folder) in &request.folder_images {
-        listener.say(&format!("build image {image}: a folder, for {}", one.build.image));
-        let build = folder_image(image, folder);
-        let request = build::request(&build, prepare::FOLDER_IMAGE, builder.api)
-            .map_err(|mistake| BuildError::Mistakes(mistake.into()))?;
-        solve::solve(&builder.door, &request, one.offer_folder(&request, builder), listener).await?;
-    }
-    listener.say(&format!("build image {}", one.build.image));
-    solve::solve(&builder.door, request, one.offer(request, builder), listener).await
-}
-
-/// A folder as an image: what a builder without further contexts can copy from.
-fn folder_image(image: &str, folder: &Path) -> Build {
-    Build {
-        image: image.to_owned(),
-        context: folder.to_owned(),
-        dockerfile: Dockerfile::Inline(prepare::FOLDER_IMAGE.to_owned()),
-        ..Build::default()
-    }
-}
-
-/// A build that failed is a mistake at its `build:`.
-fn about(error: BuildError, build: &Build) -> BuildError {
-    let BuildError::Failed(failure) = error else { return error };
-    let message = format!("image {} could not be built, nothing was changed on any host\n{failure}", build.image);
-    let location = build.at.clone();
-    BuildError::Mistakes(Diagnostic { location, path: String::new(), message, hint: None }.into())
 }
 
 #[cfg(test)]

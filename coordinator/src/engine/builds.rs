@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use landfast_core::Diagnostics;
-use landfast_core::build::{Anew, Asked, Build, Builder as Place, Candidate, Question, builder, choose};
+use landfast_core::build::{Anew, Asked, Build, Builder as Place, Candidate, Question, builder, choose, unite};
 
 use indicatif::BinaryBytes;
 
@@ -271,11 +271,16 @@ fn choose_all(
         match choose(&source.project, Question { asked, missing, there: &there }) {
             Ok(builds) => {
                 warnings.extend(builds.warnings.iter().map(ToString::to_string));
-                chosen.extend(builds.builds.into_iter().map(|build| Chosen { source: at, build }));
+                chosen.extend(builds.builds.into_iter().map(|build| (at, build)));
             }
             Err(Diagnostics(found)) => mistakes.extend(found),
         }
     }
+    // Stacks may share an image, too: of one environment, as another's env files are not in its context.
+    let env = |at: &usize| sources.get(*at).and_then(|source| source.env.as_deref());
+    let (united, differing) = unite(chosen, |first, other| env(first) == env(other));
+    mistakes.extend(differing);
+    let chosen = united.into_iter().map(|(source, build)| Chosen { source, build }).collect();
     if mistakes.is_empty() { Ok(chosen) } else { Err(EngineError::Mistakes(Diagnostics(mistakes))) }
 }
 

@@ -3,6 +3,7 @@
 mod agent_faults;
 mod bad_input;
 mod builds;
+mod builds_together;
 mod coordinator_faults;
 mod engine_faults;
 mod environments;

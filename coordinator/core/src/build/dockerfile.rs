@@ -1,5 +1,6 @@
-//! Further contexts as stages of their names, written before the first stage of the Dockerfile: `FROM` and `--from=` look
-//! for a stage before they look for an image.
+//! What of a Dockerfile has to be known here: the images that it names, and where stages can be written before its first. Further
+//! contexts are such stages: `FROM` and `--from=` look for a stage before they look for an image.
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A stage that is this image.
 pub(super) fn stage(name: &str, image: &str) -> String {
@@ -37,4 +38,37 @@ pub fn with_stages(text: &str, stages: &str) -> String {
         at += line.len();
     }
     text.to_owned()
+}
+
+/// The images, or stages, that the instructions name, with arguments put in where they are plain.
+pub(super) fn images(text: &str, args: &BTreeMap<String, String>) -> BTreeSet<String> {
+    let mut global: BTreeMap<String, String> = BTreeMap::new();
+    let mut images = BTreeSet::new();
+    for line in text.lines() {
+        let mut words = line.split_whitespace();
+        let Some(instruction) = words.next().filter(|word| !word.starts_with('#')) else { continue };
+        match instruction.to_ascii_lowercase().as_str() {
+            "arg" => global.extend(words.filter_map(|word| default_of(word, args))),
+            "from" => images.extend(words.find(|word| !word.starts_with("--")).map(|image| put_in(image, &global))),
+            _ => images.extend(words.flat_map(|word| word.split(',')).filter_map(from)),
+        }
+    }
+    images
+}
+
+fn default_of(word: &str, args: &BTreeMap<String, String>) -> Option<(String, String)> {
+    let (name, default) = word.split_once('=').unwrap_or((word, ""));
+    let value = args.get(name).map_or(default, String::as_str);
+    Some((name.to_owned(), value.trim_matches(['"', '\'']).to_owned()))
+}
+
+/// `--from=image`, or a field of `--mount`.
+fn from(field: &str) -> Option<String> {
+    field.strip_prefix("--from=").or_else(|| field.strip_prefix("from=")).map(str::to_owned)
+}
+
+fn put_in(image: &str, values: &BTreeMap<String, String>) -> String {
+    values.iter().rev().fold(image.trim_matches('"').to_owned(), |image, (name, value)| {
+        image.replace(&format!("${{{name}}}"), value).replace(&format!("${name}"), value)
+    })
 }

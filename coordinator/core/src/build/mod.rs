@@ -18,6 +18,7 @@ mod dockerfile;
 mod helper;
 mod read;
 mod request;
+mod schedule;
 mod transcript;
 
 pub use builder::{Builder, Candidate, builder};
@@ -26,6 +27,7 @@ pub use credentials::{Credentials, CredentialsError, Known, Login};
 pub use dockerfile::with_stages;
 pub use helper::{Helper, HelperError};
 pub use request::{CONTEXT, DOCKERFILE, FURTHER_CONTEXTS, Request, request};
+pub use schedule::Schedule;
 pub use transcript::{Failed, Log, Transcript, Vertex};
 
 /// One image to build.
@@ -166,11 +168,13 @@ pub fn choose(project: &Project, question: Question<'_>) -> Result<Builds, Diagn
             order.choose(name, &mut findings);
         }
     }
-    let read = order.chosen.iter().filter_map(|name| read::build(project, name, &mut findings)).collect();
-    let builds = united(read, &mut findings);
-    let Findings { errors, warnings, .. } = findings;
+    let read = order.chosen.iter().filter_map(|name| Some(((), read::build(project, name, &mut findings)?)));
+    let read = read.collect();
+    let (united, mistakes) = unite(read, |(), ()| true);
+    let Findings { mut errors, warnings, .. } = findings;
+    errors.extend(mistakes);
     Diagnostics::check(errors)?;
-    Ok(Builds { builds, warnings })
+    Ok(Builds { builds: united.into_iter().map(|((), build)| build).collect(), warnings })
 }
 
 fn is_always_built(service: &Service) -> bool {
@@ -212,32 +216,36 @@ impl<'a> Order<'a> {
     }
 }
 
-/// Services that build one image in the same way build it once.
-fn united(read: Vec<Build>, findings: &mut Findings<'_>) -> Vec<Build> {
-    let mut builds: Vec<Build> = Vec::new();
-    for build in read {
-        let Some(first) = builds.iter().find(|first| first.image == build.image) else {
-            builds.push(build);
+/// Those who build one image in the same way build it once, the first of them; `alike` says whether what comes along may be. Those
+/// who build it in different ways are mistakes.
+pub fn unite<T>(chosen: Vec<(T, Build)>, alike: impl Fn(&T, &T) -> bool) -> (Vec<(T, Build)>, Vec<Diagnostic>) {
+    let mut united: Vec<(T, Build)> = Vec::new();
+    let mut mistakes = Vec::new();
+    for (source, build) in chosen {
+        let Some((first_source, first)) = united.iter().find(|(_, first)| first.image == build.image) else {
+            united.push((source, build));
             continue;
         };
-        if !first.makes_the_same_as(&build) {
-            let message = format!("{} is also built by {}, and in another way", build.image, first.service);
-            let hint = "give each an `image:` of its own";
-            findings.refuse(format!("services.{}.build", build.service), message).hint = Some(hint.to_owned());
+        if !first.makes_the_same_as(&build) || !alike(first_source, &source) {
+            mistakes.push(Diagnostic {
+                location: build.at.clone(),
+                path: format!("services.{}.build", build.service),
+                message: format!("{} is also built by {}, and in another way", build.image, first.service),
+                hint: Some("give each an `image:` of its own".to_owned()),
+            });
         }
     }
-    builds
+    (united, mistakes)
 }
 
 impl Build {
     fn makes_the_same_as(&self, other: &Self) -> bool {
-        let alike = Self { service: self.service.clone(), at: self.at.clone(), ..other.clone() };
-        let labels = |build: &Self| {
-            let mut labels = build.labels.clone();
-            labels.remove(read::SERVICE_LABEL);
-            labels
+        let without_its_place = |build: &Self| {
+            let mut build = Self { service: String::new(), at: None, ..build.clone() };
+            build.labels.retain(|label, _| label != read::SERVICE_LABEL && label != read::PROJECT_LABEL);
+            build
         };
-        Self { labels: labels(&alike), ..alike } == Self { labels: labels(self), ..self.clone() }
+        without_its_place(self) == without_its_place(other)
     }
 }
 

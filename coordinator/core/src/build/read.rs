@@ -9,7 +9,7 @@ use crate::compose::schema::keys::cases;
 use crate::compose::{Case, Project};
 
 /// By these the reference knows an image that it built; so do those who list images by project.
-const PROJECT_LABEL: &str = "com.docker.compose.project";
+pub(super) const PROJECT_LABEL: &str = "com.docker.compose.project";
 pub(super) const SERVICE_LABEL: &str = "com.docker.compose.service";
 
 /// What `network: host` needs to be granted.

@@ -1,0 +1,113 @@
+//! Several builds in one run, on hosts whose builder is old: they go side by side, fail together, and leave nothing behind.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use landfast_tests::lab::{Fleet, Host, Lab, wait_until};
+
+use crate::fixtures::demo;
+
+/// Each of the first two waits for the other to begin.
+const MEETING: &str = r#"
+services:
+  one:
+    build:
+      context: .
+      additional_contexts: {shared: ../shared}
+      dockerfile_inline: |
+        FROM landfast/small:1
+        COPY --from=shared note.txt /note.txt
+        RUN --mount=type=cache,id=meeting,target=/meeting touch /meeting/one; for i in $$(seq 600); do [ -e /meeting/two ] && exit 0; sleep 0.1; done; exit 8
+  two:
+    build:
+      context: .
+      dockerfile_inline: |
+        FROM landfast/small:1
+        RUN --mount=type=cache,id=meeting,target=/meeting touch /meeting/two; for i in $$(seq 600); do [ -e /meeting/one ] && exit 0; sleep 0.1; done; exit 8
+  also-two:
+    image: demo-two
+    build:
+      context: .
+      dockerfile_inline: |
+        FROM landfast/small:1
+        RUN --mount=type=cache,id=meeting,target=/meeting touch /meeting/two; for i in $$(seq 600); do [ -e /meeting/one ] && exit 0; sleep 0.1; done; exit 8
+  after:
+    build:
+      context: .
+      dockerfile_inline: |
+        FROM demo-two
+        RUN echo after
+"#;
+
+/// The first fails when the second is under way; the third takes from the first.
+const FAILING: &str = r#"
+services:
+  broken:
+    build:
+      context: .
+      dockerfile_inline: |
+        FROM landfast/small:1
+        RUN --mount=type=cache,id=failing,target=/meeting for i in $$(seq 600); do [ -e /meeting/slow ] && exit 7; sleep 0.1; done; exit 8
+  slow:
+    build:
+      context: .
+      additional_contexts: {shared: ../shared}
+      dockerfile_inline: |
+        FROM landfast/small:1
+        COPY --from=shared note.txt /note.txt
+        RUN --mount=type=cache,id=failing,target=/meeting touch /meeting/slow; sleep 54321
+  waiting:
+    build:
+      context: .
+      dockerfile_inline: |
+        FROM demo-broken
+        RUN echo never
+"#;
+
+fn fleet<'lab>(lab: &'lab Lab, compose: &str) -> Result<Fleet<'lab>> {
+    for host in lab.hosts() {
+        host.docker(&["builder", "prune", "-af"])?.succeeds()?;
+    }
+    let fleet = demo(lab, compose, "")?;
+    fleet.write("shared/note.txt", "a note\n")?;
+    fleet.carry_all()?;
+    Ok(fleet)
+}
+
+fn folder_images(host: &Host) -> Result<String> {
+    Ok(host.docker(&["image", "ls", "-q", "landfast-context"])?.succeeds()?.stdout)
+}
+
+#[test]
+fn independent_builds_go_side_by_side_and_shared_ones_once() -> Result<()> {
+    let lab = Lab::of(2)?;
+    let built = fleet(&lab, MEETING)?.landfast(&["build"])?.succeeds()?;
+    ensure!(built.stderr.contains("built: demo-after, demo-two, demo-one"), "each once: {built}");
+    for name in ["demo-one: #", "demo-two: #", "demo-after: #"] {
+        ensure!(built.stderr.contains(name), "each says its name: {built}");
+    }
+    let begun = built.stderr.find("build image demo-after\n");
+    ensure!(built.stderr.rfind("demo-two: #") < begun, "it is begun when its base is there: {built}");
+    for host in lab.hosts() {
+        assert_eq!(folder_images(host)?, "", "{}", host.name());
+    }
+    Ok(())
+}
+
+#[test]
+fn when_a_build_fails_the_others_are_given_up_and_nothing_is_left() -> Result<()> {
+    let lab = Lab::of(2)?;
+    let failed = fleet(&lab, FAILING)?.landfast(&["build"])?.exits(1)?;
+    for part in
+        ["not built, as another build failed: demo-slow, demo-waiting", "image demo-broken could not", "exit code: 7"]
+    {
+        ensure!(failed.stderr.contains(part), "it should say {part}: {failed}");
+    }
+    for host in lab.hosts() {
+        wait_until("the step that was given up has ended", Duration::from_secs(60), || {
+            Ok(host.run(&["pgrep", "-f", "sleep 54321"])?.code != 0)
+        })?;
+        assert_eq!(folder_images(host)?, "", "{}", host.name());
+    }
+    Ok(())
+}
