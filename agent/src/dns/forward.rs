@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::Settings;
 use super::answer::Transport;
-use super::listen::{read_message, write_message};
+use super::framing::{read_message, write_message};
 
 /// Who asked waits five seconds, as a rule.
 const PATIENCE: Duration = Duration::from_secs(2);

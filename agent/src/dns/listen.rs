@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
 use super::answer::{Transport, Verdict, answer};
+use super::framing::{read_message, write_message};
 use super::{Settings, Zone, forward};
 
 /// Queries that wait for the host's server at a time; one more is refused at once.
@@ -158,21 +158,4 @@ pub(super) fn bind(at: SocketAddrV4, kind: SocketType) -> io::Result<OwnedFd> {
         rustix::net::bind(&socket, &at)?;
     }
     Ok(socket)
-}
-
-/// A message over TCP has its length in front (RFC 1035, section 4.2.2).
-pub(super) async fn read_message(stream: &mut TcpStream, limit: usize) -> io::Result<Vec<u8>> {
-    let length = usize::from(stream.read_u16().await?);
-    if length > limit {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "too long"));
-    }
-    let mut message = vec![0; length];
-    stream.read_exact(&mut message).await?;
-    Ok(message)
-}
-
-/// In one piece, as some read it so.
-pub(super) async fn write_message(stream: &mut TcpStream, message: &[u8]) -> io::Result<()> {
-    let length = u16::try_from(message.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
-    stream.write_all(&[&length.to_be_bytes(), message].concat()).await
 }

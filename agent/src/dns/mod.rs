@@ -5,6 +5,7 @@
 
 mod answer;
 mod forward;
+mod framing;
 mod listen;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 use crate::Location;
 use crate::compile::findings::Findings;
 use crate::deployment::{Deployment, InstanceName};
-use crate::desired::HostState;
+use crate::desired::host_state::HostState;
 use crate::fleet::{Fleet, FleetNetwork};
 
 /// By network and host: the address of the bridge there. Those held stay; others are the lowest free ones.
