@@ -10,7 +10,7 @@ use rustix::net::SocketType;
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
-use super::listen::{read_message, write_message};
+use super::framing::{read_message, write_message};
 use super::*;
 
 struct Host {

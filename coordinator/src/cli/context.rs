@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use landfast_core::Diagnostics;
 
 use crate::build::BuildError;
-use crate::engine::{self, Engine, EngineError};
+use crate::engine::{self, Engine, EngineError, Status};
 use crate::folder::{FleetFolder, FolderError};
 use crate::output::progress::{self, Listener};
 use crate::project::{self, ProjectError, Request, shorten};
@@ -98,6 +98,13 @@ impl Context {
     pub(super) fn talk(&self, text: &str) {
         if !self.global.quiet {
             eprint!("{text}");
+        }
+    }
+
+    /// What is wrong on the hosts, on stderr.
+    pub(super) fn warn_of(&self, status: &Status) {
+        for problem in status.hosts.iter().flat_map(|host| &host.problems) {
+            self.listener.warn(problem);
         }
     }
 

@@ -13,7 +13,6 @@ use crate::engine::InstanceStatus;
 use crate::output;
 use crate::wire::problem;
 
-use super::status::say_problems;
 use super::{CliError, Context, Exit};
 use lines::{Line, Lines};
 
@@ -57,7 +56,7 @@ pub(super) async fn run(context: &Context, args: LogsArguments) -> Result<Exit, 
     let json = context.json()?;
     let engine = context.engine(&[])?;
     let (status, agents) = engine.status().await.map_err(|error| context.engine_error(error))?;
-    say_problems(context, &status);
+    context.warn_of(&status);
     let chosen =
         status.instances.iter().filter(|one| args.names.is_empty() || args.names.iter().any(|name| named(one, name)));
     let chosen = chosen.filter(|one| !one.container_id.is_empty()).collect::<Vec<_>>();

@@ -20,6 +20,7 @@ mod rollback;
 mod status;
 mod sync;
 mod up;
+pub mod verb;
 
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
@@ -28,9 +29,9 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
 
-use arguments::{Arguments, Verb};
 pub use context::Context;
 pub use error::CliError;
+use verb::{Arguments, Verb};
 
 /// How a command ended; its number is the process's exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,6 @@ use landfast_core::report::{ContainerState, Health, ReportedPort};
 use crate::engine::InstanceStatus;
 use crate::output::{self, table::table};
 
-use super::status::say_problems;
 use super::{CliError, Context, Exit};
 
 #[derive(Debug, clap::Args)]
@@ -29,7 +28,7 @@ pub(super) async fn run(context: &Context, args: PsArguments) -> Result<Exit, Cl
         (false, false) => output::print(&text(&status.instances)),
     };
     printed.map_err(|error| CliError::failed("standard output cannot be written", error))?;
-    say_problems(context, &status);
+    context.warn_of(&status);
     Ok(Exit::Done)
 }
 

@@ -15,15 +15,8 @@ pub(super) async fn run(context: &Context, _args: StatusArguments) -> Result<Exi
     let (status, _) = engine.status().await.map_err(|error| context.engine_error(error))?;
     let printed = if json { output::json(&status) } else { output::print(&text(&status)) };
     printed.map_err(|error| CliError::failed("standard output cannot be written", error))?;
-    say_problems(context, &status);
+    context.warn_of(&status);
     Ok(Exit::Done)
-}
-
-/// What is wrong on the hosts, on stderr.
-pub(super) fn say_problems(context: &Context, status: &Status) {
-    for problem in status.hosts.iter().flat_map(|host| &host.problems) {
-        context.listener.warn(problem);
-    }
 }
 
 /// Two tables.

@@ -14,7 +14,7 @@ use crate::project::ProjectError;
 use crate::scan::ScanError;
 use crate::store::StoreError;
 
-use super::rollout::Standing;
+use super::standing::Standing;
 
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {

@@ -12,6 +12,7 @@ mod proposal;
 pub mod releases;
 mod rollout;
 mod source;
+mod standing;
 mod status;
 mod talk;
 
@@ -31,8 +32,9 @@ pub use environment::{Chosen, Environments};
 pub use error::{EngineError, Version};
 pub use ground::Ground;
 pub use proposal::{Proposal, Unknown, Wanted};
-pub use rollout::{Outcome, Standing};
+pub use rollout::Outcome;
 pub use source::{Source, request, stack_folder};
+pub use standing::Standing;
 pub use status::{HostStatus, InstanceStatus, Status};
 
 /// What a command changes about every stack.

@@ -1,23 +1,21 @@
 //! Drives a rollout: sends what the core says, tells the core what happens, and keeps the journal. Decides nothing.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use landfast_core::desired::HostState;
-use landfast_core::plan::Plan;
 use landfast_core::report::Report;
-use landfast_core::rollout::{self, Action, Event, Failure, Progress};
+use landfast_core::rollout::{self, Action, Event, Failure};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::output::steps;
 use crate::store::Store;
 
 use super::error::Version;
 use super::journal::{Entry, Journal};
 use super::releases::{self, Ending, Release};
+use super::standing::Standing;
 use super::talk::Talk;
 use super::{Engine, EngineError, Ground, Proposal, bring, events};
 
@@ -32,34 +30,6 @@ pub enum Outcome {
         /// Stack and number.
         releases: Vec<(String, u64)>,
     },
-}
-
-/// What stands where after a run that did not come to its end.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
-    pub plan: Plan,
-    pub failure: Failure,
-    /// On request.
-    pub stopped: bool,
-}
-
-impl fmt::Display for Standing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = if self.stopped { "stopped as asked" } else { "the rollout stopped" };
-        write!(f, "{what}: {}", self.failure.reasons.join("\n  "))?;
-        write!(f, "\nwhat stands where:")?;
-        for (step, progress) in self.plan.steps.iter().zip(&self.failure.steps) {
-            let (mark, more) = match progress {
-                Progress::Waiting => ("as it was", ""),
-                Progress::Running { seen, .. } => ("under way", seen.as_str()),
-                Progress::Done => ("done", ""),
-                Progress::Failed { message } => ("failed", message.as_str()),
-            };
-            let separator = if more.is_empty() { "" } else { ": " };
-            write!(f, "\n  {mark:9}  {}{separator}{more}", steps::sentence(step))?;
-        }
-        Ok(())
-    }
 }
 
 /// Events that wait while one is dealt with; reports are whole, so a host that is ahead only waits.

@@ -1,38 +1,15 @@
 //! One service on one host: the container it becomes.
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
 
 use super::findings::Findings;
-use super::{Input, files, links, mounts, networks, ports, resources, security};
-use crate::address::Grants;
+use super::site::{Site, container_name_of};
+use super::{files, links, mounts, networks, ports, resources, security};
 use crate::compose::model::{self, Service};
 use crate::container::{Container, Device, DeviceRequest, Healthcheck, Hook, Logging, Restart, Ulimit};
 use crate::deployment::InstanceName;
-use crate::place::Placed;
 
 /// Where an agent keeps live trees unless told otherwise. Only labels say it: no path is made from it here.
 const LIVE: &str = "/var/lib/landfast/stacks";
-
-/// One instance, and what has been decided about it.
-#[derive(Clone, Copy)]
-pub(super) struct Site<'a> {
-    pub(super) input: Input<'a>,
-    pub(super) name: &'a InstanceName,
-    pub(super) place: &'a Placed,
-    pub(super) grants: &'a Grants,
-    pub(super) gateways: &'a BTreeMap<(String, String), Ipv4Addr>,
-}
-
-impl<'a> Site<'a> {
-    pub(super) fn service(&self) -> &'a Service {
-        &self.input.project.services[&self.name.service]
-    }
-
-    /// The dotted path of a key of the service.
-    pub(super) fn path(&self, key: &str) -> String {
-        format!("services.{}.{key}", self.name.service)
-    }
-}
 
 /// The container, and what of the bundle it mounts.
 pub(super) fn container(site: Site<'_>, findings: &mut Findings<'_>) -> (Container, BTreeMap<String, String>) {
@@ -53,7 +30,7 @@ pub(super) fn container(site: Site<'_>, findings: &mut Findings<'_>) -> (Contain
         security_opt: security.options,
         unconfined_paths: security.unconfined_paths,
         ports: ports::ports(site, findings),
-        networks: networks::attachments(site, &links),
+        networks: networks::attachments(site, &links.on),
         dns: networks::dns(site),
         healthcheck: service.healthcheck.as_ref().map(healthcheck),
         restart: restart(service),
@@ -126,12 +103,6 @@ fn settings(service: &Service) -> Container {
         volumes_from: service.volumes_from.iter().map(|from| volumes_from(from)).collect(),
         ..Container::default()
     }
-}
-
-/// `postgres` of the stack `data` is `data-postgres-1`, unless the file gives it a name.
-pub(super) fn container_name_of(of: &Service, name: &InstanceName) -> String {
-    let InstanceName { stack, service, index } = name;
-    of.container_name.clone().unwrap_or_else(|| format!("{stack}-{service}-{index}"))
 }
 
 fn fingerprint(site: Site<'_>, image: &str, findings: &mut Findings<'_>) -> String {

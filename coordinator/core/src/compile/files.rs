@@ -1,8 +1,8 @@
 //! Secrets and configs: a file of the bundle is mounted read-only; what comes from a variable or stands in the compose file
 //! itself is put into the container before its start.
-use super::container::Site;
 use super::findings::Findings;
 use super::mounts::{Mounted, beneath, files_at};
+use super::site::Site;
 use crate::compose::model::{Contents, FileObject, FileReference, Origin};
 use crate::compose::schema::keys::cases;
 use crate::container::{Mount, PlacedFile, Source};

@@ -4,9 +4,9 @@
 //! fleet spans hosts, so there the name stands in `/etc/hosts` with the address that the other holds.
 use std::collections::BTreeMap;
 
-use super::container::{Site, container_name_of};
 use super::findings::Findings;
 use super::networks::fleet_network;
+use super::site::{Site, container_name_of};
 use crate::compose::schema::keys::cases;
 use crate::deployment::InstanceName;
 

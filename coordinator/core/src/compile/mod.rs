@@ -27,8 +27,8 @@ mod ports;
 mod resources;
 mod security;
 mod shared;
+mod site;
 pub(crate) mod ties;
-
 mod unsupported;
 
 pub use again::{Earlier, again};
@@ -36,6 +36,7 @@ pub use security::{Profiles, profiles};
 pub(crate) use shared::{is_any, overlap};
 
 use findings::Findings;
+use site::Site;
 
 /// What a deployment is compiled from.
 #[derive(Debug, Clone, Copy)]
@@ -139,7 +140,7 @@ fn assemble(
     let gateways = address::gateways(input.fleet, input.held);
     let mut instances = BTreeMap::new();
     for (name, place) in placed {
-        let site = container::Site { input, name, place, grants, gateways: &gateways };
+        let site = Site { input, name, place, grants, gateways: &gateways };
         let (container, files) = container::container(site, findings);
         let Placed { host, reason } = place.clone();
         let follows = ties::followed(input.project, name, placed.keys());

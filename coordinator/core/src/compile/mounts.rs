@@ -2,8 +2,8 @@
 use std::collections::BTreeMap;
 use std::path::{Component, Path};
 
-use super::container::Site;
 use super::findings::Findings;
+use super::site::Site;
 use crate::bundle::{Content, Manifest};
 use crate::compose::model::{self, MountKind};
 use crate::compose::schema::keys::cases;

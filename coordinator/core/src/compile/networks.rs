@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use ipnet::Ipv4Net;
 
 use super::Input;
-use super::container::Site;
 use super::findings::Findings;
-use super::links::Links;
+use super::site::Site;
 use crate::compose::model;
 use crate::compose::schema::keys::cases;
 use crate::container::Attachment;
@@ -18,8 +17,8 @@ pub(super) fn fleet_network<'a>(input: Input<'a>, key: &str) -> Option<&'a str> 
     input.fleet.network_of(name, key).map(|(name, _)| name)
 }
 
-/// The container's ends, in the order they are connected.
-pub(super) fn attachments(site: Site<'_>, links: &Links) -> Vec<Attachment> {
+/// The container's ends, in the order they are connected; `links` are its own names for others, by network.
+pub(super) fn attachments(site: Site<'_>, links: &BTreeMap<String, Vec<String>>) -> Vec<Attachment> {
     let service = site.service();
     if service.network_mode.as_deref() == Some("bridge") {
         return vec![Attachment { network: "bridge".to_owned(), ..Attachment::default() }];
@@ -32,7 +31,7 @@ pub(super) fn attachments(site: Site<'_>, links: &Links) -> Vec<Attachment> {
             link_local_ips: written.link_local_ips.clone(),
             address6: written.ipv6_address.clone().unwrap_or_default(),
             driver_options: driver_options(written),
-            links: links.on.get(key).cloned().unwrap_or_default(),
+            links: links.get(key).cloned().unwrap_or_default(),
             gateway_priority: written.gw_priority,
             ..Attachment::default()
         };

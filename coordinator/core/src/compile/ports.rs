@@ -1,6 +1,6 @@
 //! Where published ports are bound: where the file says, or else on loopback unless `landfast.toml` opens them.
-use super::container::Site;
 use super::findings::Findings;
+use super::site::Site;
 use crate::container::Port;
 use crate::fleet::Publish;
 

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use serde::de::IgnoredAny;
 
 use super::Input;
-use super::container::Site;
 use super::findings::Findings;
 use super::mounts::{beneath, normalise};
+use super::site::Site;
 use crate::compose::{Project, Reader};
 use crate::{Diagnostic, Location};
 

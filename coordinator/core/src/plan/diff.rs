@@ -3,6 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::order::{self, Draft};
 use super::reasons;
+use super::scene::Scene;
 use super::{Action, Comparison, Plan, Step, Wait};
 use crate::container::Source;
 use crate::deployment::InstanceName;
@@ -30,27 +31,7 @@ pub fn diff(comparison: Comparison<'_>) -> Plan {
     plan
 }
 
-/// Both sides by instance. An instance can be held by several hosts, when a move was cut short.
-pub(super) struct Scene<'a> {
-    pub(super) comparison: Comparison<'a>,
-    pub(super) old: BTreeMap<InstanceName, BTreeMap<&'a str, &'a Instance>>,
-    pub(super) new: BTreeMap<InstanceName, (&'a str, &'a Instance)>,
-}
-
-impl<'a> Scene<'a> {
-    fn new(comparison: Comparison<'a>) -> Self {
-        let mut old: BTreeMap<InstanceName, BTreeMap<&str, &Instance>> = BTreeMap::new();
-        // A host that has left the fleet is not told anything any more.
-        let known = comparison.current.iter().filter(|(host, _)| comparison.target.contains_key(*host));
-        for (host, instance) in known.flat_map(|(host, state)| state.instances.iter().map(move |it| (host, it))) {
-            old.entry(instance.name.clone()).or_default().insert(host, instance);
-        }
-        let target = comparison.target.iter();
-        let new = target.flat_map(|(host, state)| state.instances.iter().map(move |it| (host, it)));
-        let new = new.map(|(host, instance)| (instance.name.clone(), (host.as_str(), instance))).collect();
-        Self { comparison, old, new }
-    }
-
+impl Scene<'_> {
     fn instances(&self, drafts: &mut Vec<Draft>) {
         let nowhere = BTreeMap::new();
         for (name, &(host, new)) in &self.new {

@@ -12,6 +12,7 @@ mod diff;
 mod order;
 mod print;
 mod reasons;
+mod scene;
 
 pub use conflict::{Conflict, EngineNetwork, Found, UsedPort, conflicts};
 pub use diff::diff;

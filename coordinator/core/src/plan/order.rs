@@ -3,7 +3,7 @@
 //! who goes waits for that.
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::diff::Scene;
+use super::scene::Scene;
 use super::{Action, Plan, Step};
 use crate::compile::overlap;
 use crate::container::Container;

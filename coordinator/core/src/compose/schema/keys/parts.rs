@@ -1,8 +1,7 @@
 //! What stands inside a service.
-use super::service::ULIMITS;
 use super::{DRIVER_OPTIONS, FOR_READERS, LABELS, NAMES, TEXT_OR_NAMES, TEXTS, cases, object, plain, requiring};
 use crate::compose::forms::long;
-use crate::compose::schema::Keys::Names;
+use crate::compose::schema::Keys::{Any as AnyKey, Names};
 use crate::compose::schema::Merge::{Hosts, Replace, Sequence};
 use crate::compose::schema::Presence::Always;
 use crate::compose::schema::Shape::{
@@ -167,7 +166,9 @@ pub(super) static PORT: Object = object(&[
 
 pub(super) static PROVIDER: Object = requiring(&["type"], &[key("type", Text), key("options", MultiOptions)]);
 
-pub(super) static ULIMIT: Object = requiring(&["soft", "hard"], &[key("soft", Int(WHOLE)), key("hard", Int(WHOLE))]);
+pub(super) const ULIMITS: Shape = Map(AnyKey, &Short(&[Int(WHOLE), Mapping(&ULIMIT)]));
+
+static ULIMIT: Object = requiring(&["soft", "hard"], &[key("soft", Int(WHOLE)), key("hard", Int(WHOLE))]);
 
 pub(super) static MOUNT: Object = requiring(
     &["type"],

@@ -2,7 +2,7 @@
 use super::deploy::DEPLOY;
 use super::parts::{
     ATTACHMENT, BUILD, CREDENTIAL_SPEC, DEPENDENCY, DEVELOP, DEVICE, ENV_FILE, EXTENDS, FILE_REFERENCE, GPU,
-    HEALTHCHECK, HOOK, LOGGING, MOUNT, PORT, PRE_START, PROVIDER, SERVICE_MODEL, ULIMIT,
+    HEALTHCHECK, HOOK, LOGGING, MOUNT, PORT, PRE_START, PROVIDER, SERVICE_MODEL, ULIMITS,
 };
 use super::{LABELS, NAMES, NO_MODELS, TEXT_OR_NAMES, TEXT_OR_TEXTS, cases, object, plain};
 use crate::compose::forms::long;
@@ -137,8 +137,6 @@ pub(crate) static SERVICE: Object = object(&[
     key("stdin_open", Flag),
     key("tty", Flag),
 ]);
-
-pub(super) const ULIMITS: Shape = Map(AnyKey, &Short(&[Int(WHOLE), Mapping(&ULIMIT)]));
 
 static BLKIO: Object = plain(
     &[],

@@ -1,0 +1,36 @@
+//! One instance and what has been decided about it: what each part of its container is made from.
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use super::Input;
+use crate::address::Grants;
+use crate::compose::model::Service;
+use crate::deployment::InstanceName;
+use crate::place::Placed;
+
+/// One instance, and what has been decided about it.
+#[derive(Clone, Copy)]
+pub(super) struct Site<'a> {
+    pub(super) input: Input<'a>,
+    pub(super) name: &'a InstanceName,
+    pub(super) place: &'a Placed,
+    pub(super) grants: &'a Grants,
+    pub(super) gateways: &'a BTreeMap<(String, String), Ipv4Addr>,
+}
+
+impl<'a> Site<'a> {
+    pub(super) fn service(&self) -> &'a Service {
+        &self.input.project.services[&self.name.service]
+    }
+
+    /// The dotted path of a key of the service.
+    pub(super) fn path(&self, key: &str) -> String {
+        format!("services.{}.{key}", self.name.service)
+    }
+}
+
+/// `postgres` of the stack `data` is `data-postgres-1`, unless the file gives it a name.
+pub(super) fn container_name_of(of: &Service, name: &InstanceName) -> String {
+    let InstanceName { stack, service, index } = name;
+    of.container_name.clone().unwrap_or_else(|| format!("{stack}-{service}-{index}"))
+}
