@@ -2,7 +2,7 @@
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::diagnostic::{Diagnostic, Diagnostics};
+use super::diagnostic::{Diagnostic, Diagnostics, Location};
 use super::load::{Loader, PROJECT, Scope, Variables};
 use super::merge::merge;
 use super::paths;
@@ -27,15 +27,16 @@ struct Services<'a> {
 
 /// Puts every service of a file on top of what it extends.
 pub(super) fn apply(loader: &mut Loader, file: &Path, project: &mut Node, scope: &Scope) -> Result<(), Diagnostics> {
-    let Some(section) = project.at_key_mut("services") else { return Ok(()) };
-    let at = section.at.clone();
-    let Some(map) = section.as_map_mut() else {
-        return Err(Diagnostic::at(&at, format!("must be a mapping, not {}", section.kind())).key("services").into());
+    let Some(section) = project.at_key("services") else { return Ok(()) };
+    let Some(map) = section.as_map() else {
+        let message = format!("must be a mapping, not {}", section.kind());
+        return Err(Diagnostic::at(&section.at, message).key("services").into());
     };
     let names: Vec<String> = map.keys().cloned().collect();
-    let mut services = Services { file, services: map };
     for name in names {
-        extend(loader, &mut services, &name, &mut Trail::new(), scope)?;
+        let Some(services) = project.at_key_mut("services").and_then(Node::as_map_mut) else { break };
+        let extended = extend(loader, &mut Services { file, services }, &name, &mut Trail::new(), scope);
+        loader.mistakes.note(project, extended)?;
     }
     Ok(())
 }
@@ -61,10 +62,13 @@ fn extend(
     let (base_name, file) = reference(&extends, &path)?;
     step(trail, services.file, name, &extends, &path)?;
     let base = match file {
-        Some(file) => base_from_file(loader, &file, &base_name, &extends, trail, scope)?,
+        Some(file) => {
+            let asked = Asked { file: &file, name: &base_name, at: &extends.at, path: format!("{path}.file") };
+            base_from_file(loader, asked, trail, scope)?
+        }
         None => {
             if !services.services.contains_key(&base_name) {
-                return Err(not_found(&base_name, services.file, &extends, &path).into());
+                return Err(not_found(&base_name, services.file, &extends.at, &path).into());
             }
             extend(loader, services, &base_name, trail, scope)?;
             services.services.get(&base_name).cloned()
@@ -116,32 +120,39 @@ fn step(trail: &mut Trail, file: &Path, name: &str, extends: &Node, path: &str) 
     Ok(())
 }
 
-fn not_found(name: &str, file: &Path, extends: &Node, path: &str) -> Diagnostic {
-    Diagnostic::at(&extends.at, format!("service `{name}` is not in {}", file.display())).key(path)
+fn not_found(name: &str, file: &Path, at: &Location, path: &str) -> Diagnostic {
+    Diagnostic::at(at, format!("service `{name}` is not in {}", file.display())).key(path)
+}
+
+/// A service of another file, and who asks for it.
+struct Asked<'a> {
+    file: &'a str,
+    name: &'a str,
+    at: &'a Location,
+    /// The dotted path of the key that names the file.
+    path: String,
 }
 
 /// The service of another file, extended itself, with its paths absolute.
 fn base_from_file(
     loader: &mut Loader,
-    file: &str,
-    name: &str,
-    extends: &Node,
+    asked: Asked<'_>,
     trail: &mut Trail,
     scope: &Scope,
 ) -> Result<Option<Node>, Diagnostics> {
-    let file = loader.compose_file(file, scope, &extends.at, "extends.file")?;
+    let file = loader.compose_file(asked.file, scope, asked.at, &asked.path)?;
     let folder = file.parent().unwrap_or(Path::new("/")).to_owned();
     let inner = Scope { folder, ..scope.clone() };
     let mut template = match loader.templates.take(&file, scope) {
         Some(template) => template,
-        None => read_template(loader, file, extends, &inner)?,
+        None => read_template(loader, file, &asked, &inner)?,
     };
-    if !template.services.contains_key(name) {
-        return Err(not_found(name, &template.file, extends, "extends.file").into());
+    if !template.services.contains_key(asked.name) {
+        return Err(not_found(asked.name, &template.file, asked.at, &asked.path).into());
     }
     let Template { file, services, .. } = &mut template;
-    extend(loader, &mut Services { file, services }, name, trail, &inner)?;
-    let base = template.services.get(name).cloned();
+    extend(loader, &mut Services { file, services }, asked.name, trail, &inner)?;
+    let base = template.services.get(asked.name).cloned();
     loader.templates.0.push(template);
     Ok(base)
 }
@@ -166,10 +177,14 @@ impl Templates {
     }
 }
 
-fn read_template(loader: &mut Loader, file: PathBuf, extends: &Node, scope: &Scope) -> Result<Template, Diagnostics> {
-    let path = "extends.file";
-    let text = loader.read(&file, &extends.at, path)?;
-    let mut project = Node::map(&extends.at);
+fn read_template(
+    loader: &mut Loader,
+    file: PathBuf,
+    asked: &Asked<'_>,
+    scope: &Scope,
+) -> Result<Template, Diagnostics> {
+    let text = loader.read(&file, asked.at, &asked.path)?;
+    let mut project = Node::map(asked.at);
     for document in loader.interpolated(yaml::parse(&file, &text)?, scope)? {
         let at = document.at.clone();
         project = merge(project, document, &PROJECT, "")?;
@@ -182,6 +197,8 @@ fn read_template(loader: &mut Loader, file: PathBuf, extends: &Node, scope: &Sco
         Some(Node { value: Value::Map(services), .. }) => {
             Ok(Template { file, environment: Rc::clone(&scope.environment), services })
         }
-        _ => Err(Diagnostic::at(&extends.at, format!("{} has no services", file.display())).key(path).into()),
+        _ => {
+            Err(Diagnostic::at(asked.at, format!("{} has no services", file.display())).key(asked.path.as_str()).into())
+        }
     }
 }

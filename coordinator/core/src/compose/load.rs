@@ -30,7 +30,7 @@ pub(super) struct Loader<'a> {
     interpolates: bool,
     reader: Reader<'a>,
     pub(super) warnings: Vec<Diagnostic>,
-    mistakes: Mistakes,
+    pub(super) mistakes: Mistakes,
     files_read: Vec<PathBuf>,
     /// How often a file was asked for.
     reads: usize,
@@ -258,7 +258,8 @@ impl<'a> Loader<'a> {
         extends::apply(self, file, &mut document, scope)?;
         let mut project = merge(project, document, &PROJECT, "")?;
         project.settle();
-        unify(&mut project, &PROJECT, "")?;
+        let unified = unify(&mut project, &PROJECT, "");
+        self.mistakes.note(&mut project, unified)?;
         let mut mistakes = Vec::new();
         validate::validate(&project, &PROJECT, "", &mut mistakes);
         if !self.interpolates {
@@ -271,7 +272,8 @@ impl<'a> Loader<'a> {
         }
         let lengthened = self.lengthen(&mut project);
         self.mistakes.note(&mut project, lengthened)?;
-        unify(&mut project, &PROJECT, "")?;
+        let unified = unify(&mut project, &PROJECT, "");
+        self.mistakes.note(&mut project, unified)?;
         Ok(project)
     }
 

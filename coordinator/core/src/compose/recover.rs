@@ -28,10 +28,15 @@ impl Mistakes {
         Ok(())
     }
 
-    /// Whether a mistake is about what an earlier one was taken out of.
+    /// Whether a mistake is about what an earlier one was taken out of, or about a service that may have lost it with what
+    /// it extends.
     fn explains(&self, mistake: &Diagnostic) -> bool {
         let mut rests = self.0.iter().filter_map(|earlier| earlier.path.strip_prefix(&mistake.path));
+        let is_service = mistake.path.strip_prefix("services.").is_some_and(|name| !name.contains('.'));
+        let extends =
+            |earlier: &Diagnostic| earlier.path.ends_with(".extends") || earlier.path.ends_with(".extends.file");
         !mistake.path.is_empty() && rests.any(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+            || is_service && self.0.iter().any(extends)
     }
 
     /// What came of it all.

@@ -27,6 +27,11 @@ services:
     depends_on: [dbb]
     volumes: [data:/data]
     env_file: absent.env
+  job:
+    image: j
+    extends: {file: absent.yaml, service: job}
+    volumes: [{type: bind, source: /a}]
+    scale: many
 ";
     let refusal = stack(text).refusal();
     let said: Vec<&str> = refusal.lines().filter_map(|line| line.strip_prefix("/srv/app/compose.yaml:")).collect();
@@ -40,6 +45,9 @@ services:
         "9:18: service `dbb` is not defined (services.web.depends_on.dbb)",
         "10:15: volume `data` is not defined (services.web.volumes[0])",
         "11:5: there is no file /srv/app/absent.env (services.web.env_file)",
+        "14:5: there is no file /srv/app/absent.yaml (services.job.extends.file)",
+        "15:15: key `target` is missing (services.job.volumes[0])",
+        "16:5: `many` is not a number (services.job.scale)",
     ];
     assert_eq!(said, wanted, "{refusal}");
 }
@@ -50,6 +58,9 @@ fn what_follows_from_a_mistake_alone_is_not_said() {
     assert_eq!(refusal.matches("compose.yaml:").count(), 1, "{refusal}");
     assert!(refusal.contains("must be a string, not a list (services.web.image)"), "{refusal}");
     let refusal = stack("services: {web: [w], db: {image: d, depends_on: [web]}}").refusal();
+    assert_eq!(refusal.matches("compose.yaml:").count(), 1, "{refusal}");
+    let circle = "services: {a: {extends: b}, b: {extends: c}, c: {extends: a}, d: {extends: a}}";
+    let refusal = stack(circle).refusal();
     assert_eq!(refusal.matches("compose.yaml:").count(), 1, "{refusal}");
 }
 
