@@ -90,6 +90,37 @@ pub const INTENDED: &[Intended] = &[
         Change::Other,
         "a part of a second is rounded up and not down, as half a second to stop in is not none",
     ),
+    intended(
+        &["networks", "infra_net", "Options", "*"],
+        Change::Added,
+        "of a network of the fleet: its bridge has a name, and an MTU that leaves room for VXLAN",
+    ),
+    intended(
+        &["containers", "*", "NetworkSettings", "Networks", "infra_net", "MacAddress"],
+        Change::Other,
+        "on a network of the fleet the MAC follows from the address and its epoch, which every host knows",
+    ),
+    intended(&["containers", "*", "Config", "MacAddress"], Change::Added, "the same, as engines repeat it"),
+    intended(
+        &["containers", "*", "HostConfig", "Dns"],
+        Change::Added,
+        "who is on a network of the fleet asks the agent, who knows the names of all hosts, unless `dns` says otherwise",
+    ),
+    intended(
+        &["containers", "automatic.1", "NetworkSettings", "Networks", "infra_net", "IPAddress"],
+        Change::Other,
+        "an address that nobody wrote comes from the fleet's own range, so that no two hosts choose the same",
+    ),
+    intended(
+        &["containers", "automatic.1", "NetworkSettings", "Networks", "infra_net", "IPAMConfig", "IPv4Address"],
+        Change::Added,
+        "the same, as it is asked for",
+    ),
+    intended(
+        &["containers", "then_there.1", "HostConfig", "NetworkMode"],
+        Change::Becomes("fleet_inner", "infra_net"),
+        "engines before 25 give a MAC on the first network alone, so that of the fleet comes first",
+    ),
 ];
 
 const fn intended(path: &'static [&'static str], change: Change, why: &'static str) -> Intended {

@@ -14,6 +14,13 @@ use serde_json::{Map, Value};
 /// Where the reference finds the projects on a host.
 const FOLDER: &str = "/srv/parity";
 
+/// The network of the fleet, and what the reference finds in its place for the project that is on it.
+const ON_THE_FLEET: &str = "fleet";
+const NETWORK: &str = "infra_net";
+const SUBNET: &str = "10.219.0.0/16";
+/// The first of the fleet's gateways, as the fleet has one host.
+const GATEWAY: &str = "10.219.255.1";
+
 /// What both make of one project on one engine, in that order: theirs, ours.
 struct Pair {
     project: String,
@@ -123,7 +130,7 @@ fn fleet<'lab>(lab: &'lab Lab, host: &Host) -> Result<Fleet<'lab>> {
     let fleet = lab.empty_fleet(&format!("fleet-{}", host.name()))?;
     copy(&workspace().join("tests/parity"), &fleet.path("."))?;
     let mut toml = format!(
-        "[fleet]\nname = \"parity\"\n\n[networks.infra_net]\nsubnet = \"10.219.0.0/16\"\nauto = \"10.219.128.0/17\"\n\
+        "[fleet]\nname = \"parity\"\n\n[networks.{NETWORK}]\nsubnet = \"{SUBNET}\"\nauto = \"10.219.128.0/17\"\n\
          gateways = \"10.219.255.0/24\"\n\n[hosts.{}]\naddress = \"{}\"\n",
         host.name(),
         host.address()
@@ -143,9 +150,16 @@ fn theirs(host: &Host, project: &str) -> Result<Made> {
         command.args(profiles(host).iter().flat_map(|profile| ["--profile", profile]));
         Output::of(command.args(words))
     };
+    if project == ON_THE_FLEET {
+        host.docker(&["network", "create", "--attachable", "--subnet", SUBNET, "--gateway", GATEWAY, NETWORK])?
+            .succeeds()?;
+    }
     let up = compose(&["up", "--detach"])?.succeeds();
     let made = up.and_then(|_| made(host, project, folder.clone()));
     compose(&["down", "--volumes", "--timeout", "1"])?.succeeds()?;
+    if project == ON_THE_FLEET {
+        host.docker(&["network", "rm", NETWORK])?.succeeds()?;
+    }
     made
 }
 
@@ -172,15 +186,22 @@ fn made(host: &Host, project: &str, folder: String) -> Result<Made> {
         }
         made.containers.insert(format!("{}.{}", part("service"), part("container-number")), inspected);
     }
+    // Those too that were there before, as it may be another one for each side.
+    let mut on = list(&api.get(&format!("/networks?filters={filter}"))?)?.to_vec();
+    let ends = made.containers.values().filter_map(|container| container["NetworkSettings"]["Networks"].as_object());
+    let names = ends.flat_map(Map::keys).filter(|name| !matches!(name.as_str(), "bridge" | "host" | "none"));
+    on.extend(names.map(|name| serde_json::json!({"Name": name})));
     let named = |objects: &Value, kind: &str| -> Result<Map<String, Value>> {
         let mut found = Map::new();
         for object in list(objects)? {
             let name = object["Name"].as_str().context("it has a name")?;
-            found.insert(name.to_owned(), api.get(&format!("/{kind}/{name}"))?);
+            if !found.contains_key(name) {
+                found.insert(name.to_owned(), api.get(&format!("/{kind}/{name}"))?);
+            }
         }
         Ok(found)
     };
-    made.networks = named(&api.get(&format!("/networks?filters={filter}"))?, "networks")?;
+    made.networks = named(&on.into(), "networks")?;
     made.volumes = named(&api.get(&format!("/volumes?filters={filter}"))?["Volumes"], "volumes")?;
     Ok(made)
 }
