@@ -70,6 +70,9 @@ pub(super) fn compose_files(
     if !request.files.is_empty() {
         return Ok(request.files.iter().map(|file| absolute(file)).collect());
     }
+    if request.environment.get("COMPOSE_FILE").is_some_and(String::is_empty) {
+        return Err(ProjectError::EmptyComposeFile);
+    }
     if let Some(list) = environment.get("COMPOSE_FILE").filter(|list| !list.is_empty()) {
         let separator = environment.get("COMPOSE_PATH_SEPARATOR").map(String::as_str);
         return Ok(discover::named(list, separator).into_iter().map(absolute).collect());

@@ -61,6 +61,8 @@ pub enum ProjectError {
     TooLarge { path: PathBuf },
     #[error("COMPOSE_DISABLE_ENV_FILE is {value:?}")]
     NotABoolean { value: String },
+    #[error("COMPOSE_FILE is set, and names no file")]
+    EmptyComposeFile,
     #[error("environment {env} has no file {}", .path.display())]
     NoEnvironment { env: String, path: PathBuf, known: Vec<String> },
     #[error("{0}")]
@@ -72,6 +74,7 @@ impl ProjectError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NoFile { .. } => Some("name one with -f, or go to the folder that has compose.yaml".to_owned()),
+            Self::EmptyComposeFile => Some("unset it, or name files in it".to_owned()),
             Self::NotABoolean { .. } => Some("set it to true or false".to_owned()),
             Self::NoEnvironment { env, known, .. } => Some(environments_there(env, known)),
             _ => None,

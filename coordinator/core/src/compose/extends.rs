@@ -27,7 +27,7 @@ struct Services<'a> {
 
 /// Puts every service of a file on top of what it extends.
 pub(super) fn apply(loader: &mut Loader, file: &Path, project: &mut Node, scope: &Scope) -> Result<(), Diagnostics> {
-    let Some(section) = project.at_key("services") else { return Ok(()) };
+    let Some(section) = project.at_key("services").filter(|section| section.mode != Mode::Reset) else { return Ok(()) };
     let Some(map) = section.as_map() else {
         let message = format!("must be a mapping, not {}", section.kind());
         return Err(Diagnostic::at(&section.at, message).key("services").into());
@@ -53,7 +53,7 @@ fn extend(
     let Some(service) = services.services.get(name).filter(|service| service.mode != Mode::Reset) else {
         return Ok(());
     };
-    let Some(extends) = service.at_key("extends").cloned() else {
+    let Some(extends) = service.at_key("extends").filter(|extends| extends.mode != Mode::Reset).cloned() else {
         let is_service = matches!(service.value, Value::Map(_) | Value::Null);
         let refusal = || Diagnostic::at(&service.at, format!("must be a mapping, not {}", service.kind())).key(path);
         return if is_service { Ok(()) } else { Err(refusal().into()) };
@@ -96,7 +96,7 @@ fn reference(extends: &Node, path: &str) -> Result<(String, Option<String>), Dia
     }
     let service = extends.text_at("service").map(str::to_owned);
     let service = service.ok_or_else(|| Diagnostic::at(&extends.at, "key `service` is missing").key(path))?;
-    match extends.at_key("file") {
+    match extends.at_key("file").filter(|file| !file.is_null()) {
         None => Ok((service, None)),
         Some(file) => match file.as_str() {
             Some(file) => Ok((service, Some(file.to_owned()))),

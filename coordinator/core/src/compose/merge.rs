@@ -35,16 +35,15 @@ fn merge_by(
             }
             Ok(appended(base, sequence(over)))
         }
-        Merge::Hosts => {
-            let (base, mut over) = (sequence(base), sequence(over));
-            if let Some(list) = over.as_list_mut() {
-                list.retain(|host| !base.items().any(|other| other.value == host.value));
-            }
-            Ok(appended(base, over))
-        }
+        Merge::Hosts => Ok(appended(sequence(base), sequence(over))),
         Merge::Dependencies => deep(dependencies(base), dependencies(over), shape, path),
         Merge::Names => deep(names(base), names(over), shape, path),
         Merge::Build => deep(context(base), context(over), shape, path),
+        Merge::Logging if over.as_map().is_none() => {
+            Err(Diagnostic::at(&over.at, format!("must be a mapping, not {}", over.kind()))
+                .key(path)
+                .hint("`!reset null` takes it away"))
+        }
         Merge::Logging => {
             let drivers = (base.text_at("driver"), over.text_at("driver"));
             let same = matches!(drivers, (None, _) | (_, None)) || drivers.0 == drivers.1;
@@ -114,7 +113,7 @@ fn append_new(list: &mut Vec<Node>, others: Vec<Node>) {
 
 fn appended(mut base: Node, over: Node) -> Node {
     if let (Some(list), Value::List(others)) = (base.as_list_mut(), over.value) {
-        list.extend(others);
+        append_new(list, others);
     }
     base
 }
@@ -180,6 +179,10 @@ pub(super) fn context(node: Node) -> Node {
 /// Each pool of `over`, completed by the one of `base` with the same subnet.
 fn pools(base: Node, over: Node, shape: Option<&'static Shape>, path: &str) -> Result<Node, Diagnostic> {
     let Value::List(pools) = over.value else { return deep(base, over, shape, path) };
+    if pools.is_empty() && base.items().next().is_some() {
+        let message = "an empty list overrides nothing";
+        return Err(Diagnostic::at(&over.at, message).key(path).hint("`!override []` takes the subnets away"));
+    }
     let merged = pools.into_iter().map(|pool| {
         let same = base.items().find(|other| other.text_at("subnet") == pool.text_at("subnet"));
         match same {

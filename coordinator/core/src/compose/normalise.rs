@@ -71,12 +71,19 @@ pub(super) fn normalise(project: &mut Node, name: &str, environment: &BTreeMap<S
     for (_, service) in project.at_key_mut("services").into_iter().flat_map(Node::entries_mut) {
         normalise_service(service, environment);
     }
-    name_resources(project, name);
     set_name(project, name);
+    name_resources(project, name);
 }
 
-/// Names the project, whatever its files call it.
+/// Names the project, whatever its files call it, and lets a resource of which nothing is said be one.
 pub(super) fn set_name(project: &mut Node, name: &str) {
+    for section in ["networks", "volumes"] {
+        for (_, resource) in project.at_key_mut(section).into_iter().flat_map(Node::entries_mut) {
+            if resource.is_null() {
+                resource.value = Value::Map(Map::new());
+            }
+        }
+    }
     let at = project.at.clone();
     project.set_key("name", Node::text(&at, name));
 }
@@ -208,9 +215,6 @@ fn imply_dependencies(service: &mut Node) {
 fn name_resources(project: &mut Node, name: &str) {
     for section in ["networks", "volumes", "configs", "secrets"] {
         for (key, resource) in project.at_key_mut(section).into_iter().flat_map(Node::entries_mut) {
-            if resource.is_null() {
-                resource.value = Value::Map(Map::new());
-            }
             let external = resource.at_key("external").and_then(Node::as_bool).unwrap_or(false);
             let full = if external { key.clone() } else { format!("{name}_{key}") };
             if resource.at_key("name").is_some_and(Node::is_null) {

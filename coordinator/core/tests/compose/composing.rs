@@ -92,6 +92,17 @@ fn a_template_resets_what_it_extends_itself() {
 }
 
 #[test]
+fn what_is_extended_may_be_reset_too() {
+    let base = "services: {web: {image: w, extends: t}, t: {image: t, init: true}}";
+    let over = |extends: &str| stack(base).over("over.yaml", &format!("services: {{web: {{extends: {extends}}}}}"));
+    assert_eq!(over("!reset null").printed("services.web.init"), json!(true));
+    let own = stack("services: {web: {extends: {file: null, service: t}}, t: {image: t}}");
+    assert_eq!(own.printed("services.web.image"), json!("t"));
+    let none = stack(&format!("{base}\nname: n")).over("over.yaml", "services: !reset null");
+    assert_eq!(none.printed("services"), json!({}));
+}
+
+#[test]
 fn an_included_project_has_its_own_folder_and_env_file() {
     let root = stack("include: [data/compose.yaml]\nservices: {web: {image: 'web:${V}', depends_on: [db]}}")
         .variable("V", "outer")

@@ -25,6 +25,9 @@ fn what_a_list_holds_already_is_not_added_to_it_again() {
     let web = service(base).over("over.yaml", &format!("services:\n  web:\n    {}", over.replace('\n', "\n    ")));
     assert_eq!(web.printed("services.web.security_opt"), json!(["a", "b"]));
     assert_eq!(web.printed("services.web.build.cache_from"), json!(["a", "a", "b"]));
+    let labelled = service("label_file: [a, b, a]").file("a", "A=1").file("b", "B=1");
+    let labelled = labelled.over("over.yaml", "services: {web: {label_file: [b, a]}}");
+    assert_eq!(labelled.printed("services.web.label_file"), json!(["/srv/app/a", "/srv/app/b", "/srv/app/a"]));
     assert_eq!(web.printed("services.web.post_start"), json!([{"command": ["x"]}, {"command": ["y"]}]));
     let refusal = service("security_opt: [a, a]").refusal();
     assert!(refusal.contains("items 0 and 1 are the same"), "{refusal}");
@@ -75,6 +78,11 @@ fn options_of_another_log_driver_are_not_kept() {
     assert_eq!(same.printed("services.web.logging.options"), json!({"max-size": "1m", "max-file": "3"}));
     let other = service(base).over("over.yaml", "services: {web: {logging: {driver: syslog}}}");
     assert_eq!(other.printed("services.web.logging"), json!({"driver": "syslog"}));
+    let refusal = service(base).over("over.yaml", "services: {web: {logging: null}}").refusal();
+    assert!(
+        refusal.starts_with("/srv/app/over.yaml:1:18: must be a mapping, not null (services.web.logging)"),
+        "{refusal}"
+    );
 }
 
 #[test]
@@ -83,6 +91,10 @@ fn subnets_merge_by_subnet() {
     let web =
         stack(text).over("over.yaml", "networks: {n: {ipam: {config: [{subnet: 10.0.0.0/24, gateway: 10.0.0.9}]}}}");
     assert_eq!(web.printed("networks.n.ipam.config"), json!([{"subnet": "10.0.0.0/24", "gateway": "10.0.0.9"}]));
+    let refusal = stack(text).over("over.yaml", "networks: {n: {ipam: {config: []}}}").refusal();
+    assert!(refusal.contains("an empty list overrides nothing (networks.n.ipam.config)"), "{refusal}");
+    let none = stack(text).over("over.yaml", "networks: {n: {ipam: {config: !override []}}}");
+    assert_eq!(none.printed("networks.n.ipam"), json!({}));
 }
 
 #[test]

@@ -70,6 +70,8 @@ fn what_a_project_implies_may_be_left_out() {
         assert_eq!(printed["services"]["web"].get(implied), None);
     }
     assert_eq!(printed.get("networks"), None);
+    let named = stack("services: {web: {image: w, networks: [n]}}\nnetworks: {n: }").unnormalised();
+    assert_eq!(named.printed("networks.n"), json!({"ipam": {}}));
 }
 
 #[test]
