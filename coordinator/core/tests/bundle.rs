@@ -1,6 +1,6 @@
 //! Which paths travel and which stay behind.
 #![allow(clippy::unwrap_used)]
-use landfast_core::bundle::IgnoreRules;
+use landfast_core::bundle::{IgnoreRules, mistakes};
 use proptest::prelude::*;
 
 fn stays(ignore: &str, path: &str) -> bool {
@@ -42,9 +42,76 @@ fn characters_and_classes_match_within_one_name() {
     assert!(!stays("a?c", "a/c"));
     assert!(stays("[a-c]x", "bx"));
     assert!(!stays("[^a-c]x", "bx"));
-    assert!(stays("[]]x", "]x"));
+    assert!(stays("[\\]]x", "]x"));
     assert!(stays("\\*", "*"));
     assert!(!stays("\\*", "a"));
+}
+
+/// Each as the reference's matcher has it: pattern, what stays behind, what travels.
+#[test]
+fn tricky_patterns_mean_what_they_mean_to_docker() {
+    for (ignore, behind, travels) in [
+        ("./a", &["a", "a/b"][..], &["b/a"][..]),
+        ("/a", &["a"], &["b/a"]),
+        ("a/", &["a", "a/b"], &["ab"]),
+        ("a/../b", &["b"], &["a"]),
+        ("../a", &[], &["a"]),
+        ("/../a", &["a"], &[]),
+        ("./", &[], &["a"]),
+        ("  a  ", &["a"], &[]),
+        ("a\r\nb\r\n", &["a", "b"], &[]),
+        ("\u{feff}a", &["a"], &["\u{feff}a"]),
+        ("a\n\u{feff}b", &["a", "\u{feff}b"], &["b"]),
+        ("#a", &[], &["#a", "a"]),
+        (" #a", &["#a"], &["a"]),
+        ("\\#a", &["#a"], &["a"]),
+        ("\\!a", &["!a"], &["a"]),
+        ("a\\*", &["a*"], &["ab"]),
+        ("a?", &["ab", "aé"], &["a", "a/", "abc"]),
+        ("**", &["a", "a/b", ".x"], &[]),
+        ("*", &["a", "a/b", ".x"], &[]),
+        ("*/b", &["a/b"], &["b", "a/c/b"]),
+        ("**/b", &["b", "a/b", "a/c/b", "a/b/c"], &["ab"]),
+        ("**b", &["b", "ab", "a/cb"], &["bc"]),
+        ("**b*", &["b", "bc", "a/bc"], &["ab"]),
+        ("a**", &["a", "ab", "ab/c"], &["b/a"]),
+        ("a/**", &["a/b", "a/b/c"], &["a", "ab"]),
+        ("a/**/b", &["a/b", "a/c/d/b"], &["a/cb"]),
+        ("**/*.md", &["a.md", "b/a.md"], &["a.mdx"]),
+        ("[a-c]", &["b"], &["d"]),
+        ("[!a]", &["!", "a"], &["b"]),
+        ("a[^b]c", &["adc", "a/c"], &["abc"]),
+        ("*\n!a", &["b", "ab"], &["a", "a/b"]),
+        ("! a\n*\n! b", &["a"], &["b"]),
+        ("*\n!/a/", &["b"], &["a", "a/b"]),
+        ("a\n!a/b", &["a/c"], &["a/b", "a/b/c"]),
+        ("*\n!**/a", &["b", "b/c"], &["b/a", "a"]),
+        ("*.md\n!README*.md\nREADME-secret.md", &["a.md", "README-secret.md"], &["README.md"]),
+        // A folder that is brought back brings nothing back that is ignored within it.
+        ("a/b\n!a", &["a/b"], &["a/c"]),
+        // What is brought back from a folder stays so, if the folder was ignored already when it is ignored again.
+        ("*\n!a/b\na", &["a/c"], &["a/b"]),
+        ("!!a\n*\n!!a", &["a"], &["!a"]),
+    ] {
+        behind.iter().for_each(|path| assert!(stays(ignore, path), "{ignore:?} leaves {path:?} behind"));
+        travels.iter().for_each(|path| assert!(!stays(ignore, path), "with {ignore:?} travels {path:?}"));
+        assert_eq!(mistakes(ignore).next(), None, "{ignore:?}");
+    }
+}
+
+#[test]
+fn patterns_that_no_builder_reads_are_mistakes() {
+    for (ignore, line, said) in [
+        ("a\n!\n", 2, "`!`: `!` brings nothing back"),
+        ("# a\n\n! / ", 3, "`!`: `!` brings nothing back"),
+        ("[a", 1, "`[a`: `[` begins a class that is empty or does not end"),
+        ("a\n*[]b", 2, "`*[]b`: `[` begins"),
+        ("[a-]", 1, "`[a-]`: `[` begins"),
+        ("a\\", 1, "`a\\`: `\\` at the end"),
+    ] {
+        let told: Vec<_> = mistakes(ignore).map(|(line, mistake)| (line, mistake.to_string())).collect();
+        assert!(told.len() == 1 && told[0].0 == line && told[0].1.starts_with(said), "{ignore:?}: {told:?}");
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use landfast_core::Diagnostic;
 use landfast_core::build::{Build, Context, DOCKERFILE, Dockerfile, Follow, Request, Secret, with_stages};
-use landfast_core::bundle::IgnoreRules;
+use landfast_core::bundle::{IgnoreRules, mistakes};
 use landfast_core::compose::model::Contents;
 
 use super::Builder;
@@ -128,7 +128,13 @@ impl Look<'_> {
     fn measure(&mut self, ignore: Option<&str>, env: Option<&str>) -> (usize, u64, Vec<Diagnostic>) {
         let context = &self.build.context;
         let own = if ignore.is_none() { self.optional("context", &context.join(IGNORE)) } else { None };
-        let rules = IgnoreRules::of_context(ignore.or(own.as_deref()).unwrap_or_default(), env);
+        let text = ignore.or(own.as_deref()).unwrap_or_default();
+        for (line, mistake) in mistakes(text) {
+            let (key, name) =
+                if ignore.is_some() { ("dockerfile", "the Dockerfile's own") } else { ("context", "the context's") };
+            self.wrong(key, format!("{name} .dockerignore, line {line}: {mistake}"), None);
+        }
+        let rules = IgnoreRules::of_context(text, env);
         match folder::list(context, &rules, &Follow::All) {
             Ok(listing) => {
                 let files = listing.entries.iter().filter(|entry| entry.kind != Kind::Folder);

@@ -140,7 +140,9 @@ async fn say(packets: &Packets, packet: Packet) -> Result<(), Status> {
 fn list(folder: &Folder, asked: &Asked) -> Result<Vec<Entry>, Status> {
     match folder {
         Folder::Disk { root, env } => {
-            let rules = IgnoreRules::of_context(&asked.exclude.join("\n"), env.as_deref());
+            let rules = IgnoreRules::of_patterns(&asked.exclude, env.as_deref()).map_err(|mistake| {
+                Status::failed_precondition(format!(".dockerignore of {}: {mistake}", root.display()))
+            })?;
             let listing = folder::list(root, &rules, &asked.follow);
             Ok(listing.map_err(|error| Status::failed_precondition(error.sentence()))?.entries)
         }

@@ -120,6 +120,16 @@ fn a_context_is_measured_without_what_its_dockerfile_ignores() {
 }
 
 #[test]
+fn a_pattern_that_no_builder_reads_is_told_with_its_line() {
+    let folder = folder(&["Dockerfile", "a"]);
+    std::fs::write(folder.path().join(".dockerignore"), "a\n[b\n!\n").expect("written");
+    let said = missing(build(folder.path()));
+    assert!(said[0].starts_with("the context's .dockerignore, line 2: `[b`: "), "{said:?}");
+    assert!(said[1].starts_with("the context's .dockerignore, line 3: `!`: "), "{said:?}");
+    assert_eq!(said.len(), 2);
+}
+
+#[test]
 fn a_large_secret_is_refused_and_none_is_printed() {
     let folder = folder(&["Dockerfile"]);
     std::fs::write(folder.path().join("large"), vec![0; 600 * 1024]).expect("written");

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use landfast_core::bundle::{Content, Entry, IgnoreRules, Manifest};
+use landfast_core::bundle::{Content, Entry, IgnoreRules, Manifest, Mistake, mistakes};
 
 use crate::wire::{encode_manifest, manifest_digest};
 
@@ -36,6 +36,8 @@ pub enum ScanError {
     },
     #[error("{}: {why}", .path.display())]
     Refused { path: PathBuf, why: &'static str },
+    #[error("{}:{line}: {mistake}", .path.display())]
+    Pattern { path: PathBuf, line: usize, mistake: Mistake },
     #[error("{} changes while it is being read, tried {TRIES} times", .path.display())]
     Unquiet { path: PathBuf },
 }
@@ -46,6 +48,7 @@ impl ScanError {
         match self {
             Self::Unreadable { .. } => "make it readable for you, or name it in .landfastignore",
             Self::Refused { .. } => "remove it, or name it in .landfastignore",
+            Self::Pattern { .. } => "correct the pattern: what it was to keep back would travel",
             Self::Unquiet { .. } => "stop what writes to it, or name it in .landfastignore",
         }
     }
@@ -87,7 +90,8 @@ fn attempt(root: &Path, env: Option<&str>) -> Result<Result<Bundle, Changed>, Sc
 }
 
 fn rules(root: &Path, env: Option<&str>) -> Result<IgnoreRules, ScanError> {
-    let texts = [".dockerignore", ".landfastignore"].map(|name| {
+    const NAMES: [&str; 2] = [".dockerignore", ".landfastignore"];
+    let texts = NAMES.map(|name| {
         let path = root.join(name);
         match std::fs::read_to_string(&path) {
             Ok(text) => Ok(text),
@@ -96,7 +100,13 @@ fn rules(root: &Path, env: Option<&str>) -> Result<IgnoreRules, ScanError> {
         }
     });
     let [docker, own] = texts;
-    Ok(IgnoreRules::new(&[&docker?, &own?], env))
+    let (docker, own) = (docker?, own?);
+    for (name, text) in NAMES.iter().zip([&docker, &own]) {
+        if let Some((line, mistake)) = mistakes(text).next() {
+            return Err(ScanError::Pattern { path: root.join(name), line, mistake });
+        }
+    }
+    Ok(IgnoreRules::new(&[&docker, &own], env))
 }
 
 fn bundle(root: &Path, found: BTreeMap<String, Found>, digests: &BTreeMap<String, (String, u64)>) -> Bundle {

@@ -41,6 +41,14 @@ fn the_state_beside_landfast_toml_never_travels() {
 }
 
 #[test]
+fn a_pattern_that_cannot_be_read_lets_nothing_travel() {
+    let root = tempfile::tempdir().expect("a folder");
+    fs::write(root.path().join(".dockerignore"), "# keys\n[*.pem\n").expect("a file");
+    let error = scan(root.path(), None).expect_err("what does it ignore?").to_string();
+    assert!(error.contains("/.dockerignore:2: `[*.pem`: "), "{error}");
+}
+
+#[test]
 fn t16_links_out_of_the_folder_devices_and_set_uid_files_are_refused_by_name() {
     let refusal = |make: &dyn Fn(&Path)| {
         let root = tempfile::tempdir().expect("a folder");

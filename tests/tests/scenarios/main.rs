@@ -9,6 +9,7 @@ mod engine_faults;
 mod environments;
 mod fixtures;
 mod fleets;
+mod ignores;
 mod infra;
 mod keys;
 mod lab_itself;

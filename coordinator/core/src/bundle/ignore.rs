@@ -1,8 +1,10 @@
 //! Which paths of a stack's folder stay behind: `.dockerignore` and `.landfastignore` with Docker's rules, env files of
 //! other environments, and what is nobody's to send.
 //!
-//! Docker's rules (the moby project's `patternmatcher`): patterns start at the root, the last one that matches decides,
-//! `!` brings back, a folder that matches takes all beneath it along, `*` and `?` stop at `/`, `**` does not.
+//! Docker's rules (the moby project's `patternmatcher` and `ignorefile`, as its builders' clients use them): patterns start at the root,
+//! the last one that matches decides, `!` brings back, a folder that matches takes all beneath it along.
+
+use super::pattern::{Pattern, PatternError};
 
 /// Never in a bundle, wherever they stand: history, and this program's own state with its keys.
 const NEVER: &[&str] = &[".git", ".landfast"];
@@ -23,16 +25,36 @@ struct Rule {
     pattern: Pattern,
 }
 
+/// A pattern that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{pattern}`: {problem}")]
+pub struct Mistake {
+    /// Without what cannot matter in it.
+    pub pattern: String,
+    /// What is wrong with it.
+    pub problem: PatternError,
+}
+
 impl IgnoreRules {
-    /// From the texts of `.dockerignore` and `.landfastignore`, in this order, and the chosen environment.
+    /// From the texts of `.dockerignore` and `.landfastignore`, in this order, and the chosen environment. A pattern that cannot be read
+    /// ignores nothing; [`mistakes`] tells it.
     pub fn new(texts: &[&str], env: Option<&str>) -> Self {
-        let rules = texts.iter().flat_map(|text| text.lines()).filter_map(Rule::parse).collect();
-        Self { never: NEVER, rules, env: env.map(str::to_owned) }
+        let rules = texts.iter().flat_map(|text| lines(text)).filter_map(|(_, line)| Rule::parse(&line).ok());
+        Self { never: NEVER, rules: rules.collect(), env: env.map(str::to_owned) }
     }
 
     /// For the context of a build: from the text of its `.dockerignore`, and the chosen environment.
     pub fn of_context(text: &str, env: Option<&str>) -> Self {
         Self { never: NEVER_BUILT, ..Self::new(&[text], env) }
+    }
+
+    /// For the context of a build: from the patterns that a builder has found in its `.dockerignore`.
+    ///
+    /// # Errors
+    /// One that cannot be read.
+    pub fn of_patterns(patterns: &[String], env: Option<&str>) -> Result<Self, Mistake> {
+        let rules = patterns.iter().filter(|pattern| !pattern.trim().is_empty()).map(|pattern| Rule::parse(pattern));
+        Ok(Self { never: NEVER_BUILT, rules: rules.collect::<Result<_, _>>()?, env: env.map(str::to_owned) })
     }
 
     /// Whether this path (relative, with `/`) stays behind. Folders are asked like files.
@@ -52,8 +74,21 @@ impl IgnoreRules {
     }
 
     fn is_ignored(&self, path: &str) -> bool {
-        let decides = |rule: &&Rule| rule.pattern.matches_or_holds(path);
-        self.rules.iter().rev().find(decides).is_some_and(|rule| !rule.brings_back)
+        let folders = path.match_indices('/').map(|(at, _)| &path[..at]);
+        // Which rules the folders so far have matched. A rule that could change nothing is not asked about a folder, and then not
+        // known to hold for what is in it: so `*`, `!a/b`, `a` leaves `a/b`.
+        let mut matched = vec![false; self.rules.len()];
+        let mut is_ignored = false;
+        for path in folders.chain([path]) {
+            is_ignored = false;
+            for (rule, matched) in self.rules.iter().zip(&mut matched) {
+                *matched = *matched || (rule.brings_back == is_ignored && rule.pattern.matches(path));
+                if *matched {
+                    is_ignored = !rule.brings_back;
+                }
+            }
+        }
+        is_ignored
     }
 
     fn is_never_sent(&self, path: &str) -> bool {
@@ -69,170 +104,57 @@ impl IgnoreRules {
 }
 
 impl Rule {
-    /// One line; comments and empty lines are none.
-    fn parse(line: &str) -> Option<Self> {
-        let line = line.trim_start_matches('\u{feff}').trim();
-        if line.is_empty() || line.starts_with('#') {
-            return None;
-        }
-        let (brings_back, pattern) = match line.strip_prefix('!') {
-            Some(rest) => (true, rest.trim()),
-            None => (false, line),
+    /// A pattern as the client of a builder gets it.
+    fn parse(text: &str) -> Result<Self, Mistake> {
+        let text = clean(text.trim());
+        let (brings_back, pattern) = match text.strip_prefix('!') {
+            Some("") => (true, Err(PatternError::Nothing)),
+            Some(rest) => (true, Pattern::parse(rest)),
+            None => (false, Pattern::parse(&text)),
         };
-        let pattern = clean(pattern);
-        (!pattern.is_empty()).then(|| Self { brings_back, pattern: Pattern::parse(&pattern) })
+        let pattern = pattern.map_err(|problem| Mistake { pattern: text.clone(), problem })?;
+        Ok(Self { brings_back, pattern })
     }
 }
 
-/// `/a//./b/../c/` is `a/c`.
+/// What is wrong in the text of a `.dockerignore`: from 1, the lines that builds fail on.
+pub fn mistakes(text: &str) -> impl Iterator<Item = (usize, Mistake)> {
+    lines(text).filter_map(|(number, line)| Some((number, Rule::parse(&line).err()?)))
+}
+
+/// The lines that are patterns, as the client of a builder gets them, with their numbers. A comment begins where its line does.
+fn lines(text: &str) -> impl Iterator<Item = (usize, String)> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.starts_with('#') && !line.trim().is_empty());
+    lines.map(|(at, line)| (at + 1, read(line.trim())))
+}
+
+/// `! /a//` is `!a`.
+fn read(line: &str) -> String {
+    let (mark, pattern) = line.split_at(usize::from(line.starts_with('!')));
+    let pattern = match pattern.trim() {
+        "" => String::new(),
+        pattern => clean(pattern),
+    };
+    let is_root = pattern == "/";
+    format!("{mark}{}", pattern.strip_prefix('/').filter(|_| !is_root).unwrap_or(&pattern))
+}
+
+/// As Go's `filepath.Clean` has it: `/a//./b/../c/` is `/a/c`, and `../a` is outside.
 fn clean(path: &str) -> String {
+    let is_rooted = path.starts_with('/');
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => {
-                parts.pop();
-            }
-            part => parts.push(part),
+        match (part, parts.last()) {
+            ("" | ".", _) => {}
+            ("..", None) if is_rooted => {}
+            ("..", Some(&last)) if last != ".." => drop(parts.pop()),
+            (part, _) => parts.push(part),
         }
     }
-    parts.join("/")
-}
-
-/// A pattern as a small state machine: a place in `tokens` is a state.
-#[derive(Debug, Clone)]
-struct Pattern {
-    tokens: Vec<Token>,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-enum Token {
-    /// `*`: anything but `/`.
-    Star,
-    /// `**` at the end: anything.
-    Rest,
-    /// `**/`: nothing, or anything up to a `/`.
-    Folders,
-    /// `?`: one that is not `/`.
-    One,
-    /// `[a-z]`
-    Class { not: bool, ranges: Vec<(char, char)> },
-    /// Itself.
-    Literal(char),
-}
-
-impl Pattern {
-    fn parse(text: &str) -> Self {
-        let mut tokens = Vec::new();
-        let mut rest = text.chars().peekable();
-        while let Some(c) = rest.next() {
-            tokens.push(match c {
-                '*' if rest.next_if_eq(&'*').is_some() => {
-                    rest.next_if_eq(&'/');
-                    if rest.peek().is_none() { Token::Rest } else { Token::Folders }
-                }
-                '*' => Token::Star,
-                '?' => Token::One,
-                '[' => match class(&mut rest) {
-                    Some(class) => class,
-                    None => Token::Literal('['),
-                },
-                '\\' => Token::Literal(rest.next().unwrap_or('\\')),
-                c => Token::Literal(c),
-            });
-        }
-        Self { tokens }
+    match (is_rooted, parts.join("/")) {
+        (true, parts) => format!("/{parts}"),
+        (false, parts) if parts.is_empty() => ".".to_owned(),
+        (false, parts) => parts,
     }
-
-    /// Whether the path or a folder that it is in matches.
-    fn matches_or_holds(&self, path: &str) -> bool {
-        let mut states = self.start();
-        for c in path.chars() {
-            if c == '/' && states.contains(&self.tokens.len()) {
-                return true;
-            }
-            states = self.advance(&states, c);
-        }
-        states.contains(&self.tokens.len())
-    }
-
-    /// Whether something beneath the folder could match.
-    fn may_match_beneath(&self, folder: &str) -> bool {
-        let states = folder.chars().chain(['/']).fold(self.start(), |states, c| self.advance(&states, c));
-        !states.is_empty()
-    }
-
-    fn start(&self) -> Vec<usize> {
-        let mut states = Vec::new();
-        self.enter(0, &mut states);
-        states
-    }
-
-    /// A state, and those that it reaches without a character.
-    fn enter(&self, state: usize, states: &mut Vec<usize>) {
-        if states.contains(&state) {
-            return;
-        }
-        states.push(state);
-        if matches!(self.tokens.get(state), Some(Token::Star | Token::Rest | Token::Folders)) {
-            self.enter(state + 1, states);
-        }
-    }
-
-    fn advance(&self, states: &[usize], c: char) -> Vec<usize> {
-        let mut next = Vec::new();
-        for &state in states {
-            match self.tokens.get(state) {
-                Some(Token::Star) if c != '/' => self.enter(state, &mut next),
-                Some(Token::Rest) => self.enter(state, &mut next),
-                Some(Token::Folders) => self.stay_in_folders(state, c, &mut next),
-                Some(Token::One) if c != '/' => self.enter(state + 1, &mut next),
-                Some(Token::Class { not, ranges }) if c != '/' && in_class(ranges, c) != *not => {
-                    self.enter(state + 1, &mut next);
-                }
-                Some(Token::Literal(literal)) if *literal == c => self.enter(state + 1, &mut next),
-                _ => {}
-            }
-        }
-        next
-    }
-
-    /// What follows `**/` begins only after a `/`: so the state is kept without entering the next one.
-    fn stay_in_folders(&self, state: usize, c: char, next: &mut Vec<usize>) {
-        if !next.contains(&state) {
-            next.push(state);
-        }
-        if c == '/' {
-            self.enter(state + 1, next);
-        }
-    }
-}
-
-fn in_class(ranges: &[(char, char)], c: char) -> bool {
-    ranges.iter().any(|(from, to)| (*from..=*to).contains(&c))
-}
-
-/// What is between `[` and `]`; `None` when there is no `]`.
-fn class(rest: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Option<Token> {
-    let mut ahead = rest.clone();
-    let not = ahead.next_if(|c| matches!(c, '^' | '!')).is_some();
-    let mut ranges = Vec::new();
-    loop {
-        let from = match ahead.next()? {
-            ']' if !ranges.is_empty() => break,
-            '\\' => ahead.next()?,
-            c => c,
-        };
-        let to = match ahead.next_if_eq(&'-') {
-            Some(_) if ahead.peek() != Some(&']') => ahead.next()?,
-            Some(_) => {
-                ranges.push(('-', '-'));
-                from
-            }
-            None => from,
-        };
-        ranges.push((from, to));
-    }
-    *rest = ahead;
-    Some(Token::Class { not, ranges })
 }

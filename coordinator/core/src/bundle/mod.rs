@@ -2,8 +2,10 @@
 use std::collections::BTreeMap;
 
 pub mod ignore;
+mod pattern;
 
-pub use ignore::IgnoreRules;
+pub use ignore::{IgnoreRules, Mistake, mistakes};
+pub use pattern::PatternError;
 
 /// What a stack's folder held, by path: relative, with `/`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
