@@ -107,6 +107,47 @@ fn f49_a_port_that_is_taken_is_told_with_its_owner() {
     assert_eq!(failure.reasons, ["app/web.1 on alpha: the port 80 is taken by container web"]);
 }
 
+/// A database with one in its network and another in that one's; `web` waits for what is written.
+fn together(tag: u32, condition: &str) -> String {
+    format!(
+        "services:
+  db: {{image: 'db:{tag}', networks: [infra_net], {CHECK}}}
+  web: {{image: 'web:1', network_mode: 'service:db', depends_on: {{db: {{condition: {condition}}}}}}}
+  probe: {{image: 'probe:1', network_mode: 'service:web'}}
+"
+    )
+}
+
+#[test]
+fn who_shares_a_network_is_made_once_with_its_owner() {
+    for seed in 0..40 {
+        let (first, second) = (together(1, "service_started"), together(2, "service_started"));
+        let (hosts, proposal) = self::second(["", ""], &first, &second);
+        let mut simulation = simulate(hosts, &proposal, seed);
+        simulation.trouble = Trouble { crashes: 15, delay: 1500, lost: 0 };
+        simulation.run().unwrap();
+        simulation.check_target_reached();
+        let made: Vec<_> = simulation.made.iter().map(|((name, _), made)| (name.to_string(), *made)).collect();
+        let once = ["app/db.1", "app/probe.1", "app/web.1"].map(|name| (name.to_owned(), 1));
+        assert_eq!(made, once, "seed {seed}");
+    }
+}
+
+#[test]
+fn who_waits_for_a_healthy_owner_still_waits() {
+    let (first, second) = (together(1, "service_healthy"), together(2, "service_healthy"));
+    let (hosts, proposal) = self::second(["", ""], &first, &second);
+    let mut simulation = simulate(hosts.clone(), &proposal, 3);
+    simulation.run().unwrap();
+    simulation.check_target_reached();
+
+    let mut simulation = simulate(hosts, &proposal, 3);
+    simulation.fates.insert("db:2".into(), Fate::Unhealthy);
+    let failure = simulation.run().unwrap_err();
+    assert_eq!(failure.reasons, ["app/db.1 on alpha: it is unhealthy"]);
+    assert_eq!(failure.steps[1..], [Progress::Waiting, Progress::Waiting]);
+}
+
 #[test]
 fn what_never_gets_well_ends_at_its_limit_with_what_was_seen() {
     let (hosts, proposal) = second(["", ""], &three("web:1"), &three("web:2"));

@@ -89,6 +89,21 @@ fn wait_until_together(host: &Host) -> Result<()> {
     landfast_tests::lab::wait_for("web and db share a network", LONG, || Ok(are_together(host)?.then_some(())))
 }
 
+/// Unix time, later by so many seconds, as the engine takes it.
+fn in_seconds(later: u64) -> Result<String> {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
+    Ok(format!("{}.{:09}", now.as_secs() + later, now.subsec_nanos()))
+}
+
+/// The containers that an engine has made since then, by the names they had at first.
+fn made_since(host: &Host, begun: &str) -> Result<Vec<String>> {
+    let until = in_seconds(1)?;
+    let mut words = vec!["events", "--since", begun, "--until", &until];
+    words.extend(["--filter", "type=container", "--filter", "event=create", "--format", "{{.Actor.Attributes.name}}"]);
+    let told = host.docker(&words)?.succeeds()?;
+    Ok(told.text().lines().map(str::to_owned).collect())
+}
+
 #[test]
 fn who_shares_a_network_is_made_again_with_its_owner() -> Result<()> {
     let lab = Lab::of(1)?;
@@ -99,8 +114,11 @@ fn who_shares_a_network_is_made_again_with_its_owner() -> Result<()> {
     ensure!(exec(alpha, "web", &["cat", "/kept/file"])? == "here");
 
     fleet.edit("demo/compose.yaml", "db: {image: 'landfast/small:1'}", "db: {image: 'landfast/small:2'}")?;
+    let begun = in_seconds(0)?;
     fleet.landfast(&["up", "--yes"])?.succeeds()?.says("demo/db.1, which it goes with, is made again")?;
     wait_until_together(alpha)?;
+    let made = made_since(alpha, &begun)?;
+    ensure!(made.len() == 2, "db and web are to be made once each: {made:?}");
     ensure!(plan(&fleet)?.is_empty(), "there is something left to do");
 
     // Somebody removes the owner by hand: the agent makes both again.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::compose::Project;
 use crate::compose::model::Service;
+use crate::container::Container;
 use crate::deployment::InstanceName;
 
 /// Something of another service that a service shares.
@@ -27,6 +28,17 @@ fn namespaces(service: &Service) -> Vec<Tie<'_>> {
     let modes = [("network_mode", &service.network_mode), ("pid", &service.pid), ("ipc", &service.ipc)];
     let shared = modes.into_iter().filter_map(|(key, mode)| Some((key, mode.as_deref()?.strip_prefix("service:")?)));
     shared.map(|(key, service)| Tie { key, service }).collect()
+}
+
+/// The instances in whose namespaces a container runs, of those there are of its stack.
+pub(crate) fn joined<'a>(
+    name: &InstanceName,
+    container: &Container,
+    all: impl Iterator<Item = &'a InstanceName> + Clone,
+) -> BTreeSet<&'a InstanceName> {
+    let modes = [&container.network_mode, &container.pid_mode, &container.ipc_mode];
+    let services = modes.into_iter().filter_map(|mode| mode.strip_prefix("service:"));
+    services.filter_map(|service| partner(name, service, all.clone())).collect()
 }
 
 /// The service in `service[:ro]`; none in `container:name[:ro]`.

@@ -21,9 +21,13 @@ fn judge_running(state: &mut State, at: usize, since: u64, now: u64) {
         return;
     }
     let limit = state.limit(at);
-    let deadline = *state.steps[at].deadline.get_or_insert(now.saturating_add(limit));
+    // Its own time does not run as long as its host is at that which it goes along with.
+    if !state.owners(at).iter().any(|owner| state.steps[*owner].progress.is_running()) {
+        state.steps[at].deadline.get_or_insert(now.saturating_add(limit));
+    }
+    let is_over = state.steps[at].deadline.is_some_and(|deadline| now >= deadline);
     let verdict = match state.verdict(at) {
-        Some(Verdict::Wait(seen)) if now >= deadline && !state.is_lost(at) => {
+        Some(Verdict::Wait(seen)) if is_over && !state.is_lost(at) => {
             let seen = if seen.is_empty() { "not done".to_owned() } else { seen };
             Verdict::Failed(format!("{seen} after {} s", limit / 1000))
         }
@@ -68,10 +72,11 @@ pub(super) fn release(state: &mut State, now: u64) {
         return;
     }
     loop {
-        let ready: Vec<usize> = (0..state.steps.len()).filter(|at| state.is_ready(*at)).collect();
+        let ready: Vec<usize> =
+            (0..state.steps.len()).filter(|at| state.is_ready(*at) || state.goes_along(*at)).collect();
         for at in &ready {
             // One at a time: a release can use up what the service may have under way.
-            if state.is_ready(*at) {
+            if state.is_ready(*at) || state.goes_along(*at) {
                 state.steps[*at].progress = Progress::Running { since: now, seen: String::new() };
             }
         }
@@ -217,7 +222,7 @@ impl State {
         ours.any(|(_, state)| state.progress != Progress::Waiting)
     }
 
-    fn condition_holds(&self, wait: &plan::Wait) -> bool {
+    pub(super) fn condition_holds(&self, wait: &plan::Wait) -> bool {
         let steps = self.plan.steps.iter().zip(&self.steps);
         let mut own =
             steps.filter(|(step, _)| step.action.is_change() && step.instance_name().as_ref() == Some(&wait.instance));

@@ -13,6 +13,7 @@ use crate::plan::Plan;
 use crate::report::Report;
 
 mod advance;
+mod along;
 mod listen;
 mod picture;
 mod verdict;

@@ -38,6 +38,8 @@ pub(crate) enum Fate {
 struct Container {
     instance: Instance,
     since: u64,
+    /// Since when there was the one in whose network it is.
+    joined: Option<u64>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -261,7 +263,12 @@ impl Simulation {
         let wanted: Vec<Instance> = host.held.instances.clone();
         for instance in wanted {
             let there = self.hosts[name].containers.get(&instance.name);
-            if there.is_some_and(|container| container.instance.digest == instance.digest) {
+            let joined = match self.owner(name, &instance) {
+                Some(None) => continue,
+                Some(Some(since)) => Some(since),
+                None => None,
+            };
+            if there.is_some_and(|it| it.instance.digest == instance.digest && it.joined == joined) {
                 continue;
             }
             if self.fate(&instance) == Fate::Refused {
@@ -271,11 +278,24 @@ impl Simulation {
             self.check_uniqueness(name, &instance);
             *self.made.entry((instance.name.clone(), instance.digest.clone())).or_default() += 1;
             let since = self.now;
-            self.hosts.get_mut(name).unwrap().containers.insert(instance.name.clone(), Container { instance, since });
+            self.hosts
+                .get_mut(name)
+                .unwrap()
+                .containers
+                .insert(instance.name.clone(), Container { instance, since, joined });
         }
         let host = self.hosts.get_mut(name).unwrap();
         let names: BTreeSet<InstanceName> = host.held.instances.iter().map(|instance| instance.name.clone()).collect();
         host.containers.retain(|instance, _| names.contains(instance));
+    }
+
+    /// Since when the one is there in whose network an instance is; an inner `None` for one that is not what it must be yet.
+    fn owner(&self, host: &str, instance: &Instance) -> Option<Option<u64>> {
+        let service = instance.container.network_mode.strip_prefix("service:")?;
+        let name = InstanceName { service: service.to_owned(), index: 1, ..instance.name.clone() };
+        let wanted = self.hosts[host].held.instance(&name)?;
+        let there = self.hosts[host].containers.get(&name).filter(|it| it.instance.digest == wanted.digest);
+        Some(there.map(|it| it.since))
     }
 
     fn fate(&self, instance: &Instance) -> Fate {
