@@ -45,14 +45,16 @@ fn reload(printed: &Value) -> Loaded {
     load(&input(doubled(&yaml_text(printed))), &nothing).unwrap_or_else(|mistakes| panic!("{mistakes}\nin {printed}"))
 }
 
-/// Two things the reference prints in a form that it does not read again, and so do we: a port that publishes port 0 of
-/// the container without it, and keys with dollar signs.
+/// Three things the reference prints in a form that it does not read again, or as something else, and so do we: a port
+/// that publishes port 0 of the container without it, an empty context without it, and keys with dollar signs.
 fn reads_back(printed: &Value) -> bool {
     let no_target = |service: &Value| {
         service["ports"].as_array().is_some_and(|ports| ports.iter().any(|port| port.get("target").is_none()))
     };
+    let no_context = |service: &Value| service.get("build").is_some_and(|build| build.get("context").is_none());
     let services = printed["services"].as_object();
-    !services.into_iter().flatten().any(|(_, service)| no_target(service)) && !has_dollars(printed)
+    !services.into_iter().flatten().any(|(_, service)| no_target(service) || no_context(service))
+        && !has_dollars(printed)
 }
 
 fn has_dollars(value: &Value) -> bool {
