@@ -172,3 +172,21 @@ fn an_unknown_option_of_a_mount_is_told() {
         "{warnings}"
     );
 }
+
+#[test]
+fn what_no_engine_or_reference_takes_is_refused_where_it_stands() {
+    let refused = [
+        ("networks: [x-net]", "`x-net` cannot be a network"),
+        ("labels: {'': x}", "a key cannot be empty (services.web.labels)"),
+        ("ports: [{target: -1}]", "-1 is less than 0 (services.web.ports[0].target)"),
+        ("build: {context: ., ssh: [default, default]}", "items 0 and 1 are the same (services.web.build.ssh[1])"),
+        ("develop: {watch: [{path: a, action: sync}]}", "key `target` is missing: this action copies files"),
+    ];
+    for (text, why) in refused {
+        let refusal = service(text).refusal();
+        assert!(refusal.contains(why), "{refusal}");
+    }
+    assert_eq!(service("develop: {watch: [{path: /a, action: rebuild}]}").load().warnings.len(), 1);
+    let refusal = stack("services: {web: {image: w}}\nnetworks: {'a b': }").refusal();
+    assert!(refusal.contains("`a b` is not a name (networks.a b)"), "{refusal}");
+}

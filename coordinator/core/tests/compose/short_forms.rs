@@ -169,7 +169,7 @@ fn builds_have_absolute_contexts() {
 
 #[test]
 fn a_watch_may_call_its_first_sync_by_the_early_name() {
-    let watch = |rest: &str| service(&format!("develop: {{watch: [{{path: /a, action: sync, {rest}}}]}}"));
+    let watch = |rest: &str| service(&format!("develop: {{watch: [{{path: /a, action: sync, target: /t, {rest}}}]}}"));
     let printed = |rest: &str| watch(rest).printed("services.web.develop.watch.0.initial_sync");
     assert_eq!(printed("x-initialSync: true"), json!(true));
     assert_eq!(printed("initial_sync: true, x-initialSync: false"), json!(true));

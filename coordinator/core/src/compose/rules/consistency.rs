@@ -23,6 +23,7 @@ impl Consistency<'_> {
             self.check_build(service, &path, &mut mistakes);
             self.check_networks(service, &path, &mut mistakes);
             check_healthcheck(service, &path, &mut mistakes);
+            check_watches(service, &path, &mut mistakes);
             self.check_dependencies(service, &path, &mut mistakes);
             self.check_references(service, &path, &mut mistakes);
             check_amounts(service, &path, &mut mistakes);
@@ -91,7 +92,11 @@ impl Consistency<'_> {
             mistakes.push(Diagnostic::at(&service.at, message).key(join(path, "network_mode")));
         }
         for (name, attachment) in networks.into_iter().flatten() {
-            if !self.has("networks", name) {
+            if name.starts_with("x-") {
+                let message = format!("`{name}` cannot be a network: what begins with `x-` is an extension to Compose");
+                let path = format!("{path}.networks.{name}");
+                mistakes.push(Diagnostic::at(&attachment.at, message).key(path).hint("give it another name"));
+            } else if !self.has("networks", name) {
                 mistakes.push(self.undefined(
                     "network",
                     "networks",
@@ -161,6 +166,18 @@ fn check_image(service: &Node, path: &str, mistakes: &mut Vec<Diagnostic>) {
     let has_image = service.text_at("image").is_some_and(|image| !image.is_empty());
     if !has_image && service.at_key("build").is_none() && service.at_key("provider").is_none() {
         mistakes.push(Diagnostic::at(&service.at, "the service has neither `image` nor `build`").key(path));
+    }
+}
+
+/// What is copied goes somewhere.
+fn check_watches(service: &Node, path: &str, mistakes: &mut Vec<Diagnostic>) {
+    let watches = service.at_key("develop").and_then(|develop| develop.at_key("watch"));
+    for watch in watches.into_iter().flat_map(Node::items) {
+        let copies = !matches!(watch.text_at("action"), Some("rebuild" | "restart"));
+        if copies && watch.text_at("target").is_none_or(str::is_empty) {
+            let message = "key `target` is missing: this action copies files";
+            mistakes.push(Diagnostic::at(&watch.at, message).key(format!("{path}.develop.watch")));
+        }
     }
 }
 

@@ -164,6 +164,9 @@ fn validate_scalars(node: &Node, shape: &Shape, path: &str, mistakes: &mut Vec<D
         }));
     };
     match shape {
+        Shape::Pairs { .. } if node.at_key("").is_some() => {
+            mistakes.push(Diagnostic::at(&node.at, "a key cannot be empty").key(path));
+        }
         Shape::Texts { .. } | Shape::Command | Shape::Test => each(&text, "a string"),
         Shape::Scalars => each(&text_or_number, "a string or a number"),
         Shape::Pairs { .. } if node.as_list().is_some() => each(&text, "a string of the form KEY=value"),
@@ -183,7 +186,10 @@ fn validate_scalars(node: &Node, shape: &Shape, path: &str, mistakes: &mut Vec<D
         Shape::Hosts => each(&|value| text(value) || matches!(value, Value::List(_)), "an address or a list of them"),
         _ => {}
     }
-    let differ = matches!(shape, Shape::Texts { unique: true } | Shape::Scalars | Shape::Pairs { .. } | Shape::Hosts);
+    let differ = matches!(
+        shape,
+        Shape::Texts { unique: true } | Shape::Scalars | Shape::Pairs { .. } | Shape::Hosts | Shape::Ssh
+    );
     if let (true, Some(list)) = (differ, node.as_list()) {
         validate_unique(list, path, mistakes);
     }

@@ -42,7 +42,7 @@ pub(crate) static PROJECT: Object = object(&[
     key("include", List(&Short(&[Text, Mapping(&INCLUDE)]), Unique::No)),
     key("name", Text).note("the stack's name in `landfast.toml` stands over it"),
     key("services", Map(Names, &Mapping(&SERVICE))).presence(Always),
-    key("networks", Map(AnyKey, &Nullable(&Mapping(&NETWORK)))).long(long::external),
+    key("networks", Map(Names, &Nullable(&Mapping(&NETWORK)))).long(long::external),
     key("volumes", Map(Names, &Nullable(&Mapping(&VOLUME)))).long(long::external),
     key("secrets", Map(Names, &Mapping(&SECRET))).long(long::external),
     key("configs", Map(Names, &Mapping(&CONFIG))).long(long::external),

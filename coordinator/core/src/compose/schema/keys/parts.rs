@@ -158,7 +158,7 @@ pub(super) static PORT: Object = object(&[
     key("name", Text).note(FOR_READERS),
     key("mode", Text).note(FOR_READERS),
     key("host_ip", Text).note("absent: loopback, unless `publish` in `landfast.toml` opens it"),
-    key("target", Int(WHOLE)),
+    key("target", Int(WHOLE.within(0, u32::MAX as i64))),
     key("published", Published),
     key("protocol", Text),
     key("app_protocol", Text).note(FOR_READERS),
