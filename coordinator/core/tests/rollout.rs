@@ -107,13 +107,14 @@ fn f49_a_port_that_is_taken_is_told_with_its_owner() {
     assert_eq!(failure.reasons, ["app/web.1 on alpha: the port 80 is taken by container web"]);
 }
 
-/// A database with one in its network and another in that one's; `web` waits for what is written.
+/// A database with two in its network and another in that of one of these; `web` waits for what is written.
 fn together(tag: u32, condition: &str) -> String {
     format!(
         "services:
   db: {{image: 'db:{tag}', networks: [infra_net], {CHECK}}}
   web: {{image: 'web:1', network_mode: 'service:db', depends_on: {{db: {{condition: {condition}}}}}}}
-  probe: {{image: 'probe:1', network_mode: 'service:web'}}
+  beside: {{image: 'beside:1', network_mode: 'service:db'}}
+  probe: {{image: 'probe:1', network_mode: 'service:web', depends_on: [db]}}
 "
     )
 }
@@ -128,7 +129,7 @@ fn who_shares_a_network_is_made_once_with_its_owner() {
         simulation.run().unwrap();
         simulation.check_target_reached();
         let made: Vec<_> = simulation.made.iter().map(|((name, _), made)| (name.to_string(), *made)).collect();
-        let once = ["app/db.1", "app/probe.1", "app/web.1"].map(|name| (name.to_owned(), 1));
+        let once = ["app/beside.1", "app/db.1", "app/probe.1", "app/web.1"].map(|name| (name.to_owned(), 1));
         assert_eq!(made, once, "seed {seed}");
     }
 }
@@ -145,7 +146,8 @@ fn who_waits_for_a_healthy_owner_still_waits() {
     simulation.fates.insert("db:2".into(), Fate::Unhealthy);
     let failure = simulation.run().unwrap_err();
     assert_eq!(failure.reasons, ["app/db.1 on alpha: it is unhealthy"]);
-    assert_eq!(failure.steps[1..], [Progress::Waiting, Progress::Waiting]);
+    // What only wants it to run has gone along, as its network was gone; the others have not begun.
+    assert_eq!(failure.steps[1..], [Progress::Done, Progress::Waiting, Progress::Waiting]);
 }
 
 #[test]

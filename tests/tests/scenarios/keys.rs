@@ -73,6 +73,7 @@ const TOGETHER: &str = "
 services:
   db: {image: 'landfast/small:1'}
   web: {image: 'landfast/small:2', network_mode: 'service:db', environment: {PORT: '8090'}, volumes_from: [store]}
+  beside: {image: 'landfast/small:1', network_mode: 'service:db', environment: {PORT: '8091'}}
   store: {image: 'landfast/small:1', volumes: ['kept:/kept']}
 volumes: {kept: {}}
 ";
@@ -118,7 +119,7 @@ fn who_shares_a_network_is_made_again_with_its_owner() -> Result<()> {
     fleet.landfast(&["up", "--yes"])?.succeeds()?.says("demo/db.1, which it goes with, is made again")?;
     wait_until_together(alpha)?;
     let made = made_since(alpha, &begun)?;
-    ensure!(made.len() == 2, "db and web are to be made once each: {made:?}");
+    ensure!(made.len() == 3, "db, web and beside are to be made once each: {made:?}");
     ensure!(plan(&fleet)?.is_empty(), "there is something left to do");
 
     // Somebody removes the owner by hand: the agent makes both again.

@@ -1,5 +1,7 @@
 //! What shares a namespace with one that is made again: its host makes it again with that one, whatever it was told. So it
 //! is told both at once, and makes it once.
+use std::collections::BTreeSet;
+
 use super::{Progress, State};
 use crate::compile::ties::joined;
 use crate::deployment::{Condition, InstanceName};
@@ -10,21 +12,34 @@ impl State {
     /// runs: then the order counts, and it is made twice.
     pub(super) fn goes_along(&self, at: usize) -> bool {
         let (step, owners) = (&self.plan.steps[at], self.owners(at));
-        let of = |owner: &usize| &self.steps[*owner].progress;
-        if owners.is_empty() {
+        if owners.is_empty() || self.steps[at].progress != Progress::Waiting {
             return false;
         }
-        let are_told = owners.iter().all(|owner| *of(owner) != Progress::Waiting);
-        let is_done = |before: &usize| owners.contains(before) || *of(before) == Progress::Done;
-        let is_owner = |name: &InstanceName| owners.iter().any(|at| self.plan.steps[*at].instance == name.to_string());
+        let above = self.above(at);
+        let of = |other: &usize| &self.steps[*other].progress;
+        // Another that is in there too, and under way with it.
+        let is_beside = |other: &usize| of(other).is_running() && !self.above(*other).is_disjoint(&above);
+        let is_done = |before: &usize| above.contains(before) || is_beside(before) || *of(before) == Progress::Done;
+        let is_above = |name: &InstanceName| above.iter().any(|at| self.plan.steps[*at].instance == name.to_string());
         let comes = |wait: &plan::Wait| {
-            (wait.condition == Condition::Started && is_owner(&wait.instance)) || self.condition_holds(wait)
+            (wait.condition == Condition::Started && is_above(&wait.instance)) || self.condition_holds(wait)
         };
-        self.steps[at].progress == Progress::Waiting
-            && are_told
+        owners.iter().all(|owner| *of(owner) != Progress::Waiting)
             && owners.iter().any(|owner| of(owner).is_running())
             && step.after.iter().all(is_done)
             && step.waits_for.iter().all(comes)
+    }
+
+    /// The owners, and theirs.
+    fn above(&self, at: usize) -> BTreeSet<usize> {
+        let mut above = BTreeSet::new();
+        let mut ahead = self.owners(at);
+        while let Some(owner) = ahead.pop() {
+            if above.insert(owner) {
+                ahead.extend(self.owners(owner));
+            }
+        }
+        above
     }
 
     /// The steps that make those again in whose namespaces this one's container runs.

@@ -111,7 +111,7 @@ pub(super) static HEALTHCHECK: Object = object(&[
     key("interval", Duration).written(),
     key("retries", Int(LOOSE)).written(),
     key("start_period", Duration).written(),
-    key("start_interval", Duration).written(),
+    key("start_interval", Duration).written().note("needs Docker Engine 25"),
     key("disable", Flag),
 ]);
 

@@ -18,7 +18,7 @@ pub(super) static NETWORK: Object = object(&[
     key("internal", Flag),
     key("attachable", Flag),
     key("labels", LABELS).merge(Sequence).index(Index::Key),
-    key("enable_ipv4", Flag).written(),
+    key("enable_ipv4", Flag).written().note("needs Docker Engine 28"),
     key("enable_ipv6", Flag).written(),
 ]);
 

@@ -41,7 +41,7 @@ pub(crate) static SERVICE: Object = object(&[
     key("post_start", List(&Mapping(&HOOK), Unique::No))
         .note("one that fails fails the deployment, with its output; the next one makes the container again"),
     key("pre_stop", List(&Mapping(&HOOK), Unique::No)).note("one that fails is logged, and the container stopped"),
-    key("annotations", LABELS).merge(Sequence).index(Index::Key),
+    key("annotations", LABELS).merge(Sequence).index(Index::Key).note("need Docker Engine 24"),
     key("blkio_config", Mapping(&BLKIO)),
     key("cap_add", NAMES).index(Index::Key),
     key("cap_drop", NAMES).index(Index::Key),
