@@ -143,7 +143,8 @@ impl<'a> Composer<'a> {
                     let mistake = self.complain(&at, "unknown escape `\\/`".to_owned());
                     self.mistakes.push(mistake.hint("a slash needs no escape"));
                 }
-                let node = self.scalar(&at, &text, style, tag.as_deref());
+                let text = if ends_with_file(&text, style, span, self.text) { &text[..text.len() - 1] } else { &text };
+                let node = self.scalar(&at, text, style, tag.as_deref());
                 Ok(self.anchored(anchor, node))
             }
             Event::SequenceStart(_, anchor, tag) => {
@@ -295,6 +296,16 @@ fn is_merge_tag(tag: &Tag) -> bool {
     tag.suffix_in_namespace("tag:yaml.org,2002:").is_some_and(|name| name == "merge")
 }
 
+/// Whether a block of text ends where the file does, and has been given the end of line that the file does not have.
+fn ends_with_file(text: &str, style: ScalarStyle, span: Span, file: &str) -> bool {
+    let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+    let last_line = file.rsplit(['\n', '\r']).next().unwrap_or_default().trim_start_matches(' ');
+    block
+        && !last_line.is_empty()
+        && span.byte_range().is_some_and(|range| range.end == file.len())
+        && text.strip_suffix('\n').is_some_and(|text| text.ends_with(last_line))
+}
+
 /// An escape of YAML 1.2 that 1.1 does not have.
 fn escapes_a_slash(quoted: &str) -> bool {
     let mut rest = quoted;
@@ -363,6 +374,22 @@ mod tests {
         let c = node.at_key("c").unwrap();
         let number = |key| c.at_key(key).unwrap().value.clone();
         assert_eq!((number("x"), number("y"), number("z")), (Value::Int(0), Value::Int(1), Value::Int(2)));
+    }
+
+    #[test]
+    fn a_block_at_the_end_of_a_file_ends_as_the_file_does() {
+        let cases = [
+            ("a: |\n  x\n  y", "x\ny"),
+            ("a: |\n  x\n  y\n", "x\ny\n"),
+            ("a: |+\n  x\n\n", "x\n\n"),
+            ("a: >\n  x\n  y ", "x y "),
+            ("a: |\n  x\n ", "x\n"),
+            ("a: |\n  x\n# x", "x\n"),
+            ("a: |-\n  x", "x"),
+        ];
+        for (text, value) in cases {
+            assert_eq!(one(text).at_key("a").unwrap().as_str(), Some(value), "{text:?}");
+        }
     }
 
     #[test]
