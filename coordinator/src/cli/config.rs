@@ -2,9 +2,15 @@
 //! a fleet; `--stack` loads a stack of the fleet the way `up` does.
 
 mod lists;
+mod named;
+
+use std::path::PathBuf;
 
 use landfast_core::Diagnostics;
-use landfast_core::compose::{Input, Layout, canonical, canonical_for_yaml, doubled, json_text, sort_keys, yaml_text};
+use landfast_core::compose::{
+    Input, Layout, Loaded, canonical, canonical_for_yaml, doubled, json_text, service_digests, sort_keys, variables,
+    yaml_text,
+};
 use serde_json::Value;
 
 use crate::engine::{request, stack_folder};
@@ -39,8 +45,15 @@ pub struct ConfigArguments {
     /// Print the variables that the files are read with
     #[arg(long, group = "list")]
     pub environment: bool,
-    /// Print the services' digests, of all (`*`) or of those named
-    #[arg(long, group = "list", value_name = "SERVICE,…")]
+    /// Print the models' names
+    #[arg(long, group = "list")]
+    pub models: bool,
+    /// Print the variables that the files name, and what stands for those that are not set; takes --format too
+    #[arg(long, group = "list")]
+    pub variables: bool,
+    /// Print the digests of the services' configurations, of all (`*`) or of those named; as Compose writes them on
+    /// containers
+    #[arg(long, group = "list", value_name = "SERVICE,…", conflicts_with = "no_interpolate")]
     pub hash: Option<String>,
     /// Leave variables as they are written
     #[arg(long)]
@@ -51,6 +64,15 @@ pub struct ConfigArguments {
     /// Leave env files unread
     #[arg(long)]
     pub no_env_resolution: bool,
+    /// Leave relative paths as they are written
+    #[arg(long)]
+    pub no_path_resolution: bool,
+    /// Leave unasked whether services and resources hold together: what is printed may not be deployed
+    #[arg(long)]
+    pub no_consistency: bool,
+    /// Write to a file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
     /// Only these services, and what they depend on
     #[arg(value_name = "SERVICE")]
     pub only: Vec<String>,
@@ -67,13 +89,13 @@ pub struct AfterVerb {
     profile: Vec<String>,
     /// Environment file, instead of .env
     #[arg(long = "env-file", id = "after_env_file", value_name = "FILE")]
-    env_file: Vec<std::path::PathBuf>,
+    env_file: Vec<PathBuf>,
     /// Project name
     #[arg(short = 'p', long = "project-name", id = "after_project_name", value_name = "NAME")]
     project_name: Option<String>,
     /// The folder that relative paths start from
     #[arg(long = "project-directory", id = "after_project_directory", value_name = "DIR")]
-    project_directory: Option<std::path::PathBuf>,
+    project_directory: Option<PathBuf>,
 }
 
 impl From<AfterVerb> for ComposeArguments {
@@ -86,25 +108,63 @@ impl From<AfterVerb> for ComposeArguments {
 pub(super) async fn run(context: &Context, args: ConfigArguments) -> Result<Exit, CliError> {
     let request = requested(context, &args)?;
     let input = project::read(&request).map_err(|error| context.project_error(error))?;
-    let project = if args.no_interpolate {
-        let mut project = project::load_uninterpolated(&input).map_err(|error| context.project_error(error))?;
-        if context.global.format != Some(Format::Json) {
-            sort_keys(&mut project);
+    let text = text(context, &args, &input)?;
+    if context.global.quiet {
+        return Ok(Exit::Done);
+    }
+    match &args.output {
+        None => output::print(&text).map_err(|error| CliError::failed("standard output cannot be written", error))?,
+        Some(file) => std::fs::write(context.current_dir.join(file), text)
+            .map_err(|error| CliError::failed(format!("{} cannot be written", file.display()), error))?,
+    }
+    Ok(Exit::Done)
+}
+
+/// What is printed, once everything that has to be right was read.
+fn text(context: &Context, args: &ConfigArguments, input: &Input) -> Result<String, CliError> {
+    let uninterpolated = || project::load_uninterpolated(input).map_err(|error| context.project_error(error));
+    let format = context.global.format;
+    if args.variables {
+        return Ok(named::text(&variables(&uninterpolated()?), format));
+    }
+    if let Some(wanted) = &args.hash {
+        return lists::hashes(service_digests(loaded(context, input)?), wanted);
+    }
+    let project = match format {
+        _ if args.no_interpolate => uninterpolated()?,
+        Some(Format::Json) if !args.models => canonical(loaded(context, input)?),
+        _ => canonical_for_yaml(loaded(context, input)?),
+    };
+    match lists::lines(args, input, &project) {
+        Some(lines) => Ok(lines.iter().map(|line| format!("{}\n", escape::line(line))).collect()),
+        None => printed(project, args, format),
+    }
+}
+
+fn loaded(context: &Context, input: &Input) -> Result<Loaded, CliError> {
+    let loaded = project::load(input).map_err(|error| context.project_error(error))?;
+    for warning in shorten(Diagnostics(loaded.warnings.clone()), &context.current_dir).0 {
+        context.listener.warn(&warning.to_string());
+    }
+    Ok(loaded)
+}
+
+fn printed(mut project: Value, args: &ConfigArguments, format: Option<Format>) -> Result<String, CliError> {
+    let text = match format {
+        None | Some(Format::Yaml) => {
+            if args.no_interpolate {
+                sort_keys(&mut project);
+            }
+            yaml_text(&project)
         }
-        project
-    } else {
-        let loaded = project::load(&input).map_err(|error| context.project_error(error))?;
-        for warning in shorten(Diagnostics(loaded.warnings.clone()), &context.current_dir).0 {
-            context.listener.warn(&warning.to_string());
-        }
-        match context.global.format {
-            None | Some(Format::Yaml) if args.hash.is_none() => canonical_for_yaml(loaded),
-            _ => canonical(loaded),
+        Some(Format::Json) => json_text(&project, Layout::Indented),
+        Some(Format::Table | Format::Sarif) => {
+            let message = "a project is no table and no list of findings";
+            return Err(CliError::usage(message, "use --format yaml or --format json"));
         }
     };
-    let printed = if context.global.quiet { Ok(()) } else { print(context, &args, &input, &project)? };
-    printed.map_err(|error| CliError::failed("standard output cannot be written", error))?;
-    Ok(Exit::Done)
+    // A variable that was left in is to be replaced by whoever reads it.
+    Ok(if args.no_interpolate { text } else { doubled(&text) })
 }
 
 /// What `docker compose` would load here, or a stack of the fleet.
@@ -121,34 +181,18 @@ fn requested(context: &Context, args: &ConfigArguments) -> Result<Request, CliEr
         }
         None => context.request(compose)?,
     };
-    request.services.clone_from(&args.only);
-    request.keep_env_files = args.no_env_resolution;
+    // Names are those of the whole project, and printed whatever else is wrong with it.
+    let names = args.services || args.volumes || args.networks || args.models;
+    if !(names || args.profiles || args.hash.is_some()) {
+        request.services.clone_from(&args.only);
+    }
+    request.keep_env_files = args.no_env_resolution || names;
     request.skip_normalisation = args.no_normalize;
-    // The reference lists the profiles of all services, enabled or not.
+    request.skip_consistency = args.no_consistency;
+    request.keep_paths = args.no_path_resolution;
+    // Those of all services, enabled or not.
     if args.profiles {
         request.profiles = vec!["*".to_owned()];
     }
     Ok(request)
-}
-
-fn print(
-    context: &Context,
-    args: &ConfigArguments,
-    input: &Input,
-    project: &Value,
-) -> Result<std::io::Result<()>, CliError> {
-    if let Some(lines) = lists::lines(args, input, project) {
-        let text = lines.iter().map(|line| format!("{}\n", escape::line(line))).collect::<String>();
-        return Ok(output::print(&text));
-    }
-    let text = match context.global.format {
-        None | Some(Format::Yaml) => yaml_text(project),
-        Some(Format::Json) => json_text(project, Layout::Indented),
-        Some(Format::Table | Format::Sarif) => {
-            let message = "a project is no table and no list of findings";
-            return Err(CliError::usage(message, "use --format yaml or --format json"));
-        }
-    };
-    // A variable that was left in is to be replaced by whoever reads it.
-    Ok(output::print(&if args.no_interpolate { text } else { doubled(&text) }))
 }

@@ -41,6 +41,10 @@ pub struct Request {
     pub keep_env_files: bool,
     /// Leave out what a project only implies.
     pub skip_normalisation: bool,
+    /// Leave unasked whether services and resources hold together.
+    pub skip_consistency: bool,
+    /// Leave relative paths as they are written.
+    pub keep_paths: bool,
     /// Compose files may lead to files beneath this folder only.
     pub root: Option<PathBuf>,
 }
@@ -106,17 +110,19 @@ pub fn read(request: &Request) -> Result<Input, ProjectError> {
     merge_env_files(&mut environment, &discovery::env_files(request, &working_dir)?)?;
 
     let files = files.into_iter().map(|path| text_of(&path).map(|text| (path, text))).collect::<Result<_, _>>()?;
-    let Request { project_name, profiles, services, keep_env_files, skip_normalisation, root, .. } = request.clone();
+    let request = request.clone();
     Ok(Input {
         files,
-        project_name,
+        project_name: request.project_name,
         working_dir,
         environment,
-        profiles,
-        services,
-        keep_env_files,
-        skip_normalisation,
-        root,
+        profiles: request.profiles,
+        services: request.services,
+        keep_env_files: request.keep_env_files,
+        skip_normalisation: request.skip_normalisation,
+        skip_consistency: request.skip_consistency,
+        keep_paths: request.keep_paths,
+        root: request.root,
     })
 }
 

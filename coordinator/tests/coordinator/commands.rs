@@ -206,6 +206,32 @@ async fn config_needs_no_fleet_and_takes_its_flags_before_and_after_the_verb() {
     assert_eq!((output.status.code(), stdout(&output)), (Some(0), String::new()));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn config_lists_what_a_program_asks_for() {
+    let fleet = web().await;
+    let text = "name: two\nservices:\n  a: {image: 'a:${TAG:-1}', depends_on: [b], models: [m]}\n  b: {image: b, env_file: [none]}\n\
+                models: {m: {model: ai/small}}\n";
+    std::fs::write(fleet.path().join("two.yaml"), text).expect("a file");
+    let config = async |arguments: &[&str]| fleet.landfast(&[&["config", "-f", "two.yaml"], arguments].concat()).await;
+    assert_eq!(stdout(&config(&["--services"]).await), "b\na\n", "what is depended on comes first");
+    assert_eq!(stdout(&config(&["--models"]).await), "ai/small\n");
+    let table = stdout(&config(&["--variables"]).await);
+    assert!(table.starts_with("NAME ") && table.contains("\nTAG                 false               1  "), "{table}");
+    let missing = config(&["--hash", "*"]).await;
+    assert!(stderr(&missing).contains("there is no file"), "{}", stderr(&missing));
+    let hash = stdout(&config(&["--no-env-resolution", "--hash", "a"]).await);
+    assert!(hash.starts_with("a ") && hash.len() == "a ".len() + 64 + 1, "{hash}");
+    let unknown = config(&["--no-env-resolution", "--hash", "a,c"]).await;
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(stderr(&unknown).contains("there is no service `c`"), "{}", stderr(&unknown));
+    let printed = stdout(&config(&["--no-env-resolution"]).await);
+    let saved = config(&["--no-env-resolution", "--output", "out.yaml"]).await;
+    assert_eq!((saved.status.code(), stdout(&saved)), (Some(0), String::new()));
+    assert_eq!(std::fs::read_to_string(fleet.path().join("out.yaml")).expect("a file"), printed);
+    let nowhere = config(&["--no-env-resolution", "-o", "no/folder"]).await;
+    assert!(stderr(&nowhere).contains("no/folder cannot be written"), "{}", stderr(&nowhere));
+}
+
 const AFTER: &str = "  after:
     image: app:1
     depends_on:

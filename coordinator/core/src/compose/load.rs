@@ -158,10 +158,13 @@ impl<'a> Loader<'a> {
         let (name, mut project, environment) = self.project()?;
         let settled = settle(&mut project);
         self.mistakes.note(&mut project, settled)?;
-        let selected = select::select(&mut project, &self.profiles(), &self.input.services);
+        let checks = !self.input.skip_consistency;
+        let selected = select::select(&mut project, &self.profiles(), &self.input.services, checks);
         self.mistakes.note(&mut project, selected)?;
-        let named = rules::check_container_names(&project);
-        self.mistakes.note(&mut project, named)?;
+        if checks {
+            let named = rules::check_container_names(&project);
+            self.mistakes.note(&mut project, named)?;
+        }
         if !self.input.keep_env_files {
             environment::resolve(self, &mut project, &environment)?;
         }
@@ -245,7 +248,9 @@ impl<'a> Loader<'a> {
         normalise::complete(&mut project);
         let checked = rules::check_resources(&project);
         self.mistakes.note(&mut project, checked)?;
-        paths::resolve(&mut project, &scope.base())?;
+        if !self.input.keep_paths {
+            paths::resolve(&mut project, &scope.base())?;
+        }
         if self.interpolates {
             normalise::resolve_environment(&mut project, &scope.environment);
         }

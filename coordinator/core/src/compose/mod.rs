@@ -35,6 +35,7 @@ pub use model::Project;
 pub use schema::{Case, Key, Standing, keys};
 pub use text::dotenv;
 pub(crate) use text::interpolate::substitute;
+pub use text::variables::{Variable, variables};
 
 /// What a project is loaded from.
 #[derive(Debug, Clone, Default)]
@@ -55,6 +56,10 @@ pub struct Input {
     pub keep_env_files: bool,
     /// Leave out what a project only implies: the default network, resources' names, dependencies.
     pub skip_normalisation: bool,
+    /// Leave unasked whether services and resources hold together.
+    pub skip_consistency: bool,
+    /// Leave relative paths as they are written.
+    pub keep_paths: bool,
     /// Files lead to files beneath this folder and no others; `None` lets them lead anywhere, as the reference does.
     pub root: Option<PathBuf>,
 }

@@ -6,10 +6,17 @@ use super::diagnostic::{Diagnostic, Diagnostics};
 use super::rules::Consistency;
 use super::text::node::{Map, Node};
 
-/// Leaves of a project what is meant, after seeing that it holds together.
-pub(super) fn select(project: &mut Node, profiles: &[String], services: &[String]) -> Result<(), Diagnostics> {
+/// Leaves of a project what is meant, after seeing that it holds together if it is to be checked.
+pub(super) fn select(
+    project: &mut Node,
+    profiles: &[String],
+    services: &[String],
+    checks: bool,
+) -> Result<(), Diagnostics> {
     let disabled = disable(project, profiles);
-    Consistency { project, disabled: &disabled }.check()?;
+    if checks {
+        Consistency { project, disabled: &disabled }.check()?;
+    }
     if !services.is_empty() {
         enable(project, disabled, services);
         keep(project, services)?;

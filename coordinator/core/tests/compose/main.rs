@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 mod composing;
 mod environment;
+mod every_key;
 mod limits;
 mod merging;
 mod mistakes;

@@ -99,3 +99,19 @@ fn ulimits_of_zero_are_printed_where_they_are_read_again() {
     assert_eq!(yaml["services"]["a"]["build"]["ulimits"]["core"], none);
     assert_eq!(canonical_for_yaml(stack(&yaml.to_string()).load()), yaml);
 }
+
+#[test]
+fn paths_may_stay_as_they_are_written() {
+    let web = service("volumes: ['./a:/a']\nbuild: ./b").relative();
+    assert_eq!(web.printed("services.web.volumes.0.source"), json!("./a"));
+    assert_eq!(web.printed("services.web.build.context"), json!("./b"));
+}
+
+#[test]
+fn a_project_need_not_hold_together_to_be_printed() {
+    let web = service("depends_on: [nobody]\nvolumes: ['v:/v']\nnetworks: [n]");
+    assert!(web.refusal().contains("nobody"));
+    let web = web.unchecked();
+    assert_eq!(web.printed("services.web.depends_on.nobody.required"), json!(true));
+    assert!(service("privilegd: true").unchecked().refusal().contains("unknown key"), "a mistake stays one");
+}

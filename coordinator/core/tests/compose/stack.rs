@@ -58,6 +58,18 @@ impl Stack {
         self
     }
 
+    /// Without asking whether it holds together.
+    pub(crate) fn unchecked(mut self) -> Self {
+        self.input.skip_consistency = true;
+        self
+    }
+
+    /// With paths as they are written.
+    pub(crate) fn relative(mut self) -> Self {
+        self.input.keep_paths = true;
+        self
+    }
+
     /// Where nothing outside this folder is read.
     pub(crate) fn beneath(mut self, root: &str) -> Self {
         self.input.root = Some(PathBuf::from(root));

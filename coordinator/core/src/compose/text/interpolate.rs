@@ -122,7 +122,7 @@ fn replace(text: &str, lookup: Lookup, unset: &mut BTreeSet<String>, depth: usiz
 
 /// Where the brace that was opened before `inside` closes: on the same line. What follows a brace at once is passed over,
 /// and braces that do not balance reach as far as they can, as the reference has it.
-fn closing(inside: &str) -> Option<usize> {
+pub(super) fn closing(inside: &str) -> Option<usize> {
     let line = inside.split('\n').next().unwrap_or_default();
     let name = name_of(line).len();
     if line[name..].starts_with('}') {
@@ -146,7 +146,7 @@ fn closing(inside: &str) -> Option<usize> {
     line.rfind('}')
 }
 
-fn name_of(text: &str) -> &str {
+pub(super) fn name_of(text: &str) -> &str {
     let good = |c: char| c.is_ascii_alphanumeric() || c == '_';
     if text.starts_with(|c: char| c.is_ascii_digit()) {
         return "";

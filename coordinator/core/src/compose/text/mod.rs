@@ -4,4 +4,5 @@ pub(crate) mod interpolate;
 pub(crate) mod node;
 pub(crate) mod scalar;
 pub(crate) mod shell;
+pub(crate) mod variables;
 pub(crate) mod yaml;
