@@ -111,3 +111,22 @@ fn when_a_build_fails_the_others_are_given_up_and_nothing_is_left() -> Result<()
     }
     Ok(())
 }
+
+/// The agent's end of the connection is closed with the coordinator's, and the engine ends what nobody waits for.
+#[test]
+fn when_the_coordinator_is_killed_its_build_ends_on_the_host() -> Result<()> {
+    let lab = Lab::of(1)?;
+    let slow = "services:\n  slow:\n    build:\n      context: .\n      dockerfile_inline: |\n        FROM landfast/small:1\n        \
+                RUN sleep 54322\n";
+    let fleet = fleet(&lab, slow)?;
+    let building = fleet.start(&["build"])?;
+    let runs = |expected: bool| {
+        let host = lab.host("alpha")?;
+        wait_until("the step runs, or not", Duration::from_secs(60), || {
+            Ok((host.run(&["pgrep", "-f", "sleep 54322"])?.code == 0) == expected)
+        })
+    };
+    runs(true)?;
+    building.kill()?;
+    runs(false)
+}

@@ -98,6 +98,23 @@ fn one_image_is_built_once_and_in_one_way() {
 }
 
 #[test]
+fn stacks_that_build_one_image_build_it_once_if_nothing_else_differs() {
+    let of = |project: &str, args: &str| {
+        let label = ("com.docker.compose.project".to_owned(), project.to_owned());
+        let mut build = build(args);
+        build.labels.extend([label]);
+        build
+    };
+    let chosen = |other: Build| vec![("dev", of("one", "")), ("dev", other)];
+    let (united, mistakes) = unite(chosen(of("two", "")), |first, other| first == other);
+    assert!(united.len() == 1 && united[0].1.labels["com.docker.compose.project"] == "one" && mistakes.is_empty());
+    let (_, mistakes) = unite(chosen(of("two", "args: {A: 1}")), |first, other| first == other);
+    assert!(mistakes[0].message.contains("is also built by web, and in another way"), "{mistakes:?}");
+    let (_, mistakes) = unite(chosen(of("two", "")), |_, _| false);
+    assert_eq!(mistakes.len(), 1, "what comes along differs");
+}
+
+#[test]
 fn a_build_says_what_its_file_says() {
     let build = build(
         "dockerfile: sub/Dockerfile.web
