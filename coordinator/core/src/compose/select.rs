@@ -63,12 +63,8 @@ fn keep(project: &mut Node, names: &[String]) -> Result<(), Diagnostics> {
     let mut open: Vec<String> = names.to_vec();
     while let Some(name) = open.pop() {
         match services.get(&name) {
-            Some(service) if kept.insert(name.clone()) => {
-                open.extend(
-                    service.at_key("depends_on").into_iter().flat_map(Node::entries).map(|(name, _)| name.clone()),
-                );
-            }
-            None if names.contains(&name) => {
+            Some(service) if kept.insert(name.clone()) => open.extend(followed(services, &name, service)?),
+            None => {
                 let known: Vec<&str> = services.keys().map(String::as_str).collect();
                 return Err(Diagnostic::nowhere(format!("there is no service `{name}`"))
                     .hint(format!("there are {}", known.join(", ")))
@@ -78,7 +74,31 @@ fn keep(project: &mut Node, names: &[String]) -> Result<(), Diagnostics> {
         }
     }
     services.retain(|name, _| kept.contains(name));
+    services.values_mut().for_each(|service| forget_others(service, &kept));
     Ok(())
+}
+
+/// What a service depends on. What is not enabled is left out where it is not required.
+fn followed(services: &Map, name: &str, service: &Node) -> Result<Vec<String>, Diagnostic> {
+    let mut followed = Vec::new();
+    for (other, dependency) in service.at_key("depends_on").into_iter().flat_map(Node::entries) {
+        if services.contains_key(other) {
+            followed.push(other.clone());
+        } else if dependency.at_key("required").and_then(Node::as_bool).unwrap_or(true) {
+            let message = format!("service `{other}` is not defined, or its profiles are not enabled");
+            return Err(Diagnostic::at(&dependency.at, message).key(format!("services.{name}.depends_on.{other}")));
+        }
+    }
+    Ok(followed)
+}
+
+/// Leaves of the dependencies of a service those that are kept.
+fn forget_others(service: &mut Node, kept: &BTreeSet<String>) {
+    let Some(dependencies) = service.at_key_mut("depends_on").and_then(Node::as_map_mut) else { return };
+    dependencies.retain(|name, _| kept.contains(name));
+    if dependencies.is_empty() {
+        service.remove_key("depends_on");
+    }
 }
 
 /// Takes out the resources that no service uses.

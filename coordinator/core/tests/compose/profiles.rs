@@ -50,3 +50,22 @@ fn services_asked_for_bring_what_they_depend_on() {
     assert_eq!(names(&stack(text).only("tool")), ["tool"]);
     assert!(stack(text).only("nope").refusal().contains("there is no service `nope`"));
 }
+
+#[test]
+fn a_service_asked_for_needs_what_it_requires_and_no_more() {
+    let text = "services:\n  web: {image: w, profiles: [w], depends_on: {log: {condition: service_started, required: false}}}\n  \
+                log: {image: l, profiles: [l]}\n  app: {image: a, profiles: [w], depends_on: [log]}\n";
+    let web = stack(text).only("web");
+    assert_eq!(web.printed("services.web.depends_on"), json!(null));
+    let both = stack(text).only("web").only("log");
+    assert_eq!(both.printed("services.web.depends_on.log.required"), json!(false));
+    let refusal = stack(text).only("app").refusal();
+    assert!(refusal.contains(":4:47: service `log` is not defined, or its profiles are not enabled"), "{refusal}");
+}
+
+#[test]
+fn a_build_may_start_from_a_service_that_no_profile_enables() {
+    let text = "services: {web: {build: {context: ., additional_contexts: {base: 'service:base'}}}, \
+                base: {build: ./base, profiles: [never]}}";
+    assert_eq!(names(&stack(text)), ["web"]);
+}

@@ -65,7 +65,8 @@ impl Consistency<'_> {
         }
         for (name, context) in build.at_key("additional_contexts").into_iter().flat_map(Node::entries) {
             let Some(target) = context.as_str().and_then(|context| context.strip_prefix("service:")) else { continue };
-            let other = self.project.at_key("services").and_then(|services| services.at_key(target));
+            let enabled = self.project.at_key("services").and_then(|services| services.at_key(target));
+            let other = enabled.or_else(|| self.disabled.get(target));
             if other.is_none_or(|other| other.at_key("build").is_none()) {
                 let message = format!("`{target}` is not a service that is built");
                 mistakes.push(Diagnostic::at(&context.at, message).key(format!("{path}.additional_contexts.{name}")));
