@@ -48,7 +48,8 @@ corpus() {
   cargo build --quiet --bin landfast || return 1
   landfast=$(realpath "${CARGO_TARGET_DIR:-target}")/$(rustc -vV | sed -n 's/^host: //p')/debug/landfast
   "$corpus/run_conformance.py" --corpus "$corpus/dev" --min-rate 0.99 --cmd "$landfast {args} config --format json {flags}" |
-    sed 's/^\([0-9]*\) passed, \([0-9]*\) failed$/compose corpus: \1 as the reference, \2 not/'
+    sed 's/^\([0-9]*\) passed, \([0-9]*\) failed$/compose corpus: \1 as the reference, \2 not/' || return 1
+  cargo test --quiet -p landfast-tests --test corpus -- --ignored
 }
 
 scenarios() {

@@ -37,7 +37,7 @@ pub struct Request {
     pub environment: BTreeMap<String, String>,
     /// Only these services and what they depend on.
     pub services: Vec<String>,
-    /// Leave `env_file` and `label_file` unread.
+    /// Leave `env_file` unread.
     pub keep_env_files: bool,
     /// Leave out what a project only implies.
     pub skip_normalisation: bool,

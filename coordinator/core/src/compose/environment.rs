@@ -4,18 +4,27 @@ use std::path::PathBuf;
 
 use super::diagnostic::{Diagnostic, Diagnostics, Location};
 use super::load::Loader;
+use super::normalise::fill;
 use super::text::dotenv;
 use super::text::node::{Map, Node, Value};
 
 type Variables = BTreeMap<String, String>;
 
-/// Reads what every service names, and says all that is missing at once.
-pub(super) fn resolve(loader: &mut Loader, project: &mut Node, environment: &Variables) -> Result<(), Diagnostics> {
+/// Reads what every service names, without env files if they are to be kept, and says all that is missing at once.
+pub(super) fn resolve(
+    loader: &mut Loader,
+    project: &mut Node,
+    environment: &Variables,
+    keeps_env_files: bool,
+) -> Result<(), Diagnostics> {
     let mut mistakes = Vec::new();
     for (name, service) in project.at_key_mut("services").into_iter().flat_map(Node::entries_mut) {
         let path = format!("services.{name}");
-        let done = resolve_variables(loader, service, &path, environment)
-            .and_then(|()| resolve_labels(loader, service, &path));
+        let variables = match keeps_env_files {
+            true => Ok(()),
+            false => resolve_variables(loader, service, &path, environment),
+        };
+        let done = variables.and_then(|()| resolve_labels(loader, service, &path));
         if let Err(Diagnostics(more)) = done {
             mistakes.extend(more);
         }
@@ -30,6 +39,9 @@ fn resolve_variables(
     path: &str,
     environment: &Variables,
 ) -> Result<(), Diagnostics> {
+    if let Some(own) = service.at_key_mut("environment") {
+        fill(own, environment);
+    }
     let Some(files) = service.remove_key("env_file") else { return Ok(()) };
     let own = service.remove_key("environment").and_then(|node| match node.value {
         Value::Map(map) => Some(map),

@@ -164,10 +164,9 @@ impl<'a> Loader<'a> {
         if checks {
             let named = rules::check_container_names(&project);
             self.mistakes.note(&mut project, named)?;
+            normalise::unite_scales(&mut project);
         }
-        if !self.input.keep_env_files {
-            environment::resolve(self, &mut project, &environment)?;
-        }
+        environment::resolve(self, &mut project, &environment, self.input.keep_env_files)?;
         self.warnings.extend(standing::ignored(&project, &PROJECT));
         Ok((name, project))
     }

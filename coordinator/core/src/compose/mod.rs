@@ -52,7 +52,7 @@ pub struct Input {
     pub profiles: Vec<String>,
     /// These services and what they depend on; when empty, all.
     pub services: Vec<String>,
-    /// Leave `env_file` and `label_file` unread.
+    /// Leave `env_file` unread.
     pub keep_env_files: bool,
     /// Leave out what a project only implies: the default network, resources' names, dependencies.
     pub skip_normalisation: bool,

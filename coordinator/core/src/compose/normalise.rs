@@ -128,7 +128,6 @@ fn normalise_service(service: &mut Node, environment: &BTreeMap<String, String>)
     }
     imply_dependencies(service);
     complete_hooks(service);
-    unite_scale(service);
 }
 
 /// What runs before a service runs with its image, on the default network.
@@ -144,15 +143,17 @@ fn complete_hooks(service: &mut Node) {
 }
 
 /// `scale` says `deploy.replicas` where that is not said.
-fn unite_scale(service: &mut Node) {
-    let scale = service.at_key("scale").filter(|scale| !scale.is_null()).cloned();
-    if let (Some(scale), Some(deploy)) = (scale, service.at_key_mut("deploy")) {
-        deploy.default_key("replicas", scale.value);
+pub(super) fn unite_scales(project: &mut Node) {
+    for (_, service) in project.at_key_mut("services").into_iter().flat_map(Node::entries_mut) {
+        let scale = service.at_key("scale").filter(|scale| !scale.is_null()).cloned();
+        if let (Some(scale), Some(deploy)) = (scale, service.at_key_mut("deploy")) {
+            deploy.default_key("replicas", scale.value);
+        }
     }
 }
 
 /// Gives names without a value the environment's.
-fn fill(pairs: &mut Node, environment: &BTreeMap<String, String>) {
+pub(super) fn fill(pairs: &mut Node, environment: &BTreeMap<String, String>) {
     for (name, value) in pairs.entries_mut() {
         if let (true, Some(found)) = (value.is_null(), environment.get(name)) {
             value.value = Value::Text(found.clone());

@@ -115,3 +115,16 @@ fn a_project_need_not_hold_together_to_be_printed() {
     assert_eq!(web.printed("services.web.depends_on.nobody.required"), json!(true));
     assert!(service("privilegd: true").unchecked().refusal().contains("unknown key"), "a mistake stays one");
 }
+
+#[test]
+fn env_files_that_stay_unread_need_not_be_there_and_label_files_are_read() {
+    let web = service("env_file: [none.env]\nlabel_file: l.env").file("l.env", "a=1\n").with_env_files_unread();
+    assert_eq!(web.printed("services.web.env_file.0.path"), json!("/srv/app/none.env"));
+    assert_eq!(web.printed("services.web.labels"), json!({"a": "1"}));
+}
+
+#[test]
+fn a_variable_without_a_value_has_that_of_the_environment_whether_implied_things_are_printed_or_not() {
+    let web = service("environment: {A: , B: }").variable("A", "a").unnormalised();
+    assert_eq!(web.printed("services.web.environment"), json!({"A": "a", "B": null}));
+}

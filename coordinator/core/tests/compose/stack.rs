@@ -64,6 +64,12 @@ impl Stack {
         self
     }
 
+    /// Without its env files.
+    pub(crate) fn with_env_files_unread(mut self) -> Self {
+        self.input.keep_env_files = true;
+        self
+    }
+
     /// With paths as they are written.
     pub(crate) fn relative(mut self) -> Self {
         self.input.keep_paths = true;
