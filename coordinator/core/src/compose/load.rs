@@ -191,7 +191,8 @@ impl<'a> Loader<'a> {
         }
         let variables = if self.interpolates { &*scope.environment } else { &BTreeMap::new() };
         match input.skip_normalisation {
-            true => normalise::set_name(&mut project, &name),
+            true if self.interpolates => normalise::set_name(&mut project, &name),
+            true => {}
             false => normalise::normalise(&mut project, &name, variables),
         }
         Ok((name, project, scope.environment))

@@ -128,3 +128,9 @@ fn a_variable_without_a_value_has_that_of_the_environment_whether_implied_things
     let web = service("environment: {A: , B: }").variable("A", "a").unnormalised();
     assert_eq!(web.printed("services.web.environment"), json!({"A": "a", "B": null}));
 }
+
+#[test]
+fn nothing_is_added_to_what_is_neither_read_through_nor_normalised() {
+    let written = stack("services: {a: {image: $A}}\nvolumes: {v: }\n").unnormalised().uninterpolated();
+    assert_eq!(written, json!({"services": {"a": {"image": "$A"}}, "volumes": {"v": null}}));
+}
