@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use landfast_core::compose::{Diagnostics, Input, canonical, load};
+use landfast_core::compose::{Diagnostics, Input, canonical, doubled, load};
 use landfast_fuzz::as_file;
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
@@ -28,5 +28,6 @@ fn read(value: &str) -> Result<Value, Diagnostics> {
         ..Input::default()
     };
     let loaded = load(&input, &|_: &Path| Ok(None))?;
-    Ok(canonical(loaded)["services"]["s"]["environment"]["V"].clone())
+    let printed = &canonical(loaded)["services"]["s"]["environment"]["V"];
+    Ok(printed.as_str().map_or(Value::Null, |text| doubled(text).into()))
 }
