@@ -45,16 +45,21 @@ fn reload(printed: &str) -> Loaded {
     load(&input(doubled(printed)), &nothing).unwrap_or_else(|mistakes| panic!("{mistakes}\nin {printed}"))
 }
 
-/// Three things the reference prints in a form that it does not read again, or as something else, and so do we: a port
-/// that publishes port 0 of the container without it, an empty context without it, and keys with dollar signs.
+/// Four things the reference prints in a form that it does not read again, or as something else, and so do we: a port
+/// that publishes port 0 of the container without it, an empty context without it, an address that a host was given
+/// twice, and keys with dollar signs.
 fn reads_back(printed: &Value) -> bool {
     let no_target = |service: &Value| {
         service["ports"].as_array().is_some_and(|ports| ports.iter().any(|port| port.get("target").is_none()))
     };
     let no_context = |service: &Value| service.get("build").is_some_and(|build| build.get("context").is_none());
+    let twice = |service: &Value| {
+        let hosts = [&service["extra_hosts"], &service["build"]["extra_hosts"]];
+        hosts.into_iter().filter_map(Value::as_array).any(|list| list.windows(2).any(|pair| pair[0] == pair[1]))
+    };
     let services = printed["services"].as_object();
-    !services.into_iter().flatten().any(|(_, service)| no_target(service) || no_context(service))
-        && !has_dollars(printed)
+    let lost = |service: &Value| no_target(service) || no_context(service) || twice(service);
+    !services.into_iter().flatten().any(|(_, service)| lost(service)) && !has_dollars(printed)
 }
 
 fn has_dollars(value: &Value) -> bool {
