@@ -6,6 +6,7 @@ mod attend;
 mod blobs;
 mod dns;
 mod docker;
+mod durable;
 mod observe;
 mod overlay;
 mod ports;

@@ -2,13 +2,12 @@
 //! knows nothing of them, and an agent that ends in between would forget: so they are in a file of the state folder.
 
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
-use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::docker::chain;
+use crate::durable;
 
 /// Of a start whose end nobody saw.
 const CUT_OFF: &str = "the agent ended while the commands after its start were run";
@@ -75,20 +74,12 @@ impl Starts {
         let mut changed = unfinished.clone();
         change(&mut changed);
         if changed != *unfinished {
-            write(&self.path, &serde_json::to_vec(&changed)?)?;
+            // A command's output may tell what is nobody's business.
+            durable::replace(&self.path, &[&serde_json::to_vec(&changed)?])?;
             *unfinished = changed;
         }
         Ok(())
     }
-}
-
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let fresh = path.with_extension("new");
-    // A command's output may tell what is nobody's business.
-    let mut out = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
-    out.write_all(bytes)?;
-    out.sync_all()?;
-    std::fs::rename(&fresh, path)
 }
 
 #[cfg(test)]

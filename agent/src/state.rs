@@ -1,9 +1,7 @@
 //! The host state held: which one it is, and its file. Assigned is what is on the disk; what is read from there is whole
 //! or it is nothing.
 
-use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,6 +9,7 @@ use landfast_agent_core::assignment::{Refused, Verdict, judge};
 use prost::Message as _;
 use tokio::sync::watch;
 
+use crate::durable;
 use crate::wire::{Held, HostState, Invalid};
 
 /// The first line of the file; then the digest of the rest, then the encoded state.
@@ -131,19 +130,10 @@ fn whole(bytes: &[u8]) -> Option<&[u8]> {
 }
 
 fn write(folder: &Path, body: &[u8]) -> Result<(), StateError> {
-    let (path, fresh) = (file(folder), folder.join("host_state.new"));
-    let written = (|| {
-        // It carries environments, and so secrets: for root only, even while it is being written.
-        let mut out = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
-        out.write_all(HEADER)?;
-        out.write_all(blake3::hash(body).to_hex().as_bytes())?;
-        out.write_all(b"\n")?;
-        out.write_all(body)?;
-        out.sync_all()?;
-        std::fs::rename(&fresh, &path)?;
-        File::open(folder)?.sync_all()
-    })();
-    written.map_err(|source| StateError::Write { path, source })
+    let path = file(folder);
+    // It carries environments, and so secrets.
+    durable::replace(&path, &[HEADER, blake3::hash(body).to_hex().as_bytes(), b"\n", body])
+        .map_err(|source| StateError::Write { path, source })
 }
 
 #[cfg(test)]

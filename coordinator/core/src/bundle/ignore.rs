@@ -5,6 +5,7 @@
 //! the last one that matches decides, `!` brings back, a folder that matches takes all beneath it along.
 
 use super::pattern::{Pattern, PatternError};
+use crate::compose::clean;
 
 /// Never in a bundle, wherever they stand: history, and this program's own state with its keys.
 const NEVER: &[&str] = &[".git", ".landfast"];
@@ -138,23 +139,4 @@ fn read(line: &str) -> String {
     };
     let is_root = pattern == "/";
     format!("{mark}{}", pattern.strip_prefix('/').filter(|_| !is_root).unwrap_or(&pattern))
-}
-
-/// As Go's `filepath.Clean` has it: `/a//./b/../c/` is `/a/c`, and `../a` is outside.
-fn clean(path: &str) -> String {
-    let is_rooted = path.starts_with('/');
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match (part, parts.last()) {
-            ("" | ".", _) => {}
-            ("..", None) if is_rooted => {}
-            ("..", Some(&last)) if last != ".." => drop(parts.pop()),
-            (part, _) => parts.push(part),
-        }
-    }
-    match (is_rooted, parts.join("/")) {
-        (true, parts) => format!("/{parts}"),
-        (false, parts) if parts.is_empty() => ".".to_owned(),
-        (false, parts) => parts,
-    }
 }

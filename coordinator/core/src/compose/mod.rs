@@ -30,6 +30,7 @@ mod unify;
 
 pub use canonical::{Layout, canonical, canonical_for_yaml, doubled, json_text, service_digests, sort_keys, yaml_text};
 pub use diagnostic::{Diagnostic, Diagnostics, Location};
+pub(crate) use forms::mounts::clean;
 pub use load::{load, normalise_name, uninterpolated};
 pub use model::Project;
 pub use schema::{Case, Key, Standing, keys};

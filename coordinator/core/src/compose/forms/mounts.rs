@@ -136,7 +136,8 @@ pub(crate) fn unknown_options(project: &Node) -> Vec<Diagnostic> {
     warnings
 }
 
-/// A path without `.`, `..`, doubled or trailing slashes.
+/// A path without `.`, `..`, doubled or trailing slashes, as Go's `filepath.Clean` has it: `/a//./b/../c/` is `/a/c`, and
+/// `../a` stays outside.
 pub(crate) fn clean(path: &str) -> String {
     let rooted = path.starts_with('/');
     let mut parts: Vec<&str> = Vec::new();
