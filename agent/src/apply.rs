@@ -14,6 +14,7 @@ use crate::docker::{Engine, EngineError, Hook, Place, chain};
 use crate::observe::blocking;
 use crate::overlay::{Overlay, OverlayError};
 use crate::ports::{self, Processes};
+use crate::sources::{self, SourceError};
 use crate::starts::Starts;
 use crate::tree::{TreeError, Trees};
 use crate::wire::{self, Held, Instance, mount};
@@ -36,6 +37,8 @@ pub(crate) enum StepError {
     #[error("{}: stop that or choose another ({message})", .owners.join(", "))]
     Taken { message: String, owners: Vec<String> },
     #[error(transparent)]
+    Source(#[from] SourceError),
+    #[error(transparent)]
     Tree(#[from] TreeError),
     #[error(transparent)]
     Overlay(#[from] OverlayError),
@@ -49,6 +52,7 @@ impl StepError {
     pub(crate) fn severity(&self) -> Severity {
         match self {
             StepError::Engine(error) => error.severity(),
+            StepError::Source(error) => error.severity(),
             StepError::Tree(TreeError::Io { .. }) | StepError::Unheld(_) | StepError::Unnoted(_) => Severity::Counted,
             StepError::Overlay(OverlayError::NoVxlan { .. } | OverlayError::VniTaken { .. }) => Severity::Final,
             StepError::Overlay(_) => Severity::Counted,
@@ -165,7 +169,7 @@ impl Hands {
     /// Where a container is made: its mounts' sources, and whom it asks for names.
     async fn place(&self, instance: &Instance, held: &Held, name: &str, image: &str) -> Result<Place, StepError> {
         let (trees, wanted) = (self.trees.clone(), instance.clone());
-        let sources = blocking(move || sources(&trees, &wanted)).await?;
+        let sources = blocking(move || mount_sources(&trees, &wanted)).await?;
         let container = instance.container.iter();
         let attached = container.flat_map(|container| &container.networks).filter_map(|it| held.network(&it.network));
         let mut dns = attached.filter(|network| network.overlay.is_some()).map(|network| network.gateway.clone());
@@ -263,16 +267,13 @@ fn unheld(action: &Action) -> StepError {
 }
 
 /// On the host, of each mount that has one. Makes those folders that are to be made.
-fn sources(trees: &Trees, instance: &Instance) -> Result<Vec<Option<PathBuf>>, StepError> {
+fn mount_sources(trees: &Trees, instance: &Instance) -> Result<Vec<Option<PathBuf>>, StepError> {
     let mounts = instance.container.iter().flat_map(|container| &container.mounts);
     let sources = mounts.map(|wanted| match &wanted.source {
         Some(mount::Source::Tree(path)) => Ok(Some(trees.source(&instance.stack, path, wanted.create)?)),
         Some(mount::Source::Host(path)) => {
             let path = PathBuf::from(path);
-            if wanted.create {
-                let made = std::fs::create_dir_all(&path);
-                made.map_err(|source| EngineError::Folder { path: path.clone(), source })?;
-            }
+            sources::prepare(&path, wanted.create)?;
             Ok(Some(path))
         }
         Some(mount::Source::Volume(_) | mount::Source::Memory(_)) | None => Ok(None),

@@ -13,6 +13,7 @@ mod ports;
 mod reconcile;
 mod report;
 mod run;
+mod sources;
 mod starts;
 mod state;
 mod tree;
@@ -73,7 +74,12 @@ fn main() -> ExitCode {
     landfast_certs::install_provider();
     let command = Cli::parse().command;
     let done = match command {
-        Command::Run(run) => run::run(run),
+        Command::Run(run) => {
+            // Containers see what the agent makes for them: each thing is made with a mode of its own, and a umask that
+            // the agent happens to be started with must not take bits away.
+            rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+            run::run(run)
+        }
         Command::Request { identity, host, fleet } => request(&identity, &host, &fleet),
     };
     match done {

@@ -16,7 +16,6 @@ mod logs;
 mod networks;
 mod volumes;
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -67,12 +66,6 @@ pub(crate) enum EngineError {
     HookSlow { command: String, limit: Duration },
     #[error("its files do not make an archive")]
     Archive(#[source] std::io::Error),
-    #[error("cannot make the folder {path}")]
-    Folder {
-        path: PathBuf,
-        #[source]
-        source: std::io::Error,
-    },
 }
 
 impl EngineError {
@@ -84,7 +77,7 @@ impl EngineError {
             | EngineError::Archive(_)
             | EngineError::Hook { .. }
             | EngineError::HookSlow { .. } => Severity::Final,
-            EngineError::Strange(_) | EngineError::Folder { .. } => Severity::Counted,
+            EngineError::Strange(_) => Severity::Counted,
             EngineError::Refused { status, message } => refusal(*status, message),
         }
     }

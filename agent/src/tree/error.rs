@@ -24,6 +24,10 @@ pub(crate) enum TreeError {
     NoRoom { path: PathBuf },
     #[error("{path}: a link, a device or something else stands where a plain file or folder must be")]
     Swapped { path: PathBuf },
+    #[error("{path} is to be mounted and is not among the stack's files on this host")]
+    NoSource { path: PathBuf },
+    #[error("{path} is to be mounted and leads to a link whose target is missing")]
+    Dangling { path: PathBuf },
     #[error("{path} is damaged ({why}): move it away, then files that differ from the bundle are named")]
     Journal { path: PathBuf, why: &'static str },
     #[error("{path}")]

@@ -98,7 +98,11 @@ impl LiveTree {
         if create && matches!(found, Err(Errno::NOENT)) {
             found = self.make_folders(path).and_then(|()| self.source_at(path));
         }
-        found.map(drop).map_err(|error| failure(path, error))
+        match found {
+            Err(Errno::NOENT) if create => Err(TreeError::Dangling { path: path.as_str().into() }),
+            Err(Errno::NOENT) => Err(TreeError::NoSource { path: path.as_str().into() }),
+            found => found.map(drop).map_err(|error| failure(path, error)),
+        }
     }
 
     fn source_at(&self, path: &TreePath) -> Result<OwnedFd, Errno> {

@@ -11,9 +11,9 @@ mod staging;
 mod survey;
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -26,6 +26,9 @@ use journal::Journal;
 use live::LiveTree;
 use staging::Staging;
 use survey::HashCache;
+
+/// A container's user may enter the tree, whoever that is.
+const LIVE_MODE: u32 = 0o755;
 
 /// All live trees of this host. One change at a time; a shared handle is enough.
 #[derive(Debug)]
@@ -59,6 +62,7 @@ impl Trees {
         make_folder(&root, 0o700)?;
         let trees = Self { root, blobs, memory: Mutex::default() };
         for stack in trees.folders()? {
+            trees.open_to_containers(&stack)?;
             if let Ok(journal) = trees.journal(&stack) {
                 trees.blobs.need(&stack, journal.brought().cloned());
             }
@@ -67,6 +71,15 @@ impl Trees {
             }
         }
         Ok(trees)
+    }
+
+    /// Agents that were started with a strict umask made trees that no container's user could enter.
+    fn open_to_containers(&self, stack: &str) -> Result<(), TreeError> {
+        let live = self.path(stack)?;
+        match fs::set_permissions(&live, Permissions::from_mode(LIVE_MODE)) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(TreeError::io(&live)(source)),
+            _ => Ok(()),
+        }
     }
 
     fn recover(&self, stack: &str) -> Result<(), TreeError> {
@@ -244,7 +257,7 @@ impl Trees {
     /// What the tree lies in is root's alone; containers get it, or a part of it, mounted.
     fn make_folders(&self, stack: &str) -> Result<(), TreeError> {
         make_folder(&self.folder(stack)?, 0o700)?;
-        make_folder(&self.path(stack)?, 0o755)
+        make_folder(&self.path(stack)?, LIVE_MODE)
     }
 
     /// Removes the stack's folder once nothing is left in its tree.

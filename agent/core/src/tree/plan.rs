@@ -251,6 +251,11 @@ impl Planner<'_> {
             Some(found) if is_exactly(found, entry) => {}
             Some(found) if holds(found, entry) => self.set_mode(path, entry),
             Some(found) if !is_folder(found) && self.is_ours(path, found) => self.put(path, entry, true),
+            // The engine made it for a mount when the file was missing, and nobody has put anything into it since.
+            Some(found) if self.is_empty_folder(path, found) => {
+                self.plan.steps.push(Step::RemoveFolder(path.clone()));
+                self.put(path, entry, false);
+            }
             Some(_) => self.leave(path, path.clone()),
         }
     }
@@ -290,6 +295,11 @@ impl Planner<'_> {
         if !self.conflicts.contains(&conflict) {
             self.conflicts.push(conflict);
         }
+    }
+
+    /// Whether a folder is there that holds nothing, neither of a bundle nor of anybody else.
+    fn is_empty_folder(&self, path: &TreePath, found: &Found) -> bool {
+        *found == Found::Folder { foreign: false } && !self.survey.keys().any(|other| other.is_beneath(path))
     }
 
     /// Whether every earlier bundle brought just what the new one has here.

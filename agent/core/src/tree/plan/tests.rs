@@ -277,6 +277,22 @@ fn an_empty_folder_made_by_the_engine_where_a_file_was_removed_gives_way() {
 }
 
 #[test]
+fn an_empty_folder_made_for_a_mount_whose_file_was_missing_makes_room_for_that_file() {
+    let (old, new) = ([("compose.yaml", "one")], [("compose.yaml", "one"), ("conf/app.conf", "two"), ("l", "-> conf")]);
+    let disk = just(&old).with(&[("conf/app.conf", "/"), ("l", "/")]);
+    check(
+        &old,
+        &new,
+        &disk,
+        &["remove folder conf/app.conf", "write conf/app.conf 644 74776f00", "remove folder l", "write l -> conf"],
+    );
+    let filled = just(&old).with(&[("conf/app.conf/rows", "rows")]);
+    check(&old, &new[..2], &filled, &["conflict: conf/app.conf is a folder that holds other files"]);
+    let nested = just(&old).with(&[("conf/app.conf/empty", "/")]);
+    check(&old, &new[..2], &nested, &["conflict: conf/app.conf is a folder that holds other files"]);
+}
+
+#[test]
 fn drift_lists_what_was_changed_or_removed_and_nothing_else() {
     let bundle = manifest(&[("a", "one"), ("b", "two"), ("c", "-> a"), ("d", "/"), ("e", "three")]);
     let disk = just(&[("a", "one"), ("b", "edited"), ("c", "-> b"), ("d", "/"), ("mine", "x")]);
