@@ -14,6 +14,7 @@ mod reconcile;
 mod report;
 mod run;
 mod sources;
+mod started;
 mod starts;
 mod state;
 mod tree;

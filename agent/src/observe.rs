@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use futures::stream::{self, StreamExt as _};
 use landfast_agent_core::desired::InstanceName;
-use landfast_agent_core::observed::{Observed, Tree};
+use landfast_agent_core::observed::{Container, Observed, Tree};
 
 use crate::docker::{Changed, Engine, EngineError, ImageCache, chain, lookup};
 use crate::overlay::Overlay;
+use crate::started::Started;
 use crate::starts::Starts;
 use crate::tree::{TreeError, Trees};
 use crate::wire::Held;
@@ -73,6 +74,7 @@ pub(crate) struct Eyes {
     pub(crate) trees: Arc<Trees>,
     pub(crate) overlay: Arc<Overlay>,
     pub(crate) starts: Arc<Starts>,
+    pub(crate) started: Started,
 }
 
 /// What was seen last.
@@ -96,7 +98,7 @@ impl Observer {
         held: Option<&Held>,
         busy: impl Fn(&InstanceName) -> bool,
     ) -> Result<(), EngineError> {
-        self.containers(busy).await?;
+        self.containers(held, busy).await?;
         if self.stale.networks {
             self.seen.networks = self.engine.list_networks(&self.fleet).await?;
             self.stale.networks = false;
@@ -117,6 +119,7 @@ impl Observer {
             self.overlays(held).await;
             self.stale.overlays = false;
         }
+        self.bundles_started_with(held);
         Ok(())
     }
 
@@ -125,7 +128,11 @@ impl Observer {
         self.stale.containers.iter().any(|id| !self.seen.containers.get(id).is_some_and(|seen| busy(&seen.instance)))
     }
 
-    async fn containers(&mut self, busy: impl Fn(&InstanceName) -> bool) -> Result<(), EngineError> {
+    async fn containers(
+        &mut self,
+        held: Option<&Held>,
+        busy: impl Fn(&InstanceName) -> bool,
+    ) -> Result<(), EngineError> {
         if self.stale.list {
             self.list().await?;
             (self.stale.list, self.stale.inspect) = (false, false);
@@ -150,11 +157,12 @@ impl Observer {
                 found => found?,
             };
             self.stale.containers.remove(&id);
-            self.seen.containers.remove(&id);
+            let before = self.seen.containers.remove(&id);
             self.seen.foreign.remove(&id);
             match found {
                 Some(Ok(mut container)) => {
                     container.unfinished = self.eyes.starts.problem(&id);
+                    container.output = self.output(&id, &container, before, held).await;
                     self.seen.containers.insert(id, container);
                 }
                 Some(Err(foreign)) => drop(self.seen.foreign.insert(id, foreign)),
@@ -164,12 +172,42 @@ impl Observer {
         Ok(())
     }
 
+    /// What a container wrote last, when it is in trouble and is what its instance must be. It is read once for each run.
+    async fn output(&self, id: &str, found: &Container, before: Option<Container>, held: Option<&Held>) -> String {
+        let desired = held.and_then(|held| held.desired.instances.get(&found.instance));
+        if !found.has_trouble() || desired.is_none_or(|desired| desired.digest != found.digest) {
+            return String::new();
+        }
+        let same = |before: &Container| (before.state, before.started_at) == (found.state, found.started_at);
+        match before.filter(|before| same(before) && !before.output.is_empty()) {
+            Some(before) => before.output,
+            None => self.engine.last_lines(id).await,
+        }
+    }
+
+    /// Which bundle each container that mounts something of its stack's tree was started with.
+    fn bundles_started_with(&mut self, held: Option<&Held>) {
+        let started = &mut self.eyes.started;
+        for (id, container) in &mut self.seen.containers {
+            let desired = held.and_then(|held| held.desired.instances.get(&container.instance));
+            if container.started_at == 0 || !desired.is_some_and(|desired| desired.mounts_tree) {
+                continue;
+            }
+            let tree = self.seen.trees.get(&container.instance.stack).map(|tree| tree.manifest.as_str());
+            let tree = tree.filter(|manifest| !manifest.is_empty());
+            container.tree = started.with(id, container.started_at, tree);
+        }
+        started.save();
+        self.eyes.trees.keep_started_with(started.manifests());
+    }
+
     /// Lists all containers; those of ours that are not as they were are to be inspected.
     async fn list(&mut self) -> Result<(), EngineError> {
         let listed = self.engine.list_containers(&self.fleet).await?;
         self.seen.containers.retain(|id, _| listed.contains_key(id));
         self.seen.foreign.clear();
         self.eyes.starts.retain(|id| listed.contains_key(id));
+        self.eyes.started.retain(|id| listed.contains_key(id));
         for (id, found) in listed {
             if found.instance.is_none() {
                 self.seen.foreign.insert(id, found.foreign);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use landfast_agent_core::attempts::Attempts;
+use landfast_agent_core::attempts::{Attempts, Resource};
 use landfast_agent_core::desired::InstanceName;
 use landfast_agent_core::observed::{Container, Health, Observed, State};
 use landfast_agent_core::plan::Plan;
@@ -86,6 +86,8 @@ fn instance(name: &InstanceName, id: &str, container: &Container) -> InstanceRep
         restarts: container.restarts,
         health_output: container.health_output.clone(),
         unfinished: unfinished(container).unwrap_or_default().to_owned(),
+        output: container.output.clone(),
+        tree: container.tree.clone().unwrap_or_default(),
         ..missing(name)
     }
 }
@@ -131,10 +133,10 @@ fn problems(sources: &Sources<'_>) -> Vec<Problem> {
         let told = (!is_told && digest == Some(&instance.digest)).then_some(instance.unfinished)?;
         Some(problem("start", name.to_string(), told, true))
     });
-    let failed = sources
-        .attempts
-        .iter()
-        .map(|(resource, failure)| problem(failure.step, resource.name(), failure.message.clone(), failure.last));
+    let failed = sources.attempts.iter().map(|(resource, failure)| {
+        let message = format!("{}{}", failure.message, runs_instead(sources, resource));
+        problem(failure.step, resource.name(), message, failure.last)
+    });
     let obstacles = sources
         .plan
         .obstacles
@@ -149,6 +151,19 @@ fn problems(sources: &Sources<'_>) -> Vec<Problem> {
         })
     });
     failed.chain(unfinished).chain(obstacles).chain(waiting).chain(kept).collect()
+}
+
+/// What runs where a container could not be made what it must be.
+fn runs_instead(sources: &Sources<'_>, resource: &Resource) -> String {
+    let Resource::Instance(name) = resource else { return String::new() };
+    let desired = sources.held.and_then(|held| held.desired.instances.get(name));
+    let is_older = |container: &&Container| {
+        container.instance == *name
+            && container.state.is_up()
+            && desired.is_some_and(|desired| desired.digest != container.digest)
+    };
+    let older = sources.observed.containers.values().find(is_older);
+    older.map_or_else(String::new, |older| format!("; its container of release {} runs instead", older.release))
 }
 
 fn instance_name(report: &InstanceReport) -> InstanceName {
@@ -167,7 +182,7 @@ fn trees(observed: &Observed) -> Vec<TreeReport> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use landfast_agent_core::attempts::{Resource, Severity};
+    use landfast_agent_core::attempts::Severity;
     use landfast_agent_core::plan::plan;
 
     use crate::wire::{Container as WireContainer, HostState, Instance};
@@ -189,7 +204,14 @@ mod tests {
         let name = InstanceName { stack: "data".to_owned(), service: "redis".to_owned(), index: 1 };
         let containers = containers.iter().map(|(id, digest, state)| {
             let digest = (*digest).to_owned();
-            ((*id).to_owned(), Container { instance: name.clone(), digest, state: *state, ..Container::default() })
+            let container = Container {
+                name: "c".to_owned(),
+                instance: name.clone(),
+                digest,
+                state: *state,
+                ..Container::default()
+            };
+            ((*id).to_owned(), container)
         });
         Observed { containers: containers.collect(), ..Observed::default() }
     }
@@ -233,7 +255,10 @@ mod tests {
         assert!(report.converged);
         let problem = &report.problems[0];
         assert_eq!((problem.step.as_str(), problem.resource.as_str()), ("start", "data/redis.1"));
+        assert_eq!(problem.message, "port 80 is taken; its container of release 0 runs instead");
         assert!(problem.r#final);
+        let ended = told(&observed(&[("a", "old", State::Exited)]), &attempts);
+        assert_eq!(ended.problems[0].message, "port 80 is taken");
     }
 
     #[test]

@@ -20,6 +20,7 @@ use crate::docker::{Engine, ImageCache};
 use crate::observe::{Eyes, Observer};
 use crate::overlay::{self, Overlay};
 use crate::reconcile::Reconciler;
+use crate::started::Started;
 use crate::starts::Starts;
 use crate::state::Holder;
 use crate::tree::Trees;
@@ -83,9 +84,15 @@ async fn go(run: Run, credentials: Credentials, fleet: String, host: String) -> 
     let (about, met) = watch::channel(Err("not asked yet".to_owned()));
     let (notify, notices) = mpsc::channel(1_024);
     let starts = Arc::new(Starts::open(&run.state));
-    let eyes = Eyes { images: images.clone(), trees: trees.clone(), overlay: overlay.clone(), starts: starts.clone() };
+    let eyes = Eyes {
+        images: images.clone(),
+        trees: trees.clone(),
+        overlay: overlay.clone(),
+        starts: starts.clone(),
+        started: Started::open(&run.state),
+    };
     let observer = Observer::new(fleet.clone(), engine.clone(), eyes);
-    let hands = Arc::new(Hands { fleet: fleet.clone(), engine: engine.clone(), trees, overlay, starts });
+    let hands = Arc::new(Hands { fleet: fleet.clone(), engine: engine.clone(), trees: trees.clone(), overlay, starts });
     let reconciler = Reconciler::new(hands, observer, holder.subscribe(), notices, links, reports);
     tokio::spawn(attend(engine.clone(), fleet.clone(), images.clone(), about, notify));
     let looping = tokio::spawn(reconciler.run(stop.clone()));
@@ -98,6 +105,7 @@ async fn go(run: Run, credentials: Credentials, fleet: String, host: String) -> 
         images,
         holder,
         blobs,
+        trees,
         about: met,
         reports: reported,
         stop: stop.clone(),

@@ -17,11 +17,12 @@ pub(crate) use landfast_proto::v1::blobs_server::{Blobs, BlobsServer};
 pub(crate) use landfast_proto::v1::builder_server::{Builder, BuilderServer};
 pub(crate) use landfast_proto::v1::{
     AssignRequest, AssignResponse, Attachment, Container, Dependency, DescribeRequest, DescribeResponse, Device,
-    DeviceLimit, DeviceRequest, Engine, EngineNetwork, FetchRequest, FetchResponse, Healthcheck, Hook, HostState,
-    Image, ImageItem, Instance, InstanceReport, LogsRequest, LogsResponse, Memory, MissingRequest, MissingResponse,
-    Mount, Network, Overlay, PlacedFile, Pool, Port, Problem, PullRequest, PullResponse, PushRequest, PushResponse,
-    Report, Restart as RestartPolicy, Role, TreeReport, Ulimit, UsedPort, Volume, WatchRequest, dependency,
-    instance_report, item, least_role, logs_response, mount, pull_request, push_request,
+    DeviceLimit, DeviceRequest, Engine, EngineNetwork, EngineVolume, ExamineRequest, ExamineResponse, ExaminedSource,
+    FetchRequest, FetchResponse, Healthcheck, Hook, HostState, Image, ImageItem, Instance, InstanceReport, LogsRequest,
+    LogsResponse, Memory, MissingRequest, MissingResponse, Mount, MountSource, Network, Overlay, PlacedFile, Pool,
+    Port, Problem, PullRequest, PullResponse, PushRequest, PushResponse, Report, Restart as RestartPolicy, Role,
+    TreeReport, Ulimit, UsedPort, Volume, WatchRequest, dependency, examined_source, instance_report, item, least_role,
+    logs_response, mount, mount_source, pull_request, push_request,
 };
 pub(crate) use landfast_proto::v1::{
     DiscardRequest, DiscardResponse, OpenRequest, OpenResponse, SessionEnd, open_request,

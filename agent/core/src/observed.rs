@@ -69,6 +69,24 @@ pub struct Container {
     pub health_output: String,
     /// Why the commands after its start did not all go through; none when they did, or there are none.
     pub unfinished: Option<String>,
+    /// The last lines it wrote, when it [ended by itself](Container::has_trouble) or keeps ending.
+    pub output: String,
+    /// Digest of the manifest that its stack's live tree was when it was last started; none when that is not known, or it
+    /// mounts nothing of the tree.
+    pub tree: Option<String>,
+}
+
+impl Container {
+    /// Whether its last run ended otherwise than it should: it failed, it is being restarted, or it ended although somebody
+    /// may wait for its health.
+    pub fn has_trouble(&self) -> bool {
+        match self.state {
+            State::Restarting => true,
+            State::Running => self.restarts > 0,
+            State::Exited => self.exit_code != 0 || self.health != Health::None,
+            State::Created | State::Paused | State::Dead | State::Removing => false,
+        }
+    }
 }
 
 /// A published port.
@@ -149,6 +167,8 @@ pub struct Network {
     pub internal: bool,
     /// The driver's.
     pub options: BTreeMap<String, String>,
+    /// The Compose project that made it; empty when none did.
+    pub project: String,
 }
 
 /// A volume of the engine.
@@ -156,6 +176,10 @@ pub struct Network {
 pub struct Volume {
     /// Carries this fleet's label.
     pub ours: bool,
+    /// local, …
+    pub driver: String,
+    /// The driver's.
+    pub options: BTreeMap<String, String>,
 }
 
 /// A stack's live tree.

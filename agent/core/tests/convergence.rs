@@ -108,10 +108,10 @@ fn observed() -> impl Strategy<Value = Observed> {
         host.networks.insert("unused".to_owned(), ours);
         host.networks.insert("bridge".to_owned(), observed::Network::default());
         host.volumes.insert("theirs".to_owned(), observed::Volume::default());
-        host.volumes.insert("kept".to_owned(), observed::Volume { ours: true });
+        host.volumes.insert("kept".to_owned(), observed::Volume { ours: true, ..observed::Volume::default() });
         if old || !host.containers.is_empty() {
-            host.volumes.insert("old".to_owned(), observed::Volume { ours: true });
-            host.volumes.insert("vol".to_owned(), observed::Volume { ours: true });
+            host.volumes.insert("old".to_owned(), observed::Volume { ours: true, ..observed::Volume::default() });
+            host.volumes.insert("vol".to_owned(), observed::Volume { ours: true, ..observed::Volume::default() });
         }
         host.trees.insert("gone".to_owned(), Tree::default());
         host
@@ -146,7 +146,12 @@ impl Model {
                 assert!(!self.host.containers.values().any(|container| container.addresses.contains_key(network)));
             }
             Action::CreateVolume { volume } => {
-                assert!(self.host.volumes.insert(volume.clone(), observed::Volume { ours: true }).is_none());
+                assert!(
+                    self.host
+                        .volumes
+                        .insert(volume.clone(), observed::Volume { ours: true, ..observed::Volume::default() })
+                        .is_none()
+                );
             }
             Action::RemoveVolume { volume } => {
                 assert!(desired.volumes[volume].remove, "removed unasked");

@@ -1,5 +1,6 @@
 //! Describe, Watch, Assign and Logs: what the host is, and what it is to be.
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,14 +11,15 @@ use landfast_certs::Role;
 use tokio_stream::wrappers::WatchStream;
 use tonic::{Request, Response, Status};
 
-use super::{Context, guard};
-use crate::docker::{EngineError, LogRequest, chain};
+use super::{Context, examine, guard};
+use crate::docker::{EngineError, Listed, LogRequest, chain};
 use crate::observe::blocking;
 use crate::ports::{self, Processes};
 use crate::state::AssignError;
 use crate::wire::{
-    Agent, AssignRequest, AssignResponse, DescribeRequest, DescribeResponse, Engine, EngineNetwork, HostState, Image,
-    LogsRequest, LogsResponse, Report, UsedPort, WatchRequest, logs_response,
+    Agent, AssignRequest, AssignResponse, DescribeRequest, DescribeResponse, Engine, EngineNetwork, EngineVolume,
+    ExamineRequest, ExamineResponse, HostState, Image, LogsRequest, LogsResponse, Report, UsedPort, WatchRequest,
+    logs_response,
 };
 
 type ResponseStream<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -57,17 +59,20 @@ impl AgentService {
     }
 
     /// What the engine has, asked now, all at once.
-    async fn contents(&self) -> Result<(Vec<Image>, Vec<EngineNetwork>, Vec<UsedPort>), EngineError> {
+    async fn contents(&self) -> Result<Contents, EngineError> {
         let (engine, fleet) = (&self.0.engine, self.0.fleet.as_str());
-        let (images, networks, containers) = tokio::join!(
+        let (images, networks, volumes, containers) = tokio::join!(
             engine.list_images(&self.0.images),
             engine.list_networks(fleet),
+            engine.list_volumes(fleet),
             engine.list_containers(fleet)
         );
         let containers = containers?;
+        let networks = networks?.into_iter().map(|(name, network)| engine_network(name, network, &containers));
+        let networks = networks.collect();
+        let volumes = volumes?.into_iter().map(|(name, volume)| engine_volume(name, volume)).collect();
         let ports = blocking(move || ports::used(&containers, Processes::Unnamed)).await;
-        let networks = networks?.into_iter().map(|(name, network)| engine_network(name, network));
-        Ok((images?, networks.collect(), ports))
+        Ok(Contents { images: images?, networks, volumes, ports })
     }
 
     /// A tree must be whole on the disk before a host may be told to have it.
@@ -99,7 +104,7 @@ impl Agent for AgentService {
         }
         let (report, contents) = tokio::join!(self.report(), self.contents());
         let mut engine = self.engine();
-        let (images, networks, ports) = contents.unwrap_or_else(|error| {
+        let Contents { images, networks, volumes, ports } = contents.unwrap_or_else(|error| {
             engine.error = chain(&error);
             Default::default()
         });
@@ -116,6 +121,7 @@ impl Agent for AgentService {
             report: Some(report),
             images,
             networks,
+            volumes,
             ports,
             disk_free: disk_free(&self.0.state_dir),
         }))
@@ -136,6 +142,12 @@ impl Agent for AgentService {
         let verdict = blocking(move || holder.assign(state)).await.map_err(|error| refusal(&error))?;
         tracing::info!(epoch, generation, verdict = ?verdict, "state assigned");
         Ok(Response::new(AssignResponse {}))
+    }
+
+    async fn examine(&self, request: Request<ExamineRequest>) -> Result<Response<ExamineResponse>, Status> {
+        let (trees, asked) = (self.0.trees.clone(), request.into_inner().sources);
+        let sources = blocking(move || examine::examine(&trees, &asked)).await?;
+        Ok(Response::new(ExamineResponse { sources }))
     }
 
     async fn logs(&self, request: Request<LogsRequest>) -> Result<Response<Self::LogsStream>, Status> {
@@ -160,8 +172,20 @@ impl Agent for AgentService {
     }
 }
 
-fn engine_network(name: String, network: observed::Network) -> EngineNetwork {
+/// What the engine has.
+#[derive(Default)]
+struct Contents {
+    images: Vec<Image>,
+    networks: Vec<EngineNetwork>,
+    volumes: Vec<EngineVolume>,
+    ports: Vec<UsedPort>,
+}
+
+fn engine_network(name: String, network: observed::Network, containers: &BTreeMap<String, Listed>) -> EngineNetwork {
+    let attached = containers.values().filter(|container| container.foreign.networks.contains(&name));
     EngineNetwork {
+        containers: attached.map(|container| container.foreign.name.clone()).collect(),
+        project: network.project,
         name,
         driver: network.driver,
         subnets: network.subnets,
@@ -170,6 +194,10 @@ fn engine_network(name: String, network: observed::Network) -> EngineNetwork {
         options: network.options,
         managed: network.ours,
     }
+}
+
+fn engine_volume(name: String, volume: observed::Volume) -> EngineVolume {
+    EngineVolume { name, driver: volume.driver, options: volume.options, managed: volume.ours }
 }
 
 fn refusal(error: &AssignError) -> Status {

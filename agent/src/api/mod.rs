@@ -3,6 +3,7 @@
 mod agent;
 mod blobs;
 mod builder;
+mod examine;
 mod guard;
 mod listen;
 
@@ -21,6 +22,7 @@ use tonic::transport::Server;
 use crate::blobs::BlobStore;
 use crate::docker::{About, Engine, ImageCache};
 use crate::state::Holder;
+use crate::tree::Trees;
 use crate::wire::{AgentServer, BlobsServer, BuilderServer, Report};
 use guard::Guard;
 
@@ -54,6 +56,7 @@ pub(crate) struct Context {
     pub(crate) images: Arc<ImageCache>,
     pub(crate) holder: Arc<Holder>,
     pub(crate) blobs: BlobStore,
+    pub(crate) trees: Arc<Trees>,
     pub(crate) about: watch::Receiver<Result<About, String>>,
     pub(crate) reports: watch::Receiver<Option<Arc<Report>>>,
     /// Ends streams that would go on for ever.

@@ -99,6 +99,11 @@ impl BlobStore {
         self.needed.by_tree(stack, manifests);
     }
 
+    /// The manifests that containers were started with: they stay, without what they name.
+    pub(crate) fn keep_started_with<'a>(&self, manifests: impl Iterator<Item = &'a str>) {
+        self.needed.started_with(manifests.filter_map(|digest| Digest::parse(digest).ok()).collect());
+    }
+
     /// Opens a blob to be sent; who receives it verifies it.
     pub(crate) fn file(&self, digest: &str) -> Result<File, BlobError> {
         self.open_blob(&Digest::parse(digest)?)

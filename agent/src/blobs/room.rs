@@ -29,6 +29,8 @@ struct Manifests {
     of_trees: BTreeMap<String, BTreeSet<Digest>>,
     /// Asked for last, and here: assigned perhaps, and soon a tree.
     asked: BTreeSet<Digest>,
+    /// What containers were started with: these stay to be compared with, and not what they name.
+    started_with: BTreeSet<Digest>,
 }
 
 impl Needed {
@@ -38,6 +40,10 @@ impl Needed {
 
     pub(super) fn asked(&self, manifests: BTreeSet<Digest>) {
         self.manifests().asked = manifests;
+    }
+
+    pub(super) fn started_with(&self, manifests: BTreeSet<Digest>) {
+        self.manifests().started_with = manifests;
     }
 
     /// Removes the blobs that are not needed.
@@ -62,13 +68,14 @@ impl Needed {
 
     /// A manifest that cannot be read needs nothing that could be found out.
     fn blobs(&self, store: &BlobStore) -> BTreeSet<Digest> {
-        let manifests: BTreeSet<Digest> = {
+        let (manifests, started_with): (BTreeSet<Digest>, _) = {
             let manifests = self.manifests();
-            manifests.of_trees.values().flatten().chain(&manifests.asked).cloned().collect()
+            let whole = manifests.of_trees.values().flatten().chain(&manifests.asked);
+            (whole.cloned().collect(), manifests.started_with.clone())
         };
         let named = |digest| store.manifest(digest).map(|manifest| manifest.blobs().into_keys().cloned().collect());
         let named: Vec<Vec<Digest>> = manifests.iter().filter_map(|digest| named(digest).ok()).collect();
-        manifests.into_iter().chain(named.into_iter().flatten()).collect()
+        manifests.into_iter().chain(named.into_iter().flatten()).chain(started_with).collect()
     }
 
     fn manifests(&self) -> MutexGuard<'_, Manifests> {

@@ -26,6 +26,8 @@ impl Labels {
     pub(crate) const INDEX: &str = "landfast.index";
     pub(crate) const DIGEST: &str = "landfast.digest";
     pub(crate) const RELEASE: &str = "landfast.release";
+    /// Compose's own label.
+    pub(crate) const PROJECT: &str = "com.docker.compose.project";
 
     /// Of a network or a volume (`kind`): whose it is, and for a stack's own what Compose goes by.
     pub(crate) fn of_part(
@@ -38,7 +40,7 @@ impl Labels {
         labels.insert(Self::FLEET.to_owned(), fleet.to_owned());
         if !stack.is_empty() {
             labels.insert(Self::STACK.to_owned(), stack.to_owned());
-            labels.insert("com.docker.compose.project".to_owned(), stack.to_owned());
+            labels.insert(Self::PROJECT.to_owned(), stack.to_owned());
             labels.insert(format!("com.docker.compose.{kind}"), key.to_owned());
             labels.insert("com.docker.compose.version".to_owned(), "landfast".to_owned());
         }
@@ -207,6 +209,8 @@ fn container(found: ContainerInspectResponse, fleet: &str) -> Result<Container, 
         health_output: health_output(&state),
         // The engine does not know.
         unfinished: None,
+        output: String::new(),
+        tree: None,
         addresses: networks
             .into_iter()
             .map(|(name, endpoint)| (name, endpoint.ip_address.unwrap_or_default()))

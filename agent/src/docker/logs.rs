@@ -5,7 +5,7 @@ use bollard::query_parameters::LogsOptions;
 use bytes::Bytes;
 use futures::stream::{Stream, StreamExt as _};
 
-use super::{Engine, EngineError};
+use super::{Engine, EngineError, SHORT};
 
 /// What of the output is wanted.
 #[derive(Clone, Debug, Default)]
@@ -70,6 +70,28 @@ impl Engine {
     }
 }
 
+/// Lines of a container's output that tell why it ended.
+const LAST_LINES: u64 = 20;
+/// What of them is kept, in bytes: the end.
+const LAST_BYTES: usize = 8 << 10;
+
+impl Engine {
+    /// The last lines that a container wrote; empty when its log driver does not let them be read.
+    pub(crate) async fn last_lines(&self, container: &str) -> String {
+        let request = LogRequest { tail: Some(LAST_LINES), ..LogRequest::default() };
+        let Ok(lines) = self.logs(container, &request) else { return String::new() };
+        let read = lines.take_while(|line| std::future::ready(line.is_ok())).filter_map(async |line| line.ok());
+        let read = tokio::time::timeout(SHORT, read.collect::<Vec<_>>()).await.unwrap_or_default();
+        last(&read)
+    }
+}
+
+fn last(lines: &[Line]) -> String {
+    let bytes: Vec<u8> = lines.iter().flat_map(|line| line.data.iter().copied()).collect();
+    let text = String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(LAST_BYTES)..]).into_owned();
+    text.trim_end().to_owned()
+}
+
 fn line(output: LogOutput) -> Line {
     let stderr = matches!(output, LogOutput::StdErr { .. });
     let message = output.into_bytes();
@@ -96,6 +118,14 @@ mod tests {
             line,
             Line { stderr: true, time: 1_795_194_000_000_000_001, data: Bytes::from_static(b"hello world\n") }
         );
+    }
+
+    #[test]
+    fn of_a_long_output_the_end_is_kept() {
+        let line = |data: String| Line { stderr: false, time: 0, data: Bytes::from(data) };
+        assert_eq!(last(&[line("one\n".to_owned()), line("two\n\n".to_owned())]), "one\ntwo");
+        let long = last(&[line("x".repeat(LAST_BYTES)), line("the end\n".to_owned())]);
+        assert!(long.len() <= LAST_BYTES && long.ends_with("xthe end"));
     }
 
     #[test]

@@ -103,6 +103,15 @@ fn refusal(status: u16, message: &str) -> Severity {
         "executable file",
         "cannot assign requested address",
         "no space left",
+        "bind source path does not exist",
+        "error while creating mount source path",
+        "error while mounting volume",
+        "failed to mount local volume",
+        "error gathering device information",
+        "could not select device driver",
+        "read-only file system",
+        "not a directory",
+        "log driver",
     ];
     if passes.iter().any(|text| message.contains(text)) {
         Severity::Counted
@@ -264,4 +273,32 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
         source = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_succeed_is_not_tried_again_and_what_passes_is() {
+        for (status, message, severity) in [
+            (500, "driver failed: Bind for 127.0.0.1:80 failed: port is already allocated", Severity::Final),
+            (500, "failed to create task: OCI runtime create failed: exec: \"no-such\": not found", Severity::Final),
+            (400, "invalid mount config for type \"bind\": bind source path does not exist: /x", Severity::Final),
+            (
+                500,
+                "error while creating mount source path '/ro/x': mkdir /ro/x: read-only file system",
+                Severity::Final,
+            ),
+            (500, "failed to mount local volume: mount /x:/var/lib/docker/volumes/x: no such file", Severity::Final),
+            (500, "could not select device driver \"nvidia\" with capabilities: [[gpu]]", Severity::Final),
+            (500, "error gathering device information while adding custom device \"/dev/x\"", Severity::Final),
+            (409, "The container name \"/web\" is already in use by container \"6f2c\"", Severity::Counted),
+            (409, "removal of container 6f2c is already in progress", Severity::Counted),
+            (500, "failed to update store for object type: open /var/lib/docker: no such file", Severity::Counted),
+            (500, "context deadline exceeded", Severity::Counted),
+        ] {
+            assert_eq!(refusal(status, message), severity, "{message}");
+        }
+    }
 }

@@ -35,8 +35,10 @@ impl Engine {
 
 fn network(summary: models::Network, fleet: &str) -> Network {
     let blocks = summary.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
+    let labels = summary.labels.unwrap_or_default();
     Network {
-        ours: summary.labels.unwrap_or_default().get(Labels::FLEET).is_some_and(|label| label == fleet),
+        ours: labels.get(Labels::FLEET).is_some_and(|label| label == fleet),
+        project: labels.get(Labels::PROJECT).cloned().unwrap_or_default(),
         driver: summary.driver.unwrap_or_default(),
         subnets: blocks.iter().filter_map(|block| block.subnet.clone()).collect(),
         gateways: blocks.into_iter().filter_map(|block| block.gateway).filter(|gateway| !gateway.is_empty()).collect(),

@@ -14,8 +14,11 @@ impl Engine {
     pub(crate) async fn list_volumes(&self, fleet: &str) -> Result<BTreeMap<String, Volume>, EngineError> {
         let found = self.within(SHORT, self.client()?.list_volumes(None::<ListVolumesOptions>)).await?;
         let ours = |labels: &HashMap<String, String>| labels.get(Labels::FLEET).is_some_and(|label| label == fleet);
-        let volumes = found.volumes.unwrap_or_default().into_iter();
-        Ok(volumes.map(|volume| (volume.name.clone(), Volume { ours: ours(&volume.labels) })).collect())
+        let volumes = found.volumes.unwrap_or_default().into_iter().map(|volume| {
+            let ours = ours(&volume.labels);
+            (volume.name, Volume { ours, driver: volume.driver, options: volume.options.into_iter().collect() })
+        });
+        Ok(volumes.collect())
     }
 
     pub(crate) async fn create_volume(&self, volume: &wire::Volume, fleet: &str) -> Result<(), EngineError> {

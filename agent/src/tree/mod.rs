@@ -20,6 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use landfast_agent_core::tree::{Digest, Manifest, Step, Survey, TreePath, drift, plan, survey_paths};
 
 use crate::blobs::BlobStore;
+use crate::sources;
 
 pub(crate) use error::TreeError;
 use journal::Journal;
@@ -163,6 +164,21 @@ impl Trees {
         let path = TreePath::parse(path).map_err(|source| TreeError::Refused(source.into()))?;
         LiveTree::open(&root)?.source(&path, create)?;
         Ok(root.join(path.as_str()))
+    }
+
+    /// What a mount of this path would find. Nothing is made.
+    pub(crate) fn examine(&self, stack: &str, path: &str) -> Result<sources::Found, TreeError> {
+        let root = self.path(stack)?;
+        if path.is_empty() {
+            return Ok(sources::examine(&root));
+        }
+        let path = TreePath::parse(path).map_err(|source| TreeError::Refused(source.into()))?;
+        Ok(sources::examine(&root.join(path.as_str())))
+    }
+
+    /// The manifests that containers were started with stay to be compared with.
+    pub(crate) fn keep_started_with<'a>(&self, manifests: impl Iterator<Item = &'a str>) {
+        self.blobs.keep_started_with(manifests);
     }
 
     fn make(&self, stack: &str, target: Option<&Digest>) -> Result<Left, TreeError> {

@@ -58,20 +58,45 @@ impl<'a> Builder<'a> {
         self.plan.waiting.insert(instance.clone(), Waiting { reason, hopeless });
     }
 
+    /// Networks whose subnet is written come first. The engine chooses the others' subnets from what is free then, and it
+    /// would choose one that is written here and not made yet.
     fn networks(&mut self) {
-        for (name, network) in &self.desired.networks {
-            let found = self.observed.networks.get(name);
-            match found {
-                None => self.make(Action::CreateNetwork { network: name.clone() }, []),
-                Some(found) => {
-                    if let Some(message) = difference(network, found) {
-                        self.obstacle("create", Resource::Network(name.clone()), message);
-                        continue;
-                    }
+        let (written, chosen): (Vec<_>, Vec<_>) =
+            self.desired.networks.iter().partition(|(_, network)| !network.subnets.is_empty());
+        for (name, network) in &written {
+            self.network(name, network, &BTreeSet::new());
+        }
+        let made = self.makes.iter().filter(|(resource, _)| matches!(resource, Resource::Network(_)));
+        let first: BTreeSet<usize> = made.map(|(_, step)| *step).collect();
+        let lacking = written.into_iter().map(|(name, _)| name).find(|name| !self.is_or_will_be(name));
+        for (name, network) in chosen {
+            match lacking.filter(|_| !self.observed.networks.contains_key(name)) {
+                None => self.network(name, network, &first),
+                Some(lacking) => {
+                    let message = format!(
+                        "it is made after {lacking}, which could not be made: the engine might give it the same addresses"
+                    );
+                    self.obstacle("create", Resource::Network(name.clone()), message);
                 }
             }
-            self.overlay(name, network);
         }
+    }
+
+    fn is_or_will_be(&self, network: &str) -> bool {
+        self.observed.networks.contains_key(network) || self.makes.contains_key(&Resource::Network(network.to_owned()))
+    }
+
+    fn network(&mut self, name: &str, network: &Network, after: &BTreeSet<usize>) {
+        match self.observed.networks.get(name) {
+            None => self.make(Action::CreateNetwork { network: name.to_owned() }, after.iter().copied()),
+            Some(found) => {
+                if let Some(message) = difference(network, found) {
+                    self.obstacle("create", Resource::Network(name.to_owned()), message);
+                    return;
+                }
+            }
+        }
+        self.overlay(name, network);
     }
 
     fn overlay(&mut self, name: &str, network: &Network) {

@@ -1,8 +1,9 @@
 //! What happens to the containers of one instance.
 //!
-//! A recreate is: create the new one beside the old under a name for the time being, stop the old, start the new, remove
-//! the old, rename. Whatever of this has been done is seen in what containers there are, so each stage is planned from
-//! them alone. When the new one cannot be started, the old one comes back.
+//! A recreate is: create the new one beside the old under a temporary name, stop the old, give the name to the new one,
+//! start the new, remove the old. Both rest while the name changes hands, because an engine does not rename a container that
+//! keeps ending. What has been done of this is seen in the containers that are there, so each stage is planned from them
+//! alone. When the new one cannot be started, the old one comes back.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,9 +13,14 @@ use crate::attempts::Resource;
 use crate::desired::{Instance, InstanceName, Restart};
 use crate::observed::{Container, State};
 
-/// What a container that replaces another is called until that one is gone.
-pub(super) fn temporary(name: &str) -> String {
+/// The name of a container that is to replace another, until that one has stopped.
+fn temporary(name: &str) -> String {
     format!("{name}.new")
+}
+
+/// The name of a container that has been replaced and has stopped, until the new one runs.
+fn retired(name: &str) -> String {
+    format!("{name}.old")
 }
 
 /// An instance's containers, sorted by what they are to it.
@@ -46,8 +52,8 @@ impl<'a> Builder<'a> {
                     let found = sort(instance, containers, |container| self.is_left_behind(instance, container));
                     let given_up = self.given_up.contains(&Resource::Instance(name.clone()));
                     match (given_up, found.current) {
-                        (true, None) => {}
-                        (true, Some((_, new))) if !new.state.is_up() => self.go_back(name, found),
+                        (true, Some((_, new))) if !new.state.is_up() => self.go_back(name, instance, found),
+                        (true, None) => self.stay(name, instance, found.previous),
                         _ => self.advance(name, instance, found),
                     }
                 }
@@ -61,28 +67,53 @@ impl<'a> Builder<'a> {
         let Some((id, current)) = found.current else {
             return self.create(name, instance, found.previous, cleared);
         };
-        let started =
-            if should_start(current) {
-                let needs = match self.needs(name).and_then(|needs| self.partners(instance).map(|_| needs)) {
-                    Ok(needs) => needs,
-                    Err((reason, hopeless)) => return self.wait(name, reason, hopeless),
-                };
-                let stopped = self.stop(name, found.previous, []);
-                let after = needs.into_iter().chain(stopped).chain(cleared.iter().copied());
-                Some(self.step(
-                    Action::Start { instance: name.clone(), container: id.clone() },
-                    after.collect::<BTreeSet<_>>(),
-                ))
-            } else {
-                None
-            };
-        let mut after: BTreeSet<usize> = cleared;
-        after.extend(self.discard(name, found.previous, started));
-        if current.name != instance.container {
-            after.extend(started);
-            let (container, to) = (id.clone(), instance.container.clone());
-            self.step(Action::Rename { instance: name.clone(), container, name: to }, after);
+        if !should_start(current) {
+            let mut after = cleared;
+            after.extend(self.discard(name, found.previous, None));
+            self.give_name(name, instance, (id, &current.name), after);
+            return;
         }
+        let needs = match self.needs(name).and_then(|needs| self.partners(instance).map(|_| needs)) {
+            Ok(needs) => needs,
+            Err((reason, hopeless)) => return self.wait(name, reason, hopeless),
+        };
+        let stopped = self.stop(name, found.previous, []);
+        let named = self.hand_over_name(name, instance, found.previous, (id, &current.name), stopped, &cleared);
+        let after: BTreeSet<usize> = needs.into_iter().chain(stopped).chain(named).chain(cleared).collect();
+        let started = self.step(Action::Start { instance: name.clone(), container: id.clone() }, after);
+        self.discard(name, found.previous, Some(started));
+    }
+
+    /// Gives a container its instance's name.
+    fn give_name(
+        &mut self,
+        name: &InstanceName,
+        instance: &Instance,
+        (container, its_name): (&str, &str),
+        after: BTreeSet<usize>,
+    ) -> Option<usize> {
+        let to = instance.container.clone();
+        let rename = Action::Rename { instance: name.clone(), container: container.to_owned(), name: to };
+        (its_name != instance.container).then(|| self.step(rename, after))
+    }
+
+    /// The same while the container before may still have the name. That one has been stopped.
+    fn hand_over_name(
+        &mut self,
+        name: &InstanceName,
+        instance: &Instance,
+        previous: Option<(&'a String, &'a Container)>,
+        current: (&str, &str),
+        stopped: Option<usize>,
+        cleared: &BTreeSet<usize>,
+    ) -> Option<usize> {
+        let mut after: BTreeSet<usize> = cleared.iter().copied().chain(stopped).collect();
+        if let Some((id, _)) = previous.filter(|(_, previous)| previous.name == instance.container) {
+            let retire =
+                Action::Rename { instance: name.clone(), container: id.clone(), name: retired(&instance.container) };
+            after = [self.step(retire, after)].into();
+        }
+        self.give_name(name, instance, current, after)
     }
 
     /// All of a recreate, or of the first start.
@@ -122,13 +153,11 @@ impl<'a> Builder<'a> {
         };
         let created = self.step(create, after);
         let stopped = self.stop(name, previous, [created]);
-        let after = [created].into_iter().chain(stopped);
-        let started = self.step(Action::Start { instance: name.clone(), container: container.clone() }, after);
-        let removed = self.discard(name, previous, Some(started));
-        if taken {
-            let to = instance.container.clone();
-            self.step(Action::Rename { instance: name.clone(), container, name: to }, removed);
-        }
+        let named = self.hand_over_name(name, instance, previous, (&container, &container), stopped, &[created].into());
+        let after: BTreeSet<usize> = [created].into_iter().chain(stopped).chain(named).collect();
+        let start = Action::Start { instance: name.clone(), container: instance.container.clone() };
+        let started = self.step(start, after);
+        self.discard(name, previous, Some(started));
     }
 
     /// The containers of those that it shares something with: running, where it joins their namespaces.
@@ -171,15 +200,23 @@ impl<'a> Builder<'a> {
     }
 
     /// The new container could not be started: the old one again, if it was this that stopped it.
-    fn go_back(&mut self, name: &InstanceName, found: Found<'a>) {
+    fn go_back(&mut self, name: &InstanceName, instance: &Instance, found: Found<'a>) {
         let (Some((new_id, new)), Some((id, previous))) = (found.current, found.previous) else { return };
         // One that has been started since the new one was made is back already, even if it has ended again.
         let interrupted =
             !previous.state.is_up() && previous.started_at < new.created_at && previous.finished_at >= new.created_at;
         let started =
             interrupted.then(|| self.step(Action::Start { instance: name.clone(), container: id.clone() }, []));
-        self.discard(name, Some((new_id, new)), started);
-        self.discard_all(name, found.remains);
+        let mut after: BTreeSet<usize> = self.discard(name, Some((new_id, new)), started).into_iter().collect();
+        after.extend(self.discard_all(name, found.remains));
+        self.give_name(name, instance, (id, &previous.name), after);
+    }
+
+    /// Nothing is to be tried any more, and the old container is back: under its own name.
+    fn stay(&mut self, name: &InstanceName, instance: &Instance, previous: Option<(&'a String, &'a Container)>) {
+        if let Some((id, previous)) = previous {
+            self.give_name(name, instance, (id, &previous.name), BTreeSet::new());
+        }
     }
 
     /// Not to run, but to stay.

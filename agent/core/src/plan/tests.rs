@@ -104,9 +104,10 @@ fn another_digest_recreates_with_the_old_one_kept_until_the_new_one_runs() {
         &print(&desired(&[("data/redis", "b")]), &observed(&[("c1", "data/redis", "a", State::Running)])),
         "1. create data/redis.1 as data-redis-1.new from app:1
          2. stop data/redis.1: c1 (after 1)
-         3. start data/redis.1: data-redis-1.new (after 1, 2)
-         4. remove data/redis.1: c1 (after 2, 3)
-         5. rename data/redis.1: data-redis-1.new to data-redis-1 (after 4)",
+         3. rename data/redis.1: c1 to data-redis-1.old (after 1, 2)
+         4. rename data/redis.1: data-redis-1.new to data-redis-1 (after 3)
+         5. start data/redis.1: data-redis-1 (after 1, 2, 4)
+         6. remove data/redis.1: c1 (after 2, 5)",
     );
 }
 
@@ -124,9 +125,10 @@ fn f03_a_recreate_broken_off_after_create_goes_on() {
     assert_prints(
         &print(&desired, &observed),
         "1. stop data/redis.1: c1
-         2. start data/redis.1: c2 (after 1)
-         3. remove data/redis.1: c1 (after 1, 2)
-         4. rename data/redis.1: c2 to data-redis-1 (after 2, 3)",
+         2. rename data/redis.1: c1 to data-redis-1.old (after 1)
+         3. rename data/redis.1: c2 to data-redis-1 (after 2)
+         4. start data/redis.1: c2 (after 1, 3)
+         5. remove data/redis.1: c1 (after 1, 4)",
     );
 }
 
@@ -135,9 +137,10 @@ fn f03_a_recreate_broken_off_after_stop_goes_on() {
     let (desired, observed) = recreating(State::Exited, State::Created);
     assert_prints(
         &print(&desired, &observed),
-        "1. start data/redis.1: c2
-         2. remove data/redis.1: c1 (after 1)
-         3. rename data/redis.1: c2 to data-redis-1 (after 1, 2)",
+        "1. rename data/redis.1: c1 to data-redis-1.old
+         2. rename data/redis.1: c2 to data-redis-1 (after 1)
+         3. start data/redis.1: c2 (after 2)
+         4. remove data/redis.1: c1 (after 3)",
     );
 }
 
@@ -167,9 +170,10 @@ fn f03_a_container_created_for_a_state_that_is_past_is_removed() {
         "1. remove data/redis.1: c2
          2. create data/redis.1 as data-redis-1.new from app:1 (after 1)
          3. stop data/redis.1: c1 (after 2)
-         4. start data/redis.1: data-redis-1.new (after 2, 3)
-         5. remove data/redis.1: c1 (after 3, 4)
-         6. rename data/redis.1: data-redis-1.new to data-redis-1 (after 5)",
+         4. rename data/redis.1: c1 to data-redis-1.old (after 2, 3)
+         5. rename data/redis.1: data-redis-1.new to data-redis-1 (after 4)
+         6. start data/redis.1: data-redis-1 (after 2, 3, 5)
+         7. remove data/redis.1: c1 (after 3, 6)",
     );
 }
 
@@ -194,6 +198,45 @@ fn f49_when_the_new_one_cannot_start_the_old_one_comes_back() {
         "1. start data/redis.1: c1
          2. remove data/redis.1: c2 (after 1)",
     );
+}
+
+/// The same once the name has gone from the old one to the new one.
+fn renamed(old: State, new: State) -> (Desired, Observed) {
+    let (desired, mut observed) = recreating(old, new);
+    observed.containers.get_mut("c1").expect("made above").name = "data-redis-1.old".to_owned();
+    observed.containers.get_mut("c2").expect("made above").name = "data-redis-1".to_owned();
+    (desired, observed)
+}
+
+#[test]
+fn f03_a_recreate_broken_off_while_the_name_changes_hands_goes_on() {
+    let (desired, mut observed) = renamed(State::Exited, State::Created);
+    assert_prints(
+        &print(&desired, &observed),
+        "1. start data/redis.1: c2
+         2. remove data/redis.1: c1 (after 1)",
+    );
+    observed.containers.get_mut("c2").expect("made above").name = "data-redis-1.new".to_owned();
+    assert_prints(
+        &print(&desired, &observed),
+        "1. rename data/redis.1: c2 to data-redis-1
+         2. start data/redis.1: c2 (after 1)
+         3. remove data/redis.1: c1 (after 2)",
+    );
+}
+
+#[test]
+fn f49_the_old_one_that_comes_back_gets_its_name_back() {
+    let (desired, mut observed) = renamed(State::Exited, State::Created);
+    assert_prints(
+        &print_given_up(&desired, &observed, "data/redis"),
+        "1. start data/redis.1: c1
+         2. remove data/redis.1: c2 (after 1)
+         3. rename data/redis.1: c1 to data-redis-1 (after 2)",
+    );
+    observed.containers.remove("c2");
+    observed.containers.get_mut("c1").expect("made above").state = State::Running;
+    assert_prints(&print_given_up(&desired, &observed, "data/redis"), "1. rename data/redis.1: c1 to data-redis-1");
 }
 
 #[test]
@@ -256,7 +299,7 @@ fn what_is_no_longer_desired_goes_and_what_is_not_ours_stays() {
     observed.networks.insert("data_default".to_owned(), ours.clone());
     observed.networks.insert("shared".to_owned(), ours);
     observed.networks.insert("bridge".to_owned(), observed::Network::default());
-    observed.volumes.insert("data_redis".to_owned(), observed::Volume { ours: true });
+    observed.volumes.insert("data_redis".to_owned(), observed::Volume { ours: true, ..observed::Volume::default() });
     observed.trees.insert("data".to_owned(), Tree::default());
     let foreign = Foreign { name: "someone".to_owned(), networks: ["shared".to_owned()].into() };
     observed.foreign.insert("f1".to_owned(), foreign);
@@ -276,7 +319,7 @@ fn a_volume_is_removed_only_when_that_is_said_and_only_when_ours() {
     desired.volumes.insert("theirs".to_owned(), Volume { remove: true });
     let mut observed = observed(&[]);
     for (volume, ours) in [("ours", true), ("theirs", false), ("unnamed", true)] {
-        observed.volumes.insert(volume.to_owned(), observed::Volume { ours });
+        observed.volumes.insert(volume.to_owned(), observed::Volume { ours, ..observed::Volume::default() });
     }
     assert_prints(
         &print(&desired, &observed),
@@ -302,6 +345,31 @@ fn f34_a_network_that_differs_is_left_and_what_needs_it_waits() {
          172.19.0.0/16; it was not made by Landfast: remove it or change landfast.toml",
     );
     assert!(plan(&desired, &observed, &BTreeSet::new()).is_done());
+}
+
+#[test]
+fn f73_networks_whose_subnet_the_engine_chooses_come_after_those_that_are_written() {
+    let mut desired = desired(&[]);
+    let written = Network { subnets: vec!["172.19.0.0/16".to_owned()], ..Network::default() };
+    for (name, network) in
+        [("a_default", Network::default()), ("infra_net", written), ("b_default", Network::default())]
+    {
+        desired.networks.insert(name.to_owned(), network);
+    }
+    assert_prints(
+        &print(&desired, &observed(&[])),
+        "1. create network infra_net
+         2. create network a_default (after 1)
+         3. create network b_default (after 1)",
+    );
+    let mut there = observed(&[]);
+    there.networks.insert("a_default".to_owned(), observed::Network::default());
+    let given_up = [Resource::Network("infra_net".to_owned())].into();
+    assert_prints(
+        &plan(&desired, &there, &given_up).to_string(),
+        "cannot create network b_default: it is made after infra_net, which could not be made: the engine might give it \
+         the same addresses",
+    );
 }
 
 #[test]
@@ -410,9 +478,10 @@ fn who_was_in_a_namespace_that_is_gone_is_made_again_in_the_new_one() {
     assert_prints(&print(&joined("d"), &with_joined(both(State::Running), "c3", "c2")), "");
     let recreate = "1. create data/web.1 as data-web-1.new from app:1
          2. stop data/web.1: c3 (after 1)
-         3. start data/web.1: data-web-1.new (after 1, 2)
-         4. remove data/web.1: c3 (after 2, 3)
-         5. rename data/web.1: data-web-1.new to data-web-1 (after 4)";
+         3. rename data/web.1: c3 to data-web-1.old (after 1, 2)
+         4. rename data/web.1: data-web-1.new to data-web-1 (after 3)
+         5. start data/web.1: data-web-1 (after 1, 2, 4)
+         6. remove data/web.1: c3 (after 2, 5)";
     assert_prints(&print(&joined("d"), &with_joined(both(State::Running), "c3", "c1")), recreate);
 
     // The same container, but it has started again since.
@@ -428,9 +497,10 @@ fn who_was_in_a_namespace_that_is_gone_is_made_again_in_the_new_one() {
     again.containers.insert("c4".to_owned(), new);
     assert_prints(
         &print(&joined("d"), &again),
-        "1. start data/web.1: c4
-         2. remove data/web.1: c3 (after 1)
-         3. rename data/web.1: c4 to data-web-1 (after 1, 2)",
+        "1. rename data/web.1: c3 to data-web-1.old
+         2. rename data/web.1: c4 to data-web-1 (after 1)
+         3. start data/web.1: c4 (after 2)
+         4. remove data/web.1: c3 (after 3)",
     );
     // A job that had ended before is not done again.
     again.containers.remove("c4");
@@ -453,9 +523,10 @@ fn a_recreate_of_the_other_is_gone_through_once() {
     assert_prints(
         &print(&joined("d"), &halfway),
         "1. stop data/web.1: c3
-         2. start data/web.1: c4 (after 1)
-         3. remove data/web.1: c3 (after 1, 2)
-         4. rename data/web.1: c4 to data-web-1 (after 2, 3)",
+         2. rename data/web.1: c3 to data-web-1.old (after 1)
+         3. rename data/web.1: c4 to data-web-1 (after 2)
+         4. start data/web.1: c4 (after 1, 3)
+         5. remove data/web.1: c3 (after 1, 4)",
     );
 }
 
