@@ -182,6 +182,9 @@ pub struct Service {
     pub depends_on: Vec<Dependency>,
     /// How many instances are updated at a time; 0 for all.
     pub parallelism: u32,
+    /// How long an updated instance without a health check must run before it counts as updated, in milliseconds.
+    #[serde(default)]
+    pub monitor_ms: u64,
 }
 
 /// What is waited for.

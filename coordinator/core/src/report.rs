@@ -20,6 +20,13 @@ pub struct Report {
 }
 
 impl Report {
+    /// Why an instance could not be made what it must be, when that is not tried again: in one line.
+    pub fn final_problem(&self, name: &InstanceName) -> Option<&str> {
+        let resource = name.to_string();
+        let found = self.problems.iter().find(|problem| problem.is_final && problem.resource == resource);
+        found.and_then(|problem| problem.message.lines().next())
+    }
+
     /// What it says about one instance.
     pub fn instance(&self, name: &InstanceName) -> Option<&InstanceReport> {
         self.instances.iter().find(|instance| instance.name == *name)
@@ -75,9 +82,62 @@ pub struct InstanceReport {
     pub health_output: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub unfinished: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub output: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub tree: String,
 }
 
+/// So many restarts are a crash loop.
+pub(crate) const CRASH_LOOP: u32 = 3;
+/// One that has run for so long does not keep ending: in nanoseconds.
+const CALM: i64 = 30_000_000_000;
+
 impl InstanceReport {
+    /// What is wrong with a container that is up: it is unhealthy, or it keeps ending. What it wrote is left out, as that may
+    /// be a secret and plans are passed on. `now` is Unix time in nanoseconds.
+    pub fn trouble(&self, now: i64) -> Option<String> {
+        let restless = self.restarts >= CRASH_LOOP && now.saturating_sub(self.started_at) < CALM;
+        match self.state {
+            ContainerState::Running if self.health == Health::Unhealthy => Some("it is unhealthy".to_owned()),
+            ContainerState::Restarting => Some(self.restless()),
+            ContainerState::Running if restless && self.health != Health::Healthy => Some(self.restless()),
+            _ => None,
+        }
+    }
+
+    /// `it is unhealthy`, with the output of the check.
+    pub(crate) fn unhealthy(&self) -> String {
+        match self.health_output.trim() {
+            "" => "it is unhealthy".to_owned(),
+            output => format!("it is unhealthy: {output}"),
+        }
+    }
+
+    /// `it keeps ending`, with what it wrote last.
+    pub(crate) fn keeps_ending(&self) -> String {
+        self.with_output(self.restless())
+    }
+
+    fn restless(&self) -> String {
+        let Self { restarts, exit_code, .. } = self;
+        let status =
+            if self.state == ContainerState::Running { String::new() } else { format!(", status {exit_code} at last") };
+        let times = if *restarts == 1 { "1 restart".to_owned() } else { format!("{restarts} restarts") };
+        format!("it keeps ending: {times}{status}")
+    }
+
+    /// `it ended with status 3`, with what it wrote last.
+    pub(crate) fn ended(&self) -> String {
+        self.with_output(format!("it ended with status {}", self.exit_code))
+    }
+
+    /// A sentence about the container's end, and below it the last lines that it wrote.
+    pub(crate) fn with_output(&self, sentence: String) -> String {
+        let lines = self.output.lines().map(|line| format!("\n    | {line}")).collect::<String>();
+        if lines.is_empty() { sentence } else { format!("{sentence}; the last lines it wrote:{lines}") }
+    }
+
     /// Why nothing becomes of this container any more: it ended with a failure, and its policy does not start it again;
     /// or what has to be run after its start was not.
     pub fn failure_for_good(&self, container: &Container) -> Option<String> {

@@ -321,6 +321,7 @@ fn what_is_asked_to_be_made_again_is_and_then_stays() {
     let wish = Wish { deployments: std::slice::from_ref(&deployment), removed: &removed, remove_volumes: false };
     let target = desired(&stage.fleet, wish, &stage.held);
     let plan = diff(Comparison {
+        now: 0,
         current: &stage.held,
         target: &target,
         before: &stage.before,

@@ -87,7 +87,9 @@ fn a_crash_loop_and_a_job_that_fails_are_seen_at_once() {
     simulation.fates.insert("web:2".into(), Fate::Crashes);
     let begun = simulation.now;
     let failure = simulation.run().unwrap_err();
-    assert_eq!(failure.reasons, ["app/web.1 on alpha: it keeps ending: 3 restarts, status 3 at last"]);
+    let told =
+        "app/web.1 on alpha: it keeps ending: 3 restarts, status 3 at last; the last lines it wrote:\n    | boom";
+    assert_eq!(failure.reasons, [told]);
     assert!(simulation.now - begun < 20_000);
 
     let stage = Stage::new("");
@@ -96,6 +98,129 @@ fn a_crash_loop_and_a_job_that_fails_are_seen_at_once() {
     simulation.fates.insert("j:1".into(), Fate::Ends(2));
     // Nobody waits for it, so that it runs is enough; that it ended while others were under way would not be.
     assert_eq!(simulation.run(), Ok(()));
+}
+
+/// Three replicas without a health check.
+fn unchecked(image: &str, more: &str) -> String {
+    format!(
+        "services:\n  web: {{image: '{image}', networks: [infra_net], restart: always, deploy: {{replicas: 3{more}}}}}\n"
+    )
+}
+
+#[test]
+fn without_a_health_check_an_updated_instance_is_watched_before_the_next_one() {
+    let mut took = Vec::new();
+    for (more, watched) in
+        [("", 5_000), (", update_config: {monitor: 20s}", 20_000), (", update_config: {monitor: 1s}", 1_000)]
+    {
+        let (hosts, proposal) = second(["", ""], &unchecked("web:1", more), &unchecked("web:2", more));
+        let mut simulation = simulate(hosts, &proposal, 3);
+        simulation.event(landfast_core::rollout::Event::Start);
+        let new = |simulation: &Simulation| {
+            let held = simulation.hosts.values().flat_map(|host| &host.held.instances);
+            held.filter(|instance| instance.container.image == "web:2").count()
+        };
+        let mut released = Vec::new();
+        while simulation.end.is_none() {
+            simulation.tick();
+            if new(&simulation) > released.len() {
+                released.push(simulation.now);
+            }
+        }
+        let end = simulation.now;
+        assert_eq!(simulation.end, Some(Ok(())));
+        for pair in released.windows(2) {
+            assert!(pair[1] - pair[0] >= watched, "{more}: {released:?}");
+        }
+        assert!(end - released[2] >= watched, "{more}: the outcome is told before the last one was watched");
+        took.push(end - released[0]);
+    }
+    assert!(took[2] < took[0] && took[0] < took[1], "how long it took, by what is watched: {took:?}");
+}
+
+#[test]
+fn a_crash_loop_without_a_health_check_stops_the_update_at_the_first_instance() {
+    let (hosts, proposal) = second(["", ""], &unchecked("web:1", ""), &unchecked("web:2", ""));
+    let mut simulation = simulate(hosts, &proposal, 3);
+    simulation.fates.insert("web:2".into(), Fate::Crashes);
+    let failure = simulation.run().unwrap_err();
+    assert!(failure.reasons[0].starts_with("app/web.1 on alpha: it keeps ending: 3 restarts"), "{:?}", failure.reasons);
+    assert!(failure.reasons[0].ends_with("| boom"));
+    assert_eq!(progress(&proposal, &failure, Action::Recreate)[1..], [Progress::Waiting, Progress::Waiting]);
+}
+
+#[test]
+fn a_first_start_that_keeps_ending_when_all_else_is_done_fails() {
+    let stage = Stage::new("");
+    let proposal = stage
+        .propose("app", &format!("services: {{web: {{image: 'w:1', restart: always, networks: [infra_net]}}}}\n{NET}"));
+    let mut simulation = simulate(hosts(&stage), &proposal, 3);
+    simulation.fates.insert("w:1".into(), Fate::Crashes);
+    let failure = simulation.run().unwrap_err();
+    assert!(failure.reasons[0].contains("it keeps ending: 3 restarts") && failure.reasons[0].ends_with("| boom"));
+}
+
+/// `app` waits for this of `db`.
+fn waiting(condition: &str) -> String {
+    format!(
+        "services:
+  db: {{image: 'db:1', networks: [infra_net], {CHECK}}}
+  app: {{image: 'app:1', networks: [infra_net], depends_on: {{db: {{condition: {condition}}}}}}}
+{NET}"
+    )
+}
+
+#[test]
+fn what_waits_for_a_start_does_not_wait_for_health() {
+    for (condition, is_released) in [("service_started", true), ("service_healthy", false)] {
+        let stage = Stage::new("");
+        let proposal = stage.propose("app", &waiting(condition));
+        let mut simulation = simulate(hosts(&stage), &proposal, 3);
+        simulation.fates.insert("db:1".into(), Fate::Hangs);
+        let failure = simulation.run().unwrap_err();
+        let app = proposal.plan.steps.iter().position(|step| step.instance == "app/app.1").unwrap();
+        assert_eq!(failure.steps[app] == Progress::Done, is_released, "{condition}");
+        assert_eq!(failure.steps[app] == Progress::Waiting, !is_released, "{condition}");
+    }
+}
+
+#[test]
+fn what_ends_before_it_is_healthy_fails_at_once_with_what_it_wrote() {
+    for status in [0, 4] {
+        let stage = Stage::new("");
+        let proposal = stage.propose("app", &waiting("service_healthy"));
+        let mut simulation = simulate(hosts(&stage), &proposal, 3);
+        simulation.fates.insert("db:1".into(), Fate::Ends(status));
+        let begun = simulation.now;
+        let failure = simulation.run().unwrap_err();
+        assert!(simulation.now - begun < 10_000, "it waited for {} ms", simulation.now - begun);
+        let told = &failure.reasons[0];
+        assert!(
+            told.starts_with("app/db.1 on ") && told.contains(&format!(": it ended with status {status}")),
+            "{told}"
+        );
+        assert!(told.ends_with("| the end"), "{told}");
+    }
+}
+
+#[test]
+fn what_ended_before_the_run_is_not_waited_for() {
+    let mut stage = Stage::new("");
+    let one = |tag: u32| waiting("service_healthy").replace("app:1", &format!("app:{tag}"));
+    let proposal = stage.propose("app", &one(1));
+    let mut first = simulate(hosts(&stage), &proposal, 7);
+    first.run().unwrap();
+    stage.before.extend(proposal.after);
+    stage.held = first.hosts.iter().map(|(name, host)| (name.clone(), host.held.clone())).collect();
+    stage.release = 2;
+    let proposal = stage.propose("app", &one(2));
+    let mut simulation = simulate(first.hosts, &proposal, 3);
+    simulation.fates.insert("db:1".into(), Fate::Ends(0));
+    let begun = simulation.now;
+    let failure = simulation.run().unwrap_err();
+    assert!(simulation.now - begun < 10_000);
+    let told = "app/app.1 waits for app/db.1 to be healthy, but it ended with status 0; the last lines it wrote:\n    | the end";
+    assert_eq!(failure.reasons, [told]);
 }
 
 #[test]
@@ -319,7 +444,7 @@ fn a_job_that_failed_is_made_again_when_asked_again() {
     let mut simulation = simulate(hosts(&stage), &proposal, 1);
     simulation.fates.insert("job:1".into(), Fate::Ends(1));
     let failure = simulation.run().unwrap_err();
-    assert_eq!(failure.reasons, ["app/job.1 on beta: it ended with status 1"]);
+    assert_eq!(failure.reasons, ["app/job.1 on beta: it ended with status 1; the last lines it wrote:\n    | the end"]);
     let mut again = Stage::new("");
     again.release = 2;
     again.held = simulation.hosts.iter().map(|(name, host)| (name.clone(), host.held.clone())).collect();

@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime};
 use landfast_certs::{Authority, Credentials, Identity, Role, Validity, server_config};
 use landfast_proto::v1::agent_server::{self, AgentServer};
 use landfast_proto::v1::{
-    AssignRequest, AssignResponse, DescribeRequest, DescribeResponse, LogsRequest, LogsResponse, Report, WatchRequest,
+    AssignRequest, AssignResponse, DescribeRequest, DescribeResponse, ExamineRequest, ExamineResponse, LogsRequest,
+    LogsResponse, Report, WatchRequest,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -37,6 +38,9 @@ impl agent_server::Agent for Fake {
         Err(Status::unimplemented(""))
     }
     async fn assign(&self, _: Request<AssignRequest>) -> Result<Response<AssignResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+    async fn examine(&self, _: Request<ExamineRequest>) -> Result<Response<ExamineResponse>, Status> {
         Err(Status::unimplemented(""))
     }
     async fn logs(&self, _: Request<LogsRequest>) -> Result<Response<Self::LogsStream>, Status> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use landfast_core::desired::HostState;
-use landfast_core::plan::{EngineNetwork, Found, UsedPort};
+use landfast_core::plan::{EngineNetwork, EngineVolume, Found, UsedPort};
 use landfast_core::report::Report;
 use landfast_proto::v1::DescribeResponse;
 
@@ -49,8 +49,9 @@ impl Ground {
             let report = said.report.clone().map(Report::of_wire).unwrap_or_default();
             ground.reports.insert(host.clone(), report);
             let networks = said.networks.iter().cloned().map(EngineNetwork::of_wire).collect();
+            let volumes = said.volumes.iter().cloned().map(EngineVolume::of_wire).collect();
             let ports = said.ports.iter().cloned().map(UsedPort::of_wire).collect();
-            ground.found.insert(host, Found { networks, ports });
+            ground.found.insert(host, Found { networks, volumes, ports });
         }
         Ok(ground)
     }

@@ -6,6 +6,7 @@ mod builds;
 mod environment;
 mod error;
 mod events;
+mod examine;
 mod ground;
 mod journal;
 mod proposal;

@@ -7,7 +7,7 @@ use landfast_core::Diagnostics;
 use landfast_core::compile::{self, Compiled};
 use landfast_core::deployment::Deployment;
 use landfast_core::desired::{HostState, Wish, desired, revive};
-use landfast_core::plan::{Action, Comparison, Plan, conflicts, diff};
+use landfast_core::plan::{Action, Comparison, Plan, conflicts, diff, sources};
 
 use crate::deliver::{self, Contents, Lacking, Parcel};
 use crate::images::{Images, Need};
@@ -15,6 +15,7 @@ use crate::store::Store;
 use crate::wire::decode_manifest;
 
 use super::builds::PlannedBuild;
+use super::examine::examine;
 use super::ground::Ground;
 use super::journal::Journal;
 use super::releases::{self, Release};
@@ -214,8 +215,16 @@ impl Engine<'_> {
             before: &before,
             after: &after,
             reports: &ground.reports,
+            now: now(),
             force_recreate: wanted.force_recreate,
         });
+        let bundles = wanted.parcels.iter().map(|(stack, parcel)| (stack.as_str(), &parcel.manifest)).collect();
+        let answers = examine(&ground, sources::places(&plan, &target, &bundles)).await?;
+        let lacking = sources::lacking(&plan, &target, &bundles, &answers);
+        if !lacking.conflicts.is_empty() {
+            return Err(EngineError::Conflicts(lacking.conflicts));
+        }
+        plan.warnings.extend(lacking.warnings);
         let drift = ground.reports.iter().flat_map(|(host, report)| status::drift(host, report));
         // Files as people name them: from the fleet's folder on.
         let above = format!("{}/", self.folder.path.display());
@@ -264,6 +273,11 @@ async fn next_number(store: &dyn Store, ground: &Ground, stack: &str) -> Result<
     let cut_off = Journal::number(store, stack).await?.unwrap_or(0);
     let held = ground.held.values().flat_map(|state| &state.instances).filter(|one| one.name.stack == stack);
     Ok(held.map(|instance| instance.release).max().unwrap_or(0).max(recorded).max(cut_off) + 1)
+}
+
+/// Unix time in nanoseconds.
+fn now() -> i64 {
+    i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX)
 }
 
 /// 32 random bytes.

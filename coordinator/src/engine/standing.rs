@@ -26,7 +26,8 @@ impl fmt::Display for Standing {
                 Progress::Waiting => ("as it was", ""),
                 Progress::Running { seen, .. } => ("under way", seen.as_str()),
                 Progress::Done => ("done", ""),
-                Progress::Failed { message } => ("failed", message.as_str()),
+                // The reasons above have all of it.
+                Progress::Failed { message } => ("failed", message.lines().next().unwrap_or_default()),
             };
             let separator = if more.is_empty() { "" } else { ": " };
             write!(f, "\n  {mark:9}  {}{separator}{more}", steps::sentence(step))?;

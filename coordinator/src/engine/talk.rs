@@ -13,6 +13,11 @@ use crate::output::steps::sentence;
 /// Before it is said what a step waits for.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// What went wrong is said whole at the end.
+fn first_line(message: &str) -> &str {
+    message.lines().next().unwrap_or_default()
+}
+
 pub(super) struct Talk<'a> {
     listener: &'a dyn Listener,
     /// By step: what was last seen of it, since when, if that was not said yet.
@@ -35,7 +40,7 @@ impl<'a> Talk<'a> {
                 self.unsaid.insert(line.step, (format!("{step}: {seen}"), Instant::now()));
             }
             Progress::Done => self.listener.say(&format!("{step}: done")),
-            Progress::Failed { message } => self.listener.say(&format!("{step}: failed: {message}")),
+            Progress::Failed { message } => self.listener.say(&format!("{step}: failed: {}", first_line(message))),
         }
     }
 

@@ -1,7 +1,8 @@
 //! Reports, and what a host says about itself.
 
 use landfast_core::deployment::InstanceName;
-use landfast_core::plan::{EngineNetwork, UsedPort};
+use landfast_core::plan::sources::{Place, Seen};
+use landfast_core::plan::{EngineNetwork, EngineVolume, UsedPort};
 use landfast_core::report::{ContainerState, Health, InstanceReport, Problem, Report, ReportedPort, TreeReport};
 use landfast_proto::v1;
 
@@ -10,8 +11,55 @@ use super::{Wire, mirror, numbered};
 mirror!(Report = v1::Report { epoch, generation, converged, instances, problems, trees, engine_lost });
 mirror!(TreeReport = v1::TreeReport { stack, manifest, drift });
 mirror!(ReportedPort = v1::instance_report::Port { address, published, target, protocol });
-mirror!(EngineNetwork = v1::EngineNetwork { name, driver, subnets, gateways, internal, options, managed });
+mirror!(
+    EngineNetwork =
+        v1::EngineNetwork { name, driver, subnets, gateways, internal, options, managed, containers, project }
+);
+mirror!(EngineVolume = v1::EngineVolume { name, driver, options, managed });
 mirror!(UsedPort = v1::UsedPort { address, port, protocol, owner, instance });
+impl Wire for Seen {
+    type Message = v1::ExaminedSource;
+
+    fn to_wire(self) -> v1::ExaminedSource {
+        use v1::examined_source::Kind;
+        let (kind, problem) = match self {
+            Self::There => (Kind::File, String::new()),
+            Self::Missing => (Kind::Missing, String::new()),
+            Self::Impossible(problem) => (Kind::Impossible, problem),
+        };
+        v1::ExaminedSource { kind: kind.into(), problem }
+    }
+
+    fn of_wire(message: v1::ExaminedSource) -> Self {
+        use v1::examined_source::Kind;
+        match message.kind() {
+            Kind::Missing => Self::Missing,
+            Kind::Impossible => Self::Impossible(message.problem),
+            Kind::Unspecified | Kind::Folder | Kind::File | Kind::Socket | Kind::Pipe | Kind::Device => Self::There,
+        }
+    }
+}
+
+impl Wire for Place {
+    type Message = v1::MountSource;
+
+    fn to_wire(self) -> v1::MountSource {
+        let place = match self {
+            Self::Host(path) => v1::mount_source::Place::Host(path),
+            Self::Tree { stack, path } => v1::mount_source::Place::Tree(v1::TreePath { stack, path }),
+        };
+        v1::MountSource { place: Some(place) }
+    }
+
+    fn of_wire(message: v1::MountSource) -> Self {
+        match message.place {
+            Some(v1::mount_source::Place::Tree(v1::TreePath { stack, path })) => Self::Tree { stack, path },
+            Some(v1::mount_source::Place::Host(path)) => Self::Host(path),
+            None => Self::Host(String::new()),
+        }
+    }
+}
+
 numbered!(ContainerState = v1::instance_report::State {
     Unknown = Unspecified, Created = Created, Running = Running, Paused = Paused, Restarting = Restarting,
     Exited = Exited, Dead = Dead, Missing = Missing
@@ -66,4 +114,6 @@ instance_report!(
     restarts,
     health_output,
     unfinished,
+    output,
+    tree,
 );

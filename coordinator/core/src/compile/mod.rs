@@ -32,11 +32,15 @@ pub(crate) mod ties;
 mod unsupported;
 
 pub use again::{Earlier, again};
+pub(crate) use mounts::is_in_bundle;
 pub use security::{Profiles, profiles};
 pub(crate) use shared::{is_any, overlap};
 
 use findings::Findings;
 use site::Site;
+
+/// How long an updated instance without a health check is watched, unless `update_config.monitor` says: in milliseconds.
+const MONITOR_MS: u64 = 5_000;
 
 /// What a deployment is compiled from.
 #[derive(Debug, Clone, Copy)]
@@ -170,7 +174,13 @@ fn order_of(input: Input<'_>, service: &model::Service) -> Service {
         known.map(|(name, dependency)| Dependency { service: name.clone(), condition: dependency.condition }).collect();
     let update = service.deploy.update_config.as_ref();
     let parallelism = update.and_then(|update| update.parallelism).unwrap_or(1);
-    Service { depends_on, parallelism: u32::try_from(parallelism).unwrap_or(0) }
+    let monitor = update.and_then(|update| update.monitor).map_or(MONITOR_MS, |monitor| whole_milliseconds(monitor.0));
+    Service { depends_on, parallelism: u32::try_from(parallelism).unwrap_or(0), monitor_ms: monitor }
+}
+
+/// Rounded up: a time that is given is never none.
+fn whole_milliseconds(nanos: i64) -> u64 {
+    nanos.max(0).unsigned_abs().div_ceil(1_000_000)
 }
 
 fn volumes(input: Input<'_>, instances: &BTreeMap<InstanceName, Instance>) -> BTreeMap<String, Volume> {

@@ -46,11 +46,7 @@ fn bind(site: Site<'_>, mount: &model::Mount, path: &str, mounted: &mut Mounted,
     let written = mount.source.clone().unwrap_or_default();
     let source = match beneath(site.input.root, Path::new(&written)) {
         Some(inner) => {
-            let files = files_at(site.input.manifest, &inner);
-            if files.is_empty() && !mount.bind.create_host_path {
-                findings.refuse(path, format!("{inner} is not in the stack's folder, or is ignored"));
-            }
-            mounted.files.extend(files);
+            mounted.files.extend(files_at(site.input.manifest, &inner));
             Source::Tree(inner)
         }
         None => Source::Host(written),
@@ -107,6 +103,11 @@ pub(super) fn normalise(path: &Path) -> String {
         }
     }
     parts.iter().map(|part| format!("/{part}")).collect()
+}
+
+/// Whether a bundle has something at or beneath this path.
+pub(crate) fn is_in_bundle(manifest: &Manifest, path: &str) -> bool {
+    path.is_empty() || !files_at(manifest, path).is_empty()
 }
 
 /// The files of the bundle at and beneath a path: path > what it is there.

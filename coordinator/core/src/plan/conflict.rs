@@ -12,6 +12,8 @@ use crate::desired::{HostState, Instance, Network};
 pub struct Found {
     /// Of the engine.
     pub networks: Vec<EngineNetwork>,
+    /// Of the engine.
+    pub volumes: Vec<EngineVolume>,
     /// That are taken.
     pub ports: Vec<UsedPort>,
 }
@@ -29,6 +31,23 @@ pub struct EngineNetwork {
     pub gateways: Vec<String>,
     /// Without a way out.
     pub internal: bool,
+    /// Of the driver.
+    pub options: BTreeMap<String, String>,
+    /// Made by Landfast for this fleet.
+    pub managed: bool,
+    /// Names of the containers that are attached to it.
+    pub containers: Vec<String>,
+    /// The Compose project that made it; empty when none did.
+    pub project: String,
+}
+
+/// A volume the engine has: `landfast.v1.EngineVolume`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EngineVolume {
+    /// Its name.
+    pub name: String,
+    /// Its driver.
+    pub driver: String,
     /// Of the driver.
     pub options: BTreeMap<String, String>,
     /// Made by Landfast for this fleet.
@@ -156,6 +175,7 @@ fn held_differences(wanted: &Network, held: &Network) -> Vec<String> {
         internal: held.internal,
         options: held.options.clone(),
         managed: true,
+        ..EngineNetwork::default()
     };
     differences(wanted, &there)
 }

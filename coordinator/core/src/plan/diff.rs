@@ -22,7 +22,6 @@ pub fn diff(comparison: Comparison<'_>) -> Plan {
     }
     let scene = Scene::new(comparison);
     scene.instances(&mut drafts);
-    scene.halfway(&mut drafts);
     let mut plan = order::order(&scene, drafts);
     if plan.is_empty() {
         plan.steps = what_hosts_know(comparison);
@@ -70,32 +69,8 @@ impl Scene<'_> {
         // Other stacks are as their hosts keep them: not what was asked for.
         self.comparison.after.get(&name.stack)?;
         let report = self.comparison.reports.get(host)?;
-        let reason = why_start(report, new)?;
+        let reason = why_start(report, new, self.comparison.now)?;
         Some(Draft::new(self.change(Action::Start, name, host, vec![reason])))
-    }
-
-    /// An update that stopped halfway does not go on past an instance that has it already and is not well.
-    fn halfway(&self, drafts: &mut Vec<Draft>) {
-        let names = |drafts: &[Draft], is: fn(Action) -> bool| -> BTreeSet<InstanceName> {
-            drafts.iter().filter(|draft| is(draft.step.action)).filter_map(|draft| draft.name.clone()).collect()
-        };
-        let updated: BTreeSet<_> = names(drafts, Action::is_update).iter().map(InstanceName::service_name).collect();
-        let told = names(drafts, Action::is_about_instance);
-        for (name, (host, instance)) in &self.new {
-            let report = self.comparison.reports.get(*host).and_then(|report| report.instance(name));
-            let Some(seen) = report.filter(|_| updated.contains(&name.service_name()) && !told.contains(name)) else {
-                continue;
-            };
-            let reason = match (seen.state, seen.health) {
-                (ContainerState::Running, Health::Unhealthy) => "it is unhealthy",
-                (ContainerState::Running, Health::Starting) => "it is not healthy yet",
-                (ContainerState::Restarting, _) => "it keeps ending",
-                _ => continue,
-            };
-            if seen.digest == instance.digest {
-                drafts.push(Draft::new(self.change(Action::Start, name, host, vec![reason.to_owned()])));
-            }
-        }
     }
 
     fn change(&self, action: Action, name: &InstanceName, host: &str, reasons: Vec<String>) -> Step {
@@ -106,6 +81,7 @@ impl Scene<'_> {
             interrupts: action.is_update() && self.leaves_nobody(name),
             waits_for: self.waits(instance),
             parallelism: if action.is_update() { self.parallelism(name) } else { 0 },
+            monitor_ms: if action.is_update() || action == Action::Start { self.monitor_ms(name) } else { 0 },
             ..step(action, &name.stack, name, host, reasons)
         }
     }
@@ -126,6 +102,11 @@ impl Scene<'_> {
     fn parallelism(&self, name: &InstanceName) -> u32 {
         let service = self.comparison.after.get(&name.stack).and_then(|it| it.services.get(&name.service));
         service.map_or(1, |service| service.parallelism)
+    }
+
+    fn monitor_ms(&self, name: &InstanceName) -> u64 {
+        let service = self.comparison.after.get(&name.stack).and_then(|it| it.services.get(&name.service));
+        service.map_or(0, |service| service.monitor_ms)
     }
 
     /// While it is updated, no instance of the service answers.
@@ -151,19 +132,24 @@ impl Scene<'_> {
     }
 }
 
-/// Why an instance that is as it should be must be started all the same.
-fn why_start(report: &Report, instance: &Instance) -> Option<String> {
+/// Why an instance whose host holds what it should be is not done with: it is not there, or not well. A change that failed
+/// stays a part of every plan until it is changed.
+fn why_start(report: &Report, instance: &Instance, now: i64) -> Option<String> {
     let Some(seen) = report.instance(&instance.name) else { return Some("it is not there".to_owned()) };
     let once = instance.container.restart.as_ref().is_none_or(|restart| restart.policy == "no");
+    let failed = || report.final_problem(&instance.name).map(|problem| format!("it failed: {problem}"));
     match seen.state {
-        ContainerState::Missing => Some("it is not there".to_owned()),
-        _ if seen.digest != instance.digest => Some("another container is in its place".to_owned()),
-        ContainerState::Created => Some("it has not been started".to_owned()),
+        ContainerState::Missing => Some(failed().unwrap_or_else(|| "it is not there".to_owned())),
+        _ if seen.digest != instance.digest => {
+            Some(failed().unwrap_or_else(|| "another container is in its place".to_owned()))
+        }
+        ContainerState::Created => Some(failed().unwrap_or_else(|| "it has not been started".to_owned())),
         ContainerState::Dead => Some("the engine could not remove it".to_owned()),
         ContainerState::Exited if !(once && seen.exit_code == 0) => {
             Some(format!("it ended with status {}", seen.exit_code))
         }
-        _ => None,
+        ContainerState::Running if seen.health == Health::Starting => Some("it is not healthy yet".to_owned()),
+        _ => seen.trouble(now),
     }
 }
 
@@ -187,6 +173,7 @@ fn thing(action: Action, stack: &str, name: &str, host: &str, reasons: Vec<Strin
         after: Vec::new(),
         waits_for: Vec::new(),
         parallelism: 0,
+        monitor_ms: 0,
     }
 }
 

@@ -13,8 +13,9 @@ mod order;
 mod print;
 mod reasons;
 mod scene;
+pub mod sources;
 
-pub use conflict::{Conflict, EngineNetwork, Found, UsedPort, conflicts};
+pub use conflict::{Conflict, EngineNetwork, EngineVolume, Found, UsedPort, conflicts};
 pub use diff::diff;
 
 /// What would change.
@@ -113,6 +114,10 @@ pub struct Step {
     /// With how many steps of the same service it may go together; 0 for all.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub parallelism: u32,
+    /// How long the new container must run without ending before the step is done, when it has no health check: in
+    /// milliseconds.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub monitor_ms: u64,
 }
 
 impl Step {
@@ -120,6 +125,10 @@ impl Step {
     pub fn instance_name(&self) -> Option<InstanceName> {
         (!self.service.is_empty()).then(|| self.instance.parse().ok()).flatten()
     }
+}
+
+fn is_none(milliseconds: &u64) -> bool {
+    *milliseconds == 0
 }
 
 fn is_zero(number: &u32) -> bool {
@@ -148,6 +157,8 @@ pub struct Comparison<'a> {
     pub after: &'a BTreeMap<String, Deployment>,
     /// What the hosts say they are, as far as it is known: what is held but does not run is started.
     pub reports: &'a BTreeMap<String, Report>,
+    /// When the reports were read: Unix time in nanoseconds.
+    pub now: i64,
     /// The deployments of `after` were renewed on request ([`Deployment::renew`]): say so.
     pub force_recreate: bool,
 }

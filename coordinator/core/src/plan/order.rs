@@ -7,7 +7,7 @@ use super::scene::Scene;
 use super::{Action, Plan, Step};
 use crate::compile::overlap;
 use crate::container::Container;
-use crate::deployment::{InstanceName, ServiceName};
+use crate::deployment::{Condition, InstanceName, ServiceName};
 use crate::desired::Instance;
 
 /// A step that has no place yet.
@@ -92,12 +92,14 @@ struct Needs {
     after: Vec<BTreeSet<usize>>,
     /// Those of them that are there because of a port, name or address; the first to give when all cannot hold.
     claims: Vec<BTreeSet<usize>>,
+    /// Steps that are listed before, and need not be done: it is enough that their instance has been started.
+    begun: Vec<BTreeSet<usize>>,
 }
 
 impl Needs {
     fn new(scene: &Scene<'_>, drafts: &[Draft]) -> Self {
-        let mut needs =
-            Self { after: vec![BTreeSet::new(); drafts.len()], claims: vec![BTreeSet::new(); drafts.len()] };
+        let nothing = || vec![BTreeSet::new(); drafts.len()];
+        let mut needs = Self { after: nothing(), claims: nothing(), begun: nothing() };
         needs.dependencies_go_first(drafts);
         needs.updates_one_service_at_a_time(drafts);
         needs.dependents_go_first(scene, drafts);
@@ -110,7 +112,11 @@ impl Needs {
         let changes = drafts.iter().enumerate().filter(|(_, draft)| draft.step.action.is_change());
         let by_name: BTreeMap<_, _> = changes.filter_map(|(at, draft)| Some((draft.name.clone()?, at))).collect();
         for (at, draft) in drafts.iter().enumerate() {
-            self.after[at].extend(draft.step.waits_for.iter().filter_map(|wait| by_name.get(&wait.instance)));
+            for wait in &draft.step.waits_for {
+                let Some(before) = by_name.get(&wait.instance) else { continue };
+                let needs = if wait.condition == Condition::Started { &mut self.begun } else { &mut self.after };
+                needs[at].insert(*before);
+            }
         }
     }
 
@@ -192,7 +198,8 @@ impl Needs {
         let mut place: BTreeMap<usize, usize> = BTreeMap::new();
         while place.len() < left.len() {
             let waiting = (0..left.len()).filter(|at| !place.contains_key(at));
-            let mut ready = waiting.clone().filter(|at| self.of(*at).all(|need| place.contains_key(&need)));
+            let listed = |at: &usize| self.of(*at).chain(self.begun[*at].iter().copied());
+            let mut ready = waiting.clone().filter(|at| listed(at).all(|need| place.contains_key(&need)));
             let next = match ready.next() {
                 Some(next) => next,
                 None => self.give_way(waiting.collect(), &left, &mut plan.warnings),
@@ -227,6 +234,7 @@ impl Needs {
             }
         }
         self.claims[at].clear();
+        self.begun[at].clear();
         self.after[at].retain(|need| left[*need].is_none());
         at
     }

@@ -1,9 +1,10 @@
 //! What follows from what is known: which steps are done, which may begin, who is told what, and whether it is over.
-use super::verdict::{self, Verdict};
-use super::{Action, Failure, PATIENCE_MS, Progress, SETTLE_MS, State, picture};
+use super::verdict::{self, Verdict, Watched};
+use super::{Action, Failure, PATIENCE_MS, Progress, Run, SETTLE_MS, State, picture};
 use crate::deployment::{Condition, InstanceName};
 use crate::desired::Instance;
 use crate::plan;
+use crate::report::{CRASH_LOOP, ContainerState};
 
 /// Reads the reports for every step that is under way.
 pub(super) fn judge(state: &mut State, now: u64) {
@@ -20,13 +21,14 @@ fn judge_running(state: &mut State, at: usize, since: u64, now: u64) {
     if !state.is_taken(at) {
         return;
     }
-    let limit = state.limit(at);
+    state.watch(at, now);
+    let limit = state.limit(at, now);
     // Its own time does not run as long as its host is at that which it goes along with.
     if !state.owners(at).iter().any(|owner| state.steps[*owner].progress.is_running()) {
         state.steps[at].deadline.get_or_insert(now.saturating_add(limit));
     }
     let is_over = state.steps[at].deadline.is_some_and(|deadline| now >= deadline);
-    let verdict = match state.verdict(at) {
+    let verdict = match state.verdict(at, now) {
         Some(Verdict::Wait(seen)) if is_over && !state.is_lost(at) => {
             let seen = if seen.is_empty() { "not done".to_owned() } else { seen };
             Verdict::Failed(format!("{seen} after {} s", limit / 1000))
@@ -40,6 +42,7 @@ fn judge_running(state: &mut State, at: usize, since: u64, now: u64) {
     match verdict {
         Verdict::Done if state.plan.steps[at].action == plan::Action::Move && !step.left => {
             (step.left, step.generation, step.deadline) = (true, None, None);
+            step.run = None;
         }
         Verdict::Done => step.progress = Progress::Done,
         Verdict::Quiet => {}
@@ -123,7 +126,17 @@ pub(super) fn give_up(state: &mut State, now: u64) {
         }
         state.fail(message, now);
     }
+    hopeless(state, now);
     stall(state, now);
+}
+
+/// Steps that wait for what will never be.
+fn hopeless(state: &mut State, now: u64) {
+    let waiting = (0..state.steps.len()).filter(|at| state.steps[*at].progress == Progress::Waiting);
+    let found: Vec<String> = waiting.filter_map(|at| state.why_hopeless(at)).collect();
+    if let (Some(message), None) = (found.into_iter().next(), state.failing_since) {
+        state.fail(message, now);
+    }
 }
 
 /// Hosts that have said nothing for too long, and are needed.
@@ -181,11 +194,24 @@ pub(super) fn end(state: &mut State, now: u64) -> Option<Action> {
     let done = state.steps.iter().all(|step| step.progress == Progress::Done);
     // A host that is away and still has to hear of its neighbours is waited for.
     let told = || picture::pictures(state).iter().all(|(name, it)| state.hosts[name].sent.same_contents(it));
-    if done && !on_the_way && told() {
+    if done && !on_the_way && told() && is_settled(state, now) {
         state.ended = true;
         return Some(Action::Done);
     }
     None
+}
+
+/// No container that was changed has ended and is being started again. One that never comes to rest is a failure.
+fn is_settled(state: &mut State, now: u64) -> bool {
+    let Some(at) = (0..state.steps.len()).find(|at| state.is_restarting(*at)) else {
+        state.unsettled_since = None;
+        return true;
+    };
+    let since = *state.unsettled_since.get_or_insert(now);
+    if now.saturating_sub(since) >= PATIENCE_MS {
+        state.fail_step(at, "it keeps ending".to_owned(), now);
+    }
+    false
 }
 
 impl State {
@@ -226,7 +252,8 @@ impl State {
         let steps = self.plan.steps.iter().zip(&self.steps);
         let mut own =
             steps.filter(|(step, _)| step.action.is_change() && step.instance_name().as_ref() == Some(&wait.instance));
-        let settled = own.all(|(_, state)| state.progress == Progress::Done);
+        // Started is less than done: there may be a health check to come.
+        let settled = wait.condition == Condition::Started || own.all(|(_, state)| state.progress == Progress::Done);
         let found = self.find_target(&wait.instance).and_then(|(host, instance)| Some((instance, self.report(host)?)));
         settled && found.is_some_and(|(instance, report)| verdict::holds(wait.condition, instance, report))
     }
@@ -237,18 +264,80 @@ impl State {
     }
 
     fn why_waiting(&self, at: usize) -> String {
-        let step = &self.plan.steps[at];
-        let Some(wait) = self.unmet(at) else { return format!("{} waits, and nothing happens", step.subject()) };
+        let Some(wait) = self.unmet(at) else {
+            return format!("{} waits, and nothing happens", self.plan.steps[at].subject());
+        };
+        let seen = match self.find_target(&wait.instance) {
+            Some((host, instance)) => verdict::describe(instance, self.report(host)),
+            None => "no host runs it".to_owned(),
+        };
+        self.waits_in_vain(at, wait, &seen)
+    }
+
+    /// Why what a step waits for never comes; none while it may. An instance that is under way is judged by its own step.
+    fn why_hopeless(&self, at: usize) -> Option<String> {
+        let hopeless = |wait: &plan::Wait| {
+            let steps = self.plan.steps.iter().zip(&self.steps);
+            let mut own = steps
+                .filter(|(step, _)| step.action.is_change() && step.instance_name().as_ref() == Some(&wait.instance));
+            let (host, instance) = self.find_target(&wait.instance)?;
+            let is_done = own.all(|(_, state)| state.progress == Progress::Done);
+            verdict::is_hopeless(wait.condition, instance, self.report(host).filter(|_| is_done)?)
+        };
+        self.plan.steps[at].waits_for.iter().find_map(|wait| Some(self.waits_in_vain(at, wait, &hopeless(wait)?)))
+    }
+
+    fn waits_in_vain(&self, at: usize, wait: &plan::Wait, seen: &str) -> String {
         let what = match wait.condition {
             Condition::Started => "to run",
             Condition::Healthy => "to be healthy",
             Condition::Completed => "to be completed",
         };
-        let seen = match self.find_target(&wait.instance) {
-            Some((host, instance)) => verdict::describe(instance, self.report(host)),
-            None => "nobody runs it".to_owned(),
+        format!("{} waits for {} {what}, but {seen}", self.plan.steps[at].subject(), wait.instance)
+    }
+
+    /// Takes down since when the step's container has been running.
+    fn watch(&mut self, at: usize, now: u64) {
+        let seen = self.target_of(at).and_then(|instance| {
+            let seen = self.report_of(at)?.instance(&instance.name)?;
+            (seen.digest == instance.digest).then_some((seen.state, seen.started_at, seen.restarts))
+        });
+        let is_start = self.plan.steps[at].action == plan::Action::Start;
+        let step = &mut self.steps[at];
+        let Some((state, started_at, restarts)) = seen else {
+            step.run = None;
+            return;
         };
-        format!("{} waits for {} {what}, but {seen}", step.subject(), wait.instance)
+        if is_start {
+            step.restarts_before.get_or_insert(restarts);
+        }
+        step.run = match step.run.filter(|run| run.started_at == started_at) {
+            _ if state != ContainerState::Running => None,
+            Some(run) => Some(run),
+            None => Some(Run { started_at, since: now }),
+        };
+    }
+
+    /// What counts for the container of a step.
+    fn watched(&self, at: usize, now: u64) -> Watched {
+        let (step, plan) = (&self.steps[at], &self.plan.steps[at]);
+        let name = plan.instance_name().unwrap_or_default();
+        let restarts_before = step.restarts_before.unwrap_or(0);
+        // What is only to be started is watched when it is known to keep ending.
+        let is_watched = plan.action.is_update() || restarts_before >= CRASH_LOOP;
+        Watched {
+            is_job: self.is_awaited(&name, Condition::Completed),
+            must_be_healthy: self.is_awaited(&name, Condition::Healthy),
+            restarts_before,
+            calm_ms: step.run.map_or(0, |run| now.saturating_sub(run.since)),
+            monitor_ms: if is_watched { plan.monitor_ms } else { 0 },
+        }
+    }
+
+    fn is_restarting(&self, at: usize) -> bool {
+        let is_done = self.plan.steps[at].action.is_change() && self.steps[at].progress == Progress::Done;
+        let seen = self.target_of(at).zip(self.report_of(at)).filter(|_| is_done);
+        seen.is_some_and(|(instance, report)| verdict::is_restarting(instance, report))
     }
 
     fn fail_step(&mut self, at: usize, message: String, now: u64) {
@@ -314,14 +403,14 @@ impl State {
         self.before.get(self.host_of(at)?)?.instance(&step.instance_name()?)
     }
 
-    /// Somebody waits for its end.
-    fn is_job(&self, name: &InstanceName) -> bool {
+    /// Another instance waits for this of it.
+    fn is_awaited(&self, name: &InstanceName, condition: Condition) -> bool {
         let instances = self.target.values().flat_map(|state| &state.instances);
         let mut others = instances.filter(|other| other.name.stack == name.stack).flat_map(|other| &other.depends_on);
-        others.any(|on| on.service == name.service && on.condition == Condition::Completed)
+        others.any(|on| on.service == name.service && on.condition == condition)
     }
 
-    fn verdict(&self, at: usize) -> Option<Verdict> {
+    fn verdict(&self, at: usize, now: u64) -> Option<Verdict> {
         let (step, report) = (&self.plan.steps[at], self.report_of(at)?);
         let leaves = step.action == plan::Action::Move && !self.steps[at].left;
         if step.action == plan::Action::Remove || leaves {
@@ -329,17 +418,17 @@ impl State {
         }
         if step.action.is_change() {
             let instance = self.target_of(at)?;
-            return Some(verdict::of_change(step, instance, self.is_job(&instance.name), report));
+            return Some(verdict::of_change(step, instance, self.watched(at, now), report));
         }
         let tree = self.target.get(&step.host)?.trees.iter().find(|tree| tree.stack == step.stack);
         Some(verdict::of_thing(step, tree.map(|tree| tree.manifest.as_str()), report))
     }
 
     /// How long a step may take, in milliseconds.
-    fn limit(&self, at: usize) -> u64 {
+    fn limit(&self, at: usize, now: u64) -> u64 {
         let leaves = self.plan.steps[at].action == plan::Action::Move && !self.steps[at].left;
         if let Some(instance) = self.target_of(at).filter(|_| !leaves) {
-            return verdict::limit_ms(&instance.container, self.is_job(&instance.name));
+            return verdict::limit_ms(&instance.container, self.watched(at, now));
         }
         self.before_of(at).map_or(0, |instance| verdict::stop_ms(&instance.container)) + PATIENCE_MS
     }

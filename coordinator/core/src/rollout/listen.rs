@@ -31,9 +31,9 @@ fn start(state: &mut State, now: u64) {
         host.report = None;
     }
     for step in &mut state.steps {
-        step.deadline = None;
+        (step.deadline, step.run) = (None, None);
     }
-    state.stalled_since = None;
+    (state.stalled_since, state.unsettled_since) = (None, None);
     state.failing_since = state.failing_since.map(|_| now);
 }
 

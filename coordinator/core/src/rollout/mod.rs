@@ -41,6 +41,9 @@ pub struct State {
     failing_since: Option<u64>,
     /// Since when nothing is under way although steps are left.
     stalled_since: Option<u64>,
+    /// Since when all is done but for a container that keeps ending.
+    #[serde(default)]
+    unsettled_since: Option<u64>,
     ended: bool,
 }
 
@@ -54,6 +57,21 @@ struct StepState {
     deadline: Option<u64>,
     /// Of a move: it has left its old host.
     left: bool,
+    /// The run of the container that is being watched.
+    #[serde(default)]
+    run: Option<Run>,
+    /// Restarts that the engine had counted when the step was released: they are nothing new.
+    #[serde(default)]
+    restarts_before: Option<u32>,
+}
+
+/// One run of a container, from its start to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Run {
+    /// When the container was started, by its host's clock: one run is told from the next by it.
+    started_at: i64,
+    /// Since when it has been seen running: Unix time in milliseconds.
+    since: u64,
 }
 
 /// What has been said between this rollout and a host.
@@ -93,6 +111,7 @@ impl State {
             failures: Vec::new(),
             failing_since: None,
             stalled_since: None,
+            unsettled_since: None,
             ended: false,
         }
     }

@@ -3,10 +3,8 @@ use crate::container::Container;
 use crate::deployment::Condition;
 use crate::desired::Instance;
 use crate::plan::{Action, Step};
-use crate::report::{ContainerState, Health, InstanceReport, Report};
+use crate::report::{CRASH_LOOP, ContainerState, Health, InstanceReport, Report};
 
-/// So many restarts are a crash loop.
-const CRASH_LOOP: u32 = 3;
 const SECOND: i64 = 1_000_000_000;
 /// A job may work for so long: in milliseconds.
 const JOB_MS: u64 = 30 * 60_000;
@@ -27,17 +25,48 @@ fn wait(seen: impl Into<String>) -> Verdict {
     Verdict::Wait(seen.into())
 }
 
+/// What others want of an instance, and what has been seen of its container so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Watched {
+    /// Somebody waits for its end.
+    pub(super) is_job: bool,
+    /// Somebody waits for its health.
+    pub(super) must_be_healthy: bool,
+    /// Its container was there before: the restarts that had been counted by then.
+    pub(super) restarts_before: u32,
+    /// How long it has been seen running without an end: in milliseconds.
+    pub(super) calm_ms: u64,
+    /// How long it has to, when it has no health check: in milliseconds.
+    pub(super) monitor_ms: u64,
+}
+
+impl Watched {
+    fn is_calm(&self) -> bool {
+        self.calm_ms >= self.monitor_ms
+    }
+
+    /// The container was there before, and kept ending then: it may have come to rest.
+    fn may_have_recovered(&self) -> bool {
+        self.restarts_before >= CRASH_LOOP
+    }
+}
+
 /// About a step that makes or changes a container.
-pub(super) fn of_change(step: &Step, instance: &Instance, is_job: bool, report: &Report) -> Verdict {
+pub(super) fn of_change(step: &Step, instance: &Instance, watched: Watched, report: &Report) -> Verdict {
+    let seen = report.instance(&instance.name).filter(|seen| seen.state != ContainerState::Missing);
+    let right = seen.filter(|seen| seen.digest == instance.digest);
+    let verdict = right.map(|seen| of_container(&instance.container, watched, seen));
+    // What the container itself shows is nearer to the cause than what could not be done with it.
+    if let Some(failed @ Verdict::Failed(_)) = verdict {
+        return failed;
+    }
     if let Some(message) = final_problem(report, &step.instance) {
         return Verdict::Failed(message);
     }
-    let seen = report.instance(&instance.name).filter(|seen| seen.state != ContainerState::Missing);
-    let Some(seen) = seen else { return of_missing(report) };
-    if seen.digest != instance.digest {
-        return wait(problem(report, &step.instance).unwrap_or("the old container is still there"));
+    if seen.is_none() {
+        return of_missing(report);
     }
-    match of_container(&instance.container, is_job, seen) {
+    match verdict.unwrap_or_else(|| wait("the old container is still there")) {
         Verdict::Wait(seen) => wait(problem(report, &step.instance).map_or(seen, str::to_owned)),
         verdict => verdict,
     }
@@ -53,15 +82,17 @@ fn of_missing(report: &Report) -> Verdict {
 }
 
 /// About a container that is the right one.
-fn of_container(container: &Container, is_job: bool, seen: &InstanceReport) -> Verdict {
-    let crashing = seen.restarts >= CRASH_LOOP;
-    let loop_message = || format!("it keeps ending: {} restarts, status {} at last", seen.restarts, seen.exit_code);
+fn of_container(container: &Container, watched: Watched, seen: &InstanceReport) -> Verdict {
+    let is_crashing = seen.restarts >= CRASH_LOOP;
+    let may_recover = watched.may_have_recovered() && seen.state == ContainerState::Running;
     match seen.state {
-        ContainerState::Running if seen.health == Health::Healthy && !is_job => Verdict::Done,
-        ContainerState::Running | ContainerState::Restarting if crashing => Verdict::Failed(loop_message()),
-        ContainerState::Running => of_running(container, is_job, seen),
+        ContainerState::Running if seen.health == Health::Healthy && !watched.is_job => Verdict::Done,
+        ContainerState::Running | ContainerState::Restarting if is_crashing && !may_recover => {
+            Verdict::Failed(seen.keeps_ending())
+        }
+        ContainerState::Running => of_running(container, watched, seen),
         ContainerState::Restarting => wait(format!("restarting after status {}", seen.exit_code)),
-        ContainerState::Exited => of_exited(container, seen, crashing, loop_message),
+        ContainerState::Exited => of_exited(container, watched, seen, is_crashing),
         ContainerState::Dead => wait("being removed"),
         ContainerState::Paused => wait("paused"),
         ContainerState::Created => wait("not started yet"),
@@ -69,35 +100,35 @@ fn of_container(container: &Container, is_job: bool, seen: &InstanceReport) -> V
     }
 }
 
-fn of_running(container: &Container, is_job: bool, seen: &InstanceReport) -> Verdict {
+fn of_running(container: &Container, watched: Watched, seen: &InstanceReport) -> Verdict {
     match seen.health {
-        Health::Unhealthy => Verdict::Failed(unhealthy(seen)),
+        Health::Unhealthy => Verdict::Failed(seen.unhealthy()),
         Health::Starting => wait("running, not healthy yet"),
         Health::None if has_check(container) => wait("running, health not known yet"),
-        _ if is_job => wait("running, not completed yet"),
+        _ if watched.is_job => wait("running, not completed yet"),
+        Health::None if !watched.is_calm() => {
+            wait(format!("running, and watched for {} s", watched.monitor_ms.div_ceil(1000)))
+        }
         Health::None | Health::Healthy => Verdict::Done,
     }
 }
 
-fn of_exited(
-    container: &Container,
-    seen: &InstanceReport,
-    crashing: bool,
-    loop_message: impl Fn() -> String,
-) -> Verdict {
-    let policy = container.restart.as_ref().map_or("no", |restart| restart.policy.as_str());
-    match (policy, seen.exit_code) {
-        ("no" | "" | "on-failure", 0) => Verdict::Done,
-        ("no" | "", code) => Verdict::Failed(format!("it ended with status {code}")),
-        _ if crashing => Verdict::Failed(loop_message()),
+fn of_exited(container: &Container, watched: Watched, seen: &InstanceReport, is_crashing: bool) -> Verdict {
+    match (policy(container), seen.exit_code) {
+        ("no" | "on-failure", 0) if watched.must_be_healthy => {
+            Verdict::Failed(seen.with_output("it ended with status 0 before it was healthy".to_owned()))
+        }
+        ("no" | "on-failure", 0) => Verdict::Done,
+        ("no", _) => Verdict::Failed(seen.ended()),
+        _ if is_crashing => Verdict::Failed(seen.keeps_ending()),
         (_, code) => wait(format!("it ended with status {code}")),
     }
 }
 
-fn unhealthy(seen: &InstanceReport) -> String {
-    match seen.health_output.trim() {
-        "" => "it is unhealthy".to_owned(),
-        output => format!("it is unhealthy: {output}"),
+fn policy(container: &Container) -> &str {
+    match container.restart.as_ref().map_or("", |restart| restart.policy.as_str()) {
+        "" => "no",
+        policy => policy,
     }
 }
 
@@ -111,8 +142,37 @@ fn has_check(container: &Container) -> bool {
 pub(super) fn has_ended(instance: &Instance, report: &Report) -> Option<String> {
     let seen = report.instance(&instance.name).filter(|seen| seen.digest == instance.digest)?;
     let ended = matches!(seen.state, ContainerState::Exited | ContainerState::Restarting);
-    match of_container(&instance.container, false, seen) {
+    match of_container(&instance.container, Watched::default(), seen) {
         Verdict::Failed(message) if ended => Some(message),
+        _ => None,
+    }
+}
+
+/// Whether a done step's container has ended and is being started again: then it is not known yet what becomes of it.
+pub(super) fn is_restarting(instance: &Instance, report: &Report) -> bool {
+    let seen = report.instance(&instance.name).filter(|seen| seen.digest == instance.digest);
+    seen.is_some_and(|seen| match seen.state {
+        ContainerState::Restarting => true,
+        ContainerState::Exited => matches!(policy(&instance.container), "always" | "unless-stopped"),
+        _ => false,
+    })
+}
+
+/// Why an instance never becomes what others wait for; none while it may.
+pub(super) fn is_hopeless(condition: Condition, instance: &Instance, report: &Report) -> Option<String> {
+    let seen = report.instance(&instance.name).filter(|seen| seen.digest == instance.digest)?;
+    let for_good = seen.state == ContainerState::Exited && matches!(policy(&instance.container), "no" | "on-failure");
+    match condition {
+        Condition::Healthy if for_good => Some(seen.ended()),
+        Condition::Completed if for_good && seen.exit_code != 0 => Some(seen.ended()),
+        Condition::Started if for_good && seen.exit_code != 0 => Some(seen.ended()),
+        Condition::Healthy
+            if seen.state == ContainerState::Running
+                && seen.health == Health::None
+                && !has_check(&instance.container) =>
+        {
+            Some("it has no health check".to_owned())
+        }
         _ => None,
     }
 }
@@ -179,31 +239,31 @@ pub(super) fn describe(instance: &Instance, report: Option<&Report>) -> String {
         Some(seen) if seen.digest != instance.digest => "another container is in its place".to_owned(),
         Some(seen) if !seen.unfinished.is_empty() => seen.unfinished.clone(),
         Some(seen) => match (seen.state, seen.health) {
-            (ContainerState::Running, Health::Unhealthy) => unhealthy(seen),
+            (ContainerState::Running, Health::Unhealthy) => seen.unhealthy(),
             (ContainerState::Running, Health::Starting) => "it is not healthy yet".to_owned(),
             (ContainerState::Running, Health::None) => "it runs and has no health check".to_owned(),
             (ContainerState::Running, Health::Healthy) => "it runs".to_owned(),
-            (ContainerState::Exited, _) => format!("it ended with status {}", seen.exit_code),
+            (ContainerState::Exited, _) => seen.ended(),
             _ => "it does not run".to_owned(),
         },
     }
 }
 
 /// How long a container may take: its health check's own time and a minute, two at least; a job half an hour.
-pub(super) fn limit_ms(container: &Container, is_job: bool) -> u64 {
-    if is_job {
+pub(super) fn limit_ms(container: &Container, watched: Watched) -> u64 {
+    if watched.is_job {
         return JOB_MS;
     }
     let or = |value: i64, default: i64| if value == 0 { default } else { value };
     let check = container.healthcheck.clone().unwrap_or_default();
     let (interval, timeout) = (or(check.interval, 30 * SECOND), or(check.timeout, 30 * SECOND));
     let retries = i64::from(if check.retries == 0 { 3 } else { check.retries });
-    let own = if has_check(container) {
-        interval.saturating_mul(retries).saturating_add(timeout).saturating_add(check.start_period)
+    let own_ms = if has_check(container) {
+        let own = interval.saturating_mul(retries).saturating_add(timeout).saturating_add(check.start_period);
+        u64::try_from(own / 1_000_000).unwrap_or(0)
     } else {
-        0
+        watched.monitor_ms
     };
-    let own_ms = u64::try_from(own / 1_000_000).unwrap_or(0);
     (own_ms + 60_000 + stop_ms(container)).max(LEAST_MS)
 }
 

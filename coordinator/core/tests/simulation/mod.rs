@@ -328,10 +328,12 @@ impl Simulation {
                 seen.restarts = (age / 1000) as u32;
                 seen.state = ContainerState::Restarting;
                 seen.exit_code = 3;
+                seen.output = "boom".to_owned();
             }
             Fate::Ends(code) if age >= 2000 => {
                 seen.state = ContainerState::Exited;
                 seen.exit_code = code;
+                seen.output = "the end".to_owned();
             }
             _ if is_job && age >= 3000 => seen.state = ContainerState::Exited,
             _ => {}

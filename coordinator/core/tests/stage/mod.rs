@@ -137,7 +137,7 @@ impl Stage {
         .map_err(|mistakes| mistakes.to_string().replace("/home/anna/", ""))
     }
 
-    fn manifest(&self) -> Manifest {
+    pub(crate) fn manifest(&self) -> Manifest {
         let entry = |(path, text): (&String, &String)| {
             let digest = blake3::hash(text.as_bytes()).to_hex().to_string();
             let content = Content::File { digest, size: text.len() as u64 };
@@ -170,6 +170,7 @@ impl Stage {
             before: &self.before,
             after: &after,
             reports: &self.reports,
+            now: 0,
             force_recreate: false,
         });
         Proposal { plan, target, after, warnings }

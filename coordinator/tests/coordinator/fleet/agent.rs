@@ -23,6 +23,8 @@ pub(crate) struct State {
     pub(crate) held: Option<v1::HostState>,
     pub(crate) images: Vec<v1::Image>,
     pub(crate) networks: Vec<v1::EngineNetwork>,
+    /// What is at a path of the host, where it is no folder.
+    pub(crate) sources: BTreeMap<String, v1::ExaminedSource>,
     pub(crate) blobs: BTreeMap<String, Vec<u8>>,
     /// Instances (`data/postgres.1`) that do not become healthy, or run, for as long as they are in here.
     pub(crate) held_back: BTreeSet<String>,
@@ -251,6 +253,7 @@ impl Agent for Service {
             report: Some(report(&state)),
             images: state.images.clone(),
             networks: state.networks.clone(),
+            volumes: Vec::new(),
             ports: Vec::new(),
             disk_free: 1 << 40,
         }))
@@ -281,6 +284,18 @@ impl Agent for Service {
         state.held = Some(next);
         self.reports.send_replace(report(&state));
         Ok(Response::new(v1::AssignResponse {}))
+    }
+
+    /// Every place has a folder, but for those that the test says something else of.
+    async fn examine(&self, request: Request<v1::ExamineRequest>) -> Result<Response<v1::ExamineResponse>, Status> {
+        let state = self.called("examine");
+        let folder = || v1::ExaminedSource { kind: 1, problem: String::new() };
+        let examine = |source: v1::MountSource| match source.place {
+            Some(v1::mount_source::Place::Host(path)) => state.sources.get(&path).cloned().unwrap_or_else(folder),
+            _ => folder(),
+        };
+        let sources = request.into_inner().sources.into_iter().map(examine).collect();
+        Ok(Response::new(v1::ExamineResponse { sources }))
     }
 
     async fn logs(&self, request: Request<v1::LogsRequest>) -> Result<Response<Self::LogsStream>, Status> {

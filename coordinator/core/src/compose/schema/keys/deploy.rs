@@ -55,7 +55,9 @@ static UPDATE_CONFIG: Object = object(&[
     key("parallelism", COUNT).written(),
     key("delay", Duration).but(&[&cases::UPDATE_DELAY]),
     key("failure_action", Text).but(&[&cases::UPDATE_FAILURE]),
-    key("monitor", Duration).ignored("an update goes on as soon as an instance is well"),
+    key("monitor", Duration).note(
+        "how long an updated instance without a health check must run before the update goes on; 5 s unless given",
+    ),
     key("max_failure_ratio", Float(LOOSE)).but(&[&cases::UPDATE_RATIO]),
     key("order", Choice(&["start-first", "stop-first"])).but(&[&cases::UPDATE_ORDER]),
 ]);

@@ -1,0 +1,187 @@
+//! Places on the hosts that mounts, volumes and devices come from. Those that cannot work are found here, all at once and
+//! before anything is touched; what is at each place the hosts say.
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Conflict, Plan};
+use crate::bundle::Manifest;
+use crate::compile::is_in_bundle;
+use crate::container::{Mount, Source};
+use crate::deployment::InstanceName;
+use crate::desired::{HostState, Instance};
+
+/// A place that something of a container comes from.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// An absolute path on the host.
+    Host(String),
+    /// A path beneath the live tree of a stack, that is not in the stack's bundle.
+    Tree {
+        /// The stack.
+        stack: String,
+        /// Relative to the tree.
+        path: String,
+    },
+}
+
+/// What is at a place, with links followed: `landfast.v1.ExaminedSource`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seen {
+    /// Something that can be mounted.
+    There,
+    /// Nothing, and a folder can be made there.
+    Missing,
+    /// Nothing, and no folder can be made there: why.
+    Impossible(String),
+}
+
+/// By host, what was seen at each place that was asked about.
+pub type Answers = BTreeMap<String, BTreeMap<Place, Seen>>;
+
+/// What will not work, and what is only missing for now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lacking {
+    /// Nothing may be done while there is one.
+    pub conflicts: Vec<Conflict>,
+    /// Places that are missing, and that another container may fill before they are needed.
+    pub warnings: Vec<String>,
+}
+
+/// One use of a place by an instance.
+struct Use<'a> {
+    host: &'a str,
+    instance: &'a InstanceName,
+    place: Place,
+    /// A folder is made there when nothing is.
+    may_make: bool,
+    how: String,
+}
+
+/// The places to ask each host about: those of the containers that the plan makes or starts.
+pub fn places(
+    plan: &Plan,
+    target: &BTreeMap<String, HostState>,
+    bundles: &BTreeMap<&str, &Manifest>,
+) -> BTreeMap<String, BTreeSet<Place>> {
+    let mut places: BTreeMap<String, BTreeSet<Place>> = BTreeMap::new();
+    for one in uses(plan, target, bundles) {
+        places.entry(one.host.to_owned()).or_default().insert(one.place);
+    }
+    places
+}
+
+/// What of these places will not work. A place that no answer is about is taken to be there.
+pub fn lacking(
+    plan: &Plan,
+    target: &BTreeMap<String, HostState>,
+    bundles: &BTreeMap<&str, &Manifest>,
+    answers: &Answers,
+) -> Lacking {
+    let mut problems: BTreeMap<(&str, Place, String), Vec<String>> = BTreeMap::new();
+    let mut warnings = BTreeSet::new();
+    for one in uses(plan, target, bundles) {
+        let seen = answers.get(one.host).and_then(|host| host.get(&one.place));
+        let Some(problem) = seen.and_then(|seen| problem(&one, seen)) else { continue };
+        match filler(&one, &target[one.host]) {
+            Some(filler) if *seen.unwrap_or(&Seen::There) == Seen::Missing => {
+                let Use { host, instance, how, .. } = &one;
+                warnings
+                    .insert(format!("{host}: {problem}: {instance} {how}, which fails unless {filler} makes it first"));
+            }
+            _ => {
+                let user = format!("{} {}", one.instance, one.how);
+                problems.entry((one.host, one.place, problem)).or_default().push(user);
+            }
+        }
+    }
+    let conflict = |((host, _, problem), users): ((&str, Place, String), Vec<String>)| Conflict {
+        host: host.to_owned(),
+        message: format!("{problem}: {}", users.join(", ")),
+    };
+    Lacking { conflicts: problems.into_iter().map(conflict).collect(), warnings: warnings.into_iter().collect() }
+}
+
+fn uses<'a>(
+    plan: &'a Plan,
+    target: &'a BTreeMap<String, HostState>,
+    bundles: &'a BTreeMap<&str, &Manifest>,
+) -> impl Iterator<Item = Use<'a>> {
+    let changes = plan.steps.iter().filter(|step| step.action.is_change());
+    let instances = changes.filter_map(|step| {
+        let state = target.get(&step.host)?;
+        Some((state, state.instance(&step.instance_name()?)?))
+    });
+    instances.flat_map(move |(state, instance)| {
+        let mounts =
+            instance.container.mounts.iter().filter_map(move |mount| of_mount(state, instance, mount, bundles));
+        mounts.chain(devices(state, instance))
+    })
+}
+
+fn of_mount<'a>(
+    state: &'a HostState,
+    instance: &'a Instance,
+    mount: &Mount,
+    bundles: &BTreeMap<&str, &Manifest>,
+) -> Option<Use<'a>> {
+    let stack = &instance.name.stack;
+    let (place, how) = match &mount.source {
+        Source::Host(path) => (Place::Host(path.clone()), format!("mounts it at {}", mount.target)),
+        Source::Tree(path) if !bundles.get(stack.as_str()).is_some_and(|bundle| is_in_bundle(bundle, path)) => {
+            (Place::Tree { stack: stack.clone(), path: path.clone() }, format!("mounts it at {}", mount.target))
+        }
+        Source::Volume(name) => {
+            let device = bound_folder(state, name)?;
+            (Place::Host(device.to_owned()), format!("mounts the volume {name}, which is that folder"))
+        }
+        Source::Tree(_) | Source::Memory { .. } => return None,
+    };
+    let may_make = mount.create && !matches!(mount.source, Source::Volume(_));
+    Some(Use { host: &state.host, instance: &instance.name, place, may_make, how })
+}
+
+/// The folder that a volume of the engine's own driver stands for: `o: bind`.
+fn bound_folder<'a>(state: &'a HostState, volume: &str) -> Option<&'a str> {
+    let volume = state.volumes.iter().find(|it| it.name == volume && matches!(it.driver.as_str(), "" | "local"))?;
+    let is_bind = volume.options.get("o")?.split(',').any(|option| matches!(option.trim(), "bind" | "rbind"));
+    volume.options.get("device").map(String::as_str).filter(|device| is_bind && device.starts_with('/'))
+}
+
+fn devices<'a>(state: &'a HostState, instance: &'a Instance) -> impl Iterator<Item = Use<'a>> {
+    let devices = instance.container.devices.iter().filter(|device| device.host.starts_with('/'));
+    devices.map(move |device| Use {
+        host: &state.host,
+        instance: &instance.name,
+        place: Place::Host(device.host.clone()),
+        may_make: false,
+        how: "has it as a device".to_owned(),
+    })
+}
+
+fn problem(one: &Use<'_>, seen: &Seen) -> Option<String> {
+    let path = match &one.place {
+        Place::Host(path) => path.clone(),
+        Place::Tree { path, .. } => format!("./{path}"),
+    };
+    match (seen, &one.place) {
+        (Seen::There, _) => None,
+        (Seen::Missing, _) if one.may_make => None,
+        (Seen::Missing, Place::Host(_)) => Some(format!("{path} is missing there, and nothing makes it")),
+        (Seen::Missing, Place::Tree { stack, .. }) => {
+            Some(format!("{path} is neither in the folder of the stack {stack}, unless it is ignored, nor on the host"))
+        }
+        (Seen::Impossible(why), _) => Some(why.clone()),
+    }
+}
+
+/// Another instance of the host that can write where something is missing.
+fn filler<'a>(one: &Use<'_>, state: &'a HostState) -> Option<&'a InstanceName> {
+    let Place::Host(missing) = &one.place else { return None };
+    let holds = |mount: &Mount| match &mount.source {
+        Source::Host(path) if !mount.read_only => {
+            missing.strip_prefix(path.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        }
+        _ => false,
+    };
+    let others = state.instances.iter().filter(|other| other.name != *one.instance);
+    others.filter(|other| other.container.mounts.iter().any(|it| it.create && holds(it))).map(|it| &it.name).next()
+}
