@@ -4,7 +4,7 @@ mod stage;
 
 use std::collections::BTreeMap;
 
-use landfast_core::plan::{EngineNetwork, Found, UsedPort, conflicts};
+use landfast_core::plan::{EngineNetwork, EngineVolume, Found, UsedPort, conflicts};
 use stage::{NET, Stage};
 
 fn network(name: &str, subnet: &str, managed: bool) -> EngineNetwork {
@@ -44,9 +44,120 @@ fn f34_a_network_that_is_there_with_other_options_is_told_with_the_difference() 
     assert_eq!(
         told(network("other", "172.19.64.0/18", false)),
         [
-            "alpha: the network infra_net cannot be made: its subnet 172.19.0.0/16 overlaps 172.19.64.0/18 of the network other"
+            "alpha: the network infra_net cannot be made: its subnet 172.19.0.0/16 overlaps 172.19.64.0/18 of the network \
+          other, which no container is on; remove that one (docker network rm other) or choose another subnet"
         ]
     );
+}
+
+#[test]
+fn f73_what_a_network_of_the_fleet_overlaps_is_named_with_its_containers_and_the_command_that_removes_it() {
+    let stage = Stage::new("");
+    let other = |project: &str, containers: &[&str]| EngineNetwork {
+        project: project.to_owned(),
+        containers: containers.iter().map(ToString::to_string).collect(),
+        ..network("shop_default", "172.19.0.0/16", false)
+    };
+    for (there, end) in [
+        (
+            other("", &["a", "b"]),
+            "which has the containers a, b; remove that one (docker stop a b && docker rm a b && docker network rm shop_default) or choose another subnet",
+        ),
+        (
+            other("shop", &["a"]),
+            "which has the containers a; remove that one (docker compose -p shop down) or choose another subnet",
+        ),
+    ] {
+        let told = told(&stage, WEB, Found { networks: vec![there], ..Found::default() });
+        assert!(told[0].ends_with(end), "{told:?}");
+    }
+}
+
+/// A stack with a network and a volume of its own, already on the host as it is declared first.
+fn declared(first: &str, then: &str, found: Found) -> Vec<String> {
+    let mut stage = Stage::new("[stacks.web]\nplace = { \"*\" = \"alpha\" }\n");
+    let yaml =
+        |more: &str| format!("services: {{web: {{image: i, networks: [own], volumes: ['data:/data']}}}}\n{more}\n");
+    stage.up("web", &yaml(first));
+    let target = stage.propose("web", &yaml(then)).target;
+    conflicts(&stage.held, &target, &BTreeMap::from([("alpha".to_owned(), found)]))
+        .iter()
+        .map(ToString::to_string)
+        .collect()
+}
+
+#[test]
+fn a_network_that_is_declared_in_another_way_is_refused_with_the_way_out() {
+    let own = |more: &str| format!("networks: {{own: {{{more}}}}}\nvolumes: {{data: {{}}}}");
+    let there = || EngineNetwork { gateways: vec![], ..network("web_own", "10.9.0.0/16", true) };
+    for (then, told) in [
+        ("internal: true", "internal is false and should be true"),
+        ("attachable: true", "attachable is false and should be true"),
+        ("enable_ipv6: true", "enable_ipv6 is false and should be true"),
+        ("driver_opts: {mtu: '1400'}", "option mtu is not set and should be 1400"),
+        (
+            "ipam: {config: [{subnet: 10.9.0.0/16, ip_range: 10.9.1.0/24}]}",
+            "ipam is not set and should be 10.9.0.0/16 10.9.1.0/24",
+        ),
+    ] {
+        let found = Found { networks: vec![there()], ..Found::default() };
+        let found = declared(&own(""), &own(then), found);
+        let way_out = "to have it made again, `landfast down web` and `landfast up web`";
+        assert_eq!(found, [format!("alpha: the network web_own differs from what is declared: {told}; {way_out}")]);
+    }
+    let dropped = declared(&own("driver_opts: {mtu: '1400'}"), &own(""), Found::default());
+    assert!(dropped[0].contains("option mtu is 1400 and should be not set"), "{dropped:?}");
+    assert_eq!(declared(&own("internal: true"), &own("internal: true"), Found::default()), [""; 0]);
+}
+
+#[test]
+fn a_volume_that_differs_is_refused_and_its_data_is_left_alone() {
+    let data = |more: &str| format!("networks: {{own: {{}}}}\nvolumes: {{data: {{{more}}}}}");
+    let bind = "driver_opts: {type: none, o: bind, device: /srv/a}";
+    let volume = |managed: bool, device: Option<&str>| EngineVolume {
+        name: "web_data".into(),
+        driver: "local".into(),
+        options: device
+            .into_iter()
+            .flat_map(|device| [("type", "none"), ("o", "bind"), ("device", device)])
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .collect(),
+        managed,
+    };
+    let found = |volume: EngineVolume| Found { volumes: vec![volume], ..Found::default() };
+    let told = declared(&data(bind), &data(&bind.replace("/a", "/b")), found(volume(true, Some("/srv/a"))));
+    assert!(
+        told[0].contains("option device is /srv/a and should be /srv/b; it was not touched, as it holds data"),
+        "{told:?}"
+    );
+    assert!(declared(&data(bind), &data(""), found(volume(true, Some("/srv/a"))))[0].contains("should be not set"));
+    assert!(declared(&data(""), &data("driver: nfs"), found(volume(true, None)))[0].contains("driver is local"));
+    assert_eq!(declared(&data(bind), &data(bind), found(volume(true, Some("/srv/a")))), [""; 0]);
+    assert_eq!(
+        declared(&data(""), &data(""), found(volume(false, Some("/srv/a")))),
+        [""; 0],
+        "made beforehand by somebody"
+    );
+}
+
+#[test]
+fn an_external_volume_that_is_not_there_is_told() {
+    let stage = Stage::new("");
+    let yaml =
+        "services: {web: {image: i, volumes: ['theirs:/x', '/anonymous']}}\nvolumes: {theirs: {external: true}}\n";
+    let target = stage.propose("web", yaml).target;
+    let bridge = || vec![network("bridge", "172.17.0.0/16", false)];
+    let told = |volumes| {
+        let found = Found { networks: bridge(), volumes, ..Found::default() };
+        conflicts(&stage.held, &target, &BTreeMap::from([("alpha".to_owned(), found)]))
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+    };
+    let expected = "alpha: web/web.1 mounts the volume theirs, which is external and not there: `docker volume create theirs`, \
+                    or leave `external` out";
+    assert_eq!(told(Vec::new()), [expected]);
+    assert_eq!(told(vec![EngineVolume { name: "theirs".into(), ..EngineVolume::default() }]), [""; 0]);
 }
 
 #[test]

@@ -138,19 +138,16 @@ fn going_down_takes_dependents_first_and_leaves_data() {
     assert_eq!(
         format!("\n{}", down.plan),
         "
- 1. remove         data/app.1 on alpha: the stack goes
- 2. remove         data/app.2 on gamma: the stack goes
- 3. remove         data/app.3 on beta: the stack goes
- 4. remove         data/migrate.1 on alpha: the stack goes
- 5. remove         data/postgres.1 on beta: the stack goes
- 6. remove bundle  data on alpha: no instance of the stack is here any more
- 7. remove bundle  data on beta: no instance of the stack is here any more
- 8. remove bundle  data on gamma: no instance of the stack is here any more
- 9. remove network infra_net on alpha: nobody is on it any more
-10. remove network infra_net on beta: nobody is on it any more
-11. remove network infra_net on gamma: nobody is on it any more
+1. remove         data/app.1 on alpha: the stack goes
+2. remove         data/app.2 on gamma: the stack goes
+3. remove         data/app.3 on beta: the stack goes
+4. remove         data/migrate.1 on alpha: the stack goes
+5. remove         data/postgres.1 on beta: the stack goes
+6. remove bundle  data on alpha: no instance of the stack is here any more
+7. remove bundle  data on beta: no instance of the stack is here any more
+8. remove bundle  data on gamma: no instance of the stack is here any more
 
-Plan: 5 instances to remove, 3 bundles to remove, 3 networks to remove.
+Plan: 5 instances to remove, 3 bundles to remove.
 "
     );
     stage.done(down);
@@ -321,6 +318,7 @@ fn what_is_asked_to_be_made_again_is_and_then_stays() {
     let wish = Wish { deployments: std::slice::from_ref(&deployment), removed: &removed, remove_volumes: false };
     let target = desired(&stage.fleet, wish, &stage.held);
     let plan = diff(Comparison {
+        started: &Default::default(),
         now: 0,
         current: &stage.held,
         target: &target,

@@ -3,6 +3,7 @@
 mod add;
 mod entry;
 mod list;
+mod networks;
 
 use clap::{Args, Subcommand};
 

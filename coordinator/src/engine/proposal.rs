@@ -6,7 +6,7 @@ use futures::future::try_join_all;
 use landfast_core::Diagnostics;
 use landfast_core::compile::{self, Compiled};
 use landfast_core::deployment::Deployment;
-use landfast_core::desired::{HostState, Wish, desired, revive};
+use landfast_core::desired::{HostState, Started, Wish, desired, revive};
 use landfast_core::plan::{Action, Comparison, Plan, conflicts, diff, sources};
 
 use crate::deliver::{self, Contents, Lacking, Parcel};
@@ -32,6 +32,8 @@ pub struct Wanted {
     pub removed: BTreeSet<String>,
     pub remove_volumes: bool,
     pub force_recreate: bool,
+    /// Bundles that containers were started with, where the folder is another one now.
+    pub started: Started,
     pub warnings: Vec<String>,
     /// Images to build; none when they have been built.
     pub builds: Vec<PlannedBuild>,
@@ -190,7 +192,8 @@ impl Engine<'_> {
         let Wanted { deployments, removed, remove_volumes, .. } = &wanted;
         let wish = Wish { deployments, removed, remove_volumes: *remove_volumes };
         let mut target = desired(&self.folder.fleet, wish, &ground.held);
-        revive(deployments, &ground.reports, &mut target);
+        wanted.started = started_with(&ground, &target).await;
+        revive(&wanted.deployments, &ground.reports, &wanted.started, &mut target);
         self.propose_target(store, ground, images, wanted, target).await
     }
 
@@ -215,6 +218,7 @@ impl Engine<'_> {
             before: &before,
             after: &after,
             reports: &ground.reports,
+            started: &wanted.started,
             now: now(),
             force_recreate: wanted.force_recreate,
         });
@@ -273,6 +277,25 @@ async fn next_number(store: &dyn Store, ground: &Ground, stack: &str) -> Result<
     let cut_off = Journal::number(store, stack).await?.unwrap_or(0);
     let held = ground.held.values().flat_map(|state| &state.instances).filter(|one| one.name.stack == stack);
     Ok(held.map(|instance| instance.release).max().unwrap_or(0).max(recorded).max(cut_off) + 1)
+}
+
+/// The manifests that containers were started with, of those whose stack's folder is to be another now. What no host has any
+/// more is not known.
+async fn started_with(ground: &Ground, target: &BTreeMap<String, HostState>) -> Started {
+    let mut started = Started::new();
+    for (host, report) in &ground.reports {
+        let Some(agent) = ground.agents.get(host) else { continue };
+        for seen in report.instances.iter().filter(|seen| !seen.tree.is_empty()) {
+            let trees = target.get(host).map(|state| state.trees.as_slice()).unwrap_or_default();
+            let is_now = trees.iter().any(|tree| tree.stack == seen.name.stack && tree.manifest == seen.tree);
+            if is_now || started.contains_key(&seen.tree) {
+                continue;
+            }
+            let encoded = deliver::blob(agent, &seen.tree).await.ok();
+            started.extend(encoded.and_then(|it| Some((seen.tree.clone(), decode_manifest(&it)?))));
+        }
+    }
+    started
 }
 
 /// Unix time in nanoseconds.

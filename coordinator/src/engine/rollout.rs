@@ -10,6 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use crate::images::Images;
 use crate::store::Store;
 
 use super::error::Version;
@@ -17,7 +18,7 @@ use super::journal::{Entry, Journal};
 use super::releases::{self, Ending, Release};
 use super::standing::Standing;
 use super::talk::Talk;
-use super::{Engine, EngineError, Ground, Proposal, bring, events};
+use super::{Engine, EngineError, Ground, Proposal, Wanted, bring, events};
 
 /// How a run ended well.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +80,18 @@ impl Engine<'_> {
         let fresh = resumed.is_none();
         let entry = resumed.unwrap_or_else(|| entry(&proposal));
         self.drive(Run { journal, store, ground: &proposal.ground, interrupts, fresh }, entry).await
+    }
+
+    /// Makes the networks of the fleet where they are missing, as on a host that has just joined, and tells the others of it. A
+    /// rollout that was cut off comes first: its next run does this too.
+    pub async fn make_networks(&self, store: &dyn Store) -> Result<Outcome, EngineError> {
+        let (_, unfinished) = Journal::open(store).await?;
+        if unfinished.is_some() {
+            return Ok(Outcome::Unchanged);
+        }
+        let ground = Ground::survey(self).await?;
+        let proposal = self.propose(store, ground, Images::default(), Wanted::default()).await?;
+        self.carry_out(store, proposal).await
     }
 
     async fn drive(&self, run: Run<'_>, mut entry: Entry) -> Result<Outcome, EngineError> {

@@ -30,8 +30,7 @@ pub struct HostStatus {
     pub engine_version: Option<String>,
     /// Since the host said so.
     pub age_ms: Option<u64>,
-    /// Why it is not ready, what did not go through there, and files that were changed by hand.
-    #[serde(skip)]
+    /// Why it is not ready, what did not go through there, what is not well, and files that were changed by hand.
     pub problems: Vec<String>,
 }
 
@@ -134,7 +133,25 @@ pub(super) fn problems(host: &str, report: &Report) -> Vec<String> {
         let Problem { step, resource, message, .. } = problem;
         format!("{host}: {step} {resource}: {message}")
     });
-    failed.chain(drift(host, report)).collect()
+    failed.chain(troubles(host, report)).chain(drift(host, report)).collect()
+}
+
+/// Instances that are not well. What a problem is told about already is left to that.
+fn troubles(host: &str, report: &Report) -> Vec<String> {
+    let now = i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX);
+    let untold = report.instances.iter().filter(|seen| {
+        let name = seen.name.to_string();
+        !report.problems.iter().any(|problem| problem.resource == name)
+    });
+    let told = untold.filter_map(|seen| {
+        let ended = (seen.state == ContainerState::Exited && seen.exit_code != 0)
+            .then(|| format!("it ended with status {}", seen.exit_code));
+        let trouble = seen.trouble(now).or(ended)?;
+        let said = seen.health_output.lines().chain(seen.output.lines()).last();
+        let said = said.map_or_else(String::new, |line| format!("; the last it said: {line}"));
+        Some(format!("{host}: {}: {trouble}{said}", seen.name))
+    });
+    told.collect()
 }
 
 /// Files of bundles that somebody changed on the host.

@@ -310,7 +310,9 @@ impl Host {
     fn start_agent_with(&self, words: &[&str]) -> Result<()> {
         let (program, arguments) = words.split_first().context("a command has a program")?;
         // Its parent is the host's first process, as on a real host: nsenter would stop along with a child that is frozen.
-        self.spawn("agent", self.command("setsid").args(["--fork", program]).args(arguments))?;
+        // The umask is the one that `host add` starts an agent with where there is no systemd.
+        let strict = ["--fork", "sh", "-c", "umask 077; exec \"$@\"", "sh", program];
+        self.spawn("agent", self.command("setsid").args(strict).args(arguments))?;
         wait_until(&format!("the agent of {} listens", self.name), Duration::from_secs(20), || {
             let listens = format!("ss -Htln sport = :7219 | grep -q '{}:7219\\|0.0.0.0:7219\\|\\*:7219'", self.address);
             Ok(self.run(&["sh", "-c", &listens])?.code == 0)

@@ -32,7 +32,7 @@ pub(crate) mod ties;
 mod unsupported;
 
 pub use again::{Earlier, again};
-pub(crate) use mounts::is_in_bundle;
+pub(crate) use mounts::{files_at, is_in_bundle};
 pub use security::{Profiles, profiles};
 pub(crate) use shared::{is_any, overlap};
 

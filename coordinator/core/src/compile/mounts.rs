@@ -111,7 +111,7 @@ pub(crate) fn is_in_bundle(manifest: &Manifest, path: &str) -> bool {
 }
 
 /// The files of the bundle at and beneath a path: path > what it is there.
-pub(super) fn files_at(manifest: &Manifest, path: &str) -> BTreeMap<String, String> {
+pub(crate) fn files_at(manifest: &Manifest, path: &str) -> BTreeMap<String, String> {
     let path = follow(manifest, path);
     let inside =
         |entry: &str| path.is_empty() || entry == path || entry.strip_prefix(&path).is_some_and(|r| r.starts_with('/'));

@@ -10,6 +10,7 @@ use crate::compose::model;
 use crate::compose::schema::keys::cases;
 use crate::container::Attachment;
 use crate::deployment::{Instance, InstanceName, Network, Pool};
+use crate::desired;
 
 /// The fleet network that a network of the project is, by the engine's name.
 pub(super) fn fleet_network<'a>(input: Input<'a>, key: &str) -> Option<&'a str> {
@@ -99,9 +100,45 @@ pub(super) fn stack_networks(
             let hint = "put its services on one host, or use a network of landfast.toml";
             findings.warn(format!("networks.{key}"), message).hint = Some(hint.to_owned());
         }
-        networks.insert(key.clone(), stack_network(input, key, network, findings));
+        let made = stack_network(input, key, network, findings);
+        check_shared(input, key, &made, &hosts_on(&network.name, instances), findings);
+        networks.insert(key.clone(), made);
     }
     networks
+}
+
+/// Two stacks may give one network its name, as with Compose. On a host it is there once, so they must mean the same one.
+fn check_shared(input: Input<'_>, key: &str, network: &Network, hosts: &BTreeSet<&str>, findings: &mut Findings<'_>) {
+    let ours = declared(desired::stack_network("", "", network));
+    for (stack, theirs) in others(input, &network.name, hosts) {
+        let name = &network.name;
+        if declared(theirs) == ours {
+            let message = format!("{name} is a network of the stack {stack} too: containers of both are on it");
+            findings.warn(format!("networks.{key}"), message);
+        } else {
+            let message = format!("{name} is a network of the stack {stack} too, which declares it in another way");
+            let hint = "declare it alike in both, make it `external: true` in one, or give one another name";
+            findings.refuse(format!("networks.{key}"), message).hint = Some(hint.to_owned());
+        }
+    }
+}
+
+/// What makes a network the one it is; labels and owners do not.
+fn declared(network: desired::Network) -> desired::Network {
+    desired::Network { stack: String::new(), key: String::new(), labels: BTreeMap::new(), ..network }
+}
+
+/// The networks of that name that other stacks have on these hosts, by stack.
+fn others(input: Input<'_>, name: &str, hosts: &BTreeSet<&str>) -> BTreeMap<String, desired::Network> {
+    let beside = input.beside.iter().flat_map(|other| other.networks.values().map(move |network| (other, network)));
+    let beside =
+        beside.filter(|(other, network)| network.name == name && !hosts_on(name, &other.instances).is_disjoint(hosts));
+    let beside = beside.map(|(other, network)| (other.stack.clone(), desired::stack_network("", "", network)));
+    let again = |stack: &str| stack == input.stack || input.beside.iter().any(|other| other.stack == stack);
+    let held =
+        input.held.iter().filter(|(host, _)| hosts.contains(host.as_str())).flat_map(|(_, state)| &state.networks);
+    let held = held.filter(|network| network.name == name && network.overlay.is_none() && !again(&network.stack));
+    held.map(|network| (network.stack.clone(), network.clone())).chain(beside).collect()
 }
 
 pub(super) fn hosts_on<'i>(network: &str, instances: &'i BTreeMap<InstanceName, Instance>) -> BTreeSet<&'i str> {

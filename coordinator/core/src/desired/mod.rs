@@ -4,14 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use crate::address;
-use crate::container::Source;
+use crate::container::{Attachment, Source};
 use crate::deployment::{self, Deployment, InstanceName};
 use crate::fleet::{Fleet, FleetNetwork};
 use crate::report::Report;
 
+mod astray;
 mod fabric;
 pub mod host_state;
 
+pub use astray::{Started, why_again};
 pub use fabric::{names, neighbours};
 pub use host_state::{Dependency, HostState, Instance, Name, Neighbour, Network, Overlay, Pool, Tree, Volume};
 
@@ -27,6 +29,12 @@ pub struct Wish<'a> {
 }
 
 impl Wish<'_> {
+    /// The networks of the fleet are on every host from its first day, so that nothing else takes their addresses. Only a run
+    /// that takes stacks away makes none.
+    fn makes_networks(&self) -> bool {
+        self.removed.is_empty() || !self.deployments.is_empty()
+    }
+
     fn is_about(&self, stack: &str) -> bool {
         self.removed.contains(stack) || self.deployments.iter().any(|deployment| deployment.stack == stack)
     }
@@ -45,11 +53,12 @@ pub fn desired(fleet: &Fleet, wish: Wish<'_>, held: &BTreeMap<String, HostState>
         for deployment in wish.deployments {
             arrive(deployment, before, &mut state);
         }
+        keep_networks_in_use(before, &mut state);
         states.insert(host.clone(), state);
     }
     let gateways = address::gateways(fleet, held);
     for (name, network) in &fleet.networks {
-        if is_used(name, &states) {
+        if wish.makes_networks() || is_there(name, held) {
             span(fleet, name, network, &gateways, &mut states);
         }
     }
@@ -63,10 +72,12 @@ pub fn desired(fleet: &Fleet, wish: Wish<'_>, held: &BTreeMap<String, HostState>
 }
 
 /// Makes again what ended with a failure and is not started by its host any more, as a job that another release may wait
-/// for: without this a deployment that failed could only be tried again with other contents.
+/// for: without this a deployment that failed could only be tried again with other contents. So it is with containers that
+/// [went astray](why_again).
 pub fn revive(
     deployments: &[Deployment],
     reports: &BTreeMap<String, Report>,
+    started: &Started,
     target: &mut BTreeMap<String, HostState>,
 ) {
     for deployment in deployments {
@@ -75,7 +86,7 @@ pub fn revive(
             let Some(instance) = state.into_iter().flatten().find(|instance| instance.name == *name) else { continue };
             let seen = reports.get(&placed.host).and_then(|report| report.instance(name));
             let seen = seen.filter(|seen| seen.digest == instance.digest);
-            if seen.is_some_and(|seen| seen.failure_for_good(&instance.container).is_some()) {
+            if seen.is_some_and(|seen| why_again(seen, placed, started).is_some()) {
                 instance.digest = format!("{}+{}", deployment::content_digest(&instance.digest), deployment.release);
                 instance.release = deployment.release;
             }
@@ -111,7 +122,10 @@ fn arrive(deployment: &Deployment, before: &HostState, state: &mut HostState) {
     state.trees.push(Tree { stack: stack.clone(), manifest: manifest_digest.clone() });
     state.instances.extend(here.iter().map(|(name, instance)| held_instance(deployment, name, instance, before)));
     for (key, network) in &deployment.networks {
-        if here.iter().any(|(_, instance)| instance.container.networks.iter().any(|end| end.network == network.name)) {
+        let is_on = |end: &Attachment| end.network == network.name;
+        // Two stacks may give one network its name: it is there once, and the first one's.
+        let is_there = state.networks.iter().any(|there| there.name == network.name);
+        if !is_there && here.iter().any(|(_, instance)| instance.container.networks.iter().any(is_on)) {
             state.networks.push(stack_network(stack, key, network));
         }
     }
@@ -120,6 +134,19 @@ fn arrive(deployment: &Deployment, before: &HostState, state: &mut HostState) {
         if here.iter().any(|(_, instance)| instance.container.mounts.iter().any(|mount| mount.source == source)) {
             state.volumes.retain(|held| held.name != volume.name);
             state.volumes.push(stack_volume(stack, key, volume));
+        }
+    }
+}
+
+/// A network stays while an instance is on it, even when the stack that made it goes: it is then of the stack that stays.
+fn keep_networks_in_use(before: &HostState, state: &mut HostState) {
+    for network in before.networks.iter().filter(|network| network.overlay.is_none()) {
+        let user =
+            state.instances.iter().find(|it| it.container.networks.iter().any(|end| end.network == network.name));
+        let is_there = state.networks.iter().any(|there| there.name == network.name);
+        if let (Some(user), false) = (user, is_there) {
+            let kept = Network { stack: user.name.stack.clone(), ..network.clone() };
+            state.networks.push(kept);
         }
     }
 }
@@ -149,7 +176,8 @@ fn is_kept(held: &str, wanted: &str, release: u64) -> bool {
     held == wanted || (!asked && deployment::content_digest(held) == deployment::content_digest(wanted))
 }
 
-fn stack_network(stack: &str, key: &str, network: &deployment::Network) -> Network {
+/// A network of a stack as its hosts are told of it.
+pub(crate) fn stack_network(stack: &str, key: &str, network: &deployment::Network) -> Network {
     let it = network.clone();
     Network {
         name: it.name,
@@ -176,9 +204,8 @@ fn stack_volume(stack: &str, key: &str, volume: &deployment::Volume) -> Volume {
     Volume { name, stack: stack.to_owned(), key: key.to_owned(), driver, options, labels, remove: false }
 }
 
-fn is_used(network: &str, states: &BTreeMap<String, HostState>) -> bool {
-    let mut instances = states.values().flat_map(|state| &state.instances);
-    instances.any(|instance| instance.container.networks.iter().any(|end| end.network == network))
+fn is_there(network: &str, held: &BTreeMap<String, HostState>) -> bool {
+    held.values().any(|state| state.networks.iter().any(|there| there.name == network && there.overlay.is_some()))
 }
 
 /// A fleet network is on every host, so that every host reaches every address of it.

@@ -1,11 +1,11 @@
-//! What on the hosts stands in the way of a target: networks that are there with other options (F34), ports that
-//! somebody else holds (F49). Found before anything is touched.
+//! What on the hosts is in the way of a target: networks and volumes that are there with other options (F34), ports that
+//! somebody else holds (F49). It is found before anything is touched.
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::compile::is_any;
-use crate::container::Port;
-use crate::desired::{HostState, Instance, Network};
+use crate::container::{Port, Source};
+use crate::desired::{HostState, Instance, Network, Pool, Volume};
 
 /// What a host has, ours or not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -98,6 +98,8 @@ pub fn conflicts(
         let messages = networks(current, target, found)
             .into_iter()
             .chain(strange_networks(target, found))
+            .chain(volumes(target, found))
+            .chain(strange_volumes(target, found))
             .chain(ports(current, target, found));
         conflicts.extend(messages.map(|message| Conflict { host: host.clone(), message }));
     }
@@ -108,38 +110,85 @@ pub fn conflicts(
 fn networks(current: &HostState, target: &HostState, found: &Found) -> Vec<String> {
     let mut messages = Vec::new();
     for network in &target.networks {
-        let there = found.networks.iter().find(|there| there.name == network.name);
-        let held = current.networks.iter().find(|held| held.name == network.name);
-        let differences = match (there, held) {
-            (Some(there), _) => differences(network, there),
-            (None, Some(held)) => held_differences(network, held),
-            (None, None) => overlaps(network, found),
-        };
         let name = &network.name;
-        let message = match there {
-            _ if differences.is_empty() => continue,
-            Some(there) if !there.managed => format!(
-                "the network {name} is there already, not made by Landfast, with {}; nothing was changed: remove it \
-                 (docker network rm {name}) or change landfast.toml",
-                differences.join(", ")
-            ),
-            None if held.is_none() => format!("the network {name} cannot be made: {}", differences.join(", ")),
-            _ => format!(
-                "the network {name} would have to be made again with {}: take its stacks down first",
-                differences.join(", ")
-            ),
+        let there = found.networks.iter().find(|there| there.name == *name);
+        let held = current.networks.iter().find(|held| held.name == *name);
+        let message = match (there, held) {
+            (None, None) => overlap(network, current, found),
+            (Some(there), _) if !there.managed => foreign(network, there),
+            (there, held) => {
+                let mut differences = there.map(|there| differences(network, there)).unwrap_or_default();
+                differences.extend(held.into_iter().flat_map(|held| changes(network, held)));
+                changed(network, &differences)
+            }
         };
-        messages.push(message);
+        messages.extend(message);
     }
     messages
 }
 
-/// What is there against what is wanted, as `subnet 10.0.0.0/8 instead of 172.19.0.0/16`.
-fn differences(wanted: &Network, there: &EngineNetwork) -> Vec<String> {
+/// Something about a network or a volume that is one way and should be another.
+struct Difference {
+    what: String,
+    there: String,
+    wanted: String,
+}
+
+impl Difference {
+    fn new(what: impl Into<String>, there: impl Into<String>, wanted: impl Into<String>) -> Self {
+        Self { what: what.into(), there: there.into(), wanted: wanted.into() }
+    }
+
+    /// `subnet 10.0.0.0/8 instead of 172.19.0.0/16`
+    fn instead(&self) -> String {
+        format!("{} {} instead of {}", self.what, self.there, self.wanted)
+    }
+
+    /// `internal is false and should be true`
+    fn should(&self) -> String {
+        format!("{} is {} and should be {}", self.what, self.there, self.wanted)
+    }
+}
+
+fn list(differences: &[Difference], as_text: fn(&Difference) -> String) -> String {
+    differences.iter().map(as_text).collect::<Vec<_>>().join(", ")
+}
+
+/// A network of that name that Landfast did not make: it will do when it is the same.
+fn foreign(wanted: &Network, there: &EngineNetwork) -> Option<String> {
+    let differences = differences(wanted, there);
+    let told = match (differences.is_empty(), &wanted.overlay) {
+        (false, _) => list(&differences, Difference::instead),
+        (true, Some(_)) => "the same subnet, but Landfast must make it itself to span hosts".to_owned(),
+        (true, None) => return None,
+    };
+    let name = &wanted.name;
+    Some(format!(
+        "the network {name} is there already, not made by Landfast, with {told}; nothing was changed: remove it ({}) or \
+         change landfast.toml",
+        removal(there, None)
+    ))
+}
+
+/// A network of ours that is declared in another way now. It cannot be changed while containers are on it.
+fn changed(wanted: &Network, differences: &[Difference]) -> Option<String> {
+    let way_out = if wanted.stack.is_empty() {
+        "take its stacks down first".to_owned()
+    } else {
+        let stack = &wanted.stack;
+        format!("to have it made again, `landfast down {stack}` and `landfast up {stack}`")
+    };
+    let told = list(differences, Difference::should);
+    (!differences.is_empty())
+        .then(|| format!("the network {} differs from what is declared: {told}; {way_out}", wanted.name))
+}
+
+/// What the engine has against what is wanted.
+fn differences(wanted: &Network, there: &EngineNetwork) -> Vec<Difference> {
     let mut differences = Vec::new();
     let mut compare = |what: &str, wanted: &str, there: String| {
         if !wanted.is_empty() && wanted != there {
-            differences.push(format!("{what} {there} instead of {wanted}"));
+            differences.push(Difference::new(what, there, wanted));
         }
     };
     let text = |list: &[String]| if list.is_empty() { "none".to_owned() } else { list.join(" and ") };
@@ -151,48 +200,142 @@ fn differences(wanted: &Network, there: &EngineNetwork) -> Vec<String> {
         compare("gateway", gateway, text(&there.gateways));
     }
     if wanted.internal != there.internal {
-        differences.push(format!("internal {} instead of {}", there.internal, wanted.internal));
+        differences.push(Difference::new("internal", there.internal.to_string(), wanted.internal.to_string()));
     }
-    for (key, value) in &wanted.options {
-        if there.options.get(key) != Some(value) {
-            let found = there.options.get(key).map_or("nothing", |found| found);
-            differences.push(format!("option {key} {found} instead of {value}"));
+    differences.extend(wanted.options.iter().filter_map(|(key, value)| {
+        let found = there.options.get(key);
+        (found != Some(value))
+            .then(|| Difference::new(format!("option {key}"), found.map_or("not set", |it| it), value))
+    }));
+    differences
+}
+
+/// What was declared when the network was made against what is declared now, of what the engine does not tell.
+fn changes(wanted: &Network, held: &Network) -> Vec<Difference> {
+    let said = |value: Option<bool>| value.map_or("not set".to_owned(), |value| value.to_string());
+    let text = |value: &str| if value.is_empty() { "not set".to_owned() } else { value.to_owned() };
+    let pools = |network: &Network| match network.pools.len() {
+        0 => text(&network.subnet),
+        _ => network.pools.iter().map(pool).collect::<Vec<_>>().join(" and "),
+    };
+    let mut changes = vec![
+        Difference::new("attachable", held.attachable.to_string(), wanted.attachable.to_string()),
+        Difference::new("enable_ipv6", held.ipv6.to_string(), wanted.ipv6.to_string()),
+        Difference::new("enable_ipv4", said(held.ipv4), said(wanted.ipv4)),
+        Difference::new("ipam", pools(held), pools(wanted)),
+        Difference::new("ipam driver", text(&held.ipam_driver), text(&wanted.ipam_driver)),
+        Difference::new("ipam options", format!("{:?}", held.ipam_options), format!("{:?}", wanted.ipam_options)),
+    ];
+    let dropped = held.options.iter().filter(|(key, _)| !wanted.options.contains_key(*key));
+    changes.extend(dropped.map(|(key, value)| Difference::new(format!("option {key}"), value, "not set")));
+    changes.retain(|change| change.there != change.wanted);
+    changes
+}
+
+fn pool(pool: &Pool) -> String {
+    let taken = pool.aux_addresses.iter().map(|(name, address)| format!("{name}={address}"));
+    let parts = [pool.subnet.clone(), pool.ip_range.clone(), pool.gateway.clone()].into_iter().chain(taken);
+    parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+/// The engine refuses a subnet that meets another network's.
+fn overlap(wanted: &Network, current: &HostState, found: &Found) -> Option<String> {
+    let parse = |text: &str| text.parse::<ipnet::IpNet>().ok();
+    for subnet in wanted.subnets().filter_map(parse) {
+        let meets = |other: ipnet::IpNet| other.contains(&subnet) || subnet.contains(&other);
+        let is_met = |other: &&EngineNetwork| other.subnets.iter().filter_map(|text| parse(text)).any(meets);
+        let Some(other) = found.networks.iter().find(is_met) else { continue };
+        let stack = current.networks.iter().find(|held| held.name == other.name).map(|held| held.stack.as_str());
+        return Some(format!(
+            "the network {} cannot be made: its subnet {subnet} overlaps {} of the network {}{}; remove that one ({}) or \
+             choose another subnet",
+            wanted.name,
+            other.subnets.join(", "),
+            other.name,
+            users(other),
+            removal(other, stack)
+        ));
+    }
+    None
+}
+
+fn users(network: &EngineNetwork) -> String {
+    match network.containers.as_slice() {
+        [] => ", which no container is on".to_owned(),
+        containers => format!(", which has the containers {}", containers.join(", ")),
+    }
+}
+
+/// The command that removes a network, by who made it.
+fn removal(network: &EngineNetwork, stack: Option<&str>) -> String {
+    let name = &network.name;
+    match (stack.filter(|stack| !stack.is_empty()), network.project.as_str(), network.containers.as_slice()) {
+        (Some(stack), ..) => format!("landfast down {stack}"),
+        (None, "", []) => format!("docker network rm {name}"),
+        (None, "", containers) => {
+            format!("docker stop {0} && docker rm {0} && docker network rm {name}", containers.join(" "))
+        }
+        (None, project, _) => format!("docker compose -p {project} down"),
+    }
+}
+
+/// Volumes that are there with another driver or other options than declared. They hold data, so nothing is done to them.
+fn volumes(target: &HostState, found: &Found) -> Vec<String> {
+    let mut messages = Vec::new();
+    for volume in target.volumes.iter().filter(|volume| !volume.remove) {
+        let Some(there) = found.volumes.iter().find(|there| there.name == volume.name) else { continue };
+        // Somebody made it beforehand, and the file has nothing to say about how.
+        if !there.managed && volume.driver.is_empty() && volume.options.is_empty() {
+            continue;
+        }
+        let told = list(&volume_differences(volume, there), Difference::should);
+        if !told.is_empty() {
+            messages.push(format!(
+                "the volume {} differs from what is declared: {told}; it was not touched, as it holds data: declare it as it \
+                 is, or under another name, or, without its data, `docker volume rm {0}` once its containers are gone",
+                volume.name
+            ));
         }
     }
-    if differences.is_empty() && !there.managed && wanted.overlay.is_some() {
-        differences.push("the same subnet, but Landfast must make it itself to span hosts".to_owned());
+    messages
+}
+
+fn volume_differences(wanted: &Volume, there: &EngineVolume) -> Vec<Difference> {
+    let mut differences = Vec::new();
+    let driver = if wanted.driver.is_empty() { "local" } else { &wanted.driver };
+    if !there.driver.is_empty() && there.driver != driver {
+        differences.push(Difference::new("driver", &there.driver, driver));
+    }
+    let keys: BTreeSet<&String> = wanted.options.keys().chain(there.options.keys()).collect();
+    for key in keys {
+        let [has, should] =
+            [&there.options, &wanted.options].map(|options| options.get(key).map_or("not set", |it| it));
+        if has != should {
+            differences.push(Difference::new(format!("option {key}"), has, should));
+        }
     }
     differences
 }
 
-fn held_differences(wanted: &Network, held: &Network) -> Vec<String> {
-    let driver = held.driver.clone();
-    let there = EngineNetwork {
-        name: held.name.clone(),
-        driver: if driver.is_empty() { "bridge".to_owned() } else { driver },
-        subnets: held.subnets().map(str::to_owned).collect(),
-        gateways: held.gateways().map(str::to_owned).collect(),
-        internal: held.internal,
-        options: held.options.clone(),
-        managed: true,
-        ..EngineNetwork::default()
-    };
-    differences(wanted, &there)
-}
-
-/// The engine refuses a subnet that meets another network's.
-fn overlaps(wanted: &Network, found: &Found) -> Vec<String> {
-    let parse = |text: &str| text.parse::<ipnet::IpNet>().ok();
-    let mut overlaps = Vec::new();
-    for subnet in wanted.subnets().filter_map(parse) {
-        let meets = |other: ipnet::IpNet| other.contains(&subnet) || subnet.contains(&other);
-        let is_met = |other: &&EngineNetwork| other.subnets.iter().filter_map(|text| parse(text)).any(meets);
-        let message = |other: &EngineNetwork| {
-            format!("its subnet {subnet} overlaps {} of the network {}", other.subnets.join(", "), other.name)
-        };
-        overlaps.extend(found.networks.iter().filter(is_met).map(message));
+/// Volumes that somebody else makes must be there: the engine would make an empty one in their place.
+fn strange_volumes(target: &HostState, found: &Found) -> Vec<String> {
+    let mut messages = Vec::new();
+    for instance in &target.instances {
+        for mount in &instance.container.mounts {
+            let Source::Volume(name) = &mount.source else { continue };
+            let ours = target.volumes.iter().any(|volume| volume.name == *name);
+            let there = found.volumes.iter().any(|volume| volume.name == *name);
+            // A host that said nothing about its networks has not been asked about its volumes either.
+            if !ours && !there && !name.is_empty() && !found.networks.is_empty() {
+                messages.push(format!(
+                    "{} mounts the volume {name}, which is external and not there: `docker volume create {name}`, or leave \
+                     `external` out",
+                    instance.name
+                ));
+            }
+        }
     }
-    overlaps
+    messages
 }
 
 /// Networks that somebody else makes must be there.

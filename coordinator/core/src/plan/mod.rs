@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::deployment::{Condition, Deployment, InstanceName};
-use crate::desired::HostState;
+use crate::desired::{HostState, Started};
 use crate::report::Report;
 
 pub mod conflict;
@@ -157,6 +157,8 @@ pub struct Comparison<'a> {
     pub after: &'a BTreeMap<String, Deployment>,
     /// What the hosts say they are, as far as it is known: what is held but does not run is started.
     pub reports: &'a BTreeMap<String, Report>,
+    /// The bundles that containers were started with.
+    pub started: &'a Started,
     /// When the reports were read: Unix time in nanoseconds.
     pub now: i64,
     /// The deployments of `after` were renewed on request ([`Deployment::renew`]): say so.

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::Comparison;
 use crate::container::{Attachment, Container, Mount, PlacedFile};
 use crate::deployment::{Instance, InstanceName, content_digest};
-use crate::desired::{self, HostState};
+use crate::desired::{self, HostState, why_again};
 
 /// What changed between two forms of an instance; never empty.
 pub(super) fn changes(
@@ -15,7 +15,7 @@ pub(super) fn changes(
     after: &desired::Instance,
 ) -> Vec<String> {
     if content_digest(&before.digest) == content_digest(&after.digest) {
-        return vec![why_again(comparison, before)];
+        return vec![why_renewed(comparison, before)];
     }
     let (old, new) = (&before.container, &after.container);
     let mut reasons = Vec::new();
@@ -37,12 +37,13 @@ pub(super) fn changes(
 }
 
 /// Why a container is made again that would be the same.
-fn why_again(comparison: Comparison<'_>, before: &desired::Instance) -> String {
+fn why_renewed(comparison: Comparison<'_>, before: &desired::Instance) -> String {
+    let after = comparison.after.get(&before.name.stack).and_then(|deployment| deployment.instances.get(&before.name));
     let seen = comparison.reports.values().filter_map(|report| report.instance(&before.name));
-    let mut failures =
-        seen.filter(|seen| seen.digest == before.digest).filter_map(|seen| seen.failure_for_good(&before.container));
-    match failures.next() {
-        Some(failure) if !comparison.force_recreate => failure,
+    let mut seen = seen.filter(|seen| seen.digest == before.digest);
+    let reason = after.and_then(|after| seen.find_map(|seen| why_again(seen, after, comparison.started)));
+    match reason {
+        Some(reason) if !comparison.force_recreate => reason,
         _ => "asked for: --force-recreate".to_owned(),
     }
 }

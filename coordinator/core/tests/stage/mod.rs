@@ -7,7 +7,7 @@ use landfast_core::bundle::{Content, Entry, Manifest};
 use landfast_core::compile::{self, Compiled};
 use landfast_core::compose;
 use landfast_core::deployment::Deployment;
-use landfast_core::desired::{HostState, Wish, desired, revive};
+use landfast_core::desired::{HostState, Started, Wish, desired, revive};
 use landfast_core::fleet::Fleet;
 use landfast_core::plan::{Comparison, Plan, diff};
 use landfast_core::report::Report;
@@ -38,6 +38,8 @@ pub(crate) struct Stage {
     pub(crate) held: BTreeMap<String, HostState>,
     pub(crate) before: BTreeMap<String, Deployment>,
     pub(crate) reports: BTreeMap<String, Report>,
+    /// Bundles that containers were started with.
+    pub(crate) started: Started,
     /// Path > text, of every stack's folder.
     pub(crate) files: BTreeMap<String, String>,
     /// Reference > fingerprint; others are their own.
@@ -65,6 +67,7 @@ impl Stage {
             held: BTreeMap::new(),
             before: BTreeMap::new(),
             reports: BTreeMap::new(),
+            started: Started::new(),
             files: BTreeMap::new(),
             images: BTreeMap::new(),
             environment: BTreeMap::new(),
@@ -162,7 +165,7 @@ impl Stage {
 
     pub(crate) fn propose_wish(&self, wish: Wish<'_>, warnings: String) -> Proposal {
         let mut target = desired(&self.fleet, wish, &self.held);
-        revive(wish.deployments, &self.reports, &mut target);
+        revive(wish.deployments, &self.reports, &self.started, &mut target);
         let after: BTreeMap<_, _> = wish.deployments.iter().map(|it| (it.stack.clone(), it.clone())).collect();
         let plan = diff(Comparison {
             current: &self.held,
@@ -170,6 +173,7 @@ impl Stage {
             before: &self.before,
             after: &after,
             reports: &self.reports,
+            started: &self.started,
             now: 0,
             force_recreate: false,
         });

@@ -19,7 +19,7 @@ use crate::ssh::service::{Run, Supervisor};
 use crate::ssh::{Destination, Join, JoinError, Login, join};
 
 use super::super::{CliError, Context, Exit, cert};
-use super::entry;
+use super::{entry, networks};
 
 #[derive(Debug, Args)]
 pub(super) struct AddArguments {
@@ -93,6 +93,7 @@ pub(super) async fn run(context: &Context, args: AddArguments) -> Result<Exit, C
         context.listener.say(&format!("added {} to {}", args.host, file.display()));
     }
     tell(context, &args, &found, json)?;
+    networks::make(context).await?;
     Ok(Exit::Done)
 }
 

@@ -1,0 +1,173 @@
+//! Containers that are made again although nothing about their services changed, and networks that two stacks share.
+#![allow(clippy::unwrap_used)]
+mod stage;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use landfast_core::bundle::{Content, Entry, Manifest};
+use landfast_core::deployment::InstanceName;
+use landfast_core::desired::{Wish, desired};
+use landfast_core::report::{ContainerState, Health, InstanceReport, Problem, Report};
+use stage::{NET, Stage};
+
+const HERE: &str = "[stacks.app]\nplace = { \"*\" = \"alpha\" }\n[stacks.other]\nplace = { \"*\" = \"alpha\" }\n";
+const WEB: &str = "services: {web: {image: w, networks: [infra_net], volumes: ['./conf:/conf']}}\n";
+
+/// `app/web.1`, up and running, as its host reports it.
+fn running() -> (Stage, InstanceReport) {
+    let mut stage = Stage::new(HERE).file("conf/web.conf", "two");
+    stage.up("app", &format!("{WEB}{NET}"));
+    let name = InstanceName::new("app", "web", 1);
+    let held = stage.held["alpha"].instance(&name).unwrap();
+    let seen = InstanceReport {
+        name,
+        digest: held.digest.clone(),
+        state: ContainerState::Running,
+        addresses: BTreeMap::from([("infra_net".to_owned(), "172.19.128.1".to_owned())]),
+        ..InstanceReport::default()
+    };
+    (stage, seen)
+}
+
+/// The plan when this is reported, with what is final of the problems.
+fn plan(mut stage: Stage, seen: InstanceReport, problems: Vec<Problem>) -> String {
+    let trees = stage.held["alpha"].trees.iter().map(|tree| landfast_core::report::TreeReport {
+        stack: tree.stack.clone(),
+        manifest: tree.manifest.clone(),
+        drift: Vec::new(),
+    });
+    let report =
+        Report { instances: vec![seen], trees: trees.collect(), problems, converged: true, ..Report::default() };
+    stage.reports.insert("alpha".to_owned(), report);
+    stage.propose("app", &format!("{WEB}{NET}")).plan.to_string()
+}
+
+fn manifest(text: &str) -> Manifest {
+    let digest = blake3::hash(text.as_bytes()).to_hex().to_string();
+    let content = Content::File { digest, size: text.len() as u64 };
+    Manifest { entries: [("conf/web.conf".to_owned(), Entry { mode: 0o644, content })].into() }
+}
+
+#[test]
+fn what_is_as_it_should_be_is_left() {
+    let (stage, seen) = running();
+    assert!(plan(stage, seen, Vec::new()).starts_with("Nothing to do"));
+}
+
+#[test]
+fn a_container_that_was_disconnected_from_its_network_is_made_again() {
+    let (stage, seen) = running();
+    let seen = InstanceReport { addresses: BTreeMap::from([("bridge".to_owned(), String::new())]), ..seen };
+    let plan = plan(stage, seen, Vec::new());
+    assert!(plan.contains("recreate       app/web.1 on alpha"), "{plan}");
+    assert!(plan.contains(": it was disconnected from the network infra_net on its host\n"), "{plan}");
+}
+
+#[test]
+fn a_container_is_judged_by_the_files_it_has_held_since_its_start() {
+    for (text, again) in [("two", false), ("three", true)] {
+        let (mut stage, seen) = running();
+        stage.started.insert("another".to_owned(), manifest(text));
+        let plan = plan(stage, InstanceReport { tree: "another".to_owned(), ..seen }, Vec::new());
+        let told = ": since its start it has held another version of conf/web.conf\n";
+        assert_eq!(plan.contains(told), again, "{plan}");
+    }
+    let (mut stage, seen) = running();
+    stage.started.insert("another".to_owned(), Manifest::default());
+    let before = plan(stage, InstanceReport { tree: "another".to_owned(), ..seen }, Vec::new());
+    assert!(before.contains("another version of conf/web.conf"), "the file was missing then: {before}");
+    let (stage, seen) = running();
+    let unknown = plan(stage, InstanceReport { tree: "another".to_owned(), ..seen }, Vec::new());
+    assert!(unknown.starts_with("Nothing to do"), "what it was is not known: {unknown}");
+}
+
+#[test]
+fn a_change_that_failed_is_never_nothing_to_do() {
+    let problem = Problem {
+        step: "start".to_owned(),
+        resource: "app/web.1".to_owned(),
+        message: "port 80 is taken; its container of release 1 runs instead\nand more".to_owned(),
+        is_final: true,
+    };
+    for (change, problems, told) in [
+        (
+            InstanceReport { digest: "old".to_owned(), ..running().1 },
+            vec![problem],
+            "it failed: port 80 is taken; its container of release 1 runs instead\n",
+        ),
+        (InstanceReport { health: Health::Unhealthy, ..running().1 }, vec![], "it is unhealthy\n"),
+        (InstanceReport { health: Health::Starting, ..running().1 }, vec![], "it is not healthy yet\n"),
+        (
+            InstanceReport { state: ContainerState::Restarting, restarts: 7, exit_code: 3, ..running().1 },
+            vec![],
+            "it keeps ending: 7 restarts, status 3 at last\n",
+        ),
+        (InstanceReport { restarts: 7, ..running().1 }, vec![], "it keeps ending: 7 restarts\n"),
+    ] {
+        let plan = plan(running().0, change, problems);
+        assert!(plan.contains("start          app/web.1 on alpha") && plan.contains(told), "{plan}");
+    }
+}
+
+#[test]
+fn what_was_started_again_long_ago_is_no_trouble() {
+    let (_, seen) = running();
+    let now = 100_000_000_000;
+    assert_eq!(InstanceReport { restarts: 7, started_at: 1, ..seen.clone() }.trouble(now), None);
+    assert!(InstanceReport { restarts: 7, started_at: now - 1, ..seen.clone() }.trouble(now).is_some());
+    assert_eq!(InstanceReport { restarts: 2, started_at: now - 1, ..seen }.trouble(now), None);
+}
+
+/// A stack with a network of this name and these options.
+fn with_network(options: &str) -> String {
+    format!("services: {{web: {{image: w, networks: [front]}}}}\nnetworks: {{front: {{name: shared-net{options}}}}}\n")
+}
+
+#[test]
+fn two_stacks_may_name_one_network_when_they_mean_the_same() {
+    let mut stage = Stage::new(HERE);
+    stage.up("app", &with_network(""));
+    let proposal = stage.propose("other", &with_network(""));
+    let networks = proposal.target["alpha"].networks.iter().filter(|network| network.name == "shared-net");
+    assert_eq!(networks.count(), 1);
+    assert!(
+        proposal.warnings.contains("shared-net is a network of the stack app too: containers of both are on it"),
+        "{}",
+        proposal.warnings
+    );
+    stage.done(proposal);
+    let refused = stage.compile("other", &with_network(", internal: true")).unwrap_err();
+    assert!(
+        refused.contains("shared-net is a network of the stack app too, which declares it in another way"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn a_network_that_another_stack_is_on_stays_when_its_own_stack_goes() {
+    let mut stage = Stage::new(HERE);
+    stage.up("app", &with_network(""));
+    let joins =
+        "services: {web: {image: w, networks: [front]}}\nnetworks: {front: {name: shared-net, external: true}}\n";
+    stage.up("other", joins);
+    let down = stage.propose_down("app", false);
+    assert!(!down.plan.to_string().contains("remove network shared-net"), "{}", down.plan);
+    stage.done(down);
+    let down = stage.propose_down("other", false).plan.to_string();
+    assert!(down.contains("remove network shared-net on alpha"), "{down}");
+}
+
+#[test]
+fn networks_of_the_fleet_are_on_every_host_from_the_first_run_and_a_run_that_removes_makes_none() {
+    let stage = Stage::new(HERE);
+    let plan = stage.propose("app", "services: {web: {image: w}}\n").plan.to_string();
+    for host in ["alpha", "beta", "gamma"] {
+        assert!(plan.contains(&format!("create network infra_net on {host}")), "{plan}");
+    }
+    let removed = BTreeSet::from(["app".to_owned()]);
+    let down = desired(&stage.fleet, Wish { deployments: &[], removed: &removed, remove_volumes: false }, &stage.held);
+    assert!(down.values().all(|state| state.networks.is_empty()));
+    let join =
+        desired(&stage.fleet, Wish { deployments: &[], removed: &BTreeSet::new(), remove_volumes: false }, &stage.held);
+    assert!(join.values().all(|state| state.networks.len() == 1), "a host that joins gets them at once");
+}
