@@ -28,11 +28,16 @@ pub(crate) fn running_demo<'lab>(lab: &'lab Lab, compose: &str, extra: &str) -> 
 
 /// A `landfast.toml` of all hosts of the lab.
 pub(crate) fn toml(lab: &Lab, extra: &str) -> String {
+    toml_of(lab.hosts(), extra)
+}
+
+/// A `landfast.toml` of these hosts.
+pub(crate) fn toml_of<'a>(hosts: impl IntoIterator<Item = &'a Host>, extra: &str) -> String {
     let mut text = String::from(
         "[fleet]\nname = \"demo\"\n\n[networks.infra_net]\nsubnet = \"172.19.0.0/16\"\nauto = \"172.19.128.0/17\"\n\
          gateways = \"172.19.255.0/24\"\n",
     );
-    for host in lab.hosts() {
+    for host in hosts {
         // Writing to a string cannot fail.
         write!(text, "\n[hosts.{}]\naddress = \"{}\"\n", host.name(), host.address()).ok();
     }

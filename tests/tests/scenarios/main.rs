@@ -13,6 +13,7 @@ mod ignores;
 mod infra;
 mod keys;
 mod lab_itself;
+mod mount_sources;
 mod parity;
 mod registries;
 mod trust;
