@@ -209,7 +209,11 @@ impl Reconciler {
             }
             Changed::Networks => self.busy.keys().any(|resource| matches!(resource, Resource::Network(_))),
             Changed::Volumes => self.busy.keys().any(|resource| matches!(resource, Resource::Volume(_))),
-            Changed::Container { instance: None, .. } | Changed::Images => false,
+            Changed::Container { instance: None, id } => {
+                let seen = self.observer.seen.containers.get(id);
+                seen.is_some_and(|seen| self.busy.contains_key(&Resource::Instance(seen.instance.clone())))
+            }
+            Changed::Images => false,
         };
         if !own {
             self.observer.stale.by_event(event.changed);

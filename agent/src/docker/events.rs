@@ -27,7 +27,7 @@ pub(crate) enum Changed {
 }
 
 /// Health checks run as `exec_…`, many a minute, and say nothing by that: only what follows is asked for.
-const ACTIONS: [&str; 20] = [
+const ACTIONS: [&str; 22] = [
     "create",
     "start",
     "restart",
@@ -48,6 +48,8 @@ const ACTIONS: [&str; 20] = [
     "tag",
     "untag",
     "delete",
+    "connect",
+    "disconnect",
 ];
 
 impl Engine {
@@ -78,15 +80,37 @@ impl Engine {
 
 fn event(message: EventMessage, fleet: &str) -> Option<Event> {
     let actor = message.actor.unwrap_or_default();
+    let attributes = actor.attributes.unwrap_or_default();
     let changed = match message.typ? {
         EventMessageTypeEnum::CONTAINER => {
-            let instance = Labels::instance(&actor.attributes.unwrap_or_default(), fleet);
-            Changed::Container { id: actor.id?, instance }
+            Changed::Container { id: actor.id?, instance: Labels::instance(&attributes, fleet) }
         }
-        EventMessageTypeEnum::NETWORK => Changed::Networks,
+        // A container that is connected to a network or disconnected is changed, and the network is not.
+        EventMessageTypeEnum::NETWORK => match attributes.get("container") {
+            Some(id) => Changed::Container { id: id.clone(), instance: None },
+            None => Changed::Networks,
+        },
         EventMessageTypeEnum::VOLUME => Changed::Volumes,
         EventMessageTypeEnum::IMAGE => Changed::Images,
         _ => return None,
     };
     Some(Event { changed, action: message.action.unwrap_or_default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_container_that_is_connected_or_disconnected_is_looked_at_again() {
+        let told = |attributes: serde_json::Value| {
+            let message =
+                json!({"Type": "network", "Action": "disconnect", "Actor": {"ID": "n1", "Attributes": attributes}});
+            event(serde_json::from_value(message).expect("as the engine says it"), "home").map(|event| event.changed)
+        };
+        let container = Changed::Container { id: "c1".to_owned(), instance: None };
+        assert_eq!(told(json!({"container": "c1", "name": "own"})), Some(container));
+        assert_eq!(told(json!({"name": "own"})), Some(Changed::Networks));
+    }
 }

@@ -14,6 +14,8 @@ mod infra;
 mod keys;
 mod lab_itself;
 mod mount_sources;
+mod networks;
 mod parity;
 mod registries;
+mod starting;
 mod trust;

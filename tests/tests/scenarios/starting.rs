@@ -1,0 +1,237 @@
+//! How containers start, fail and are updated: what waits for what, what a failure says, and that it is never forgotten.
+
+use std::time::Duration;
+
+use anyhow::{Result, bail, ensure};
+use landfast_tests::lab::{Fleet, Host, Lab, Output, wait_for};
+
+use crate::fixtures::{LONG, containers, ids, plan, running_container, running_demo, toml};
+
+/// On the host with the older engine, or the newer one.
+fn on(host: &str) -> String {
+    format!("[stacks.demo.place]\n\"*\" = \"{host}\"\n")
+}
+
+/// A service that runs this, with more keys.
+fn service(name: &str, script: &str, more: &str) -> String {
+    format!("  {name}:\n    image: landfast/small:1\n    init: true\n    entrypoint: [sh, -c, \"{script}\"]\n{more}")
+}
+
+fn stack(services: &[String]) -> String {
+    format!("services:\n{}", services.concat())
+}
+
+const STAY: &str = "sleep 100000";
+
+/// Healthy once somebody has made the file /ready.
+const WHEN_READY: &str =
+    "    healthcheck: {test: [CMD, test, -f, /ready], interval: 500ms, timeout: 2s, retries: 200}\n";
+
+#[test]
+fn what_waits_for_a_start_does_not_wait_for_health() -> Result<()> {
+    let lab = Lab::of(1)?;
+    let alpha = lab.host("alpha")?;
+    let services = [
+        service("db", STAY, WHEN_READY),
+        service("app", STAY, "    depends_on: {db: {condition: service_started}}\n"),
+        service("late", STAY, "    depends_on: {db: {condition: service_healthy}}\n"),
+    ];
+    let fleet = running_demo(&lab, &stack(&services), "")?;
+    let up = fleet.start(&["up", "--yes"])?;
+    running_container(alpha, "demo", "app")?;
+    let db = running_container(alpha, "demo", "db")?;
+    let health = alpha.docker(&["inspect", "-f", "{{.State.Health.Status}}", &db])?;
+    ensure!(health.text() == "starting", "the database is {}", health.text());
+    ensure!(containers(alpha, "demo", "late")?.iter().all(|(_, state)| state != "running"), "late runs already");
+    alpha.exec(&db, &["touch", "/ready"])?.succeeds()?;
+    up.ends(LONG)?.succeeds()?;
+    running_container(alpha, "demo", "late")?;
+    Ok(())
+}
+
+#[test]
+fn what_ends_before_it_is_healthy_fails_with_its_status_and_output_also_in_an_update() -> Result<()> {
+    let lab = Lab::of(1)?;
+    let slow = "    restart: \"no\"\n    healthcheck: {test: [CMD, test, -f, /ready], interval: 5s, retries: 20}\n";
+    let app = service("app", STAY, "    depends_on: {db: {condition: service_healthy}}\n");
+    let ends = stack(&[service("db", "echo giving up; sleep 1; exit 0", slow), app.clone()]);
+    let fleet = running_demo(&lab, &ends, "")?;
+    let told = |output: Output| -> Result<Output> {
+        output
+            .exits(1)?
+            .says("demo/db.1 on alpha: it ended with status 0 before it was healthy")?
+            .says("    | giving up")
+    };
+    told(fleet.landfast(&["up", "--yes"])?)?;
+    // The same when the stack runs already.
+    let well = "    healthcheck: {test: [CMD, \"true\"], interval: 500ms}\n";
+    fleet.write("demo/compose.yaml", &stack(&[service("db", STAY, well), app]))?;
+    fleet.landfast(&["up", "--yes"])?.succeeds()?;
+    fleet.write("demo/compose.yaml", &ends.replace("sleep 100000", "sleep 200000"))?;
+    told(fleet.landfast(&["up", "--yes"])?)?;
+    Ok(())
+}
+
+#[test]
+fn a_job_that_fails_says_its_last_lines() -> Result<()> {
+    let lab = Lab::of(1)?;
+    let job = service("job", "seq 1 40; echo no such table >&2; exit 7", "    restart: \"no\"\n");
+    let app = service("app", STAY, "    depends_on: {job: {condition: service_completed_successfully}}\n");
+    let fleet = running_demo(&lab, &stack(&[job, app]), "")?;
+    let failed = fleet.landfast(&["up", "--yes"])?.exits(1)?;
+    for told in ["demo/job.1 on alpha: it ended with status 7", "    | no such table", "    | 40", "    | 22"] {
+        ensure!(failed.stderr.contains(told), "it should say {told:?}: {failed}");
+    }
+    ensure!(!failed.stderr.contains("    | 21\n"), "more than twenty lines: {failed}");
+    ensure!(failed.stderr.matches("no such table").count() == 1, "the output is said once: {failed}");
+    Ok(())
+}
+
+#[test]
+fn a_crash_loop_stops_an_update_at_the_first_replica_and_every_container_has_its_name() -> Result<()> {
+    let lab = Lab::of(3)?;
+    let replicas = |script: &str| stack(&[service("web", script, "    restart: always\n    deploy: {replicas: 3}\n")]);
+    let fleet = running_demo(&lab, &replicas(STAY), "")?;
+    for (name, script) in
+        [("alpha", "sleep 1; echo boom; exit 3"), ("alpha", "echo boom; exit 3"), ("gamma", "echo boom; exit 3")]
+    {
+        let host = lab.host(name)?;
+        fleet.write("landfast.toml", &toml(&lab, &on(name)))?;
+        fleet.write("demo/compose.yaml", &replicas(STAY))?;
+        fleet.landfast(&["up", "--yes"])?.succeeds()?;
+        let before = ids(&fleet)?;
+        fleet.write("demo/compose.yaml", &replicas(script))?;
+        let failed = fleet.landfast(&["up", "--yes"])?.exits(1)?;
+        for told in ["demo/web.1 on", "it keeps ending: 3 restarts, status 3 at last", "    | boom"] {
+            ensure!(failed.stderr.contains(told), "{name}: it should say {told:?}: {failed}");
+        }
+        let after = ids(&fleet)?;
+        for untouched in ["demo/web.2", "demo/web.3"] {
+            ensure!(before[untouched] == after[untouched], "{name}: {untouched} was touched: {failed}");
+        }
+        names_are_final(host)?;
+        // It stays a part of every plan until it is changed.
+        ensure!(plan(&fleet)?.iter().any(|step| step["instance"] == "demo/web.1"), "the failure is forgotten");
+        fleet.landfast(&["status"])?.succeeds()?.says("demo/web.1: it keeps ending")?;
+        fleet.landfast(&["up", "--yes"])?.exits(1)?;
+        fleet.write("demo/compose.yaml", &replicas(STAY))?;
+        fleet.landfast(&["up", "--yes"])?.succeeds()?;
+        ensure!(plan(&fleet)?.is_empty(), "something is left to do");
+        names_are_final(host)?;
+        fleet.landfast(&["down", "--yes"])?.succeeds()?;
+    }
+    Ok(())
+}
+
+fn names_are_final(host: &Host) -> Result<()> {
+    let names = host.docker(&["ps", "-a", "--format", "{{.Names}}"])?.succeeds()?;
+    let strange = names.stdout.lines().find(|name| !name.starts_with("demo-web-") || name.contains('.'));
+    match strange {
+        None => Ok(()),
+        Some(name) => bail!("{} has a container {name}", host.name()),
+    }
+}
+
+#[test]
+fn an_update_that_is_unhealthy_is_reported_until_it_is_changed() -> Result<()> {
+    let lab = Lab::of(1)?;
+    let web = |test: &str| {
+        let check = format!("    healthcheck: {{test: [CMD-SHELL, \"{test}\"], interval: 500ms, retries: 2}}\n");
+        stack(&[service("web", STAY, &check)])
+    };
+    let fleet = running_demo(&lab, &web("true"), "")?;
+    fleet.landfast(&["up", "--yes"])?.succeeds()?;
+    fleet.write("demo/compose.yaml", &web("echo no answer; false"))?;
+    fleet.landfast(&["up", "--yes"])?.exits(1)?.says("demo/web.1 on alpha: it is unhealthy: no answer")?;
+    fleet.landfast(&["plan"])?.exits(3)?.says("demo/web.1 on alpha: it is unhealthy")?;
+    fleet.landfast(&["up", "--yes"])?.exits(1)?.says("it is unhealthy")?;
+    fleet.landfast(&["status"])?.succeeds()?.says("alpha: demo/web.1: it is unhealthy; the last it said: no answer")?;
+    fleet.write("demo/compose.yaml", &web("true"))?;
+    fleet.landfast(&["up", "--yes"])?.succeeds()?;
+    ensure!(plan(&fleet)?.is_empty(), "something is left to do");
+    Ok(())
+}
+
+#[test]
+fn a_change_that_cannot_start_says_what_failed_and_what_runs_instead() -> Result<()> {
+    let lab = Lab::of(1)?;
+    let alpha = lab.host("alpha")?;
+    let web = |program: &str| {
+        format!(
+            "services:\n  web:\n    image: landfast/small:1\n    init: true\n    entrypoint: [{program}, \"100000\"]\n"
+        )
+    };
+    let fleet = running_demo(&lab, &web("sleep"), "")?;
+    fleet.landfast(&["up", "--yes"])?.succeeds()?;
+    let before = running_container(alpha, "demo", "web")?;
+    // With `init: true` the engine starts anything: without it, it says what it lacks.
+    fleet.write("demo/compose.yaml", &web("no-such-program").replace("    init: true\n", ""))?;
+    let failed = fleet.landfast(&["up", "--yes"])?.exits(1)?;
+    ensure!(failed.stderr.contains("no-such-program"), "it should name the program: {failed}");
+    ensure!(running_container(alpha, "demo", "web")? == before, "the old container is not back");
+    ensure!(
+        alpha.docker(&["ps", "-a", "--format", "{{.Names}}"])?.text() == "demo-web-1",
+        "a name is not the one it was"
+    );
+    let planned = fleet.landfast(&["plan"])?.exits(3)?;
+    for told in ["it failed:", "no-such-program"] {
+        ensure!(planned.stdout.contains(told), "it should say {told:?}: {planned}");
+    }
+    fleet.landfast(&["status"])?.succeeds()?.says("its container of release 1 runs instead")?;
+    fleet.landfast(&["up", "--yes"])?.exits(1)?;
+    ensure!(running_container(alpha, "demo", "web")? == before, "the old container is not back");
+    Ok(())
+}
+
+#[test]
+fn a_container_is_judged_by_what_it_has_held_since_its_start() -> Result<()> {
+    let lab = Lab::of(1)?;
+    let alpha = lab.host("alpha")?;
+    let compose = stack(&[service("web", STAY, "    volumes: [\"./web.conf:/web.conf:ro\"]\n")]);
+    let fleet = running_demo(&lab, &compose, "")?;
+    fleet.write("demo/web.conf", "version 2\n")?;
+    fleet.landfast(&["up", "--yes"])?.succeeds()?;
+    let first = running_container(alpha, "demo", "web")?;
+    fleet.write("demo/web.conf", "version 3\n")?;
+    fleet.landfast(&["sync", "--yes"])?.succeeds()?;
+    alpha.docker(&["restart", "-t", "0", &first])?.succeeds()?;
+    wait_for("the container has been started again and reads version 3", LONG, || {
+        let read = alpha.exec(&first, &["cat", "/web.conf"])?;
+        Ok((read.text() == "version 3").then_some(()))
+    })?;
+    fleet.write("demo/web.conf", "version 2\n")?;
+    wait_for("plan sees it", Duration::from_secs(30), || {
+        let planned = fleet.landfast(&["plan"])?;
+        let told = "since its start it has held another version of web.conf";
+        Ok(planned.stdout.contains(told).then_some(()))
+    })?;
+    fleet.landfast(&["up", "--yes"])?.succeeds()?;
+    let second = running_container(alpha, "demo", "web")?;
+    alpha.exec(&second, &["cat", "/web.conf"])?.succeeds()?.says("version 2")?;
+    ensure!(plan(&fleet)?.is_empty(), "something is left to do");
+    Ok(())
+}
+
+#[test]
+fn a_container_that_was_disconnected_by_hand_is_seen_and_made_again() -> Result<()> {
+    let lab = Lab::of(1)?;
+    let alpha = lab.host("alpha")?;
+    let web = service("web", STAY, "    networks: [infra_net, own]\n");
+    let compose = format!("{}networks:\n  infra_net: {{name: infra_net}}\n  own: {{}}\n", stack(&[web]));
+    let fleet = running_demo(&lab, &compose, "")?;
+    fleet.landfast(&["up", "--yes"])?.succeeds()?;
+    let first = running_container(alpha, "demo", "web")?;
+    alpha.docker(&["network", "disconnect", "demo_own", &first])?.succeeds()?;
+    seen_by_plan(&fleet, "it was disconnected from the network demo_own on its host")?;
+    fleet.landfast(&["up", "--yes"])?.succeeds()?;
+    ensure!(running_container(alpha, "demo", "web")? != first, "it was not made again");
+    ensure!(plan(&fleet)?.is_empty(), "something is left to do");
+    Ok(())
+}
+
+/// The agent hears of it from the engine, which takes a moment.
+fn seen_by_plan(fleet: &Fleet<'_>, told: &str) -> Result<()> {
+    wait_for("plan sees what was done by hand", Duration::from_secs(45), || {
+        Ok(fleet.landfast(&["plan"])?.stdout.contains(told).then_some(()))
+    })
+}
