@@ -4,6 +4,7 @@ mod add;
 mod entry;
 mod list;
 mod networks;
+mod user;
 
 use clap::{Args, Subcommand};
 

@@ -46,9 +46,61 @@ pub fn plain_path(path: &Path) -> Result<&str, UnsafeWord> {
     if text.starts_with('/') && down { plain(text) } else { Err(unsafe_word()) }
 }
 
+/// A mark around what a command says: a login shell may greet before it, and say farewell after it.
+#[derive(Debug, Clone)]
+pub struct Frame(String);
+
+/// The output has no mark: what was asked for did not run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unframed;
+
+impl Frame {
+    /// From bytes that nobody can guess, so that no greeting has them by accident or on purpose.
+    pub fn new(secret: [u8; 16]) -> Self {
+        Self(format!("landfast-{}", hex::encode(secret)))
+    }
+
+    /// What the shell is given: marks, and the command between them. `&&` is the same to every shell, and leaves the exit
+    /// code of the command.
+    pub fn around(&self, command: &Command) -> String {
+        let Self(mark) = self;
+        format!("echo {mark} && {} && echo {mark}", command.as_str())
+    }
+
+    /// What the command said. The second mark is missing when the command failed.
+    pub fn within<'a>(&self, output: &'a str) -> Result<&'a str, Unframed> {
+        let Self(mark) = self;
+        let (_greeting, rest) = output.split_once(mark.as_str()).ok_or(Unframed)?;
+        let rest = rest.trim_start_matches([' ', '\r']);
+        let said = rest.strip_prefix('\n').unwrap_or(rest);
+        Ok(said.rsplit_once(mark.as_str()).map_or(said, |(said, _farewell)| said))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_command_says_is_what_stands_between_the_marks() {
+        let frame = Frame::new([7; 16]);
+        let mark = "landfast-07070707070707070707070707070707";
+        let command = Command::new(["uname", "-sm"]).unwrap();
+        assert_eq!(frame.around(&command), format!("echo {mark} && uname -sm && echo {mark}"));
+        for (output, expected) in [
+            (format!("{mark}\nLinux x86_64\n{mark}\n"), Ok("Linux x86_64\n")),
+            (format!("Welcome!\n{mark}\nLinux\n{mark}\nlogout\n"), Ok("Linux\n")),
+            (format!("no end of line{mark}\nLinux\n{mark}"), Ok("Linux\n")),
+            (format!("{mark}\nno end of line{mark}\n"), Ok("no end of line")),
+            (format!("Welcome!\n{mark}\nsaid before it failed\n"), Ok("said before it failed\n")),
+            (format!("{mark}\r\nLinux\r\n{mark}\r\n"), Ok("Linux\r\n")),
+            (format!("{mark}\n{mark}\n"), Ok("")),
+            ("This account is not available.\n".to_owned(), Err(Unframed)),
+            (String::new(), Err(Unframed)),
+        ] {
+            assert_eq!(frame.within(&output), expected, "{output:?}");
+        }
+    }
 
     #[test]
     fn plain_words_make_a_command() {

@@ -1,68 +1,78 @@
-//! Where to log in: `user@host[:port]`, as people write it.
+//! Where to log in, as `ssh` takes it: `box`, `user@box`, `user@name:port`; and `user@`, at the host's own address.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
 
-/// A user at an address.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Destination {
-    pub user: String,
-    /// An address, not a name: nothing is looked up.
-    pub address: IpAddr,
-    pub port: u16,
+/// What was written. What is left out, the configuration says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
+    pub user: Option<String>,
+    pub host: Option<String>,
+    pub port: Option<u16>,
 }
 
 /// Not a place to log in to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DestinationError {
-    #[error("`{0}` names no user: write user@, or user@address")]
-    NoUser(String),
     #[error("`{0}` is no user name")]
     User(String),
-    #[error("`{0}` is not an address: write it in numbers, as in root@192.168.2.201")]
-    Address(String),
+    #[error("`{0}` is no host: write a name, an address, or a Host of ~/.ssh/config")]
+    Host(String),
     #[error("`{0}` is not a port")]
     Port(String),
 }
 
-impl Destination {
-    /// Reads `user@`, `user@address` and `user@address:port`; without an address it is the host's own.
-    pub fn parse(text: &str, own: Ipv4Addr) -> Result<Self, DestinationError> {
-        let (user, place) = text.split_once('@').ok_or_else(|| DestinationError::NoUser(text.to_owned()))?;
-        if !is_user(user) {
+impl Wanted {
+    /// Reads `[user@][host][:port]`, also with `ssh://` before it; an address of IPv6 before a port is in brackets.
+    pub fn parse(text: &str) -> Result<Self, DestinationError> {
+        let text = text.strip_prefix("ssh://").map_or(text, |rest| rest.strip_suffix('/').unwrap_or(rest));
+        let (user, place) = text.rsplit_once('@').map_or((None, text), |(user, place)| (Some(user), place));
+        if let Some(user) = user
+            && !is_user(user)
+        {
             return Err(DestinationError::User(user.to_owned()));
         }
-        let (address, port) = split_port(place)?;
-        let address = match address {
-            "" => own.into(),
-            text => text.parse().map_err(|_| DestinationError::Address(text.to_owned()))?,
-        };
-        Ok(Self { user: user.to_owned(), address, port })
+        let (host, port) = split_port(place)?;
+        if !is_host(host) && !(host.is_empty() && (user.is_some() || port.is_some())) {
+            return Err(DestinationError::Host(host.to_owned()));
+        }
+        let host = Some(host.to_owned()).filter(|host| !host.is_empty());
+        Ok(Self { user: user.map(str::to_owned), host, port })
     }
+}
 
-    /// As `known_hosts` writes it: the port only when it is not 22.
-    pub fn known_as(&self) -> String {
-        if self.port == 22 { self.address.to_string() } else { format!("[{}]:{}", self.address, self.port) }
+/// A user at a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Destination {
+    pub user: String,
+    /// A name or an address.
+    pub host: String,
+    pub port: u16,
+}
+
+impl Destination {
+    /// The host, with its port where that is not 22, as `known_hosts` writes it.
+    pub fn place(&self) -> String {
+        if self.port == 22 { self.host.clone() } else { format!("[{}]:{}", self.host, self.port) }
     }
 }
 
 impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{}", self.user, self.known_as())
+        write!(f, "{}@{}", self.user, self.place())
     }
 }
 
-/// `address`, `address:port`, `[v6]` or `[v6]:port`.
-fn split_port(place: &str) -> Result<(&str, u16), DestinationError> {
-    let (address, port) = match place.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((address, "")) => (address, None),
-        Some((address, rest)) => (address, Some(rest.strip_prefix(':').unwrap_or(rest))),
+/// `host`, `host:port`, `[v6]` or `[v6]:port`.
+fn split_port(place: &str) -> Result<(&str, Option<u16>), DestinationError> {
+    let (host, port) = match place.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, "")) => (host, None),
+        Some((host, rest)) => (host, Some(rest.strip_prefix(':').unwrap_or(rest))),
         None if place.matches(':').count() > 1 => (place, None),
-        None => place.split_once(':').map_or((place, None), |(address, port)| (address, Some(port))),
+        None => place.split_once(':').map_or((place, None), |(host, port)| (host, Some(port))),
     };
-    let Some(port) = port else { return Ok((address, 22)) };
+    let Some(port) = port else { return Ok((host, None)) };
     match port.parse() {
-        Ok(number) if number > 0 => Ok((address, number)),
+        Ok(number) if number > 0 => Ok((host, Some(number))),
         _ => Err(DestinationError::Port(port.to_owned())),
     }
 }
@@ -73,41 +83,55 @@ fn is_user(name: &str) -> bool {
     (1..=32).contains(&name.len()) && !name.starts_with('-') && name.bytes().all(allowed)
 }
 
+/// A name of DNS or of the configuration, or an address; nothing that a shell or a pattern could take for more.
+pub(super) fn is_host(name: &str) -> bool {
+    let allowed = |character: char| character.is_alphanumeric() || "._-:%+".contains(character);
+    (1..=255).contains(&name.len()) && !name.starts_with('-') && name.chars().all(allowed)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Destination, DestinationError};
-
-    fn parse(text: &str) -> Result<String, DestinationError> {
-        Destination::parse(text, [192, 168, 2, 201].into()).map(|destination| destination.to_string())
-    }
+    use super::*;
 
     #[test]
     fn a_destination_is_read_as_people_write_it() {
-        for (text, read) in [
-            ("root@", "root@192.168.2.201"),
-            ("anna@10.0.0.1", "anna@10.0.0.1"),
-            ("anna@10.0.0.1:2222", "anna@[10.0.0.1]:2222"),
-            ("anna@:2222", "anna@[192.168.2.201]:2222"),
-            ("anna@[fe80::1]:2222", "anna@[fe80::1]:2222"),
-            ("anna@fe80::1", "anna@fe80::1"),
+        for (text, user, host, port) in [
+            ("box", None, Some("box"), None),
+            ("anna@box", Some("anna"), Some("box"), None),
+            ("anna@box.example:2222", Some("anna"), Some("box.example"), Some(2222)),
+            ("box:2222", None, Some("box"), Some(2222)),
+            ("root@", Some("root"), None, None),
+            ("anna@10.0.0.1", Some("anna"), Some("10.0.0.1"), None),
+            ("anna@10.0.0.1:2222", Some("anna"), Some("10.0.0.1"), Some(2222)),
+            ("anna@:2222", Some("anna"), None, Some(2222)),
+            (":2222", None, None, Some(2222)),
+            ("anna@[fe80::1]:2222", Some("anna"), Some("fe80::1"), Some(2222)),
+            ("anna@fe80::1", Some("anna"), Some("fe80::1"), None),
+            ("ssh://anna@box:2222/", Some("anna"), Some("box"), Some(2222)),
         ] {
-            assert_eq!(parse(text).as_deref(), Ok(read));
+            let expected = Wanted { user: user.map(str::to_owned), host: host.map(str::to_owned), port };
+            assert_eq!(Wanted::parse(text), Ok(expected), "{text}");
         }
     }
 
     #[test]
     fn t10_what_could_mean_something_else_is_refused() {
         for text in [
-            "root",
+            "",
             "@10.0.0.1",
             "-oProxyCommand=x@10.0.0.1",
+            "-oProxyCommand=x",
+            "root@-box",
             "a b@10.0.0.1",
-            "root@alpha",
+            "root@a b",
+            "root@$(id)",
+            "root@*",
+            "root@a;b",
             "root@10.0.0.1:0",
             "$x@",
             "root@1:x",
         ] {
-            assert!(parse(text).is_err(), "{text} was taken for a destination");
+            assert!(Wanted::parse(text).is_err(), "{text} was taken for a destination");
         }
     }
 }

@@ -13,8 +13,10 @@ use crate::connect::{Agent, Ask, ConnectError, Target};
 use crate::output::progress::Listener;
 
 use super::command::{UnsafeWord, plain_path};
+use super::error::SshError;
+use super::route::Hop;
 use super::service::{NAME, Run, Supervisor, UNIT};
-use super::session::{Login, Session, SshError};
+use super::session::Session;
 
 /// An agent that was started answers within this time, or its log says why not.
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -23,7 +25,8 @@ const RETRY: Duration = Duration::from_millis(200);
 /// What joining a host needs.
 #[derive(Debug)]
 pub struct Join<'a> {
-    pub login: Login,
+    /// The hosts to log in to, each over the one before; the host itself last.
+    pub hops: Vec<Hop>,
     pub target: Target,
     pub authority: &'a Authority,
     pub operator: &'a Credentials,
@@ -81,8 +84,9 @@ impl JoinError {
 pub async fn join(join: &Join<'_>, listener: &dyn Listener) -> Result<DescribeResponse, JoinError> {
     let binary =
         std::fs::read(&join.binary).map_err(|source| JoinError::Binary { path: join.binary.clone(), source })?;
-    listener.say(&format!("logging in to {}", join.login.destination));
-    let session = Session::open(&join.login).await?;
+    let way: Vec<String> = join.hops.iter().rev().map(|hop| hop.destination.to_string()).collect();
+    listener.say(&format!("logging in to {}", way.join(", over ")));
+    let session = Session::open(&join.hops, listener).await?;
     let result = on_host(join, &session, &binary, listener).await;
     session.close().await;
     result

@@ -14,12 +14,12 @@ use serde_json::json;
 use crate::connect::Target;
 use crate::folder::{self, FleetFolder};
 use crate::output;
-use crate::ssh::host_key::Trust;
+use crate::ssh::config::files::{self, LoadError};
 use crate::ssh::service::{Run, Supervisor};
-use crate::ssh::{Destination, Join, JoinError, Login, join};
+use crate::ssh::{Given, Hop, Join, JoinError, Me, Wanted, join, route};
 
 use super::super::{CliError, Context, Exit, cert};
-use super::{entry, networks};
+use super::{entry, networks, user};
 
 #[derive(Debug, Args)]
 pub(super) struct AddArguments {
@@ -29,13 +29,14 @@ pub(super) struct AddArguments {
     /// Its address on the LAN, where the agent listens
     #[arg(value_name = "ADDRESS")]
     address: Ipv4Addr,
-    /// Log in there, as root or as somebody whom sudo asks for no password; without HOST, at ADDRESS
-    #[arg(long, value_name = "USER@[HOST][:PORT]")]
+    /// Log in there as `ssh` does, as root or as a user whom sudo asks for no password; HOST may be a name, an address or
+    /// a Host of ~/.ssh/config. Without HOST, at ADDRESS
+    #[arg(long, value_name = "[USER@][HOST][:PORT]")]
     ssh: String,
-    /// Log in with this key; without it, those of ssh-agent, then ~/.ssh/id_ed25519 and ~/.ssh/id_ecdsa
+    /// Log in with this key alone; without it, with those that ssh would use
     #[arg(long, value_name = "KEY")]
     identity: Option<PathBuf>,
-    /// The file of host keys to trust, instead of ~/.ssh/known_hosts
+    /// The only file of host keys to trust, instead of those that ssh would use
     #[arg(long, value_name = "FILE")]
     known_hosts: Option<PathBuf>,
     /// Trust the host key with this fingerprint, whatever known_hosts says
@@ -77,7 +78,7 @@ pub(super) async fn run(context: &Context, args: AddArguments) -> Result<Exit, C
     let operator = folder.credentials().map_err(|error| context.folder_error(error))?;
     let target = Target { host: args.host.clone(), address: args.address, port: args.port };
     let request = Join {
-        login: login(context, &args)?,
+        hops: hops(context, &args)?,
         authority: &authority,
         operator: &operator,
         binary: binary(context, &args)?,
@@ -116,21 +117,50 @@ fn with_host(folder: &FleetFolder, args: &AddArguments) -> Result<Option<String>
     })
 }
 
-fn login(context: &Context, args: &AddArguments) -> Result<Login, CliError> {
-    let destination = Destination::parse(&args.ssh, args.address)
-        .map_err(|error| CliError::usage(error.to_string(), "write --ssh root@, or --ssh user@192.168.2.201:22"))?;
-    let ssh = context.environment.get("HOME").map(|home| Path::new(home).join(".ssh")).unwrap_or_default();
-    let given = |path: &PathBuf| context.current_dir.join(path);
-    let trust = match &args.accept_fingerprint {
-        Some(fingerprint) => Trust::Fingerprint(fingerprint.clone()),
-        None => Trust::KnownHosts(args.known_hosts.as_ref().map_or_else(|| ssh.join("known_hosts"), given)),
+/// The way to the host, as the command line and ssh's configuration say.
+fn hops(context: &Context, args: &AddArguments) -> Result<Vec<Hop>, CliError> {
+    let wanted = Wanted::parse(&args.ssh).map_err(|error| {
+        CliError::usage(error.to_string(), "write --ssh root@, --ssh box, or --ssh user@192.168.2.201:22")
+    })?;
+    let me = me(context)?;
+    let config = files::load(&me.home, me.uid).map_err(|error| match &error {
+        LoadError::Line(line) => with_hint(line.hint(), error),
+        LoadError::Unreadable { .. } => CliError::of(error),
+    })?;
+    let given = Given {
+        identity: args.identity.clone(),
+        known_hosts: args.known_hosts.clone(),
+        fingerprint: args.accept_fingerprint.clone(),
     };
-    let keys = match &args.identity {
-        Some(key) => vec![given(key)],
-        None => vec![ssh.join("id_ed25519"), ssh.join("id_ecdsa")],
-    };
-    let agent = context.environment.get("SSH_AUTH_SOCK").map(PathBuf::from);
-    Ok(Login { destination, trust, keys, named: args.identity.is_some(), agent })
+    let route = route(&wanted, &args.address.to_string(), &given, &config, &me)
+        .map_err(|error| with_hint(error.hint(), error))?;
+    route.notes.iter().for_each(|note| context.listener.warn(note));
+    Ok(route.hops)
+}
+
+fn with_hint(hint: Option<String>, error: impl std::error::Error + Send + Sync + 'static) -> CliError {
+    match hint {
+        Some(hint) => CliError::of(error).hint(hint),
+        None => CliError::of(error),
+    }
+}
+
+/// The user of this process, with the home folder of the environment or, without one, of the machine's list of users.
+fn me(context: &Context) -> Result<Me, CliError> {
+    let uid = rustix::process::getuid().as_raw();
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let listed = user::of(&users, uid);
+    let variable = |name: &str| context.environment.get(name).filter(|value| !value.is_empty()).cloned();
+    let user =
+        listed.as_ref().map(|user| user.name.clone()).or_else(|| variable("LOGNAME")).or_else(|| variable("USER"));
+    let home = variable("HOME").or(listed.map(|user| user.home));
+    Ok(Me {
+        user: user.unwrap_or_else(|| "root".to_owned()),
+        uid,
+        home: home.unwrap_or_default().into(),
+        current_dir: context.current_dir.clone(),
+        environment: context.environment.clone(),
+    })
 }
 
 fn binary(context: &Context, args: &AddArguments) -> Result<PathBuf, CliError> {

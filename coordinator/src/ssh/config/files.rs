@@ -1,0 +1,137 @@
+//! Reads the user's configuration and the machine's, and what they include.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use super::parse::{self, Text};
+use super::{Config, ConfigError};
+
+const SYSTEM: &str = "/etc/ssh/ssh_config";
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    #[error("{} cannot be read: {why}", file.display())]
+    Unreadable { file: PathBuf, why: String },
+    #[error(transparent)]
+    Line(#[from] ConfigError),
+}
+
+/// The user's file first, then the machine's, as OpenSSH reads them. Files that are not there say nothing.
+pub fn load(home: &Path, uid: u32) -> Result<Config, LoadError> {
+    load_both(home, uid, Path::new(SYSTEM))
+}
+
+fn load_both(home: &Path, uid: u32, system: &Path) -> Result<Config, LoadError> {
+    let user = Source { folder: home.join(".ssh"), home: home.to_owned(), owner: Some(uid) };
+    let machine = Source { folder: "/etc/ssh".into(), home: home.to_owned(), owner: None };
+    let mut directives = user.directives(&home.join(".ssh/config"))?;
+    // A Host block of the first file ends with it, so the second stands in one for everybody.
+    let all = parse::parse((system.to_owned(), "Host *".to_owned()), &|_| Ok(Vec::new()))?;
+    directives.extend(all);
+    directives.extend(machine.directives(system)?);
+    Ok(Config { directives })
+}
+
+/// Where a file's `Include` looks, and who may have written it.
+struct Source {
+    folder: PathBuf,
+    home: PathBuf,
+    owner: Option<u32>,
+}
+
+impl Source {
+    fn directives(&self, file: &Path) -> Result<Vec<parse::Directive>, LoadError> {
+        let text = self.read(file).map_err(|why| LoadError::Unreadable { file: file.to_owned(), why })?;
+        let Some(text) = text else { return Ok(Vec::new()) };
+        Ok(parse::parse((file.to_owned(), text), &|word| self.include(word))?)
+    }
+
+    /// The files that a word of `Include` names, with `~` and patterns.
+    fn include(&self, word: &str) -> Result<Vec<Text>, String> {
+        let path = match word.strip_prefix("~/") {
+            Some(rest) => self.home.join(rest),
+            None => self.folder.join(word),
+        };
+        let pattern = path.to_str().ok_or("its path is not text")?;
+        let paths = glob::glob(pattern).map_err(|error| error.to_string())?;
+        let mut texts = Vec::new();
+        for path in paths {
+            let path = path.map_err(|error| error.to_string())?;
+            if let Some(text) = self.read(&path)? {
+                texts.push((path, text));
+            }
+        }
+        Ok(texts)
+    }
+
+    /// The text, if the file is there. What others may write to is not read: OpenSSH does not either.
+    fn read(&self, file: &Path) -> Result<Option<String>, String> {
+        match fs::metadata(file) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error.to_string()),
+            Ok(found) => {
+                if let Some(owner) = self.owner
+                    && (found.mode() & 0o022 != 0 || ![0, owner].contains(&found.uid()))
+                {
+                    return Err("others may write to it; `chmod go-w` it, or make it your own".to_owned());
+                }
+            }
+        }
+        let bytes = fs::read(file).map_err(|error| error.to_string())?;
+        Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::super::Asked;
+    use super::*;
+
+    fn write(home: &Path, name: &str, text: &str) -> PathBuf {
+        let file = home.join(".ssh").join(name);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, text).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        file
+    }
+
+    fn load_user(home: &Path) -> Result<Config, LoadError> {
+        load_both(home, rustix::process::getuid().as_raw(), &home.join("no-such-file"))
+    }
+
+    #[test]
+    fn files_are_included_by_pattern_in_order() {
+        let home = tempfile::tempdir().unwrap();
+        write(home.path(), "config", "Include parts/*.conf ~/.ssh/last nothing\n");
+        write(home.path(), "parts/b.conf", "Port 2\n");
+        write(home.path(), "parts/a.conf", "User anna\nHost other\n");
+        write(home.path(), "last", "Port 3\nHostName x\n");
+        let config = load_user(home.path()).unwrap();
+        let settings = config.settings(Asked { host: "box", user: None, local_user: "me" }).unwrap();
+        assert_eq!(settings.user.unwrap().value, "anna");
+        assert_eq!(settings.port.unwrap().value, 2);
+        assert_eq!(settings.host_name.unwrap().place.to_string(), format!("{}/.ssh/last:2", home.path().display()));
+    }
+
+    #[test]
+    fn a_file_that_others_may_write_to_is_refused() {
+        let home = tempfile::tempdir().unwrap();
+        let file = write(home.path(), "config", "Port 2\n");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).unwrap();
+        let error = load_user(home.path()).unwrap_err().to_string();
+        assert!(error.contains(".ssh/config") && error.contains("others may write"), "{error}");
+    }
+
+    #[test]
+    fn no_file_says_nothing() {
+        let home = tempfile::tempdir().unwrap();
+        let config = load_user(home.path()).unwrap();
+        let settings = config.settings(Asked { host: "box.invalid", user: None, local_user: "me" }).unwrap();
+        assert_eq!(settings.port, None);
+    }
+}
