@@ -13,6 +13,7 @@ mod ignores;
 mod infra;
 mod keys;
 mod lab_itself;
+mod logins;
 mod mount_sources;
 mod networks;
 mod parity;
