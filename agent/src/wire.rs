@@ -120,11 +120,13 @@ fn desired(state: &HostState) -> Result<Desired, Invalid> {
     let mut desired = Desired::default();
     for network in &state.networks {
         engine_name("network", &network.name)?;
+        part_of_project(&network.project)?;
         let value = self::network(network)?;
         once("network", &network.name, desired.networks.insert(network.name.clone(), value))?;
     }
     for volume in &state.volumes {
         engine_name("volume", &volume.name)?;
+        part_of_project(&volume.project)?;
         let value = desired::Volume { remove: volume.remove };
         once("volume", &volume.name, desired.volumes.insert(volume.name.clone(), value))?;
     }
@@ -161,6 +163,11 @@ fn engine_name(what: &'static str, name: &str) -> Result<(), Invalid> {
 fn project_name(what: &'static str, name: &str) -> Result<(), Invalid> {
     let lower = name.chars().all(|character| !character.is_ascii_uppercase() && character != '.');
     if lower { engine_name(what, name) } else { Err(Invalid::Name { what, name: name.to_owned() }) }
+}
+
+/// The project of a network or a volume is named, or it is its stack.
+fn part_of_project(name: &str) -> Result<(), Invalid> {
+    if name.is_empty() { Ok(()) } else { project_name("project", name) }
 }
 
 fn network(network: &Network) -> Result<desired::Network, Invalid> {
@@ -373,6 +380,9 @@ mod tests {
             assert!(matches!(Held::new(state), Err(Invalid::Name { .. })), "{name:?}");
         }
         let mut state = state();
+        state.volumes = vec![Volume { name: "v".to_owned(), project: "A/b".to_owned(), ..Volume::default() }];
+        assert!(matches!(Held::new(state.clone()), Err(Invalid::Name { what: "project", .. })));
+        state.volumes.clear();
         state.instances[0].container.as_mut().expect("has one").name = "a/../b".to_owned();
         assert!(matches!(Held::new(state), Err(Invalid::Name { what: "container", .. })));
     }

@@ -32,7 +32,7 @@ impl Labels {
     /// Of a network or a volume (`kind`): whose it is, and for a stack's own what Compose goes by.
     pub(crate) fn of_part(
         kind: &str,
-        (stack, key): (&str, &str),
+        (stack, project, key): (&str, &str, &str),
         written: &BTreeMap<String, String>,
         fleet: &str,
     ) -> HashMap<String, String> {
@@ -40,7 +40,8 @@ impl Labels {
         labels.insert(Self::FLEET.to_owned(), fleet.to_owned());
         if !stack.is_empty() {
             labels.insert(Self::STACK.to_owned(), stack.to_owned());
-            labels.insert(Self::PROJECT.to_owned(), stack.to_owned());
+            let project = if project.is_empty() { stack } else { project };
+            labels.insert(Self::PROJECT.to_owned(), project.to_owned());
             labels.insert(format!("com.docker.compose.{kind}"), key.to_owned());
             labels.insert("com.docker.compose.version".to_owned(), "landfast".to_owned());
         }
@@ -293,13 +294,17 @@ mod tests {
     #[test]
     fn a_stacks_volume_is_composes_too_and_a_fleets_network_is_not() {
         let written = [("tier".to_owned(), "data".to_owned())].into();
-        let volume = Labels::of_part("volume", ("data", "postgres"), &written, "home");
+        let volume = Labels::of_part("volume", ("data", "", "postgres"), &written, "home");
         let said = |key: &str| volume.get(key).map(String::as_str);
         assert_eq!(said("com.docker.compose.project"), Some("data"));
         assert_eq!(said("com.docker.compose.volume"), Some("postgres"));
         assert_eq!((said("landfast.fleet"), said("tier")), (Some("home"), Some("data")));
 
-        let network = Labels::of_part("network", ("", "infra_net"), &written, "home");
+        let named = Labels::of_part("volume", ("data", "shop", "postgres"), &written, "home");
+        let labels = ["landfast.stack", "com.docker.compose.project"].map(|key| named[key].as_str());
+        assert_eq!(labels, ["data", "shop"]);
+
+        let network = Labels::of_part("network", ("", "", "infra_net"), &written, "home");
         assert!(!network.keys().any(|key| key.starts_with("com.docker.compose")));
     }
 

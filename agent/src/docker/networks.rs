@@ -65,6 +65,7 @@ fn request(network: &wire::Network, fleet: &str) -> NetworkCreateRequest {
         config: (!blocks.is_empty()).then_some(blocks),
         options: some(&network.ipam_options),
     };
+    let part = (network.stack.as_str(), network.project.as_str(), network.key.as_str());
     NetworkCreateRequest {
         name: network.name.clone(),
         driver: said(&network.driver),
@@ -74,7 +75,7 @@ fn request(network: &wire::Network, fleet: &str) -> NetworkCreateRequest {
         enable_ipv4: network.ipv4,
         ipam: (ipam != Ipam::default()).then_some(ipam),
         options: Some(wire::engine_options(network).into_iter().collect()),
-        labels: Some(Labels::of_part("network", (&network.stack, &network.key), &network.labels, fleet)),
+        labels: Some(Labels::of_part("network", part, &network.labels, fleet)),
         ..NetworkCreateRequest::default()
     }
 }

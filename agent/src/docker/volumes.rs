@@ -22,11 +22,12 @@ impl Engine {
     }
 
     pub(crate) async fn create_volume(&self, volume: &wire::Volume, fleet: &str) -> Result<(), EngineError> {
+        let part = (volume.stack.as_str(), volume.project.as_str(), volume.key.as_str());
         let request = VolumeCreateRequest {
             name: Some(volume.name.clone()),
             driver: (!volume.driver.is_empty()).then(|| volume.driver.clone()),
             driver_opts: Some(volume.options.clone().into_iter().collect()),
-            labels: Some(Labels::of_part("volume", (&volume.stack, &volume.key), &volume.labels, fleet)),
+            labels: Some(Labels::of_part("volume", part, &volume.labels, fleet)),
             ..VolumeCreateRequest::default()
         };
         self.within(LONG, self.client()?.create_volume(request)).await.map(drop)

@@ -111,6 +111,9 @@ impl TryFrom<String> for ServiceName {
 pub struct Deployment {
     /// The stack.
     pub stack: String,
+    /// Name of the Compose project on the hosts; empty in a release made when it was always the stack's.
+    #[serde(default)]
+    pub project: String,
     /// The environment it was compiled for: `dev`.
     pub env: Option<String>,
     /// The bundle.
@@ -143,6 +146,11 @@ impl Deployment {
         for instance in self.instances.values_mut() {
             instance.digest = format!("{}+{}", content_digest(&instance.digest), self.release);
         }
+    }
+
+    /// Name of the Compose project on the hosts.
+    pub fn project(&self) -> &str {
+        if self.project.is_empty() { &self.stack } else { &self.project }
     }
 
     /// The hosts that run a part of it.

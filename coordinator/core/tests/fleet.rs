@@ -123,3 +123,20 @@ fn every_mistake_is_told_at_once() {
     let text = WHOLE.replace("\"lan\"", "\"wan\"").replace("\"dev\"", "7").replace("disk=ssd", "ssd");
     assert_eq!(mistakes(&text).lines().count(), 3, "{}", mistakes(&text));
 }
+
+#[test]
+fn the_name_of_a_project_is_one_that_compose_takes() {
+    let read = |name: &str| {
+        Fleet::parse("landfast.toml", &format!("[fleet]\nname = \"home\"\n[stacks.web]\nproject = {name}\n"))
+    };
+    assert_eq!(read("\"shop_1\"").unwrap().stacks["web"].project.as_deref(), Some("shop_1"));
+    for (name, said) in [
+        ("\"Shop\"", "landfast.toml:4:1: \"Shop\" is no project name: lower-case letters, digits, - and _"),
+        ("\"_a\"", "is no project name"),
+        ("\"\"", "is no project name"),
+        ("3", "expected a text in quotes, found integer"),
+    ] {
+        let refusal = read(name).unwrap_err().to_string();
+        assert!(refusal.contains(said) && refusal.contains("(stacks.web.project)"), "{refusal}");
+    }
+}

@@ -25,7 +25,7 @@ pub struct ConfigArguments {
     #[command(flatten)]
     pub compose: AfterVerb,
     /// Load a stack of landfast.toml as `up` does
-    #[arg(long, value_name = "NAME", conflicts_with_all = ["after_file", "after_project_directory"])]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["after_file", "after_project_name", "after_project_directory"])]
     pub stack: Option<String>,
     /// Print the services' names
     #[arg(long, group = "list")]

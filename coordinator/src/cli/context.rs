@@ -59,7 +59,7 @@ impl Context {
         if named || !given.file.is_empty() || !given.env_file.is_empty() {
             return Err(CliError::usage(
                 "-f, -p, --env-file and --project-directory are for `config` and `check`: a fleet's stacks stand in landfast.toml",
-                "set `path`, `files` and `env` under [stacks.NAME]",
+                "set `path`, `files`, `env` and `project` (for -p) under [stacks.NAME]",
             ));
         }
         FleetFolder::find(self.global.fleet.as_deref(), &self.current_dir).map_err(|error| self.folder_error(error))

@@ -133,6 +133,7 @@ impl Engine<'_> {
                 images: fingerprints,
                 engines: &ground.engines,
                 held: &ground.held,
+                found: &ground.found,
                 beside: &deployments,
                 release,
                 salt: &salt,

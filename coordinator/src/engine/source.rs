@@ -64,7 +64,7 @@ pub fn request(
         files,
         profiles: profiles.clone(),
         env: chosen(config, options).map(|chosen| chosen.name),
-        project_name: Some(stack.to_owned()),
+        project_name: config.project.clone(),
         project_directory: Some(folder.to_owned()),
         environment: without_compose_variables(options),
         root: Some(readable(fleet, folder)),

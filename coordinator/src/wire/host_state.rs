@@ -28,13 +28,14 @@ mirror!(
         pools,
         ipam_driver,
         ipam_options,
-        ipv4
+        ipv4,
+        project
     }
 );
 mirror!(Pool = v1::Pool { subnet, gateway, ip_range, aux_addresses });
 mirror!(Overlay = v1::Overlay { vni, local, mtu, neighbours });
 mirror!(Neighbour = v1::Neighbour { address, mac, host });
-mirror!(Volume = v1::Volume { name, stack, key, driver, options, labels, remove });
+mirror!(Volume = v1::Volume { name, stack, key, driver, options, labels, remove, project, users });
 mirror!(Tree = v1::Tree { stack, manifest });
 mirror!(Name = v1::Name { name, addresses });
 mirror!(Dependency = v1::Dependency { service, condition });
@@ -84,6 +85,20 @@ mirror!(
         blkio_write_iops
     }
 );
+
+impl Wire for InstanceName {
+    type Message = v1::VolumeUser;
+
+    fn to_wire(self) -> v1::VolumeUser {
+        let Self { stack, service, index } = self;
+        v1::VolumeUser { stack, service, index }
+    }
+
+    fn of_wire(message: v1::VolumeUser) -> Self {
+        let v1::VolumeUser { stack, service, index } = message;
+        Self { stack, service, index }
+    }
+}
 
 impl Wire for Instance {
     type Message = v1::Instance;
@@ -264,7 +279,7 @@ container!(
 mod tests {
     use landfast_core::container::{Container, Contents, Mount, PlacedFile, Source};
     use landfast_core::deployment::InstanceName;
-    use landfast_core::desired::{HostState, Instance};
+    use landfast_core::desired::{HostState, Instance, Volume};
 
     use crate::wire::Wire as _;
 
@@ -286,7 +301,8 @@ mod tests {
         let name = InstanceName::new("data", "postgres", 1);
         let instance = Instance { name, release: 3, digest: "d".to_owned(), container, ..Instance::default() };
         let state = HostState { host: "alpha".to_owned(), epoch: 2, generation: 9, ..HostState::default() };
-        let state = HostState { instances: vec![instance], ..state };
+        let volume = Volume { project: "shop".to_owned(), users: vec![instance.name.clone()], ..Volume::default() };
+        let state = HostState { instances: vec![instance], volumes: vec![volume], ..state };
         assert_eq!(HostState::of_wire(state.clone().to_wire()), state);
     }
 }

@@ -5,3 +5,4 @@ mod commands;
 mod deploying;
 mod environments;
 mod fleet;
+mod projects;

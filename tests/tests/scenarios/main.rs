@@ -5,6 +5,7 @@ mod bad_input;
 mod builds;
 mod builds_together;
 mod coordinator_faults;
+mod data_places;
 mod engine_faults;
 mod environments;
 mod fixtures;

@@ -7,7 +7,7 @@ use ipnet::Ipv4Net;
 
 use super::digest::digests;
 use super::findings::Findings;
-use super::shared;
+use super::{project, shared};
 use crate::address::{self, Claim, Surroundings};
 use crate::compose::Project;
 use crate::deployment::{Deployment, Instance, InstanceName};
@@ -66,6 +66,7 @@ pub fn again(earlier: Earlier<'_>, mut deployment: Deployment) -> Result<Deploym
     }
     digests(&mut deployment.instances);
     shared::check(around, &deployment, &mut findings);
+    project::check(around, &deployment, &mut findings);
     if findings.errors.is_empty() { Ok(deployment) } else { Err(Diagnostics(findings.errors)) }
 }
 

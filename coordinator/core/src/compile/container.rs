@@ -20,7 +20,7 @@ pub(super) fn container(site: Site<'_>, findings: &mut Findings<'_>) -> (Contain
     let security = security::security(site, findings);
     let image = service.image.clone().unwrap_or_default();
     let mut container = Container {
-        name: container_name_of(service, site.name),
+        name: container_name_of(&site.input.project.name, service, site.name),
         image_fingerprint: fingerprint(site, &image, findings),
         image,
         labels: labels(site),
@@ -124,7 +124,7 @@ fn labels(site: Site<'_>) -> BTreeMap<String, String> {
     // Of the host, and not of the machine that deploys: another laptop must not make every container again.
     let folder = format!("{LIVE}/{stack}/live");
     let compose = [
-        ("project", stack.clone()),
+        ("project", site.input.project.name.clone()),
         ("service", service.clone()),
         ("container-number", index.to_string()),
         ("oneoff", "False".to_owned()),

@@ -57,7 +57,8 @@ impl Links {
                 None => {
                     let instances =
                         (1..=other.replicas()).map(|index| InstanceName::new(site.input.stack, target, index));
-                    let names = instances.map(|name| format!("{}:{alias}", container_name_of(other, &name)));
+                    let names = instances
+                        .map(|name| format!("{}:{alias}", container_name_of(&site.input.project.name, other, &name)));
                     self.on.entry((*key).clone()).or_default().extend(names);
                 }
             }

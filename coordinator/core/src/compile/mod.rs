@@ -12,6 +12,7 @@ use crate::deployment::{Dependency, Deployment, Instance, InstanceName, Service,
 use crate::desired::HostState;
 use crate::fleet::Fleet;
 use crate::place::{self, Placed, Question};
+use crate::plan::Found;
 use crate::{Diagnostic, Diagnostics};
 
 mod again;
@@ -21,9 +22,10 @@ mod digest;
 mod files;
 pub(crate) mod findings;
 mod links;
-mod mounts;
+pub(crate) mod mounts;
 mod networks;
 mod ports;
+mod project;
 mod resources;
 mod security;
 mod shared;
@@ -47,7 +49,7 @@ const MONITOR_MS: u64 = 5_000;
 pub struct Input<'a> {
     /// `landfast.toml`.
     pub fleet: &'a Fleet,
-    /// The stack's name there; the project's name is not used.
+    /// The stack's name there: Landfast's handle. Names on the hosts begin with the project's.
     pub stack: &'a str,
     /// The environment chosen.
     pub env: Option<&'a str>,
@@ -67,6 +69,8 @@ pub struct Input<'a> {
     pub engines: &'a BTreeMap<String, u32>,
     /// What the hosts hold now: placement, addresses and other stacks come from here.
     pub held: &'a BTreeMap<String, HostState>,
+    /// What the engines have, ours or not; a host without an entry has not been asked.
+    pub found: &'a BTreeMap<String, Found>,
     /// Stacks compiled before this one in the same run.
     pub beside: &'a [Deployment],
     /// The number of the release that this becomes.
@@ -99,6 +103,7 @@ pub fn compile(input: Input<'_>) -> Result<Compiled, Diagnostics> {
     let deployment = assemble(input, &placed, &grants, &mut findings);
     let around = surroundings(input);
     shared::check(around, &deployment, &mut findings);
+    project::check(around, &deployment, &mut findings);
     let Findings { mut errors, mut warnings, .. } = findings;
     for list in [&mut errors, &mut warnings] {
         list.sort_by(|a, b| (&a.location, &a.path).cmp(&(&b.location, &b.path)));
@@ -108,8 +113,8 @@ pub fn compile(input: Input<'_>) -> Result<Compiled, Diagnostics> {
 }
 
 fn question(input: Input<'_>) -> Question<'_> {
-    let Input { fleet, stack, project, held, beside, .. } = input;
-    Question { fleet, stack, config: fleet.stacks.get(stack), project, held, beside }
+    let Input { fleet, stack, project, root, manifest, held, found, beside, .. } = input;
+    Question { fleet, stack, config: fleet.stacks.get(stack), project, root, manifest, held, found, beside }
 }
 
 fn surroundings(input: Input<'_>) -> Surroundings<'_> {
@@ -157,6 +162,7 @@ fn assemble(
     let services = input.project.services.iter().filter(|(name, _)| placed.keys().any(|it| it.service == **name));
     Deployment {
         stack: input.stack.to_owned(),
+        project: input.project.name.clone(),
         env: input.env.map(str::to_owned),
         manifest_digest: input.manifest_digest.to_owned(),
         release: input.release,

@@ -83,7 +83,7 @@ fn memory(mount: &model::Mount) -> Mount {
 }
 
 /// The path relative to the root, when it is beneath it. Paths are compared as text: no link is followed.
-pub(super) fn beneath(root: &Path, path: &Path) -> Option<String> {
+pub(crate) fn beneath(root: &Path, path: &Path) -> Option<String> {
     let plain = normalise(path);
     let rest = plain.strip_prefix(&normalise(root))?;
     match rest.strip_prefix('/') {
@@ -93,7 +93,7 @@ pub(super) fn beneath(root: &Path, path: &Path) -> Option<String> {
 }
 
 /// `/a/./b/../c` is `/a/c`; the root is empty.
-pub(super) fn normalise(path: &Path) -> String {
+pub(crate) fn normalise(path: &Path) -> String {
     let mut parts: Vec<String> = Vec::new();
     for component in path.components() {
         match component {

@@ -125,7 +125,8 @@ fn check_shared(input: Input<'_>, key: &str, network: &Network, hosts: &BTreeSet
 
 /// What makes a network the one it is; labels and owners do not.
 fn declared(network: desired::Network) -> desired::Network {
-    desired::Network { stack: String::new(), key: String::new(), labels: BTreeMap::new(), ..network }
+    let (stack, key, project) = Default::default();
+    desired::Network { stack, key, project, labels: BTreeMap::new(), ..network }
 }
 
 /// The networks of that name that other stacks have on these hosts, by stack.

@@ -25,7 +25,7 @@ pub(super) fn check(around: Surroundings<'_>, deployment: &Deployment, findings:
 }
 
 /// The instances of other stacks: those compiled in this run, and those held.
-fn others(around: Surroundings<'_>) -> Vec<Placed<'_>> {
+pub(super) fn others(around: Surroundings<'_>) -> Vec<Placed<'_>> {
     let again = |stack: &str| stack == around.stack || around.beside.iter().any(|other| other.stack == stack);
     let held = around.held.iter().flat_map(|(host, state)| state.instances.iter().map(move |it| (host, it)));
     let staying = held.filter(|(_, instance)| !again(&instance.name.stack));

@@ -29,8 +29,8 @@ impl<'a> Site<'a> {
     }
 }
 
-/// `postgres` of the stack `data` is `data-postgres-1`, unless the file gives it a name.
-pub(super) fn container_name_of(of: &Service, name: &InstanceName) -> String {
-    let InstanceName { stack, service, index } = name;
-    of.container_name.clone().unwrap_or_else(|| format!("{stack}-{service}-{index}"))
+/// `postgres` of the project `data` is `data-postgres-1`, unless the file gives it a name.
+pub(super) fn container_name_of(project: &str, of: &Service, name: &InstanceName) -> String {
+    let InstanceName { service, index, .. } = name;
+    of.container_name.clone().unwrap_or_else(|| format!("{project}-{service}-{index}"))
 }

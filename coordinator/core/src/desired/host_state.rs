@@ -65,6 +65,9 @@ pub struct Network {
     pub ipam_options: BTreeMap<String, String>,
     #[serde(default)]
     pub ipv4: Option<bool>,
+    /// Empty: the stack's name.
+    #[serde(default)]
+    pub project: String,
 }
 
 impl Network {
@@ -109,6 +112,19 @@ pub struct Volume {
     pub options: BTreeMap<String, String>,
     pub labels: BTreeMap<String, String>,
     pub remove: bool,
+    /// Empty: the stack's name.
+    #[serde(default)]
+    pub project: String,
+    /// In the order of their names.
+    #[serde(default)]
+    pub users: Vec<InstanceName>,
+}
+
+impl Volume {
+    /// Name of the Compose project that it belongs to.
+    pub fn project(&self) -> &str {
+        if self.project.is_empty() { &self.stack } else { &self.project }
+    }
 }
 
 /// A stack's live tree on this host.

@@ -12,6 +12,7 @@ use crate::report::Report;
 mod astray;
 mod fabric;
 pub mod host_state;
+mod users;
 
 pub use astray::{Started, why_again};
 pub use fabric::{names, neighbours};
@@ -62,6 +63,7 @@ pub fn desired(fleet: &Fleet, wish: Wish<'_>, held: &BTreeMap<String, HostState>
             span(fleet, name, network, &gateways, &mut states);
         }
     }
+    users::remember(held, &mut states);
     let names = names(&states);
     for state in states.values_mut() {
         state.names.clone_from(&names);
@@ -119,6 +121,8 @@ fn arrive(deployment: &Deployment, before: &HostState, state: &mut HostState) {
         return;
     }
     let Deployment { stack, manifest_digest, .. } = deployment;
+    // Left out when it is the stack: what was made before there was this stays as it is.
+    let project = if deployment.project() == stack { "" } else { deployment.project() };
     state.trees.push(Tree { stack: stack.clone(), manifest: manifest_digest.clone() });
     state.instances.extend(here.iter().map(|(name, instance)| held_instance(deployment, name, instance, before)));
     for (key, network) in &deployment.networks {
@@ -126,14 +130,17 @@ fn arrive(deployment: &Deployment, before: &HostState, state: &mut HostState) {
         // Two stacks may give one network its name: it is there once, and the first one's.
         let is_there = state.networks.iter().any(|there| there.name == network.name);
         if !is_there && here.iter().any(|(_, instance)| instance.container.networks.iter().any(is_on)) {
-            state.networks.push(stack_network(stack, key, network));
+            let network = stack_network(stack, key, network);
+            state.networks.push(Network { project: project.to_owned(), ..network });
         }
     }
     for (key, volume) in &deployment.volumes {
         let source = Source::Volume(volume.name.clone());
         if here.iter().any(|(_, instance)| instance.container.mounts.iter().any(|mount| mount.source == source)) {
-            state.volumes.retain(|held| held.name != volume.name);
-            state.volumes.push(stack_volume(stack, key, volume));
+            let recorded = state.volumes.iter().position(|held| held.name == volume.name);
+            let users = recorded.map(|at| state.volumes.remove(at).users).unwrap_or_default();
+            let volume = stack_volume(stack, key, volume);
+            state.volumes.push(Volume { project: project.to_owned(), users, ..volume });
         }
     }
 }
@@ -196,12 +203,14 @@ pub(crate) fn stack_network(stack: &str, key: &str, network: &deployment::Networ
         ipam_driver: it.ipam_driver,
         ipam_options: it.ipam_options,
         ipv4: it.ipv4,
+        project: String::new(),
     }
 }
 
 fn stack_volume(stack: &str, key: &str, volume: &deployment::Volume) -> Volume {
     let deployment::Volume { name, driver, options, labels } = volume.clone();
-    Volume { name, stack: stack.to_owned(), key: key.to_owned(), driver, options, labels, remove: false }
+    let (stack, key) = (stack.to_owned(), key.to_owned());
+    Volume { name, stack, key, driver, options, labels, ..Volume::default() }
 }
 
 fn is_there(network: &str, held: &BTreeMap<String, HostState>) -> bool {

@@ -82,6 +82,8 @@ pub struct Host {
 pub struct StackConfig {
     /// Its folder, relative to the one of `landfast.toml`.
     pub path: PathBuf,
+    /// Name of its Compose project on the hosts; as Compose would find it when absent.
+    pub project: Option<String>,
     /// Compose files in it; empty for Compose's own names.
     pub files: Vec<PathBuf>,
     /// `dev` for `.env.dev`.

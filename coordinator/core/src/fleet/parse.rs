@@ -140,6 +140,7 @@ fn read_host<'t>(reader: &mut Reader<'t>, at: &Field<'t>, table: Table<'t>) -> O
 fn read_stack<'t>(reader: &mut Reader<'t>, at: &Field<'t>, table: Table<'t>) -> Option<StackConfig> {
     let mut stack = StackConfig {
         path: at.name().into(),
+        project: None,
         files: Vec::new(),
         env: None,
         env_location: None,
@@ -149,9 +150,12 @@ fn read_stack<'t>(reader: &mut Reader<'t>, at: &Field<'t>, table: Table<'t>) -> 
         exceptions: BTreeMap::new(),
         location: reader.location(&at.span),
     };
-    for field in reader.known(&at.path, table, &["path", "files", "env", "profiles", "place", "publish", "check"]) {
+    for field in
+        reader.known(&at.path, table, &["path", "project", "files", "env", "profiles", "place", "publish", "check"])
+    {
         match field.name() {
             "path" => stack.path = reader.text(&field).unwrap_or_default().into(),
+            "project" => stack.project = read_project(reader, &field),
             "files" => stack.files = reader.texts(&field).unwrap_or_default().into_iter().map(Into::into).collect(),
             "env" => {
                 stack.env = read_env(reader, &field);
@@ -213,6 +217,17 @@ fn read_publish<'t>(reader: &mut Reader<'t>, field: &Field<'t>) -> Option<Publis
         "all" => Some(Publish::All),
         other => reader.refuse(field, format!("{other:?}: expected \"loopback\", \"lan\" or \"all\"")),
     }
+}
+
+fn read_project<'t>(reader: &mut Reader<'t>, field: &Field<'t>) -> Option<String> {
+    let name = reader.text(field)?;
+    if is_name(&name) {
+        return Some(name);
+    }
+    reader.refuse(
+        field,
+        format!("{name:?} is no project name: lower-case letters, digits, - and _, a letter or digit first"),
+    )
 }
 
 fn read_env<'t>(reader: &mut Reader<'t>, field: &Field<'t>) -> Option<String> {

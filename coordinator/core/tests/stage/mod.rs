@@ -9,7 +9,7 @@ use landfast_core::compose;
 use landfast_core::deployment::Deployment;
 use landfast_core::desired::{HostState, Started, Wish, desired, revive};
 use landfast_core::fleet::Fleet;
-use landfast_core::plan::{Comparison, Plan, diff};
+use landfast_core::plan::{Comparison, EngineVolume, Found, Plan, diff};
 use landfast_core::report::Report;
 
 pub(crate) mod random;
@@ -48,6 +48,10 @@ pub(crate) struct Stage {
     pub(crate) environment: BTreeMap<String, String>,
     /// Of the hosts' engines.
     pub(crate) engines: BTreeMap<String, u32>,
+    /// Host > what its engine has.
+    pub(crate) found: BTreeMap<String, Found>,
+    /// Stack > name of its project; others have the stack's.
+    pub(crate) projects: BTreeMap<String, String>,
     pub(crate) release: u64,
     pub(crate) salt: String,
 }
@@ -72,6 +76,8 @@ impl Stage {
             images: BTreeMap::new(),
             environment: BTreeMap::new(),
             engines: BTreeMap::new(),
+            found: BTreeMap::new(),
+            projects: BTreeMap::new(),
             release: 1,
             salt: "salt".into(),
         }
@@ -80,6 +86,12 @@ impl Stage {
     pub(crate) fn file(mut self, path: &str, text: &str) -> Self {
         self.files.insert(path.into(), text.into());
         self
+    }
+
+    /// A volume that is on a host, whoever made it.
+    pub(crate) fn has_volume(&mut self, host: &str, name: &str) {
+        let volume = EngineVolume { name: name.into(), driver: "local".into(), ..EngineVolume::default() };
+        self.found.entry(host.into()).or_default().volumes.push(volume);
     }
 
     /// Every warning and every mistake, of reading and of compiling.
@@ -99,7 +111,7 @@ impl Stage {
         let root = PathBuf::from("/home/anna").join(stack);
         let input = compose::Input {
             files: vec![(root.join("compose.yaml"), yaml.to_owned())],
-            project_name: Some(stack.to_owned()),
+            project_name: Some(self.projects.get(stack).map_or(stack, String::as_str).to_owned()),
             working_dir: root.clone(),
             environment: self.environment.clone(),
             ..compose::Input::default()
@@ -133,6 +145,7 @@ impl Stage {
             images: &images,
             engines: &self.engines,
             held: &self.held,
+            found: &self.found,
             beside: &[],
             release: self.release,
             salt: &self.salt,

@@ -1,0 +1,131 @@
+//! The project's name on the hosts: volumes, networks and containers begin with it. Data under an earlier name is not left
+//! behind, and two stacks do not have one name on one host.
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::findings::Findings;
+use crate::Diagnostic;
+use crate::address::Surroundings;
+use crate::container::{Container, Source};
+use crate::deployment::Deployment;
+use crate::desired::Volume;
+use crate::fleet::Fleet;
+
+const LABEL: &str = "com.docker.compose.project";
+
+pub(super) fn check(around: Surroundings<'_>, deployment: &Deployment, findings: &mut Findings<'_>) {
+    let left = left_behind(around, deployment);
+    match names_before(around, deployment) {
+        before if !left.is_empty() => refuse_loss(around.fleet, deployment, &before, &left, findings),
+        before if !before.is_empty() => warn_of_new_name(around.fleet, deployment, &before, findings),
+        _ => {}
+    }
+    refuse_twins(around, deployment, findings);
+}
+
+/// Names under which the hosts hold the stack's containers, but for the one that it has now.
+fn names_before<'a>(around: Surroundings<'a>, deployment: &Deployment) -> BTreeSet<&'a str> {
+    let instances = around.held.values().flat_map(|state| &state.instances);
+    let ours = instances.filter(|instance| instance.name.stack == deployment.stack);
+    let names = ours.filter_map(|instance| project_of(&instance.container));
+    names.filter(|name| *name != deployment.project()).collect()
+}
+
+fn project_of(container: &Container) -> Option<&str> {
+    container.labels.get(LABEL).map(String::as_str)
+}
+
+/// Volumes of the stack, each with its host, that its services would not mount any more because the name is another one.
+fn left_behind<'a>(around: Surroundings<'a>, deployment: &Deployment) -> Vec<(&'a Volume, &'a str)> {
+    let held = around.held.iter().flat_map(|(host, state)| state.volumes.iter().map(move |it| (it, host.as_str())));
+    let ours = held.filter(|(volume, _)| volume.stack == deployment.stack && !volume.remove);
+    let renamed = |volume: &Volume| {
+        let now = deployment.volumes.get(&volume.key);
+        volume.project() != deployment.project() && now.is_some_and(|now| now.name != volume.name)
+    };
+    ours.filter(|(volume, _)| renamed(volume)).collect()
+}
+
+fn refuse_loss(
+    fleet: &Fleet,
+    deployment: &Deployment,
+    before: &BTreeSet<&str>,
+    left: &[(&Volume, &str)],
+    findings: &mut Findings<'_>,
+) {
+    let Deployment { stack, .. } = deployment;
+    let now = deployment.project();
+    let names: BTreeSet<&str> = left.iter().map(|(volume, _)| volume.project()).chain(before.iter().copied()).collect();
+    let volumes: Vec<_> = left.iter().map(|(volume, host)| format!("{} on {host}", volume.name)).collect();
+    let message = format!(
+        "the hosts hold {stack} as the project {}, and now it would be {now}: the data in its volumes would be \
+         left behind ({})",
+        listed(&names),
+        volumes.join(", ")
+    );
+    let hint = format!(
+        "keep the name: write {} under [stacks.{stack}]; or, if the data may go, remove it first: landfast down -v {stack}",
+        lines(&names)
+    );
+    findings.errors.push(diagnostic(fleet, stack, message, hint));
+}
+
+fn warn_of_new_name(fleet: &Fleet, deployment: &Deployment, before: &BTreeSet<&str>, findings: &mut Findings<'_>) {
+    let (stack, now) = (&deployment.stack, deployment.project());
+    let message = format!(
+        "the hosts hold {stack} as the project {}, and now it would be {now}: its containers and networks are \
+         made again under that name",
+        listed(before)
+    );
+    let hint = format!("to keep the name, write {} under [stacks.{stack}]", lines(before));
+    findings.warnings.push(diagnostic(fleet, stack, message, hint));
+}
+
+fn listed(names: &BTreeSet<&str>) -> String {
+    names.iter().copied().collect::<Vec<_>>().join(" and ")
+}
+
+fn lines(names: &BTreeSet<&str>) -> String {
+    names.iter().map(|name| format!("project = {name:?}")).collect::<Vec<_>>().join(" or ")
+}
+
+/// About a stack of `landfast.toml`, where that says anything about it.
+fn diagnostic(fleet: &Fleet, stack: &str, message: String, hint: String) -> Diagnostic {
+    let location = fleet.stacks.get(stack).map(|config| config.location.clone());
+    Diagnostic { location, path: format!("stacks.{stack}.project"), message, hint: Some(hint) }
+}
+
+/// What another stack has on a host under this project's name.
+fn refuse_twins(around: Surroundings<'_>, deployment: &Deployment, findings: &mut Findings<'_>) {
+    let (stack, project) = (&deployment.stack, deployment.project());
+    let mut twins: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let hosts = deployment.hosts();
+    for (other, host, container) in super::shared::others(around) {
+        if project_of(container) == Some(project) && hosts.contains(host) {
+            twins.entry(&other.stack).or_default().insert(host);
+        }
+    }
+    let mounted: BTreeSet<_> = deployment.instances.values().flat_map(|it| names_of(&it.host, &it.container)).collect();
+    for (host, state) in around.held {
+        let theirs = state.volumes.iter().filter(|volume| volume.stack != *stack && !volume.remove);
+        for volume in theirs.filter(|volume| volume.project() == project) {
+            if mounted.contains(&(host.as_str(), volume.name.as_str())) {
+                twins.entry(&volume.stack).or_default().insert(host);
+            }
+        }
+    }
+    for (other, hosts) in twins {
+        let hosts = listed(&hosts);
+        let message = format!("{stack} and {other} are both the project {project} on {hosts}");
+        let handle = if stack == project { other } else { stack };
+        let hint = format!("write project = \"{handle}\" under [stacks.{handle}], or place one of them on other hosts");
+        findings.errors.push(diagnostic(around.fleet, stack, message, hint));
+    }
+}
+
+/// Host and name of every volume that a container mounts.
+fn names_of<'a>(host: &'a str, container: &'a Container) -> impl Iterator<Item = (&'a str, &'a str)> {
+    container.mounts.iter().filter_map(move |mount| match &mount.source {
+        Source::Volume(name) => Some((host, name.as_str())),
+        _ => None,
+    })
+}

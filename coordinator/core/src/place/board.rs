@@ -1,0 +1,300 @@
+//! The hosts while they fill: ways to choose one for an instance, from the strongest reason to the weakest.
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::choice::Choice;
+use super::group::Groups;
+use super::{Placed, Question};
+use crate::compile::findings::Findings;
+use crate::compile::ties::{Tie, partner, ties};
+use crate::compose::model::Service;
+use crate::deployment::InstanceName;
+
+/// A way to choose a host.
+pub(super) type Pass<'a> = fn(&Board<'a>, &InstanceName, &Choice<'_>) -> Option<Placed>;
+
+/// What is where while the hosts fill.
+pub(super) struct Board<'a> {
+    question: Question<'a>,
+    groups: &'a Groups<'a>,
+    pub(super) placed: BTreeMap<InstanceName, Placed>,
+    /// The hosts that may run a service.
+    allowed: BTreeMap<&'a str, Vec<String>>,
+    /// By host, of all stacks.
+    counts: BTreeMap<String, usize>,
+    /// Host, port and protocol.
+    ports: BTreeSet<(String, u16, String)>,
+}
+
+impl<'a> Board<'a> {
+    pub(super) fn new(question: Question<'a>, groups: &'a Groups<'a>) -> Self {
+        let mut counts: BTreeMap<String, usize> = question.fleet.hosts.keys().map(|host| (host.clone(), 0)).collect();
+        let mut ports = BTreeSet::new();
+        let again = |stack: &str| stack == question.stack || question.beside.iter().any(|other| other.stack == stack);
+        let held = question.held.iter().flat_map(|(host, state)| state.instances.iter().map(move |it| (host, it)));
+        let staying = held.filter(|(_, instance)| !again(&instance.name.stack));
+        let beside = question.beside.iter().flat_map(|deployment| deployment.instances.values());
+        let containers = staying
+            .map(|(host, instance)| (host, &instance.container))
+            .chain(beside.map(|instance| (&instance.host, &instance.container)));
+        for (host, container) in containers {
+            *counts.entry(host.clone()).or_default() += 1;
+            for port in &container.ports {
+                ports.extend(u16::try_from(port.published).map(|number| (host.clone(), number, port.protocol.clone())));
+            }
+        }
+        Self { question, groups, placed: BTreeMap::new(), allowed: BTreeMap::new(), counts, ports }
+    }
+
+    pub(super) fn allow(&mut self, choice: &Choice<'a>) {
+        self.allowed.insert(choice.name, choice.hosts.clone());
+    }
+
+    /// Places those that wait as far as this way of choosing finds a host for them.
+    pub(super) fn pass(&mut self, pass: Pass<'a>, waiting: &mut Vec<(InstanceName, Choice<'a>)>) {
+        waiting.retain(|(instance, choice)| match pass(self, instance, choice) {
+            Some(placed) => {
+                self.put(instance, choice, placed);
+                false
+            }
+            None => true,
+        });
+    }
+
+    /// Those that share something go where the others are.
+    pub(super) fn follow(&mut self, mut tied: Vec<(InstanceName, Choice<'a>)>, findings: &mut Findings<'_>) {
+        loop {
+            let before = tied.len();
+            let all: Vec<InstanceName> = self.placed.keys().chain(tied.iter().map(|(name, _)| name)).cloned().collect();
+            tied.retain(|(instance, choice)| {
+                let ties = ties(choice.service);
+                let partner = |tie: &Tie<'_>| self.placed.get(partner(instance, tie.service, all.iter())?);
+                let hosts: Option<Vec<_>> = ties.iter().map(|tie| Some(partner(tie)?.host.clone())).collect();
+                let Some(hosts) = hosts else { return true };
+                self.put_beside(instance, choice, &ties, &hosts, findings);
+                false
+            });
+            // Those left are tied to what has been refused.
+            if tied.is_empty() || tied.len() == before {
+                return;
+            }
+        }
+    }
+
+    fn put_beside(
+        &mut self,
+        instance: &InstanceName,
+        choice: &Choice<'_>,
+        ties: &[Tie<'_>],
+        hosts: &[String],
+        findings: &mut Findings<'_>,
+    ) {
+        let (Some(tie), Some(host)) = (ties.first(), hosts.first()) else { return };
+        let path = format!("services.{}.{}", instance.service, tie.key);
+        let elsewhere = ties.iter().zip(hosts).find(|(_, other)| *other != host);
+        if let Some((other, there)) = elsewhere {
+            let message =
+                format!("{} goes to {host} and {} to {there}: it cannot be beside both", tie.service, other.service);
+            findings.refuse(path, message).hint = Some("give them one place in landfast.toml".to_owned());
+        } else if !choice.hosts.contains(host) {
+            let excluded = choice.excluded.join("; ");
+            let message = format!("it must be beside {}, which goes to {host}: excluded are {excluded}", tie.service);
+            findings.refuse(path, message).hint = Some("give both one place in landfast.toml".to_owned());
+        } else {
+            let reason = format!("{} is there, and it shares {}", tie.service, shared(tie.key));
+            self.put(instance, choice, Placed { host: host.clone(), reason });
+        }
+    }
+
+    /// One a host for a global service; else as many as the service says.
+    pub(super) fn instances_of(&self, choice: &Choice<'_>) -> Vec<InstanceName> {
+        let count = match choice.is_global() {
+            true => u32::try_from(choice.hosts.len()).unwrap_or(u32::MAX),
+            false => choice.service.replicas(),
+        };
+        (1..=count).map(|index| InstanceName::new(self.question.stack, choice.name, index)).collect()
+    }
+
+    /// The file leaves one host only.
+    pub(super) fn written(&self, _: &InstanceName, choice: &Choice<'_>) -> Option<Placed> {
+        let ([host], Some(by)) = (choice.hosts.as_slice(), &choice.by) else { return None };
+        let open = self.is_open(host, choice);
+        open.then(|| Placed { host: host.clone(), reason: format!("{by} places it") })
+    }
+
+    pub(super) fn running(&self, instance: &InstanceName, choice: &Choice<'_>) -> Option<Placed> {
+        let runs =
+            |host: &&String| self.question.held.get(*host).is_some_and(|state| state.instance(instance).is_some());
+        let host = choice.hosts.iter().filter(runs).find(|host| self.is_open(host, choice))?;
+        Some(Placed { host: host.clone(), reason: "it runs there".to_owned() })
+    }
+
+    /// After `landfast down` its data is where it ran last.
+    pub(super) fn returning(&self, instance: &InstanceName, choice: &Choice<'_>) -> Option<Placed> {
+        let recorded = |host: &String| self.groups.recorded(instance, host);
+        let open = choice.hosts.iter().filter(|host| self.is_open(host, choice) && !recorded(host).is_empty());
+        let host = open.min_by_key(|host| Reverse(recorded(host).len()))?;
+        let volume = recorded(host).first().copied().unwrap_or_default();
+        Some(Placed { host: host.clone(), reason: format!("its volume {volume} is there") })
+    }
+
+    /// Where those are that share data with it.
+    pub(super) fn with_others(&self, instance: &InstanceName, choice: &Choice<'_>) -> Option<Placed> {
+        let mut there: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for (host, why) in self.groups.others(instance, &self.placed) {
+            there.entry(host).or_default().push(why);
+        }
+        let is_good = |host: &str| choice.hosts.iter().any(|it| it == host) && self.is_open(host, choice);
+        let open = there.into_iter().filter(|(host, _)| is_good(host));
+        let (host, reasons) = open.min_by_key(|(_, reasons)| Reverse(reasons.len()))?;
+        Some(Placed { host: host.to_owned(), reason: reasons.into_iter().next()? })
+    }
+
+    /// Where its data is, though nobody recorded that it is its own.
+    pub(super) fn at_data(&self, instance: &InstanceName, choice: &Choice<'_>) -> Option<Placed> {
+        if let Some(placed) = self.with_others(instance, choice) {
+            return Some(placed);
+        }
+        let hosts = self.hosts_with_data(choice);
+        let common = self.common(instance, choice);
+        let (host, volume) = hosts
+            .iter()
+            .find(|(host, _)| common.contains(host))
+            .or(hosts.first())
+            .map(|(host, volume)| (*host, volume))?;
+        Some(Placed { host: host.clone(), reason: format!("the volume {volume} is there") })
+    }
+
+    /// Hosts with a volume of the service that belongs to no other instance of it.
+    fn hosts_with_data<'c>(&self, choice: &'c Choice<'_>) -> Vec<(&'c String, String)> {
+        let is_free = |host: &&String| self.is_open(host, choice) && self.siblings(host, choice) == 0;
+        let open: Vec<&String> = choice.hosts.iter().filter(is_free).collect();
+        let with = |volume: fn(&Groups<'a>, &str, &str) -> Option<String>| -> Vec<_> {
+            open.iter().filter_map(|host| Some((*host, volume(self.groups, choice.name, host)?))).collect()
+        };
+        // What Landfast made says more than what an engine happens to have.
+        let held = with(Groups::held_volume);
+        if held.is_empty() { with(Groups::found_volume) } else { held }
+    }
+
+    /// Of more copies than there are instances, nobody knows which one is meant.
+    pub(super) fn doubt(&self, waiting: &[(InstanceName, Choice<'a>)], findings: &mut Findings<'_>) {
+        let waits = |service: &str| waiting.iter().filter(|(name, _)| name.service == service).count();
+        let first = |at: &usize| waiting[..*at].iter().all(|(name, _)| name.service != waiting[*at].0.service);
+        for at in (0..waiting.len()).filter(first) {
+            let choice = &waiting[at].1;
+            let copies = self.hosts_with_data(choice);
+            if choice.is_global() || copies.len() <= waits(choice.name) {
+                continue;
+            }
+            let hosts: Vec<&str> = copies.iter().map(|(host, _)| host.as_str()).collect();
+            let (volume, service) = (&copies[0].1, choice.name);
+            let message = format!(
+                "the volume {volume} is on {}, and no record says which copy is the one of {service}",
+                hosts.join(" and ")
+            );
+            let is_held = self.groups.held_volume(service, hosts[0]).is_some();
+            let path = format!("services.{service}");
+            let told = if is_held { findings.refuse(path, message) } else { findings.warn(path, message) };
+            let stack = self.question.stack;
+            told.hint = Some(format!("choose one: write {service} = {:?} under [stacks.{stack}.place]", hosts[0]));
+        }
+    }
+
+    /// The hosts that may run it and all that share data with it and have no place yet; its own when there are none.
+    fn common<'c>(&self, instance: &InstanceName, choice: &'c Choice<'_>) -> Vec<&'c String> {
+        let others: Vec<&str> = self.groups.with(choice.name).filter(|other| self.waits(other, instance)).collect();
+        let fits = |host: &&String| {
+            others.iter().all(|other| self.allowed.get(other).is_none_or(|hosts| hosts.contains(host)))
+        };
+        let common: Vec<&String> = choice.hosts.iter().filter(fits).collect();
+        if common.is_empty() { choice.hosts.iter().collect() } else { common }
+    }
+
+    /// Whether the instance of another service with the same number has no place yet.
+    fn waits(&self, service: &str, instance: &InstanceName) -> bool {
+        let name = InstanceName { service: service.to_owned(), ..instance.clone() };
+        let replicas = self.question.project.services.get(service).map_or(0, Service::replicas);
+        name.index <= replicas && !self.placed.contains_key(&name)
+    }
+
+    pub(super) fn spread(&self, instance: &InstanceName, choice: &Choice<'_>) -> Option<Placed> {
+        if let Some(placed) = self.with_others(instance, choice) {
+            return Some(placed);
+        }
+        let open = self.common(instance, choice).into_iter().filter(|host| self.is_open(host, choice));
+        let company = |host: &String| self.company(host, choice);
+        let rank = |host: &&String| {
+            let count = self.counts.get(*host).copied().unwrap_or_default();
+            (self.port_is_taken(host, choice), Reverse(company(host).is_some()), self.siblings(host, choice), count)
+        };
+        let host = open.min_by_key(rank)?;
+        let reason = match (company(host), choice.hosts.len(), &choice.by) {
+            (_, 1, None) => "it is the only host".to_owned(),
+            (Some(network), ..) => format!("the others on {network} are there"),
+            (None, ..) => format!("fewest instances ({})", self.counts.get(host).copied().unwrap_or_default()),
+        };
+        Some(Placed { host: host.clone(), reason })
+    }
+
+    fn is_open(&self, host: &str, choice: &Choice<'_>) -> bool {
+        let siblings = self.siblings(host, choice);
+        let most = choice.service.deploy.placement.max_replicas_per_node;
+        (most == 0 || siblings < most) && !(choice.is_global() && siblings > 0)
+    }
+
+    fn siblings(&self, host: &str, choice: &Choice<'_>) -> u64 {
+        let here = self.placed.iter().filter(|(name, placed)| name.service == choice.name && placed.host == host);
+        here.count() as u64
+    }
+
+    fn port_is_taken(&self, host: &str, choice: &Choice<'_>) -> bool {
+        fixed_ports(choice.service).any(|(port, protocol)| self.ports.contains(&(host.to_owned(), port, protocol)))
+    }
+
+    /// A network that does not span hosts and has somebody of ours on this one.
+    fn company(&self, host: &str, choice: &Choice<'_>) -> Option<&str> {
+        let there = self.placed.iter().filter(|(_, placed)| placed.host == host);
+        let mut neighbours = there.filter_map(|(name, _)| self.question.project.services.get_key_value(&name.service));
+        neighbours.find_map(|(name, service)| {
+            let is_common = |key: &&String| choice.service.networks.contains_key(*key) && self.is_local(key);
+            let mut local = service.networks.keys().filter(is_common);
+            local.find(|key| name != choice.name || !self.spreads_alone(key, choice)).map(String::as_str)
+        })
+    }
+
+    /// Replicas with data of their own do not come together for a network that only they are on.
+    fn spreads_alone(&self, network: &str, choice: &Choice<'_>) -> bool {
+        let mut services = self.question.project.services.iter();
+        let has_others = services.any(|(name, service)| {
+            name != choice.name && service.replicas() > 0 && service.networks.contains_key(network)
+        });
+        self.groups.has_data(choice.name) && !has_others
+    }
+
+    fn is_local(&self, key: &str) -> bool {
+        let network = self.question.project.networks.get(key);
+        network.is_some_and(|network| !network.external && self.question.fleet.network_of(&network.name, key).is_none())
+    }
+
+    fn put(&mut self, instance: &InstanceName, choice: &Choice<'_>, placed: Placed) {
+        *self.counts.entry(placed.host.clone()).or_default() += 1;
+        self.ports.extend(fixed_ports(choice.service).map(|(port, protocol)| (placed.host.clone(), port, protocol)));
+        self.placed.insert(instance.clone(), placed);
+    }
+}
+
+/// In words, what a key shares.
+fn shared(key: &str) -> &'static str {
+    match key {
+        "network_mode" => "its network",
+        "pid" => "its processes",
+        "ipc" => "its IPC",
+        _ => "its volumes",
+    }
+}
+
+fn fixed_ports(service: &Service) -> impl Iterator<Item = (u16, String)> {
+    let fixed = service.ports.iter().filter_map(|port| Some((port.published?, &port.protocol)));
+    fixed.filter(|(published, _)| published.start == published.end).map(|(p, protocol)| (p.start, protocol.clone()))
+}

@@ -1,0 +1,125 @@
+//! Which hosts may run a service: what `landfast.toml` and the constraints of the compose file leave.
+use super::Question;
+use crate::compile::findings::Findings;
+use crate::compose::model::Service;
+use crate::fleet::{Host, PlacementRule};
+
+/// The hosts that may run a service, and why not the others.
+#[derive(Clone)]
+pub(super) struct Choice<'a> {
+    pub(super) name: &'a str,
+    pub(super) service: &'a Service,
+    pub(super) hosts: Vec<String>,
+    /// What narrowed the choice: `landfast.toml`, `node.labels.disk==ssd`.
+    pub(super) by: Option<String>,
+    pub(super) excluded: Vec<String>,
+}
+
+impl<'a> Choice<'a> {
+    pub(super) fn new(
+        question: Question<'a>,
+        name: &'a str,
+        service: &'a Service,
+        findings: &mut Findings<'_>,
+    ) -> Self {
+        let mut choice = Self { name, service, hosts: Vec::new(), by: None, excluded: Vec::new() };
+        let rule = question.config.and_then(|config| config.place.get(name).or_else(|| config.place.get("*")));
+        let constraints = constraints(name, service, findings);
+        for (host_name, host) in &question.fleet.hosts {
+            let by_rule = rule.filter(|placement| !allows(&placement.rule, host_name, host));
+            let by_constraint = constraints.iter().find(|constraint| !constraint.allows(host_name, host));
+            if let Some(placement) = by_rule {
+                choice.by = Some("landfast.toml".to_owned());
+                let wanted = match &placement.rule {
+                    PlacementRule::Hosts(hosts) => format!("it goes to {}", hosts.join(", ")),
+                    PlacementRule::Label { key, value } => format!("it wants {key}={value}"),
+                };
+                choice.excluded.push(format!("{host_name} by {} ({wanted})", placement.location));
+            } else if let Some(constraint) = by_constraint {
+                choice.by.get_or_insert_with(|| constraint.text.clone());
+                choice.excluded.push(format!("{host_name} by the constraint {}", constraint.text));
+            } else {
+                choice.hosts.push(host_name.clone());
+            }
+        }
+        choice
+    }
+
+    /// One on every host.
+    pub(super) fn is_global(&self) -> bool {
+        is_global(self.service)
+    }
+
+    /// No host may run it.
+    pub(super) fn refuse(&self, findings: &mut Findings<'_>) {
+        let message = match self.excluded.as_slice() {
+            [] => "the fleet has no host".to_owned(),
+            excluded => format!("no host can run {}: excluded are {}", self.name, excluded.join("; ")),
+        };
+        let hint = if self.excluded.is_empty() {
+            "add one: landfast host add NAME ADDRESS"
+        } else {
+            "change the place in landfast.toml, the constraint, or a host's labels"
+        };
+        findings.refuse(format!("services.{}", self.name), message).hint = Some(hint.to_owned());
+    }
+}
+
+/// One on every host.
+pub(super) fn is_global(service: &Service) -> bool {
+    service.deploy.mode.as_deref() == Some("global")
+}
+
+fn allows(rule: &PlacementRule, name: &str, host: &Host) -> bool {
+    match rule {
+        PlacementRule::Hosts(hosts) => hosts.iter().any(|host| host == name),
+        PlacementRule::Label { key, value } => host.labels.get(key) == Some(value),
+    }
+}
+
+/// `node.labels.disk==ssd`.
+struct Constraint {
+    text: String,
+    /// `None` for the host's name.
+    label: Option<String>,
+    equal: bool,
+    value: String,
+}
+
+impl Constraint {
+    fn parse(text: &str) -> Option<Self> {
+        let (key, equal, value) = match text.split_once("!=") {
+            Some((key, value)) => (key, false, value),
+            None => text.split_once("==").map(|(key, value)| (key, true, value))?,
+        };
+        let label = match key.trim() {
+            "node.hostname" => None,
+            key => Some(key.strip_prefix("node.labels.")?.to_owned()),
+        };
+        Some(Self { text: text.to_owned(), label, equal, value: value.trim().to_owned() })
+    }
+
+    fn allows(&self, name: &str, host: &Host) -> bool {
+        let found = match &self.label {
+            None => Some(name),
+            Some(label) => host.labels.get(label).map(String::as_str),
+        };
+        (found == Some(self.value.as_str())) == self.equal
+    }
+}
+
+fn constraints(name: &str, service: &Service, findings: &mut Findings<'_>) -> Vec<Constraint> {
+    let mut constraints = Vec::new();
+    for (at, text) in service.deploy.placement.constraints.iter().enumerate() {
+        match Constraint::parse(text) {
+            Some(constraint) => constraints.push(constraint),
+            None => {
+                let path = format!("services.{name}.deploy.placement.constraints[{at}]");
+                let message = format!("the constraint {text:?} is not known here");
+                let hint = "node.hostname and node.labels.<key>, with == or !=, are";
+                findings.refuse(path, message).hint = Some(hint.to_owned());
+            }
+        }
+    }
+    constraints
+}

@@ -1,0 +1,237 @@
+//! What services keep on a host beside their images: volumes, and paths that no bundle brings. On another host it is
+//! another copy, so those that share it belong on one.
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use super::Question;
+use crate::compile::mounts::{beneath, files_at, normalise};
+use crate::compose::model::{Mount, MountKind, Service};
+use crate::container::{self, Source};
+
+/// Kinds of file systems that several hosts see as one.
+const NETWORKED: [&str; 14] = [
+    "nfs",
+    "nfs3",
+    "nfs4",
+    "cifs",
+    "smb3",
+    "smbfs",
+    "ceph",
+    "glusterfs",
+    "9p",
+    "lustre",
+    "beegfs",
+    "gfs2",
+    "ocfs2",
+    "davfs",
+];
+
+/// What every host has of its own, with all beneath: it is no stack's data.
+const SYSTEM: [&str; 27] = [
+    "/dev",
+    "/proc",
+    "/sys",
+    "/run",
+    "/var/run",
+    "/boot",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib64",
+    "/usr/bin",
+    "/usr/lib",
+    "/usr/share",
+    "/usr/src",
+    "/tmp/.X11-unix",
+    "/var/lib/docker",
+    "/var/lib/containerd",
+    "/etc/localtime",
+    "/etc/timezone",
+    "/etc/hosts",
+    "/etc/hostname",
+    "/etc/resolv.conf",
+    "/etc/machine-id",
+    "/etc/os-release",
+    "/etc/passwd",
+    "/etc/group",
+    "/etc/ssl",
+];
+
+/// Folders that are mounted to look at a host: everything is beneath them.
+const BROAD: [&str; 4] = ["", "/etc", "/usr", "/var"];
+
+/// Something on one host that would be missed on another.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Data {
+    /// By the engine's name.
+    Volume(String),
+    /// A path of the host.
+    Path(String),
+    /// A path of the stack's live tree that its bundle does not bring.
+    Beside(String),
+}
+
+impl fmt::Display for Data {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Volume(name) => write!(f, "the volume {name}"),
+            Self::Path(path) => write!(f, "the path {path}"),
+            Self::Beside(path) => write!(f, "the path ./{path}"),
+        }
+    }
+}
+
+/// How a service uses data.
+#[derive(Debug, Clone)]
+pub(super) struct Use {
+    pub(super) data: Data,
+    writable: bool,
+    /// The key of the service that says so: `volumes[0]`.
+    pub(super) key: String,
+}
+
+impl Use {
+    /// Whether both see the same files, and at least one may change them.
+    pub(super) fn meets(&self, other: &Self) -> bool {
+        let written = self.writable || other.writable;
+        match (&self.data, &other.data) {
+            // What only one host's volume holds is not on the others, whoever put it there.
+            (Data::Volume(one), Data::Volume(other)) => one == other,
+            (Data::Path(one), Data::Path(other)) | (Data::Beside(one), Data::Beside(other)) => {
+                written && (is_in(one, other) || is_in(other, one))
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether replicas on several hosts have a copy each.
+    pub(super) fn is_own_data(&self) -> bool {
+        self.writable
+    }
+}
+
+/// Equal to a path, or beneath it.
+fn is_in(path: &str, above: &str) -> bool {
+    path.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Where a volume's files are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Kind {
+    /// With the engine of each host.
+    Local,
+    /// At a path of each host.
+    Bound(String),
+    /// On storage that hosts share.
+    Shared,
+}
+
+impl Kind {
+    fn of(driver: &str, options: &BTreeMap<String, String>) -> Self {
+        let option = |key: &str| options.get(key).map(String::as_str).unwrap_or_default();
+        let system = option("type").to_lowercase();
+        let is_networked = NETWORKED.contains(&system.as_str()) || system.starts_with("fuse");
+        if !matches!(driver, "" | "local" | "default") || is_networked {
+            return Self::Shared;
+        }
+        match option("o").split(',').any(|word| matches!(word.trim(), "bind" | "rbind")) {
+            true if option("device").starts_with('/') => Self::Bound(normalise(Path::new(option("device")))),
+            _ => Self::Local,
+        }
+    }
+}
+
+/// What is known of volumes, by the engine's name.
+#[derive(Debug, Default)]
+pub(super) struct Volumes(BTreeMap<String, Kind>);
+
+impl Volumes {
+    /// What the compose files say counts, then what is deployed, then what the engines have.
+    pub(super) fn known(question: Question<'_>) -> Self {
+        let mut kinds = BTreeMap::new();
+        let mut add = |name: &String, driver: &str, options: &BTreeMap<String, String>| {
+            kinds.entry(name.clone()).or_insert_with(|| Kind::of(driver, options));
+        };
+        for volume in question.project.volumes.values().filter(|volume| !volume.external) {
+            add(&volume.name, volume.driver.as_deref().unwrap_or_default(), &volume.driver_opts);
+        }
+        for volume in question.beside.iter().flat_map(|deployment| deployment.volumes.values()) {
+            add(&volume.name, &volume.driver, &volume.options);
+        }
+        for volume in question.held.values().flat_map(|state| &state.volumes) {
+            add(&volume.name, &volume.driver, &volume.options);
+        }
+        for volume in question.found.values().flat_map(|found| &found.volumes) {
+            add(&volume.name, &volume.driver, &volume.options);
+        }
+        Self(kinds)
+    }
+
+    /// Whether each host has its own.
+    fn is_local(&self, name: &str) -> bool {
+        self.0.get(name) != Some(&Kind::Shared)
+    }
+
+    fn data(&self, name: &str) -> Option<Data> {
+        match self.0.get(name) {
+            Some(Kind::Shared) => None,
+            Some(Kind::Bound(path)) => of_host(path),
+            Some(Kind::Local) | None => Some(Data::Volume(name.to_owned())),
+        }
+    }
+
+    /// The volumes of a service of which each host has its own, by the engine's name.
+    pub(super) fn of_service(&self, question: Question<'_>, service: &Service) -> Vec<String> {
+        let names = service.volumes.iter().filter_map(|mount| volume_name(question, mount));
+        names.filter(|name| self.is_local(name)).map(str::to_owned).collect()
+    }
+
+    /// What a service uses.
+    pub(super) fn uses(&self, question: Question<'_>, service: &Service) -> Vec<Use> {
+        let uses = service.volumes.iter().enumerate().filter_map(|(at, mount)| {
+            let data = match mount.kind {
+                MountKind::Volume => self.data(volume_name(question, mount)?),
+                MountKind::Bind => path(question, mount.source.as_deref()?),
+                _ => None,
+            };
+            Some(Use { data: data?, writable: !mount.read_only, key: format!("volumes[{at}]") })
+        });
+        uses.collect()
+    }
+
+    /// What a container of another stack uses.
+    pub(super) fn uses_of(&self, mounts: &[container::Mount]) -> Vec<Use> {
+        let uses = mounts.iter().filter_map(|mount| {
+            let data = match &mount.source {
+                Source::Volume(name) if !name.is_empty() => self.data(name),
+                Source::Host(path) => of_host(&normalise(Path::new(path))),
+                _ => None,
+            };
+            Some(Use { data: data?, writable: !mount.read_only, key: String::new() })
+        });
+        uses.collect()
+    }
+}
+
+/// The engine's name of a volume that is mounted; none of an anonymous one.
+fn volume_name<'a>(question: Question<'a>, mount: &'a Mount) -> Option<&'a str> {
+    let key = mount.source.as_ref().filter(|key| mount.kind == MountKind::Volume && !key.is_empty())?;
+    Some(question.project.volumes.get(key).map_or(key, |volume| &volume.name))
+}
+
+/// The data at a path that is mounted. What the bundle brings is the same on every host.
+fn path(question: Question<'_>, source: &str) -> Option<Data> {
+    let Some(inner) = beneath(question.root, Path::new(source)) else {
+        return of_host(&normalise(Path::new(source)));
+    };
+    let brought = files_at(question.manifest, &inner).values().any(|what| !what.starts_with("folder"));
+    (!brought && !inner.is_empty()).then_some(Data::Beside(inner))
+}
+
+/// Sockets, devices and what every host has of its own are no data.
+fn of_host(path: &str) -> Option<Data> {
+    let is_system = BROAD.contains(&path) || SYSTEM.iter().any(|above| is_in(path, above));
+    let is_socket = path.ends_with(".sock") || path.ends_with(".socket");
+    (!is_system && !is_socket).then(|| Data::Path(path.to_owned()))
+}

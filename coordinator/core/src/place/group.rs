@@ -1,0 +1,201 @@
+//! Which services belong on one host because they share data, and where data is already.
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::choice::is_global;
+use super::data::{Use, Volumes};
+use super::{Placed, Question};
+use crate::compile::ties::ties;
+use crate::deployment::InstanceName;
+
+/// The services of a stack by what they share.
+pub(super) struct Groups<'a> {
+    question: Question<'a>,
+    uses: BTreeMap<&'a str, Vec<Use>>,
+    /// Volumes of which each host has its own, by service.
+    volumes: BTreeMap<&'a str, Vec<String>>,
+    /// Services with one number belong together.
+    numbers: BTreeMap<&'a str, usize>,
+    strangers: Vec<Stranger>,
+    /// By instance of the stack, the hosts and volumes that it used last.
+    records: BTreeMap<&'a InstanceName, Vec<(&'a str, &'a str)>>,
+}
+
+/// An instance of another stack that uses data.
+pub(super) struct Stranger {
+    pub(super) name: InstanceName,
+    pub(super) host: String,
+    pub(super) uses: Vec<Use>,
+}
+
+impl<'a> Groups<'a> {
+    pub(super) fn new(question: Question<'a>) -> Self {
+        let volumes = Volumes::known(question);
+        let services = || question.project.services.iter();
+        let mut groups = Self {
+            question,
+            uses: services().map(|(name, it)| (name.as_str(), volumes.uses(question, it))).collect(),
+            volumes: services().map(|(name, it)| (name.as_str(), volumes.of_service(question, it))).collect(),
+            numbers: services().enumerate().map(|(number, (name, _))| (name.as_str(), number)).collect(),
+            strangers: strangers(question, &volumes),
+            records: records(question),
+        };
+        groups.unite();
+        groups
+    }
+
+    /// Those that share data, and those that are tied to them, get one number.
+    fn unite(&mut self) {
+        let names: Vec<&'a str> = self.numbers.keys().copied().filter(|name| !self.is_global(name)).collect();
+        let mut pairs = Vec::new();
+        for (at, one) in names.iter().enumerate() {
+            pairs.extend(names[..at].iter().filter(|other| self.shared(one, other).is_some()).map(|it| (*one, *it)));
+        }
+        let sharing: Vec<&str> = pairs.iter().flat_map(|(one, other)| [*one, *other]).collect();
+        for name in names.iter().filter(|name| sharing.contains(*name)) {
+            let tied = ties(&self.question.project.services[*name]);
+            pairs.extend(tied.iter().map(|tie| (*name, tie.service)));
+        }
+        for (one, other) in pairs {
+            let (Some(from), Some(to)) = (self.numbers.get(one).copied(), self.numbers.get(other).copied()) else {
+                continue;
+            };
+            self.numbers.values_mut().filter(|number| **number == from).for_each(|number| *number = to);
+        }
+    }
+
+    /// One on every host is where the others are, wherever that is.
+    pub(super) fn is_global(&self, service: &str) -> bool {
+        self.question.project.services.get(service).is_some_and(is_global)
+    }
+
+    pub(super) fn uses(&self, service: &str) -> &[Use] {
+        self.uses.get(service).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Whether each host has data of its own for it.
+    pub(super) fn has_data(&self, service: &str) -> bool {
+        self.uses(service).iter().any(Use::is_own_data)
+    }
+
+    /// What two services share, as the first one uses it.
+    pub(super) fn shared(&self, one: &str, other: &str) -> Option<&Use> {
+        self.uses(one).iter().find(|use_| self.uses(other).iter().any(|theirs| use_.meets(theirs)))
+    }
+
+    /// The other services of a service's group.
+    pub(super) fn with(&self, service: &str) -> impl Iterator<Item = &'a str> {
+        let number = self.numbers.get(service);
+        self.numbers.iter().filter(move |(name, it)| **name != service && Some(*it) == number).map(|(name, _)| *name)
+    }
+
+    /// Instances of other stacks with the same number that share data with one, and what they share.
+    pub(super) fn strangers(&self, instance: &InstanceName) -> impl Iterator<Item = (&Stranger, &Use)> {
+        let same = self.strangers.iter().filter(|stranger| stranger.name.index == instance.index);
+        same.filter_map(|stranger| {
+            let mut uses = self.uses(&instance.service).iter();
+            let shared = uses.find(|use_| stranger.uses.iter().any(|theirs| use_.meets(theirs)));
+            Some((stranger, shared?))
+        })
+    }
+
+    /// The hosts where those of its group are, and why it goes to them; what it shares directly comes first.
+    pub(super) fn others<'s>(
+        &'s self,
+        instance: &InstanceName,
+        placed: &'s BTreeMap<InstanceName, Placed>,
+    ) -> Vec<(&'s str, String)> {
+        if self.is_global(&instance.service) {
+            return Vec::new();
+        }
+        let (mut direct, mut indirect) = (Vec::new(), Vec::new());
+        for other in self.with(&instance.service) {
+            let name = InstanceName { service: other.to_owned(), ..instance.clone() };
+            let Some(there) = placed.get(&name) else { continue };
+            match self.shared(&instance.service, other) {
+                Some(use_) => {
+                    direct.push((there.host.as_str(), format!("{other} is there, and they share {}", use_.data)))
+                }
+                None => {
+                    indirect.push((there.host.as_str(), format!("{other} is there, and others share data with both")))
+                }
+            }
+        }
+        for (stranger, use_) in self.strangers(instance) {
+            let name = stranger.name.service_name();
+            direct.push((&stranger.host, format!("{name} is there, and they share {}", use_.data)));
+        }
+        direct.append(&mut indirect);
+        direct
+    }
+
+    /// Volumes on a host that this instance used last.
+    pub(super) fn recorded(&self, instance: &InstanceName, host: &str) -> Vec<&str> {
+        let records = self.records.get(instance).into_iter().flatten().filter(|(on, _)| *on == host);
+        records.filter(|(_, volume)| self.mounts(&instance.service, volume)).map(|(_, volume)| *volume).collect()
+    }
+
+    /// Hosts with volumes that this instance used last.
+    pub(super) fn recorded_on(&self, instance: &InstanceName) -> BTreeSet<&'a str> {
+        self.records.get(instance).into_iter().flatten().map(|(host, _)| *host).collect()
+    }
+
+    fn mounts(&self, service: &str, volume: &str) -> bool {
+        self.volumes.get(service).is_some_and(|volumes| volumes.iter().any(|it| it == volume))
+    }
+
+    /// A volume of the service that a host holds, and that no other instance of the service used.
+    pub(super) fn held_volume(&self, service: &str, host: &str) -> Option<String> {
+        let stack = self.question.stack;
+        let volumes = self.question.held.get(host).map(|state| state.volumes.as_slice()).unwrap_or_default();
+        let mut its = volumes.iter().filter(|volume| !volume.remove && self.mounts(service, &volume.name));
+        let volume = its.find(|volume| !volume.users.iter().any(|user| user.service == service && user.stack == stack));
+        volume.map(|volume| volume.name.clone())
+    }
+
+    /// A volume of the service that a host's engine has, whoever made it.
+    pub(super) fn found_volume(&self, service: &str, host: &str) -> Option<String> {
+        let held = self.question.held.get(host).map(|state| state.volumes.as_slice()).unwrap_or_default();
+        let is_free = |name: &str| !held.iter().any(|volume| volume.name == name);
+        let volumes = self.question.found.get(host).map(|found| found.volumes.as_slice()).unwrap_or_default();
+        let mut its = volumes.iter().filter(|volume| self.mounts(service, &volume.name) && is_free(&volume.name));
+        its.next().map(|volume| volume.name.clone())
+    }
+
+    /// The hosts that have a volume, of this stack or not.
+    pub(super) fn copies(&self, volume: &str) -> Vec<&'a str> {
+        let on = |host: &str| {
+            let held = self.question.held.get(host).map(|state| state.volumes.as_slice()).unwrap_or_default();
+            let found = self.question.found.get(host).map(|found| found.volumes.as_slice()).unwrap_or_default();
+            held.iter().any(|it| it.name == volume && !it.remove) || found.iter().any(|it| it.name == volume)
+        };
+        self.question.fleet.hosts.keys().map(String::as_str).filter(|host| on(host)).collect()
+    }
+}
+
+fn records(question: Question<'_>) -> BTreeMap<&InstanceName, Vec<(&str, &str)>> {
+    let mut records: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for (host, state) in question.held {
+        for volume in state.volumes.iter().filter(|volume| !volume.remove) {
+            for user in volume.users.iter().filter(|user| user.stack == question.stack) {
+                records.entry(user).or_default().push((host.as_str(), volume.name.as_str()));
+            }
+        }
+    }
+    records
+}
+
+/// Instances of other stacks: those compiled in this run, and those that the hosts hold.
+fn strangers(question: Question<'_>, volumes: &Volumes) -> Vec<Stranger> {
+    let again = |stack: &str| stack == question.stack || question.beside.iter().any(|other| other.stack == stack);
+    let held = question.held.iter().flat_map(|(host, state)| state.instances.iter().map(move |it| (host, it)));
+    let staying = held.filter(|(_, instance)| !again(&instance.name.stack));
+    let staying = staying.map(|(host, instance)| (&instance.name, host, &instance.container));
+    let beside = question.beside.iter().flat_map(|deployment| &deployment.instances);
+    let beside = beside.map(|(name, instance)| (name, &instance.host, &instance.container));
+    let all = staying.chain(beside).map(|(name, host, container)| Stranger {
+        name: name.clone(),
+        host: host.clone(),
+        uses: volumes.uses_of(&container.mounts),
+    });
+    all.filter(|stranger| !stranger.uses.is_empty()).collect()
+}

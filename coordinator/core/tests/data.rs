@@ -1,0 +1,316 @@
+//! Data and places: what shares data comes together or the plan says why not, and replicas return to what is theirs.
+#![allow(clippy::unwrap_used)]
+mod stage;
+
+use std::collections::BTreeSet;
+
+use landfast_core::desired::Wish;
+use stage::{NET, Stage, host_of};
+
+fn yaml(text: &str) -> String {
+    format!("{text}{NET}")
+}
+
+/// Services of these names, each with these volumes.
+fn services(all: &[(&str, &str)]) -> String {
+    let one = |(name, volumes): &(&str, &str)| {
+        format!("  {name}: {{image: 'i:1', networks: [infra_net], volumes: [{volumes}]}}\n")
+    };
+    format!("services:\n{}", all.iter().map(one).collect::<String>())
+}
+
+fn hosts(stage: &Stage, instances: &[&str]) -> Vec<String> {
+    instances.iter().map(|name| host_of(&stage.held, &format!("app/{name}"))).collect()
+}
+
+fn down(stage: &mut Stage, stack: &str) {
+    let proposal = stage.propose_down(stack, false);
+    stage.done(proposal);
+}
+
+/// Users of a volume on a host, as the host holds them.
+fn users(stage: &Stage, host: &str, volume: &str) -> Vec<String> {
+    let found = stage.held[host].volumes.iter().find(|it| it.name == volume);
+    found.map(|it| it.users.iter().map(ToString::to_string).collect()).unwrap_or_default()
+}
+
+#[test]
+fn services_that_share_a_volume_or_a_writable_path_go_together() {
+    for (shared, other, volumes) in [
+        ("'data:/data'", "'data:/data'", "volumes: {data: {}}\n"),
+        ("'data:/data'", "'data:/in:ro'", "volumes: {data: {}}\n"),
+        ("'data:/data'", "'data:/data'", "volumes: {data: {external: true}}\n"),
+        ("'/srv/db:/db'", "'/srv/db:/db'", ""),
+        ("'/srv/db:/db'", "'/srv/db/one:/db:ro'", ""),
+        ("'/etc/letsencrypt:/certs'", "'/etc/letsencrypt:/certs:ro'", ""),
+        ("'./data:/data'", "'./data/one:/data'", ""),
+        ("'one:/data'", "'two:/data'", BOUND),
+    ] {
+        let mut stage = Stage::new("");
+        let text = yaml(&format!("{}{volumes}", services(&[("a", shared), ("b", "'/mine:/m'"), ("c", other)])));
+        let said = stage.propose("app", &text).warnings;
+        let plan = stage.up("app", &text);
+        assert_eq!(hosts(&stage, &["a.1", "b.1", "c.1"]), ["alpha", "beta", "alpha"], "{shared} {other}\n{plan}");
+        assert!(plan.contains("a is there, and they share the "), "{plan}");
+        assert_eq!(said, "", "{shared} {other}");
+    }
+}
+
+/// Two volumes that are one path of the host.
+const BOUND: &str = "volumes:
+  one: {driver_opts: {type: none, o: bind, device: /srv/db}}
+  two: {driver_opts: {type: none, o: 'bind,rw', device: /srv/db/}}
+";
+
+#[test]
+fn what_every_host_has_or_all_hosts_share_ties_nobody() {
+    let nfs = "volumes: {data: {driver_opts: {type: nfs, o: 'addr=10.0.0.1,rw', device: ':/data'}}}\n";
+    for (shared, volumes) in [
+        ("'data:/data'", nfs),
+        ("'data:/data'", "volumes: {data: {driver: rexray}}\n"),
+        ("'data:/data'", "volumes: {data: {driver_opts: {type: cifs, device: //nas/data}}}\n"),
+        ("'/srv/db:/db:ro'", ""),
+        ("'/var/run/docker.sock:/var/run/docker.sock'", ""),
+        ("'/srv/app/app.sock:/app.sock'", ""),
+        ("'/dev:/dev'", ""),
+        ("'/sys/fs/cgroup:/sys/fs/cgroup'", ""),
+        ("'/etc/localtime:/etc/localtime'", ""),
+        ("'./app.conf:/etc/app.conf'", ""),
+        ("'/cache'", ""),
+    ] {
+        let mut stage = Stage::new("").file("app.conf", "x");
+        let text = yaml(&format!("{}{volumes}", services(&[("a", shared), ("b", shared)])));
+        assert_eq!(stage.propose("app", &text).warnings, "", "{shared}");
+        stage.up("app", &text);
+        assert_eq!(hosts(&stage, &["a.1", "b.1"]), ["alpha", "beta"], "{shared}");
+    }
+    // Who looks at the whole host is not beside everything.
+    let mut stage = Stage::new("");
+    stage.up("app", &yaml(&services(&[("a", "'/:/host:ro'"), ("b", "'/srv/db:/db'")])));
+    assert_eq!(hosts(&stage, &["a.1", "b.1"]), ["alpha", "beta"]);
+}
+
+#[test]
+fn a_group_goes_where_one_of_it_is_written_or_runs() {
+    let (one, two) = (services(&[("b", "'data:/data'")]), services(&[("a", "'data:/data'"), ("b", "'data:/data'")]));
+    let of = |services: &str| yaml(&format!("{services}volumes: {{data: {{}}}}\n"));
+    let mut stage = Stage::new("[stacks.app.place]\nb = \"gamma\"\n");
+    let plan = stage.up("app", &of(&two));
+    assert_eq!(hosts(&stage, &["a.1", "b.1"]), ["gamma", "gamma"]);
+    assert!(
+        plan.contains("app/a.1 on gamma at infra_net 172.19.128.1: b is there, and they share the volume app_data")
+    );
+
+    let mut stage = Stage::new("[stacks.app.place]\nb = \"beta\"\n");
+    stage.up("app", &of(&one));
+    stage.fleet = Stage::new("").fleet;
+    stage.up("app", &of(&two));
+    assert_eq!(hosts(&stage, &["a.1", "b.1"]), ["beta", "beta"]);
+
+    // Only one host may run both.
+    let mut stage = Stage::new("[stacks.app.place]\na = [\"alpha\", \"gamma\"]\nb = [\"beta\", \"gamma\"]\n");
+    stage.up("app", &of(&two));
+    assert_eq!(hosts(&stage, &["a.1", "b.1"]), ["gamma", "gamma"]);
+}
+
+#[test]
+fn places_that_part_a_group_are_warned_about_with_the_way_out() {
+    let stage = Stage::new("[stacks.app.place]\na = \"alpha\"\nb = \"beta\"\n");
+    let text = yaml(&format!("{}volumes: {{data: {{}}}}\n", services(&[("a", "'data:/data'"), ("b", "'data:/data'")])));
+    assert_eq!(
+        stage.propose("app", &text).warnings,
+        "app/compose.yaml:3:54: a on alpha (landfast.toml places it) and b on beta (landfast.toml places it) share the \
+         volume app_data, but each host has its own: neither sees what the other writes (services.b.volumes[0])\n  \
+         hint: to bring them together, write b = \"alpha\" under [stacks.app.place], or the other way round (data is not \
+         moved); or use a volume that hosts share, as driver_opts: {type: nfs}\n"
+    );
+}
+
+#[test]
+fn data_that_is_on_two_hosts_already_stays_and_is_told() {
+    let part = Stage::new("[stacks.app.place]\na = \"alpha\"\nb = \"beta\"\n").fleet;
+    let text = yaml(&format!("{}volumes: {{data: {{}}}}\n", services(&[("a", "'data:/data'"), ("b", "'data:/data'")])));
+    let mut stage = Stage::new("");
+    let free = std::mem::replace(&mut stage.fleet, part);
+    stage.up("app", &text);
+    stage.fleet = free;
+    let again = stage.propose("app", &text);
+    assert!(again.plan.is_empty(), "{}", again.plan);
+    assert!(again.warnings.contains("a on alpha (it runs there) and b on beta (it runs there)"), "{}", again.warnings);
+    assert!(again.warnings.contains("; copies are on alpha and beta"), "{}", again.warnings);
+    down(&mut stage, "app");
+    stage.up("app", &text);
+    assert_eq!(hosts(&stage, &["a.1", "b.1"]), ["alpha", "beta"]);
+}
+
+#[test]
+fn stacks_that_name_one_volume_or_path_go_together() {
+    let volume = |name: &str| format!("volumes: {{data: {{name: {name}}}}}\n");
+    for (first, second, volumes) in
+        [("'data:/data'", "'data:/data'", volume("shared")), ("'/srv/db:/db'", "'/srv/db:/db:ro'", String::new())]
+    {
+        let mut stage = Stage::new("[stacks.data.place]\nx = \"gamma\"\n[stacks.app]\n");
+        stage.up("data", &yaml(&format!("{}{volumes}", services(&[("x", first)]))));
+        let plan = stage.up("app", &yaml(&format!("{}{volumes}", services(&[("a", second)]))));
+        assert_eq!(host_of(&stage.held, "app/a.1"), "gamma", "{plan}");
+        assert!(plan.contains("data/x is there, and they share the "), "{plan}");
+        stage.fleet = Stage::new("[stacks.app.place]\na = \"beta\"\n").fleet;
+        let said = stage.propose("app", &yaml(&format!("{}{volumes}", services(&[("a", second)])))).warnings;
+        assert!(
+            said.contains("data/x on gamma (it runs there) and a on beta (landfast.toml places it) share"),
+            "{said}"
+        );
+    }
+}
+
+const REPLICAS: &str =
+    "services:\n  web: {image: 'i:1', volumes: ['data:/data'], deploy: {replicas: 3}NETS}\nvolumes: {data: {}}\n";
+
+#[test]
+fn replicas_spread_with_a_volume_each_and_return_to_it() {
+    for network in ["", ", networks: [infra_net]"] {
+        let text = yaml(&REPLICAS.replace("NETS", network));
+        let mut stage = Stage::new("");
+        // The first host has most, so that the replicas do not come in the order of the hosts.
+        stage.up("other", &yaml("services: {x: {image: 'i:1', networks: [infra_net]}}\n"));
+        let said = stage.propose("app", &text).warnings;
+        assert!(said.contains("web runs on alpha, beta, gamma, and the volume app_data on each is its own"), "{said}");
+        stage.up("app", &text);
+        let first = hosts(&stage, &["web.1", "web.2", "web.3"]);
+        assert_eq!(first, ["beta", "gamma", "alpha"], "{network}");
+        assert!(!stage.propose("app", &text).warnings.contains("is its own"));
+        down(&mut stage, "app");
+        assert_eq!(users(&stage, "beta", "app_data"), ["app/web.1"]);
+        down(&mut stage, "other");
+        let plan = stage.up("app", &text);
+        assert_eq!(hosts(&stage, &["web.1", "web.2", "web.3"]), first, "{plan}");
+        assert!(plan.contains("its volume app_data is there"), "{plan}");
+    }
+}
+
+#[test]
+fn fewer_replicas_and_then_as_many_again_find_theirs() {
+    let of = |count: &str| yaml(&REPLICAS.replace("NETS", ", networks: [infra_net]").replace("replicas: 3", count));
+    let mut stage = Stage::new("");
+    stage.up("app", &of("replicas: 3"));
+    let first = hosts(&stage, &["web.1", "web.2", "web.3"]);
+    stage.up("app", &of("replicas: 1"));
+    stage.up("other", &yaml("services: {x: {image: 'i:1', networks: [infra_net], deploy: {replicas: 2}}}\n"));
+    stage.up("app", &of("replicas: 3"));
+    assert_eq!(hosts(&stage, &["web.1", "web.2", "web.3"]), first);
+    // The first one takes none of the volumes that the others left.
+    down(&mut stage, "app");
+    let others = format!("[stacks.app.place]\nweb = [{:?}, {:?}]\n", first[1], first[2]);
+    stage.fleet = Stage::new(&others).fleet;
+    let proposal = stage.propose("app", &of("replicas: 1"));
+    assert!(proposal.warnings.contains(&format!("its data stays on {}", first[0])), "{}", proposal.warnings);
+    assert!(proposal.plan.to_string().contains("fewest instances"), "{}", proposal.plan);
+}
+
+#[test]
+fn what_moved_is_recorded_where_it_runs_now() {
+    let text = yaml(&format!("{}volumes: {{data: {{}}}}\n", services(&[("web", "'data:/data'")])));
+    let placed = |host: &str| Stage::new(&format!("[stacks.app.place]\nweb = \"{host}\"\n")).fleet;
+    let mut stage = Stage::new("");
+    stage.fleet = placed("beta");
+    stage.up("app", &text);
+    stage.fleet = placed("alpha");
+    stage.up("app", &text);
+    assert_eq!((users(&stage, "alpha", "app_data").len(), users(&stage, "beta", "app_data").len()), (1, 0));
+    down(&mut stage, "app");
+    stage.fleet = Stage::new("").fleet;
+    stage.up("app", &text);
+    assert_eq!(hosts(&stage, &["web.1"]), ["alpha"]);
+    down(&mut stage, "app");
+    stage.fleet = placed("gamma");
+    let said = stage.propose("app", &text).warnings;
+    assert!(
+        said.contains(
+            "app/web.1 goes to gamma (landfast.toml places it), and its data stays on alpha: the volume app_data"
+        ),
+        "{said}"
+    );
+}
+
+#[test]
+fn of_two_copies_that_nobody_recorded_a_person_chooses() {
+    let text = yaml(&format!("{}volumes: {{data: {{}}}}\n", services(&[("web", "'data:/data'")])));
+    let placed = |host: &str| Stage::new(&format!("[stacks.app.place]\nweb = \"{host}\"\n")).fleet;
+    let mut stage = Stage::new("");
+    for host in ["beta", "alpha"] {
+        stage.fleet = placed(host);
+        stage.up("app", &text);
+    }
+    down(&mut stage, "app");
+    // As an earlier version leaves it.
+    stage.held.values_mut().flat_map(|state| &mut state.volumes).for_each(|volume| volume.users.clear());
+    stage.fleet = Stage::new("").fleet;
+    let refusal = stage.compile("app", &text).unwrap_err();
+    assert!(
+        refusal.contains("app_data is on alpha and beta, and no record says which copy is the one of web"),
+        "{refusal}"
+    );
+    assert!(refusal.contains("choose one: write web = \"alpha\" under [stacks.app.place]"), "{refusal}");
+    stage.fleet = placed("beta");
+    assert!(stage.compile("app", &text).is_ok());
+    // As many replicas as copies: each takes one.
+    stage.fleet = Stage::new("").fleet;
+    let two = text.replace("image: 'i:1'", "image: 'i:1', deploy: {replicas: 2}");
+    stage.up("app", &two);
+    assert_eq!(hosts(&stage, &["web.1", "web.2"]), ["alpha", "beta"]);
+}
+
+#[test]
+fn a_volume_that_somebody_made_is_where_its_service_goes() {
+    let text = yaml(&format!("{}volumes: {{data: {{}}}}\n", services(&[("web", "'data:/data'")])));
+    let mut stage = Stage::new("");
+    stage.has_volume("gamma", "app_data");
+    let plan = stage.propose("app", &text).plan.to_string();
+    assert!(plan.contains("app/web.1 on gamma at infra_net 172.19.128.1: the volume app_data is there"), "{plan}");
+    stage.has_volume("beta", "app_data");
+    let said = stage.propose("app", &text).warnings;
+    assert!(said.contains("the volume app_data is on beta and gamma, and no record says which copy"), "{said}");
+}
+
+#[test]
+fn what_is_removed_by_name_is_forgotten() {
+    let text = yaml(&format!("{}volumes: {{data: {{}}}}\n", services(&[("web", "'data:/data'")])));
+    let mut stage = Stage::new("[stacks.app.place]\nweb = \"beta\"\n");
+    stage.up("app", &text);
+    let removed = BTreeSet::from(["app".to_owned()]);
+    let proposal =
+        stage.propose_wish(Wish { deployments: &[], removed: &removed, remove_volumes: true }, String::new());
+    stage.done(proposal);
+    stage.fleet = Stage::new("").fleet;
+    stage.up("app", &text);
+    assert_eq!(hosts(&stage, &["web.1"]), ["alpha"]);
+}
+
+#[test]
+fn a_plan_says_where_the_data_leads() {
+    let text = yaml(
+        "services:
+  db: {image: 'db:1', networks: [infra_net], volumes: ['data:/data'], deploy: {replicas: 2}}
+  backup: {image: 'backup:1', networks: [infra_net], volumes: ['data:/data:ro', '/srv/backup:/backup']}
+  upload: {image: 'upload:1', networks: [infra_net], volumes: ['/srv/backup/last:/backup:ro']}
+volumes: {data: {}}
+",
+    );
+    let mut stage = Stage::new("[stacks.app.place]\ndb = [\"beta\", \"gamma\"]\n");
+    stage.up("app", &text);
+    down(&mut stage, "app");
+    stage.fleet = Stage::new("").fleet;
+    assert_eq!(
+        format!("\n{}", stage.up("app", &text)),
+        "
+1. sync           app on beta: the stack is new here
+2. sync           app on gamma: the stack is new here
+3. create         app/backup.1 on beta at infra_net 172.19.128.1: its volume app_data is there
+4. create         app/db.1 on beta at infra_net 172.19.128.2: its volume app_data is there
+5. create         app/db.2 on gamma at infra_net 172.19.128.3: its volume app_data is there
+6. create         app/upload.1 on beta at infra_net 172.19.128.4: backup is there, and they share the path /srv/backup/last
+
+Plan: 2 bundles to sync, 4 instances to create.
+"
+    );
+}

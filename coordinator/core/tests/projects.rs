@@ -1,0 +1,142 @@
+//! The project's name on the hosts: Compose's own, and no data is lost over a new one.
+#![allow(clippy::unwrap_used)]
+mod stage;
+
+use stage::{NET, Stage};
+
+const YAML: &str = "services:
+  web: {image: 'i:1', networks: [infra_net, own], volumes: ['data:/data', 'named:/named'], links: ['db:store']}
+  db: {image: 'i:1', networks: [own]}
+volumes: {data: {}, named: {name: by-hand}}
+";
+
+fn yaml() -> String {
+    format!("{YAML}{}", NET.replace("networks: {", "networks: {own: {}, "))
+}
+
+fn without_data() -> String {
+    yaml().replace(", volumes: ['data:/data', 'named:/named']", "")
+}
+
+const PLACED: &str = "[stacks.demo]\nplace = { \"*\" = \"beta\" }\n";
+
+#[test]
+fn what_is_made_on_a_host_has_the_projects_name_and_the_stack_stays_the_handle() {
+    let mut stage = Stage::new(PLACED);
+    stage.projects.insert("demo".into(), "shop".into());
+    let plan = stage.up("demo", &yaml());
+    assert!(plan.contains("create volume  shop_data on beta: demo/web.1 mounts it"), "{plan}");
+    let state = &stage.held["beta"];
+    let web = &state.instance(&"demo/web.1".parse().unwrap()).unwrap().container;
+    assert_eq!(web.name, "shop-web-1");
+    let label = |key: &str| web.labels[&format!("com.docker.compose.{key}")].as_str();
+    assert_eq!((label("project"), label("project.working_dir")), ("shop", "/var/lib/landfast/stacks/demo/live"));
+    assert_eq!(web.networks.iter().find(|end| end.network == "shop_own").unwrap().links, ["shop-db-1:store"]);
+    let volumes: Vec<_> = state.volumes.iter().map(|it| (it.name.as_str(), it.stack.as_str(), it.project())).collect();
+    assert_eq!(volumes, [("by-hand", "demo", "shop"), ("shop_data", "demo", "shop")]);
+    let networks: Vec<_> = state.networks.iter().map(|it| (it.name.as_str(), it.project.as_str())).collect();
+    assert_eq!(networks, [("infra_net", ""), ("shop_own", "shop")]);
+    assert!(stage.held["alpha"].names.iter().any(|name| name.name == "web.demo"), "DNS goes by the handle");
+    assert_eq!(state.trees[0].stack, "demo");
+}
+
+#[test]
+fn a_new_name_that_would_leave_data_behind_is_refused_with_the_line_that_keeps_it() {
+    let mut stage = Stage::new(PLACED);
+    stage.up("demo", &yaml());
+    stage.projects.insert("demo".into(), "shop".into());
+    let refusal = stage.compile("demo", &yaml()).unwrap_err();
+    assert_eq!(
+        refusal,
+        "landfast.toml:15:9: the hosts hold demo as the project demo, and now it would be shop: the data in its \
+         volumes would be left behind (demo_data on beta) (stacks.demo.project)\n  hint: keep the name: write project = \
+         \"demo\" under [stacks.demo]; or, if the data may go, remove it first: landfast down -v demo"
+    );
+    let proposal = stage.propose_down("demo", false);
+    stage.done(proposal);
+    assert_eq!(stage.compile("demo", &yaml()).unwrap_err(), refusal, "the data is there after `down` too");
+}
+
+#[test]
+fn with_the_name_that_the_hosts_hold_nothing_changes() {
+    let mut stage = Stage::new(PLACED);
+    stage.up("demo", &yaml());
+    stage.projects.insert("demo".into(), "demo".into());
+    let again = stage.propose("demo", &yaml());
+    assert!(again.plan.is_empty() && again.warnings.is_empty(), "{}{}", again.plan, again.warnings);
+}
+
+#[test]
+fn after_the_data_was_removed_the_name_may_be_another() {
+    let mut stage = Stage::new(PLACED);
+    stage.up("demo", &yaml());
+    let proposal = stage.propose_down("demo", true);
+    stage.done(proposal);
+    stage.projects.insert("demo".into(), "shop".into());
+    assert!(stage.compile("demo", &yaml()).is_ok());
+}
+
+#[test]
+fn without_data_a_new_name_makes_everything_again_and_is_told() {
+    let mut stage = Stage::new(PLACED);
+    stage.up("demo", &without_data());
+    stage.projects.insert("demo".into(), "shop".into());
+    let proposal = stage.propose("demo", &without_data());
+    assert_eq!(
+        proposal.warnings,
+        "landfast.toml:15:9: the hosts hold demo as the project demo, and now it would be shop: its containers \
+         and networks are made again under that name (stacks.demo.project)\n  hint: to keep the name, write project = \
+         \"demo\" under [stacks.demo]\n"
+    );
+    let plan = proposal.plan.to_string();
+    assert!(plan.contains("recreate       demo/web.1 on beta") && plan.contains("name changed"), "{plan}");
+    assert!(plan.contains("remove network demo_own on beta") && plan.contains("create network shop_own on beta"));
+    stage.done(proposal);
+    let again = stage.propose("demo", &without_data());
+    assert!(again.plan.is_empty() && again.warnings.is_empty(), "{}{}", again.plan, again.warnings);
+}
+
+#[test]
+fn two_stacks_with_one_project_on_one_host_are_refused_and_on_two_hosts_are_not() {
+    let stacks = |host: &str| {
+        format!("[stacks.dev]\nplace = {{ \"*\" = \"beta\" }}\n[stacks.test]\nplace = {{ \"*\" = \"{host}\" }}\n")
+    };
+    let mut stage = Stage::new(&stacks("beta"));
+    stage.projects.insert("dev".into(), "shop".into());
+    stage.projects.insert("test".into(), "shop".into());
+    let text = without_data().replace("own: {}", "own: {name: '${STACK}'}");
+    stage.environment.insert("STACK".into(), "one".into());
+    stage.up("dev", &text);
+    stage.environment.insert("STACK".into(), "two".into());
+    let refusal = stage.compile("test", &text).unwrap_err();
+    assert!(
+        refusal.contains("landfast.toml:17:9: test and dev are both the project shop on beta (stacks.test.project)"),
+        "{refusal}"
+    );
+    assert!(refusal.contains("write project = \"test\" under [stacks.test], or place one of them on other hosts"));
+    stage.fleet = Stage::new(&stacks("gamma")).fleet;
+    assert!(stage.compile("test", &text).is_ok());
+}
+
+#[test]
+fn the_data_of_one_stack_is_not_given_to_another_of_the_same_project() {
+    let mut stage =
+        Stage::new("[stacks.dev]\nplace = { \"*\" = \"beta\" }\n[stacks.test]\nplace = { \"*\" = \"beta\" }\n");
+    stage.projects.insert("dev".into(), "shop".into());
+    stage.projects.insert("test".into(), "shop".into());
+    stage.up("dev", &yaml());
+    let proposal = stage.propose_down("dev", false);
+    stage.done(proposal);
+    let refusal = stage.compile("test", &yaml()).unwrap_err();
+    assert!(refusal.contains("test and dev are both the project shop on beta"), "{refusal}");
+}
+
+#[test]
+fn stacks_of_other_projects_may_name_one_network_alike() {
+    let text = "services: {web: {image: 'i:1', networks: [front]}}\nnetworks: {front: {name: shared-net}}\n";
+    let mut stage = Stage::new("[stacks.dev]\nplace = { web = \"beta\" }\n[stacks.test]\nplace = { web = \"beta\" }\n");
+    stage.projects.insert("dev".into(), "shop".into());
+    stage.up("dev", text);
+    let said = stage.propose("test", text).warnings;
+    assert!(said.contains("shared-net is a network of the stack dev too: containers of both are on it"), "{said}");
+}
