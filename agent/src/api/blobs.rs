@@ -180,14 +180,13 @@ impl Blobs for BlobsService {
     }
 
     async fn fetch(&self, request: Request<FetchRequest>) -> Result<Response<FetchResponse>, Status> {
-        let reference = request.into_inner().reference;
+        let FetchRequest { reference, platform } = request.into_inner();
         let unavailable = |error| Status::unavailable(chain(&error));
-        self.0.engine.pull_image(&reference).await.map_err(unavailable)?;
+        self.0.engine.pull_image(&reference, &platform).await.map_err(unavailable)?;
         self.0.images.forget_list();
-        let fingerprint = self.0.engine.fingerprint(&reference).await.map_err(unavailable)?;
-        let fingerprint =
-            fingerprint.ok_or_else(|| Status::unavailable(format!("{reference} was pulled and is not here")))?;
-        Ok(Response::new(FetchResponse { fingerprint }))
+        let image = self.0.engine.image(&reference).await.map_err(unavailable)?;
+        let image = image.ok_or_else(|| Status::unavailable(format!("{reference} was pulled and is not here")))?;
+        Ok(Response::new(FetchResponse { fingerprint: image.fingerprint.clone(), image: Some(image) }))
     }
 }
 

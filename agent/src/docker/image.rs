@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use bollard::models::ImageSummary;
+use bollard::models::{ImageInspect, ImageSummary};
 use bollard::query_parameters::{
     CreateImageOptions, ImportImageOptions, ListImagesOptions, RemoveImageOptions, TagImageOptions,
 };
@@ -25,8 +25,8 @@ pub(crate) struct ImageCache(Mutex<Known>);
 
 #[derive(Default)]
 struct Known {
-    /// By image id: an id never means another image.
-    fingerprints: HashMap<String, String>,
+    /// By image id: an id never means another image. Without references and size.
+    images: HashMap<String, wire::Image>,
     list: Option<Vec<wire::Image>>,
     /// How often the engine's images have changed.
     changes: u64,
@@ -53,10 +53,10 @@ impl Engine {
         image: ImageSummary,
         cache: &ImageCache,
     ) -> Result<Option<wire::Image>, EngineError> {
-        let fingerprint = match cache.get(&image.id) {
+        let known = match cache.get(&image.id) {
             Some(known) => known,
             None => match self.within(SHORT, self.client()?.inspect_image(&image.id)).await {
-                Ok(found) => cache.keep(&image.id, fingerprint(&found)),
+                Ok(found) => cache.keep(described(&image.id, &found)),
                 Err(error @ EngineError::Refused { .. }) => {
                     tracing::debug!(image = image.id, error = %error, "image not described");
                     return Ok(None);
@@ -67,16 +67,24 @@ impl Engine {
         let references = image.repo_tags.into_iter().chain(image.repo_digests);
         let references: BTreeSet<String> = references.filter(|reference| !reference.contains("<none>")).collect();
         let (references, size) = (references.into_iter().collect(), u64::try_from(image.size).unwrap_or(0));
-        Ok(Some(wire::Image { id: image.id, references, fingerprint, size }))
+        Ok(Some(wire::Image { references, size, ..known }))
     }
 
-    /// What an image is; none when it is not here.
-    pub(crate) async fn fingerprint(&self, reference: &str) -> Result<Option<String>, EngineError> {
+    /// What an image is; none when it is not here. Without references.
+    pub(crate) async fn image(&self, reference: &str) -> Result<Option<wire::Image>, EngineError> {
         match self.within(SHORT, self.client()?.inspect_image(reference)).await {
-            Ok(found) => Ok(Some(fingerprint(&found))),
+            Ok(found) => {
+                let size = found.size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0);
+                Ok(Some(wire::Image { size, ..described(found.id.as_deref().unwrap_or_default(), &found) }))
+            }
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// The fingerprint of an image; none when it is not here.
+    pub(crate) async fn fingerprint(&self, reference: &str) -> Result<Option<String>, EngineError> {
+        Ok(self.image(reference).await?.map(|image| image.fingerprint))
     }
 
     /// Gives the image `id` the name `reference`.
@@ -117,11 +125,13 @@ impl Engine {
         Ok(tokio_stream::wrappers::ReceiverStream::new(receiver))
     }
 
-    /// Has the engine pull an image from its registry.
-    pub(crate) async fn pull_image(&self, reference: &str) -> Result<(), EngineError> {
+    /// Has the engine pull an image from its registry, for this platform or, without one, its own.
+    pub(crate) async fn pull_image(&self, reference: &str, platform: &str) -> Result<(), EngineError> {
         let (name, tag) = name_and_tag(reference);
         let tag = if reference.contains('@') { None } else { Some(tag.unwrap_or("latest").to_owned()) };
-        let options = CreateImageOptions { from_image: Some(name.to_owned()), tag, ..CreateImageOptions::default() };
+        let platform = platform.to_owned();
+        let options =
+            CreateImageOptions { from_image: Some(name.to_owned()), tag, platform, ..CreateImageOptions::default() };
         let progress = self.client()?.create_image(Some(options), None, None);
         let finished = progress.try_for_each(|info| {
             let failed = info.error_detail.and_then(|detail| detail.message);
@@ -165,17 +175,30 @@ impl ImageCache {
         }
     }
 
-    fn get(&self, id: &str) -> Option<String> {
-        self.known().fingerprints.get(id).cloned()
+    fn get(&self, id: &str) -> Option<wire::Image> {
+        self.known().images.get(id).cloned()
     }
 
-    fn keep(&self, id: &str, fingerprint: String) -> String {
-        self.known().fingerprints.insert(id.to_owned(), fingerprint.clone());
-        fingerprint
+    fn keep(&self, image: wire::Image) -> wire::Image {
+        self.known().images.insert(image.id.clone(), image.clone());
+        image
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What never changes about the image with this id.
+fn described(id: &str, found: &ImageInspect) -> wire::Image {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    wire::Image {
+        id: id.to_owned(),
+        fingerprint: fingerprint(found),
+        os: text(&found.os),
+        architecture: text(&found.architecture),
+        variant: text(&found.variant),
+        ..wire::Image::default()
     }
 }
 
@@ -202,7 +225,9 @@ fn name_and_tag(reference: &str) -> (&str, Option<&str>) {
 
 #[cfg(test)]
 mod tests {
-    use super::{ImageCache, name_and_tag};
+    use bollard::models::ImageInspect;
+
+    use super::{ImageCache, described, name_and_tag};
     use crate::wire;
 
     #[test]
@@ -221,6 +246,17 @@ mod tests {
         cache.forget_list();
         cache.keep_list(&[], before);
         assert_eq!(cache.list().0, None);
+    }
+
+    #[test]
+    fn an_image_is_described_with_its_platform() {
+        let json = r#"{"Os": "linux", "Architecture": "arm", "Variant": "v7"}"#;
+        let image = described("sha256:aa", &serde_json::from_str(json).expect("as the engine says it"));
+        let said = [&image.id, &image.os, &image.architecture, &image.variant].map(String::as_str);
+        assert_eq!(said, ["sha256:aa", "linux", "arm", "v7"]);
+        let silent = described("sha256:bb", &ImageInspect::default());
+        assert_eq!([&silent.os, &silent.architecture, &silent.variant].map(String::as_str), ["", "", ""]);
+        assert_ne!(image.fingerprint, silent.fingerprint);
     }
 
     #[test]

@@ -131,12 +131,13 @@ pub struct Deployment {
 }
 
 impl Deployment {
-    /// By host, the images it needs: reference > fingerprint.
-    pub fn images(&self) -> BTreeMap<&str, BTreeMap<&str, &str>> {
-        let mut images: BTreeMap<&str, BTreeMap<&str, &str>> = BTreeMap::new();
+    /// By host, the images it needs: reference and fingerprint.
+    pub fn images(&self) -> BTreeMap<&str, BTreeSet<(&str, &str)>> {
+        let mut images: BTreeMap<&str, BTreeSet<(&str, &str)>> = BTreeMap::new();
         for instance in self.instances.values() {
             let container = &instance.container;
-            images.entry(&instance.host).or_default().insert(&container.image, &container.image_fingerprint);
+            let image = (container.image.as_str(), container.image_fingerprint.as_str());
+            images.entry(&instance.host).or_default().insert(image);
         }
         images
     }

@@ -17,6 +17,8 @@ pub mod environments;
 pub mod fleet;
 pub mod place;
 pub mod plan;
+pub mod platform;
+pub mod pull;
 pub mod report;
 pub mod rollout;
 pub mod spelling;

@@ -284,7 +284,7 @@ fn what_is_not_honoured_is_refused_or_warned_about_with_its_place() {
         assert!(refusal.contains(message) && refusal.contains("compose.yaml:2:"), "{key}: {refusal}");
     }
     for (key, message) in [
-        ("pull_policy: always", "always: not honoured"),
+        ("pull_policy: refresh", "it names no period"),
         ("deploy: {update_config: {order: start-first}}", "an update stops the old first"),
     ] {
         let warnings = warnings(&stage, &format!("services:\n  web: {{image: i, {key}}}\n"));

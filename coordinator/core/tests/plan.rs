@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used)]
 mod stage;
 
+use std::collections::BTreeMap;
+
 use stage::{NET, Stage};
 
 const DATA: &str = r#"
@@ -119,15 +121,34 @@ Interrupted for a moment: data/migrate.
 }
 
 #[test]
-fn an_image_that_is_another_one_under_the_same_name_is_seen() {
+fn an_image_that_is_another_one_under_the_same_name_is_named_with_both_ids() {
     let mut stage = data();
+    let (old, new) = ("0123456789abcdef", "fedcba9876543210");
+    stage.images.insert("postgres:15".into(), old.into());
     stage.up("data", &yaml(DATA));
-    stage.images.insert("postgres:15".into(), "fp:rebuilt".into());
-    assert!(
-        stage
-            .up("data", &yaml(DATA))
-            .contains("data/postgres.1 on beta at infra_net 172.19.0.40: image postgres:15 is another one now\n")
+    stage.images.insert("postgres:15".into(), new.into());
+    let reason = |stage: &Stage| {
+        let plan = stage.propose("data", &yaml(DATA)).plan;
+        plan.steps.into_iter().find(|step| step.instance == "data/postgres.1").unwrap().reasons.join("; ")
+    };
+    assert_eq!(reason(&stage), "image postgres:15 fingerprint 0123456789ab > fedcba987654", "no engine gives it an id");
+    let ids =
+        |pairs: &[(&str, &str)]| pairs.iter().map(|(it, id)| ((*it).into(), format!("sha256:{id}aaaa"))).collect();
+    let both = [(old, "111111111111"), (new, "222222222222")];
+    stage.image_ids = BTreeMap::from([("alpha".into(), ids(&both)), ("beta".into(), ids(&both[..1]))]);
+    assert_eq!(reason(&stage), "image postgres:15 fingerprint 0123456789ab > fedcba987654", "beta has no id for one");
+    stage.image_ids.insert("beta".into(), ids(&both));
+    assert_eq!(
+        format!("\n{}", stage.up("data", &yaml(DATA))),
+        "
+1. recreate       data/postgres.1 on beta at infra_net 172.19.0.40: image postgres:15 sha256:111111111111 > sha256:222222222222
+
+Plan: 1 instance to recreate.
+Interrupted for a moment: data/postgres.
+"
     );
+    stage.images.insert("postgres:15".into(), String::new());
+    assert_eq!(reason(&stage), "image postgres:15 is built or pulled first");
 }
 
 #[test]
@@ -325,6 +346,7 @@ fn what_is_asked_to_be_made_again_is_and_then_stays() {
         before: &stage.before,
         after: &BTreeMap::from([("data".to_owned(), deployment.clone())]),
         reports: &BTreeMap::new(),
+        image_ids: &BTreeMap::new(),
         force_recreate: true,
     });
     assert_eq!(plan.summary(), "5 instances to recreate");

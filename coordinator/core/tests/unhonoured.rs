@@ -46,7 +46,7 @@ const WRITTEN: &[(&str, &str)] = &[
     ("services.*.mac_address", "mac_address: '02:42:ac:11:65:43', networks: [infra_net]"),
     ("services.*.networks.*.mac_address", "networks: {infra_net: {mac_address: '02:42:ac:11:65:43'}}"),
     ("services.*.network_mode", "network_mode: somebodys"),
-    ("services.*.pull_policy", "pull_policy: always"),
+    ("services.*.pull_policy", "pull_policy: refresh"),
     (
         "services.*.volumes[].bind.recursive",
         "volumes: [{type: bind, source: /a, target: /a, bind: {recursive: disabled, selinux: z}}]",

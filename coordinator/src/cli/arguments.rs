@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use landfast_core::pull::Policy;
 
 #[derive(Debug, Clone, Default, Args)]
 pub struct Global {
@@ -18,6 +19,34 @@ pub struct Global {
     /// Say only what went wrong
     #[arg(short, long, global = true)]
     pub quiet: bool,
+    /// Say more: of a plan, each image that a host lacks
+    #[arg(long, global = true)]
+    pub verbose: bool,
+}
+
+/// When registries are asked for images, as `docker compose up --pull` has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Pull {
+    /// In every run
+    Always,
+    /// For what is neither on a host nor on this machine
+    Missing,
+    /// Never
+    Never,
+    /// As each service's `pull_policy` says
+    Policy,
+}
+
+impl Pull {
+    /// What takes the place of every service's own policy.
+    pub fn imposed(self) -> Option<Policy> {
+        match self {
+            Self::Always => Some(Policy::Always),
+            Self::Missing => Some(Policy::Missing),
+            Self::Never => Some(Policy::Never),
+            Self::Policy => None,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -6,7 +6,7 @@ use crate::engine::{Engine, Outcome, Proposal, Unknown, Up};
 use crate::output::{self, count};
 use crate::store::Store;
 
-use super::arguments::StackArguments;
+use super::arguments::{Pull, StackArguments};
 use super::question::confirm;
 use super::{CliError, Context, Exit, plan};
 
@@ -23,6 +23,9 @@ pub struct UpArguments {
     /// Build images again before, there or not
     #[arg(long)]
     pub build: bool,
+    /// When to ask registries for images
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "policy")]
+    pub pull: Pull,
     /// As `docker compose up` has it; Landfast always detaches
     #[arg(short, long, hide = true)]
     pub detach: bool,
@@ -31,7 +34,13 @@ pub struct UpArguments {
 pub(super) async fn run(context: &Context, args: UpArguments) -> Result<Exit, CliError> {
     let engine = context.engine(&args.stacks.profile)?;
     let store = context.store(&engine)?;
-    let up = Up { force_recreate: args.force_recreate, build: args.build, unknown: Unknown::Pull };
+    let up = Up {
+        force_recreate: args.force_recreate,
+        build: args.build,
+        pull: args.pull.imposed(),
+        now: jiff::Timestamp::now(),
+        unknown: Unknown::Pull,
+    };
     let proposal =
         engine.propose_up(&*store, &args.stacks.stacks, up).await.map_err(|error| context.engine_error(error))?;
     carry_out(context, &engine, &*store, proposal, args.yes, "Go ahead?").await
@@ -50,7 +59,7 @@ pub(super) async fn carry_out(
     let worth_reading = !proposal.plan.is_empty() || !proposal.plan.warnings.is_empty();
     // Who is asked sees what about, -q or not.
     if worth_reading && !(yes && context.global.quiet) {
-        eprint!("{}", plan::text(&proposal));
+        eprint!("{}", plan::text(&proposal, context.global.verbose));
     }
     if !proposal.plan.is_empty() && !confirm(yes, question)? {
         context.talk("nothing was changed\n");

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use landfast_core::desired::HostState;
 use landfast_core::plan::{EngineNetwork, EngineVolume, Found, UsedPort};
+use landfast_core::platform::Platform;
 use landfast_core::report::Report;
 use landfast_proto::v1::DescribeResponse;
 
@@ -23,6 +24,10 @@ pub struct Ground {
     pub found: BTreeMap<String, Found>,
     /// Minor number of the engine API that is spoken on a host.
     pub engines: BTreeMap<String, u32>,
+    /// Of each host's engine.
+    pub platforms: BTreeMap<String, Platform>,
+    /// Each host's image store: `classic` or `containerd`.
+    pub stores: BTreeMap<String, String>,
 }
 
 impl Ground {
@@ -32,8 +37,8 @@ impl Ground {
         let credentials = engine.folder.credentials()?;
         let agents = Agents::connect(&fleet.name, &targets(fleet), &credentials, Ask::Held).await;
         let agents = agents.all().map_err(EngineError::Unreachable)?;
-        let (held, reports, found, engines) = Default::default();
-        let mut ground = Self { agents, held, reports, found, engines };
+        let (held, reports, found, engines, platforms, stores) = Default::default();
+        let mut ground = Self { agents, held, reports, found, engines, platforms, stores };
         for agent in ground.agents.values() {
             let said = agent.description();
             engine_answers(agent.host(), said)?;
@@ -45,6 +50,10 @@ impl Ground {
             // Another major number would be another API altogether; its agent has to judge.
             if let Some((1, minor)) = spoken {
                 ground.engines.insert(host.clone(), minor);
+            }
+            if let Some(engine) = &said.engine {
+                ground.platforms.insert(host.clone(), Platform::new(&engine.os, &engine.architecture, ""));
+                ground.stores.insert(host.clone(), engine.image_store.clone());
             }
             let report = said.report.clone().map(Report::of_wire).unwrap_or_default();
             ground.reports.insert(host.clone(), report);

@@ -10,6 +10,7 @@ mod examine;
 mod ground;
 mod journal;
 mod proposal;
+mod pulls;
 pub mod releases;
 mod rollout;
 mod source;
@@ -22,6 +23,7 @@ use std::time::Instant;
 
 use landfast_core::compile;
 use landfast_core::desired::HostState;
+use landfast_core::pull::Policy;
 
 use crate::folder::FleetFolder;
 use crate::images::Images;
@@ -33,6 +35,7 @@ pub use environment::{Chosen, Environments};
 pub use error::{EngineError, Version};
 pub use ground::Ground;
 pub use proposal::{Proposal, Unknown, Wanted};
+pub use pulls::PlannedPull;
 pub use rollout::Outcome;
 pub use source::{Source, request, stack_folder};
 pub use standing::Standing;
@@ -56,6 +59,10 @@ pub struct Up {
     pub force_recreate: bool,
     /// Images are built again, there or not.
     pub build: bool,
+    /// In place of every service's own `pull_policy`.
+    pub pull: Option<Policy>,
+    /// When the command was given.
+    pub now: jiff::Timestamp,
     pub unknown: Unknown,
 }
 
@@ -75,8 +82,11 @@ impl<'a> Engine<'a> {
     pub async fn propose_up(&self, store: &dyn Store, stacks: &[String], up: Up) -> Result<Proposal, EngineError> {
         // The hosts describe themselves while the folders are read: neither needs the other.
         let (ground, read) = tokio::join!(timed("survey", Ground::survey(self)), timed("read", self.read(stacks)));
-        let (sources, mut images) = read?;
+        let (mut sources, mut images) = read?;
         let ground = ground?;
+        if let Some(policy) = up.pull {
+            sources.iter_mut().for_each(|source| policy.impose(&mut source.project));
+        }
         let compiling = self.compile(store, &ground, &mut images, sources, up);
         let mut wanted = timed("compile", compiling).await?;
         wanted.force_recreate = up.force_recreate;

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::try_join_all;
 use landfast_core::Diagnostics;
-use landfast_core::compile::{self, Compiled};
+use landfast_core::compile::{self, Compiled, Meaning};
 use landfast_core::deployment::Deployment;
 use landfast_core::desired::{HostState, Started, Wish, desired, revive};
 use landfast_core::plan::{Action, Comparison, Plan, conflicts, diff, sources};
+use landfast_core::pull;
 
 use crate::deliver::{self, Contents, Lacking, Parcel};
-use crate::images::{Images, Need};
+use crate::images::{Images, Need, Origin};
 use crate::store::Store;
 use crate::wire::decode_manifest;
 
@@ -18,9 +19,10 @@ use super::builds::PlannedBuild;
 use super::examine::examine;
 use super::ground::Ground;
 use super::journal::Journal;
+use super::pulls::PlannedPull;
 use super::releases::{self, Release};
 use super::source::Source;
-use super::{Engine, EngineError, Up, builds, status};
+use super::{Engine, EngineError, Up, builds, pulls, status};
 
 /// What a command wants of the fleet.
 #[derive(Debug, Default)]
@@ -37,6 +39,18 @@ pub struct Wanted {
     pub warnings: Vec<String>,
     /// Images to build; none when they have been built.
     pub builds: Vec<PlannedBuild>,
+    /// Images to ask registries for; none when they have been asked.
+    pub pulls: Vec<PlannedPull>,
+    /// Images for which no registry is asked.
+    pub offline: BTreeSet<String>,
+}
+
+impl Wanted {
+    /// Whether an image is still to be built or pulled.
+    pub(super) fn comes_first(&self, reference: &str) -> bool {
+        let built = self.builds.iter().any(|build| build.image == reference);
+        built || self.pulls.iter().any(|pull| pull.image == reference)
+    }
 }
 
 /// What would be done, and everything that is needed to do it.
@@ -47,6 +61,8 @@ pub struct Proposal {
     pub deployments: Vec<Deployment>,
     /// Images that are built first; none when they have been built.
     pub builds: Vec<PlannedBuild>,
+    /// Images that registries are asked for first; none when they have been asked.
+    pub pulls: Vec<PlannedPull>,
     pub images: Images,
     /// Images that hosts lack.
     pub needs: Vec<Need>,
@@ -77,27 +93,29 @@ impl Engine<'_> {
         }
         self.remember_builds(store, images).await?;
         let mut wanted = Wanted::default();
-        let references = sources.iter().flat_map(|source| compile::images(&source.project)).collect();
+        let references = pulls::references(&sources);
+        wanted.pulls = pulls::due(store, images, &sources, up.now).await?;
+        if up.unknown == Unknown::Pull && !wanted.pulls.is_empty() {
+            // What is wrong with the files is said before anything is pulled or built.
+            let decided = self.decide(store, ground, &sources, &pulls::undecided(&references)).await?;
+            let due = std::mem::take(&mut wanted.pulls);
+            self.pull_due(store, ground, images, &due, &decided, up.now).await?;
+        }
         let workshop = self.workshop(images, &ground.agents, &sources).await;
         let chosen = self.choose_builds(images, workshop.as_ref(), &sources, &references, up, &mut wanted.warnings)?;
         let prepared = self.prepare(chosen, &sources, &mut wanted.warnings).await?;
         let planned = builds::planned(&prepared, &sources, workshop.as_ref());
-        let mut built = builds::references(&prepared);
         if workshop.is_none() && !prepared.is_empty() && up.unknown == Unknown::Warn {
             wanted.warnings.push("neither this machine nor a host has an engine that builds: `up` fails".to_owned());
         }
         if up.unknown == Unknown::Pull && !prepared.is_empty() {
-            // What is wrong with the files is said before anything is built.
-            let nameless = references.iter().map(|reference| (reference.clone(), String::new())).collect();
-            self.decide(store, ground, &sources, &nameless).await?;
+            self.decide(store, ground, &sources, &pulls::undecided(&references)).await?;
             self.build(store, images, workshop, prepared, &planned).await?;
-            built.clear();
         } else {
             wanted.builds = planned;
         }
-        let fingerprints =
-            self.fingerprints(ground, images, &references, &built, up.unknown, &mut wanted.warnings).await?;
-        let decided = self.decide(store, ground, &sources, &fingerprints).await?;
+        let decided = self.decide_images(store, ground, images, &sources, up, &mut wanted).await?;
+        wanted.offline = pull::never(&sources.iter().map(|source| &source.project).collect::<Vec<_>>());
         for (source, compiled) in sources.into_iter().zip(decided) {
             wanted.warnings.extend(source.warnings.iter().cloned());
             wanted.warnings.extend(compiled.warnings.iter().map(ToString::to_string));
@@ -108,12 +126,12 @@ impl Engine<'_> {
     }
 
     /// Every choice about these sources, or all that is wrong with them.
-    async fn decide(
+    pub(super) async fn decide(
         &self,
         store: &dyn Store,
         ground: &Ground,
         sources: &[Source],
-        fingerprints: &BTreeMap<String, String>,
+        meanings: &BTreeMap<String, Meaning>,
     ) -> Result<Vec<Compiled>, EngineError> {
         let mut deployments = Vec::new();
         let mut decided = Vec::new();
@@ -130,8 +148,9 @@ impl Engine<'_> {
                 manifest: &source.bundle.manifest,
                 manifest_digest: &source.bundle.digest,
                 profiles: &source.profiles,
-                images: fingerprints,
+                images: meanings,
                 engines: &ground.engines,
+                platforms: &ground.platforms,
                 held: &ground.held,
                 found: &ground.found,
                 beside: &deployments,
@@ -147,36 +166,6 @@ impl Engine<'_> {
             }
         }
         if mistakes.is_empty() { Ok(decided) } else { Err(EngineError::Mistakes(Diagnostics(mistakes))) }
-    }
-
-    /// Reference > fingerprint of all images of the sources; empty for what is yet to be built or pulled.
-    async fn fingerprints(
-        &self,
-        ground: &Ground,
-        images: &mut Images,
-        references: &BTreeSet<String>,
-        built_later: &BTreeSet<String>,
-        unknown: Unknown,
-        warnings: &mut Vec<String>,
-    ) -> Result<BTreeMap<String, String>, EngineError> {
-        let mut resolution = images.resolve(references);
-        warnings.append(&mut resolution.warnings);
-        for reference in built_later.iter().filter(|reference| resolution.unknown.remove(*reference)) {
-            resolution.fingerprints.insert(reference.clone(), String::new());
-        }
-        match unknown {
-            Unknown::Pull => {
-                let pulled = images.pull_unknown(&ground.agents, &resolution.unknown).await?;
-                resolution.fingerprints.extend(pulled);
-            }
-            Unknown::Warn => {
-                for reference in resolution.unknown {
-                    warnings.push(format!("image {reference} is on no host and not here: `up` asks the registry"));
-                    resolution.fingerprints.insert(reference, String::new());
-                }
-            }
-        }
-        Ok(resolution.fingerprints)
     }
 
     /// What would change, or what stands in the way.
@@ -221,6 +210,7 @@ impl Engine<'_> {
             reports: &ground.reports,
             started: &wanted.started,
             now: now(),
+            image_ids: &images.ids(&ground.stores),
             force_recreate: wanted.force_recreate,
         });
         let bundles = wanted.parcels.iter().map(|(stack, parcel)| (stack.as_str(), &parcel.manifest)).collect();
@@ -235,10 +225,10 @@ impl Engine<'_> {
         let above = format!("{}/", self.folder.path.display());
         let found = std::mem::take(&mut wanted.warnings).into_iter().map(|warning| warning.replace(&above, ""));
         plan.warnings.splice(0..0, found.chain(drift));
-        let needs = needs(&images, &wanted.deployments);
+        let needs = needs(&images, &wanted);
         let files = files(&ground, &plan, &wanted.parcels).await?;
-        let Wanted { deployments, builds, .. } = wanted;
-        Ok(Proposal { ground, plan, target, deployments, builds, images, needs, files })
+        let Wanted { deployments, builds, pulls, .. } = wanted;
+        Ok(Proposal { ground, plan, target, deployments, builds, pulls, images, needs, files })
     }
 
     /// The newest release of every stack that is touched: it says in which order things go.
@@ -337,12 +327,22 @@ async fn kept(ground: &Ground, stack: &str, release: u64, digest: &str) -> Resul
     Err(EngineError::BundleGone { stack: stack.to_owned(), release, digest: digest.to_owned() })
 }
 
-fn needs(images: &Images, deployments: &[Deployment]) -> Vec<Need> {
-    let mut wanted: BTreeMap<&str, BTreeMap<&str, &str>> = BTreeMap::new();
-    for (host, more) in deployments.iter().flat_map(Deployment::images) {
-        wanted.entry(host).or_default().extend(more);
+/// The images that the hosts lack, with where they can come from.
+fn needs(images: &Images, wanted: &Wanted) -> Vec<Need> {
+    let mut all: BTreeMap<&str, BTreeSet<(&str, &str)>> = BTreeMap::new();
+    for (host, more) in wanted.deployments.iter().flat_map(Deployment::images) {
+        all.entry(host).or_default().extend(more);
     }
-    images.needs(&wanted)
+    let mut needs = images.needs(&all);
+    for need in &mut needs {
+        if wanted.offline.contains(&need.reference) {
+            need.origins.retain(|origin| *origin != Origin::Registry);
+        }
+        if wanted.builds.iter().any(|build| build.image == need.reference) {
+            need.origins = vec![Origin::Build];
+        }
+    }
+    needs
 }
 
 /// What the hosts whose live trees change lack, asked all at once.

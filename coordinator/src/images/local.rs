@@ -8,6 +8,7 @@ use bollard::models::ImageInspect;
 use bollard::query_parameters::RemoveImageOptions;
 use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt as _};
+use landfast_core::platform::Platform;
 
 use crate::build::Door;
 
@@ -20,9 +21,14 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 const EXPORT_LIMIT: Duration = Duration::from_secs(3600);
 
 /// An image that this machine has.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LocalImage {
     pub fingerprint: String,
+    pub platform: Platform,
+    /// The engine's own id.
+    pub id: String,
+    /// The image store that gave it: `classic` or `containerd`.
+    pub store: &'static str,
     /// In bytes, unpacked.
     pub size: u64,
     /// It never came from a registry, so it was built or loaded here.
@@ -66,14 +72,29 @@ impl LocalEngine {
     pub async fn image(&self, reference: &str) -> Option<LocalImage> {
         let inspected = tokio::time::timeout(ANSWER_LIMIT, self.docker.inspect_image(reference)).await.ok()?.ok()?;
         let size = inspected.size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0);
-        let made_here = is_made_here(&inspected);
-        Some(LocalImage { fingerprint: fingerprint(&inspected), size, made_here })
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        Some(LocalImage {
+            fingerprint: fingerprint(&inspected),
+            platform: Platform::new(&text(&inspected.os), &text(&inspected.architecture), &text(&inspected.variant)),
+            id: text(&inspected.id),
+            store: store(&inspected),
+            size,
+            made_here: is_made_here(&inspected),
+        })
     }
 
     /// A `docker save` archive of it.
     pub fn export(&self, reference: &str) -> BoxStream<'static, Result<Bytes, String>> {
         self.docker.export_image(reference).map(|part| part.map_err(|error| error.to_string())).boxed()
     }
+}
+
+/// The containerd store names an image by the digest that it has at a registry, the classic one by that of its configuration.
+fn store(image: &ImageInspect) -> &'static str {
+    let id = image.id.as_deref().filter(|id| !id.is_empty());
+    let mut digests = image.repo_digests.iter().flatten();
+    let is_digest = id.is_some_and(|id| digests.any(|digest| digest.ends_with(id)));
+    if is_digest { "containerd" } else { "classic" }
 }
 
 /// The classic store gives a digest only to what came from a registry. The containerd store gives one to everything, and

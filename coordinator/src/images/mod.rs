@@ -6,25 +6,31 @@
 
 mod fingerprint;
 mod local;
+mod meaning;
+mod pull;
 pub mod reference;
 mod transfer;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::join_all;
+use landfast_core::platform::Platform;
 use landfast_proto::v1;
 
-use crate::connect::Agent;
-use reference::{familiar, registry};
+use reference::{familiar, registry, repository};
 
 pub use local::{LocalEngine, LocalImage};
-pub use transfer::{bring, fetch};
+pub use meaning::Resolution;
+pub use pull::ToPull;
+pub use transfer::bring;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
     /// F48.
     #[error("image {reference} is nowhere to be had, nothing was touched\n  not here: {}\n  {}", .asked.join(", "), .refusals.join("\n  "))]
     Nowhere { reference: String, asked: Vec<String>, refusals: Vec<String> },
+    #[error("image {reference} cannot be pulled, nothing was touched\n  {}", .refusals.join("\n  "))]
+    NotPulled { reference: String, refusals: Vec<String> },
     #[error("{host} did not take image {reference}: {problem}")]
     NotTaken { host: String, reference: String, problem: String },
     #[error("{host} cannot pull image {reference}: {problem}")]
@@ -37,6 +43,9 @@ impl ImageError {
         match self {
             Self::Nowhere { reference, .. } => {
                 Some(format!("build or load {reference} on this machine, or correct `image:` in the compose file"))
+            }
+            Self::NotPulled { .. } => {
+                Some("`--pull missing` deploys the image that the hosts have, without its registry".to_owned())
             }
             Self::NotTaken { .. } => None,
             Self::NotFetched { reference, .. } => {
@@ -54,6 +63,10 @@ pub struct Images {
     here: BTreeMap<String, LocalImage>,
     /// By host.
     hosts: BTreeMap<String, HostImages>,
+    /// Familiar reference > platform that was asked for > fingerprint, of those that were pulled in this run.
+    pulled: BTreeMap<String, BTreeMap<Platform, String>>,
+    /// Familiar references that a registry had in an earlier run.
+    from_registries: BTreeSet<String>,
     /// Familiar reference > fingerprint, of those that were built in this run.
     built: BTreeMap<String, String>,
     /// The same, of those that were built last in earlier runs.
@@ -65,10 +78,32 @@ pub struct Images {
 struct HostImages {
     /// Familiar reference > fingerprint.
     references: BTreeMap<String, String>,
-    /// Fingerprint > bytes.
-    sizes: BTreeMap<String, u64>,
-    /// Fingerprint > the engine's own id: the one name of an image whose reference went to another.
-    ids: BTreeMap<String, String>,
+    /// By fingerprint.
+    images: BTreeMap<String, HostImage>,
+}
+
+/// An image of a host.
+#[derive(Debug, Default)]
+struct HostImage {
+    /// In bytes.
+    size: u64,
+    /// The engine's own: the one name of an image whose reference went to another.
+    id: String,
+    platform: Platform,
+    /// Repositories in which it has a digest: it may be at their registries. The containerd store gives one to everything.
+    repositories: BTreeSet<String>,
+}
+
+impl HostImage {
+    fn of(image: &v1::Image) -> Self {
+        let digests = image.references.iter().filter(|reference| reference.contains('@'));
+        Self {
+            size: image.size,
+            id: image.id.clone(),
+            platform: Platform::new(&image.os, &image.architecture, &image.variant),
+            repositories: digests.map(|digest| repository(&familiar(digest)).to_owned()).collect(),
+        }
+    }
 }
 
 /// One image that one host lacks.
@@ -86,6 +121,8 @@ pub struct Need {
 /// Where an image can come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
+    /// It is built first.
+    Build,
     /// The host's engine pulls it.
     Registry,
     /// This machine's engine.
@@ -97,21 +134,12 @@ pub enum Origin {
 impl std::fmt::Display for Origin {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            Self::Build => write!(f, "its build"),
             Self::Registry => write!(f, "a registry"),
             Self::Here => write!(f, "this machine"),
             Self::Host { host, .. } => write!(f, "{host}"),
         }
     }
-}
-
-/// What the references mean.
-#[derive(Debug, Default)]
-pub struct Resolution {
-    /// Reference > fingerprint, of those that are somewhere in the fleet or here.
-    pub fingerprints: BTreeMap<String, String>,
-    /// Those that are nowhere.
-    pub unknown: BTreeSet<String>,
-    pub warnings: Vec<String>,
 }
 
 impl Images {
@@ -129,8 +157,7 @@ impl Images {
     pub fn add_host(&mut self, host: &str, images: &[v1::Image]) {
         let mut has = HostImages::default();
         for image in images {
-            has.sizes.insert(image.fingerprint.clone(), image.size);
-            has.ids.insert(image.fingerprint.clone(), image.id.clone());
+            has.images.insert(image.fingerprint.clone(), HostImage::of(image));
             let references = image.references.iter().map(|reference| (familiar(reference), image.fingerprint.clone()));
             has.references.extend(references);
         }
@@ -164,7 +191,7 @@ impl Images {
 
     fn is_somewhere(&self, fingerprint: &str) -> bool {
         let here = self.here.values().any(|image| image.fingerprint == fingerprint);
-        here || self.hosts.values().any(|host| host.sizes.contains_key(fingerprint))
+        here || self.hosts.values().any(|host| host.images.contains_key(fingerprint))
     }
 
     /// Whether this machine's engine has it, of what was asked for.
@@ -177,58 +204,8 @@ impl Images {
         self.hosts.get(host).is_some_and(|has| has.references.contains_key(&familiar(reference)))
     }
 
-    /// A host has pulled an image.
-    pub fn fetched(&mut self, host: &str, reference: &str, fingerprint: &str) {
-        let has = self.hosts.entry(host.to_owned()).or_default();
-        has.references.insert(familiar(reference), fingerprint.to_owned());
-        has.sizes.entry(fingerprint.to_owned()).or_insert(0);
-    }
-
-    /// What each reference means.
-    pub fn resolve(&self, references: &BTreeSet<String>) -> Resolution {
-        let mut resolution = Resolution::default();
-        for reference in references {
-            match self.meaning(reference, &mut resolution.warnings) {
-                Some(fingerprint) => drop(resolution.fingerprints.insert(reference.clone(), fingerprint)),
-                None => drop(resolution.unknown.insert(reference.clone())),
-            }
-        }
-        resolution
-    }
-
-    /// What was built in this run is meant. So is, where none was, an image that was made here and never came from a registry:
-    /// it is what its maker means by that reference. Then what is remembered as built last, wherever it still is. Anything
-    /// else stays what it is on the hosts.
-    fn meaning(&self, reference: &str, warnings: &mut Vec<String>) -> Option<String> {
-        let name = familiar(reference);
-        if let Some(fingerprint) = self.built.get(&name) {
-            return Some(fingerprint.clone());
-        }
-        let here = self.here.get(&name);
-        if let Some(image) = here.filter(|image| image.made_here) {
-            return Some(image.fingerprint.clone());
-        }
-        if let Some(fingerprint) = self.remembered.get(&name).filter(|fingerprint| self.is_somewhere(fingerprint)) {
-            return Some(fingerprint.clone());
-        }
-        let mut votes: BTreeMap<&str, usize> = BTreeMap::new();
-        for fingerprint in self.hosts.values().filter_map(|host| host.references.get(&name)) {
-            *votes.entry(fingerprint).or_default() += 1;
-        }
-        let Some((most, _)) = votes.iter().max_by_key(|(_, count)| **count) else {
-            return here.map(|image| image.fingerprint.clone());
-        };
-        if votes.len() == 1 {
-            return Some((*most).to_owned());
-        }
-        let chosen = here.map(|image| image.fingerprint.as_str()).filter(|here| votes.contains_key(here));
-        let whose = if chosen.is_some() { "this machine's" } else { "the one that most of them have" };
-        warnings.push(format!("the hosts have different images under {reference}: {whose} is deployed"));
-        Some(chosen.unwrap_or(most).to_owned())
-    }
-
-    /// What the hosts lack of these: host > reference > fingerprint.
-    pub fn needs(&self, wanted: &BTreeMap<&str, BTreeMap<&str, &str>>) -> Vec<Need> {
+    /// What the hosts lack of these: by host, reference and fingerprint.
+    pub fn needs(&self, wanted: &BTreeMap<&str, BTreeSet<(&str, &str)>>) -> Vec<Need> {
         let all = wanted
             .iter()
             .flat_map(|(host, images)| images.iter().map(|(reference, fingerprint)| (*host, *reference, *fingerprint)));
@@ -238,23 +215,23 @@ impl Images {
 
     /// By what it is: a host names it as it is asked to.
     fn has(&self, host: &str, fingerprint: &str) -> bool {
-        self.hosts.get(host).is_some_and(|host| host.sizes.contains_key(fingerprint))
+        self.hosts.get(host).is_some_and(|host| host.images.contains_key(fingerprint))
     }
 
     fn need(&self, host: &str, reference: &str, fingerprint: &str) -> Need {
         let here = self.here.get(&familiar(reference)).filter(|image| image.fingerprint == fingerprint);
-        let others = self.hosts.iter().filter(|(name, has)| *name != host && has.sizes.contains_key(fingerprint));
+        let others = self.hosts.iter().filter(|(name, has)| *name != host && has.images.contains_key(fingerprint));
         let (mut first, mut last) = (Vec::new(), Vec::new());
         if registry(reference).is_some() { &mut first } else { &mut last }.push(Origin::Registry);
         let from_others = others.clone().filter_map(|(name, has)| {
             let named = has.references.iter().find(|(_, found)| *found == fingerprint).map(|(reference, _)| reference);
-            let reference = named.or_else(|| has.ids.get(fingerprint))?.clone();
+            let reference = named.or_else(|| Some(&has.images.get(fingerprint)?.id))?.clone();
             Some(Origin::Host { host: name.clone(), reference })
         });
         let brought = here.map(|_| Origin::Here).into_iter().chain(from_others);
         let size = here
             .map(|image| image.size)
-            .or_else(|| others.clone().find_map(|(_, has)| has.sizes.get(fingerprint).copied()));
+            .or_else(|| others.clone().find_map(|(_, has)| has.images.get(fingerprint).map(|image| image.size)));
         Need {
             host: host.to_owned(),
             reference: reference.to_owned(),
@@ -273,32 +250,6 @@ impl Images {
     fn asked(&self) -> Vec<String> {
         let here = if self.local.is_some() { "this machine's engine" } else { "this machine (it has no engine)" };
         std::iter::once(here.to_owned()).chain(self.hosts.keys().cloned()).collect()
-    }
-
-    /// Has a host pull what is nowhere: the last resort before giving up (F48).
-    pub async fn pull_unknown(
-        &mut self,
-        agents: &BTreeMap<String, Agent>,
-        references: &BTreeSet<String>,
-    ) -> Result<BTreeMap<String, String>, ImageError> {
-        let mut pulled = BTreeMap::new();
-        for reference in references {
-            let mut refusals = Vec::new();
-            for agent in agents.values() {
-                match fetch(agent, reference).await {
-                    Ok(fingerprint) => {
-                        self.fetched(agent.host(), reference, &fingerprint);
-                        pulled.insert(reference.clone(), fingerprint);
-                        break;
-                    }
-                    Err(error) => refusals.push(error.to_string()),
-                }
-            }
-            if !pulled.contains_key(reference) {
-                return Err(ImageError::Nowhere { reference: reference.clone(), asked: self.asked(), refusals });
-            }
-        }
-        Ok(pulled)
     }
 }
 

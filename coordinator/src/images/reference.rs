@@ -10,6 +10,12 @@ pub fn familiar(reference: &str) -> String {
     if last.contains(':') || name.contains('@') { name.to_owned() } else { format!("{name}:latest") }
 }
 
+/// A familiar reference without tag and digest.
+pub(super) fn repository(name: &str) -> &str {
+    let name = name.split_once('@').map_or(name, |(name, _)| name);
+    name.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')).map_or(name, |(name, _)| name)
+}
+
 /// The registry that a reference names: `registry.lan:5000` in `registry.lan:5000/app:1`. None for the default one.
 pub fn registry(reference: &str) -> Option<&str> {
     let (first, _) = reference.split_once('/')?;
@@ -19,7 +25,7 @@ pub fn registry(reference: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{familiar, registry};
+    use super::{familiar, registry, repository};
 
     #[test]
     fn what_the_engine_treats_as_the_same_reference_is_the_same() {
@@ -28,6 +34,13 @@ mod tests {
         }
         assert_eq!(familiar("registry.lan:5000/app"), "registry.lan:5000/app:latest");
         assert_eq!(familiar("team/app@sha256:ab"), "team/app@sha256:ab");
+    }
+
+    #[test]
+    fn a_repository_has_neither_tag_nor_digest() {
+        for name in ["lan:5000/app", "lan:5000/app:1", "lan:5000/app@sha256:ab", "lan:5000/app:1@sha256:ab"] {
+            assert_eq!(repository(name), "lan:5000/app");
+        }
     }
 
     #[test]

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use landfast_core::compile::Beyond;
+use landfast_core::platform::Platform;
 use landfast_proto::v1;
 
-use super::{Images, LocalImage, Origin};
+use super::{Images, LocalImage, Origin, ToPull};
 
 fn has(references: &[&str], fingerprint: &str) -> v1::Image {
     v1::Image {
@@ -12,17 +14,19 @@ fn has(references: &[&str], fingerprint: &str) -> v1::Image {
         references: references.iter().map(|reference| (*reference).to_owned()).collect(),
         fingerprint: fingerprint.to_owned(),
         size: 1000,
+        ..v1::Image::default()
     }
 }
 
 fn here(reference: &str, fingerprint: &str, made_here: bool) -> Images {
-    let image = LocalImage { fingerprint: fingerprint.to_owned(), size: 1000, made_here };
+    let image = LocalImage { fingerprint: fingerprint.to_owned(), size: 1000, made_here, ..LocalImage::default() };
     Images { here: BTreeMap::from([(reference.to_owned(), image)]), ..Images::default() }
 }
 
 fn meaning(images: &Images, reference: &str) -> (Option<String>, usize) {
     let resolution = images.resolve(&BTreeSet::from([reference.to_owned()]));
-    (resolution.fingerprints.get(reference).cloned(), resolution.warnings.len())
+    let found = resolution.meanings[reference].found.first().map(|found| found.fingerprint.clone());
+    (found, resolution.warnings.len())
 }
 
 #[test]
@@ -85,7 +89,7 @@ fn a_host_that_lacks_an_image_gets_it_from_here_then_from_others_then_from_the_d
     let mut images = here("app:1", "one", true);
     images.add_host("alpha", &[has(&["app:1"], "one")]);
     images.add_host("beta", &[]);
-    let wanted = |host| BTreeMap::from([(host, BTreeMap::from([("app:1", "one")]))]);
+    let wanted = |host| BTreeMap::from([(host, BTreeSet::from([("app:1", "one")]))]);
     assert_eq!(images.needs(&wanted("alpha")), []);
     let needs = images.needs(&wanted("beta"));
     let from_alpha = Origin::Host { host: "alpha".to_owned(), reference: "app:1".to_owned() };
@@ -98,7 +102,7 @@ fn a_registry_that_the_reference_names_is_asked_first() {
     let mut images = Images::default();
     images.add_host("alpha", &[has(&["lan:5000/app:1"], "one")]);
     images.add_host("beta", &[]);
-    let needs = images.needs(&BTreeMap::from([("beta", BTreeMap::from([("lan:5000/app:1", "one")]))]));
+    let needs = images.needs(&BTreeMap::from([("beta", BTreeSet::from([("lan:5000/app:1", "one")]))]));
     assert_eq!(needs[0].origins[0], Origin::Registry);
     assert_eq!(needs[0].origins.len(), 2);
 }
@@ -107,7 +111,7 @@ fn a_registry_that_the_reference_names_is_asked_first() {
 fn another_image_under_the_same_reference_is_lacking() {
     let mut images = Images::default();
     images.add_host("alpha", &[has(&["app:1"], "old")]);
-    assert_eq!(images.needs(&BTreeMap::from([("alpha", BTreeMap::from([("app:1", "new")]))])).len(), 1);
+    assert_eq!(images.needs(&BTreeMap::from([("alpha", BTreeSet::from([("app:1", "new")]))])).len(), 1);
 }
 
 #[test]
@@ -115,8 +119,83 @@ fn an_image_whose_reference_went_to_another_is_brought_by_its_id() {
     let mut images = Images::default();
     images.add_host("alpha", &[has(&[], "old"), has(&["app:dev"], "new")]);
     images.add_host("beta", &[has(&["app:dev"], "new")]);
-    let wanted = BTreeMap::from([("beta", BTreeMap::from([("app:dev", "old")]))]);
+    let wanted = BTreeMap::from([("beta", BTreeSet::from([("app:dev", "old")]))]);
     let needs = images.needs(&wanted);
     let alpha = Origin::Host { host: "alpha".to_owned(), reference: "id of old".to_owned() };
     assert_eq!(needs[0].origins, [alpha, Origin::Registry]);
+}
+
+fn for_arm(image: v1::Image) -> v1::Image {
+    v1::Image { os: "linux".to_owned(), architecture: "arm64".to_owned(), ..image }
+}
+
+/// Fingerprint, platform and hosts of all that a reference may mean, and whether a registry may have more.
+fn all(images: &Images, reference: &str) -> (Vec<String>, Beyond) {
+    let resolution = images.resolve(&BTreeSet::from([reference.to_owned()]));
+    assert_eq!(resolution.warnings, [""; 0]);
+    let meaning = &resolution.meanings[reference];
+    let text =
+        |found: &landfast_core::compile::Found| format!("{} {} {:?}", found.fingerprint, found.platform, found.hosts);
+    (meaning.found.iter().map(text).collect(), meaning.beyond)
+}
+
+#[test]
+fn hosts_of_different_processors_have_different_images_under_one_reference() {
+    let mut images = Images::default();
+    images.add_host("alpha", &[has(&["app:1"], "plain")]);
+    images.add_host("beta", &[for_arm(has(&["app:1"], "arm"))]);
+    images.add_host("gamma", &[for_arm(has(&["app:1"], "arm"))]);
+    let found = ["plain an unknown platform {\"alpha\"}", "arm linux/arm64 {\"beta\", \"gamma\"}"].map(str::to_owned);
+    assert_eq!(all(&images, "app:1"), (found.to_vec(), Beyond::Nowhere));
+    // What is made here is meant for all of them.
+    images.built_here("app:1", LocalImage { fingerprint: "made".to_owned(), ..LocalImage::default() });
+    assert_eq!(all(&images, "app:1"), (vec!["made an unknown platform {}".to_owned()], Beyond::Nowhere));
+}
+
+#[test]
+fn what_is_pulled_in_this_run_is_meant_for_its_platform_and_what_is_built_for_all() {
+    let mut images = here("app:1", "made", true);
+    images.add_host("alpha", &[has(&["app:1"], "old")]);
+    images.add_host("beta", &[for_arm(has(&["app:1"], "arm"))]);
+    let amd = v1::Image { os: "linux".to_owned(), architecture: "amd64".to_owned(), ..has(&[], "new") };
+    let asked =
+        ToPull { reference: "app:1".to_owned(), target: Platform::new("linux", "amd64", ""), ..ToPull::default() };
+    images.fetched("alpha", &asked, &amd);
+    let found = ["new linux/amd64 {\"alpha\"}", "arm linux/arm64 {\"beta\"}"].map(str::to_owned).to_vec();
+    assert_eq!(all(&images, "app:1"), (found, Beyond::Registry));
+    assert!(images.built_on("beta", "app:1", &[has(&["app:1"], "built")]));
+    assert_eq!(all(&images, "app:1").0, ["built an unknown platform {\"beta\"}"]);
+}
+
+#[test]
+fn a_registry_may_have_more_of_what_came_from_one() {
+    let mut images = Images::default();
+    let (loaded, pulled) =
+        (has(&["app:1", "lan:5000/app@sha256:ab"], "loaded"), has(&["app:2", "app@sha256:ab"], "pulled"));
+    images.add_host("alpha", &[loaded, pulled]);
+    let beyond = |images: &Images, reference: &str| all(images, reference).1;
+    assert_eq!(beyond(&images, "app:1"), Beyond::Nowhere, "it has a digest elsewhere alone");
+    assert_eq!(beyond(&images, "app:2"), Beyond::Registry);
+    assert_eq!(beyond(&images, "app:3"), Beyond::Registry, "nobody has it");
+    images.remember_registry("docker.io/library/app:1");
+    assert_eq!(beyond(&images, "app:1"), Beyond::Registry, "it was pulled once");
+    assert_eq!(beyond(&here("app:4", "one", false), "app:4"), Beyond::Registry);
+    assert_eq!(beyond(&here("app:4", "one", true), "app:4"), Beyond::Nowhere);
+}
+
+#[test]
+fn engines_with_the_same_store_give_an_image_the_same_id() {
+    let mut images = here("app:1", "local", false);
+    let local = images.here.get_mut("app:1").expect("is here");
+    (local.id, local.store) = ("sha256:local".to_owned(), "classic");
+    images.add_host("alpha", &[has(&["app:1"], "old")]);
+    images.add_host("beta", &[has(&["app:1"], "new")]);
+    images.add_host("gamma", &[has(&["app:1"], "other")]);
+    let stores = [("alpha", "classic"), ("beta", "classic"), ("gamma", "containerd")];
+    let stores = stores.map(|(host, store)| (host.to_owned(), store.to_owned())).into();
+    let ids = images.ids(&stores);
+    let known = |host: &str| ids[host].keys().map(String::as_str).collect::<Vec<_>>();
+    assert_eq!(known("alpha"), ["local", "new", "old"]);
+    assert_eq!(known("gamma"), ["other"]);
+    assert_eq!(ids["alpha"]["new"], "id of new");
 }

@@ -22,10 +22,10 @@ const REGISTRY_LIMIT: Duration = Duration::from_secs(1800);
 /// Without a word about a registry in the reference, the default one may well be out of reach.
 const DEFAULT_REGISTRY_LIMIT: Duration = Duration::from_secs(300);
 
-/// Has the host's own engine pull an image. Returns its fingerprint.
-pub async fn fetch(agent: &Agent, reference: &str) -> Result<String, ImageError> {
+/// Has the host's own engine pull an image, for this platform or, without one, its own.
+pub(super) async fn fetch(agent: &Agent, reference: &str, platform: &str) -> Result<v1::Image, ImageError> {
     let limit = if registry(reference).is_some() { REGISTRY_LIMIT } else { DEFAULT_REGISTRY_LIMIT };
-    let request = v1::FetchRequest { reference: reference.to_owned() };
+    let request = v1::FetchRequest { reference: reference.to_owned(), platform: platform.to_owned() };
     let mut blobs = agent.blobs();
     let failed = |problem: String| ImageError::NotFetched {
         host: agent.host().to_owned(),
@@ -33,7 +33,11 @@ pub async fn fetch(agent: &Agent, reference: &str) -> Result<String, ImageError>
         problem,
     };
     match tokio::time::timeout(limit, blobs.fetch(request)).await {
-        Ok(Ok(response)) => Ok(response.into_inner().fingerprint),
+        Ok(Ok(response)) => {
+            let v1::FetchResponse { fingerprint, image } = response.into_inner();
+            // An older agent says the fingerprint alone.
+            Ok(image.unwrap_or(v1::Image { fingerprint, ..v1::Image::default() }))
+        }
         Ok(Err(status)) => Err(failed(problem(&status))),
         Err(_) => Err(failed(format!("no answer within {} s", limit.as_secs()))),
     }
@@ -70,9 +74,10 @@ async fn from(
     let refused =
         |problem: String| ImageError::NotTaken { host: need.host.clone(), reference: need.reference.clone(), problem };
     let archive = match origin {
+        Origin::Build => return Err(refused("it has not been built".to_owned())),
         Origin::Registry => {
             let transfer = listener.transfer(what, 0);
-            let fingerprint = fetch(agent, &need.reference).await?;
+            let fingerprint = fetch(agent, &need.reference, "").await?.fingerprint;
             drop(transfer);
             let other = || refused("the registry has another image under that reference".to_owned());
             return if fingerprint == need.fingerprint { Ok(()) } else { Err(other()) };

@@ -70,6 +70,48 @@ async fn plan_exits_3_when_there_is_something_to_do_and_0_when_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn images_that_hosts_lack_are_counted_and_listed_only_on_request() {
+    let fleet = Fleet::raise(&["alpha", "beta"], STACK).await;
+    fleet.write("web/compose.yaml", &COMPOSE.replace("  app:", "  other: {image: 'lan:5000/new:1'}\n  app:"));
+    fleet.host("beta").has_image("app:1", "app1");
+    let short = stdout(&fleet.landfast(&["plan"]).await);
+    assert!(short.contains("\nto bring: 2 images to 2 hosts, at least 1.00 MiB\n"), "{short}");
+    let long = stdout(&fleet.landfast(&["plan", "--verbose"]).await);
+    for line in ["image app:1 to alpha from beta, 1.00 MiB", "image lan:5000/new:1 to beta from a registry"] {
+        assert!(long.contains(&format!("\nto bring: {line}\n")), "{line} in {long}");
+    }
+    assert!(!long.contains("2 images") && !short.contains("from beta"), "{short}{long}");
+    let down = fleet.landfast(&["down", "-v", "--verbose", "--yes"]).await;
+    assert_eq!(down.status.code(), Some(0), "-v is still of the volumes: {}", stderr(&down));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_image_to_be_built_comes_from_no_registry() {
+    let fleet = web().await;
+    fleet.write("web/compose.yaml", "services: {app: {build: .}}\n");
+    fleet.write("web/Dockerfile", "FROM scratch\n");
+    let plan = stdout(&fleet.landfast(&["plan", "--verbose"]).await);
+    for line in ["build images: web-app from . (2 files", "\nto bring: image web-app to alpha from its build\n"] {
+        assert!(plan.contains(line), "{line} in {plan}");
+    }
+    assert!(!plan.contains("registry"), "{plan}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pull_says_when_registries_are_asked() {
+    let fleet = web().await;
+    let plan = fleet.landfast(&["plan", "--pull", "always"]).await;
+    assert!(stdout(&plan).starts_with("ask a registry: app:1 (pull_policy of web/app: always)\n"), "{}", stdout(&plan));
+    let up = fleet.landfast(&["up", "--yes", "--pull", "always"]).await;
+    assert_eq!(up.status.code(), Some(1));
+    for part in ["image app:1 cannot be pulled, nothing was touched", "no registry has app:1", "`--pull missing`"] {
+        assert!(stderr(&up).contains(part), "{part} in {}", stderr(&up));
+    }
+    assert_eq!(fleet.landfast(&["up", "--yes", "--pull", "never"]).await.status.code(), Some(0));
+    assert_eq!(fleet.landfast(&["up", "--pull", "sometimes"]).await.status.code(), Some(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn up_without_a_terminal_shows_the_plan_and_asks_for_yes() {
     let fleet = web().await;
     let output = fleet.landfast(&["up"]).await;

@@ -6,3 +6,4 @@ mod deploying;
 mod environments;
 mod fleet;
 mod projects;
+mod images;

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 
 use super::findings::Findings;
 use super::site::{Site, container_name_of};
-use super::{files, links, mounts, networks, ports, resources, security};
+use super::{files, image, links, mounts, networks, ports, resources, security};
 use crate::compose::model::{self, Service};
 use crate::container::{Container, Device, DeviceRequest, Healthcheck, Hook, Logging, Restart, Ulimit};
 use crate::deployment::InstanceName;
@@ -18,11 +18,11 @@ pub(super) fn container(site: Site<'_>, findings: &mut Findings<'_>) -> (Contain
     files::add(site, &mut mounted, findings);
     let links = links::links(site, findings);
     let security = security::security(site, findings);
-    let image = service.image.clone().unwrap_or_default();
+    let reference = service.image.clone().unwrap_or_default();
     let mut container = Container {
         name: container_name_of(&site.input.project.name, service, site.name),
-        image_fingerprint: fingerprint(site, &image, findings),
-        image,
+        image_fingerprint: image::fingerprint(site, &reference, findings),
+        image: reference,
         labels: labels(site),
         mounts: mounted.mounts,
         tmpfs: mounted.tmpfs,
@@ -102,18 +102,6 @@ fn settings(service: &Service) -> Container {
         pre_stop: service.pre_stop.iter().map(hook).collect(),
         volumes_from: service.volumes_from.iter().map(|from| volumes_from(from)).collect(),
         ..Container::default()
-    }
-}
-
-fn fingerprint(site: Site<'_>, image: &str, findings: &mut Findings<'_>) -> String {
-    match site.input.images.get(image) {
-        Some(fingerprint) => fingerprint.clone(),
-        // A service without an image has been refused already.
-        None if image.is_empty() => String::new(),
-        None => {
-            findings.refuse(site.path("image"), format!("the image {image} has not been found"));
-            String::new()
-        }
     }
 }
 

@@ -13,6 +13,7 @@ use crate::desired::HostState;
 use crate::fleet::Fleet;
 use crate::place::{self, Placed, Question};
 use crate::plan::Found;
+use crate::platform::Platform;
 use crate::{Diagnostic, Diagnostics};
 
 mod again;
@@ -21,6 +22,7 @@ mod container;
 mod digest;
 mod files;
 pub(crate) mod findings;
+mod image;
 mod links;
 pub(crate) mod mounts;
 mod networks;
@@ -34,6 +36,7 @@ pub(crate) mod ties;
 mod unsupported;
 
 pub use again::{Earlier, again};
+pub use image::{Beyond, Found, Meaning};
 pub(crate) use mounts::{files_at, is_in_bundle};
 pub use security::{Profiles, profiles};
 pub(crate) use shared::{is_any, overlap};
@@ -63,10 +66,12 @@ pub struct Input<'a> {
     pub manifest_digest: &'a str,
     /// Of [`profiles`], with the stack's folder for the project's.
     pub profiles: &'a Profiles,
-    /// Reference > fingerprint, of at least what [`images`] names.
-    pub images: &'a BTreeMap<String, String>,
+    /// What references mean, of at least those that [`images`] names.
+    pub images: &'a BTreeMap<String, Meaning>,
     /// Host > minor number of the engine API that is spoken there (41 for `1.41`), where it is known.
     pub engines: &'a BTreeMap<String, u32>,
+    /// Host > platform of its engine, where it is known.
+    pub platforms: &'a BTreeMap<String, Platform>,
     /// What the hosts hold now: placement, addresses and other stacks come from here.
     pub held: &'a BTreeMap<String, HostState>,
     /// What the engines have, ours or not; a host without an entry has not been asked.

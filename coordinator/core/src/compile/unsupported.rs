@@ -44,9 +44,8 @@ impl About<'_, '_, '_> {
         if self.service.image.is_none() {
             self.refuse("image", "the service has no image");
         }
-        match self.service.pull_policy.as_deref() {
-            None | Some("missing" | "if_not_present" | "never" | "build") => {}
-            Some(other) => self.case("pull_policy", other, &cases::PULL_AGAIN),
+        if self.service.pull_policy.as_deref() == Some("refresh") {
+            self.case("pull_policy", "", &cases::PULL_REFRESH);
         }
     }
 

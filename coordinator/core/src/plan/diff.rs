@@ -40,7 +40,7 @@ impl Scene<'_> {
                 (None, Some((from, before))) => {
                     let mut reasons = vec![self.placed(name).unwrap_or_else(|| "it is placed there".to_owned())];
                     if before.digest != new.digest {
-                        reasons.extend(reasons::changes(self.comparison, before, new));
+                        reasons.extend(reasons::changes(self.comparison, from, before, new));
                     }
                     let step = self.change(Action::Move, name, host, reasons);
                     drafts.push(Draft::new(Step { from: Some((*from).to_owned()), ..step }));
@@ -63,7 +63,7 @@ impl Scene<'_> {
     /// The instance is where it must be: is it what it must be?
     fn in_place(&self, name: &InstanceName, host: &str, before: &Instance, new: &Instance) -> Option<Draft> {
         if before.digest != new.digest {
-            let reasons = reasons::changes(self.comparison, before, new);
+            let reasons = reasons::changes(self.comparison, host, before, new);
             return Some(Draft::new(self.change(Action::Recreate, name, host, reasons)));
         }
         // Other stacks are as their hosts keep them: not what was asked for.

@@ -161,6 +161,8 @@ pub struct Comparison<'a> {
     pub started: &'a Started,
     /// When the reports were read: Unix time in nanoseconds.
     pub now: i64,
+    /// By host, the names of images there: fingerprint > the engine's own id, for reasons.
+    pub image_ids: &'a BTreeMap<String, BTreeMap<String, String>>,
     /// The deployments of `after` were renewed on request ([`Deployment::renew`]): say so.
     pub force_recreate: bool,
 }

@@ -8,9 +8,10 @@ use crate::container::{Attachment, Container, Mount, PlacedFile};
 use crate::deployment::{Instance, InstanceName, content_digest};
 use crate::desired::{self, HostState, why_again};
 
-/// What changed between two forms of an instance; never empty.
+/// What changed between two forms of an instance that was on this host; never empty.
 pub(super) fn changes(
     comparison: Comparison<'_>,
+    host: &str,
     before: &desired::Instance,
     after: &desired::Instance,
 ) -> Vec<String> {
@@ -19,7 +20,7 @@ pub(super) fn changes(
     }
     let (old, new) = (&before.container, &after.container);
     let mut reasons = Vec::new();
-    reasons.extend(image(old, new));
+    reasons.extend(image(comparison.image_ids.get(host), old, new));
     reasons.extend(keys("environment", &variables(old), &variables(new)));
     reasons.extend(keys("label", &old.labels, &new.labels));
     reasons.extend(keys("mount", &mounts(old), &mounts(new)));
@@ -48,11 +49,31 @@ fn why_renewed(comparison: Comparison<'_>, before: &desired::Instance) -> String
     }
 }
 
-fn image(old: &Container, new: &Container) -> Option<String> {
-    if old.image != new.image {
-        return Some(format!("image {} > {}", old.image, new.image));
+/// An image under the same name is told by the ids that `docker images` shows on that host, or else by its fingerprint, which
+/// is the same on every host.
+fn image(ids: Option<&BTreeMap<String, String>>, old: &Container, new: &Container) -> Option<String> {
+    let name = &new.image;
+    if old.image != *name {
+        return Some(format!("image {} > {name}", old.image));
     }
-    (old.image_fingerprint != new.image_fingerprint).then(|| format!("image {} is another one now", new.image))
+    let (before, after) = (&old.image_fingerprint, &new.image_fingerprint);
+    if before == after {
+        return None;
+    }
+    if after.is_empty() {
+        return Some(format!("image {name} is built or pulled first"));
+    }
+    let id = |fingerprint: &String| ids?.get(fingerprint);
+    Some(match (id(before), id(after)) {
+        (Some(before), Some(after)) => format!("image {name} {} > {}", short(before), short(after)),
+        _ => format!("image {name} fingerprint {} > {}", short(before), short(after)),
+    })
+}
+
+/// The twelve digits that Docker shows, and what stands before them.
+fn short(id: &str) -> &str {
+    let prefix = id.find(':').map_or(0, |colon| colon + 1);
+    id.get(..prefix + 12).unwrap_or(id)
 }
 
 /// `environment LOG_LEVEL changed`: the key alone, as values may be secrets.

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use landfast_core::bundle::{Content, Entry, Manifest};
-use landfast_core::compile::{self, Compiled};
+use landfast_core::compile::{self, Compiled, Found, Meaning};
 use landfast_core::compose;
 use landfast_core::deployment::Deployment;
 use landfast_core::desired::{HostState, Started, Wish, desired, revive};
 use landfast_core::fleet::Fleet;
 use landfast_core::plan::{Comparison, EngineVolume, Found, Plan, diff};
+use landfast_core::platform::Platform;
 use landfast_core::report::Report;
 
 pub(crate) mod random;
@@ -44,6 +45,12 @@ pub(crate) struct Stage {
     pub(crate) files: BTreeMap<String, String>,
     /// Reference > fingerprint; others are their own.
     pub(crate) images: BTreeMap<String, String>,
+    /// What references mean, where it is not that.
+    pub(crate) meanings: BTreeMap<String, Meaning>,
+    /// Of the hosts' engines.
+    pub(crate) platforms: BTreeMap<String, Platform>,
+    /// Host > fingerprint > id.
+    pub(crate) image_ids: BTreeMap<String, BTreeMap<String, String>>,
     /// Variables of whoever deploys.
     pub(crate) environment: BTreeMap<String, String>,
     /// Of the hosts' engines.
@@ -74,6 +81,9 @@ impl Stage {
             started: Started::new(),
             files: BTreeMap::new(),
             images: BTreeMap::new(),
+            meanings: BTreeMap::new(),
+            platforms: BTreeMap::new(),
+            image_ids: BTreeMap::new(),
             environment: BTreeMap::new(),
             engines: BTreeMap::new(),
             found: BTreeMap::new(),
@@ -131,6 +141,10 @@ impl Stage {
         let mut images: BTreeMap<String, String> =
             compile::images(&project).into_iter().map(|it| (it.clone(), format!("fp:{it}"))).collect();
         images.extend(self.images.clone());
+        let found = |fingerprint| vec![Found { fingerprint, ..Found::default() }];
+        let mut images: BTreeMap<_, _> =
+            images.into_iter().map(|(name, it)| (name, Meaning { found: found(it), ..Meaning::default() })).collect();
+        images.extend(self.meanings.clone());
         let digest = blake3::hash(format!("{:?}", manifest.entries).as_bytes()).to_hex().to_string();
         let profiles = compile::profiles(&project, &root, &root, &|path| Ok(self.read(&root, path)));
         compile::compile(compile::Input {
@@ -144,6 +158,7 @@ impl Stage {
             profiles: &profiles,
             images: &images,
             engines: &self.engines,
+            platforms: &self.platforms,
             held: &self.held,
             found: &self.found,
             beside: &[],
@@ -188,6 +203,7 @@ impl Stage {
             reports: &self.reports,
             started: &self.started,
             now: 0,
+            image_ids: &self.image_ids,
             force_recreate: false,
         });
         Proposal { plan, target, after, warnings }

@@ -36,6 +36,9 @@ pub(crate) struct State {
     pub(crate) calls: BTreeMap<&'static str, usize>,
     /// What Fetch has: reference > fingerprint.
     pub(crate) registry: BTreeMap<String, String>,
+    /// The processor of its engine, and of what Fetch brings unless it is said to bring another's.
+    pub(crate) architecture: String,
+    pub(crate) fetches: Option<String>,
 }
 
 /// A running agent. Dropped, it is gone from the network.
@@ -102,8 +105,29 @@ impl Host {
                 references: vec![reference.to_owned()],
                 fingerprint: fingerprint.to_owned(),
                 size: 1 << 20,
+                ..v1::Image::default()
             });
         });
+    }
+
+    /// The same, for this processor.
+    pub(crate) fn has_image_for(&self, architecture: &str, reference: &str, fingerprint: &str) {
+        self.has_image(reference, fingerprint);
+        self.with(|state| {
+            let image = state.images.last_mut().expect("just added");
+            (image.os, image.architecture) = ("linux".to_owned(), architecture.to_owned());
+        });
+    }
+
+    /// The fingerprints of the images of the instances it must run.
+    pub(crate) fn runs(&self) -> Vec<String> {
+        let of = |instance: &v1::Instance| instance.container.clone().unwrap_or_default().image_fingerprint;
+        self.with(|state| state.held.iter().flat_map(|held| held.instances.iter().map(of)).collect())
+    }
+
+    /// How often a method was called.
+    pub(crate) fn calls(&self, method: &str) -> usize {
+        self.with(|state| state.calls.get(method).copied().unwrap_or(0))
     }
 
     /// The names of the instances it must run.
@@ -246,7 +270,13 @@ impl Agent for Service {
             fleet: self.fleet.clone(),
             host: self.host.clone(),
             agent_version: "0.1.0".to_owned(),
-            engine: Some(v1::Engine { version: "20.10.24".to_owned(), ..v1::Engine::default() }),
+            engine: Some(v1::Engine {
+                version: "20.10.24".to_owned(),
+                image_store: "classic".to_owned(),
+                os: "linux".to_owned(),
+                architecture: state.architecture.clone(),
+                ..v1::Engine::default()
+            }),
             epoch: held.as_ref().map_or(0, |held| held.epoch),
             generation: held.as_ref().map_or(0, |held| held.generation),
             held: held.filter(|_| request.get_ref().with_held),
@@ -357,6 +387,7 @@ impl Blobs for Service {
                     references: vec![image.reference],
                     fingerprint: image.fingerprint,
                     size: bytes.len() as u64,
+                    ..v1::Image::default()
                 }),
             }
         }
@@ -382,12 +413,18 @@ impl Blobs for Service {
         let reference = request.into_inner().reference;
         let found = state.registry.get(&reference).cloned();
         let fingerprint = found.ok_or_else(|| Status::unavailable(format!("no registry has {reference}")))?;
-        state.images.push(v1::Image {
-            id: fingerprint.clone(),
-            references: vec![reference],
+        let architecture = state.fetches.clone().unwrap_or_else(|| state.architecture.clone());
+        state.images.iter_mut().for_each(|image| image.references.retain(|name| *name != reference));
+        let image = v1::Image {
+            id: format!("sha256:{fingerprint}"),
+            references: vec![reference.clone(), format!("{reference}@sha256:{fingerprint}")],
             fingerprint: fingerprint.clone(),
             size: 1,
-        });
-        Ok(Response::new(v1::FetchResponse { fingerprint }))
+            os: "linux".to_owned(),
+            architecture,
+            ..v1::Image::default()
+        };
+        state.images.push(image.clone());
+        Ok(Response::new(v1::FetchResponse { fingerprint, image: Some(image) }))
     }
 }

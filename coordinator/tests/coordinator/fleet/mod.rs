@@ -107,9 +107,14 @@ impl Fleet {
 
     /// `landfast up --yes`.
     pub(crate) async fn up(&self) -> Result<Outcome, EngineError> {
+        self.up_as(Up::default()).await
+    }
+
+    /// The same, with options.
+    pub(crate) async fn up_as(&self, up: Up) -> Result<Outcome, EngineError> {
         let engine = self.engine();
         let store = engine.folder.store()?;
-        let proposal = engine.propose_up(&*store, &[], Up::default()).await?;
+        let proposal = engine.propose_up(&*store, &[], up).await?;
         engine.carry_out(&*store, proposal).await
     }
 

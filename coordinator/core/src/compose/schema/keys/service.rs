@@ -104,8 +104,8 @@ pub(crate) static SERVICE: Object = object(&[
     key("platform", Text),
     key("privileged", Flag),
     key("pull_policy", Form(is_pull_policy, "always, never, missing, build, daily, weekly or every_<duration>"))
-        .but(&[&cases::PULL_AGAIN]),
-    key("pull_refresh_after", Text).ignored("use `pull_policy`"),
+        .but(&[&cases::PULL_REFRESH]),
+    key("pull_refresh_after", Text).ignored("write it as `pull_policy: every_<duration>`"),
     key("read_only", Flag),
     key("runtime", Text),
     key("secrets", List(&Short(&[Text, Mapping(&FILE_REFERENCE)]), Unique::No))

@@ -1,0 +1,140 @@
+//! Which image an instance is made from, and which are refused before anything is touched.
+#![allow(clippy::unwrap_used)]
+mod stage;
+
+use landfast_core::compile::{Beyond, Found, Meaning};
+use landfast_core::platform::Platform;
+use stage::Stage;
+
+const ALPHA: &str = "[stacks.app]\npath = \"app\"\n[stacks.app.place]\n\"*\" = \"alpha\"\n";
+
+/// alpha and gamma are amd64, beta is arm64.
+fn stage(found: &[(&str, &str, &str)], beyond: Beyond) -> Stage {
+    let mut stage = Stage::new(ALPHA);
+    for (host, platform) in [("alpha", "linux/amd64"), ("beta", "linux/arm64"), ("gamma", "linux/amd64")] {
+        stage.platforms.insert(host.into(), Platform::parse(platform).unwrap());
+    }
+    let found = found.iter().map(|(fingerprint, platform, hosts)| Found {
+        fingerprint: (*fingerprint).into(),
+        platform: Platform::parse(platform).unwrap_or_default(),
+        hosts: hosts.split_whitespace().map(str::to_owned).collect(),
+    });
+    stage.meanings.insert("app:1".into(), Meaning { found: found.collect(), beyond });
+    stage
+}
+
+fn yaml(key: &str) -> String {
+    format!("services:\n  web:\n    image: app:1\n    {key}\n")
+}
+
+/// The image that alpha's instance is made from, and what is warned of.
+fn chosen(stage: &Stage, key: &str) -> (String, String) {
+    let compiled = stage.compile("app", &yaml(key)).unwrap();
+    let container = &compiled.deployment.instances.values().next().unwrap().container;
+    let warnings = compiled.warnings.iter().map(ToString::to_string).collect::<String>();
+    (container.image_fingerprint.clone(), warnings)
+}
+
+fn refusal(stage: &Stage, key: &str) -> String {
+    stage.compile("app", &yaml(key)).unwrap_err()
+}
+
+#[test]
+fn a_host_gets_the_image_for_its_processor() {
+    let both = [("arm", "linux/arm64", "beta"), ("amd", "linux/amd64", "alpha")];
+    for (found, key, expected) in [
+        (&both[..], "", "amd"),
+        (&both[1..], "", "amd"),
+        (&both[..], "platform: linux/amd64", "amd"),
+        (&[("old", "linux/386", "beta"), ("amd", "linux/amd64", "")][..], "", "amd"),
+        (&[("old", "linux/386", "alpha"), ("amd", "linux/amd64", "beta")][..], "", "old"),
+        (&[("amd", "linux/amd64", "beta"), ("plain", "", "alpha")][..], "", "plain"),
+        (&[("arm", "linux/arm64", "alpha"), ("amd", "linux/amd64", "beta")][..], "", "amd"),
+        (&[("old", "linux/386", "alpha")][..], "", "old"),
+        (&[("old", "linux/386", "alpha")][..], "platform: linux/386", "old"),
+        (&[("plain", "", "alpha")][..], "", "plain"),
+        (&[("plain", "", "alpha")][..], "platform: linux/arm64", "plain"),
+    ] {
+        let (fingerprint, warnings) = chosen(&stage(found, Beyond::Nowhere), key);
+        assert_eq!((fingerprint.as_str(), warnings.as_str()), (expected, ""), "{found:?} {key}");
+    }
+    let mut mixed = stage(&both, Beyond::Nowhere);
+    mixed.fleet.stacks.clear();
+    let compiled = mixed.compile("app", &yaml("deploy: {mode: global}")).unwrap();
+    let on =
+        compiled.deployment.instances.values().map(|it| (it.host.as_str(), it.container.image_fingerprint.as_str()));
+    assert_eq!(on.collect::<Vec<_>>(), [("alpha", "amd"), ("beta", "arm"), ("gamma", "amd")]);
+}
+
+#[test]
+fn an_image_for_another_processor_is_refused_with_the_hosts_that_could_run_it() {
+    let arm = [("arm", "linux/arm64", "alpha")];
+    for (beyond, ask) in [(Beyond::Nowhere, ""), (Beyond::Registry, " (`--pull always` asks the registry)")] {
+        let refusal = refusal(&stage(&arm, beyond), "");
+        for part in [
+            "app/compose.yaml:3:5: app:1 is for linux/arm64, and alpha is linux/amd64 (services.web.image)",
+            &format!(
+                "place the service on beta, or build or pull app:1 for linux/amd64{ask}; write `platform: linux/arm64` if"
+            ),
+        ] {
+            assert!(refusal.contains(part), "{part} in {refusal}");
+        }
+    }
+    let refusal = refusal(&stage(&[("odd", "linux/s390x", "alpha")], Beyond::Nowhere), "");
+    assert!(refusal.contains("hint: build or pull app:1 for linux/amd64"), "no host runs it: {refusal}");
+}
+
+#[test]
+fn a_platform_that_the_image_lacks_is_refused() {
+    let amd = [("amd", "linux/amd64", "alpha")];
+    let lacking = refusal(&stage(&amd, Beyond::Nowhere), "platform: linux/arm64");
+    assert!(
+        lacking.contains("compose.yaml:4:5: app:1 is for linux/amd64, not for linux/arm64 (services.web.platform)"),
+        "{lacking}"
+    );
+    let wrong = refusal(&stage(&amd, Beyond::Nowhere), "platform: linux/amd64/v1/x");
+    assert!(wrong.contains("compose.yaml:4:5: linux/amd64/v1/x is no platform"), "{wrong}");
+}
+
+#[test]
+fn a_platform_that_is_written_down_and_not_the_hosts_is_left_to_its_emulation() {
+    let arm = [("arm", "linux/arm64", "alpha")];
+    let (fingerprint, warnings) = chosen(&stage(&arm, Beyond::Nowhere), "platform: linux/arm64");
+    assert_eq!(fingerprint, "arm");
+    assert!(
+        warnings.contains("compose.yaml:4:5: alpha is linux/amd64: it runs app:1 for linux/arm64 only if"),
+        "{warnings}"
+    );
+}
+
+#[test]
+fn what_a_registry_may_have_is_left_open() {
+    let elsewhere = [("arm", "linux/arm64", "beta")];
+    let there = [("arm", "linux/arm64", "alpha")];
+    for (found, beyond, key) in [
+        (&[][..], Beyond::Registry, ""),
+        (&[][..], Beyond::Pending, "pull_policy: never"),
+        (&elsewhere[..], Beyond::Registry, ""),
+        (&elsewhere[..], Beyond::Registry, "platform: linux/amd64"),
+        (&there[..], Beyond::Pending, ""),
+    ] {
+        assert_eq!(chosen(&stage(found, beyond), key), (String::new(), String::new()), "{found:?} {beyond:?} {key}");
+    }
+    for (found, beyond, key) in
+        [(&elsewhere[..], Beyond::Nowhere, ""), (&elsewhere[..], Beyond::Registry, "pull_policy: never")]
+    {
+        let refusal = refusal(&stage(found, beyond), key);
+        assert!(refusal.contains("app:1 is for linux/arm64, and alpha is linux/amd64"), "{refusal}");
+    }
+}
+
+#[test]
+fn what_is_nowhere_is_refused_when_the_registry_is_never_asked() {
+    let refusal = refusal(&stage(&[], Beyond::Registry), "pull_policy: never");
+    for part in [
+        "compose.yaml:4:5: the image app:1 is on no host and not on this machine (services.web.pull_policy)",
+        "alpha, beta, gamma and this machine's engine were asked",
+    ] {
+        assert!(refusal.contains(part), "{part} in {refusal}");
+    }
+}

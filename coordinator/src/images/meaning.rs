@@ -1,0 +1,146 @@
+//! What references mean in this fleet, and which ids engines give to what they mean.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use landfast_core::compile::{Beyond, Found, Meaning};
+use landfast_core::platform::Platform;
+
+use super::reference::{familiar, repository};
+use super::{HostImage, HostImages, Images};
+
+/// What the references mean.
+#[derive(Debug, Default)]
+pub struct Resolution {
+    /// By reference.
+    pub meanings: BTreeMap<String, Meaning>,
+    /// Those that are neither in the fleet nor here.
+    pub unknown: BTreeSet<String>,
+    pub warnings: Vec<String>,
+}
+
+impl Images {
+    /// What each reference means.
+    pub fn resolve(&self, references: &BTreeSet<String>) -> Resolution {
+        let mut resolution = Resolution::default();
+        for reference in references {
+            let meaning = self.meaning(reference, &mut resolution.warnings);
+            if meaning.found.is_empty() {
+                resolution.unknown.insert(reference.clone());
+            }
+            resolution.meanings.insert(reference.clone(), meaning);
+        }
+        resolution
+    }
+
+    /// What was built in this run is meant, or else pulled. So is, where none was, an image that was made here and never came from a
+    /// registry: it is what its maker means by that reference. Then what is remembered as built last, wherever it still is.
+    /// Anything else is, for each platform for which nothing was pulled, what it is on the hosts.
+    fn meaning(&self, reference: &str, warnings: &mut Vec<String>) -> Meaning {
+        let name = familiar(reference);
+        if let Some(built) = self.built.get(&name) {
+            return Meaning { found: vec![self.found(&name, built)], beyond: Beyond::Nowhere };
+        }
+        let made = self.here.get(&name).filter(|image| image.made_here).map(|image| &image.fingerprint);
+        let remembered = self.remembered.get(&name).filter(|fingerprint| self.is_somewhere(fingerprint));
+        let only = made.or(remembered);
+        let nothing = BTreeMap::new();
+        let pulled = self.pulled.get(&name).unwrap_or(&nothing);
+        if let (Some(only), true) = (only, pulled.is_empty()) {
+            return Meaning { found: vec![self.found(&name, only)], beyond: Beyond::Nowhere };
+        }
+        let mut found = pulled.values().map(|fingerprint| self.found(&name, fingerprint)).collect::<Vec<_>>();
+        let is_asked = |platform: &Platform| pulled.keys().any(|asked| asked.runs(platform));
+        for (platform, votes) in self.votes(&name).into_iter().filter(|(platform, _)| !is_asked(platform)) {
+            found.push(self.found(&name, &self.chosen(reference, &platform, &votes, warnings)));
+        }
+        let beyond =
+            if found.is_empty() || self.may_be_at_a_registry(&name) { Beyond::Registry } else { Beyond::Nowhere };
+        Meaning { found, beyond }
+    }
+
+    fn found(&self, name: &str, fingerprint: &str) -> Found {
+        let has = |(host, has): (&String, &HostImages)| {
+            let same = has.references.get(name).is_some_and(|found| found == fingerprint);
+            same.then(|| host.clone())
+        };
+        Found {
+            fingerprint: fingerprint.to_owned(),
+            platform: self.platform(fingerprint),
+            hosts: self.hosts.iter().filter_map(has).collect(),
+        }
+    }
+
+    fn platform(&self, fingerprint: &str) -> Platform {
+        let here = self.here.values().find(|image| image.fingerprint == fingerprint).map(|image| &image.platform);
+        let on_hosts = self.hosts.values().find_map(|has| Some(&has.images.get(fingerprint)?.platform));
+        here.or(on_hosts).cloned().unwrap_or_default()
+    }
+
+    /// By platform, how many hosts have which image under a name; this machine's has no vote.
+    fn votes(&self, name: &str) -> BTreeMap<Platform, BTreeMap<&str, usize>> {
+        let mut votes: BTreeMap<Platform, BTreeMap<&str, usize>> = BTreeMap::new();
+        for fingerprint in self.hosts.values().filter_map(|host| host.references.get(name)) {
+            *votes.entry(self.platform(fingerprint)).or_default().entry(fingerprint).or_default() += 1;
+        }
+        if let Some(here) = self.here.get(name) {
+            let same = votes.entry(here.platform.clone()).or_default();
+            if same.is_empty() {
+                same.insert(&here.fingerprint, 0);
+            }
+        }
+        votes
+    }
+
+    /// This machine's, or the one that most hosts have.
+    fn chosen(
+        &self,
+        reference: &str,
+        platform: &Platform,
+        votes: &BTreeMap<&str, usize>,
+        warnings: &mut Vec<String>,
+    ) -> String {
+        let most = votes.iter().max_by_key(|(_, count)| **count).map_or("", |(fingerprint, _)| *fingerprint);
+        if votes.len() <= 1 {
+            return most.to_owned();
+        }
+        let here = self.here.get(&familiar(reference)).filter(|image| image.platform == *platform);
+        let chosen = here.map(|image| image.fingerprint.as_str()).filter(|here| votes.contains_key(here));
+        let whose = if chosen.is_some() { "this machine's" } else { "the one that most of them have" };
+        warnings.push(format!("the hosts have different images under {reference}: {whose} is deployed"));
+        chosen.unwrap_or(most).to_owned()
+    }
+
+    /// Whether something says that it ever came from one.
+    fn may_be_at_a_registry(&self, name: &str) -> bool {
+        let has_digest = |has: &HostImages| {
+            let image = has.references.get(name).and_then(|fingerprint| has.images.get(fingerprint));
+            image.is_some_and(|image| image.repositories.contains(repository(name)))
+        };
+        let here = self.here.contains_key(name);
+        here || self.from_registries.contains(name) || self.hosts.values().any(has_digest)
+    }
+
+    /// By host, fingerprint > the id that its engine gives to the image, or gives it once it has it: the image stores of one
+    /// kind give the same. `stores` has the kind of each host's store.
+    pub fn ids(&self, stores: &BTreeMap<String, String>) -> BTreeMap<String, BTreeMap<String, String>> {
+        let mut by_store: BTreeMap<&str, BTreeMap<&str, &str>> = BTreeMap::new();
+        for image in self.here.values() {
+            by_store.entry(image.store).or_default().insert(&image.fingerprint, &image.id);
+        }
+        for (host, has) in &self.hosts {
+            let store = stores.get(host).map_or("", String::as_str);
+            by_store.entry(store).or_default().extend(ids(&has.images));
+        }
+        let of_host = |(host, has): (&String, &HostImages)| {
+            let alike = stores.get(host).and_then(|store| by_store.get(store.as_str()));
+            let all = alike.into_iter().flatten().map(|(fingerprint, id)| (*fingerprint, *id));
+            let all = all.chain(ids(&has.images)).filter(|(_, id)| !id.is_empty());
+            (host.clone(), all.map(|(fingerprint, id)| (fingerprint.to_owned(), id.to_owned())).collect())
+        };
+        self.hosts.iter().map(of_host).collect()
+    }
+}
+
+fn ids(images: &BTreeMap<String, HostImage>) -> impl Iterator<Item = (&str, &str)> {
+    images.iter().map(|(fingerprint, image)| (fingerprint.as_str(), image.id.as_str()))
+}
