@@ -11,6 +11,7 @@ mod environments;
 mod fixtures;
 mod fleets;
 mod ignores;
+mod images;
 mod infra;
 mod keys;
 mod lab_itself;
