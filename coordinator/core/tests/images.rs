@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 mod stage;
 
-use landfast_core::compile::{Beyond, Found, Meaning};
+use landfast_core::compile::{Beyond, FoundImage, Meaning};
 use landfast_core::platform::Platform;
 use stage::Stage;
 
@@ -14,7 +14,7 @@ fn stage(found: &[(&str, &str, &str)], beyond: Beyond) -> Stage {
     for (host, platform) in [("alpha", "linux/amd64"), ("beta", "linux/arm64"), ("gamma", "linux/amd64")] {
         stage.platforms.insert(host.into(), Platform::parse(platform).unwrap());
     }
-    let found = found.iter().map(|(fingerprint, platform, hosts)| Found {
+    let found = found.iter().map(|(fingerprint, platform, hosts)| FoundImage {
         fingerprint: (*fingerprint).into(),
         platform: Platform::parse(platform).unwrap_or_default(),
         hosts: hosts.split_whitespace().map(str::to_owned).collect(),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use landfast_core::compile::{Beyond, Found, Meaning};
+use landfast_core::compile::{Beyond, FoundImage, Meaning};
 use landfast_core::platform::Platform;
 
 use super::reference::{familiar, repository};
@@ -58,12 +58,12 @@ impl Images {
         Meaning { found, beyond }
     }
 
-    fn found(&self, name: &str, fingerprint: &str) -> Found {
+    fn found(&self, name: &str, fingerprint: &str) -> FoundImage {
         let has = |(host, has): (&String, &HostImages)| {
             let same = has.references.get(name).is_some_and(|found| found == fingerprint);
             same.then(|| host.clone())
         };
-        Found {
+        FoundImage {
             fingerprint: fingerprint.to_owned(),
             platform: self.platform(fingerprint),
             hosts: self.hosts.iter().filter_map(has).collect(),

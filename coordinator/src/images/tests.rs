@@ -134,8 +134,9 @@ fn all(images: &Images, reference: &str) -> (Vec<String>, Beyond) {
     let resolution = images.resolve(&BTreeSet::from([reference.to_owned()]));
     assert_eq!(resolution.warnings, [""; 0]);
     let meaning = &resolution.meanings[reference];
-    let text =
-        |found: &landfast_core::compile::Found| format!("{} {} {:?}", found.fingerprint, found.platform, found.hosts);
+    let text = |found: &landfast_core::compile::FoundImage| {
+        format!("{} {} {:?}", found.fingerprint, found.platform, found.hosts)
+    };
     (meaning.found.iter().map(text).collect(), meaning.beyond)
 }
 

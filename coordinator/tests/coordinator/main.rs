@@ -5,5 +5,5 @@ mod commands;
 mod deploying;
 mod environments;
 mod fleet;
-mod projects;
 mod images;
+mod projects;

@@ -10,14 +10,14 @@ use crate::pull::Policy;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Meaning {
     /// The images that it may mean, one for each platform.
-    pub found: Vec<Found>,
+    pub found: Vec<FoundImage>,
     /// Where there may be another one.
     pub beyond: Beyond,
 }
 
 /// An image that is somewhere in the fleet or on this machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Found {
+pub struct FoundImage {
     /// What it is.
     pub fingerprint: String,
     /// What it is for.
@@ -94,7 +94,7 @@ fn wanted<'a>(site: Site<'a>, reference: &'a str, findings: &mut Findings<'_>) -
 
 impl Wanted<'_> {
     /// What the host has goes before what it has not, and then one for exactly this platform before one that runs there too.
-    fn best_of<'f>(&self, found: &'f [Found]) -> Option<&'f Found> {
+    fn best_of<'f>(&self, found: &'f [FoundImage]) -> Option<&'f FoundImage> {
         let target = self.platform.as_ref().unwrap_or(&self.engine);
         let fitting = || found.iter().filter(|found| target.runs(&found.platform));
         let own = fitting().find(|found| found.hosts.contains(self.host));
@@ -102,7 +102,7 @@ impl Wanted<'_> {
     }
 
     /// Who writes the platform down wants that one, and has set up the host for it.
-    fn warn_of_emulation(&self, found: &Found, site: Site<'_>, findings: &mut Findings<'_>) {
+    fn warn_of_emulation(&self, found: &FoundImage, site: Site<'_>, findings: &mut Findings<'_>) {
         let Self { reference, host, engine, .. } = self;
         if engine.runs(&found.platform) {
             return;

@@ -36,7 +36,7 @@ pub(crate) mod ties;
 mod unsupported;
 
 pub use again::{Earlier, again};
-pub use image::{Beyond, Found, Meaning};
+pub use image::{Beyond, FoundImage, Meaning};
 pub(crate) use mounts::{files_at, is_in_bundle};
 pub use security::{Profiles, profiles};
 pub(crate) use shared::{is_any, overlap};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use landfast_core::bundle::{Content, Entry, Manifest};
-use landfast_core::compile::{self, Compiled, Found, Meaning};
+use landfast_core::compile::{self, Compiled, FoundImage, Meaning};
 use landfast_core::compose;
 use landfast_core::deployment::Deployment;
 use landfast_core::desired::{HostState, Started, Wish, desired, revive};
@@ -141,7 +141,7 @@ impl Stage {
         let mut images: BTreeMap<String, String> =
             compile::images(&project).into_iter().map(|it| (it.clone(), format!("fp:{it}"))).collect();
         images.extend(self.images.clone());
-        let found = |fingerprint| vec![Found { fingerprint, ..Found::default() }];
+        let found = |fingerprint| vec![FoundImage { fingerprint, ..FoundImage::default() }];
         let mut images: BTreeMap<_, _> =
             images.into_iter().map(|(name, it)| (name, Meaning { found: found(it), ..Meaning::default() })).collect();
         images.extend(self.meanings.clone());
