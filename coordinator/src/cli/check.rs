@@ -143,7 +143,7 @@ fn judge(request: &Request, policy: &Policy, place: Place<'_>, checked: &mut Che
         stack: place.stack.unwrap_or(&project.name),
         project: &project,
         written: &written,
-        root: &input.working_dir,
+        root: request.stack_folder.as_deref().unwrap_or(&input.working_dir),
         publish: place.publish,
     };
     checked.findings.extend(check::check(subject, policy, place.exceptions));

@@ -65,7 +65,8 @@ pub fn request(
         profiles: profiles.clone(),
         env: chosen(config, options).map(|chosen| chosen.name),
         project_name: config.project.clone(),
-        project_directory: Some(folder.to_owned()),
+        // Relative paths start where the first file is, as with the reference: that may be beneath the stack's folder.
+        stack_folder: Some(folder.to_owned()),
         environment: without_compose_variables(options),
         root: Some(readable(fleet, folder)),
         ..Request::default()

@@ -23,7 +23,7 @@ pub(super) fn project_folder(request: &Request, files: &[PathBuf]) -> PathBuf {
 /// is one.
 pub(super) fn env_files(request: &Request, folder: &Path) -> Result<Vec<PathBuf>, ProjectError> {
     if let Some(env) = &request.env {
-        return of_environment(folder, env);
+        return of_environment(request.stack_folder.as_deref().unwrap_or(folder), env);
     }
     let named = match (&request.env_files[..], request.environment.get("COMPOSE_ENV_FILES")) {
         ([], Some(list)) if !list.is_empty() => list.split(',').map(PathBuf::from).collect(),

@@ -29,6 +29,8 @@ pub struct Request {
     pub env_files: Vec<PathBuf>,
     /// `--env`: `.env`, then `.env.NAME`, in place of `env_files`.
     pub env: Option<String>,
+    /// The folder of a stack: env files of `env` are there and not in the project's, which may be beneath it.
+    pub stack_folder: Option<PathBuf>,
     /// `-p`.
     pub project_name: Option<String>,
     /// `--project-directory`.

@@ -199,3 +199,30 @@ fn the_fleets_of_this_project_have_nothing_left_to_say() {
         assert!(report["excused"].as_u64().is_some_and(|excused| excused > 0), "their exceptions are stated");
     }
 }
+
+/// `path` and `files` that lead to a folder of their own, as `docker compose -f deploy/compose.yaml` is used.
+#[test]
+fn a_compose_file_in_a_folder_of_its_own_starts_its_paths_there() {
+    let fleet = "[fleet]\nname = \"home\"\n[hosts.alpha]\naddress = \"192.168.2.201\"\n[stacks.web]\npath = \"web\"\n\
+                 files = [\"deploy/compose.yaml\"]\nenv = \"dev\"\n";
+    let folder = Folder::with(fleet, "services: {other: {image: a:1}}\n");
+    std::fs::create_dir(folder.0.path().join("web/deploy")).expect("a folder");
+    let binds =
+        "services:\n  app:\n    image: app:${TAG}\n    volumes: ['../data:/data', './conf:/conf:ro', '../../x:/x']\n";
+    std::fs::write(folder.0.path().join("web/deploy/compose.yaml"), binds).expect("a file");
+    std::fs::write(folder.0.path().join("web/.env.dev"), "TAG=7\n").expect("a file");
+
+    let config = json(&folder.landfast(&["config", "--stack", "web", "--format", "json"]));
+    let app = &config["services"]["app"];
+    assert_eq!(app["image"], "app:7", "the environment is the stack's");
+    let web = folder.0.path().join("web");
+    let sources: Vec<_> = (0..3).map(|at| app["volumes"][at]["source"].as_str().expect("a path").to_owned()).collect();
+    let expected = [web.join("data"), web.join("deploy/conf"), folder.0.path().join("x")];
+    assert_eq!(sources, expected.map(|path| path.display().to_string()));
+
+    let checked = folder.landfast(&["check", "--format", "json"]);
+    let findings = json(&checked)["findings"].clone();
+    let outside: Vec<_> = findings.as_array().expect("a list").iter().filter(|one| one["code"] == "LF011").collect();
+    assert_eq!(outside.len(), 1, "only the last of them leaves the stack's folder: {findings}");
+    assert_eq!(outside[0]["path"], "services.app.volumes[2]");
+}
