@@ -7,6 +7,7 @@
 pub mod assignment;
 pub mod attempts;
 pub mod desired;
+pub mod devices;
 pub mod observed;
 pub mod overlay;
 pub mod plan;

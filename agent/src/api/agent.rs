@@ -53,6 +53,8 @@ impl AgentService {
                 os: about.os.clone(),
                 architecture: about.architecture.clone(),
                 error: String::new(),
+                runtimes: about.runtimes.clone(),
+                device_drivers: about.device_drivers.clone(),
             },
             Err(error) => Engine { error: error.clone(), ..Engine::default() },
         }

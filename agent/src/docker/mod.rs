@@ -7,6 +7,7 @@ mod anonymous;
 mod builder;
 mod containers;
 mod create;
+mod devices;
 mod events;
 mod files;
 mod fingerprint;
@@ -22,6 +23,7 @@ use std::time::Duration;
 
 use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker};
 use landfast_agent_core::attempts::Severity;
+use landfast_agent_core::devices::drivers;
 
 pub(crate) use builder::BuilderEnd;
 pub(crate) use containers::{Labels, Listed};
@@ -141,6 +143,10 @@ pub(crate) struct About {
     pub(crate) image_store: String,
     pub(crate) os: String,
     pub(crate) architecture: String,
+    /// Names of its runtimes.
+    pub(crate) runtimes: Vec<String>,
+    /// The drivers that requests for devices may name.
+    pub(crate) device_drivers: Vec<String>,
 }
 
 impl Engine {
@@ -162,12 +168,15 @@ impl Engine {
         let spoken = NEWEST.min(newest.unwrap_or(NEWEST)).max(oldest.unwrap_or(0));
         self.0.minor.store(spoken, Ordering::Relaxed);
         let info = self.within(SHORT, client.info()).await?;
+        let traces = devices::traces(&info);
         Ok(About {
             version: version.version.unwrap_or_default(),
             api_version: format!("1.{spoken}"),
             image_store: store(info.driver_status.as_deref().unwrap_or_default()).to_owned(),
             os: version.os.unwrap_or_default(),
             architecture: version.arch.unwrap_or_default(),
+            device_drivers: drivers(&traces).into_iter().collect(),
+            runtimes: traces.runtimes.into_iter().collect(),
         })
     }
 

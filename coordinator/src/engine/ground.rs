@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use landfast_core::compile::Abilities;
 use landfast_core::desired::HostState;
 use landfast_core::plan::{EngineNetwork, EngineVolume, Found, UsedPort};
 use landfast_core::platform::Platform;
 use landfast_core::report::Report;
-use landfast_proto::v1::DescribeResponse;
+use landfast_proto::v1::{self, DescribeResponse};
 
 use crate::connect::{Agent, Agents, Ask, targets};
 use crate::wire::Wire as _;
@@ -28,6 +29,8 @@ pub struct Ground {
     pub platforms: BTreeMap<String, Platform>,
     /// Each host's image store: `classic` or `containerd`.
     pub stores: BTreeMap<String, String>,
+    /// What a host's engine can run containers with.
+    pub abilities: BTreeMap<String, Abilities>,
 }
 
 impl Ground {
@@ -37,8 +40,8 @@ impl Ground {
         let credentials = engine.folder.credentials()?;
         let agents = Agents::connect(&fleet.name, &targets(fleet), &credentials, Ask::Held).await;
         let agents = agents.all().map_err(EngineError::Unreachable)?;
-        let (held, reports, found, engines, platforms, stores) = Default::default();
-        let mut ground = Self { agents, held, reports, found, engines, platforms, stores };
+        let (held, reports, found, engines, platforms, stores, abilities) = Default::default();
+        let mut ground = Self { agents, held, reports, found, engines, platforms, stores, abilities };
         for agent in ground.agents.values() {
             let said = agent.description();
             engine_answers(agent.host(), said)?;
@@ -55,6 +58,7 @@ impl Ground {
                 ground.platforms.insert(host.clone(), Platform::new(&engine.os, &engine.architecture, ""));
                 ground.stores.insert(host.clone(), engine.image_store.clone());
             }
+            ground.abilities.extend(said.engine.as_ref().map(|engine| (host.clone(), abilities_of(engine))));
             let report = said.report.clone().map(Report::of_wire).unwrap_or_default();
             ground.reports.insert(host.clone(), report);
             let networks = said.networks.iter().cloned().map(EngineNetwork::of_wire).collect();
@@ -75,6 +79,11 @@ impl Ground {
         let said = self.agents.get(host).map(Agent::description);
         said.map_or_else(Version::default, |said| Version { epoch: said.epoch, generation: said.generation })
     }
+}
+
+fn abilities_of(engine: &v1::Engine) -> Abilities {
+    let set = |names: &[String]| names.iter().cloned().collect();
+    Abilities { runtimes: set(&engine.runtimes), device_drivers: set(&engine.device_drivers) }
 }
 
 fn engine_answers(host: &str, said: &DescribeResponse) -> Result<(), EngineError> {

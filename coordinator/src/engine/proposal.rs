@@ -151,6 +151,7 @@ impl Engine<'_> {
                 images: meanings,
                 engines: &ground.engines,
                 platforms: &ground.platforms,
+                abilities: &ground.abilities,
                 held: &ground.held,
                 found: &ground.found,
                 beside: &deployments,

@@ -187,7 +187,7 @@ fn gpus(service: &Service) -> Vec<DeviceRequest> {
 }
 
 /// `vendor.com/class=name`, a device by its name in the Container Device Interface, and no path.
-fn is_cdi(device: &model::Device) -> bool {
+pub(super) fn is_cdi(device: &model::Device) -> bool {
     !device.source.starts_with('/') && device.source.contains('/') && device.source.contains('=')
 }
 

@@ -19,6 +19,7 @@ use crate::{Diagnostic, Diagnostics};
 mod again;
 mod ages;
 mod container;
+pub(crate) mod devices;
 mod digest;
 mod files;
 pub(crate) mod findings;
@@ -36,6 +37,7 @@ pub(crate) mod ties;
 mod unsupported;
 
 pub use again::{Earlier, again};
+pub use devices::Abilities;
 pub use image::{Beyond, FoundImage, Meaning};
 pub(crate) use mounts::{files_at, is_in_bundle};
 pub use security::{Profiles, profiles};
@@ -72,6 +74,8 @@ pub struct Input<'a> {
     pub engines: &'a BTreeMap<String, u32>,
     /// Host > platform of its engine, where it is known.
     pub platforms: &'a BTreeMap<String, Platform>,
+    /// Host > what its engine can run containers with, where it is known.
+    pub abilities: &'a BTreeMap<String, Abilities>,
     /// What the hosts hold now: placement, addresses and other stacks come from here.
     pub held: &'a BTreeMap<String, HostState>,
     /// What the engines have, ours or not; a host without an entry has not been asked.
@@ -118,8 +122,9 @@ pub fn compile(input: Input<'_>) -> Result<Compiled, Diagnostics> {
 }
 
 fn question(input: Input<'_>) -> Question<'_> {
-    let Input { fleet, stack, project, root, manifest, held, found, beside, .. } = input;
-    Question { fleet, stack, config: fleet.stacks.get(stack), project, root, manifest, held, found, beside }
+    let Input { fleet, stack, project, root, manifest, abilities, held, found, beside, .. } = input;
+    let config = fleet.stacks.get(stack);
+    Question { fleet, stack, config, project, root, manifest, abilities, held, found, beside }
 }
 
 fn surroundings(input: Input<'_>) -> Surroundings<'_> {

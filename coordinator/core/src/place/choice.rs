@@ -1,5 +1,6 @@
 //! Which hosts may run a service: what `landfast.toml` and the constraints of the compose file leave.
 use super::Question;
+use crate::compile::devices::{self, Lack};
 use crate::compile::findings::Findings;
 use crate::compose::model::Service;
 use crate::fleet::{Host, PlacementRule};
@@ -13,6 +14,8 @@ pub(super) struct Choice<'a> {
     /// What narrowed the choice: `landfast.toml`, `node.labels.disk==ssd`.
     pub(super) by: Option<String>,
     pub(super) excluded: Vec<String>,
+    /// What hosts lack for it.
+    lack: Option<Lack>,
 }
 
 impl<'a> Choice<'a> {
@@ -22,7 +25,7 @@ impl<'a> Choice<'a> {
         service: &'a Service,
         findings: &mut Findings<'_>,
     ) -> Self {
-        let mut choice = Self { name, service, hosts: Vec::new(), by: None, excluded: Vec::new() };
+        let mut choice = Self { name, service, hosts: Vec::new(), by: None, excluded: Vec::new(), lack: None };
         let rule = question.config.and_then(|config| config.place.get(name).or_else(|| config.place.get("*")));
         let constraints = constraints(name, service, findings);
         for (host_name, host) in &question.fleet.hosts {
@@ -38,6 +41,10 @@ impl<'a> Choice<'a> {
             } else if let Some(constraint) = by_constraint {
                 choice.by.get_or_insert_with(|| constraint.text.clone());
                 choice.excluded.push(format!("{host_name} by the constraint {}", constraint.text));
+            } else if let Some(lack) = question.abilities.get(host_name).and_then(|it| devices::lack(service, it)) {
+                choice.by.get_or_insert_with(|| lack.key.clone());
+                choice.excluded.push(lack.on(host_name));
+                choice.lack = Some(lack);
             } else {
                 choice.hosts.push(host_name.clone());
             }
@@ -52,6 +59,9 @@ impl<'a> Choice<'a> {
 
     /// No host may run it.
     pub(super) fn refuse(&self, findings: &mut Findings<'_>) {
+        if let Some(lack) = &self.lack {
+            return devices::refuse(self.name, lack, &self.excluded, findings);
+        }
         let message = match self.excluded.as_slice() {
             [] => "the fleet has no host".to_owned(),
             excluded => format!("no host can run {}: excluded are {}", self.name, excluded.join("; ")),

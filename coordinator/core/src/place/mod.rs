@@ -8,6 +8,7 @@ use std::path::Path;
 
 use crate::Diagnostic;
 use crate::bundle::Manifest;
+use crate::compile::Abilities;
 use crate::compile::findings::Findings;
 use crate::compile::ties::ties;
 use crate::compose::Project;
@@ -42,6 +43,7 @@ pub(crate) struct Question<'a> {
     pub(crate) project: &'a Project,
     pub(crate) root: &'a Path,
     pub(crate) manifest: &'a Manifest,
+    pub(crate) abilities: &'a BTreeMap<String, Abilities>,
     pub(crate) held: &'a BTreeMap<String, HostState>,
     pub(crate) found: &'a BTreeMap<String, Found>,
     pub(crate) beside: &'a [Deployment],

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use landfast_core::bundle::{Content, Entry, Manifest};
-use landfast_core::compile::{self, Compiled, FoundImage, Meaning};
+use landfast_core::compile::{self, Abilities, Compiled, FoundImage, Meaning};
 use landfast_core::compose;
 use landfast_core::deployment::Deployment;
 use landfast_core::desired::{HostState, Started, Wish, desired, revive};
@@ -59,6 +59,7 @@ pub(crate) struct Stage {
     pub(crate) found: BTreeMap<String, Found>,
     /// Stack > name of its project; others have the stack's.
     pub(crate) projects: BTreeMap<String, String>,
+    pub(crate) abilities: BTreeMap<String, Abilities>,
     pub(crate) release: u64,
     pub(crate) salt: String,
 }
@@ -88,6 +89,7 @@ impl Stage {
             engines: BTreeMap::new(),
             found: BTreeMap::new(),
             projects: BTreeMap::new(),
+            abilities: BTreeMap::new(),
             release: 1,
             salt: "salt".into(),
         }
@@ -159,6 +161,7 @@ impl Stage {
             images: &images,
             engines: &self.engines,
             platforms: &self.platforms,
+            abilities: &self.abilities,
             held: &self.held,
             found: &self.found,
             beside: &[],

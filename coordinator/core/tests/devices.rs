@@ -1,0 +1,138 @@
+//! What a service needs of a host's engine: it goes where that is, and is refused where it is written when no host has it.
+#![allow(clippy::unwrap_used)]
+
+mod stage;
+
+use landfast_core::compile::Abilities;
+use stage::{Stage, host_of};
+
+fn abilities(runtimes: &[&str], drivers: &[&str]) -> Abilities {
+    let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    Abilities { runtimes: set(runtimes), device_drivers: set(drivers) }
+}
+
+/// Three hosts; beta alone has these drivers beside the usual runtimes.
+fn stage(extra: &str, runtimes: &[&str], drivers: &[&str]) -> Stage {
+    let mut stage = Stage::new(&format!("[stacks.app]\n{extra}"));
+    for host in ["alpha", "gamma"] {
+        stage.abilities.insert(host.into(), abilities(&["runc", "io.containerd.runc.v2"], &[]));
+    }
+    stage.abilities.insert("beta".into(), abilities(runtimes, drivers));
+    stage
+}
+
+fn service(keys: &str) -> String {
+    format!("services:\n  web:\n    image: w:1\n{keys}")
+}
+
+fn reserved(request: &str) -> String {
+    service(&format!("    deploy: {{resources: {{reservations: {{devices: [{request}]}}}}}}\n"))
+}
+
+const NVIDIA: &str = "{driver: nvidia, count: 1, capabilities: [gpu]}";
+
+#[test]
+fn what_no_host_has_is_refused_where_it_is_written() {
+    let cases = [
+        (reserved(NVIDIA), "4:51", "deploy.resources.reservations.devices[0]", "an NVIDIA GPU"),
+        (
+            reserved("{driver: amd, capabilities: [gpu]}"),
+            "4:51",
+            "deploy.resources.reservations.devices[0]",
+            "an AMD GPU",
+        ),
+        (reserved("{capabilities: [gpu]}"), "4:51", "deploy.resources.reservations.devices[0]", "a GPU"),
+        (
+            reserved(&format!("{{driver: other, capabilities: [x]}}, {NVIDIA}")),
+            "4:87",
+            "deploy.resources.reservations.devices[1]",
+            "an NVIDIA GPU",
+        ),
+        (
+            reserved("{driver: cdi, device_ids: [a.b/c=d], capabilities: [c]}"),
+            "4:51",
+            "deploy.resources.reservations.devices[0]",
+            "an engine that reads the Container Device Interface",
+        ),
+        (service("    gpus: all\n"), "4:5", "gpus", "a GPU"),
+        (service("    gpus: [{driver: nvidia}]\n"), "4:12", "gpus[0]", "an NVIDIA GPU"),
+        (
+            service("    devices: [/dev/null, nvidia.com/gpu=all]\n"),
+            "4:26",
+            "devices[1]",
+            "an engine that reads the Container Device Interface",
+        ),
+        (service("    runtime: kata\n"), "4:5", "runtime", "an engine with the runtime kata"),
+    ];
+    for (yaml, place, key, what) in cases {
+        let refusal = stage("", &["runc"], &[]).compile("app", &yaml).unwrap_err();
+        let start = format!("app/compose.yaml:{place}: no host has {what}");
+        assert!(refusal.starts_with(&start), "{start}\n{refusal}");
+        assert!(
+            refusal.contains(", which web needs") && refusal.contains(&format!("(services.web.{key}")),
+            "{refusal}"
+        );
+        assert!(refusal.contains("hint: "), "{refusal}");
+    }
+}
+
+#[test]
+fn what_one_host_has_goes_there() {
+    let cases = [
+        (reserved(NVIDIA), "nvidia"),
+        (reserved("{capabilities: [gpu]}"), "nvidia"),
+        (reserved("{capabilities: [gpu]}"), "amd"),
+        (reserved("{driver: cdi, capabilities: [c]}"), "cdi"),
+        (service("    gpus: all\n"), "amd"),
+        (service("    devices: [nvidia.com/gpu=all]\n"), "cdi"),
+    ];
+    for (yaml, driver) in cases {
+        let mut stage = stage("", &["runc"], &[driver]);
+        let plan = stage.up("app", &yaml);
+        assert_eq!(host_of(&stage.held, "app/web.1"), "beta", "{yaml}{plan}");
+    }
+    let mut stage = stage("", &["runc", "kata"], &[]);
+    stage.up("app", &service("    runtime: kata\n"));
+    assert_eq!(host_of(&stage.held, "app/web.1"), "beta");
+}
+
+#[test]
+fn the_other_drivers_do_not_help() {
+    for (request, driver) in [(NVIDIA, "amd"), (NVIDIA, "cdi"), ("{driver: amd, capabilities: [gpu]}", "nvidia")] {
+        assert!(stage("", &["runc"], &[driver]).compile("app", &reserved(request)).is_err(), "{request} by {driver}");
+    }
+    let cdi = service("    devices: [nvidia.com/gpu=all]\n");
+    assert!(stage("", &["runc"], &["nvidia"]).compile("app", &cdi).is_err());
+}
+
+#[test]
+fn what_is_not_certain_is_left_to_the_engine() {
+    let unjudged = [
+        reserved("{driver: other, capabilities: [gpu]}"),
+        reserved("{capabilities: [tpu]}"),
+        service("    devices: [/dev/nvidia0]\n"),
+        service("    runtime: io.containerd.kata.v2\n"),
+        service("    runtime: /usr/bin/containerd-shim-kata-v2\n"),
+        service("    runtime: runc\n"),
+    ];
+    for yaml in unjudged {
+        assert!(stage("", &["runc"], &[]).compile("app", &yaml).is_ok(), "{yaml}");
+    }
+    // An agent that reports nothing, and one that was not asked.
+    assert!(stage("", &[], &[]).compile("app", &reserved(NVIDIA)).is_ok());
+    assert!(Stage::new("[stacks.app]\n").compile("app", &reserved(NVIDIA)).is_ok());
+}
+
+#[test]
+fn a_place_elsewhere_is_told_beside_what_is_lacking() {
+    let stage = stage("place = { web = \"alpha\" }\n", &["runc"], &["nvidia"]);
+    let refusal = stage.compile("app", &reserved(NVIDIA)).unwrap_err();
+    assert!(refusal.contains("no host that may run web has an NVIDIA GPU"), "{refusal}");
+    assert!(refusal.contains("beta by landfast.toml:"), "the one that has it is excluded: {refusal}");
+}
+
+#[test]
+fn what_is_not_wanted_is_not_refused() {
+    let none = service("    runtime: kata\n    deploy: {replicas: 0}\n");
+    assert!(stage("", &["runc"], &[]).compile("app", &none).is_ok());
+}
