@@ -22,16 +22,16 @@ fn canonical(value: Value) -> Value {
     }
 }
 
-fn config(program: &Path, stack: &Path, flags: &[&str]) -> Result<Value> {
+fn config(program: &Path, folder: &Path, flags: &[&str], after: &[&str]) -> Result<Value> {
     let mut command = Command::new(program);
-    command.env_clear().env("PATH", "/usr/bin:/bin").current_dir(stack);
-    command.args(flags).args(["config", "--format", "json"]);
+    command.env_clear().env("PATH", "/usr/bin:/bin").current_dir(folder);
+    command.args(flags).args(["config", "--format", "json"]).args(after);
     Ok(canonical(Output::of(&mut command)?.succeeds()?.json()?))
 }
 
 fn reads_as_the_reference_reads_it(stack: &Path, flags: &[&str]) -> Result<()> {
-    let ours = config(&coordinator_binary()?, stack, flags)?;
-    let theirs = config(&compose(), stack, flags)?;
+    let ours = config(&coordinator_binary()?, stack, flags, &[])?;
+    let theirs = config(&compose(), stack, flags, &[])?;
     let told: Vec<_> = differences(&theirs, &ours).iter().map(ToString::to_string).collect();
     ensure!(told.is_empty(), "{} with {flags:?}:\n{}", stack.display(), told.join("\n"));
     Ok(())
@@ -55,5 +55,42 @@ fn the_small_fleet_and_the_parity_projects_read_as_the_reference_reads_them() ->
         wrong.extend(reads_as_the_reference_reads_it(&entry?.path(), &["--profile", "*"]).err());
     }
     ensure!(wrong.is_empty(), "{}", wrong.iter().map(|it| format!("{it}\n")).collect::<String>());
+    Ok(())
+}
+
+/// Folder, Compose files' flags and profiles of a stack as its own documentation has them.
+const EXAMPLES: [(&str, &[&str]); 6] = [
+    ("investor/investor", &["-f", "docker/compose.yaml", "--env-file", ".env.dev", "--profile", "*"]),
+    ("investor/investor", &["-f", "docker/compose.yaml", "--env-file", ".env.lan", "--profile", "storage"]),
+    ("scribe", &["-f", "deploy/compose.yaml", "--env-file", "environments/.env.dev"]),
+    ("ybis", &["--profile", "gpu"]),
+    ("carbon", &["-f", "compose.yaml", "-f", "compose.dev.yaml"]),
+    ("carbon", &["-f", "compose.yaml", "-f", "compose.prod.yaml"]),
+];
+
+#[test]
+fn the_example_fleets_read_as_the_reference_reads_them() -> Result<()> {
+    for (folder, flags) in EXAMPLES {
+        reads_as_the_reference_reads_it(&workspace().join("tests/fleets").join(folder), flags)?;
+    }
+    Ok(())
+}
+
+/// Paths, env files and profiles are those that the flags of the reference name.
+#[test]
+fn a_stack_of_an_example_fleet_is_what_its_files_are_to_the_reference() -> Result<()> {
+    let fleets = workspace().join("tests/fleets");
+    let stacks: [(&str, &str, &[&str]); 4] = [
+        ("investor", "investor/investor", EXAMPLES[0].1),
+        ("scribe", "scribe", EXAMPLES[2].1),
+        ("ybis", "ybis", &[]),
+        ("carbon", "carbon", EXAMPLES[4].1),
+    ];
+    for (fleet, folder, flags) in stacks {
+        let ours = config(&coordinator_binary()?, &fleets.join(fleet), &[], &["--stack", fleet])?;
+        let theirs = config(&compose(), &fleets.join(folder), flags, &[])?;
+        let told: Vec<_> = differences(&theirs, &ours).iter().map(ToString::to_string).collect();
+        ensure!(told.is_empty(), "{fleet}:\n{}", told.join("\n"));
+    }
     Ok(())
 }

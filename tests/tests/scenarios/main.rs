@@ -8,6 +8,7 @@ mod coordinator_faults;
 mod data_places;
 mod engine_faults;
 mod environments;
+mod example_fleets;
 mod fixtures;
 mod fleets;
 mod ignores;
