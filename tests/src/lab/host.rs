@@ -1,5 +1,6 @@
 //! One host of the lab: its engine, its sshd, its agent, and what a test does to them.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -373,29 +374,34 @@ impl Host {
         self.restore_images()
     }
 
+    /// A test may have removed the lab's images, added others, or moved a tag to another image.
     fn restore_images(&self) -> Result<()> {
         let loaded = self.folder.join("loaded");
         fs::create_dir_all(&loaded)?;
         let wanted = Images::all()?;
-        let present: Vec<String> = self
-            .docker(&["image", "ls", "--format", "{{.Repository}}:{{.Tag}}"])?
-            .succeeds()?
-            .stdout
-            .lines()
-            .map(str::to_owned)
-            .collect();
-        for foreign in present.iter().filter(|image| !wanted.iter().any(|(reference, ..)| reference == *image)) {
+        let present = self.images()?;
+        for foreign in present.keys().filter(|image| !wanted.iter().any(|(reference, ..)| reference == *image)) {
             self.docker(&["image", "rm", "-f", foreign])?;
         }
         for (reference, archive, key) in &wanted {
-            let stamp = loaded.join(reference.replace(['/', ':'], "-"));
-            let is_current = fs::read_to_string(&stamp).is_ok_and(|kept| kept == *key);
-            if !(is_current && present.contains(reference)) {
+            let name = reference.replace(['/', ':'], "-");
+            let (of_key, of_id) = (loaded.join(&name), loaded.join(format!("{name}.id")));
+            let is = |stamp: &Path, what: &str| fs::read_to_string(stamp).is_ok_and(|kept| kept == what);
+            if !(is(&of_key, key) && present.get(reference).is_some_and(|id| is(&of_id, id))) {
                 self.api().load(archive)?;
-                fs::write(&stamp, key)?;
+                fs::write(of_key, key)?;
+                fs::write(of_id, self.images()?.get(reference).map_or("", String::as_str))?;
             }
         }
         Ok(())
+    }
+
+    /// Id of each image by its reference.
+    fn images(&self) -> Result<BTreeMap<String, String>> {
+        let listed = self.docker(&["image", "ls", "--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}"])?;
+        let pairs = listed.succeeds()?.stdout;
+        let pairs = pairs.lines().filter_map(|line| line.split_once(' '));
+        Ok(pairs.map(|(reference, id)| (reference.to_owned(), id.to_owned())).collect())
     }
 
     /// Copies what the daemons said to the test's folder.
