@@ -1,12 +1,11 @@
 #!/bin/sh
-# Brings the newest item of the inbox into the graph.
-trap 'exit 0' TERM INT
+# Brings the newest item of the inbox into the graph, under the name that it is given.
+trap 'exit 0' TERM
 while :; do
-  item=$(cat /inbox/latest)
-  if wget -q -O /dev/null --post-data "$item" "http://graph:8080/cgi-bin/value/latest"; then
+  if [ -s /inbox/latest ] && wget -q -O /dev/null --post-data "$(cat /inbox/latest)" "http://graph:8080/cgi-bin/value/$1"; then
     touch /tmp/digested
   else
-    echo 'the graph does not answer' >&2
+    echo 'the inbox is empty, or the graph does not answer' >&2
   fi
   sleep 1 &
   wait $!

@@ -24,7 +24,7 @@ fn ybis_keeps_its_workers_together_and_reads_the_engines_socket() -> Result<()> 
     the_dashboard_reads_the_socket(lab.host("alpha")?)?;
     a_second_up_has_nothing_to_do(&fleet)?;
     fleet.edit("workers/digest.sh", "sleep 1 &", "sleep 2 &")?;
-    up_recreates(&fleet, &["ybis/digester.1", "ybis/digester.2"])?;
+    up_recreates(&fleet, &["ybis/archiver.1", "ybis/digester.1"])?;
     all_healthy(&fleet, 6, &[])?;
     assert_eq!(workers_share_a_host(&fleet)?, together, "and stay there");
     down_leaves_volumes(&lab, &fleet, &["ybis_bus", "ybis_graph", "ybis_inbox"])
@@ -61,17 +61,20 @@ fn workers_share_a_host(fleet: &Fleet<'_>) -> Result<String> {
     let hosts = hosts(fleet)?;
     let of = |name: &str| hosts.get(&format!("ybis/{name}")).cloned().unwrap_or_default();
     let there = of("collector.1");
-    assert_eq!([of("digester.1"), of("digester.2")], [there.clone(), there.clone()], "one volume is on one host");
+    assert_eq!([of("digester.1"), of("archiver.1")], [there.clone(), there.clone()], "one volume is on one host");
     Ok(there)
 }
 
 fn items_arrive_in_the_graph(lab: &Lab, fleet: &Fleet<'_>) -> Result<()> {
     let hosts = hosts(fleet)?;
     let graph = lab.host(&hosts["ybis/graph.1"])?;
-    let latest = || exec(graph, "ybis", "graph", &["cat", "/data/latest"]);
-    let first = latest()?;
-    ensure!(first.starts_with("item "), "the digesters brought {first:?}");
-    wait_until("the next item arrives", LONG, || Ok(latest()? != first))
+    for key in ["/data/latest", "/data/archive"] {
+        let newest = || exec(graph, "ybis", "graph", &["cat", key]);
+        let first = newest()?;
+        ensure!(first.starts_with("item "), "{key} is {first:?}");
+        wait_until("the next item arrives", LONG, || Ok(newest()? != first))?;
+    }
+    Ok(())
 }
 
 fn the_dashboard_reads_the_socket(alpha: &Host) -> Result<()> {
