@@ -4,6 +4,8 @@
 mod lists;
 mod named;
 
+use std::borrow::Cow;
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use landfast_core::Diagnostics;
@@ -113,11 +115,18 @@ pub(super) async fn run(context: &Context, args: ConfigArguments) -> Result<Exit
         return Ok(Exit::Done);
     }
     match &args.output {
-        None => output::print(&text).map_err(|error| CliError::failed("standard output cannot be written", error))?,
+        None => output::print(&shown(&text, &args))
+            .map_err(|error| CliError::failed("standard output cannot be written", error))?,
         Some(file) => std::fs::write(context.current_dir.join(file), text)
             .map_err(|error| CliError::failed(format!("{} cannot be written", file.display()), error))?,
     }
     Ok(Exit::Done)
+}
+
+/// A value may hold anything. A program gets it as it is; it must not steer a terminal (T36).
+fn shown<'t>(text: &'t str, args: &ConfigArguments) -> Cow<'t, str> {
+    let is_raw = args.environment && std::io::stdout().is_terminal();
+    if is_raw { escape::lines(text) } else { Cow::Borrowed(text) }
 }
 
 /// What is printed, once everything that has to be right was read.
@@ -135,7 +144,10 @@ fn text(context: &Context, args: &ConfigArguments, input: &Input) -> Result<Stri
         Some(Format::Json) if !args.models => canonical(loaded(context, input)?),
         _ => canonical_for_yaml(loaded(context, input)?),
     };
-    match lists::lines(args, input, &project) {
+    if args.environment {
+        return Ok(lists::environment(input, &project));
+    }
+    match lists::lines(args, &project) {
         Some(lines) => Ok(lines.iter().map(|line| format!("{}\n", escape::line(line))).collect()),
         None => printed(project, args, format),
     }

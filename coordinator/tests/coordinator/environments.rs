@@ -200,3 +200,31 @@ async fn a_plan_says_what_an_environment_has_beyond_the_example() {
     let refusal = fleet.plan().await.expect_err("a refusal").to_string();
     assert!(refusal.contains("web/.env.example:1:1: WHO is asked for here"), "{refusal}");
 }
+
+/// The expected texts are what docker-compose 5.6.1 printed for the same files.
+#[test]
+fn the_variables_are_listed_as_the_reference_lists_them() {
+    let folder = Folder::new();
+    folder.write(
+        "listed/.env",
+        "SP=a b  c\nQ=\"he said \\\"x\\\"\"\nSQ='single'\nEMPTY=\nEMPTYQ=\"\"\nML=\"one\ntwo\"\nML2='x\ny'\nDOL=$$HOME\n\
+         DOL2='$HOME'\nTAB=\"a\\tb\"\nLEAD=\"  lead\"\nUNI=naïve\nCR=\"a\\rb\"\nB=back\\slash\n",
+    );
+    folder.write("listed/compose.yaml", "services: {app: {image: 'app:1'}}\n");
+    let list = |arguments: &[&str]| {
+        let arguments = [&["-f", "listed/compose.yaml", "config", "--environment"], arguments].concat();
+        let output = folder.landfast_with(&arguments, &[("OUT", "1"), ("NONE", "")]);
+        text(&output.stdout).replace(folder.0.path().to_str().expect("text"), "FOLDER")
+    };
+    let expected = "B=back\\slash\nCOMPOSE_PROJECT_NAME=listed\nCR=a\rb\nDOL2=$HOME\nDOL=$HOME\nEMPTY=\nEMPTYQ=\n\
+                    LEAD=  lead\nML2=x\ny\nML=one\ntwo\nNONE=\nOUT=1\nPWD=FOLDER\nQ=he said \"x\"\nSP=a b  c\nSQ=single\n\
+                    TAB=a\tb\nUNI=naïve\n";
+    assert_eq!(list(&[]), expected);
+    assert_eq!(list(&["-p", "other"]), expected.replace("NAME=listed", "NAME=other"));
+    let crlf = "A=\"one\r\ntwo\"\r\nB='one\r\n\r\ntwo'\r\nC=three\r\nD=\"x\" \r\nE='y'\r\nF=\r\nG=\"t\" # c\r\nexport H=1\r\nI: 2\r\n\
+                OUT\r\nJ=\"last\"\r\n";
+    folder.write("crlf.env", crlf);
+    let expected = "A=one\r\ntwo\nB=one\r\n\r\ntwo\nC=three\nCOMPOSE_PROJECT_NAME=listed\nD=x\nE=y\nF=\nG=t\nH=1\nI=2\n\
+                    J=last\nNONE=\nOUT=1\nPWD=FOLDER\n";
+    assert_eq!(list(&["--env-file", "crlf.env"]), expected);
+}

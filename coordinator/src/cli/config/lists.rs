@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{CliError, ConfigArguments};
 
 /// The lines of the list that was asked for, if one was.
-pub(super) fn lines(args: &ConfigArguments, input: &Input, project: &Value) -> Option<Vec<String>> {
+pub(super) fn lines(args: &ConfigArguments, project: &Value) -> Option<Vec<String>> {
     let lines = if args.services {
         in_order(project)
     } else if args.volumes {
@@ -21,13 +21,24 @@ pub(super) fn lines(args: &ConfigArguments, input: &Input, project: &Value) -> O
         images(project)
     } else if args.profiles {
         profiles(project)
-    } else if args.environment {
-        input.environment.iter().map(|(name, value)| format!("{name}={value}")).collect()
     } else {
         return None;
     };
     Some(lines)
 }
+
+/// The variables that the files are read with, the project's name among them: `NAME=value`, in the order of these texts.
+/// A value of several lines stays one.
+pub(super) fn environment(input: &Input, project: &Value) -> String {
+    let name = project["name"].as_str().map(|name| (PROJECT_NAME, name));
+    let given = input.environment.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let given = given.filter(|(given, _)| name.is_none() || *given != PROJECT_NAME);
+    let mut all: Vec<_> = given.chain(name).map(|(name, value)| format!("{name}={value}\n")).collect();
+    all.sort();
+    all.concat()
+}
+
+const PROJECT_NAME: &str = "COMPOSE_PROJECT_NAME";
 
 /// The digests that were asked for, beside the names of their services.
 pub(super) fn hashes(all: Vec<(String, String)>, wanted: &str) -> Result<String, CliError> {

@@ -29,8 +29,7 @@ pub fn parse(
     lookup: &dyn Fn(&str) -> Option<String>,
 ) -> Result<(), DotenvError> {
     check_size(text)?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
-    let mut reader = Reader { text: &text, at: 0 };
+    let mut reader = Reader::new(text);
     let mut all = 0;
     let left = Cell::new(MAX_LOOKED_UP);
     while reader.skip_to_statement() {
@@ -73,8 +72,7 @@ pub struct Name {
 
 /// The names in an env file, in order; values are read past.
 pub fn names(text: &str) -> Result<Vec<Name>, DotenvError> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
-    let mut reader = Reader { text: &text, at: 0 };
+    let mut reader = Reader::new(text);
     let mut names = Vec::new();
     while reader.skip_to_statement() {
         let line = reader.text[..reader.at].matches('\n').count() + 1;
@@ -96,8 +94,9 @@ pub fn parse_raw(
 ) -> Result<(), DotenvError> {
     check_size(text)?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    for (index, line) in text.lines().enumerate() {
-        let line = line.trim_start();
+    for (index, line) in text.split('\n').enumerate() {
+        // The last line's, too, when the file ends with it.
+        let line = line.strip_suffix('\r').unwrap_or(line).trim_start();
         if line.is_empty() || line.starts_with('#') {
             continue;
         }
@@ -128,6 +127,11 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    /// The reader at a text's first line. A `\r` is a blank, but for the ones between quotes: those are the value's.
+    fn new(text: &'a str) -> Self {
+        Self { text: text.strip_prefix('\u{feff}').unwrap_or(text), at: 0 }
+    }
+
     fn rest(&self) -> &'a str {
         &self.text[self.at..]
     }
@@ -298,6 +302,14 @@ mod tests {
             ("A=$OUT ${NO:-d}", "outer d"),
             ("A=\"\\$OUT $$OUT\"", "$OUT $OUT"),
             ("\u{feff}A=b\r\n", "b"),
+            // As the reference: line ends in quotes stay as the file has them.
+            ("A=\"two\r\nlines\"\r\n", "two\r\nlines"),
+            ("A='two\r\n\r\nlines'\r\nB=1\r\n", "two\r\n\r\nlines"),
+            ("A='b'\r\nB=1\r\n", "b"),
+            ("A=b # c\r\n", "b"),
+            ("A=\r\n", ""),
+            ("B=1\r\n\r\n# c\r\nA=$B\r\n", "1"),
+            ("export A=\"$B\r\n\"\r\n", "\r\n"),
             ("export\t\u{b}A=b", "b"),
             ("A=\"\\0101 \\012 \\0777 \\0\"", "A \\12 \\777 \\"),
         ];
@@ -313,6 +325,7 @@ mod tests {
 
     #[test]
     fn a_name_alone_takes_the_value_from_outside() {
+        assert_eq!(read("OUT\r\nNO\r\n"), BTreeMap::from([("OUT".to_owned(), "outer".to_owned())]));
         assert_eq!(read("OUT\nNO\n"), BTreeMap::from([("OUT".to_owned(), "outer".to_owned())]));
     }
 
@@ -346,6 +359,8 @@ mod tests {
         let mut variables = BTreeMap::new();
         parse_raw("# c\nA=\"$B\" # x\n", &mut variables, &|_| None).unwrap();
         assert_eq!(variables["A"], "\"$B\" # x");
+        parse_raw("A=1\r\nB='2\r\n\r\nC=3\r", &mut variables, &|_| None).unwrap();
+        assert_eq!([&variables["A"], &variables["B"], &variables["C"]], ["1", "'2", "3"]);
         assert!(parse_raw("A B=1", &mut variables, &|_| None).is_err());
     }
 }
