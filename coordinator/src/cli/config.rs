@@ -5,7 +5,6 @@ mod lists;
 mod named;
 
 use std::borrow::Cow;
-use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use landfast_core::Diagnostics;
@@ -125,7 +124,7 @@ pub(super) async fn run(context: &Context, args: ConfigArguments) -> Result<Exit
 
 /// A value may hold anything. A program gets it as it is; it must not steer a terminal (T36).
 fn shown<'t>(text: &'t str, args: &ConfigArguments) -> Cow<'t, str> {
-    let is_raw = args.environment && std::io::stdout().is_terminal();
+    let is_raw = args.environment && output::is_terminal();
     if is_raw { escape::lines(text) } else { Cow::Borrowed(text) }
 }
 

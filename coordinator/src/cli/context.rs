@@ -9,6 +9,7 @@ use crate::build::BuildError;
 use crate::engine::{self, Engine, EngineError, Status};
 use crate::folder::{FleetFolder, FolderError};
 use crate::output::progress::{self, Listener};
+use crate::output::stderr;
 use crate::project::{self, ProjectError, Request, shorten};
 use crate::store::Store;
 
@@ -97,7 +98,7 @@ impl Context {
     /// What there is to say after the work, on stderr.
     pub(super) fn talk(&self, text: &str) {
         if !self.global.quiet {
-            eprint!("{text}");
+            stderr::text(text);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use crate::output::escape;
+use crate::output::{escape, stderr};
 
 use super::Exit;
 
@@ -61,13 +61,13 @@ impl CliError {
 /// On stderr: the message with its causes, then the hint. Names and messages of others may hold anything (T36).
 pub(super) fn print(error: &CliError) {
     if let CliError::Mistakes(text) = error {
-        eprintln!("{}", escape::lines(text.trim_end()));
+        stderr::line(&escape::lines(text.trim_end()));
         return;
     }
     let causes = chain(error).map(ToString::to_string).collect::<Vec<_>>().join(": ");
-    eprintln!("error: {}", escape::lines(&causes));
+    stderr::line(&format!("error: {}", escape::lines(&causes)));
     if let CliError::Usage { hint, .. } | CliError::Failed { hint: Some(hint), .. } = error {
-        eprintln!("hint: {}", escape::lines(hint));
+        stderr::line(&format!("hint: {}", escape::lines(hint)));
     }
 }
 

@@ -10,7 +10,7 @@ use landfast_proto::v1::{LogsRequest, LogsResponse};
 
 use crate::connect::{Agent, Agents};
 use crate::engine::InstanceStatus;
-use crate::output;
+use crate::output::{self, Reader};
 use crate::wire::problem;
 
 use super::{CliError, Context, Exit};
@@ -74,8 +74,12 @@ pub(super) async fn run(context: &Context, args: LogsArguments) -> Result<Exit, 
     let mut lines = if args.follow { as_they_come(streams) } else { in_order(streams) };
     // Nothing is lost by dying of Ctrl-C, so nobody listens for it.
     while let Some(line) = lines.next().await {
-        output::print(&printer.text(&line))
+        let reader = output::stream(&printer.text(&line))
             .map_err(|error| CliError::failed("standard output cannot be written", error))?;
+        // Output that follows for ever would go on without a reader.
+        if reader == Reader::Gone {
+            break;
+        }
     }
     Ok(Exit::Done)
 }

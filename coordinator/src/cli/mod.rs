@@ -23,12 +23,13 @@ mod up;
 pub mod verb;
 
 use std::ffi::OsString;
-use std::io::IsTerminal as _;
+use std::io;
 use std::process::ExitCode;
 
 use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
 
+use crate::output::stderr::{self, Stderr};
 pub use context::Context;
 pub use error::CliError;
 use verb::{Arguments, Verb};
@@ -62,7 +63,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("error: no thread could be started: {error}");
+            stderr::line(&format!("error: no thread could be started: {error}"));
             return Exit::Failed.into();
         }
     };
@@ -104,14 +105,16 @@ async fn dispatch(arguments: Arguments) -> Result<Exit, CliError> {
 fn listen_to_traces() {
     let Ok(filter) = EnvFilter::try_from_env("LANDFAST_LOG") else { return };
     // It can only be there already, when the library is used by something else.
-    let colours = std::io::stderr().is_terminal();
-    drop(tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).try_init());
+    let colours = stderr::is_terminal();
+    drop(tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(|| Stderr).try_init());
 }
 
 /// clap has written its message, or the help that was asked for.
 fn refuse(error: &clap::Error) -> ExitCode {
-    // A closed stderr leaves nobody to tell.
-    if error.print().is_err() {
+    // A reader that went away does not change what the command line was.
+    if let Err(unwritten) = error.print()
+        && unwritten.kind() != io::ErrorKind::BrokenPipe
+    {
         return Exit::Failed.into();
     }
     if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() }

@@ -1,6 +1,8 @@
 //! Asking before something is changed: only on a terminal, and never answered by silence.
 
-use std::io::{BufRead as _, IsTerminal as _, Write as _};
+use std::io::{BufRead as _, IsTerminal as _};
+
+use crate::output::stderr;
 
 use super::CliError;
 
@@ -15,11 +17,13 @@ pub(super) fn confirm(yes: bool, question: &str) -> Result<bool, CliError> {
             "read the plan above, then add --yes",
         ));
     }
-    eprint!("{question} [y/N] ");
+    if stderr::question(&format!("{question} [y/N] ")).is_err() {
+        return Err(CliError::usage("nobody to ask: standard error is closed", "add --yes"));
+    }
     let mut answer = String::new();
-    std::io::stderr()
-        .flush()
-        .and_then(|()| std::io::stdin().lock().read_line(&mut answer))
+    std::io::stdin()
+        .lock()
+        .read_line(&mut answer)
         .map_err(|error| CliError::failed("the terminal cannot be read", error))?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes" | "Yes"))
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::engine::{Engine, Outcome, Proposal, Unknown, Up};
-use crate::output::{self, count};
+use crate::output::{self, count, stderr};
 use crate::store::Store;
 
 use super::arguments::{Pull, StackArguments};
@@ -59,7 +59,7 @@ pub(super) async fn carry_out(
     let worth_reading = !proposal.plan.is_empty() || !proposal.plan.warnings.is_empty();
     // Who is asked sees what about, -q or not.
     if worth_reading && !(yes && context.global.quiet) {
-        eprint!("{}", plan::text(&proposal, context.global.verbose));
+        stderr::text(&plan::text(&proposal, context.global.verbose));
     }
     if !proposal.plan.is_empty() && !confirm(yes, question)? {
         context.talk("nothing was changed\n");

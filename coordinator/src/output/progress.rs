@@ -1,12 +1,11 @@
 //! What a run says while it goes on: bars on a terminal, plain lines elsewhere, always on stderr.
 
-use std::io::IsTerminal as _;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::escape;
+use super::{escape, stderr};
 
 /// Listens to a run. The engine tells it what happens; whether and how that is shown is its business.
 pub trait Listener: Send + Sync {
@@ -26,7 +25,7 @@ pub trait Transfer: Send + Sync {
 
 /// The listener for this process's stderr.
 pub fn listener(quiet: bool) -> Box<dyn Listener> {
-    match (quiet, std::io::stderr().is_terminal()) {
+    match (quiet, stderr::is_terminal()) {
         (true, _) => Box::new(Quiet),
         (false, true) => Box::new(Bars(MultiProgress::with_draw_target(ProgressDrawTarget::stderr()))),
         (false, false) => Box::new(Lines),
@@ -40,7 +39,7 @@ impl Listener for Quiet {
     fn say(&self, _line: &str) {}
 
     fn warn(&self, line: &str) {
-        eprintln!("warning: {}", escape::lines(line));
+        stderr::line(&format!("warning: {}", escape::lines(line)));
     }
 
     fn transfer(&self, _what: &str, _total: u64) -> Box<dyn Transfer> {
@@ -57,20 +56,20 @@ struct Lines;
 
 impl Listener for Lines {
     fn say(&self, line: &str) {
-        eprintln!("{}", escape::lines(line));
+        stderr::line(&escape::lines(line));
     }
 
     fn warn(&self, line: &str) {
-        eprintln!("warning: {}", escape::lines(line));
+        stderr::line(&format!("warning: {}", escape::lines(line)));
     }
 
     fn transfer(&self, what: &str, total: u64) -> Box<dyn Transfer> {
         let what = escape::line(what).into_owned();
         match total {
-            0 => eprintln!("{what}"),
+            0 => stderr::line(&what),
             // Over before the line is read.
             1..WORTH_A_LINE => {}
-            total => eprintln!("{what}: {}", indicatif::BinaryBytes(total)),
+            total => stderr::line(&format!("{what}: {}", indicatif::BinaryBytes(total))),
         }
         Box::new(Tally { what, total, state: Mutex::new((0, Instant::now())) })
     }
@@ -97,8 +96,8 @@ impl Transfer for Tally {
         state.1 = Instant::now();
         let done = indicatif::BinaryBytes(state.0);
         match self.total {
-            0 => eprintln!("{}: {done} so far", self.what),
-            total => eprintln!("{}: {done} of {}", self.what, indicatif::BinaryBytes(total)),
+            0 => stderr::line(&format!("{}: {done} so far", self.what)),
+            total => stderr::line(&format!("{}: {done} of {}", self.what, indicatif::BinaryBytes(total))),
         }
     }
 }
@@ -107,9 +106,12 @@ impl Transfer for Tally {
 struct Bars(MultiProgress);
 
 impl Bars {
-    /// A terminal that cannot be written to has nobody in front of it.
+    /// Above the bars. `MultiProgress::suspend` panics when the terminal is gone, `println` returns the error.
     fn print(&self, line: &str) {
-        self.0.suspend(|| eprintln!("{line}"));
+        match self.0.is_hidden() {
+            true => stderr::line(line),
+            false => drop(self.0.println(line)),
+        }
     }
 }
 

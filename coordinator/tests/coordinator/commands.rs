@@ -25,7 +25,7 @@ networks:
     external: true
 ";
 
-async fn web() -> Fleet {
+pub(crate) async fn web() -> Fleet {
     let fleet = Fleet::raise(&["alpha"], STACK).await;
     fleet.write("web/compose.yaml", COMPOSE);
     fleet.image("app:1", "app1");

@@ -1,6 +1,7 @@
 //! The coordinator against agents in this process: see [`fleet`].
 
 mod checking;
+mod closed_output;
 mod commands;
 mod deploying;
 mod environments;

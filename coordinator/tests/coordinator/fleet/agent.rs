@@ -335,7 +335,9 @@ impl Agent for Service {
             time: time * 1_000_000_000,
             data: format!("{} says \x1b[31m{time}\n", request.service).into(),
         };
-        Ok(Response::new(futures::stream::iter([line(1), line(3)]).map(Ok).boxed()))
+        let said = futures::stream::iter([line(1), line(3)]).map(Ok);
+        // Who follows waits for more, which does not come.
+        Ok(Response::new(if request.follow { said.chain(futures::stream::pending()).boxed() } else { said.boxed() }))
     }
 }
 
