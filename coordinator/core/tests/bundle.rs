@@ -1,6 +1,8 @@
 //! Which paths travel and which stay behind.
 #![allow(clippy::unwrap_used)]
-use landfast_core::bundle::{IgnoreRules, mistakes};
+use std::path::Path;
+
+use landfast_core::bundle::{EnvFiles, IgnoreRules, mistakes};
 use proptest::prelude::*;
 
 fn stays(ignore: &str, path: &str) -> bool {
@@ -176,4 +178,47 @@ proptest! {
         let path = format!("{folder}/{name}");
         prop_assert!(!rules.prunes(&folder) || rules.matches(&path));
     }
+}
+
+#[test]
+fn env_files_by_a_pattern_travel_with_their_own_environment_alone() {
+    let all = |env| {
+        let patterns = vec!["/fleet/web/environments/{env}.env".to_owned(), "/fleet/secrets/{env}".to_owned()];
+        let chosen = vec!["/fleet/web/.env.common".to_owned(), "/fleet/web/.env.d/dev".to_owned()];
+        EnvFiles::new(env, patterns, chosen)
+    };
+    let web = Path::new("/fleet/web");
+    let rules = IgnoreRules::new(&["!**/prod.env"], all(Some("dev")).beneath(web));
+    for (path, stays) in [
+        ("environments/dev.env", false),
+        ("environments/dev.local.env", false),
+        ("environments/example.env", false),
+        ("environments/prod.env", true),
+        ("environments/prod.local.env", true),
+        ("environments/devel.env", true),
+        ("environments/prod.env/beneath", true),
+        ("environments/readme.md", false),
+        ("prod.env", false),
+        (".env", false),
+        (".env.dev", false),
+        (".env.prod", true),
+        (".env.common", false),
+        ("deep/.env.common", true),
+        (".env.d/dev", false),
+        (".env.d/prod", true),
+    ] {
+        assert_eq!(rules.matches(path), stays, "{path}");
+        assert_eq!(rules.withholds(path), stays, "{path}");
+    }
+    assert!(!rules.prunes(".env.d") && rules.prunes(".env.e") && !rules.prunes("environments"));
+    let none = IgnoreRules::new(&[], all(None).beneath(web));
+    assert!(none.matches("environments/dev.env") && !none.matches(".env.common"));
+    let ignored = IgnoreRules::new(&["environments"], all(Some("dev")).beneath(web));
+    assert!(ignored.matches("environments/dev.env"), "what is chosen can be ignored as any file");
+    // A build's context is another folder.
+    let context = IgnoreRules::of_context("", all(Some("dev")).beneath(Path::new("/fleet")));
+    assert!(context.matches("secrets/prod") && context.matches("web/environments/prod.env"));
+    assert!(!context.matches("secrets/dev") && !context.matches("environments/prod.env"));
+    let inner = IgnoreRules::of_context("", all(Some("dev")).beneath(Path::new("/fleet/web/environments")));
+    assert!(inner.matches("prod.env") && !inner.matches("dev.env"));
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use landfast_core::environments::{Comparison, EnvFile, compare, is_name, names};
+use landfast_core::environments::{Comparison, EnvFile, USUAL, compare, is_name, names, owner};
 use landfast_core::fleet::Fleet;
 
 fn file(path: &str, text: &str) -> EnvFile {
@@ -12,7 +12,7 @@ fn file(path: &str, text: &str) -> EnvFile {
 
 fn compared(example: &str, common: &str, own: &str) -> Comparison {
     let shell = BTreeSet::from(["FROM_SHELL".to_owned()]);
-    compare(&file(".env.example", example), &file(".env.dev", own), Some(&file(".env", common)), &shell).unwrap()
+    compare(&file(".env.example", example), &[file(".env.dev", own)], &[file(".env", common)], &shell).unwrap()
 }
 
 #[test]
@@ -31,7 +31,7 @@ fn a_file_makes_an_environment_unless_it_is_documentation() {
         "env.prod",
         "compose.yaml",
     ];
-    assert_eq!(names(files).into_iter().collect::<Vec<_>>(), ["dev", "local", "test"]);
+    assert_eq!(names(USUAL, files).into_iter().collect::<Vec<_>>(), ["dev", "local", "test"]);
     for bad in ["", "../dev", "a/b", "dev.local", "-\n"] {
         assert!(!is_name(bad), "{bad:?}");
     }
@@ -76,7 +76,9 @@ fn values_are_never_said() {
 #[test]
 fn a_line_that_is_none_is_told_with_its_place() {
     let refusal = |example: &str, own: &str| {
-        compare(&file(".env.example", example), &file(".env.dev", own), None, &BTreeSet::new()).unwrap_err().to_string()
+        compare(&file(".env.example", example), &[file(".env.dev", own)], &[], &BTreeSet::new())
+            .unwrap_err()
+            .to_string()
     };
     assert!(refusal("A=1\nB!=2\n", "").starts_with(".env.example:2:1: unexpected character `!`"));
     assert!(refusal("", "A B=1").starts_with(".env.dev:1:1: variable name `A B` contains a space"));
@@ -89,4 +91,60 @@ fn landfast_toml_chooses_an_environment_by_a_name() {
     assert_eq!((stack.env.as_deref(), stack.env_location.unwrap().line), (Some("dev"), 4));
     let said = Fleet::parse("landfast.toml", &text("\"../dev\"")).unwrap_err().to_string();
     assert!(said.starts_with("landfast.toml:4:1: \"../dev\" is no environment"), "{said}");
+}
+
+#[test]
+fn a_path_with_env_in_it_is_a_file_of_each_environment() {
+    for (pattern, path, expected) in [
+        ("environments/.env.{env}", "environments/.env.dev", Some("dev")),
+        ("environments/.env.{env}", ".env.dev", None),
+        ("environments/.env.{env}", "environments/.env.", None),
+        ("{env}.env", "dev.env", Some("dev")),
+        ("{env}.env", ".env", None),
+        ("{env}.env", "deep/dev.env", None),
+        ("{env}.env", "dev.local.env", Some("dev.local")),
+        ("{env}/app-{env}.env", "dev/app-dev.env", Some("dev")),
+        ("{env}/app-{env}.env", "dev/app-prod.env", None),
+        ("{env}", "dév", Some("dév")),
+        ("common.env", "common.env", None),
+    ] {
+        assert_eq!(owner(pattern, path), expected, "{pattern} {path}");
+    }
+    let paths = ["a/dev.env", "a/b-1.env", "a/dev.local.env", "a/example.env", "a/sample.env", "b/x.env", "a/.env"];
+    assert_eq!(names("a/{env}.env", paths).into_iter().collect::<Vec<_>>(), ["b-1", "dev"]);
+}
+
+#[test]
+fn env_files_are_read_with_their_places() {
+    let text = "[fleet]\nname = \"home\"\n[stacks.web]\nenv = \"dev\"\nenv_files = [\"a.env\",\n  \"b/{env}.env\"]\n";
+    let stack = Fleet::parse("landfast.toml", text).unwrap().stacks.remove("web").unwrap();
+    let files: Vec<_> = stack.env_files.iter().map(|it| (it.pattern.file("dev"), it.location.to_string())).collect();
+    let at = |line, column| format!("landfast.toml:{line}:{column}");
+    assert_eq!(files, [("a.env".to_owned(), at(5, 14)), ("b/dev.env".to_owned(), at(6, 3))]);
+    assert!(stack.env_files[1].pattern.names_environment() && !stack.env_files[0].pattern.names_environment());
+}
+
+#[test]
+fn what_names_no_env_file_is_refused_at_its_place() {
+    let said = |value: &str| {
+        let text = format!("[fleet]\nname = \"home\"\n[stacks.web]\nenv = \"dev\"\nenv_files = {value}\n");
+        Fleet::parse("landfast.toml", &text).map(drop).unwrap_err().to_string()
+    };
+    for (value, expected) in [
+        ("[\"{env}\", \"/etc/x\"]", "landfast.toml:5:23: \"/etc/x\" is absolute"),
+        ("[\"\"]", "landfast.toml:5:14: \"\" names no file (stacks.web.env_files)"),
+        ("[\"a/\"]", "landfast.toml:5:14: \"a/\" names no file"),
+        ("[\"..\"]", "landfast.toml:5:14: \"..\" names no file"),
+        ("[\"{ENV}.env\"]", "landfast.toml:5:14: \"{ENV}.env\": {env} is the only part"),
+        ("[\"{env}{\"]", "landfast.toml:5:14: \"{env}{\": {env} is the only part"),
+        ("[]", "landfast.toml:5:1: the list is empty"),
+        ("[1]", "landfast.toml:5:1: expected a list of texts in quotes"),
+        ("\"a\"", "landfast.toml:5:1: expected a list of texts, found string"),
+        (
+            "[\"a.env\"]",
+            "landfast.toml:4:1: env = \"dev\" changes nothing: no path in env_files (landfast.toml:5:14) has {env}",
+        ),
+    ] {
+        assert!(said(value).starts_with(expected), "{value}: {}", said(value));
+    }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use landfast_core::Diagnostic;
 use landfast_core::build::{Build, Context, DOCKERFILE, Dockerfile, Follow, Request, Secret, with_stages};
-use landfast_core::bundle::{IgnoreRules, mistakes};
+use landfast_core::bundle::{EnvFiles, IgnoreRules, mistakes};
 use landfast_core::compose::model::Contents;
 
 use super::Builder;
@@ -34,11 +34,12 @@ pub struct Prepared {
     dockerfile: String,
     ignore: Option<String>,
     secrets: BTreeMap<String, Vec<u8>>,
-    env: Option<String>,
+    env_files: EnvFiles,
 }
 
 /// Looks at everything that a build names; either that or all that is missing. Blocks.
-pub fn prepare(build: Build, env: Option<&str>) -> Result<Prepared, Vec<Diagnostic>> {
+pub fn prepare(build: Build, env_files: impl Into<EnvFiles>) -> Result<Prepared, Vec<Diagnostic>> {
+    let env_files = env_files.into();
     let mut look = Look { build: &build, mistakes: Vec::new() };
     let has_context = look.folder("context", &build.context);
     for (name, context) in &build.contexts {
@@ -48,12 +49,12 @@ pub fn prepare(build: Build, env: Option<&str>) -> Result<Prepared, Vec<Diagnost
     }
     let (dockerfile, ignore) = look.instructions(has_context);
     let secrets = look.secrets();
-    let (files, bytes, warnings) = if has_context { look.measure(ignore.as_deref(), env) } else { Default::default() };
+    let (files, bytes, warnings) =
+        if has_context { look.measure(ignore.as_deref(), &env_files) } else { Default::default() };
     if !look.mistakes.is_empty() {
         return Err(look.mistakes);
     }
-    let env = env.map(str::to_owned);
-    Ok(Prepared { files, bytes, warnings, dockerfile, ignore, secrets, env, build })
+    Ok(Prepared { files, bytes, warnings, dockerfile, ignore, secrets, env_files, build })
 }
 
 struct Look<'a> {
@@ -125,7 +126,7 @@ impl Look<'_> {
         secrets
     }
 
-    fn measure(&mut self, ignore: Option<&str>, env: Option<&str>) -> (usize, u64, Vec<Diagnostic>) {
+    fn measure(&mut self, ignore: Option<&str>, env_files: &EnvFiles) -> (usize, u64, Vec<Diagnostic>) {
         let context = &self.build.context;
         let own = if ignore.is_none() { self.optional("context", &context.join(IGNORE)) } else { None };
         let text = ignore.or(own.as_deref()).unwrap_or_default();
@@ -134,7 +135,7 @@ impl Look<'_> {
                 if ignore.is_some() { ("dockerfile", "the Dockerfile's own") } else { ("context", "the context's") };
             self.wrong(key, format!("{name} .dockerignore, line {line}: {mistake}"), None);
         }
-        let rules = IgnoreRules::of_context(text, env);
+        let rules = IgnoreRules::of_context(text, env_files.beneath(context));
         match folder::list(context, &rules, &Follow::All) {
             Ok(listing) => {
                 let files = listing.entries.iter().filter(|entry| entry.kind != Kind::Folder);
@@ -199,7 +200,7 @@ impl Prepared {
     }
 
     fn folders(&self, request: &Request, dockerfile: BTreeMap<String, Vec<u8>>) -> BTreeMap<String, Folder> {
-        let disk = |root: &PathBuf| Folder::Disk { root: root.clone(), env: self.env.clone() };
+        let disk = |root: &PathBuf| Folder::Disk { root: root.clone(), env_files: self.env_files.beneath(root) };
         let folders = request.folders.iter().map(|(name, root)| (name.clone(), disk(root)));
         folders.chain([(DOCKERFILE.to_owned(), Folder::Files(Arc::new(dockerfile)))]).collect()
     }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use bollard_buildkit_proto::fsutil::types::packet::PacketType;
 use bollard_buildkit_proto::fsutil::types::{Packet, Stat};
 use landfast_core::build::{Follow, follow};
-use landfast_core::bundle::IgnoreRules;
+use landfast_core::bundle::{EnvFiles, IgnoreRules};
 use tokio::sync::mpsc;
 use tonic::metadata::MetadataMap;
 use tonic::{Status, Streaming};
@@ -27,7 +27,7 @@ const CHUNK: usize = 64 * 1024;
 #[derive(Debug, Clone)]
 pub(super) enum Folder {
     /// A folder of this machine, without the env files of other environments.
-    Disk { root: PathBuf, env: Option<String> },
+    Disk { root: PathBuf, env_files: EnvFiles },
     /// Files that are nowhere in this form.
     Files(Arc<BTreeMap<String, Vec<u8>>>),
 }
@@ -139,8 +139,8 @@ async fn say(packets: &Packets, packet: Packet) -> Result<(), Status> {
 
 fn list(folder: &Folder, asked: &Asked) -> Result<Vec<Entry>, Status> {
     match folder {
-        Folder::Disk { root, env } => {
-            let rules = IgnoreRules::of_patterns(&asked.exclude, env.as_deref()).map_err(|mistake| {
+        Folder::Disk { root, env_files } => {
+            let rules = IgnoreRules::of_patterns(&asked.exclude, env_files.clone()).map_err(|mistake| {
                 Status::failed_precondition(format!(".dockerignore of {}: {mistake}", root.display()))
             })?;
             let listing = folder::list(root, &rules, &asked.follow);

@@ -5,6 +5,10 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use landfast_core::pull::Policy;
 
+use crate::engine::Engine;
+
+use super::{CliError, Context};
+
 #[derive(Debug, Clone, Default, Args)]
 pub struct Global {
     /// The fleet's folder; without it, the nearest one upwards that has a landfast.toml
@@ -62,7 +66,7 @@ pub enum Format {
 }
 
 /// What `docker compose` takes before its verb. `config` and `check` take it after the verb too; other verbs go by
-/// landfast.toml.
+/// landfast.toml, and those that read a stack take `--env-file`.
 #[derive(Debug, Clone, Default, Args)]
 pub struct ComposeArguments {
     /// For `config` and `check`: compose file, instead of the usual names; several are merged
@@ -71,7 +75,7 @@ pub struct ComposeArguments {
     /// Enable a profile
     #[arg(long, value_name = "PROFILE")]
     pub profile: Vec<String>,
-    /// For `config` and `check`: environment file, instead of .env
+    /// Environment file, instead of .env or what landfast.toml says; later ones win
     #[arg(long, value_name = "FILE")]
     pub env_file: Vec<PathBuf>,
     /// For `config` and `check`: project name
@@ -103,4 +107,14 @@ pub struct StackArguments {
     /// Enable a profile, instead of those in landfast.toml
     #[arg(long = "profile", id = "stack_profile", value_name = "PROFILE")]
     pub profile: Vec<String>,
+    /// Environment file, instead of .env and what landfast.toml says; several are read in order, later ones win
+    #[arg(long = "env-file", id = "stack_env_file", value_name = "FILE")]
+    pub env_file: Vec<PathBuf>,
+}
+
+impl StackArguments {
+    /// The engine for these stacks.
+    pub(super) fn engine<'c>(&self, context: &'c Context) -> Result<Engine<'c>, CliError> {
+        context.engine_reading(&self.profile, &self.env_file, &self.stacks)
+    }
 }

@@ -1,6 +1,7 @@
 //! `landfast build`: builds the stacks' images, whether they are there or not. Nothing on any host changes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use crate::engine::BuildOptions;
 
@@ -17,6 +18,9 @@ pub struct BuildArguments {
     /// Enable a profile, instead of those in landfast.toml
     #[arg(long = "profile", id = "stack_profile", value_name = "PROFILE")]
     pub profile: Vec<String>,
+    /// Environment file, instead of .env and what landfast.toml says; several are read in order, later ones win
+    #[arg(long = "env-file", id = "stack_env_file", value_name = "FILE")]
+    pub env_file: Vec<PathBuf>,
     /// Make every layer anew
     #[arg(long)]
     pub no_cache: bool,
@@ -29,7 +33,7 @@ pub struct BuildArguments {
 }
 
 pub(super) async fn run(context: &Context, args: BuildArguments) -> Result<Exit, CliError> {
-    let engine = context.engine(&args.profile)?;
+    let engine = context.engine_reading(&args.profile, &args.env_file, &args.stack)?;
     let store = context.store(&engine)?;
     let options = BuildOptions { no_cache: args.no_cache, pull: args.pull, args: arguments(context, &args.build_arg) };
     let services = args.services.into_iter().collect::<BTreeSet<_>>();

@@ -78,10 +78,10 @@ fn stdout_error(error: std::io::Error) -> CliError {
 fn look(context: &Context, args: &CheckArguments) -> Result<Checked, CliError> {
     let compose = context.compose.clone().and(args.compose.clone().into());
     let named = compose.project_directory.is_some() || compose.project_name.is_some();
-    let named = named || !compose.file.is_empty() || !compose.env_file.is_empty();
+    let named = named || !compose.file.is_empty();
     if named && !args.stacks.is_empty() {
         return Err(CliError::usage(
-            "stacks stand in landfast.toml; -f, -p, --env-file and --project-directory are for a compose file alone",
+            "stacks are in landfast.toml; -f, -p and --project-directory are for a compose file alone",
             "leave either out",
         ));
     }
@@ -89,6 +89,7 @@ fn look(context: &Context, args: &CheckArguments) -> Result<Checked, CliError> {
         let found = FleetFolder::find(None, &context.current_dir);
         context.global.fleet.is_none() && matches!(found, Err(FolderError::NoFleet { .. }))
     };
+    let named = named || (!compose.env_file.is_empty() && args.stacks.is_empty());
     if named || (args.stacks.is_empty() && no_fleet()) {
         return look_at_file(context, compose);
     }
@@ -106,7 +107,8 @@ fn look_at_file(context: &Context, compose: ComposeArguments) -> Result<Checked,
 
 /// Mistakes of all stacks are told at once.
 fn look_at_fleet(context: &Context, args: &CheckArguments, profiles: &[String]) -> Result<Checked, CliError> {
-    let engine = context.engine(profiles)?;
+    let env_files = ComposeArguments::from(args.compose.clone()).env_file;
+    let engine = context.engine_reading(profiles, &env_files, &args.stacks)?;
     let stacks = engine.folder.stacks(&args.stacks).map_err(|error| context.folder_error(error))?;
     let mut checked = Checked::default();
     let mut mistakes = Vec::new();

@@ -183,7 +183,8 @@ fn requested(context: &Context, args: &ConfigArguments) -> Result<Request, CliEr
     let compose = context.compose.clone().and(args.compose.clone().into());
     let mut request = match &args.stack {
         Some(stack) => {
-            let engine = context.engine(&compose.profile)?;
+            let engine =
+                context.engine_reading(&compose.profile, &args.compose.env_file, std::slice::from_ref(stack))?;
             let (name, config) = engine.folder.stack(stack).map_err(|error| context.folder_error(error))?;
             let folder = stack_folder(&engine.folder.path, name, config);
             let folder = folder.map_err(|error| context.engine_error(error))?;

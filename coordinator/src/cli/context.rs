@@ -57,10 +57,10 @@ impl Context {
     pub fn folder(&self) -> Result<FleetFolder, CliError> {
         let given = &self.compose;
         let named = given.project_directory.is_some() || given.project_name.is_some();
-        if named || !given.file.is_empty() || !given.env_file.is_empty() {
+        if named || !given.file.is_empty() {
             return Err(CliError::usage(
-                "-f, -p, --env-file and --project-directory are for `config` and `check`: a fleet's stacks stand in landfast.toml",
-                "set `path`, `files`, `env` and `project` (for -p) under [stacks.NAME]",
+                "-f, -p and --project-directory are for `config` and `check`: a fleet's stacks are in landfast.toml",
+                "set `path`, `files` and `project` (for -p) under [stacks.NAME]",
             ));
         }
         FleetFolder::find(self.global.fleet.as_deref(), &self.current_dir).map_err(|error| self.folder_error(error))
@@ -68,9 +68,7 @@ impl Context {
 
     /// What `docker compose` would load here, without a fleet.
     pub(super) fn request(&self, compose: ComposeArguments) -> Result<Request, CliError> {
-        if self.global.env.is_some() && !compose.env_file.is_empty() {
-            return Err(CliError::usage("--env and --env-file both say where variables come from", "leave one out"));
-        }
+        self.one_source_of_variables(&compose.env_file)?;
         Ok(Request {
             current_dir: self.current_dir.clone(),
             files: compose.file,
@@ -84,11 +82,59 @@ impl Context {
         })
     }
 
-    /// The engine over the fleet's agents.
+    fn one_source_of_variables(&self, env_files: &[PathBuf]) -> Result<(), CliError> {
+        if self.global.env.is_some() && !env_files.is_empty() {
+            return Err(CliError::usage("--env and --env-file both say where variables come from", "leave one out"));
+        }
+        Ok(())
+    }
+
+    /// The engine for a command that reads no variables of a stack.
     pub fn engine(&self, profiles: &[String]) -> Result<Engine<'_>, CliError> {
+        if !self.compose.env_file.is_empty() {
+            return Err(CliError::usage(
+                "--env-file is for the commands that read a stack's variables: `config`, `check`, `plan`, `up`, `sync`, `build`",
+                "leave it out",
+            ));
+        }
+        self.engine_of(profiles, Vec::new())
+    }
+
+    /// The engine for a command that reads these stacks with these `--env-file`, those before the verb first.
+    pub(super) fn engine_reading(
+        &self,
+        profiles: &[String],
+        env_files: &[PathBuf],
+        stacks: &[String],
+    ) -> Result<Engine<'_>, CliError> {
+        let named: Vec<_> = self.compose.env_file.iter().chain(env_files).cloned().collect();
+        self.one_source_of_variables(&named)?;
+        let files = named.iter().map(|file| self.env_file(file)).collect::<Result<Vec<_>, _>>()?;
+        let engine = self.engine_of(profiles, files)?;
+        if !named.is_empty() && stacks.is_empty() && engine.folder.fleet.stacks.len() > 1 {
+            return Err(CliError::usage("--env-file is for the stacks that are named, and none is", "name them"));
+        }
+        Ok(engine)
+    }
+
+    /// A file of `--env-file`, which must be there.
+    fn env_file(&self, file: &Path) -> Result<PathBuf, CliError> {
+        let path = self.current_dir.join(file);
+        match std::fs::metadata(&path) {
+            Ok(found) if found.is_dir() => {
+                let error = std::io::Error::from(std::io::ErrorKind::IsADirectory);
+                Err(CliError::failed(format!("--env-file {} cannot be read", file.display()), error))
+            }
+            Ok(_) => Ok(path),
+            Err(error) => Err(CliError::failed(format!("--env-file {} cannot be read", file.display()), error)),
+        }
+    }
+
+    fn engine_of(&self, profiles: &[String], env_files: Vec<PathBuf>) -> Result<Engine<'_>, CliError> {
         let folder = self.folder()?;
         let options = engine::Options {
             env: self.global.env.clone(),
+            env_files,
             profiles: self.compose.profile.iter().chain(profiles).cloned().collect(),
             environment: self.environment.clone(),
         };

@@ -9,7 +9,7 @@ use landfast_core::spelling::nearest;
 use landfast_core::{Diagnostics, Location};
 use serde_json::{Value, json};
 
-use crate::engine::{Engine, Environments};
+use crate::engine::{Engine, EngineError, Environments};
 use crate::folder::FILE;
 use crate::output::{self, table::table};
 use crate::project::{self, ProjectError, shorten};
@@ -18,14 +18,16 @@ use super::{CliError, Context, Exit};
 
 /// What `landfast env --help` says at its end.
 const HELP: &str = "\
-An environment of a stack is a file .env.NAME in the stack's folder: .env.dev is dev.
+An environment of a stack is a file .env.NAME in the stack's folder: .env.dev is dev. With `env_files` in landfast.toml, it is \
+what {env} stands for there: with env_files = [\"common.env\", \"environments/{env}.env\"], environments/dev.env is dev. Then these files \
+are read in this order, later ones win, and .env is not read unless it is named.
 
 The one that counts is that of --env, else that of `env` in landfast.toml, which `landfast env use` writes. A variable has \
 the value of the first of these that names it: the shell, .env.NAME, .env, the default in the compose file \
 (${NAME:-default}). That is the order of `docker compose --env-file .env --env-file .env.NAME`; with a single --env-file, \
-docker compose leaves .env unread.
+docker compose leaves .env unread. `--env-file FILE` for `plan`, `up`, `sync` and `build` stands in for all of them, once.
 
-Where there is a .env.example, every name in it must have a value: `plan` and `up` refuse otherwise. The files of the other \
+Where there is a .env.example (with env_files, the file of an environment called example), every name in it must have a value: `plan` and `up` refuse otherwise. The files of the other \
 environments never leave this machine.";
 
 #[derive(Debug, Args)]
@@ -46,7 +48,7 @@ enum EnvVerb {
     },
     /// Choose an environment, for everybody who shares this landfast.toml
     Use {
-        /// NAME of .env.NAME
+        /// NAME of .env.NAME, or what {env} stands for in `env_files`
         name: String,
         /// Stacks; those that have environments when none is named
         #[arg(value_name = "STACK")]
@@ -81,7 +83,7 @@ fn list(context: &Context, engine: &Engine<'_>, names: &[String]) -> Result<Exit
     for (stack, _, environments) in &stacks {
         let mut listed = Vec::new();
         for env in &environments.there {
-            let comparison = environments.compare(env).map_err(|error| context.engine_error(error))?;
+            let comparison = environments.compare(Some(env)).map_err(|error| context.engine_error(error))?;
             rows.push(row(stack, env, environments, comparison.as_ref(), context));
             listed.push(object(env, environments, comparison.as_ref(), context));
         }
@@ -112,7 +114,9 @@ fn no_file(stack: &str, environments: &Environments) -> Option<String> {
     let chosen = environments.chosen.as_ref().filter(|chosen| !environments.there.contains(&chosen.name))?;
     let meant = nearest(&chosen.name, environments.there.iter().map(String::as_str));
     let meant = meant.map(|meant| format!(": did you mean {meant}?")).unwrap_or_default();
-    Some(format!("{stack}: environment {} has no file .env.{}{meant}", chosen.name, chosen.name))
+    let file = environments.file(&chosen.name);
+    let file = file.strip_prefix(&environments.folder).unwrap_or(&file).display().to_string();
+    Some(format!("{stack}: environment {} has no file {file}{meant}", chosen.name))
 }
 
 fn is_active(env: &str, environments: &Environments) -> bool {
@@ -166,12 +170,15 @@ fn choose(context: &Context, engine: &Engine<'_>, env: &str, names: &[String]) -
             context.talk(&format!("{stack} has no environments: left as it is\n"));
             continue;
         }
+        if !environments.can_choose() {
+            return Err(context.engine_error(EngineError::NoEnvironments { stack: (*stack).to_owned() }));
+        }
         if !environments.there.contains(env) {
             let known = environments.there.iter().cloned().collect();
             let error = ProjectError::NoEnvironment { env: env.to_owned(), path: environments.file(env), known };
             return Err(context.project_error(error));
         }
-        let beyond = environments.check(env).map_err(|error| context.engine_error(error))?;
+        let beyond = environments.check(Some(env)).map_err(|error| context.engine_error(error))?;
         for warning in shorten(Diagnostics(beyond.0), &context.current_dir).0 {
             context.listener.warn(&warning.to_string());
         }

@@ -30,7 +30,7 @@ pub struct PlanArguments {
 
 pub(super) async fn run(context: &Context, args: PlanArguments) -> Result<Exit, CliError> {
     let json = context.json()?;
-    let engine = context.engine(&args.stacks.profile)?;
+    let engine = args.stacks.engine(context)?;
     let store = context.store(&engine)?;
     let up = Up {
         force_recreate: args.force_recreate,

@@ -14,7 +14,7 @@ pub struct SyncArguments {
 }
 
 pub(super) async fn run(context: &Context, args: SyncArguments) -> Result<Exit, CliError> {
-    let engine = context.engine(&args.stacks.profile)?;
+    let engine = args.stacks.engine(context)?;
     let store = context.store(&engine)?;
     let proposal =
         engine.propose_sync(&*store, &args.stacks.stacks).await.map_err(|error| context.engine_error(error))?;

@@ -32,7 +32,7 @@ pub struct UpArguments {
 }
 
 pub(super) async fn run(context: &Context, args: UpArguments) -> Result<Exit, CliError> {
-    let engine = context.engine(&args.stacks.profile)?;
+    let engine = args.stacks.engine(context)?;
     let store = context.store(&engine)?;
     let up = Up {
         force_recreate: args.force_recreate,

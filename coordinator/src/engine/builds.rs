@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use landfast_core::Diagnostics;
-use landfast_core::build::{Anew, Asked, Build, Builder as Place, Candidate, Question, builder, choose, unite};
+use landfast_core::build::{
+    Anew, Asked, Build, Builder as Place, Candidate, Context, Question, builder, choose, unite,
+};
+use landfast_core::bundle::EnvFiles;
 
 use indicatif::BinaryBytes;
 
@@ -180,8 +183,8 @@ impl Engine<'_> {
         let mut ready = Vec::new();
         let mut mistakes = Vec::new();
         for Chosen { source, build } in chosen {
-            let env = sources.get(source).and_then(|source| source.env.clone());
-            let looked = tokio::task::spawn_blocking(move || prepare(build, env.as_deref())).await;
+            let env_files = sources.get(source).map(|source| source.env_files.clone()).unwrap_or_default();
+            let looked = tokio::task::spawn_blocking(move || prepare(build, env_files)).await;
             // It can only fail by a panic, which goes on here.
             match looked.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())) {
                 Ok(prepared) => {
@@ -271,17 +274,25 @@ fn choose_all(
         match choose(&source.project, Question { asked, missing, there: &there }) {
             Ok(builds) => {
                 warnings.extend(builds.warnings.iter().map(ToString::to_string));
-                chosen.extend(builds.builds.into_iter().map(|build| (at, build)));
+                chosen.extend(builds.builds.into_iter().map(|build| ((at, sent_to(source, &build)), build)));
             }
             Err(Diagnostics(found)) => mistakes.extend(found),
         }
     }
     // Stacks may share an image, too: of one environment, as another's env files are not in its context.
-    let env = |at: &usize| sources.get(*at).and_then(|source| source.env.as_deref());
-    let (united, differing) = unite(chosen, |first, other| env(first) == env(other));
+    let (united, differing) = unite(chosen, |(_, first), (_, other)| first == other);
     mistakes.extend(differing);
-    let chosen = united.into_iter().map(|(source, build)| Chosen { source, build }).collect();
+    let chosen = united.into_iter().map(|((source, _), build)| Chosen { source, build }).collect();
     if mistakes.is_empty() { Ok(chosen) } else { Err(EngineError::Mistakes(Diagnostics(mistakes))) }
+}
+
+/// Whose the env files in the folders of a build are.
+fn sent_to(source: &Source, build: &Build) -> Vec<EnvFiles> {
+    let others = build.contexts.values().filter_map(|context| match context {
+        Context::Folder(folder) => Some(folder),
+        _ => None,
+    });
+    std::iter::once(&build.context).chain(others).map(|folder| source.env_files.beneath(folder)).collect()
 }
 
 /// What would be built, for a plan.

@@ -38,6 +38,8 @@ pub enum EngineError {
     NoStackFolder { stack: String, path: PathBuf },
     #[error("stack {stack} has no compose file in {}", .folder.display())]
     NoComposeFile { stack: String, folder: PathBuf },
+    #[error("stack {stack} has no environments: no path in its env_files has {{env}} in it")]
+    NoEnvironments { stack: String },
     #[error("not all hosts can be reached\n{0}")]
     Unreachable(Failures),
     #[error("{host}: its engine does not answer ({problem})")]
@@ -102,6 +104,9 @@ impl EngineError {
             Self::NoStackFolder { .. } => Some("set `path` in landfast.toml, relative to its own folder".to_owned()),
             Self::NoComposeFile { stack, .. } => {
                 Some(format!("name it compose.yaml, or set `files` under [stacks.{stack}]"))
+            }
+            Self::NoEnvironments { stack } => {
+                Some(format!("leave the environment out, or write {{env}} into a path under [stacks.{stack}]"))
             }
             Self::NoEngine { .. } => Some("start the engine on that host: `systemctl start docker`".to_owned()),
             Self::GroundMoved { .. } => Some("somebody else deploys too: run `landfast plan` again".to_owned()),

@@ -19,6 +19,7 @@ mod status;
 mod talk;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use landfast_core::compile;
@@ -46,6 +47,8 @@ pub use status::{HostStatus, InstanceStatus, Status};
 pub struct Options {
     /// `--env`, in place of what `landfast.toml` says.
     pub env: Option<String>,
+    /// `--env-file`, absolute and in order, in place of `.env`, the environment's file and what `landfast.toml` says.
+    pub env_files: Vec<PathBuf>,
     /// `--profile`, in place of what `landfast.toml` says.
     pub profiles: Vec<String>,
     /// The process's variables.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use landfast_core::bundle::EnvFiles;
 use landfast_core::compile::{self, Profiles};
 use landfast_core::compose::Project;
 use landfast_core::fleet::StackConfig;
@@ -10,7 +11,7 @@ use landfast_core::fleet::StackConfig;
 use crate::project::{self, ProjectError, Request};
 use crate::scan::{self, Bundle};
 
-use super::environment::{Environments, chosen};
+use super::environment::{Environments, Place, Variables};
 use super::{EngineError, Options};
 
 /// A stack, read.
@@ -21,6 +22,8 @@ pub struct Source {
     pub root: PathBuf,
     /// The environment chosen.
     pub env: Option<String>,
+    /// Whose its env files are.
+    pub env_files: EnvFiles,
     pub project: Project,
     pub bundle: Bundle,
     /// The seccomp profiles that the project names.
@@ -33,18 +36,20 @@ impl Source {
     /// Reads one stack. Blocks.
     pub fn read(fleet: &Path, stack: &str, config: &StackConfig, options: &Options) -> Result<Self, EngineError> {
         let folder = stack_folder(fleet, stack, config)?;
-        let env = chosen(config, options).map(|chosen| chosen.name);
+        let variables = variables(fleet, &folder, stack, config, options)?;
+        let env_files = variables.owners(&folder, config);
+        let env = variables.env.clone();
         let request = request(fleet, &folder, stack, config, options)?;
         let loaded = project::load(&project::read(&request)?)?;
-        let beyond = match &env {
-            Some(env) => Environments::read(fleet, stack, config, options)?.check(env)?.0,
-            None => Vec::new(),
+        let beyond = match options.env_files.is_empty() {
+            true => Environments::read(fleet, stack, config, options)?.check(env.as_deref())?.0,
+            false => Vec::new(),
         };
-        let bundle = scan::scan(&folder, env.as_deref())?;
+        let bundle = scan::scan(&folder, env_files.clone())?;
         let project = loaded.project().map_err(ProjectError::Mistakes)?;
         let profiles = compile::profiles(&project, &folder, &readable(fleet, &folder), &project::reader);
         let warnings = beyond.iter().chain(&loaded.warnings).map(ToString::to_string).collect();
-        Ok(Self { stack: stack.to_owned(), root: folder, env, project, bundle, profiles, warnings })
+        Ok(Self { stack: stack.to_owned(), root: folder, env, env_files, project, bundle, profiles, warnings })
     }
 }
 
@@ -58,12 +63,16 @@ pub fn request(
     options: &Options,
 ) -> Result<Request, EngineError> {
     let files = compose_files(folder, stack, config)?;
+    let variables = variables(fleet, folder, stack, config, options)?;
+    // Files that are named hold the environment's own.
+    let env = variables.env.filter(|_| variables.files.is_empty());
     let profiles = if options.profiles.is_empty() { &config.profiles } else { &options.profiles };
     Ok(Request {
         current_dir: folder.to_owned(),
         files,
         profiles: profiles.clone(),
-        env: chosen(config, options).map(|chosen| chosen.name),
+        env_files: variables.files,
+        env,
         project_name: config.project.clone(),
         // Relative paths start where the first file is, as with the reference: that may be beneath the stack's folder.
         stack_folder: Some(folder.to_owned()),
@@ -71,6 +80,17 @@ pub fn request(
         root: Some(readable(fleet, folder)),
         ..Request::default()
     })
+}
+
+fn variables(
+    fleet: &Path,
+    folder: &Path,
+    stack: &str,
+    config: &StackConfig,
+    options: &Options,
+) -> Result<Variables, EngineError> {
+    let readable = readable(fleet, folder);
+    Variables::of(&Place { stack, folder, readable: &readable }, config, options)
 }
 
 /// The folder beneath which files that a stack names are read.

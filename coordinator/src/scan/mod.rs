@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use landfast_core::bundle::{Content, Entry, IgnoreRules, Manifest, Mistake, mistakes};
+use landfast_core::bundle::{Content, Entry, EnvFiles, IgnoreRules, Manifest, Mistake, mistakes};
 
 use crate::wire::{encode_manifest, manifest_digest};
 
@@ -57,9 +57,10 @@ impl ScanError {
 /// What is scanned again when it changes under the scan, so often (F51).
 const TRIES: usize = 3;
 
-/// Scans a folder. `env` is the chosen environment: the env files of others stay behind.
-pub fn scan(root: &Path, env: Option<&str>) -> Result<Bundle, ScanError> {
-    until_quiet(root, || attempt(root, env))
+/// Scans a folder. The env files of environments that are not chosen stay behind.
+pub fn scan(root: &Path, env_files: impl Into<EnvFiles>) -> Result<Bundle, ScanError> {
+    let env_files = env_files.into();
+    until_quiet(root, || attempt(root, &env_files))
 }
 
 fn until_quiet<T>(
@@ -79,8 +80,8 @@ fn until_quiet<T>(
 /// This path is no longer what it was a moment ago.
 struct Changed(PathBuf);
 
-fn attempt(root: &Path, env: Option<&str>) -> Result<Result<Bundle, Changed>, ScanError> {
-    let found = walk::walk(root, &rules(root, env)?)?;
+fn attempt(root: &Path, env_files: &EnvFiles) -> Result<Result<Bundle, Changed>, ScanError> {
+    let found = walk::walk(root, &rules(root, env_files)?)?;
     let files = found.iter().filter(|(_, found)| matches!(found, Found::File { .. }));
     let digests = match hash::all(root, &files.map(|(path, _)| path.as_str()).collect::<Vec<_>>())? {
         Ok(digests) => digests,
@@ -89,7 +90,7 @@ fn attempt(root: &Path, env: Option<&str>) -> Result<Result<Bundle, Changed>, Sc
     Ok(Ok(bundle(root, found, &digests)))
 }
 
-fn rules(root: &Path, env: Option<&str>) -> Result<IgnoreRules, ScanError> {
+fn rules(root: &Path, env_files: &EnvFiles) -> Result<IgnoreRules, ScanError> {
     const NAMES: [&str; 2] = [".dockerignore", ".landfastignore"];
     let texts = NAMES.map(|name| {
         let path = root.join(name);
@@ -106,7 +107,7 @@ fn rules(root: &Path, env: Option<&str>) -> Result<IgnoreRules, ScanError> {
             return Err(ScanError::Pattern { path: root.join(name), line, mistake });
         }
     }
-    Ok(IgnoreRules::new(&[&docker, &own], env))
+    Ok(IgnoreRules::new(&[&docker, &own], env_files.beneath(root)))
 }
 
 fn bundle(root: &Path, found: BTreeMap<String, Found>, digests: &BTreeMap<String, (String, u64)>) -> Bundle {

@@ -4,6 +4,7 @@ mod checking;
 mod closed_output;
 mod commands;
 mod deploying;
+mod env_files;
 mod environments;
 mod fleet;
 mod images;

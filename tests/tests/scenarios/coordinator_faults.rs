@@ -1,9 +1,11 @@
-//! F7: the coordinator is killed amid a rolling update.
+//! F7: the coordinator is killed amid a rolling update. Its reader goes away.
+
+use std::io::{BufRead as _, BufReader};
 
 use anyhow::{Context, Result, ensure};
 use landfast_tests::lab::{Lab, catch};
 
-use crate::fixtures::{LONG, compose, containers, ids, plan, running_demo, service};
+use crate::fixtures::{LONG, compose, containers, ids, plan, running_container, running_demo, service};
 
 #[test]
 fn f07_a_coordinator_killed_amid_a_rolling_update_goes_on_where_it_was() -> Result<()> {
@@ -37,6 +39,22 @@ fn f07_a_coordinator_killed_amid_a_rolling_update_goes_on_where_it_was() -> Resu
         assert_eq!(containers(lab.host(host)?, "demo", service)?.len(), 1, "{name} is there once");
     }
     ensure!(same(&after["demo/a.1"], &first), "alpha was updated twice");
+    assert_eq!(plan(&fleet)?.len(), 0);
+    Ok(())
+}
+
+#[test]
+fn a_reader_of_the_first_line_alone_does_not_stop_a_rollout() -> Result<()> {
+    let lab = Lab::of(1)?;
+    let fleet = running_demo(&lab, &compose(&[service("web", "1", "")]), "")?;
+    let (reader, writer) = std::io::pipe()?;
+    let mut command = fleet.command(&["up", "--yes"])?;
+    let mut up = command.stdout(writer.try_clone()?).stderr(writer).spawn()?;
+    drop(command);
+    let first = BufReader::new(reader).lines().next().context("the plan is printed")??;
+    ensure!(first.starts_with("1. create network"), "{first}");
+    ensure!(up.wait()?.code() == Some(0), "the exit code is that of a rollout that was read to its end");
+    running_container(lab.host("alpha")?, "demo", "web")?;
     assert_eq!(plan(&fleet)?.len(), 0);
     Ok(())
 }

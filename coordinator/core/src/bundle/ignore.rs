@@ -4,6 +4,7 @@
 //! Docker's rules (the moby project's `patternmatcher` and `ignorefile`, as its builders' clients use them): patterns start at the root,
 //! the last one that matches decides, `!` brings back, a folder that matches takes all beneath it along.
 
+use super::env_files::EnvFiles;
 use super::pattern::{Pattern, PatternError};
 use crate::compose::clean;
 
@@ -17,7 +18,7 @@ const NEVER_BUILT: &[&str] = &[".landfast"];
 pub struct IgnoreRules {
     never: &'static [&'static str],
     rules: Vec<Rule>,
-    env: Option<String>,
+    env_files: EnvFiles,
 }
 
 #[derive(Debug, Clone)]
@@ -37,41 +38,42 @@ pub struct Mistake {
 }
 
 impl IgnoreRules {
-    /// From the texts of `.dockerignore` and `.landfastignore`, in this order, and the chosen environment. A pattern that cannot be read
-    /// ignores nothing; [`mistakes`] tells it.
-    pub fn new(texts: &[&str], env: Option<&str>) -> Self {
+    /// From the texts of `.dockerignore` and `.landfastignore`, in this order, and whose the env files are. A pattern that
+    /// cannot be read ignores nothing; [`mistakes`] tells it.
+    pub fn new(texts: &[&str], env_files: impl Into<EnvFiles>) -> Self {
         let rules = texts.iter().flat_map(|text| lines(text)).filter_map(|(_, line)| Rule::parse(&line).ok());
-        Self { never: NEVER, rules: rules.collect(), env: env.map(str::to_owned) }
+        Self { never: NEVER, rules: rules.collect(), env_files: env_files.into() }
     }
 
-    /// For the context of a build: from the text of its `.dockerignore`, and the chosen environment.
-    pub fn of_context(text: &str, env: Option<&str>) -> Self {
-        Self { never: NEVER_BUILT, ..Self::new(&[text], env) }
+    /// For the context of a build: from the text of its `.dockerignore`, and whose the env files are.
+    pub fn of_context(text: &str, env_files: impl Into<EnvFiles>) -> Self {
+        Self { never: NEVER_BUILT, ..Self::new(&[text], env_files) }
     }
 
     /// For the context of a build: from the patterns that a builder has found in its `.dockerignore`.
     ///
     /// # Errors
     /// One that cannot be read.
-    pub fn of_patterns(patterns: &[String], env: Option<&str>) -> Result<Self, Mistake> {
+    pub fn of_patterns(patterns: &[String], env_files: impl Into<EnvFiles>) -> Result<Self, Mistake> {
         let rules = patterns.iter().filter(|pattern| !pattern.trim().is_empty()).map(|pattern| Rule::parse(pattern));
-        Ok(Self { never: NEVER_BUILT, rules: rules.collect::<Result<_, _>>()?, env: env.map(str::to_owned) })
+        Ok(Self { never: NEVER_BUILT, rules: rules.collect::<Result<_, _>>()?, env_files: env_files.into() })
     }
 
     /// Whether this path (relative, with `/`) stays behind. Folders are asked like files.
     pub fn matches(&self, path: &str) -> bool {
-        self.is_never_sent(path) || self.is_ignored(path)
+        self.is_never_sent(path) || self.env_files.withhold(path) || self.is_ignored(path)
     }
 
     /// Whether nothing beneath this folder can be in the bundle, so that it need not be walked.
     pub fn prunes(&self, folder: &str) -> bool {
         let beneath = |rule: &Rule| rule.brings_back && rule.pattern.may_match_beneath(folder);
-        self.is_never_sent(folder) || (self.is_ignored(folder) && !self.rules.iter().any(beneath))
+        let is_foreign = self.env_files.withhold(folder) && !self.env_files.reads_beneath(folder);
+        self.is_never_sent(folder) || is_foreign || (self.is_ignored(folder) && !self.rules.iter().any(beneath))
     }
 
     /// Whether a file stays behind for the sake of its environment alone: no pattern names it.
     pub fn withholds(&self, path: &str) -> bool {
-        !self.is_ignored(path) && path.rsplit('/').next().is_some_and(|name| self.is_of_another_environment(name))
+        !self.is_ignored(path) && self.env_files.withhold(path)
     }
 
     fn is_ignored(&self, path: &str) -> bool {
@@ -93,14 +95,7 @@ impl IgnoreRules {
     }
 
     fn is_never_sent(&self, path: &str) -> bool {
-        path.split('/').any(|part| self.never.contains(&part) || self.is_of_another_environment(part))
-    }
-
-    /// `.env.prod`, when the environment is `dev` or none is chosen. `.env.example` is documentation.
-    fn is_of_another_environment(&self, name: &str) -> bool {
-        let Some(owner) = name.strip_prefix(".env.") else { return false };
-        let ours = |env: &String| owner == env || owner.strip_prefix(env.as_str()).is_some_and(|r| r.starts_with('.'));
-        owner != "example" && !self.env.as_ref().is_some_and(ours)
+        path.split('/').any(|part| self.never.contains(&part))
     }
 }
 

@@ -1,9 +1,11 @@
 //! What of a stack's folder travels: a bundle's entries, and which paths are in it.
 use std::collections::BTreeMap;
 
+mod env_files;
 pub mod ignore;
 mod pattern;
 
+pub use env_files::EnvFiles;
 pub use ignore::{IgnoreRules, Mistake, mistakes};
 pub use pattern::PatternError;
 

@@ -11,6 +11,7 @@ pub(super) fn check(fleet: &Fleet) -> Vec<Diagnostic> {
     check_pairs_of_networks(fleet, &mut mistakes);
     check_hosts(fleet, &mut mistakes);
     for (name, stack) in &fleet.stacks {
+        check_env(name, stack, &mut mistakes);
         check_places(fleet, name, stack, &mut mistakes);
     }
     mistakes
@@ -76,6 +77,19 @@ fn check_hosts(fleet: &Fleet, mistakes: &mut Vec<Diagnostic>) {
             }
         }
     }
+}
+
+/// An environment that no env file is named after would change nothing.
+fn check_env(name: &str, stack: &StackConfig, mistakes: &mut Vec<Diagnostic>) {
+    let (Some(env), Some(location), Some(first)) = (&stack.env, &stack.env_location, stack.env_files.first()) else {
+        return;
+    };
+    if stack.env_files.iter().any(|file| file.pattern.names_environment()) {
+        return;
+    }
+    let message = format!("env = {env:?} changes nothing: no path in env_files ({}) has {{env}} in it", first.location);
+    let hint = "write {env} into one of them, or leave env out";
+    mistakes.push(Diagnostic::at(location, message).key(format!("stacks.{name}.env")).hint(hint));
 }
 
 fn check_places(fleet: &Fleet, name: &str, stack: &StackConfig, mistakes: &mut Vec<Diagnostic>) {

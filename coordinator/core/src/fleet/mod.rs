@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use ipnet::Ipv4Net;
 
 use crate::check::{Exceptions, Policy};
+use crate::environments::EnvFilePattern;
 use crate::{Diagnostics, Location};
 
 mod check;
@@ -90,6 +91,8 @@ pub struct StackConfig {
     pub env: Option<String>,
     /// Where that was written.
     pub env_location: Option<Location>,
+    /// Env files in place of `.env` and `.env.NAME`, in order: later ones win.
+    pub env_files: Vec<NamedEnvFile>,
     /// Enabled profiles.
     pub profiles: Vec<String>,
     /// By service, or `*` for those not named.
@@ -98,6 +101,15 @@ pub struct StackConfig {
     pub publish: BTreeMap<String, Publish>,
     /// What `landfast check` lets pass, each with its reason.
     pub exceptions: Exceptions,
+    /// Where it was written.
+    pub location: Location,
+}
+
+/// An env file that `landfast.toml` names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedEnvFile {
+    /// Relative to the stack's folder.
+    pub pattern: EnvFilePattern,
     /// Where it was written.
     pub location: Location,
 }

@@ -5,10 +5,10 @@ use ipnet::Ipv4Net;
 use toml::de::DeTable;
 
 use super::reader::{Field, Reader, Table};
-use super::{AGENT_PORT, Fleet, FleetNetwork, Host, Placement, PlacementRule, Publish, StackConfig};
+use super::{AGENT_PORT, Fleet, FleetNetwork, Host, NamedEnvFile, Placement, PlacementRule, Publish, StackConfig};
 use crate::Diagnostic;
 use crate::check::{self, Exception, Level, Policy};
-use crate::environments;
+use crate::environments::{self, EnvFilePattern};
 
 /// VXLAN takes 50 bytes of the usual 1500.
 const MTU: u32 = 1450;
@@ -144,6 +144,7 @@ fn read_stack<'t>(reader: &mut Reader<'t>, at: &Field<'t>, table: Table<'t>) -> 
         files: Vec::new(),
         env: None,
         env_location: None,
+        env_files: Vec::new(),
         profiles: Vec::new(),
         place: BTreeMap::new(),
         publish: BTreeMap::new(),
@@ -151,7 +152,11 @@ fn read_stack<'t>(reader: &mut Reader<'t>, at: &Field<'t>, table: Table<'t>) -> 
         location: reader.location(&at.span),
     };
     for field in
-        reader.known(&at.path, table, &["path", "project", "files", "env", "profiles", "place", "publish", "check"])
+        reader.known(
+            &at.path,
+            table,
+            &["path", "project", "files", "env", "env_files", "profiles", "place", "publish", "check"],
+        )
     {
         match field.name() {
             "path" => stack.path = reader.text(&field).unwrap_or_default().into(),
@@ -161,6 +166,7 @@ fn read_stack<'t>(reader: &mut Reader<'t>, at: &Field<'t>, table: Table<'t>) -> 
                 stack.env = read_env(reader, &field);
                 stack.env_location = Some(reader.location(&field.span));
             }
+            "env_files" => stack.env_files = read_env_files(reader, &field),
             "profiles" => stack.profiles = reader.texts(&field).unwrap_or_default(),
             "place" => stack.place = services(reader, &field, read_placement),
             "check" => stack.exceptions = services(reader, &field, read_exceptions),
@@ -236,6 +242,21 @@ fn read_env<'t>(reader: &mut Reader<'t>, field: &Field<'t>) -> Option<String> {
         return Some(name);
     }
     reader.refuse(field, format!("{name:?} is no environment: it is the part after .env. of a file's name, as dev"))
+}
+
+fn read_env_files<'t>(reader: &mut Reader<'t>, field: &Field<'t>) -> Vec<NamedEnvFile> {
+    let Some(texts) = reader.places(field) else { return Vec::new() };
+    if texts.is_empty() {
+        reader.mistake_at(field, "the list is empty: leave it out for .env and the environment's .env.NAME");
+    }
+    let mut files = Vec::new();
+    for (text, span) in texts {
+        match EnvFilePattern::parse(&text) {
+            Ok(pattern) => files.push(NamedEnvFile { pattern, location: reader.location(&span) }),
+            Err(why) => reader.mistake(&span, &field.path, why),
+        }
+    }
+    files
 }
 
 /// `[check]`: a level for each rule that is to have another one, and where data may lie.

@@ -101,10 +101,15 @@ impl<'t> Reader<'t> {
     }
 
     pub(super) fn texts(&mut self, field: &Field<'t>) -> Option<Vec<String>> {
+        Some(self.places(field)?.into_iter().map(|(text, _)| text).collect())
+    }
+
+    /// The same, each with its place.
+    pub(super) fn places(&mut self, field: &Field<'t>) -> Option<Vec<(String, Range<usize>)>> {
         let DeValue::Array(values) = field.value else {
             return self.wrong(field, "a list of texts", field.value);
         };
-        let text = |value: &Spanned<DeValue<'t>>| value.get_ref().as_str().map(str::to_owned);
+        let text = |value: &Spanned<DeValue<'t>>| Some((value.get_ref().as_str()?.to_owned(), value.span()));
         match values.iter().map(text).collect() {
             Some(texts) => Some(texts),
             None => self.refuse(field, "expected a list of texts in quotes"),

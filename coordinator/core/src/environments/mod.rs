@@ -6,12 +6,19 @@ use std::path::{Path, PathBuf};
 use crate::compose::dotenv;
 use crate::{Diagnostic, Diagnostics, Location};
 
-/// `.env.` and one of these is documentation.
+mod pattern;
+
+pub use pattern::{EnvFilePattern, HOLE, filled, owner};
+
+/// What every stack has without `env_files`.
+pub const USUAL: &str = ".env.{env}";
+
+/// Instead of an environment, one of these is documentation.
 const EXAMPLES: [&str; 4] = ["dist", "example", "sample", "template"];
 
-/// The environments that these files of a stack's folder make: `.env.dev` makes `dev`.
-pub fn names<'f>(files: impl IntoIterator<Item = &'f str>) -> BTreeSet<String> {
-    let named = files.into_iter().filter_map(|file| file.strip_prefix(".env."));
+/// The environments that these paths make by a pattern: `.env.dev` makes `dev` by `.env.{env}`.
+pub fn names<'f>(pattern: &str, paths: impl IntoIterator<Item = &'f str>) -> BTreeSet<String> {
+    let named = paths.into_iter().filter_map(|path| owner(pattern, path));
     named.filter(|name| is_name(name) && !EXAMPLES.contains(name)).map(str::to_owned).collect()
 }
 
@@ -48,20 +55,20 @@ pub struct Comparison {
     pub surplus: Vec<Named>,
 }
 
-/// Compares an environment's own file with the example. What `common`, the file of all environments, or the shell (`set`)
+/// Compares an environment's own files with the example. What `common`, the files of all environments, or the shell (`set`)
 /// gives a value is not missing.
 ///
 /// # Errors
 /// What in one of the files is no line of an env file.
 pub fn compare(
     example: &EnvFile,
-    own: &EnvFile,
-    common: Option<&EnvFile>,
+    own: &[EnvFile],
+    common: &[EnvFile],
     set: &BTreeSet<String>,
 ) -> Result<Comparison, Diagnostics> {
     let asked = variables(example)?;
-    let given = variables(own)?;
-    let shared = common.map(variables).transpose()?.unwrap_or_default();
+    let given = all_variables(own)?;
+    let shared = all_variables(common)?;
     let says = |file: &Variables, name: &String| file.get(name).is_some_and(|variable| variable.has_value);
     let has_value = |name: &String| says(&given, name) || says(&shared, name) || set.contains(name);
     let named = |(name, at): (&String, &Variable)| Named { name: name.clone(), location: at.location.clone() };
@@ -100,6 +107,15 @@ type Variables = BTreeMap<String, Variable>;
 struct Variable {
     location: Location,
     has_value: bool,
+}
+
+/// The variables of several files; the last one counts.
+fn all_variables(files: &[EnvFile]) -> Result<Variables, Diagnostics> {
+    let mut all = Variables::new();
+    for file in files {
+        all.extend(variables(file)?);
+    }
+    Ok(all)
 }
 
 /// The variables of a file; the last line about one counts.

@@ -1,0 +1,231 @@
+//! `env_files` of `landfast.toml` and `--env-file`: which files are read, in which order, and which travel.
+
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use crate::fleet::Fleet;
+
+const FLEET: &str = "\
+[fleet]
+name = \"home\"
+
+[hosts.alpha]
+address = \"127.0.0.1\"
+port = 1
+
+[stacks.web]
+path = \"web\"
+env  = \"dev\"
+env_files = [\"common.env\",
+  \"environments/{env}.env\", \"../secrets/{env}.env\"]
+
+[stacks.fixed]
+env_files = [\"environments/.env.dev\"]
+";
+
+const COMPOSE: &str = "services: {app: {image: 'app:1', command: ['$WHO', '${COMMON:-none}', '${DOT:-none}']}}\n";
+
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        let folder = Self(tempfile::tempdir().expect("a folder"));
+        folder.write("landfast.toml", FLEET);
+        for stack in ["web", "fixed"] {
+            folder.write(&format!("{stack}/compose.yaml"), COMPOSE);
+            folder.write(&format!("{stack}/.env"), "DOT=read\n");
+        }
+        folder.write("web/common.env", "WHO=common\nCOMMON=common\n");
+        for env in ["dev", "test"] {
+            folder.write(&format!("web/environments/{env}.env"), &format!("WHO={env}\nSECRET=none\n"));
+            folder.write(&format!("secrets/{env}.env"), "SECRET=secret-value\nCOMMON=$WHO-${SECRET:+set}\n");
+        }
+        folder.write("web/environments/half.env", "WHO=half\n");
+        folder.write("fixed/environments/.env.dev", "WHO=fixed\n");
+        folder.write("one.env", "WHO=one\nCOMMON=one\n");
+        folder.write("two.env", "WHO=two\n");
+        folder
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.0.path().join(path);
+        std::fs::create_dir_all(path.parent().expect("beneath the folder")).expect("a folder");
+        std::fs::write(path, text).expect("a file");
+    }
+
+    fn landfast(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_landfast"));
+        command.args(arguments).current_dir(self.0.path()).env_clear().envs(variables.iter().copied());
+        command.output().expect("the command runs")
+    }
+
+    /// The command of the service, as `config` prints it.
+    fn command(&self, arguments: &[&str], variables: &[(&str, &str)]) -> String {
+        let output = self.landfast(&[&["config", "--format", "json"], arguments].concat(), variables);
+        let config: Value =
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output.stderr)));
+        config["services"]["app"]["command"].to_string()
+    }
+
+    /// The exit code, and what is said.
+    fn refusal(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        let output = self.landfast(arguments, &[]);
+        (output.status.code(), text(&output.stderr))
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("text")
+}
+
+#[test]
+fn env_files_are_read_in_order_instead_of_env_and_the_shell_wins() {
+    let folder = Folder::new();
+    assert_eq!(folder.command(&["--stack", "web"], &[]), r#"["dev","dev-set","none"]"#);
+    assert_eq!(folder.command(&["--stack", "web", "--env", "test"], &[]), r#"["test","test-set","none"]"#);
+    assert_eq!(folder.command(&["--stack", "web"], &[("WHO", "shell")]), r#"["shell","shell-set","none"]"#);
+    assert_eq!(folder.command(&["--stack", "fixed"], &[]), r#"["fixed","none","none"]"#);
+}
+
+#[test]
+fn an_env_file_of_the_command_line_stands_in_for_all_others() {
+    let folder = Folder::new();
+    let one = r#"["one","one","none"]"#;
+    assert_eq!(folder.command(&["--stack", "web", "--env-file", "one.env"], &[]), one);
+    let both = ["--stack", "web", "--env-file", "one.env", "--env-file", "two.env"];
+    assert_eq!(folder.command(&both, &[]), r#"["two","one","none"]"#);
+    let output = folder.landfast(&["--env-file", "one.env", "config", "--stack", "web", "--env-file", "two.env"], &[]);
+    assert!(text(&output.stdout).contains("- two\n      - one\n"), "{}", text(&output.stdout));
+    for verb in [&["plan"][..], &["up", "--yes"], &["sync", "--yes"]] {
+        let refusal = |arguments: &[&str]| folder.refusal(&[verb, arguments].concat());
+        let (code, said) = refusal(&["web", "--env-file", "no.env"]);
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.starts_with("error: --env-file no.env cannot be read: No such file"), "{said}");
+        let (code, said) = refusal(&["web", "--env-file", "web"]);
+        assert!(code == Some(1) && said.starts_with("error: --env-file web cannot be read: "), "{said}");
+        let (code, said) = refusal(&["web", "--env-file", "one.env", "--env", "dev"]);
+        assert!(code == Some(2) && said.contains("--env and --env-file both"), "{said}");
+        let (code, said) = refusal(&["--env-file", "one.env"]);
+        assert!(code == Some(2) && said.contains("--env-file is for the stacks that are named"), "{said}");
+    }
+    for verb in ["status", "history", "down"] {
+        let (code, said) = folder.refusal(&["--env-file", "one.env", verb]);
+        assert!(code == Some(2) && said.contains("--env-file is for the commands that read"), "{said}");
+    }
+}
+
+#[test]
+fn environments_are_found_by_the_paths_that_have_env_in_them() {
+    let folder = Folder::new();
+    folder.write("web/environments/example.env", "WHO=\nASKED=\n");
+    let listed: Value =
+        serde_json::from_slice(&folder.landfast(&["env", "ls", "--format", "json"], &[]).stdout).expect("JSON");
+    let environments = listed[1]["environments"].as_array().expect("a list");
+    let names: Vec<_> = environments.iter().map(|one| one["env"].as_str().expect("text")).collect();
+    assert_eq!(names, ["dev", "test"], "half has no file of secrets");
+    assert_eq!(environments[0]["file"], "secrets/dev.env");
+    assert_eq!(environments[0]["missing"][0]["name"], "ASKED");
+    assert_eq!(environments[0]["missing"][0]["file"], "web/environments/example.env");
+    assert_eq!(
+        (listed[0]["stack"].as_str(), listed[0]["environments"].as_array().map(Vec::len)),
+        (Some("fixed"), Some(0))
+    );
+    let (code, said) = folder.refusal(&["plan", "web"]);
+    assert!(code == Some(1) && said.starts_with("web/environments/example.env:2:1: ASKED is asked for here"), "{said}");
+    folder.write("web/environments/example.env", "WHO=\n");
+    let (code, said) = folder.refusal(&["env", "use", "test"]);
+    assert!(code == Some(0) && said.starts_with("fixed has no environments: left as it is\n"), "{said}");
+    assert_eq!(folder.command(&["--stack", "web"], &[]), r#"["test","test-set","none"]"#);
+    let (code, said) = folder.refusal(&["env", "use", "half", "web"]);
+    assert!(
+        code == Some(1) && said.contains("environment half has no file") && said.contains("secrets/half.env"),
+        "{said}"
+    );
+    let (code, said) = folder.refusal(&["env", "use", "dev", "fixed"]);
+    assert!(
+        code == Some(1) && said.contains("stack fixed has no environments: no path in its env_files has {env}"),
+        "{said}"
+    );
+}
+
+#[test]
+fn env_files_that_cannot_be_read_are_named_with_their_place() {
+    let folder = Folder::new();
+    let plan = |arguments: &[&str]| folder.refusal(&[&["plan"], arguments].concat());
+    let (code, said) = plan(&["web", "--env", "tset"]);
+    assert_eq!(code, Some(1));
+    insta::assert_snapshot!(said, @r"
+    landfast.toml:12:3: there is no file web/environments/tset.env (stacks.web.env_files)
+      hint: did you mean the environment test? there are dev, half, test
+    ");
+    let (code, said) = plan(&["fixed", "--env", "dev"]);
+    assert!(code == Some(1) && said.contains("stack fixed has no environments"), "{said}");
+    let (code, said) = plan(&["web", "--env", "../x"]);
+    assert!(code == Some(1) && said.contains("environment ../x has no file"), "{said}");
+    folder.write("landfast.toml", &FLEET.replace("env  = \"dev\"\n", ""));
+    let (_, said) = plan(&["web"]);
+    assert!(
+        said.contains("landfast.toml:11:3: environments/{env}.env needs an environment, and none is chosen"),
+        "{said}"
+    );
+    assert!(said.contains("hint: write env under [stacks.web], or give --env: there are dev, half, test"), "{said}");
+    folder.write("landfast.toml", &FLEET.replace(".env.dev", ".env.prod"));
+    let (_, said) = plan(&["fixed"]);
+    assert!(
+        said.contains("landfast.toml:15:14: there is no file fixed/environments/.env.prod (stacks.fixed.env_files)"),
+        "{said}"
+    );
+    folder.write("landfast.toml", &FLEET.replace("../secrets", "../../secrets"));
+    let (_, said) = plan(&["web"]);
+    assert!(said.contains("secrets/dev.env is outside the fleet's folder"), "{said}");
+}
+
+/// Every file of a stack is a blob on its hosts.
+fn holds(fleet: &Fleet, word: &str) -> bool {
+    let holds = |blob: &[u8]| blob.windows(word.len()).any(|part| part == word.as_bytes());
+    fleet.host("alpha").with(|state| state.blobs.values().any(|blob| holds(blob)))
+}
+
+#[tokio::test]
+async fn the_chosen_env_files_travel_and_those_of_other_environments_do_not() {
+    let stack = "[stacks.web]\nenv = \"dev\"\nenv_files = [\".env.common\", \"environments/{env}.env\"]\n";
+    let fleet = Fleet::raise(&["alpha"], stack).await;
+    fleet.write("web/compose.yaml", "services: {app: {image: 'app:1', command: ['$WHO'], volumes: ['.:/stack']}}\n");
+    fleet.write("web/.env.common", "COMMON=word-of-common\n");
+    fleet.write("web/environments/example.env", "WHO=\n");
+    for env in ["dev", "test", "dev.old", "test.old"] {
+        fleet.write(&format!("web/environments/{env}.env"), &format!("WHO=word-of-{env}-\n"));
+        fleet.write(&format!("web/.env.{env}"), &format!("WHO=dot-of-{env}-\n"));
+    }
+    fleet.image("app:1", "app1");
+    fleet.up().await.expect("done");
+    for word in ["word-of-common", "word-of-dev-", "word-of-dev.old-", "dot-of-dev-"] {
+        assert!(holds(&fleet, word), "{word} is not on the host");
+    }
+    for word in ["word-of-test-", "word-of-test.old-", "dot-of-test-"] {
+        assert!(!holds(&fleet, word), "{word} is on the host");
+    }
+}
+
+#[tokio::test]
+async fn with_an_env_file_of_the_command_line_no_environments_file_travels_but_that_one() {
+    let stack = "[stacks.web]\nenv = \"dev\"\nenv_files = [\"environments/{env}.env\"]\n";
+    let fleet = Fleet::raise(&["alpha"], stack).await;
+    fleet.write("web/compose.yaml", "services: {app: {image: 'app:1', command: ['$WHO'], volumes: ['.:/stack']}}\n");
+    for env in ["dev", "test", "prod"] {
+        fleet.write(&format!("web/environments/{env}.env"), &format!("WHO=word-of-{env}\n"));
+    }
+    fleet.image("app:1", "app1");
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_landfast"));
+    command.args(["up", "--yes", "--env-file", "environments/test.env"]).current_dir(fleet.path().join("web"));
+    let output =
+        command.env_clear().env("DOCKER_HOST", "unix:///nonexistent").output().await.expect("the command runs");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(holds(&fleet, "word-of-test") && !holds(&fleet, "word-of-dev") && !holds(&fleet, "word-of-prod"));
+    let command = fleet.host("alpha").with(|state| {
+        let held = state.held.clone().expect("assigned");
+        held.instances[0].container.as_ref().expect("a container").command.clone()
+    });
+    assert_eq!(format!("{command:?}").matches("word-of-test").count(), 1, "{command:?}");
+}
