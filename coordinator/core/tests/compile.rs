@@ -300,8 +300,38 @@ fn a_secret_that_is_not_in_the_folder_is_refused() {
         )
     };
     let stage = Stage::new("");
-    assert!(refusal(&stage, &yaml("missing.txt")).contains("key: the file missing.txt is not in the stack's folder"));
+    assert!(refusal(&stage, &yaml("missing.txt")).contains("the file missing.txt is not in the stack's folder"));
     assert!(refusal(&stage, &yaml("/etc/key")).contains("outside the stack's folder"));
+}
+
+#[test]
+fn a_missing_file_is_reported_once_with_the_services_that_use_it() {
+    let yaml = "\
+services:
+  web: {image: i, networks: [infra_net], secrets: [key, other], configs: [conf], scale: 3}
+  job: {image: i, networks: [infra_net], secrets: [key, store]}
+  worker: {image: i, networks: [infra_net], secrets: [again, store, token]}
+secrets:
+  key: {file: missing.txt}
+  again: {file: missing.txt}
+  other: {file: other.txt}
+  store: {external: true}
+  token: {environment: TOKEN}
+configs:
+  conf: {file: /etc/conf}
+";
+    let said = refusal(&Stage::new(""), yaml);
+    let lines: Vec<_> = said.lines().filter(|line| !line.starts_with("  hint")).collect();
+    assert_eq!(
+        lines,
+        [
+            "app/compose.yaml:6:9: the file missing.txt is not in the stack's folder, or is ignored (secrets.key.file), used by job, web, worker",
+            "app/compose.yaml:8:11: the file other.txt is not in the stack's folder, or is ignored (secrets.other.file), used by web",
+            "app/compose.yaml:9:11: store: it is external, and there is no store that holds it (secrets.store.external), used by job, worker",
+            "app/compose.yaml:10:11: token comes from the variable TOKEN, which is not set (secrets.token.environment), used by worker",
+            "app/compose.yaml:12:10: /etc/conf is outside the stack's folder and would not be on the hosts (configs.conf.file), used by web",
+        ]
+    );
 }
 
 #[test]

@@ -134,7 +134,13 @@ fn told_together<'a>(failed: impl Iterator<Item = (&'a Build, BuildError)>) -> R
             error => format!(": {error}"),
         };
         let message = format!("image {} could not be built, nothing was changed on any host{problem}", build.image);
-        mistakes.push(Diagnostic { location: build.at.clone(), path: String::new(), message, hint: None });
+        mistakes.push(Diagnostic {
+            location: build.at.clone(),
+            path: String::new(),
+            message,
+            hint: None,
+            users: Vec::new(),
+        });
     }
     Err(BuildError::Mistakes(Diagnostics(mistakes)))
 }

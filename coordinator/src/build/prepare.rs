@@ -65,7 +65,7 @@ struct Look<'a> {
 impl Look<'_> {
     fn about(&self, key: &str, message: String) -> Diagnostic {
         let path = format!("services.{}.build.{key}", self.build.service);
-        Diagnostic { location: self.build.at.clone(), path, message, hint: None }
+        Diagnostic { location: self.build.at.clone(), path, message, hint: None, users: Vec::new() }
     }
 
     fn wrong(&mut self, key: &str, message: String, hint: Option<&str>) {
@@ -120,7 +120,10 @@ impl Look<'_> {
         for (id, secret) in &self.build.secrets {
             match secret_value(secret) {
                 Ok(value) => drop(secrets.insert(id.clone(), value)),
-                Err(problem) => self.wrong("secrets", format!("secret {id}: {problem}"), None),
+                Err(problem) => {
+                    let mistake = self.about("secrets", format!("secret {id}: {problem}"));
+                    self.mistakes.push(mistake.used_by(&self.build.service));
+                }
             }
         }
         secrets

@@ -194,7 +194,7 @@ impl Engine<'_> {
                 Err(found) => mistakes.extend(found),
             }
         }
-        if mistakes.is_empty() { Ok(ready) } else { Err(EngineError::Mistakes(Diagnostics(mistakes))) }
+        if mistakes.is_empty() { Ok(ready) } else { Err(EngineError::Mistakes(Diagnostics(mistakes).united())) }
     }
 
     /// Says what is planned, builds it, and enters what was built among the images.

@@ -20,7 +20,7 @@ pub(super) fn add(site: Site<'_>, mounted: &mut Mounted, findings: &mut Findings
             let path = site.path(&format!("{kind}[{at}]"));
             let target = reference.target.as_ref().unwrap_or(&reference.source);
             let target = if target.starts_with('/') { target.clone() } else { format!("{folder}{target}") };
-            let wanted = Wanted { site, reference, target, path };
+            let wanted = Wanted { site, reference, target, path, kind };
             match objects.get(&reference.source) {
                 Some(object) => wanted.add(object, mounted, findings),
                 None => drop(findings.refuse(wanted.path, format!("{} is not under {kind}", reference.source))),
@@ -37,9 +37,20 @@ struct Wanted<'a> {
     target: String,
     /// In the compose file.
     path: String,
+    /// `secrets` or `configs`.
+    kind: &'static str,
 }
 
 impl Wanted<'_> {
+    /// The path of a key of the secret or config itself: a mistake there is one of all who use it.
+    fn at(&self, key: &str) -> String {
+        format!("{}.{}.{key}", self.kind, self.reference.source)
+    }
+
+    fn user(&self) -> &str {
+        &self.site.name.service
+    }
+
     fn add(self, object: &FileObject, mounted: &mut Mounted, findings: &mut Findings<'_>) {
         let name = &self.reference.source;
         match &object.origin {
@@ -49,29 +60,32 @@ impl Wanted<'_> {
             Origin::Environment { variable, value: None } => {
                 let hint = format!("set it, or write it into the env file: {variable}=…");
                 let message = format!("{name} comes from the variable {variable}, which is not set");
-                findings.refuse(self.path, message).hint = Some(hint);
+                let path = self.at("environment");
+                findings.refuse(path, message).needed_by(self.user()).hint = Some(hint);
             }
-            Origin::External => drop(findings.case(self.path, name, &cases::NO_STORE)),
+            Origin::External => {
+                findings.case(self.at("external"), name, &cases::NO_STORE).needed_by(self.user());
+            }
         }
     }
 
     fn mount(self, file: &std::path::Path, mounted: &mut Mounted, findings: &mut Findings<'_>) {
-        let (site, path, name) = (self.site, self.path, &self.reference.source);
+        let (site, at, name) = (self.site, self.at("file"), &self.reference.source);
         let Some(inner) = beneath(site.input.root, file) else {
-            let message =
-                format!("{name}: {} is outside the stack's folder and would not be on the hosts", file.display());
-            findings.refuse(path, message).hint = Some("put the file into the stack's folder".to_owned());
+            let message = format!("{} is outside the stack's folder and would not be on the hosts", file.display());
+            let hint = Some("put the file into the stack's folder".to_owned());
+            findings.refuse(at, message).needed_by(self.user()).hint = hint;
             return;
         };
         let files = files_at(site.input.manifest, &inner);
         if files.is_empty() {
-            let message = format!("{name}: the file {inner} is not in the stack's folder, or is ignored");
-            findings.refuse(path, message);
+            let message = format!("the file {inner} is not in the stack's folder, or is ignored");
+            findings.refuse(at, message).needed_by(self.user());
             return;
         }
         let FileReference { uid, gid, mode, .. } = self.reference;
         if uid.is_some() || gid.is_some() || mode.is_some() {
-            findings.case(path, name, &cases::MOUNTED_FILE);
+            findings.case(self.path, name, &cases::MOUNTED_FILE);
         }
         mounted.files.extend(files);
         mounted.mounts.push(Mount { read_only: true, ..Mount::new(Source::Tree(inner), self.target) });

@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::address::{self, Claim, Grants, Surroundings};
 use crate::bundle::Manifest;
 use crate::compose::Project;
-use crate::compose::model;
+use crate::compose::{model, unite};
 use crate::deployment::{Dependency, Deployment, Instance, InstanceName, Service, Volume};
 use crate::desired::HostState;
 use crate::fleet::Fleet;
@@ -117,6 +117,7 @@ pub fn compile(input: Input<'_>) -> Result<Compiled, Diagnostics> {
     for list in [&mut errors, &mut warnings] {
         list.sort_by(|a, b| (&a.location, &a.path).cmp(&(&b.location, &b.path)));
         list.dedup();
+        *list = unite(std::mem::take(list));
     }
     if errors.is_empty() { Ok(Compiled { deployment, warnings }) } else { Err(Diagnostics(errors)) }
 }

@@ -45,6 +45,8 @@ pub struct Diagnostic {
     pub message: String,
     /// What to do next.
     pub hint: Option<String>,
+    /// Who has the mistake, where several can have it for one reason: see [`Self::used_by`].
+    pub users: Vec<String>,
 }
 
 impl Diagnostic {
@@ -55,7 +57,8 @@ impl Diagnostic {
 
     /// A message about no place in particular.
     pub fn nowhere(message: impl Into<String>) -> Self {
-        Self { location: None, path: String::new(), message: clipped(message.into()), hint: None }
+        let message = clipped(message.into());
+        Self { location: None, path: String::new(), message, hint: None, users: Vec::new() }
     }
 
     /// The same, naming the key by its dotted path.
@@ -78,6 +81,9 @@ impl Diagnostic {
         write!(f, "{}", self.message)?;
         if !self.path.is_empty() {
             write!(f, " ({})", self.path)?;
+        }
+        if let Some(users) = self.users() {
+            write!(f, ", used by {users}")?;
         }
         if let Some(snippet) = source.and_then(|source| snippet(self, source)) {
             write!(f, "\n{snippet}")?;

@@ -59,7 +59,7 @@ fn resolve_variables(
         let text = match loader.read_if_there(&name, &file.at, &path)? {
             Some(text) => text,
             None if !required => continue,
-            None => loader.read(&name, &file.at, &path)?,
+            None => loader.read(&name, &file.at, &path).map_err(|mistakes| mistakes.used_by(user(&path)))?,
         };
         let parse = match file.text_at("format") {
             None | Some("") => dotenv::parse,
@@ -87,7 +87,7 @@ fn resolve_labels(loader: &mut Loader, service: &mut Node, path: &str) -> Result
     let mut labels = Variables::new();
     for file in files.items() {
         let name = PathBuf::from(file.as_str().unwrap_or_default());
-        let text = loader.read(&name, &file.at, &path)?;
+        let text = loader.read(&name, &file.at, &path).map_err(|mistakes| mistakes.used_by(user(&path)))?;
         let known = labels.clone();
         dotenv::parse(&text, &mut labels, &|name| known.get(name).cloned())
             .map_err(|error| in_file(&name, error, &path))?;
@@ -103,5 +103,11 @@ fn resolve_labels(loader: &mut Loader, service: &mut Node, path: &str) -> Result
 
 fn in_file(file: &std::path::Path, error: dotenv::DotenvError, path: &str) -> Diagnostic {
     let at = Location { line: error.line, column: 1, ..Location::whole(file) };
-    Diagnostic::at(&at, error.message).key(path)
+    Diagnostic::at(&at, error.message).key(path).used_by(user(path))
+}
+
+/// `web` of `services.web.env_file`.
+fn user(path: &str) -> &str {
+    let service = path.strip_prefix("services.").and_then(|path| path.rsplit_once('.'));
+    service.map_or(path, |(service, _)| service)
 }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use super::budget::{self, Budget};
 use super::canonical::plain;
+use super::causes::unite;
 use super::diagnostic::{Diagnostic, Diagnostics, Location};
 use super::extends::Templates;
 use super::forms::{long, mounts, values};
@@ -72,6 +73,7 @@ pub fn load(input: &Input, reader: Reader) -> Result<Loaded, Diagnostics> {
     let (name, tree) = mistakes.verdict(end)?;
     warnings.sort();
     warnings.dedup();
+    let warnings = unite(warnings);
     let variables = variables_of_files(&tree, &input.environment);
     Ok(Loaded { name, working_dir: input.working_dir.clone(), tree, warnings, files_read, variables })
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 mod budget;
 mod canonical;
+mod causes;
 pub mod diagnostic;
 pub mod discover;
 mod environment;
@@ -29,6 +30,7 @@ mod text;
 mod unify;
 
 pub use canonical::{Layout, canonical, canonical_for_yaml, doubled, json_text, service_digests, sort_keys, yaml_text};
+pub(crate) use causes::unite;
 pub use diagnostic::{Diagnostic, Diagnostics, Location};
 pub(crate) use forms::mounts::clean;
 pub use load::{load, normalise_name, uninterpolated};

@@ -2,6 +2,7 @@
 //!
 //! What is wrong is taken out of the tree, as much of it as one key of one service or resource, and the next steps see
 //! the rest. What they then miss for it alone is not said.
+use super::causes::unite;
 use super::diagnostic::{Diagnostic, Diagnostics, MAX_MISTAKES};
 use super::text::node::{Map, Node};
 
@@ -45,11 +46,11 @@ impl Mistakes {
     /// All that was found, in order of place.
     pub(super) fn verdict<T>(mut self, end: Result<T, Diagnostics>) -> Result<T, Diagnostics> {
         match end {
-            Ok(value) => Diagnostics::check(self.0).map(|()| value).map_err(Diagnostics::first),
-            Err(Diagnostics(found)) => {
-                self.0.extend(found);
+            Ok(value) if self.0.is_empty() => Ok(value),
+            end => {
+                self.0.extend(end.err().into_iter().flat_map(|Diagnostics(found)| found));
                 self.0.sort();
-                Err(Diagnostics(self.0).first())
+                Err(Diagnostics(unite(self.0)).first())
             }
         }
     }

@@ -1,5 +1,6 @@
 //! The Compose loader, rule by rule, each good case beside a bad one.
 #![allow(clippy::unwrap_used)]
+mod causes;
 mod composing;
 mod environment;
 mod every_key;

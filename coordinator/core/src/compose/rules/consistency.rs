@@ -43,12 +43,17 @@ impl Consistency<'_> {
     }
 
     fn undefined(&self, what: &str, section: &str, name: &str, at: &Node, path: &str) -> Diagnostic {
+        let user = self.services().find(|service| is_of(path, service)).unwrap_or(path);
         let known = self.project.at_key(section).into_iter().flat_map(Node::entries).map(|(name, _)| name.as_str());
-        let mistake = Diagnostic::at(&at.at, format!("{what} `{name}` is not defined")).key(path);
+        let mistake = Diagnostic::at(&at.at, format!("{what} `{name}` is not defined")).key(path).used_by(user);
         match nearest(name, known) {
             Some(near) => mistake.hint(format!("did you mean `{near}`?")),
             None => mistake.hint(format!("define it under `{section}:` at the top of the file")),
         }
+    }
+
+    fn services(&self) -> impl Iterator<Item = &str> {
+        section(self.project, "services").map(|(name, _)| name.as_str())
     }
 
     fn has(&self, section: &str, key: &str) -> bool {
@@ -161,6 +166,12 @@ impl Consistency<'_> {
             }
         }
     }
+}
+
+/// Whether a path is of a service, or of a key of it.
+fn is_of(path: &str, service: &str) -> bool {
+    let rest = path.strip_prefix("services.").and_then(|path| path.strip_prefix(service));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 fn check_image(service: &Node, path: &str, mistakes: &mut Vec<Diagnostic>) {

@@ -50,6 +50,7 @@ pub(crate) fn interpolate(
                     Diagnostic::at(&node.at, format!("variable {name} is not set: it is taken as empty"))
                         .key(path)
                         .hint(format!("set it, or write ${{{name}:-default}}"))
+                        .used_by(path)
                 }));
             }
             Err(refusal) => mistakes.push(complain(refusal, node, path)),
@@ -83,7 +84,9 @@ fn complain(refusal: Refusal, node: &Node, path: &str) -> Diagnostic {
     match refusal {
         Refusal::Syntax(_) => diagnostic.hint("a dollar sign that begins no variable is written $$"),
         Refusal::TooLong => diagnostic,
-        Refusal::Required { name, .. } => diagnostic.hint(format!("set {name} in the environment or in the env file")),
+        Refusal::Required { name, .. } => {
+            diagnostic.hint(format!("set {name} in the environment or in the env file")).used_by(path)
+        }
     }
 }
 
