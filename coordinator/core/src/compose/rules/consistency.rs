@@ -42,18 +42,13 @@ impl Consistency<'_> {
         Diagnostics::check(mistakes)
     }
 
-    fn undefined(&self, what: &str, section: &str, name: &str, at: &Node, path: &str) -> Diagnostic {
-        let user = self.services().find(|service| is_of(path, service)).unwrap_or(path);
+    fn undefined(&self, what: &str, section: &str, name: &str, at: &Node, path: &str, user: &str) -> Diagnostic {
         let known = self.project.at_key(section).into_iter().flat_map(Node::entries).map(|(name, _)| name.as_str());
         let mistake = Diagnostic::at(&at.at, format!("{what} `{name}` is not defined")).key(path).used_by(user);
         match nearest(name, known) {
             Some(near) => mistake.hint(format!("did you mean `{near}`?")),
             None => mistake.hint(format!("define it under `{section}:` at the top of the file")),
         }
-    }
-
-    fn services(&self) -> impl Iterator<Item = &str> {
-        section(self.project, "services").map(|(name, _)| name.as_str())
     }
 
     fn has(&self, section: &str, key: &str) -> bool {
@@ -109,6 +104,7 @@ impl Consistency<'_> {
                     name,
                     attachment,
                     &format!("{path}.networks.{name}"),
+                    name_of(path),
                 ));
             }
         }
@@ -120,6 +116,7 @@ impl Consistency<'_> {
             if self.has("services", name) || (self.disabled.contains_key(name) && !required) {
                 continue;
             }
+            let user = name_of(path);
             let path = format!("{path}.depends_on.{name}");
             mistakes.push(match self.disabled.get(name) {
                 Some(other) => {
@@ -132,13 +129,20 @@ impl Consistency<'_> {
                             profiles.join(", ")
                         ))
                 }
-                None => self.undefined("service", "services", name, dependency, &path),
+                None => self.undefined("service", "services", name, dependency, &path, user),
             });
         }
         if let Some(shared) = service.text_at("network_mode").and_then(|mode| mode.strip_prefix("service:"))
             && !self.has("services", shared)
         {
-            mistakes.push(self.undefined("service", "services", shared, service, &join(path, "network_mode")));
+            mistakes.push(self.undefined(
+                "service",
+                "services",
+                shared,
+                service,
+                &join(path, "network_mode"),
+                name_of(path),
+            ));
         }
     }
 
@@ -150,28 +154,48 @@ impl Consistency<'_> {
             for reference in list.into_iter().flat_map(Node::items) {
                 let source = reference.text_at("source").unwrap_or_default();
                 if !self.has(section, source) {
-                    mistakes.push(self.undefined(what, section, source, reference, &join(path, section)));
+                    mistakes.push(self.undefined(
+                        what,
+                        section,
+                        source,
+                        reference,
+                        &join(path, section),
+                        name_of(path),
+                    ));
                 }
             }
         }
         for (index, mount) in service.at_key("volumes").into_iter().flat_map(Node::items).enumerate() {
             let source = mount.text_at("source").unwrap_or_default();
             if mount.text_at("type") == Some("volume") && !source.is_empty() && !self.has("volumes", source) {
-                mistakes.push(self.undefined("volume", "volumes", source, mount, &format!("{path}.volumes[{index}]")));
+                mistakes.push(self.undefined(
+                    "volume",
+                    "volumes",
+                    source,
+                    mount,
+                    &format!("{path}.volumes[{index}]"),
+                    name_of(path),
+                ));
             }
         }
         for (name, model) in service.at_key("models").into_iter().flat_map(Node::entries) {
             if !self.has("models", name) {
-                mistakes.push(self.undefined("model", "models", name, model, &format!("{path}.models.{name}")));
+                mistakes.push(self.undefined(
+                    "model",
+                    "models",
+                    name,
+                    model,
+                    &format!("{path}.models.{name}"),
+                    name_of(path),
+                ));
             }
         }
     }
 }
 
-/// Whether a path is of a service, or of a key of it.
-fn is_of(path: &str, service: &str) -> bool {
-    let rest = path.strip_prefix("services.").and_then(|path| path.strip_prefix(service));
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+/// `web` of `services.web`.
+fn name_of(path: &str) -> &str {
+    path.strip_prefix("services.").unwrap_or(path)
 }
 
 fn check_image(service: &Node, path: &str, mistakes: &mut Vec<Diagnostic>) {
