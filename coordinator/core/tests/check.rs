@@ -13,6 +13,8 @@ struct Given {
     policy: Policy,
     exceptions: Exceptions,
     publish: BTreeMap<String, Publish>,
+    /// Three, unless it is said.
+    hosts: Option<usize>,
 }
 
 fn load(text: &str) -> (Project, serde_json::Value) {
@@ -36,6 +38,7 @@ fn findings(text: &str, given: &Given) -> Vec<Finding> {
         written: &written,
         root: Path::new("/srv/web"),
         publish: &given.publish,
+        hosts: given.hosts.unwrap_or(3),
     };
     check(subject, &given.policy, &given.exceptions)
 }
@@ -95,6 +98,7 @@ fn codes_are_for_good() {
         ("LF013", "added capabilities"),
         ("LF014", "a secret passed through environment"),
         ("LF015", "may run as root"),
+        ("LF016", "sees the containers of its own host only"),
     ];
     for one in &RULES {
         assert!(given.contains(&(one.code, one.title)), "{} {} is new, or another rule's", one.code, one.title);
@@ -424,4 +428,53 @@ fn a_service_may_carry_its_exceptions_itself() {
         assert_eq!(told.location.as_ref().map(|location| location.line), Some(5), "{bad}");
         assert!(found.iter().any(|finding| finding.code == "LF008" && finding.counts()), "{bad}");
     }
+}
+
+#[test]
+fn what_an_engine_tells_is_one_hosts_alone() {
+    let socket = "volumes: ['/var/run/docker.sock:/var/run/docker.sock:ro']";
+    let service = |image: &str, keys: &str| format!("services:\n  app:\n    image: {image}\n    {keys}\n");
+    for image in [
+        "traefik:3",
+        "docker.io/library/traefik",
+        "nginxproxy/nginx-proxy",
+        "willfarrell/autoheal",
+        "portainer/portainer-ce",
+    ] {
+        finds("LF016", &service(image, socket));
+    }
+    let everywhere = format!("deploy: {{mode: global}}\n    {socket}");
+    finds("LF016", &service("traefik:3", &everywhere));
+    for (image, keys) in [
+        ("autoheal:1", everywhere.as_str()),
+        ("traefik:3", "command: --providers.file.directory=/routes"),
+        ("app:1", socket),
+        ("tecnativa/docker-socket-proxy", socket),
+        ("traefik-whoami:1", socket),
+    ] {
+        passes("LF016", &service(image, keys));
+    }
+    // By way of a proxy it is the proxy's engine.
+    let with = |name: &str, image: &str| {
+        and(service("traefik:3", "command: [--endpoint=tcp://proxy:2375]"), name, &format!("image: {image}"))
+    };
+    finds("LF016", &with("proxy", "tecnativa/docker-socket-proxy"));
+    finds(
+        "LF016",
+        &with("proxy", "tecnativa/docker-socket-proxy").replace("command: [--endpoint=", "environment: [DOCKER_HOST="),
+    );
+    passes("LF016", &with("other", "tecnativa/docker-socket-proxy"));
+    passes("LF016", &with("proxy", "nginx"));
+}
+
+#[test]
+fn a_fleet_of_one_host_has_no_other_hosts_containers() {
+    let text = "services: {app: {image: 'traefik:3', volumes: ['/var/run/docker.sock:/s']}}";
+    let said = |hosts| {
+        let found = findings(text, &Given { hosts: Some(hosts), ..Given::default() });
+        found.into_iter().filter(|finding| finding.code == "LF016").map(|it| (it.path, it.message)).collect::<Vec<_>>()
+    };
+    assert_eq!(said(1), []);
+    let message = "app asks an engine for its containers, and so sees those of one host of the fleet's 2 only";
+    assert_eq!(said(2), [("services.app.volumes[0]".to_owned(), message.to_owned())]);
 }

@@ -99,7 +99,7 @@ fn look(context: &Context, args: &CheckArguments) -> Result<Checked, CliError> {
 fn look_at_file(context: &Context, compose: ComposeArguments) -> Result<Checked, CliError> {
     let request = context.request(compose)?;
     let (exceptions, publish) = (Exceptions::new(), BTreeMap::new());
-    let place = Place { stack: None, exceptions: &exceptions, publish: &publish };
+    let place = Place { stack: None, exceptions: &exceptions, publish: &publish, hosts: 1 };
     let mut checked = Checked::default();
     judge(&request, &Policy::default(), place, &mut checked).map_err(|error| context.project_error(error))?;
     Ok(checked)
@@ -117,7 +117,8 @@ fn look_at_fleet(context: &Context, args: &CheckArguments, profiles: &[String]) 
         let folder = folder.map_err(|error| context.engine_error(error))?;
         let request = request(&engine.folder.path, &folder, name, config, &engine.options);
         let request = request.map_err(|error| context.engine_error(error))?;
-        let place = Place { stack: Some(name), exceptions: &config.exceptions, publish: &config.publish };
+        let hosts = engine.folder.fleet.hosts.len();
+        let place = Place { stack: Some(name), exceptions: &config.exceptions, publish: &config.publish, hosts };
         match judge(&request, &engine.folder.fleet.check, place, &mut checked) {
             Ok(()) => {}
             Err(ProjectError::Mistakes(Diagnostics(found))) => mistakes.extend(found),
@@ -135,6 +136,7 @@ struct Place<'a> {
     stack: Option<&'a str>,
     exceptions: &'a Exceptions,
     publish: &'a BTreeMap<String, landfast_core::fleet::Publish>,
+    hosts: usize,
 }
 
 fn judge(request: &Request, policy: &Policy, place: Place<'_>, checked: &mut Checked) -> Result<(), ProjectError> {
@@ -147,6 +149,7 @@ fn judge(request: &Request, policy: &Policy, place: Place<'_>, checked: &mut Che
         written: &written,
         root: request.stack_folder.as_deref().unwrap_or(&input.working_dir),
         publish: place.publish,
+        hosts: place.hosts,
     };
     checked.findings.extend(check::check(subject, policy, place.exceptions));
     checked.secrets.extend(secrets::names(&project));

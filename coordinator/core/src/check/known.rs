@@ -56,6 +56,37 @@ const READ_ONLY: &[(&str, &[&str])] = &[
 /// Programs that stand between the engine's socket and those who need a part of it.
 const SOCKET_PROXIES: &str = "docker-socket-proxy socket-proxy docker-proxy";
 
+/// Images that route requests to the containers of their engine.
+const ROUTERS: &str = "\
+    acme-companion caddy-docker-proxy docker-gen docker-letsencrypt-nginx-proxy-companion \
+    letsencrypt-nginx-proxy-companion nginx-proxy sablier traefik";
+
+/// Images that watch, restart, update or read the containers of their engine.
+const WATCHERS: &str = "\
+    alloy autoheal beszel-agent cadvisor datadog-agent deunhealth diun docker-autoheal docker-events-notifier docker-gc \
+    docker-volume-backup dockge dozzle filebeat fluent-bit glances grafana-agent homarr homepage lazytainer logspout metricbeat \
+    netdata ofelia ouroboros portainer portainer-ce portainer-ee promtail swarm-cronjob telegraf vector watchtower whatsupdocker \
+    wud yacht";
+
+/// What a service does with the containers of its engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Watcher {
+    /// It leads requests to them.
+    Router,
+    /// Anything else.
+    Other,
+}
+
+/// What the service does with the containers that an engine tells it of, by its image.
+pub(super) fn watcher(service: &Service) -> Option<Watcher> {
+    let name = reference(service)?.name();
+    match () {
+        () if listed(ROUTERS, name) => Some(Watcher::Router),
+        () if listed(WATCHERS, name) => Some(Watcher::Other),
+        () => None,
+    }
+}
+
 fn reference(service: &Service) -> Option<Reference<'_>> {
     service.image.as_deref().map(Reference::parse)
 }

@@ -19,6 +19,7 @@ mod image;
 mod known;
 mod level;
 mod mounts;
+mod neighbours;
 mod policy;
 mod privilege;
 mod resources;
@@ -65,6 +66,8 @@ pub struct Subject<'a> {
     pub root: &'a Path,
     /// Where `landfast.toml` binds ports without an address, by service or `*`.
     pub publish: &'a BTreeMap<String, Publish>,
+    /// How many hosts the fleet has; 1 for a compose file alone.
+    pub hosts: usize,
 }
 
 /// One service of a subject.

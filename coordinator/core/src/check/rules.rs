@@ -1,5 +1,5 @@
 //! All rules. A code that is gone stays gone: its number is not given to another rule.
-use super::{Level, Rule, Site, exposure, health, image, mounts, privilege, resources, secrets};
+use super::{Level, Rule, Site, exposure, health, image, mounts, neighbours, privilege, resources, secrets};
 
 macro_rules! page {
     ($code:literal) => {
@@ -14,7 +14,7 @@ macro_rules! rule {
 }
 
 /// All rules, by code.
-pub static RULES: [Rule; 16] = [
+pub static RULES: [Rule; 17] = [
     rule!("LF000", Warning, "an exception that matches nothing", |_: Site<'_>| Vec::new()),
     rule!("LF001", Warning, "an image without a tag, or with latest", image::tag),
     rule!("LF002", Warning, "runs as root without need", privilege::root),
@@ -31,6 +31,7 @@ pub static RULES: [Rule; 16] = [
     rule!("LF013", Warning, "added capabilities", privilege::capabilities),
     rule!("LF014", Note, "a secret passed through environment", secrets::passed),
     rule!("LF015", Note, "may run as root", privilege::perhaps_root),
+    rule!("LF016", Warning, "sees the containers of its own host only", neighbours::own_host_only),
 ];
 
 /// The rule with this code.

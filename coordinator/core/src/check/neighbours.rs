@@ -1,0 +1,47 @@
+//! What a service cannot see of the other hosts of its fleet.
+use super::known::{self, Watcher};
+use super::mounts::sockets;
+use super::{Remark, Site};
+use crate::compose::model::Service;
+
+/// LF016: an engine tells of its own containers, and a fleet has several engines.
+pub(super) fn own_host_only(site: Site<'_>) -> Vec<Remark> {
+    let Some(watcher) = known::watcher(site.service).filter(|_| site.subject.hosts > 1) else { return Vec::new() };
+    let is_everywhere = site.service.deploy.mode.as_deref() == Some("global");
+    let Some(key) = way_to_the_engine(site).filter(|_| watcher == Watcher::Router || !is_everywhere) else {
+        return Vec::new();
+    };
+    let message = format!(
+        "{} asks an engine for its containers, and so sees those of one host of the fleet's {} only",
+        site.name, site.subject.hosts
+    );
+    let help = match watcher {
+        Watcher::Router => {
+            "write its routes into a file that it reads, as names of services resolve on every host; or place what it routes to \
+             on its own host"
+        }
+        Watcher::Other => "run one on every host: deploy: {mode: global}",
+    };
+    vec![site.remark(&key, message, help)]
+}
+
+/// The key by which a service reaches an engine: its socket is mounted, or a proxy of it in the project is named.
+fn way_to_the_engine(site: Site<'_>) -> Option<String> {
+    if let Some((at, _)) = sockets(site.service).next() {
+        return Some(format!("volumes[{at}]"));
+    }
+    let services = site.subject.project.services.iter();
+    let proxies = services.filter(|(_, service)| known::is_socket_proxy(service)).map(|(name, _)| name.as_str());
+    proxies.filter_map(|proxy| asks(site.service, &format!("tcp://{proxy}:"))).next()
+}
+
+/// The key that holds an address.
+fn asks(service: &Service, address: &str) -> Option<String> {
+    let in_command = service.command.iter().flatten().any(|word| word.contains(address));
+    let variable = || {
+        let values = service.environment.iter();
+        let found = values.filter_map(|(name, value)| Some((name, value.as_ref()?))).find(|(_, v)| v.contains(address));
+        found.map(|(name, _)| format!("environment.{name}"))
+    };
+    if in_command { Some("command".to_owned()) } else { variable() }
+}
