@@ -1,8 +1,11 @@
 //! `landfast ps`: the instances.
 
-use landfast_core::report::{ContainerState, Health, ReportedPort};
+use std::collections::BTreeSet;
 
-use crate::engine::InstanceStatus;
+use landfast_core::report::{ContainerState, Health, ReportedPort};
+use landfast_core::spelling::nearest;
+
+use crate::engine::{Engine, InstanceStatus, Status};
 use crate::output::{self, table::table};
 
 use super::{CliError, Context, Exit};
@@ -21,7 +24,7 @@ pub(super) async fn run(context: &Context, args: PsArguments) -> Result<Exit, Cl
     let json = context.json()?;
     let engine = context.engine(&[])?;
     let (mut status, _) = engine.status().await.map_err(|error| context.engine_error(error))?;
-    status.instances.retain(|instance| args.names.is_empty() || args.names.iter().any(|name| named(instance, name)));
+    choose(&mut status, &args.names, &engine)?;
     let printed = match (json, args.ids) {
         (true, _) => output::json(&status.instances),
         (false, true) => output::print(&ids(&status.instances)),
@@ -30,6 +33,38 @@ pub(super) async fn run(context: &Context, args: PsArguments) -> Result<Exit, Cl
     printed.map_err(|error| CliError::failed("standard output cannot be written", error))?;
     context.warn_of(&status);
     Ok(Exit::Done)
+}
+
+/// Keeps the instances with these names, or all of them when none is given.
+///
+/// Errors: a name that neither `landfast.toml` nor any host knows.
+pub(super) fn choose(status: &mut Status, names: &[String], engine: &Engine<'_>) -> Result<(), CliError> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    let stacks = &engine.folder.fleet.stacks;
+    let is_known = |name: &&String| stacks.contains_key(*name) || status.instances.iter().any(|one| named(one, name));
+    if let Some(unknown) = names.iter().find(|name| !is_known(name)) {
+        return Err(unknown_name(unknown, status, stacks.keys()));
+    }
+    status.instances.retain(|instance| names.iter().any(|name| named(instance, name)));
+    Ok(())
+}
+
+fn unknown_name<'a>(name: &str, status: &'a Status, stacks: impl Iterator<Item = &'a String>) -> CliError {
+    let of_instance = |one: &'a InstanceStatus| [one.stack.clone(), format!("{}/{}", one.stack, one.service)];
+    let mut known: BTreeSet<String> = stacks.cloned().collect();
+    known.extend(status.instances.iter().flat_map(of_instance));
+    let hint = match nearest(name, known.iter().map(String::as_str)) {
+        Some(meant) => format!("did you mean {meant}?"),
+        None => {
+            let stacks: Vec<_> = known.iter().filter(|name| !name.contains('/')).map(String::as_str).collect();
+            format!("the stacks are {}; `landfast ps` lists their services", stacks.join(", "))
+        }
+    };
+    let silent: Vec<_> = status.hosts.iter().filter(|host| host.state != "ready").map(|host| &*host.name).collect();
+    let silent = if silent.is_empty() { String::new() } else { format!(" ({} did not say)", silent.join(", ")) };
+    CliError::usage(format!("nothing here is called {name}{silent}"), hint)
 }
 
 fn named(instance: &InstanceStatus, name: &str) -> bool {

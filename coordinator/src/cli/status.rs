@@ -7,12 +7,22 @@ use crate::output::table::{age, table};
 use super::{CliError, Context, Exit, ps};
 
 #[derive(Debug, clap::Args)]
-pub struct StatusArguments {}
+pub struct StatusArguments {
+    /// Stacks, or services as `stack/service`, and the hosts that they are on; everything when none is named
+    #[arg(value_name = "STACK[/SERVICE]")]
+    pub names: Vec<String>,
+}
 
-pub(super) async fn run(context: &Context, _args: StatusArguments) -> Result<Exit, CliError> {
+pub(super) async fn run(context: &Context, args: StatusArguments) -> Result<Exit, CliError> {
     let json = context.json()?;
     let engine = context.engine(&[])?;
-    let (status, _) = engine.status().await.map_err(|error| context.engine_error(error))?;
+    let (mut status, _) = engine.status().await.map_err(|error| context.engine_error(error))?;
+    ps::choose(&mut status, &args.names, &engine)?;
+    if !args.names.is_empty() {
+        // A host that does not answer may have some of them.
+        let Status { hosts, instances, .. } = &mut status;
+        hosts.retain(|host| host.state != "ready" || instances.iter().any(|instance| instance.host == host.name));
+    }
     let printed = if json { output::json(&status) } else { output::print(&text(&status)) };
     printed.map_err(|error| CliError::failed("standard output cannot be written", error))?;
     context.warn_of(&status);

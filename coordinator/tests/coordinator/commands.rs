@@ -34,7 +34,7 @@ pub(crate) async fn web() -> Fleet {
 
 impl Fleet {
     /// `landfast …` in the fleet's folder, without a terminal.
-    async fn landfast(&self, arguments: &[&str]) -> Output {
+    pub(crate) async fn landfast(&self, arguments: &[&str]) -> Output {
         let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_landfast"));
         command.args(arguments).current_dir(self.path()).env_clear().stdin(Stdio::null());
         command.env("DOCKER_HOST", "unix:///nonexistent");

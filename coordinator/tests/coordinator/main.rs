@@ -9,3 +9,4 @@ mod environments;
 mod fleet;
 mod images;
 mod projects;
+mod status;

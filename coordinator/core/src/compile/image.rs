@@ -55,7 +55,8 @@ pub(super) fn fingerprint(site: Site<'_>, reference: &str, findings: &mut Findin
         return String::new();
     }
     let Some(meaning) = site.input.images.get(reference) else {
-        findings.refuse(site.path("image"), format!("the image {reference} has not been found"));
+        let message = format!("the image {reference} has not been found");
+        findings.refuse(site.path("image"), message).needed_by(&site.name.service);
         return String::new();
     };
     let Ok(wanted) = wanted(site, reference, findings) else { return String::new() };
