@@ -171,7 +171,7 @@ pub(crate) fn content_digest(digest: &str) -> &str {
 pub struct Instance {
     /// Where it runs.
     pub host: String,
-    /// Why there: `landfast.toml places it`.
+    /// Why there: `[stacks.demo.place] web = "alpha" (landfast.toml:12:1) places it`.
     pub placed: String,
     /// Of all that makes the container what it is.
     pub digest: String,

@@ -188,7 +188,7 @@ fn an_instance_stays_where_it_runs_and_new_ones_spread() {
     stage.up("app", &yaml(1));
     assert_eq!(host_of(&stage.held, "app/web.1"), "alpha");
     let plan = stage.up("app", &yaml(4));
-    assert!(plan.contains("app/web.2 on beta at infra_net 172.19.128.2: fewest instances (0)"), "{plan}");
+    assert!(plan.contains("app/web.2 on beta at infra_net 172.19.128.2: fewest of web (0)"), "{plan}");
     assert_eq!(host_of(&stage.held, "app/web.1"), "alpha");
     assert_eq!(host_of(&stage.held, "app/web.3"), "gamma");
     assert_eq!(host_of(&stage.held, "app/web.4"), "alpha");

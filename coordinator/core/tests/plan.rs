@@ -53,14 +53,14 @@ fn a_first_deployment_says_all_it_makes_in_order() {
  5. sync           data on alpha: the stack is new here
  6. sync           data on beta: the stack is new here
  7. sync           data on gamma: the stack is new here
- 8. create         data/postgres.1 on beta at infra_net 172.19.0.40: landfast.toml places it
+ 8. create         data/postgres.1 on beta at infra_net 172.19.0.40: [stacks.data.place] postgres = \"beta\" (landfast.toml:16:11) places it
  9. create         data/migrate.1 on alpha at infra_net 172.19.128.4: fewest instances (1)
                    waits for postgres (healthy)
 10. create         data/app.1 on alpha at infra_net 172.19.128.1: fewest instances (0)
                    waits for migrate (completed), postgres (healthy)
-11. create         data/app.2 on gamma at infra_net 172.19.128.2: fewest instances (0)
+11. create         data/app.2 on gamma at infra_net 172.19.128.2: fewest of app (0) and of instances (0)
                    waits for migrate (completed), postgres (healthy)
-12. create         data/app.3 on beta at infra_net 172.19.128.3: fewest instances (1)
+12. create         data/app.3 on beta at infra_net 172.19.128.3: fewest of app (0)
                    waits for migrate (completed), postgres (healthy)
 
 Plan: 3 networks to create, 1 volume to create, 3 bundles to sync, 5 instances to create.
@@ -201,7 +201,7 @@ fn a_service_that_is_placed_elsewhere_moves_and_its_data_is_said_to_stay() {
     let plan = stage.up("data", &yaml(DATA));
     assert!(
         plan.contains(
-            "move           data/postgres.1 from beta to alpha at infra_net 172.19.0.40: landfast.toml places it"
+            "move           data/postgres.1 from beta to alpha at infra_net 172.19.0.40: [stacks.data.place] postgres = \"alpha\" (landfast.toml:16:11) places it"
         ),
         "{plan}"
     );
@@ -276,7 +276,7 @@ fn who_takes_over_a_port_waits_until_it_is_free() {
         format!("\n{}", stage.up("web", new)),
         "
 1. remove         web/old.1 on alpha: the stack has no service old any more
-2. create         web/new.1 on alpha: landfast.toml places it
+2. create         web/new.1 on alpha: [stacks.web.place] \"*\" = \"alpha\" (landfast.toml:16:11) places it
 3. remove         web/keep.1 on alpha: the stack has no service keep any more
 
 Plan: 1 instance to create, 2 instances to remove.
@@ -320,7 +320,10 @@ fn the_json_of_a_step_has_the_contract_fields() {
     assert_eq!(step["stack"], "data");
     assert_eq!(step["instance"], "data/postgres.1");
     assert_eq!(step["host"], "beta");
-    assert_eq!(step["reasons"], serde_json::json!(["landfast.toml places it"]));
+    assert_eq!(
+        step["reasons"],
+        serde_json::json!(["[stacks.data.place] postgres = \"beta\" (landfast.toml:16:11) places it"])
+    );
     assert_eq!(json["warnings"], serde_json::json!([]));
     assert_eq!(serde_json::from_value::<landfast_core::plan::Plan>(json).unwrap(), plan);
 }

@@ -11,6 +11,7 @@ use crate::{Diagnostics, Location};
 
 mod check;
 mod parse;
+mod quote;
 mod reader;
 
 /// Where an agent listens unless `landfast.toml` says otherwise.

@@ -151,13 +151,11 @@ fn read_stack<'t>(reader: &mut Reader<'t>, at: &Field<'t>, table: Table<'t>) -> 
         exceptions: BTreeMap::new(),
         location: reader.location(&at.span),
     };
-    for field in
-        reader.known(
-            &at.path,
-            table,
-            &["path", "project", "files", "env", "env_files", "profiles", "place", "publish", "check"],
-        )
-    {
+    for field in reader.known(
+        &at.path,
+        table,
+        &["path", "project", "files", "env", "env_files", "profiles", "place", "publish", "check"],
+    ) {
         match field.name() {
             "path" => stack.path = reader.text(&field).unwrap_or_default().into(),
             "project" => stack.project = read_project(reader, &field),

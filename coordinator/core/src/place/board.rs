@@ -117,9 +117,10 @@ impl<'a> Board<'a> {
 
     /// The file leaves one host only.
     pub(super) fn written(&self, _: &InstanceName, choice: &Choice<'_>) -> Option<Placed> {
-        let ([host], Some(by)) = (choice.hosts.as_slice(), &choice.by) else { return None };
-        let open = self.is_open(host, choice);
-        open.then(|| Placed { host: host.clone(), reason: format!("{by} places it") })
+        let ([host], [_, ..]) = (choice.hosts.as_slice(), choice.by.as_slice()) else { return None };
+        let verb = if choice.by.len() == 1 { "places" } else { "place" };
+        let reason = || format!("{} {verb} it", choice.by.join(" and "));
+        self.is_open(host, choice).then(|| Placed { host: host.clone(), reason: reason() })
     }
 
     pub(super) fn running(&self, instance: &InstanceName, choice: &Choice<'_>) -> Option<Placed> {
@@ -229,12 +230,40 @@ impl<'a> Board<'a> {
             (self.port_is_taken(host, choice), Reverse(company(host).is_some()), self.siblings(host, choice), count)
         };
         let host = open.min_by_key(rank)?;
-        let reason = match (company(host), choice.hosts.len(), &choice.by) {
-            (_, 1, None) => "it is the only host".to_owned(),
-            (Some(network), ..) => format!("the others on {network} are there"),
-            (None, ..) => format!("fewest instances ({})", self.counts.get(host).copied().unwrap_or_default()),
-        };
-        Some(Placed { host: host.clone(), reason })
+        Some(Placed { host: host.clone(), reason: self.why_spread(host, choice) })
+    }
+
+    /// What decided for a host among those that the file leaves, in the order in which it was looked at.
+    fn why_spread(&self, host: &String, choice: &Choice<'_>) -> String {
+        if choice.hosts.len() == 1 && choice.by.is_empty() {
+            return "it is the only host".to_owned();
+        }
+        let mut reasons = Vec::new();
+        let open = || choice.hosts.iter().filter(|other| self.is_open(other, choice));
+        let taken: Vec<_> = open().filter(|other| self.port_is_taken(other, choice)).map(String::as_str).collect();
+        if !taken.is_empty() && !taken.contains(&host.as_str()) {
+            reasons.push(format!("its port is taken on {}", taken.join(", ")));
+        }
+        let siblings = self.siblings(host, choice);
+        match self.company(host, choice) {
+            Some(network) => reasons.push(format!("the others on {network} are there")),
+            None if open().any(|other| self.siblings(other, choice) > siblings) => {
+                let alike = open().filter(|other| self.siblings(other, choice) == siblings);
+                let is_fuller = |other: &String| self.counts.get(other) > self.counts.get(host);
+                let count = self.counts.get(host).copied().unwrap_or_default();
+                let also = if alike.into_iter().any(is_fuller) {
+                    format!(" and of instances ({count})")
+                } else {
+                    String::new()
+                };
+                reasons.push(format!("fewest of {} ({siblings}){also}", choice.name));
+            }
+            None => reasons.push(format!("fewest instances ({})", self.counts.get(host).copied().unwrap_or_default())),
+        }
+        if !choice.by.is_empty() {
+            reasons.push(format!("of {}: {}", choice.hosts.join(", "), choice.by.join(" and ")));
+        }
+        reasons.join("; ")
     }
 
     fn is_open(&self, host: &str, choice: &Choice<'_>) -> bool {

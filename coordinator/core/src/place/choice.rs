@@ -11,8 +11,8 @@ pub(super) struct Choice<'a> {
     pub(super) name: &'a str,
     pub(super) service: &'a Service,
     pub(super) hosts: Vec<String>,
-    /// What narrowed the choice: `landfast.toml`, `node.labels.disk==ssd`.
-    pub(super) by: Option<String>,
+    /// What narrowed the choice: the rule of `landfast.toml`, the constraints, what hosts lack.
+    pub(super) by: Vec<String>,
     pub(super) excluded: Vec<String>,
     /// What hosts lack for it.
     lack: Option<Lack>,
@@ -25,24 +25,27 @@ impl<'a> Choice<'a> {
         service: &'a Service,
         findings: &mut Findings<'_>,
     ) -> Self {
-        let mut choice = Self { name, service, hosts: Vec::new(), by: None, excluded: Vec::new(), lack: None };
-        let rule = question.config.and_then(|config| config.place.get(name).or_else(|| config.place.get("*")));
+        let mut choice = Self { name, service, hosts: Vec::new(), by: Vec::new(), excluded: Vec::new(), lack: None };
+        let rule = question.config.and_then(|config| {
+            let places = &config.place;
+            places.get_key_value(name).or_else(|| places.get_key_value("*"))
+        });
         let constraints = constraints(name, service, findings);
         for (host_name, host) in &question.fleet.hosts {
-            let by_rule = rule.filter(|placement| !allows(&placement.rule, host_name, host));
+            let by_rule = rule.filter(|(_, placement)| !allows(&placement.rule, host_name, host));
             let by_constraint = constraints.iter().find(|constraint| !constraint.allows(host_name, host));
-            if let Some(placement) = by_rule {
-                choice.by = Some("landfast.toml".to_owned());
+            if let Some((service, placement)) = by_rule {
+                choice.narrowed_by(placement.quote(question.stack, service));
                 let wanted = match &placement.rule {
                     PlacementRule::Hosts(hosts) => format!("it goes to {}", hosts.join(", ")),
                     PlacementRule::Label { key, value } => format!("it wants {key}={value}"),
                 };
                 choice.excluded.push(format!("{host_name} by {} ({wanted})", placement.location));
             } else if let Some(constraint) = by_constraint {
-                choice.by.get_or_insert_with(|| constraint.text.clone());
+                choice.narrowed_by(format!("the constraint {}", constraint.text));
                 choice.excluded.push(format!("{host_name} by the constraint {}", constraint.text));
             } else if let Some(lack) = question.abilities.get(host_name).and_then(|it| devices::lack(service, it)) {
-                choice.by.get_or_insert_with(|| lack.key.clone());
+                choice.narrowed_by(lack.key.clone());
                 choice.excluded.push(lack.on(host_name));
                 choice.lack = Some(lack);
             } else {
@@ -50,6 +53,12 @@ impl<'a> Choice<'a> {
             }
         }
         choice
+    }
+
+    fn narrowed_by(&mut self, what: String) {
+        if !self.by.contains(&what) {
+            self.by.push(what);
+        }
     }
 
     /// One on every host.
