@@ -166,6 +166,18 @@ pub(crate) fn content_digest(digest: &str) -> &str {
     digest.split_once('+').map_or(digest, |(content, _)| content)
 }
 
+/// What said where a published port is bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BoundBy {
+    /// Nothing: it is on loopback.
+    Default,
+    /// `publish` of `landfast.toml`.
+    Publish,
+    /// The address in the compose file.
+    ComposeFile,
+}
+
 /// One container, decided.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Instance {
@@ -177,6 +189,9 @@ pub struct Instance {
     pub digest: String,
     /// What it is created from.
     pub container: Container,
+    /// What said where its published ports are bound, port by port.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bound: Vec<BoundBy>,
     /// The bundle's files that it mounts: path in the bundle > what it is there.
     pub files: BTreeMap<String, String>,
     /// The instances with which it is made again.

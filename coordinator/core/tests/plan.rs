@@ -280,6 +280,7 @@ fn who_takes_over_a_port_waits_until_it_is_free() {
 3. remove         web/keep.1 on alpha: the stack has no service keep any more
 
 Plan: 1 instance to create, 2 instances to remove.
+Published on 127.0.0.1 only: web/new 8080. [stacks.web.publish] in landfast.toml can open them.
 "
     );
 }

@@ -21,7 +21,12 @@ fn a_rule_is_quoted_with_its_place_and_a_constraint_with_its_text() {
         (
             "\"*\" = { label = \"disk=ssd\" }",
             one,
-            "alpha: fewest instances (0); of alpha, beta: [stacks.app.place] \"*\" = { label = \"disk=ssd\" } (landfast.toml:16:1)",
+            "alpha: [stacks.app.place] \"*\" = { label = \"disk=ssd\" } (landfast.toml:16:1) places it",
+        ),
+        (
+            "web = [\"beta\", \"gamma\"]",
+            one,
+            "beta: fewest instances (0); of beta, gamma: [stacks.app.place] web = [\"beta\", \"gamma\"] (landfast.toml:16:1)",
         ),
         ("", &constrained("node.hostname==gamma"), "gamma: the constraint node.hostname==gamma places it"),
         (

@@ -40,6 +40,7 @@ pub use again::{Earlier, again};
 pub use devices::Abilities;
 pub use image::{Beyond, FoundImage, Meaning};
 pub(crate) use mounts::{files_at, is_in_bundle};
+pub(crate) use ports::LOOPBACK;
 pub use security::{Profiles, profiles};
 pub(crate) use shared::{is_any, overlap};
 
@@ -164,7 +165,8 @@ fn assemble(
         let (container, files) = container::container(site, findings);
         let Placed { host, reason } = place.clone();
         let follows = ties::followed(input.project, name, placed.keys());
-        let instance = Instance { host, placed: reason, digest: String::new(), container, files, follows };
+        let bound = ports::bound(site, container.ports.len());
+        let instance = Instance { host, placed: reason, digest: String::new(), container, bound, files, follows };
         instances.insert(name.clone(), instance);
     }
     digest::digests(&mut instances);

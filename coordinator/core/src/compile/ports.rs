@@ -2,7 +2,11 @@
 use super::findings::Findings;
 use super::site::Site;
 use crate::container::Port;
+use crate::deployment::BoundBy;
 use crate::fleet::Publish;
+
+/// Where ports are bound that nobody opens.
+pub(crate) const LOOPBACK: &str = "127.0.0.1";
 
 pub(super) fn ports(site: Site<'_>, findings: &mut Findings<'_>) -> Vec<Port> {
     let service = site.service();
@@ -38,11 +42,24 @@ pub(super) fn ports(site: Site<'_>, findings: &mut Findings<'_>) -> Vec<Port> {
     service.ports.iter().map(port).collect()
 }
 
-fn default_address(site: Site<'_>) -> String {
+/// What said where these are bound: the first `count` ports of the service, which are all or, refused or without effect, none.
+pub(super) fn bound(site: Site<'_>, count: usize) -> Vec<BoundBy> {
+    let by = |port: &crate::compose::model::Port| match (&port.host_ip, publish(site)) {
+        (Some(_), _) => BoundBy::ComposeFile,
+        (None, None) => BoundBy::Default,
+        (None, Some(_)) => BoundBy::Publish,
+    };
+    site.service().ports.iter().take(count).map(by).collect()
+}
+
+fn publish(site: Site<'_>) -> Option<Publish> {
     let config = site.input.fleet.stacks.get(&site.name.stack);
-    let publish = config.and_then(|it| it.publish.get(&site.name.service).or_else(|| it.publish.get("*")));
-    match publish.copied().unwrap_or_default() {
-        Publish::Loopback => "127.0.0.1".to_owned(),
+    config.and_then(|it| it.publish.get(&site.name.service).or_else(|| it.publish.get("*"))).copied()
+}
+
+fn default_address(site: Site<'_>) -> String {
+    match publish(site).unwrap_or_default() {
+        Publish::Loopback => LOOPBACK.to_owned(),
         Publish::All => "0.0.0.0".to_owned(),
         Publish::Lan => site.input.fleet.hosts[&site.place.host].address.to_string(),
     }

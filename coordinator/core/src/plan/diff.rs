@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::order::{self, Draft};
 use super::reasons;
 use super::scene::Scene;
-use super::{Action, Comparison, Plan, Step, Wait};
+use super::{Action, Comparison, Plan, Published, Step, Wait};
 use crate::container::Source;
-use crate::deployment::InstanceName;
+use crate::deployment::{BoundBy, InstanceName};
 use crate::desired::{HostState, Instance};
 use crate::report::{ContainerState, Health, Report};
 
@@ -78,12 +78,22 @@ impl Scene<'_> {
         let ends = instance.container.networks.iter().filter(|end| !end.address.is_empty());
         Step {
             addresses: ends.map(|end| format!("{} {}", end.network, end.address)).collect(),
+            ports: if action == Action::Start { Vec::new() } else { self.ports(name, instance) },
             interrupts: action.is_update() && self.leaves_nobody(name),
             waits_for: self.waits(instance),
             parallelism: if action.is_update() { self.parallelism(name) } else { 0 },
             monitor_ms: if action.is_update() || action == Action::Start { self.monitor_ms(name) } else { 0 },
             ..step(action, &name.stack, name, host, reasons)
         }
+    }
+
+    /// Its published ports, and what said where.
+    fn ports(&self, name: &InstanceName, instance: &Instance) -> Vec<Published> {
+        let deployment = self.comparison.after.get(&name.stack);
+        let decided =
+            deployment.and_then(|it| it.instances.get(name)).map(|it| it.bound.as_slice()).unwrap_or_default();
+        let by = decided.iter().copied().chain(std::iter::repeat(BoundBy::ComposeFile));
+        instance.container.ports.iter().zip(by).map(|(port, by)| Published::of(port, by)).collect()
     }
 
     /// Every instance of every service that this one depends on.
@@ -169,6 +179,7 @@ fn thing(action: Action, stack: &str, name: &str, host: &str, reasons: Vec<Strin
         from: None,
         reasons,
         addresses: Vec::new(),
+        ports: Vec::new(),
         interrupts: false,
         after: Vec::new(),
         waits_for: Vec::new(),

@@ -11,12 +11,14 @@ pub mod conflict;
 mod diff;
 mod order;
 mod print;
+mod published;
 mod reasons;
 mod scene;
 pub mod sources;
 
 pub use conflict::{Conflict, EngineNetwork, EngineVolume, Found, UsedPort, conflicts};
 pub use diff::diff;
+pub use published::Published;
 
 /// What would change.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,6 +104,9 @@ pub struct Step {
     /// Addresses on fleet networks, as `infra_net 172.19.0.50`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub addresses: Vec<String>,
+    /// Published ports, of an instance that is made.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<Published>,
     /// The service does not answer while this happens.
     #[serde(default)]
     pub interrupts: bool,

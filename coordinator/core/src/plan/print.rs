@@ -21,6 +21,9 @@ impl fmt::Display for Plan {
         if !interrupted.is_empty() {
             writeln!(f, "Interrupted for a moment: {}.", interrupted.join(", "))?;
         }
+        for line in self.published() {
+            writeln!(f, "{line}")?;
+        }
         for warning in &self.warnings {
             writeln!(f, "Warning: {warning}")?;
         }

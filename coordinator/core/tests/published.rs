@@ -1,0 +1,73 @@
+//! What a plan says about published ports: where they are bound, and what said so.
+mod stage;
+
+use landfast_core::plan::Plan;
+use stage::Stage;
+
+/// The lines about ports.
+fn lines(plan: &Plan) -> Vec<String> {
+    plan.to_string().lines().filter(|line| line.starts_with("Published")).map(str::to_owned).collect()
+}
+
+const YAML: &str = "\
+services:
+  web: {image: i, ports: ['8080:80', '53:53/udp', '9000-9005:90', '81', '127.0.0.1:82:82', '0.0.0.0:83:83']}
+  api: {image: i, ports: ['3000:3000'], deploy: {replicas: 2}}
+  none: {image: i, expose: ['80']}
+  host: {image: i, network_mode: host, ports: ['99:99']}
+";
+
+#[test]
+fn ports_that_nobody_opens_are_told_with_what_opens_them() {
+    let plan = Stage::new("").propose("app", YAML).plan;
+    assert_eq!(
+        lines(&plan),
+        ["Published on 127.0.0.1 only: app/api 3000, app/web 8080 and 53/udp and 9000-9005 and a free port for 81. \
+         [stacks.app.publish] in landfast.toml can open them."]
+    );
+}
+
+#[test]
+fn ports_that_landfast_toml_opens_are_told_with_their_addresses() {
+    let stacks = "[stacks.app.publish]\nweb = \"lan\"\napi = \"all\"\n[stacks.app.place]\nweb = \"beta\"\n";
+    let plan = Stage::new(stacks).propose("app", YAML).plan;
+    assert_eq!(
+        lines(&plan),
+        [
+            "Published on 0.0.0.0: app/api 3000.",
+            "Published on 192.168.2.202: app/web 8080 and 53/udp and 9000-9005 and a free port for 81.",
+        ]
+    );
+    let plan = Stage::new("[stacks.app.publish]\n\"*\" = \"loopback\"\n").propose("app", YAML).plan;
+    assert_eq!(lines(&plan), [""; 0], "loopback on request");
+}
+
+#[test]
+fn only_what_is_made_tells_its_ports() {
+    let mut stage = Stage::new("");
+    let yaml = "services: {a: {image: 'i:1', ports: ['80:80']}, b: {image: 'i:2', ports: ['81:81']}}\n";
+    stage.up("app", yaml);
+    assert_eq!(lines(&stage.propose("app", yaml).plan), [""; 0]);
+    let changed = stage.propose("app", &yaml.replace("i:2", "i:3")).plan;
+    assert_eq!(
+        lines(&changed),
+        ["Published on 127.0.0.1 only: app/b 81. [stacks.app.publish] in landfast.toml can open them."]
+    );
+    assert_eq!(lines(&stage.propose_down("app", false).plan), [""; 0]);
+}
+
+#[test]
+fn the_json_of_ports_is_a_contract() {
+    let yaml = "services: {web: {image: i, ports: ['8080:80', '127.0.0.1:53:53/udp']}}\n";
+    let plan = Stage::new("[stacks.app.publish]\nweb = \"all\"\n").propose("app", yaml).plan;
+    let json = serde_json::to_value(&plan).expect("JSON");
+    let create = json["steps"].as_array().and_then(|steps| steps.last()).expect("a step");
+    assert_eq!(
+        create["ports"],
+        serde_json::json!([
+            { "address": "0.0.0.0", "published": "8080", "target": 80, "protocol": "tcp", "by": "publish" },
+            { "address": "127.0.0.1", "published": "53", "target": 53, "protocol": "udp", "by": "compose_file" },
+        ])
+    );
+    assert!(json["steps"][0].get("ports").is_none(), "{json}");
+}
