@@ -144,14 +144,20 @@ impl Variables {
         Ok(Self { env, files })
     }
 
-    /// Whose the env files of the stack are.
-    pub(super) fn owners(&self, folder: &Path, config: &StackConfig) -> EnvFiles {
-        let text = |path: PathBuf| path.to_str().map(str::to_owned);
-        let patterns = config.env_files.iter().filter(|file| takes_env(file));
-        let patterns = patterns.filter_map(|file| text(normal(&folder.join(file.pattern.as_str())))).collect();
-        let chosen = self.files.iter().filter_map(|file| text(normal(file))).collect();
-        EnvFiles::new(self.env.as_deref(), patterns, chosen)
+    /// Whose env files are. `patterns` are those of the whole fleet.
+    pub(super) fn owners(&self, patterns: &[String]) -> EnvFiles {
+        let chosen = self.files.iter().filter_map(|file| normal(file).to_str().map(str::to_owned)).collect();
+        EnvFiles::new(self.env.as_deref(), patterns.to_vec(), chosen)
     }
+}
+
+/// The absolute paths with `{env}` of all stacks: a stack's folder, or the context of a build, may hold another stack's files.
+pub(super) fn of_all_stacks<'s>(fleet: &Path, stacks: impl Iterator<Item = &'s StackConfig>) -> Vec<String> {
+    let all = stacks.flat_map(|config| {
+        let files = config.env_files.iter().filter(|file| takes_env(file));
+        files.map(|file| normal(&fleet.join(&config.path).join(file.pattern.as_str())))
+    });
+    all.filter_map(|path| path.to_str().map(str::to_owned)).collect()
 }
 
 fn takes_env(file: &NamedEnvFile) -> bool {

@@ -145,10 +145,13 @@ impl<'a> Engine<'a> {
     /// Reads the stacks, and asks this machine's engine for their images.
     async fn read(&self, stacks: &[String]) -> Result<(Vec<Source>, Images), EngineError> {
         let mut readers = Vec::new();
+        let env_files = environment::of_all_stacks(&self.folder.path, self.folder.fleet.stacks.values());
         for (name, config) in self.folder.stacks(stacks)? {
+            let env_files = env_files.clone();
             let (fleet, name) = (self.folder.path.clone(), name.to_owned());
             let (config, options) = (config.clone(), self.options.clone());
-            readers.push(tokio::task::spawn_blocking(move || Source::read(&fleet, &name, &config, &options)));
+            readers
+                .push(tokio::task::spawn_blocking(move || Source::read(&fleet, &name, &config, &options, &env_files)));
         }
         let mut sources = Vec::new();
         for reader in readers {

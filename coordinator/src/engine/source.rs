@@ -33,11 +33,17 @@ pub struct Source {
 }
 
 impl Source {
-    /// Reads one stack. Blocks.
-    pub fn read(fleet: &Path, stack: &str, config: &StackConfig, options: &Options) -> Result<Self, EngineError> {
+    /// Reads one stack. `env_files` are the paths by which the fleet's environments have files. Blocks.
+    pub fn read(
+        fleet: &Path,
+        stack: &str,
+        config: &StackConfig,
+        options: &Options,
+        env_files: &[String],
+    ) -> Result<Self, EngineError> {
         let folder = stack_folder(fleet, stack, config)?;
         let variables = variables(fleet, &folder, stack, config, options)?;
-        let env_files = variables.owners(&folder, config);
+        let env_files = variables.owners(env_files);
         let env = variables.env.clone();
         let request = request(fleet, &folder, stack, config, options)?;
         let loaded = project::load(&project::read(&request)?)?;

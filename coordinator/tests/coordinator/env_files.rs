@@ -208,6 +208,24 @@ async fn the_chosen_env_files_travel_and_those_of_other_environments_do_not() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn env_files_of_a_stack_inside_another_ones_folder_do_not_travel_with_that_one() {
+    let stacks =
+        "[stacks.outer]\npath = \".\"\n[stacks.inner]\nenv = \"dev\"\nenv_files = [\"environments/{env}.env\"]\n";
+    let fleet = Fleet::raise(&["alpha"], stacks).await;
+    for folder in ["", "inner/"] {
+        fleet.write(&format!("{folder}compose.yaml"), "services: {app: {image: 'app:1', volumes: ['.:/stack']}}\n");
+    }
+    for env in ["dev", "test"] {
+        fleet.write(&format!("inner/environments/{env}.env"), &format!("WHO=word-of-{env}\n"));
+    }
+    fleet.write("inner/conf", "word-of-all\n");
+    fleet.image("app:1", "app1");
+    let output = fleet.landfast(&["up", "--yes", "outer"]).await;
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(holds(&fleet, "word-of-all") && !holds(&fleet, "word-of-dev") && !holds(&fleet, "word-of-test"));
+}
+
 #[tokio::test]
 async fn with_an_env_file_of_the_command_line_no_environments_file_travels_but_that_one() {
     let stack = "[stacks.web]\nenv = \"dev\"\nenv_files = [\"environments/{env}.env\"]\n";
