@@ -139,7 +139,7 @@ fn told_together<'a>(failed: impl Iterator<Item = (&'a Build, BuildError)>) -> R
             path: String::new(),
             message,
             hint: None,
-            users: Vec::new(),
+            users: Box::default(),
         });
     }
     Err(BuildError::Mistakes(Diagnostics(mistakes)))

@@ -65,7 +65,7 @@ struct Look<'a> {
 impl Look<'_> {
     fn about(&self, key: &str, message: String) -> Diagnostic {
         let path = format!("services.{}.build.{key}", self.build.service);
-        Diagnostic { location: self.build.at.clone(), path, message, hint: None, users: Vec::new() }
+        Diagnostic { location: self.build.at.clone(), path, message, hint: None, users: Box::default() }
     }
 
     fn wrong(&mut self, key: &str, message: String, hint: Option<&str>) {

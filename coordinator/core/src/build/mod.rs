@@ -232,7 +232,7 @@ pub fn unite<T>(chosen: Vec<(T, Build)>, alike: impl Fn(&T, &T) -> bool) -> (Vec
                 path: format!("services.{}.build", build.service),
                 message: format!("{} is also built by {}, and in another way", build.image, first.service),
                 hint: Some("give each an `image:` of its own".to_owned()),
-                users: Vec::new(),
+                users: Box::default(),
             });
         }
     }

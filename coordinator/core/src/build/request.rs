@@ -151,6 +151,6 @@ fn about(build: &Build, key: &str, message: &str) -> Diagnostic {
         path: format!("services.{}.build.{key}", build.service),
         message: message.to_owned(),
         hint: None,
-        users: Vec::new(),
+        users: Box::default(),
     }
 }

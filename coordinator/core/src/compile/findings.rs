@@ -42,7 +42,7 @@ impl<'a> Findings<'a> {
     }
 
     fn about(&self, path: String, message: String) -> Diagnostic {
-        Diagnostic { location: self.locate(&path), path, message, hint: None, users: Vec::new() }
+        Diagnostic { location: self.locate(&path), path, message, hint: None, users: Box::default() }
     }
 }
 

@@ -1,5 +1,5 @@
 //! One message for one cause: a missing file is reported once, with all services that use it.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::diagnostic::{Diagnostic, Diagnostics};
 
@@ -10,13 +10,13 @@ impl Diagnostic {
     /// The same, as a mistake that several users may have for the same reason. [`unite`] puts them together.
     #[must_use]
     pub fn used_by(mut self, user: impl Into<String>) -> Self {
-        self.users = vec![user.into()];
+        self.users = Box::new([user.into()]);
         self
     }
 
     /// The same, in place.
     pub(crate) fn needed_by(&mut self, user: &str) -> &mut Self {
-        self.users = vec![user.to_owned()];
+        self.users = Box::new([user.to_owned()]);
         self
     }
 
@@ -48,21 +48,37 @@ impl Diagnostics {
 /// Of the messages that are the same for several users, only the first stays, with all of them. The order stays too.
 pub(crate) fn unite(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let mut united: Vec<Diagnostic> = Vec::with_capacity(diagnostics.len());
-    let mut seen = BTreeMap::new();
+    let mut causes: BTreeMap<_, (usize, Users)> = BTreeMap::new();
     for diagnostic in diagnostics {
         if diagnostic.users.is_empty() {
             united.push(diagnostic);
             continue;
         }
         let cause = (diagnostic.message.clone(), diagnostic.hint.clone());
-        let at = *seen.entry(cause).or_insert(united.len());
-        match united.get_mut(at) {
-            Some(first) => {
-                let new: Vec<_> = diagnostic.users.into_iter().filter(|user| !first.users.contains(user)).collect();
-                first.users.extend(new);
-            }
-            None => united.push(diagnostic),
+        let (_, users) = causes.entry(cause).or_insert_with(|| (united.len(), Users::default()));
+        let is_first = users.in_order.is_empty();
+        diagnostic.users.iter().for_each(|user| users.add(user));
+        if is_first {
+            united.push(diagnostic);
         }
     }
+    for (at, users) in causes.into_values() {
+        united[at].users = users.in_order.into();
+    }
     united
+}
+
+/// Each user once.
+#[derive(Default)]
+struct Users {
+    in_order: Vec<String>,
+    known: BTreeSet<String>,
+}
+
+impl Users {
+    fn add(&mut self, user: &str) {
+        if self.known.insert(user.to_owned()) {
+            self.in_order.push(user.to_owned());
+        }
+    }
 }

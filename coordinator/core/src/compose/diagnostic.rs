@@ -46,7 +46,7 @@ pub struct Diagnostic {
     /// What to do next.
     pub hint: Option<String>,
     /// Who has the mistake, where several can have it for one reason: see [`Self::used_by`].
-    pub users: Vec<String>,
+    pub users: Box<[String]>,
 }
 
 impl Diagnostic {
@@ -58,7 +58,7 @@ impl Diagnostic {
     /// A message about no place in particular.
     pub fn nowhere(message: impl Into<String>) -> Self {
         let message = clipped(message.into());
-        Self { location: None, path: String::new(), message, hint: None, users: Vec::new() }
+        Self { location: None, path: String::new(), message, hint: None, users: Box::default() }
     }
 
     /// The same, naming the key by its dotted path.

@@ -56,7 +56,7 @@ fn diagnostic(group: &[&Finding]) -> Option<Diagnostic> {
         path: first.path.clone(),
         message: format!("{} {}: {}", first.level.name(), first.code, first.message),
         hint: Some(format!("{}{also}", first.help)),
-        users: Vec::new(),
+        users: Box::default(),
     })
 }
 
