@@ -91,7 +91,13 @@ fn lines(names: &BTreeSet<&str>) -> String {
 /// About a stack of `landfast.toml`, where that says anything about it.
 fn diagnostic(fleet: &Fleet, stack: &str, message: String, hint: String) -> Diagnostic {
     let location = fleet.stacks.get(stack).map(|config| config.location.clone());
-    Diagnostic { location, path: format!("stacks.{stack}.project"), message, hint: Some(hint), users: Default::default() }
+    Diagnostic {
+        location,
+        path: format!("stacks.{stack}.project"),
+        message,
+        hint: Some(hint),
+        users: Default::default(),
+    }
 }
 
 /// What another stack has on a host under this project's name.
