@@ -136,9 +136,11 @@ fn a_host_that_does_not_answer_is_not_added() {
     let ssh = format!("root@:{port}");
     let (_, said) = folder.landfast(&["host", "add", "alpha", "127.0.0.1", "--ssh", &ssh, "--agent", "/bin/true"], 1);
     assert!(said.contains("cannot be reached") && said.contains("hint:"), "{said}");
-    for arguments in
-        [["alpha", "127.0.0.1", "root"], ["alpha", "127.0.0.1", "-x@127.0.0.1"], ["Alpha", "127.0.0.1", "root@"]]
-    {
+    for arguments in [
+        ["alpha", "127.0.0.1", "root@127.0.0.1:x"],
+        ["alpha", "127.0.0.1", "-x@127.0.0.1"],
+        ["Alpha", "127.0.0.1", "root@"],
+    ] {
         let [host, address, ssh] = arguments;
         folder.landfast(&["host", "add", host, address, &format!("--ssh={ssh}")], 2);
     }

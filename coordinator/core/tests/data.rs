@@ -119,7 +119,8 @@ fn places_that_part_a_group_are_warned_about_with_the_way_out() {
     let text = yaml(&format!("{}volumes: {{data: {{}}}}\n", services(&[("a", "'data:/data'"), ("b", "'data:/data'")])));
     assert_eq!(
         stage.propose("app", &text).warnings,
-        "app/compose.yaml:3:54: a on alpha (landfast.toml places it) and b on beta (landfast.toml places it) share the \
+        "app/compose.yaml:3:54: a on alpha ([stacks.app.place] a = \"alpha\" (landfast.toml:16:1) places it) and b on beta \
+         ([stacks.app.place] b = \"beta\" (landfast.toml:17:1) places it) share the \
          volume app_data, but each host has its own: neither sees what the other writes (services.b.volumes[0])\n  \
          hint: to bring them together, write b = \"alpha\" under [stacks.app.place], or the other way round (data is not \
          moved); or use a volume that hosts share, as driver_opts: {type: nfs}\n"
@@ -157,7 +158,7 @@ fn stacks_that_name_one_volume_or_path_go_together() {
         stage.fleet = Stage::new("[stacks.app.place]\na = \"beta\"\n").fleet;
         let said = stage.propose("app", &yaml(&format!("{}{volumes}", services(&[("a", second)])))).warnings;
         assert!(
-            said.contains("data/x on gamma (it runs there) and a on beta (landfast.toml places it) share"),
+            said.contains("data/x on gamma (it runs there) and a on beta ([stacks.app.place] a = \"beta\" (landfast.toml:16:1) places it) share"),
             "{said}"
         );
     }
@@ -226,7 +227,7 @@ fn what_moved_is_recorded_where_it_runs_now() {
     let said = stage.propose("app", &text).warnings;
     assert!(
         said.contains(
-            "app/web.1 goes to gamma (landfast.toml places it), and its data stays on alpha: the volume app_data"
+            "app/web.1 goes to gamma ([stacks.app.place] web = \"gamma\" (landfast.toml:16:1) places it), and its data stays on alpha: the volume app_data"
         ),
         "{said}"
     );
