@@ -190,6 +190,41 @@ fn replicas_spread_with_a_volume_each_and_return_to_it() {
 }
 
 #[test]
+fn replicas_that_only_read_are_beside_the_one_that_writes() {
+    let service = |name: &str, count: u32, mode: &str| {
+        format!(
+            "  {name}: {{image: 'i:1', networks: [infra_net], volumes: ['data:/data{mode}'], deploy: {{replicas: {count}, \
+             placement: {{max_replicas_per_node: 3}}}}}}\n"
+        )
+    };
+    let of = |a: (u32, &str), b: (u32, &str)| {
+        yaml(&format!("services:\n{}{}volumes: {{data: {{}}}}\n", service("a", a.0, a.1), service("b", b.0, b.1)))
+    };
+    // Whichever is looked at first.
+    for (text, names) in [
+        (of((1, ""), (3, ":ro")), ["a.1", "b.1", "b.2", "b.3"]),
+        (of((3, ":ro"), (1, "")), ["a.1", "a.2", "a.3", "b.1"]),
+    ] {
+        let mut stage = Stage::new("");
+        assert_eq!(stage.propose("app", &text).warnings, "");
+        let plan = stage.up("app", &text);
+        assert_eq!(hosts(&stage, &names), ["alpha"; 4], "{plan}");
+    }
+    // Those that write have a copy each, with its reader beside it, and the plan says so.
+    let mut stage = Stage::new("");
+    let text = of((2, ""), (2, ":ro"));
+    let said = stage.propose("app", &text).warnings;
+    assert!(said.contains("a runs on alpha, beta, and the volume app_data on each is its own"), "{said}");
+    stage.up("app", &text);
+    assert_eq!(hosts(&stage, &["a.1", "b.1", "a.2", "b.2"]), ["alpha", "alpha", "beta", "beta"]);
+    // What keeps them apart is told.
+    let stage = Stage::new("");
+    let text = of((1, ""), (3, ":ro")).replacen("max_replicas_per_node: 3", "max_replicas_per_node: 0", 1);
+    let said = stage.propose("app", &text.replace("max_replicas_per_node: 3", "max_replicas_per_node: 2")).warnings;
+    assert!(said.contains("share the volume app_data, but each host has its own"), "{said}");
+}
+
+#[test]
 fn fewer_replicas_and_then_as_many_again_find_theirs() {
     let of = |count: &str| yaml(&REPLICAS.replace("NETS", ", networks: [infra_net]").replace("replicas: 3", count));
     let mut stage = Stage::new("");

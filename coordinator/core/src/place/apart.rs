@@ -48,7 +48,7 @@ impl<'a> Apart<'a> {
         let Some(use_) = self.groups.shared(one, other) else { return };
         let is_global = self.groups.is_global(one) || self.groups.is_global(other);
         let apart = self.instances(one).find_map(|(name, place)| {
-            let theirs = self.instances(other).filter(|(it, _)| is_global || it.index == name.index);
+            let theirs = self.instances(other).filter(|(it, _)| is_global || self.groups.use_one_copy(name, it));
             let theirs: Vec<_> = theirs.map(|(_, there)| there).collect();
             let is_there = theirs.iter().any(|there| there.host == place.host);
             theirs.first().filter(|_| !is_there).map(|there| (place, *there))

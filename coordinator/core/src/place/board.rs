@@ -212,11 +212,11 @@ impl<'a> Board<'a> {
         if common.is_empty() { choice.hosts.iter().collect() } else { common }
     }
 
-    /// Whether the instance of another service with the same number has no place yet.
+    /// Whether an instance of another service that belongs beside this one has no place yet.
     fn waits(&self, service: &str, instance: &InstanceName) -> bool {
-        let name = InstanceName { service: service.to_owned(), ..instance.clone() };
         let replicas = self.question.project.services.get(service).map_or(0, Service::replicas);
-        name.index <= replicas && !self.placed.contains_key(&name)
+        let mut all = (1..=replicas).map(|index| InstanceName::new(self.question.stack, service, index));
+        all.any(|name| self.groups.use_one_copy(instance, &name) && !self.placed.contains_key(&name))
     }
 
     pub(super) fn spread(&self, instance: &InstanceName, choice: &Choice<'_>) -> Option<Placed> {

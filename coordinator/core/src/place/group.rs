@@ -5,6 +5,7 @@ use super::choice::is_global;
 use super::data::{Use, Volumes};
 use super::{Placed, Question};
 use crate::compile::ties::ties;
+use crate::compose::model::Service;
 use crate::deployment::InstanceName;
 
 /// The services of a stack by what they share.
@@ -88,6 +89,23 @@ impl<'a> Groups<'a> {
         self.numbers.iter().filter(move |(name, it)| **name != service && Some(*it) == number).map(|(name, _)| *name)
     }
 
+    /// Whether two instances belong beside one copy of what their services share: those with one number do, and replicas that
+    /// only read are beside somebody who writes. Those that write have a copy each.
+    pub(super) fn use_one_copy(&self, one: &InstanceName, other: &InstanceName) -> bool {
+        let number = |name: &InstanceName| self.numbers.get(name.service.as_str());
+        one != other && number(one) == number(other) && self.copy(one) == self.copy(other)
+    }
+
+    fn copy(&self, instance: &InstanceName) -> u32 {
+        let number = self.numbers.get(instance.service.as_str());
+        let group = self.numbers.iter().filter(|(_, it)| Some(*it) == number).map(|(name, _)| *name);
+        let writers = group.filter(|name| self.has_data(name));
+        let replicas = writers.filter_map(|name| self.question.project.services.get(name)).map(Service::replicas);
+        let copies = replicas.max().unwrap_or_default();
+        let only_reads = !self.has_data(&instance.service);
+        if only_reads && (1..instance.index).contains(&copies) { 1 } else { instance.index }
+    }
+
     /// Instances of other stacks with the same number that share data with one, and what they share.
     pub(super) fn strangers(&self, instance: &InstanceName) -> impl Iterator<Item = (&Stranger, &Use)> {
         let same = self.strangers.iter().filter(|stranger| stranger.name.index == instance.index);
@@ -108,10 +126,9 @@ impl<'a> Groups<'a> {
             return Vec::new();
         }
         let (mut direct, mut indirect) = (Vec::new(), Vec::new());
-        for other in self.with(&instance.service) {
-            let name = InstanceName { service: other.to_owned(), ..instance.clone() };
-            let Some(there) = placed.get(&name) else { continue };
-            match self.shared(&instance.service, other) {
+        for (name, there) in placed.iter().filter(|(name, _)| self.use_one_copy(instance, name)) {
+            let other = &name.service;
+            match self.shared(&instance.service, other).filter(|_| *other != instance.service) {
                 Some(use_) => {
                     direct.push((there.host.as_str(), format!("{other} is there, and they share {}", use_.data)))
                 }
