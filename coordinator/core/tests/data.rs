@@ -164,6 +164,29 @@ fn stacks_that_name_one_volume_or_path_go_together() {
     }
 }
 
+#[test]
+fn a_volume_that_another_stack_mounts_is_not_deleted_with_the_first() {
+    let of = |service: &str| {
+        yaml(&format!(
+            "{}volumes: {{data: {{name: shared}}, own: {{}}}}\n",
+            services(&[(service, "'data:/data', 'own:/own'")])
+        ))
+    };
+    let mut stage = Stage::new("[stacks.data]\n[stacks.app]\n");
+    stage.up("app", &of("a"));
+    stage.up("data", &of("x"));
+    for (stack, stays) in [("data", true), ("app", false)] {
+        let proposal = stage.propose_down(stack, true);
+        let plan = proposal.plan.to_string();
+        assert!(plan.contains(&format!("{stack}_own")), "{plan}");
+        assert_eq!(plan.contains("the volume shared stays on alpha: app mounts it, too"), stays, "{plan}");
+        stage.done(proposal);
+        let volumes = stage.held["alpha"].volumes.iter().filter(|volume| !volume.remove);
+        let names: Vec<&str> = volumes.map(|volume| volume.name.as_str()).collect();
+        assert_eq!(names, if stays { vec!["app_own", "shared"] } else { vec![] }, "{plan}");
+    }
+}
+
 const REPLICAS: &str =
     "services:\n  web: {image: 'i:1', volumes: ['data:/data'], deploy: {replicas: 3}NETS}\nvolumes: {data: {}}\n";
 

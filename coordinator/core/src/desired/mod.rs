@@ -96,11 +96,22 @@ pub fn revive(
     }
 }
 
-/// What a host keeps of what it holds: other stacks, and every volume, as volumes are data.
+/// What a host keeps of what it holds: other stacks, and every volume, as volumes are data. One that is asked to be deleted stays
+/// all the same while another stack mounts it, and is then of that stack.
 fn staying(wish: Wish<'_>, before: &HostState) -> HostState {
     let stays = |stack: &str| !stack.is_empty() && !wish.is_about(stack);
+    let user = |volume: &Volume| {
+        let source = Source::Volume(volume.name.clone());
+        let mut others = before.instances.iter().filter(|instance| stays(&instance.name.stack));
+        others.find(|instance| instance.container.mounts.iter().any(|mount| mount.source == source))
+    };
     let volumes = before.volumes.iter().filter(|volume| !volume.remove).cloned().map(|mut volume| {
-        volume.remove = wish.remove_volumes && wish.removed.contains(&volume.stack);
+        if wish.remove_volumes && wish.removed.contains(&volume.stack) {
+            match user(&volume) {
+                Some(instance) => volume.stack.clone_from(&instance.name.stack),
+                None => volume.remove = true,
+            }
+        }
         volume
     });
     HostState {

@@ -287,5 +287,15 @@ fn warnings(scene: &Scene<'_>, plan: &Plan) -> BTreeSet<String> {
             }
         }
     }
+    for (host, target) in scene.comparison.target {
+        let before = scene.comparison.current.get(host).map(|state| state.volumes.as_slice()).unwrap_or_default();
+        let leaves = |stack: &str| !target.instances.iter().any(|instance| instance.name.stack == stack);
+        for was in before.iter().filter(|volume| leaves(&volume.stack)) {
+            let kept = target.volumes.iter().find(|volume| volume.name == was.name && !volume.remove);
+            if let Some(now) = kept.filter(|now| now.stack != was.stack) {
+                warnings.insert(format!("the volume {} stays on {host}: {} mounts it, too", was.name, now.stack));
+            }
+        }
+    }
     warnings
 }
