@@ -92,19 +92,24 @@ fn profiles(host: &Host) -> &'static [&'static str] {
     }
 }
 
+/// The reference goes first with all of them: from when the host joins, the network of the fleet is there.
 fn both(lab: &Lab, host: &str) -> Result<Vec<Pair>> {
     let host = lab.host(host)?;
     prepare(host)?;
+    let reference = |project: String| {
+        let made = theirs(host, &project).context("the reference");
+        (project, made)
+    };
+    let theirs: Vec<_> = projects()?.into_iter().map(reference).collect();
     let fleet = fleet(lab, host)?;
     fleet.landfast(&["init"])?.succeeds()?;
     fleet.carry(host)?;
-    let pair = |project: String| {
-        let made = [theirs(host, &project).context("the reference"), ours(&fleet, host, &project).context("Landfast")];
-        let [theirs, ours] = made;
+    let pair = |(project, theirs): (String, Result<Made>)| {
+        let ours = ours(&fleet, host, &project).context("Landfast");
         let made = theirs.and_then(|theirs| Ok([theirs, ours?]));
         Pair { project: format!("{project} on {}", host.name()), made }
     };
-    Ok(projects()?.into_iter().map(pair).collect())
+    Ok(theirs.into_iter().map(pair).collect())
 }
 
 /// What projects take as given, and the projects themselves where the reference's binds can lead to them.
