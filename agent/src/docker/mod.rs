@@ -94,8 +94,20 @@ impl EngineError {
 fn refusal(status: u16, message: &str) -> Severity {
     let message = message.to_lowercase();
     // A container keeps its name a little longer than it is listed.
-    let passes =
-        ["in use by container", "in progress", "is restarting", "try again", "context deadline", "context canceled"];
+    let passes = [
+        "in use by container",
+        "in progress",
+        "is restarting",
+        "try again",
+        "context deadline",
+        "context canceled",
+        // A file server that starts later than this host.
+        "connection refused",
+        "timed out",
+        "no route to host",
+        "host is down",
+        "stale",
+    ];
     let lasts = [
         "already allocated",
         "already in use",
@@ -306,6 +318,8 @@ mod tests {
             (409, "removal of container 6f2c is already in progress", Severity::Counted),
             (500, "failed to update store for object type: open /var/lib/docker: no such file", Severity::Counted),
             (500, "context deadline exceeded", Severity::Counted),
+            (500, "error while mounting volume 'x': mount :/x: connection refused", Severity::Counted),
+            (500, "failed to mount local volume: mount :/x: connection timed out", Severity::Counted),
         ] {
             assert_eq!(refusal(status, message), severity, "{message}");
         }

@@ -89,7 +89,7 @@ pub struct Pull {
     pub service: String,
     /// Its `pull_policy`.
     pub policy: String,
-    /// The image can be built, so it is no mistake that no registry has it.
+    /// A service of the project builds the image, so it is no mistake that no registry has it.
     pub is_built: bool,
 }
 
@@ -106,13 +106,20 @@ pub fn never(projects: &[&Project]) -> BTreeSet<String> {
 /// The pulls that a project asks for. `last` is the time of the last pull of a reference, if it is known.
 pub fn due(project: &Project, last: impl Fn(&str) -> Option<i64>, now: i64) -> Vec<Pull> {
     let services = project.services.iter().filter(|(_, service)| service.replicas() > 0);
+    let built: BTreeSet<&String> = project
+        .services
+        .values()
+        .filter(|service| service.build.is_some())
+        .filter_map(|it| it.image.as_ref())
+        .collect();
     let asking = services.filter_map(|(name, service)| {
         let image = service.image.clone()?;
+        let is_built = built.contains(&image);
         Policy::of(service).is_due(last(&image), now).then(|| Pull {
             image,
             service: name.clone(),
             policy: service.pull_policy.clone().unwrap_or_default(),
-            is_built: service.build.is_some(),
+            is_built,
         })
     });
     asking.collect()
@@ -163,6 +170,16 @@ mod tests {
         };
         assert_eq!(asked(Some(999_999)), [one(services[0], false)]);
         assert_eq!(asked(None), [one(services[0], false), one(services[2], true)]);
+    }
+
+    #[test]
+    fn an_image_that_another_service_builds_may_be_missing_from_the_registry() {
+        let project = project(&[("migrate", "app:1", "always"), ("web", "app:1", "missing")]);
+        let pulls = due(&project, |_| None, 1_000_000);
+        assert_eq!(
+            pulls.iter().map(|pull| (pull.service.as_str(), pull.is_built)).collect::<Vec<_>>(),
+            [("migrate", true)]
+        );
     }
 
     #[test]

@@ -94,7 +94,7 @@ pub(crate) const CRASH_LOOP: u32 = 3;
 const CALM: i64 = 30_000_000_000;
 
 impl InstanceReport {
-    /// What is wrong with a container that is up: it is unhealthy, or it keeps ending. What it wrote is left out, as that may
+    /// What is wrong with a container that is up: it is unhealthy, or it keeps exiting. What it wrote is left out, as that may
     /// be a secret and plans are passed on. `now` is Unix time in nanoseconds.
     pub fn trouble(&self, now: i64) -> Option<String> {
         let restless = self.restarts >= CRASH_LOOP && now.saturating_sub(self.started_at) < CALM;
@@ -114,7 +114,7 @@ impl InstanceReport {
         }
     }
 
-    /// `it keeps ending`, with what it wrote last.
+    /// `it keeps exiting`, with what it wrote last.
     pub(crate) fn keeps_ending(&self) -> String {
         self.with_output(self.restless())
     }
@@ -124,7 +124,7 @@ impl InstanceReport {
         let status =
             if self.state == ContainerState::Running { String::new() } else { format!(", status {exit_code} at last") };
         let times = if *restarts == 1 { "1 restart".to_owned() } else { format!("{restarts} restarts") };
-        format!("it keeps ending: {times}{status}")
+        format!("it keeps exiting: {times}{status}")
     }
 
     /// `it ended with status 3`, with what it wrote last.

@@ -100,9 +100,9 @@ fn a_change_that_failed_is_never_nothing_to_do() {
         (
             InstanceReport { state: ContainerState::Restarting, restarts: 7, exit_code: 3, ..running().1 },
             vec![],
-            "it keeps ending: 7 restarts, status 3 at last\n",
+            "it keeps exiting: 7 restarts, status 3 at last\n",
         ),
-        (InstanceReport { restarts: 7, ..running().1 }, vec![], "it keeps ending: 7 restarts\n"),
+        (InstanceReport { restarts: 7, ..running().1 }, vec![], "it keeps exiting: 7 restarts\n"),
     ] {
         let plan = plan(running().0, change, problems);
         assert!(plan.contains("start          app/web.1 on alpha") && plan.contains(told), "{plan}");

@@ -475,6 +475,6 @@ fn a_fleet_of_one_host_has_no_other_hosts_containers() {
         found.into_iter().filter(|finding| finding.code == "LF016").map(|it| (it.path, it.message)).collect::<Vec<_>>()
     };
     assert_eq!(said(1), []);
-    let message = "app asks an engine for its containers, and so sees those of one host of the fleet's 2 only";
+    let message = "app finds containers through an engine's socket, so it sees only one of the fleet's 2 hosts";
     assert_eq!(said(2), [("services.app.volumes[0]".to_owned(), message.to_owned())]);
 }

@@ -210,7 +210,7 @@ fn a_service_that_no_host_may_run_is_told_by_whom() {
     let yaml = "services: {web: {image: i, networks: [infra_net], deploy: {placement: {constraints: ['node.labels.disk!=ssd']}}}}\n";
     assert_eq!(
         refusal(&stage, yaml),
-        "app/compose.yaml:1:12: no host can run web: excluded are alpha by the constraint node.labels.disk!=ssd; \
+        "app/compose.yaml:1:12: no host can run web; excluded hosts: alpha by the constraint node.labels.disk!=ssd; \
          beta by landfast.toml:16:11 (it goes to alpha); gamma by landfast.toml:16:11 (it goes to alpha) (services.web)\n  \
          hint: change the place in landfast.toml, the constraint, or a host's labels"
     );
@@ -284,7 +284,7 @@ fn what_is_not_honoured_is_refused_or_warned_about_with_its_place() {
         assert!(refusal.contains(message) && refusal.contains("compose.yaml:2:"), "{key}: {refusal}");
     }
     for (key, message) in [
-        ("pull_policy: refresh", "it names no period"),
+        ("pull_policy: refresh", "it sets no period"),
         ("deploy: {update_config: {order: start-first}}", "an update stops the old first"),
     ] {
         let warnings = warnings(&stage, &format!("services:\n  web: {{image: i, {key}}}\n"));

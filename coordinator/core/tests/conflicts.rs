@@ -45,7 +45,7 @@ fn f34_a_network_that_is_there_with_other_options_is_told_with_the_difference() 
         told(network("other", "172.19.64.0/18", false)),
         [
             "alpha: the network infra_net cannot be made: its subnet 172.19.0.0/16 overlaps 172.19.64.0/18 of the network \
-          other, which no container is on; remove that one (docker network rm other) or choose another subnet"
+          other, which has no containers; remove that one (docker network rm other) or choose another subnet"
         ]
     );
 }
@@ -127,7 +127,8 @@ fn a_volume_that_differs_is_refused_and_its_data_is_left_alone() {
     let found = |volume: EngineVolume| Found { volumes: vec![volume], ..Found::default() };
     let told = declared(&data(bind), &data(&bind.replace("/a", "/b")), found(volume(true, Some("/srv/a"))));
     assert!(
-        told[0].contains("option device is /srv/a and should be /srv/b; it was not touched, as it holds data"),
+        told[0].contains("option device is /srv/a and should be /srv/b; it was not changed because it may hold data: correct the declaration, choose another name, or delete it and its data \
+             with `landfast down web --volumes`"),
         "{told:?}"
     );
     assert!(declared(&data(bind), &data(""), found(volume(true, Some("/srv/a"))))[0].contains("should be not set"));

@@ -121,7 +121,7 @@ fn places_that_part_a_group_are_warned_about_with_the_way_out() {
         stage.propose("app", &text).warnings,
         "app/compose.yaml:3:54: a on alpha ([stacks.app.place] a = \"alpha\" (landfast.toml:16:1) places it) and b on beta \
          ([stacks.app.place] b = \"beta\" (landfast.toml:17:1) places it) share the \
-         volume app_data, but each host has its own: neither sees what the other writes (services.b.volumes[0])\n  \
+         volume app_data, but each host has its own copy, so neither sees what the other writes (services.b.volumes[0])\n  \
          hint: to bring them together, write b = \"alpha\" under [stacks.app.place], or the other way round (data is not \
          moved); or use a volume that hosts share, as driver_opts: {type: nfs}\n"
     );
@@ -198,7 +198,10 @@ fn replicas_spread_with_a_volume_each_and_return_to_it() {
         // The first host has most, so that the replicas do not come in the order of the hosts.
         stage.up("other", &yaml("services: {x: {image: 'i:1', networks: [infra_net]}}\n"));
         let said = stage.propose("app", &text).warnings;
-        assert!(said.contains("web runs on alpha, beta, gamma, and the volume app_data on each is its own"), "{said}");
+        assert!(
+            said.contains("web runs on alpha, beta, gamma, and the volume app_data on each host is a copy of its own"),
+            "{said}"
+        );
         stage.up("app", &text);
         let first = hosts(&stage, &["web.1", "web.2", "web.3"]);
         assert_eq!(first, ["beta", "gamma", "alpha"], "{network}");
@@ -237,7 +240,10 @@ fn replicas_that_only_read_are_beside_the_one_that_writes() {
     let mut stage = Stage::new("");
     let text = of((2, ""), (2, ":ro"));
     let said = stage.propose("app", &text).warnings;
-    assert!(said.contains("a runs on alpha, beta, and the volume app_data on each is its own"), "{said}");
+    assert!(
+        said.contains("a runs on alpha, beta, and the volume app_data on each host is a copy of its own"),
+        "{said}"
+    );
     stage.up("app", &text);
     assert_eq!(hosts(&stage, &["a.1", "b.1", "a.2", "b.2"]), ["alpha", "alpha", "beta", "beta"]);
     // What keeps them apart is told.
@@ -285,7 +291,7 @@ fn what_moved_is_recorded_where_it_runs_now() {
     let said = stage.propose("app", &text).warnings;
     assert!(
         said.contains(
-            "app/web.1 goes to gamma ([stacks.app.place] web = \"gamma\" (landfast.toml:16:1) places it), and its data stays on alpha: the volume app_data"
+            "app/web.1 goes to gamma ([stacks.app.place] web = \"gamma\" (landfast.toml:16:1) places it), but its data stays on alpha: the volume app_data"
         ),
         "{said}"
     );
@@ -306,7 +312,7 @@ fn of_two_copies_that_nobody_recorded_a_person_chooses() {
     stage.fleet = Stage::new("").fleet;
     let refusal = stage.compile("app", &text).unwrap_err();
     assert!(
-        refusal.contains("app_data is on alpha and beta, and no record says which copy is the one of web"),
+        refusal.contains("app_data is on alpha and beta, and it is not known which copy belongs to web"),
         "{refusal}"
     );
     assert!(refusal.contains("choose one: write web = \"alpha\" under [stacks.app.place]"), "{refusal}");
@@ -328,7 +334,7 @@ fn a_volume_that_somebody_made_is_where_its_service_goes() {
     assert!(plan.contains("app/web.1 on gamma at infra_net 172.19.128.1: the volume app_data is there"), "{plan}");
     stage.has_volume("beta", "app_data");
     let said = stage.propose("app", &text).warnings;
-    assert!(said.contains("the volume app_data is on beta and gamma, and no record says which copy"), "{said}");
+    assert!(said.contains("the volume app_data is on beta and gamma, and it is not known which copy"), "{said}");
 }
 
 #[test]

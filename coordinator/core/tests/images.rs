@@ -93,7 +93,7 @@ fn a_platform_that_the_image_lacks_is_refused() {
         "{lacking}"
     );
     let wrong = refusal(&stage(&amd, Beyond::Nowhere), "platform: linux/amd64/v1/x");
-    assert!(wrong.contains("compose.yaml:4:5: linux/amd64/v1/x is no platform"), "{wrong}");
+    assert!(wrong.contains("compose.yaml:4:5: linux/amd64/v1/x is not a platform"), "{wrong}");
 }
 
 #[test]

@@ -382,3 +382,21 @@ fn an_earlier_release_comes_back_with_a_new_epoch_for_what_moved() {
     let refusal = again(Earlier { fleet: &small, ..earlier }, release).unwrap_err().to_string();
     assert!(refusal.contains("data/app.2 ran on gamma, which has left the fleet"), "{refusal}");
 }
+
+#[test]
+fn a_job_that_is_tried_until_it_succeeds_is_done_when_it_has() {
+    use landfast_core::report::{ContainerState, InstanceReport, Report};
+    let text = yaml("services:\n  job: {image: 'i:1', restart: on-failure}\n");
+    let mut stage = Stage::new("[stacks.data.place]\n\"*\" = \"alpha\"\n");
+    stage.up("data", &text);
+    for (exit_code, is_done) in [(0, true), (1, false)] {
+        let job = &stage.held["alpha"].instances[0];
+        let (name, digest) = (job.name.clone(), job.digest.clone());
+        let job =
+            InstanceReport { name, digest, exit_code, state: ContainerState::Exited, ..InstanceReport::default() };
+        let report = Report { converged: true, instances: vec![job], ..Report::default() };
+        stage.reports.insert("alpha".to_owned(), report);
+        let plan = stage.propose("data", &text).plan;
+        assert_eq!(plan.is_empty(), is_done, "{plan}");
+    }
+}

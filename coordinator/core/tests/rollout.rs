@@ -88,7 +88,7 @@ fn a_crash_loop_and_a_job_that_fails_are_seen_at_once() {
     let begun = simulation.now;
     let failure = simulation.run().unwrap_err();
     let told =
-        "app/web.1 on alpha: it keeps ending: 3 restarts, status 3 at last; the last lines it wrote:\n    | boom";
+        "app/web.1 on alpha: it keeps exiting: 3 restarts, status 3 at last; the last lines it wrote:\n    | boom";
     assert_eq!(failure.reasons, [told]);
     assert!(simulation.now - begun < 20_000);
 
@@ -144,7 +144,11 @@ fn a_crash_loop_without_a_health_check_stops_the_update_at_the_first_instance() 
     let mut simulation = simulate(hosts, &proposal, 3);
     simulation.fates.insert("web:2".into(), Fate::Crashes);
     let failure = simulation.run().unwrap_err();
-    assert!(failure.reasons[0].starts_with("app/web.1 on alpha: it keeps ending: 3 restarts"), "{:?}", failure.reasons);
+    assert!(
+        failure.reasons[0].starts_with("app/web.1 on alpha: it keeps exiting: 3 restarts"),
+        "{:?}",
+        failure.reasons
+    );
     assert!(failure.reasons[0].ends_with("| boom"));
     assert_eq!(progress(&proposal, &failure, Action::Recreate)[1..], [Progress::Waiting, Progress::Waiting]);
 }
@@ -157,7 +161,7 @@ fn a_first_start_that_keeps_ending_when_all_else_is_done_fails() {
     let mut simulation = simulate(hosts(&stage), &proposal, 3);
     simulation.fates.insert("w:1".into(), Fate::Crashes);
     let failure = simulation.run().unwrap_err();
-    assert!(failure.reasons[0].contains("it keeps ending: 3 restarts") && failure.reasons[0].ends_with("| boom"));
+    assert!(failure.reasons[0].contains("it keeps exiting: 3 restarts") && failure.reasons[0].ends_with("| boom"));
 }
 
 /// `app` waits for this of `db`.

@@ -41,7 +41,7 @@ fn web(volumes: &str) -> String {
 #[test]
 fn a_place_is_there_or_is_made_or_is_named() {
     let long = |more: &str| web(&format!("[{{type: bind, source: /srv/x, target: /x{more}}}]"));
-    let missing = "alpha: /srv/x is missing there, and nothing makes it: app/web.1 mounts it at /x";
+    let missing = "alpha: /srv/x does not exist, and nothing creates it: app/web.1 mounts it at /x";
     let dangling = "alpha: /srv/x is a link to /gone, which is missing: app/web.1 mounts it at /x";
     let link = || Seen::Impossible("/srv/x is a link to /gone, which is missing".to_owned());
     for (what, services, seen, expected) in [
@@ -84,9 +84,9 @@ volumes:
   shared: {driver_opts: {type: nfs, o: 'addr=10.0.0.1', device: ':/export'}}
 ";
     let told = conflicts(services, &[]);
-    let data = "alpha: /srv/data is missing there, and nothing makes it: app/other.1 mounts the volume app_data, which is \
+    let data = "alpha: /srv/data does not exist, and nothing creates it: app/other.1 mounts the volume app_data, which is \
                 that folder, app/web.1 mounts the volume app_data, which is that folder";
-    let device = "alpha: /dev/ttyX is missing there, and nothing makes it: app/web.1 has it as a device";
+    let device = "alpha: /dev/ttyX does not exist, and nothing creates it: app/web.1 has it as a device";
     assert_eq!(told, [device, data], "all at once, and each cause once");
     assert_eq!(conflicts(services, &[("/srv/data", Seen::There), ("/dev/ttyX", Seen::There)]), Vec::<String>::new());
 }
@@ -102,7 +102,7 @@ services:
 ";
     let told = told(services, &[]);
     assert!(told.conflicts.is_empty(), "{told:?}");
-    let warning = "alpha: /srv/data/web.conf is missing there, and nothing makes it: app/web.1 mounts it at /web.conf, which \
+    let warning = "alpha: /srv/data/web.conf does not exist, and nothing creates it: app/web.1 mounts it at /web.conf, which \
                    fails unless app/init.1 makes it first";
     assert_eq!(told.warnings, [warning]);
 }

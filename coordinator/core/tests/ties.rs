@@ -32,8 +32,11 @@ fn what_shares_something_goes_to_one_host() {
 fn places_that_exclude_each_other_are_refused() {
     let stage = Stage::new("[stacks.app.place]\ndb = \"gamma\"\nweb = \"alpha\"\n");
     let refusal = stage.compile("app", &yaml()).unwrap_err();
-    assert!(refusal.contains("app/compose.yaml:4:25: it must be beside db, which goes to gamma"), "{refusal}");
-    assert!(refusal.contains("give both one place in landfast.toml"), "{refusal}");
+    assert!(
+        refusal.contains("app/compose.yaml:4:25: it must run on the same host as db, which goes to gamma"),
+        "{refusal}"
+    );
+    assert!(refusal.contains("place both on one host in landfast.toml"), "{refusal}");
 }
 
 #[test]

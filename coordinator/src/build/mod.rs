@@ -26,7 +26,7 @@ use crate::wire::problem;
 pub use batch::build;
 pub use door::Door;
 pub use logins::Logins;
-pub use prepare::{Prepared, prepare};
+pub use prepare::{Prepared, env_files_in, prepare};
 
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {

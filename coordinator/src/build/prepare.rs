@@ -57,6 +57,14 @@ pub fn prepare(build: Build, env_files: impl Into<EnvFiles>) -> Result<Prepared,
     Ok(Prepared { files, bytes, warnings, dockerfile, ignore, secrets, env_files, build })
 }
 
+/// Whose the env files in a folder are. A build may reach the folder over a link, so that its path is another one. Blocks.
+pub fn env_files_in(all: &EnvFiles, folder: &Path) -> EnvFiles {
+    match folder.canonicalize() {
+        Ok(real) if real != folder => all.beneath(folder).and(all.beneath(&real)),
+        _ => all.beneath(folder),
+    }
+}
+
 struct Look<'a> {
     build: &'a Build,
     mistakes: Vec<Diagnostic>,
@@ -138,7 +146,7 @@ impl Look<'_> {
                 if ignore.is_some() { ("dockerfile", "the Dockerfile's own") } else { ("context", "the context's") };
             self.wrong(key, format!("{name} .dockerignore, line {line}: {mistake}"), None);
         }
-        let rules = IgnoreRules::of_context(text, env_files.beneath(context));
+        let rules = IgnoreRules::of_context(text, env_files_in(env_files, context));
         match folder::list(context, &rules, &Follow::All) {
             Ok(listing) => {
                 let files = listing.entries.iter().filter(|entry| entry.kind != Kind::Folder);
@@ -203,7 +211,7 @@ impl Prepared {
     }
 
     fn folders(&self, request: &Request, dockerfile: BTreeMap<String, Vec<u8>>) -> BTreeMap<String, Folder> {
-        let disk = |root: &PathBuf| Folder::Disk { root: root.clone(), env_files: self.env_files.beneath(root) };
+        let disk = |root: &PathBuf| Folder::Disk { root: root.clone(), env_files: env_files_in(&self.env_files, root) };
         let folders = request.folders.iter().map(|(name, root)| (name.clone(), disk(root)));
         folders.chain([(DOCKERFILE.to_owned(), Folder::Files(Arc::new(dockerfile)))]).collect()
     }
@@ -215,5 +223,35 @@ impl Prepared {
             Ok(rest) => format!("./{}", rest.display()),
             Err(_) => self.build.context.display().to_string(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{EnvFiles, IgnoreRules, env_files_in};
+    use crate::build::folder::list;
+    use landfast_core::build::Follow;
+
+    #[test]
+    fn env_files_of_other_environments_are_not_sent_over_a_link() -> std::io::Result<()> {
+        let fleet = tempfile::tempdir()?;
+        let root = fleet.path().canonicalize()?;
+        std::fs::create_dir_all(root.join("shared/env"))?;
+        std::fs::create_dir(root.join("app"))?;
+        for name in ["dev", "prod"] {
+            std::fs::write(root.join(format!("shared/env/{name}.env")), "A=1")?;
+        }
+        std::os::unix::fs::symlink("../shared", root.join("app/ctx"))?;
+        let path = |name: &str| root.join("shared/env").join(name).display().to_string();
+        let all = EnvFiles::new(Some("dev"), vec![path("{env}.env")], vec![path("dev.env")]);
+        for folder in ["shared", "app/ctx"] {
+            let folder = root.join(folder);
+            let rules = IgnoreRules::of_context("", env_files_in(&all, &folder));
+            let sent = list(&folder, &rules, &Follow::All).map_err(std::io::Error::other)?;
+            let sent: Vec<_> = sent.entries.iter().map(|entry| entry.path.clone()).collect();
+            assert!(sent.iter().any(|path| path.ends_with("dev.env")), "{sent:?}");
+            assert!(!sent.iter().any(|path| path.ends_with("prod.env")), "{sent:?}");
+        }
+        Ok(())
     }
 }

@@ -23,7 +23,7 @@ pub struct Global {
     /// Say only what went wrong
     #[arg(short, long, global = true)]
     pub quiet: bool,
-    /// Say more: of a plan, each image that a host lacks
+    /// Print more details, such as each image that a host lacks
     #[arg(long, global = true)]
     pub verbose: bool,
 }
@@ -31,13 +31,13 @@ pub struct Global {
 /// When registries are asked for images, as `docker compose up --pull` has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Pull {
-    /// In every run
+    /// Ask in every run
     Always,
-    /// For what is neither on a host nor on this machine
+    /// Ask for images that are neither on a host nor on this machine
     Missing,
-    /// Never
+    /// Never ask
     Never,
-    /// As each service's `pull_policy` says
+    /// Follow each service's `pull_policy`
     Policy,
 }
 

@@ -84,7 +84,10 @@ impl Context {
 
     fn one_source_of_variables(&self, env_files: &[PathBuf]) -> Result<(), CliError> {
         if self.global.env.is_some() && !env_files.is_empty() {
-            return Err(CliError::usage("--env and --env-file both say where variables come from", "leave one out"));
+            return Err(CliError::usage(
+                "--env and --env-file both say where variables come from",
+                "use only one of them",
+            ));
         }
         Ok(())
     }
@@ -112,7 +115,10 @@ impl Context {
         let files = named.iter().map(|file| self.env_file(file)).collect::<Result<Vec<_>, _>>()?;
         let engine = self.engine_of(profiles, files)?;
         if !named.is_empty() && stacks.is_empty() && engine.folder.fleet.stacks.len() > 1 {
-            return Err(CliError::usage("--env-file is for the stacks that are named, and none is", "name them"));
+            return Err(CliError::usage(
+                "--env-file needs the names of the stacks",
+                "name the stacks that it applies to",
+            ));
         }
         Ok(engine)
     }

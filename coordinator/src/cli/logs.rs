@@ -62,7 +62,7 @@ pub(super) async fn run(context: &Context, args: LogsArguments) -> Result<Exit, 
     let chosen = chosen.filter(|one| !one.container_id.is_empty()).collect::<Vec<_>>();
     if chosen.is_empty() && !args.names.is_empty() {
         let hint = "`landfast ps` lists what runs";
-        return Err(CliError::usage(format!("nothing here is called {}", args.names.join(" or ")), hint));
+        return Err(CliError::usage(format!("there is no stack or service {}", args.names.join(" or ")), hint));
     }
     let printer = Printer {
         width: chosen.iter().map(|one| one.instance.len()).max().unwrap_or(0),

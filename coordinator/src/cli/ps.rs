@@ -63,8 +63,8 @@ fn unknown_name<'a>(name: &str, status: &'a Status, stacks: impl Iterator<Item =
         }
     };
     let silent: Vec<_> = status.hosts.iter().filter(|host| host.state != "ready").map(|host| &*host.name).collect();
-    let silent = if silent.is_empty() { String::new() } else { format!(" ({} did not say)", silent.join(", ")) };
-    CliError::usage(format!("nothing here is called {name}{silent}"), hint)
+    let silent = if silent.is_empty() { String::new() } else { format!(" ({} did not answer)", silent.join(", ")) };
+    CliError::usage(format!("there is no stack or service {name}{silent}"), hint)
 }
 
 fn named(instance: &InstanceStatus, name: &str) -> bool {

@@ -12,7 +12,7 @@ use indicatif::BinaryBytes;
 
 use serde::Serialize;
 
-use crate::build::{self, BuildError, Builder, Door, Logins, Prepared, prepare};
+use crate::build::{self, BuildError, Builder, Door, Logins, Prepared, env_files_in, prepare};
 use crate::connect::{Agent, Ask};
 use crate::images::Images;
 use crate::output::count;
@@ -292,7 +292,7 @@ fn sent_to(source: &Source, build: &Build) -> Vec<EnvFiles> {
         Context::Folder(folder) => Some(folder),
         _ => None,
     });
-    std::iter::once(&build.context).chain(others).map(|folder| source.env_files.beneath(folder)).collect()
+    std::iter::once(&build.context).chain(others).map(|folder| env_files_in(&source.env_files, folder)).collect()
 }
 
 /// What would be built, for a plan.

@@ -196,7 +196,7 @@ impl Place<'_> {
                 self.stack,
                 listed(&self.known(file))
             );
-            return Err(self.mistake(file, format!("{pattern} needs an environment, and none is chosen"), hint));
+            return Err(self.mistake(file, format!("{pattern} needs an environment, but none is chosen"), hint));
         }
         let path = normal(&self.folder.join(file.pattern.file(env.unwrap_or_default())));
         if !path.starts_with(self.readable) {
@@ -212,7 +212,9 @@ impl Place<'_> {
 
     /// What to do about a file that is not there.
     fn instead(&self, file: &NamedEnvFile, env: Option<&str>) -> String {
-        let Some(env) = env.filter(|_| takes_env(file)) else { return "make it, or take it out here".to_owned() };
+        let Some(env) = env.filter(|_| takes_env(file)) else {
+            return "create the file, or remove it from env_files".to_owned();
+        };
         let known = self.known(file);
         match nearest(env, known.iter().map(String::as_str)) {
             Some(meant) => format!("did you mean the environment {meant}? there are {}", listed(&known)),

@@ -2,15 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use std::time::Duration;
+
 use futures::future::try_join_all;
 use landfast_core::plan::sources::{Answers, Place, Seen};
 use landfast_proto::v1::{ExamineRequest, ExamineResponse};
-use tonic::Code;
+use tonic::{Code, Status};
 
 use crate::connect::Agent;
 use crate::wire::{Wire as _, problem};
 
 use super::{EngineError, Ground};
+
+/// A look at a file server that is away may never end.
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// The answers of all hosts, asked at once.
 pub(super) async fn examine(
@@ -26,7 +31,11 @@ pub(super) async fn examine(
 /// An agent that does not know the question answers nothing, and finds out itself when it mounts.
 async fn of_host(agent: &Agent, places: BTreeSet<Place>) -> Result<BTreeMap<Place, Seen>, EngineError> {
     let sources = places.iter().cloned().map(Place::to_wire).collect();
-    match agent.agent().examine(ExamineRequest { sources }).await {
+    let mut client = agent.agent();
+    let asked = tokio::time::timeout(LIMIT, client.examine(ExamineRequest { sources })).await;
+    let late =
+        || Status::deadline_exceeded(format!("no answer within {} s: a file server may be away", LIMIT.as_secs()));
+    match asked.unwrap_or_else(|_| Err(late())) {
         Ok(answer) => {
             let ExamineResponse { sources } = answer.into_inner();
             Ok(places.into_iter().zip(sources.into_iter().map(Seen::of_wire)).collect())

@@ -56,7 +56,7 @@ pub(super) async fn due(
         let last = |reference: &str| last.get(&familiar(reference)).copied();
         for Pull { image, service, policy, is_built } in pull::due(&source.project, last, now.as_second()) {
             let one = PlannedPull { image, stack: source.stack.clone(), service, policy, is_built };
-            planned.entry(one.image.clone()).or_insert(one);
+            planned.entry(one.image.clone()).and_modify(|known| known.is_built |= is_built).or_insert(one);
         }
     }
     Ok(planned.into_values().collect())
@@ -174,7 +174,7 @@ pub(super) fn undecided(references: &BTreeSet<String>) -> BTreeMap<String, Meani
 fn told(one: &ToPull, unknown: &BTreeSet<String>) -> String {
     let ToPull { reference, platform, hosts, .. } = one;
     if unknown.contains(reference) {
-        return format!("image {reference} is on no host and not here: `up` asks the registry");
+        return format!("image {reference} is not on any host or on this machine: `up` asks the registry");
     }
     let whose = if platform.is_empty() { hosts.first().map_or("", String::as_str) } else { platform };
     format!("image {reference} is nowhere for {whose}: `up` asks the registry")

@@ -148,7 +148,7 @@ fn troubles(host: &str, report: &Report) -> Vec<String> {
             .then(|| format!("it ended with status {}", seen.exit_code));
         let trouble = seen.trouble(now).or(ended)?;
         let said = seen.health_output.lines().chain(seen.output.lines()).last();
-        let said = said.map_or_else(String::new, |line| format!("; the last it said: {line}"));
+        let said = said.map_or_else(String::new, |line| format!("; last output: {line}"));
         Some(format!("{host}: {}: {trouble}{said}", seen.name))
     });
     told.collect()

@@ -54,7 +54,7 @@ impl Images {
                 Err(refusals) if one.is_built => {
                     let why = refusals.join("; ");
                     listener.warn(&format!(
-                        "image {reference} is not pulled, and the one that is there or is built is taken: {why}"
+                        "image {reference} could not be pulled; the existing image or a build is used: {why}"
                     ));
                 }
                 Err(refusals) if one.is_there => return Err(ImageError::NotPulled { reference, refusals }),

@@ -1,13 +1,16 @@
 //! Image references: when two of them mean the same image, and whether one names its registry.
 
-/// The one way to write a reference: without the default registry, with a tag. `docker.io/library/redis` is
-/// `redis:latest`.
+/// The one way to write a reference: without the default registry, with a tag or, as engines list them, with a digest and no
+/// tag. `docker.io/library/redis` is `redis:latest`, and `redis:7@sha256:ab` is `redis@sha256:ab`.
 pub fn familiar(reference: &str) -> String {
     let name = reference.strip_prefix("docker.io/").or_else(|| reference.strip_prefix("index.docker.io/"));
     let name = name.unwrap_or(reference);
     let name = name.strip_prefix("library/").unwrap_or(name);
+    if let Some((_, digest)) = name.split_once('@') {
+        return format!("{}@{digest}", repository(name));
+    }
     let last = name.rsplit('/').next().unwrap_or(name);
-    if last.contains(':') || name.contains('@') { name.to_owned() } else { format!("{name}:latest") }
+    if last.contains(':') { name.to_owned() } else { format!("{name}:latest") }
 }
 
 /// A familiar reference without tag and digest.
@@ -33,7 +36,9 @@ mod tests {
             assert_eq!(familiar(same), "redis:latest");
         }
         assert_eq!(familiar("registry.lan:5000/app"), "registry.lan:5000/app:latest");
-        assert_eq!(familiar("team/app@sha256:ab"), "team/app@sha256:ab");
+        for same in ["team/app@sha256:ab", "team/app:7@sha256:ab", "docker.io/team/app:7@sha256:ab"] {
+            assert_eq!(familiar(same), "team/app@sha256:ab");
+        }
     }
 
     #[test]

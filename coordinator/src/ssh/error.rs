@@ -62,7 +62,7 @@ pub enum SshError {
     },
     #[error("{destination} ends the connection after {count} of your keys: {said}; tried {tried}")]
     CutOff { destination: String, count: usize, tried: String, said: String },
-    #[error("{destination} opens no session to run commands in")]
+    #[error("{destination} does not open a session for commands")]
     NoSession {
         destination: String,
         #[source]
@@ -118,7 +118,7 @@ impl SshError {
                                     --identity, or with `IdentityFile` and `IdentitiesOnly yes` in ~/.ssh/config"
                 .to_owned(),
             Self::NoSession { .. } => {
-                "does sshd over there allow sessions (MaxSessions), and a shell for this user?".to_owned()
+                "check that sshd on the host allows sessions (MaxSessions) and that this user has a shell".to_owned()
             }
             Self::Shell { .. } => "log in as a user with a shell: commands must run there as they are given".to_owned(),
             Self::File { .. } => "is the disk full?".to_owned(),

@@ -23,7 +23,7 @@ pub enum HostKeyError {
         besides: Vec<String>,
     },
     #[error(
-        "THE HOST KEY OF {host} HAS CHANGED: it shows {kind} {fingerprint}, and {} line {line} says another one", file.display()
+        "THE HOST KEY OF {host} HAS CHANGED: it shows {kind} {fingerprint}, but {} line {line} has another key", file.display()
     )]
     Changed { host: String, kind: &'static str, fingerprint: String, file: PathBuf, line: usize },
     #[error(
@@ -51,7 +51,7 @@ impl HostKeyError {
         match self {
             Self::Unknown { kind, fingerprint, file, .. } => Some(unknown_hint(kind, fingerprint, file.as_ref())),
             Self::Changed { host, file, line, .. } => Some(format!(
-                "somebody may be in between. If the host was installed anew, remove line {line} of {} (`ssh-keygen -f {} \
+                "the connection may be intercepted. If the host was reinstalled, remove line {line} of {} (`ssh-keygen -f {} \
                  -R {host}`) and compare the new fingerprint on the host itself",
                 file.display(),
                 file.display()
@@ -60,7 +60,7 @@ impl HostKeyError {
                 Some(format!("the host may have lost that key. {}", unknown_hint(kind, fingerprint, Some(file))))
             }
             Self::NotAccepted { .. } => {
-                Some("ask whoever gave you the fingerprint; somebody may be in between".to_owned())
+                Some("check the fingerprint with its source; the connection may be intercepted".to_owned())
             }
             Self::Revoked { .. } | Self::Unreadable { .. } | Self::Certificate { .. } => None,
         }
@@ -212,7 +212,9 @@ impl Vouched {
         for found in &self.files {
             let file = found.file.display();
             for line in &found.by_name.authorities {
-                besides.push(format!("{file} line {line} is of an authority over host keys, which is not supported"));
+                besides.push(format!(
+                    "{file} line {line} is a certificate authority for host keys, which is not supported"
+                ));
             }
             for broken in &found.by_name.broken {
                 besides.push(format!("{file} line {} cannot be read: {}", broken.line, broken.why));
@@ -294,7 +296,7 @@ mod tests {
             ("[10.0.0.1]:2222 OTHER", "unknown"),
             (
                 "@cert-authority * OTHER",
-                "unknown: FILE line 1 is of an authority over host keys, which is not supported",
+                "unknown: FILE line 1 is a certificate authority for host keys, which is not supported",
             ),
             ("[box]:2222 ssh-ed25519 AAAA", "unknown: FILE line 1 cannot be read: its key cannot be read"),
             ("[box]:2222 ssh-ed25519 AAAA\n[box]:2222 KEY", "known"),

@@ -161,7 +161,7 @@ impl Showing<'_> {
             destination: self.hop.destination.to_string(),
             count: self.tried.len(),
             tried: self.tried.join(", "),
-            said: said.unwrap_or_else(|| "it says no reason".to_owned()),
+            said: said.unwrap_or_else(|| "no reason given".to_owned()),
         })
     }
 

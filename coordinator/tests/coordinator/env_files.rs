@@ -107,7 +107,7 @@ fn an_env_file_of_the_command_line_stands_in_for_all_others() {
         let (code, said) = refusal(&["web", "--env-file", "one.env", "--env", "dev"]);
         assert!(code == Some(2) && said.contains("--env and --env-file both"), "{said}");
         let (code, said) = refusal(&["--env-file", "one.env"]);
-        assert!(code == Some(2) && said.contains("--env-file is for the stacks that are named"), "{said}");
+        assert!(code == Some(2) && said.contains("--env-file needs the names of the stacks"), "{said}");
     }
     for verb in ["status", "history", "down"] {
         let (code, said) = folder.refusal(&["--env-file", "one.env", verb]);
@@ -166,7 +166,7 @@ fn env_files_that_cannot_be_read_are_named_with_their_place() {
     folder.write("landfast.toml", &FLEET.replace("env  = \"dev\"\n", ""));
     let (_, said) = plan(&["web"]);
     assert!(
-        said.contains("landfast.toml:11:3: environments/{env}.env needs an environment, and none is chosen"),
+        said.contains("landfast.toml:11:3: environments/{env}.env needs an environment, but none is chosen"),
         "{said}"
     );
     assert!(said.contains("hint: write env under [stacks.web], or give --env: there are dev, half, test"), "{said}");

@@ -67,7 +67,7 @@ async fn what_a_registry_gives_for_another_processor_is_refused_before_anything_
     registry_has(&fleet, "alpha", "app:2", "arm");
     alpha.with(|state| state.fetches = Some("arm64".to_owned()));
     let warnings = plan(&fleet, Up::default()).await.expect("it is not known yet").plan.warnings;
-    assert_eq!(warnings, ["image app:2 is on no host and not here: `up` asks the registry"]);
+    assert_eq!(warnings, ["image app:2 is not on any host or on this machine: `up` asks the registry"]);
     let text = fleet.up().await.expect_err("a refusal").to_string();
     assert!(text.contains("app:2 is for linux/arm64, and alpha is linux/amd64"), "{text}");
     assert_eq!((alpha.runs(), alpha.calls("assign"), alpha.calls("fetch")), (vec!["amd".to_owned()], 1, 1));
@@ -155,7 +155,10 @@ async fn what_can_be_built_need_not_be_at_a_registry() {
     fleet.host("alpha").has_image_for("amd64", "app:1", "built");
     done(fleet.up().await);
     let said = fleet.heard.all();
-    assert!(said.contains("warning: image app:1 is not pulled") && said.contains("no registry has app:1"), "{said}");
+    assert!(
+        said.contains("warning: image app:1 could not be pulled") && said.contains("no registry has app:1"),
+        "{said}"
+    );
     assert_eq!(fleet.host("alpha").runs(), ["built"]);
 }
 

@@ -78,7 +78,7 @@ async fn a_name_that_is_not_known_is_refused_with_the_one_that_was_meant() {
             let output = fleet.landfast(&[verb, "data", name]).await;
             let said = text(&output.stderr);
             assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), String::new()), "{said}");
-            assert_eq!(said, format!("error: nothing here is called {name}\nhint: {hint}\n"));
+            assert_eq!(said, format!("error: there is no stack or service {name}\nhint: {hint}\n"));
         }
     }
 }
@@ -91,5 +91,9 @@ async fn a_host_that_does_not_answer_is_a_part_of_every_answer() {
     assert_eq!(shown(&output), [&["alpha", "beta"][..], &["web/app.1", "web/job.1"]].map(owned));
     let output = fleet.landfast(&["status", "data/db"]).await;
     assert_eq!(output.status.code(), Some(2));
-    assert!(text(&output.stderr).contains("called data/db (beta did not say)"), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains("no stack or service data/db (beta did not answer)"),
+        "{}",
+        text(&output.stderr)
+    );
 }

@@ -29,7 +29,7 @@ fn replicas_return_to_their_hosts_and_volumes_whoever_deploys() -> Result<()> {
     let web = service("web", "1", "    volumes: [\"data:/data\"]\n    deploy: {replicas: 3}\n");
     let other = service("aaa", "1", "");
     let fleet = running_demo(&lab, &(compose(&[other, web]) + "volumes:\n  data:\n"), "")?;
-    fleet.landfast(&["up", "--yes"])?.succeeds()?.says("the volume demo_data on each is its own")?;
+    fleet.landfast(&["up", "--yes"])?.succeeds()?.says("the volume demo_data on each host is a copy of its own")?;
     let before = hosts(&fleet)?;
     for (instance, name) in before.iter().filter(|(instance, _)| instance.contains("web")) {
         let host = lab.host(name)?;

@@ -181,10 +181,10 @@ fn what_cannot_be_mounted_is_found_by_plan_all_at_once_and_nothing_is_made() -> 
         for told in [
             format!("{name}: {HOST}/dangling is a link to nothing, which is missing"),
             format!("{name}: {HOST}/file/beneath cannot be made: {HOST}/file is not a folder"),
-            format!("{name}: {HOST}/nowhere is missing there, and nothing makes it"),
+            format!("{name}: {HOST}/nowhere does not exist, and nothing creates it"),
             format!("{name}: {HOST}/ro/folder cannot be made: its file system is read-only"),
             format!(
-                "{name}: {HOST}/no-device is missing there, and nothing makes it: demo/still.1 mounts the volume demo_bound"
+                "{name}: {HOST}/no-device does not exist, and nothing creates it: demo/still.1 mounts the volume demo_bound"
             ),
             format!("{name}: {TREE}/data/dangling is a link to nothing, which is missing"),
             format!("{name}: {TREE}/data/file/beneath cannot be made: {TREE}/data/file is not a folder"),

@@ -102,7 +102,7 @@ fn a_crash_loop_stops_an_update_at_the_first_replica_and_every_container_has_its
         let before = ids(&fleet)?;
         fleet.write("demo/compose.yaml", &replicas(script))?;
         let failed = fleet.landfast(&["up", "--yes"])?.exits(1)?;
-        for told in ["demo/web.1 on", "it keeps ending: 3 restarts, status 3 at last", "    | boom"] {
+        for told in ["demo/web.1 on", "it keeps exiting: 3 restarts, status 3 at last", "    | boom"] {
             ensure!(failed.stderr.contains(told), "{name}: it should say {told:?}: {failed}");
         }
         let after = ids(&fleet)?;
@@ -112,7 +112,7 @@ fn a_crash_loop_stops_an_update_at_the_first_replica_and_every_container_has_its
         names_are_final(host)?;
         // It stays a part of every plan until it is changed.
         ensure!(plan(&fleet)?.iter().any(|step| step["instance"] == "demo/web.1"), "the failure is forgotten");
-        fleet.landfast(&["status"])?.succeeds()?.says("demo/web.1: it keeps ending")?;
+        fleet.landfast(&["status"])?.succeeds()?.says("demo/web.1: it keeps exiting")?;
         fleet.landfast(&["up", "--yes"])?.exits(1)?;
         fleet.write("demo/compose.yaml", &replicas(STAY))?;
         fleet.landfast(&["up", "--yes"])?.succeeds()?;
@@ -145,7 +145,7 @@ fn an_update_that_is_unhealthy_is_reported_until_it_is_changed() -> Result<()> {
     fleet.landfast(&["up", "--yes"])?.exits(1)?.says("demo/web.1 on alpha: it is unhealthy: no answer")?;
     fleet.landfast(&["plan"])?.exits(3)?.says("demo/web.1 on alpha: it is unhealthy")?;
     fleet.landfast(&["up", "--yes"])?.exits(1)?.says("it is unhealthy")?;
-    fleet.landfast(&["status"])?.succeeds()?.says("alpha: demo/web.1: it is unhealthy; the last it said: no answer")?;
+    fleet.landfast(&["status"])?.succeeds()?.says("alpha: demo/web.1: it is unhealthy; last output: no answer")?;
     fleet.write("demo/compose.yaml", &web("true"))?;
     fleet.landfast(&["up", "--yes"])?.succeeds()?;
     ensure!(plan(&fleet)?.is_empty(), "something is left to do");

@@ -63,6 +63,12 @@ impl<'a> Builder<'a> {
 
     /// Towards the desired container.
     fn advance(&mut self, name: &InstanceName, instance: &Instance, found: Found<'a>) {
+        if let Some(current) = found.current.filter(|(_, current)| {
+            let others = found.remains.iter().chain(&found.previous);
+            !should_start(current) && others.into_iter().any(|(_, other)| was_stopped_for(current, other))
+        }) {
+            return self.take_back(name, instance, current, found);
+        }
         let cleared = self.discard_all(name, found.remains);
         let Some((id, current)) = found.current else {
             return self.create(name, instance, found.previous, cleared);
@@ -82,6 +88,27 @@ impl<'a> Builder<'a> {
         let after: BTreeSet<usize> = needs.into_iter().chain(stopped).chain(named).chain(cleared).collect();
         let started = self.step(Action::Start { instance: name.clone(), container: id.clone() }, after);
         self.discard(name, found.previous, Some(started));
+    }
+
+    /// An update was taken back halfway: the container that is desired again was stopped for another one. It is started before
+    /// that one goes, as nothing else says that it was not its own end.
+    fn take_back(
+        &mut self,
+        name: &InstanceName,
+        instance: &Instance,
+        (id, current): (&'a String, &'a Container),
+        found: Found<'a>,
+    ) {
+        let needs = match self.needs(name).and_then(|needs| self.partners(instance).map(|_| needs)) {
+            Ok(needs) => needs,
+            Err((reason, hopeless)) => return self.wait(name, reason, hopeless),
+        };
+        let stopped = self.stop(name, found.previous, []);
+        let after: BTreeSet<usize> = needs.into_iter().chain(stopped).collect();
+        let started = self.step(Action::Start { instance: name.clone(), container: id.clone() }, after);
+        let others = found.remains.into_iter().chain(found.previous);
+        let gone = others.filter_map(|other| self.discard(name, Some(other), Some(started))).collect();
+        self.give_name(name, instance, (id, &current.name), gone);
     }
 
     /// Gives a container its instance's name.
@@ -202,11 +229,8 @@ impl<'a> Builder<'a> {
     /// The new container could not be started: the old one again, if it was this that stopped it.
     fn go_back(&mut self, name: &InstanceName, instance: &Instance, found: Found<'a>) {
         let (Some((new_id, new)), Some((id, previous))) = (found.current, found.previous) else { return };
-        // One that has been started since the new one was made is back already, even if it has ended again.
-        let interrupted =
-            !previous.state.is_up() && previous.started_at < new.created_at && previous.finished_at >= new.created_at;
-        let started =
-            interrupted.then(|| self.step(Action::Start { instance: name.clone(), container: id.clone() }, []));
+        let started = was_stopped_for(previous, new)
+            .then(|| self.step(Action::Start { instance: name.clone(), container: id.clone() }, []));
         let mut after: BTreeSet<usize> = self.discard(name, Some((new_id, new)), started).into_iter().collect();
         after.extend(self.discard_all(name, found.remains));
         self.give_name(name, instance, (id, &previous.name), after);
@@ -293,6 +317,13 @@ fn sort<'a>(
         }
     }
     found
+}
+
+/// Whether a container ran when another one was made for its place, and has not run since. One that has been started after that
+/// is back already, even if it has ended again.
+fn was_stopped_for(container: &Container, other: &Container) -> bool {
+    let ran = container.started_at < other.created_at && container.finished_at >= other.created_at;
+    container.state == State::Exited && ran
 }
 
 /// Whether a container that must be has to be started. What has ended by its own policy has ended.

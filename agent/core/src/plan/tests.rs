@@ -191,6 +191,36 @@ fn a_recreate_over_a_recreate_goes_back_to_what_runs() {
 }
 
 #[test]
+fn an_update_that_is_taken_back_halfway_starts_what_it_had_stopped() {
+    // An old one that does not restart by itself, stopped after the new one was made.
+    let (_, mut observed) = recreating(State::Exited, State::Created);
+    observed.containers.get_mut("c1").expect("made above").restart = Restart::No;
+    let desired = desired(&[("data/redis", "a")]);
+    let plan = "1. start data/redis.1: c1
+         2. remove data/redis.1: c2 (after 1)";
+    assert_prints(&print(&desired, &observed), plan);
+    // The names have changed hands already.
+    observed.containers.get_mut("c1").expect("made above").name = "data-redis-1.old".to_owned();
+    observed.containers.get_mut("c2").expect("made above").name = "data-redis-1".to_owned();
+    let plan = format!("{plan}\n3. rename data/redis.1: c1 to data-redis-1 (after 2)");
+    assert_prints(&print(&desired, &observed), &plan);
+    // The new one runs already: both never do.
+    observed.containers.get_mut("c2").expect("made above").state = State::Running;
+    assert_prints(
+        &print(&desired, &observed),
+        "1. stop data/redis.1: c2
+         2. start data/redis.1: c1 (after 1)
+         3. remove data/redis.1: c2 (after 1, 2)
+         4. rename data/redis.1: c1 to data-redis-1 (after 3)",
+    );
+    // A job that ended before the new one was made has done what it had to.
+    let job = observed.containers.get_mut("c1").expect("made above");
+    (job.name, job.finished_at) = ("data-redis-1".to_owned(), 5);
+    observed.containers.get_mut("c2").expect("made above").state = State::Created;
+    assert_prints(&print(&desired, &observed), "1. remove data/redis.1: c2");
+}
+
+#[test]
 fn f49_when_the_new_one_cannot_start_the_old_one_comes_back() {
     let (desired, observed) = recreating(State::Exited, State::Created);
     assert_prints(

@@ -33,6 +33,14 @@ impl EnvFiles {
         Self { env: self.env.clone(), patterns: all(&self.patterns), chosen: all(&self.chosen) }
     }
 
+    /// Both, for one folder that has two paths.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.patterns.extend(other.patterns);
+        self.chosen.extend(other.chosen);
+        self
+    }
+
     /// Whether a path, or a folder above it, is of another environment. A file that is read is not, whatever its name.
     pub(super) fn withhold(&self, path: &str) -> bool {
         let folders = path.match_indices('/').map(|(at, _)| &path[..at]);

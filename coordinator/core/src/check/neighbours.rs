@@ -12,12 +12,12 @@ pub(super) fn own_host_only(site: Site<'_>) -> Vec<Remark> {
         return Vec::new();
     };
     let message = format!(
-        "{} asks an engine for its containers, and so sees those of one host of the fleet's {} only",
+        "{} finds containers through an engine's socket, so it sees only one of the fleet's {} hosts",
         site.name, site.subject.hosts
     );
     let help = match watcher {
         Watcher::Router => {
-            "write its routes into a file that it reads, as names of services resolve on every host; or place what it routes to \
+            "write its routes into a file, because service names resolve on every host; or place the services that it routes to \
              on its own host"
         }
         Watcher::Other => "run one on every host: deploy: {mode: global}",

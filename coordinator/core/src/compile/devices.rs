@@ -40,7 +40,7 @@ pub(crate) fn refuse(name: &str, lack: &Lack, excluded: &[String], findings: &mu
     let all_lack_it = excluded.iter().all(|why| why.ends_with(&lack.what));
     let message = match all_lack_it {
         true => format!("no host has {}, which {name} needs", lack.what),
-        false => format!("no host that may run {name} has {}: excluded are {}", lack.what, excluded.join("; ")),
+        false => format!("no host that may run {name} has {}; excluded hosts: {}", lack.what, excluded.join("; ")),
     };
     findings.refuse(format!("services.{name}.{}", lack.key), message).hint = Some(lack.hint.clone());
 }

@@ -81,7 +81,7 @@ fn wanted<'a>(site: Site<'a>, reference: &'a str, findings: &mut Findings<'_>) -
     let written = site.service().platform.as_deref().filter(|text| !text.is_empty());
     let platform = match written.map(|text| (text, Platform::parse(text))) {
         Some((text, None)) => {
-            let message = format!("{text} is no platform: expected one as linux/arm64 or linux/arm/v7");
+            let message = format!("{text} is not a platform: expected a value such as linux/arm64 or linux/arm/v7");
             findings.refuse(site.path("platform"), message);
             return Err(());
         }

@@ -89,7 +89,7 @@ impl<'a> Apart<'a> {
     fn tell(&self, use_: &Use, service: &str, one: &User<'_>, other: &User<'_>, findings: &mut Findings<'_>) {
         let data = &use_.data;
         let mut message = format!(
-            "{} on {} ({}) and {} on {} ({}) share {data}, but each host has its own: neither sees what the other writes",
+            "{} on {} ({}) and {} on {} ({}) share {data}, but each host has its own copy, so neither sees what the other writes",
             other.name, other.host, other.reason, one.name, one.host, one.reason
         );
         if let Data::Volume(name) = data {
@@ -119,12 +119,12 @@ impl<'a> Apart<'a> {
         let hosts: Vec<&str> = hosts.into_iter().collect();
         for use_ in self.groups.uses(service).iter().filter(|use_| use_.is_own_data()) {
             let message = format!(
-                "{service} runs on {}, and {} on each is its own: an instance sees the data of its host only",
+                "{service} runs on {}, and {} on each host is a copy of its own: an instance sees only the data of its host",
                 hosts.join(", "),
                 use_.data
             );
             let hint =
-                "for one copy, put it on one host, or use a volume that hosts share, as driver_opts: {type: nfs}";
+                "to have one copy, place it on one host or use a shared volume, such as driver_opts: {type: nfs}";
             findings.warn(format!("services.{service}.{}", use_.key), message).hint = Some(hint.to_owned());
         }
     }
@@ -139,7 +139,7 @@ impl<'a> Apart<'a> {
                 continue;
             }
             let message = format!(
-                "{instance} goes to {} ({}), and its data stays on {host}: the volume {}",
+                "{instance} goes to {} ({}), but its data stays on {host}: the volume {}",
                 place.host,
                 place.reason,
                 recorded.join(", ")

@@ -94,12 +94,15 @@ impl<'a> Board<'a> {
         let elsewhere = ties.iter().zip(hosts).find(|(_, other)| *other != host);
         if let Some((other, there)) = elsewhere {
             let message =
-                format!("{} goes to {host} and {} to {there}: it cannot be beside both", tie.service, other.service);
-            findings.refuse(path, message).hint = Some("give them one place in landfast.toml".to_owned());
+                format!("{} goes to {host} and {} to {there}: it cannot run on both hosts", tie.service, other.service);
+            findings.refuse(path, message).hint = Some("place both on one host in landfast.toml".to_owned());
         } else if !choice.hosts.contains(host) {
             let excluded = choice.excluded.join("; ");
-            let message = format!("it must be beside {}, which goes to {host}: excluded are {excluded}", tie.service);
-            findings.refuse(path, message).hint = Some("give both one place in landfast.toml".to_owned());
+            let message = format!(
+                "it must run on the same host as {}, which goes to {host}; excluded hosts: {excluded}",
+                tie.service
+            );
+            findings.refuse(path, message).hint = Some("place both on one host in landfast.toml".to_owned());
         } else {
             let reason = format!("{} is there, and it shares {}", tie.service, shared(tie.key));
             self.put(instance, choice, Placed { host: host.clone(), reason });
@@ -191,7 +194,7 @@ impl<'a> Board<'a> {
             let hosts: Vec<&str> = copies.iter().map(|(host, _)| host.as_str()).collect();
             let (volume, service) = (&copies[0].1, choice.name);
             let message = format!(
-                "the volume {volume} is on {}, and no record says which copy is the one of {service}",
+                "the volume {volume} is on {}, and it is not known which copy belongs to {service}",
                 hosts.join(" and ")
             );
             let is_held = self.groups.held_volume(service, hosts[0]).is_some();

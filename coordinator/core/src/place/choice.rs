@@ -73,7 +73,7 @@ impl<'a> Choice<'a> {
         }
         let message = match self.excluded.as_slice() {
             [] => "the fleet has no host".to_owned(),
-            excluded => format!("no host can run {}: excluded are {}", self.name, excluded.join("; ")),
+            excluded => format!("no host can run {}; excluded hosts: {}", self.name, excluded.join("; ")),
         };
         let hint = if self.excluded.is_empty() {
             "add one: landfast host add NAME ADDRESS"

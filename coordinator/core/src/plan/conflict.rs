@@ -261,7 +261,7 @@ fn overlap(wanted: &Network, current: &HostState, found: &Found) -> Option<Strin
 
 fn users(network: &EngineNetwork) -> String {
     match network.containers.as_slice() {
-        [] => ", which no container is on".to_owned(),
+        [] => ", which has no containers".to_owned(),
         containers => format!(", which has the containers {}", containers.join(", ")),
     }
 }
@@ -290,9 +290,16 @@ fn volumes(target: &HostState, found: &Found) -> Vec<String> {
         }
         let told = list(&volume_differences(volume, there), Difference::should);
         if !told.is_empty() {
+            // One that Landfast made would be made again as it was.
+            let delete = match there.managed {
+                true => format!("delete it and its data with `landfast down {} --volumes`", volume.stack),
+                false => {
+                    format!("delete the data with `docker volume rm {}` after its containers are removed", volume.name)
+                }
+            };
             messages.push(format!(
-                "the volume {} differs from what is declared: {told}; it was not touched, as it holds data: declare it as it \
-                 is, or under another name, or, without its data, `docker volume rm {0}` once its containers are gone",
+                "the volume {} differs from what is declared: {told}; it was not changed because it may hold data: correct \
+                 the declaration, choose another name, or {delete}",
                 volume.name
             ));
         }

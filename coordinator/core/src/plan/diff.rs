@@ -146,7 +146,11 @@ impl Scene<'_> {
 /// stays a part of every plan until it is changed.
 fn why_start(report: &Report, instance: &Instance, now: i64) -> Option<String> {
     let Some(seen) = report.instance(&instance.name) else { return Some("it is not there".to_owned()) };
-    let once = instance.container.restart.as_ref().is_none_or(|restart| restart.policy == "no");
+    let once = instance
+        .container
+        .restart
+        .as_ref()
+        .is_none_or(|restart| matches!(restart.policy.as_str(), "no" | "on-failure"));
     let failed = || report.final_problem(&instance.name).map(|problem| format!("it failed: {problem}"));
     match seen.state {
         ContainerState::Missing => Some(failed().unwrap_or_else(|| "it is not there".to_owned())),

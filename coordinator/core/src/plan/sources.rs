@@ -165,7 +165,7 @@ fn problem(one: &Use<'_>, seen: &Seen) -> Option<String> {
     match (seen, &one.place) {
         (Seen::There, _) => None,
         (Seen::Missing, _) if one.may_make => None,
-        (Seen::Missing, Place::Host(_)) => Some(format!("{path} is missing there, and nothing makes it")),
+        (Seen::Missing, Place::Host(_)) => Some(format!("{path} does not exist, and nothing creates it")),
         (Seen::Missing, Place::Tree { stack, .. }) => {
             Some(format!("{path} is neither in the folder of the stack {stack}, unless it is ignored, nor on the host"))
         }

@@ -209,7 +209,7 @@ fn is_settled(state: &mut State, now: u64) -> bool {
     };
     let since = *state.unsettled_since.get_or_insert(now);
     if now.saturating_sub(since) >= PATIENCE_MS {
-        state.fail_step(at, "it keeps ending".to_owned(), now);
+        state.fail_step(at, "it keeps exiting".to_owned(), now);
     }
     false
 }
@@ -265,7 +265,7 @@ impl State {
 
     fn why_waiting(&self, at: usize) -> String {
         let Some(wait) = self.unmet(at) else {
-            return format!("{} waits, and nothing happens", self.plan.steps[at].subject());
+            return format!("{} is still waiting, and no host reports progress", self.plan.steps[at].subject());
         };
         let seen = match self.find_target(&wait.instance) {
             Some((host, instance)) => verdict::describe(instance, self.report(host)),

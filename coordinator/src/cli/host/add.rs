@@ -94,7 +94,7 @@ pub(super) async fn run(context: &Context, args: AddArguments) -> Result<Exit, C
         context.listener.say(&format!("added {} to {}", args.host, file.display()));
     }
     tell(context, &args, &found, json)?;
-    networks::make(context).await?;
+    networks::make(context).await;
     Ok(Exit::Done)
 }
 
@@ -153,11 +153,17 @@ fn me(context: &Context) -> Result<Me, CliError> {
     let variable = |name: &str| context.environment.get(name).filter(|value| !value.is_empty()).cloned();
     let user =
         listed.as_ref().map(|user| user.name.clone()).or_else(|| variable("LOGNAME")).or_else(|| variable("USER"));
-    let home = variable("HOME").or(listed.map(|user| user.home));
+    // Without it, the current folder would say which hosts are trusted.
+    let Some(home) = variable("HOME").or(listed.map(|user| user.home)) else {
+        return Err(CliError::usage(
+            "HOME is not set, and this user has no home folder",
+            "set HOME to your home folder",
+        ));
+    };
     Ok(Me {
         user: user.unwrap_or_else(|| "root".to_owned()),
         uid,
-        home: home.unwrap_or_default().into(),
+        home: home.into(),
         current_dir: context.current_dir.clone(),
         environment: context.environment.clone(),
     })

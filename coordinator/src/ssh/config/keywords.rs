@@ -6,7 +6,7 @@ pub(super) const NOT_FOLLOWED: [&str; 6] =
 
 /// They say nothing about logging in with a key to run commands, or, as `StrictHostKeyChecking`, could only make it less
 /// strict. Those of some systems' own `ssh` are among them.
-pub(super) const WITHOUT_EFFECT: [&str; 100] = [
+pub(super) const WITHOUT_EFFECT: [&str; 101] = [
     "addkeystoagent",
     "afstokenpassing",
     "batchmode",
@@ -103,6 +103,7 @@ pub(super) const WITHOUT_EFFECT: [&str; 100] = [
     "usekeychain",
     "useprivilegedport",
     "useroaming",
+    "verifyhostkeydns",
     "versionaddendum",
     "visualhostkey",
     "warnweakcrypto",

@@ -69,9 +69,9 @@ pub enum Problem {
     Token { token: String, value: String },
     #[error("`{value}` uses the variable {name}, which is not set")]
     Variable { name: String, value: String },
-    #[error("ProxyJump goes round in a circle, over {0}")]
+    #[error("ProxyJump forms a loop through {0}")]
     Circle(String),
-    #[error("`{0}` is no host to jump over: write [user@]host[:port]")]
+    #[error("`{0}` is not a jump host: write [user@]host[:port]")]
     Jump(String),
 }
 

@@ -18,7 +18,7 @@ pub struct Asked<'a> {
 
 /// A line that nothing is made of, though the user may count on it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{place}: `{keyword}` is {}", if *known { "not followed here" } else { "no keyword of ssh's configuration, and is passed over" })]
+#[error("{place}: `{keyword}` is {}", if *known { "not supported and is ignored" } else { "not a keyword of ssh's configuration and is ignored" })]
 pub struct PassedOver {
     pub place: Place,
     pub keyword: String,
@@ -50,7 +50,8 @@ pub struct Settings {
 impl Config {
     /// What the files say about this host.
     pub fn settings(&self, asked: Asked<'_>) -> Result<Settings, ConfigError> {
-        let mut first = Pass { asked, settings: Settings::default(), last: false, wants_last: false };
+        let original = asked.host;
+        let mut first = Pass { asked, original, settings: Settings::default(), last: false, wants_last: false };
         first.run(&self.directives, true)?;
         if !first.wants_last {
             return Ok(first.settings);
@@ -58,7 +59,7 @@ impl Config {
         // `Match final` is for a second reading, with the name that the first one found.
         let name = first.host_name();
         let asked = Asked { host: &name, ..asked };
-        let mut last = Pass { asked, settings: first.settings, last: true, wants_last: true };
+        let mut last = Pass { asked, original, settings: first.settings, last: true, wants_last: true };
         last.run(&self.directives, true)?;
         Ok(last.settings)
     }
@@ -66,6 +67,8 @@ impl Config {
 
 struct Pass<'a> {
     asked: Asked<'a>,
+    /// The name as it was typed.
+    original: &'a str,
     settings: Settings,
     last: bool,
     wants_last: bool,
@@ -94,6 +97,9 @@ impl Pass<'_> {
     /// The name to connect to, as far as it is known.
     fn host_name(&self) -> String {
         let host = self.asked.host;
+        if self.last {
+            return host.to_owned();
+        }
         let written = self.settings.host_name.as_ref().map(|name| name.value.replace("%h", host));
         written.unwrap_or_else(|| host.to_owned())
     }
@@ -126,7 +132,7 @@ impl Pass<'_> {
                 self.last
             }
             "host" => patterns::list_matches(&self.host_name(), list),
-            "originalhost" => patterns::list_matches(self.asked.host, list),
+            "originalhost" => patterns::list_matches(self.original, list),
             "user" => listed(set_user.unwrap_or(self.asked.local_user)),
             "localuser" => listed(self.asked.local_user),
             _ => return Err(Problem::Match(criterion.to_owned())),

@@ -115,7 +115,7 @@ mod tests {
             local_user: "me",
             uid: 1000,
             home: Path::new("/home/me"),
-            current_dir: Path::new("/work"),
+            current_dir: Path::new("/srv/project"),
             environment: &environment,
         };
         check(meaning, Place { file: Arc::new("config".into()), line: 7 })
@@ -129,7 +129,7 @@ mod tests {
             ("%d/.ssh/%r@%h-%n-%p", "/home/me/.ssh/anna@box.example-box-2222"),
             ("/k/%u-%i-%k", "/k/me-1000-alias"),
             ("${KEYS}/id-%%", "/keys/id-%"),
-            ("id", "/work/id"),
+            ("id", "/srv/project/id"),
             ("/a~b", "/a~b"),
         ] {
             with(|meaning, place| assert_eq!(meaning.path(written, &place), Ok(expected.into()), "{written}"));

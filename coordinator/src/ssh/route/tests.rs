@@ -10,7 +10,7 @@ fn me() -> Me {
         user: "me".to_owned(),
         uid: 1000,
         home: "/home/me".into(),
-        current_dir: "/work".into(),
+        current_dir: "/srv/project".into(),
         environment: BTreeMap::from([("SSH_AUTH_SOCK".to_owned(), "/agent".to_owned())]),
     }
 }
@@ -76,8 +76,8 @@ fn jumps_are_hosts_of_the_configuration_too() {
 #[test]
 fn jumps_that_cannot_be_followed_are_named_with_file_and_line() {
     for (config, expected) in [
-        ("\nProxyJump gate\n", "config:2: ProxyJump goes round in a circle, over gate"),
-        ("Host box\n ProxyJump a,,b\n", "config:2: `` is no host to jump over: write [user@]host[:port]"),
+        ("\nProxyJump gate\n", "config:2: ProxyJump forms a loop through gate"),
+        ("Host box\n ProxyJump a,,b\n", "config:2: `` is not a jump host: write [user@]host[:port]"),
         ("Host box\n ProxyCommand nc %h %p\n", "config:2: `ProxyCommand` is not supported"),
         ("RevokedHostKeys /x\n", "config:1: `RevokedHostKeys` is not supported"),
         ("HostName $(id)\n", "config:1: `$(id)` is no value for `HostName`: it is neither a name nor an address"),
@@ -145,17 +145,17 @@ fn what_the_command_line_gives_is_for_the_host_itself() {
     let config = "IdentityFile /other\nHost box\n ProxyJump gate\n";
     let hops = plan_with(config, "box", &given).unwrap().hops;
     let [gate, host] = hops.as_slice() else { panic!("{hops:?}") };
-    assert_eq!(host.keys.files, [PathBuf::from("/work/key")]);
+    assert_eq!(host.keys.files, [PathBuf::from("/srv/project/key")]);
     assert!(host.keys.required && !host.keys.others);
     assert!(matches!(&host.trust, Trust::Fingerprint(text) if text == "SHA256:x"));
     assert_eq!(gate.keys.files, [PathBuf::from("/other")]);
-    assert!(matches!(&gate.trust, Trust::KnownHosts(files) if *files == [PathBuf::from("/work/known")]));
+    assert!(matches!(&gate.trust, Trust::KnownHosts(files) if *files == [PathBuf::from("/srv/project/known")]));
 }
 
 #[test]
 fn a_keyword_that_is_passed_over_is_noted_once() {
     let notes = plan("ProxyJmp gate\nHost box\n ProxyJump gate\n", "box").notes;
-    assert_eq!(notes, ["config:1: `ProxyJmp` is no keyword of ssh's configuration, and is passed over"]);
+    assert_eq!(notes, ["config:1: `ProxyJmp` is not a keyword of ssh's configuration and is ignored"]);
 }
 
 /// What `ssh -G` says it would do.

@@ -34,7 +34,7 @@ async fn t34_a_changed_key_is_refused_with_the_line_that_knows_better() {
     let error = sshd.refusal_of("NAME {host}\n@revoked * {host}\n").await;
     assert!(matches!(&error, HostKeyError::Revoked { line: 2, .. }), "{error:?}");
     let error = sshd.refusal_of("@cert-authority * {stranger}\n").await;
-    assert!(error.to_string().contains("line 1 is of an authority"), "{error}");
+    assert!(error.to_string().contains("line 1 is a certificate authority"), "{error}");
 }
 
 #[tokio::test]

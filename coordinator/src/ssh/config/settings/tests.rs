@@ -81,6 +81,10 @@ fn match_knows_its_criteria() {
     assert_eq!(port(text, "box"), Some(2), "names and users that were found count");
     let text = "Match final host real.example\n Port 2\nHost box\n HostName real.example\n";
     assert_eq!(port(text, "box"), Some(2), "the last reading knows the name");
+    let text = "Match final\nHost box\n HostName %h.example\nMatch final host box.example\n Port 2\n";
+    assert_eq!(port(text, "box"), Some(2), "%h is put in once");
+    let text = "Match final\nHost box\n HostName real.example\nMatch final !originalhost box\n Port 2\n";
+    assert_eq!(port(text, "box"), None, "the original name is the one that was typed");
 }
 
 #[test]
@@ -140,12 +144,12 @@ fn a_line_that_is_passed_over_is_noted() {
     };
     assert_eq!(
         noted("IdentiyFile x\nSendEnv LANG\nStrictHostKeyChecking no\n"),
-        ["config:1: `IdentiyFile` is no keyword of ssh's configuration, and is passed over"]
+        ["config:1: `IdentiyFile` is not a keyword of ssh's configuration and is ignored"]
     );
     assert_eq!(noted("IgnoreUnknown My*,Other\nMyOption x\nother y\n"), [] as [&str; 0]);
     assert_eq!(
         noted("CertificateFile x\nCanonicalizeHostname no\nHost other\n BindAddress x\n"),
-        ["config:1: `CertificateFile` is not followed here"]
+        ["config:1: `CertificateFile` is not supported and is ignored"]
     );
 }
 

@@ -4,8 +4,10 @@ use crate::compose::schema::Case;
 pub(crate) static NETWORK_MODE: Case =
     Case::refused("the name of another network", "other networks go under `networks`");
 
-pub(crate) static PULL_REFRESH: Case =
-    Case::ignored("`refresh`", "it names no period: an image is brought when missing; write `every_12h` or `daily`");
+pub(crate) static PULL_REFRESH: Case = Case::ignored(
+    "`refresh`",
+    "it sets no period, so an image is pulled only if it is missing; write `every_12h` or `daily`",
+);
 
 pub(crate) static JOB_MODES: Case =
     Case::refused("`replicated-job`, `global-job`", "only replicated and global are supported");

@@ -40,7 +40,7 @@ const FOR_READERS: &str = "says something to readers alone, as with Compose";
 pub(crate) static PROJECT: Object = object(&[
     key("version", Text).note(FOR_READERS),
     key("include", List(&Short(&[Text, Mapping(&INCLUDE)]), Unique::No)),
-    key("name", Text).note("`project` of the stack in `landfast.toml` stands over it"),
+    key("name", Text).note("`project` of the stack in `landfast.toml` overrides it"),
     key("services", Map(Names, &Mapping(&SERVICE))).presence(Always),
     key("networks", Map(Names, &Nullable(&Mapping(&NETWORK)))).long(long::external),
     key("volumes", Map(Names, &Nullable(&Mapping(&VOLUME)))).long(long::external),
