@@ -1,11 +1,13 @@
 //! The output of a container.
 
+use std::time::Duration;
+
 use bollard::container::LogOutput;
 use bollard::query_parameters::LogsOptions;
 use bytes::Bytes;
 use futures::stream::{Stream, StreamExt as _};
 
-use super::{Engine, EngineError, SHORT};
+use super::{Engine, EngineError};
 
 /// What of the output is wanted.
 #[derive(Clone, Debug, Default)]
@@ -74,6 +76,8 @@ impl Engine {
 const LAST_LINES: u64 = 20;
 /// What of them is kept, in bytes: the end.
 const LAST_BYTES: usize = 8 << 10;
+/// Everything else on the host waits while they are read, and a log driver may never answer.
+const LAST_LIMIT: Duration = Duration::from_secs(2);
 
 impl Engine {
     /// The last lines that a container wrote; empty when its log driver does not let them be read.
@@ -81,7 +85,7 @@ impl Engine {
         let request = LogRequest { tail: Some(LAST_LINES), ..LogRequest::default() };
         let Ok(lines) = self.logs(container, &request) else { return String::new() };
         let read = lines.take_while(|line| std::future::ready(line.is_ok())).filter_map(async |line| line.ok());
-        let read = tokio::time::timeout(SHORT, read.collect::<Vec<_>>()).await.unwrap_or_default();
+        let read = tokio::time::timeout(LAST_LIMIT, read.collect::<Vec<_>>()).await.unwrap_or_default();
         last(&read)
     }
 }
