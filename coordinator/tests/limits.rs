@@ -1,5 +1,5 @@
-//! Files that would eat the machine are refused by the program itself, in 256 MiB of address space: the kernel refuses it
-//! more than that.
+//! Files that would eat the machine are refused by the program itself, in 256 MiB of memory: the kernel refuses it more than
+//! that. Address space is not limited, as the allocator reserves 128 MiB of it for a moment for each thread.
 #![allow(clippy::unwrap_used)]
 
 use std::fmt::Write as _;
@@ -15,7 +15,7 @@ const TIME: u64 = 30;
 #[track_caller]
 fn refusal(folder: &Path) -> String {
     let mut command = Command::new("prlimit");
-    command.args([format!("--as={MEMORY}"), format!("--cpu={TIME}"), "--".to_owned()]);
+    command.args([format!("--data={MEMORY}"), format!("--cpu={TIME}"), "--".to_owned()]);
     command.arg(env!("CARGO_BIN_EXE_landfast")).args(["config", "-f", "compose.yaml"]).current_dir(folder);
     let output = command.env("NO_COLOR", "1").output().expect("prlimit runs: it comes with util-linux");
     let said = String::from_utf8(output.stderr).unwrap();
