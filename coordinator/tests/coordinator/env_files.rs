@@ -1,10 +1,9 @@
 //! `env_files` of `landfast.toml` and `--env-file`: which files are read, in which order, and which travel.
 
-use std::process::{Command, Output};
-
 use serde_json::Value;
 
 use crate::fleet::Fleet;
+use crate::folder::{Folder, text};
 
 const FLEET: &str = "\
 [fleet]
@@ -26,62 +25,33 @@ env_files = [\"environments/.env.dev\"]
 
 const COMPOSE: &str = "services: {app: {image: 'app:1', command: ['$WHO', '${COMMON:-none}', '${DOT:-none}']}}\n";
 
-struct Folder(tempfile::TempDir);
-
-impl Folder {
-    fn new() -> Self {
-        let folder = Self(tempfile::tempdir().expect("a folder"));
-        folder.write("landfast.toml", FLEET);
-        for stack in ["web", "fixed"] {
-            folder.write(&format!("{stack}/compose.yaml"), COMPOSE);
-            folder.write(&format!("{stack}/.env"), "DOT=read\n");
-        }
-        folder.write("web/common.env", "WHO=common\nCOMMON=common\n");
-        for env in ["dev", "test"] {
-            folder.write(&format!("web/environments/{env}.env"), &format!("WHO={env}\nSECRET=none\n"));
-            folder.write(&format!("secrets/{env}.env"), "SECRET=secret-value\nCOMMON=$WHO-${SECRET:+set}\n");
-        }
-        folder.write("web/environments/half.env", "WHO=half\n");
-        folder.write("fixed/environments/.env.dev", "WHO=fixed\n");
-        folder.write("one.env", "WHO=one\nCOMMON=one\n");
-        folder.write("two.env", "WHO=two\n");
-        folder
+fn folder() -> Folder {
+    let folder = Folder::of(FLEET);
+    for stack in ["web", "fixed"] {
+        folder.write(&format!("{stack}/compose.yaml"), COMPOSE);
+        folder.write(&format!("{stack}/.env"), "DOT=read\n");
     }
-
-    fn write(&self, path: &str, text: &str) {
-        let path = self.0.path().join(path);
-        std::fs::create_dir_all(path.parent().expect("beneath the folder")).expect("a folder");
-        std::fs::write(path, text).expect("a file");
+    folder.write("web/common.env", "WHO=common\nCOMMON=common\n");
+    for env in ["dev", "test"] {
+        folder.write(&format!("web/environments/{env}.env"), &format!("WHO={env}\nSECRET=none\n"));
+        folder.write(&format!("secrets/{env}.env"), "SECRET=secret-value\nCOMMON=$WHO-${SECRET:+set}\n");
     }
-
-    fn landfast(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_landfast"));
-        command.args(arguments).current_dir(self.0.path()).env_clear().envs(variables.iter().copied());
-        command.output().expect("the command runs")
-    }
-
-    /// The command of the service, as `config` prints it.
-    fn command(&self, arguments: &[&str], variables: &[(&str, &str)]) -> String {
-        let output = self.landfast(&[&["config", "--format", "json"], arguments].concat(), variables);
-        let config: Value =
-            serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output.stderr)));
-        config["services"]["app"]["command"].to_string()
-    }
-
-    /// The exit code, and what is said.
-    fn refusal(&self, arguments: &[&str]) -> (Option<i32>, String) {
-        let output = self.landfast(arguments, &[]);
-        (output.status.code(), text(&output.stderr))
-    }
+    folder.write("web/environments/half.env", "WHO=half\n");
+    folder.write("fixed/environments/.env.dev", "WHO=fixed\n");
+    folder.write("one.env", "WHO=one\nCOMMON=one\n");
+    folder.write("two.env", "WHO=two\n");
+    folder
 }
 
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).expect("text")
+/// The exit code, and what is said.
+fn refusal(folder: &Folder, arguments: &[&str]) -> (Option<i32>, String) {
+    let output = folder.landfast(arguments, &[]);
+    (output.status.code(), text(&output.stderr))
 }
 
 #[test]
 fn env_files_are_read_in_order_instead_of_env_and_the_shell_wins() {
-    let folder = Folder::new();
+    let folder = folder();
     assert_eq!(folder.command(&["--stack", "web"], &[]), r#"["dev","dev-set","none"]"#);
     assert_eq!(folder.command(&["--stack", "web", "--env", "test"], &[]), r#"["test","test-set","none"]"#);
     assert_eq!(folder.command(&["--stack", "web"], &[("WHO", "shell")]), r#"["shell","shell-set","none"]"#);
@@ -90,7 +60,7 @@ fn env_files_are_read_in_order_instead_of_env_and_the_shell_wins() {
 
 #[test]
 fn an_env_file_of_the_command_line_stands_in_for_all_others() {
-    let folder = Folder::new();
+    let folder = folder();
     let one = r#"["one","one","none"]"#;
     assert_eq!(folder.command(&["--stack", "web", "--env-file", "one.env"], &[]), one);
     let both = ["--stack", "web", "--env-file", "one.env", "--env-file", "two.env"];
@@ -98,7 +68,7 @@ fn an_env_file_of_the_command_line_stands_in_for_all_others() {
     let output = folder.landfast(&["--env-file", "one.env", "config", "--stack", "web", "--env-file", "two.env"], &[]);
     assert!(text(&output.stdout).contains("- two\n      - one\n"), "{}", text(&output.stdout));
     for verb in [&["plan"][..], &["up", "--yes"], &["sync", "--yes"]] {
-        let refusal = |arguments: &[&str]| folder.refusal(&[verb, arguments].concat());
+        let refusal = |arguments: &[&str]| refusal(&folder, &[verb, arguments].concat());
         let (code, said) = refusal(&["web", "--env-file", "no.env"]);
         assert_eq!(code, Some(1), "{said}");
         assert!(said.starts_with("error: --env-file no.env cannot be read: No such file"), "{said}");
@@ -110,14 +80,14 @@ fn an_env_file_of_the_command_line_stands_in_for_all_others() {
         assert!(code == Some(2) && said.contains("--env-file needs the names of the stacks"), "{said}");
     }
     for verb in ["status", "history", "down"] {
-        let (code, said) = folder.refusal(&["--env-file", "one.env", verb]);
+        let (code, said) = refusal(&folder, &["--env-file", "one.env", verb]);
         assert!(code == Some(2) && said.contains("--env-file is for the commands that read"), "{said}");
     }
 }
 
 #[test]
 fn environments_are_found_by_the_paths_that_have_env_in_them() {
-    let folder = Folder::new();
+    let folder = folder();
     folder.write("web/environments/example.env", "WHO=\nASKED=\n");
     let listed: Value =
         serde_json::from_slice(&folder.landfast(&["env", "ls", "--format", "json"], &[]).stdout).expect("JSON");
@@ -131,18 +101,18 @@ fn environments_are_found_by_the_paths_that_have_env_in_them() {
         (listed[0]["stack"].as_str(), listed[0]["environments"].as_array().map(Vec::len)),
         (Some("fixed"), Some(0))
     );
-    let (code, said) = folder.refusal(&["plan", "web"]);
+    let (code, said) = refusal(&folder, &["plan", "web"]);
     assert!(code == Some(1) && said.starts_with("web/environments/example.env:2:1: ASKED is asked for here"), "{said}");
     folder.write("web/environments/example.env", "WHO=\n");
-    let (code, said) = folder.refusal(&["env", "use", "test"]);
+    let (code, said) = refusal(&folder, &["env", "use", "test"]);
     assert!(code == Some(0) && said.starts_with("fixed has no environments: left as it is\n"), "{said}");
     assert_eq!(folder.command(&["--stack", "web"], &[]), r#"["test","test-set","none"]"#);
-    let (code, said) = folder.refusal(&["env", "use", "half", "web"]);
+    let (code, said) = refusal(&folder, &["env", "use", "half", "web"]);
     assert!(
         code == Some(1) && said.contains("environment half has no file") && said.contains("secrets/half.env"),
         "{said}"
     );
-    let (code, said) = folder.refusal(&["env", "use", "dev", "fixed"]);
+    let (code, said) = refusal(&folder, &["env", "use", "dev", "fixed"]);
     assert!(
         code == Some(1) && said.contains("stack fixed has no environments: no path in its env_files has {env}"),
         "{said}"
@@ -151,8 +121,8 @@ fn environments_are_found_by_the_paths_that_have_env_in_them() {
 
 #[test]
 fn env_files_that_cannot_be_read_are_named_with_their_place() {
-    let folder = Folder::new();
-    let plan = |arguments: &[&str]| folder.refusal(&[&["plan"], arguments].concat());
+    let folder = folder();
+    let plan = |arguments: &[&str]| refusal(&folder, &[&["plan"], arguments].concat());
     let (code, said) = plan(&["web", "--env", "tset"]);
     assert_eq!(code, Some(1));
     insta::assert_snapshot!(said, @r"

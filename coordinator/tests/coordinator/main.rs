@@ -7,6 +7,7 @@ mod deploying;
 mod env_files;
 mod environments;
 mod fleet;
+mod folder;
 mod images;
 mod projects;
 mod status;

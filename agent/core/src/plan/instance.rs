@@ -23,6 +23,9 @@ fn retired(name: &str) -> String {
     format!("{name}.old")
 }
 
+/// Steps that come first, and containers of other instances.
+type Needed = (BTreeSet<usize>, BTreeMap<InstanceName, String>);
+
 /// An instance's containers, sorted by what they are to it.
 #[derive(Default)]
 struct Found<'a> {
@@ -79,8 +82,8 @@ impl<'a> Builder<'a> {
             self.give_name(name, instance, (id, &current.name), after);
             return;
         }
-        let needs = match self.needs(name).and_then(|needs| self.partners(instance).map(|_| needs)) {
-            Ok(needs) => needs,
+        let needs = match self.what_it_needs(name, instance) {
+            Ok((needs, _)) => needs,
             Err((reason, hopeless)) => return self.wait(name, reason, hopeless),
         };
         let stopped = self.stop(name, found.previous, []);
@@ -99,8 +102,8 @@ impl<'a> Builder<'a> {
         (id, current): (&'a String, &'a Container),
         found: Found<'a>,
     ) {
-        let needs = match self.needs(name).and_then(|needs| self.partners(instance).map(|_| needs)) {
-            Ok(needs) => needs,
+        let needs = match self.what_it_needs(name, instance) {
+            Ok((needs, _)) => needs,
             Err((reason, hopeless)) => return self.wait(name, reason, hopeless),
         };
         let stopped = self.stop(name, found.previous, []);
@@ -155,12 +158,8 @@ impl<'a> Builder<'a> {
             let reason = format!("needs image {}, which this host does not have as it was planned", instance.image);
             return self.wait(name, reason, true);
         };
-        let mut after = match self.needs(name) {
-            Ok(needs) => needs,
-            Err((reason, hopeless)) => return self.wait(name, reason, hopeless),
-        };
-        let partners = match self.partners(instance) {
-            Ok(partners) => partners,
+        let (mut after, partners) = match self.what_it_needs(name, instance) {
+            Ok(needed) => needed,
             Err((reason, hopeless)) => return self.wait(name, reason, hopeless),
         };
         // Its name is free only when it is gone.
@@ -185,6 +184,12 @@ impl<'a> Builder<'a> {
         let start = Action::Start { instance: name.clone(), container: instance.container.clone() };
         let started = self.step(start, after);
         self.discard(name, previous, Some(started));
+    }
+
+    /// The steps before it can start and the containers that it shares something with; or why it waits, and whether that is
+    /// hopeless.
+    fn what_it_needs(&self, name: &InstanceName, instance: &Instance) -> Result<Needed, (String, bool)> {
+        Ok((self.needs(name)?, self.partners(instance)?))
     }
 
     /// The containers of those that it shares something with: running, where it joins their namespaces.
