@@ -9,7 +9,7 @@ use crate::fleet::Fleet;
 
 const STACK: &str = "[stacks.web]\npath = \"web\"\n[stacks.web.place]\napp = \"alpha\"\n";
 
-const COMPOSE: &str = "\
+pub(crate) const COMPOSE: &str = "\
 services:
   app:
     image: app:1
@@ -42,7 +42,7 @@ impl Fleet {
     }
 
     /// Without what differs from run to run.
-    fn stable(&self, text: &[u8]) -> String {
+    pub(crate) fn stable(&self, text: &[u8]) -> String {
         let text = String::from_utf8(text.to_vec()).expect("text");
         let text = text.replace(self.path().to_str().expect("text"), "FOLDER");
         self.hosts.values().fold(text, |text, host| text.replace(&host.port.to_string(), "PORT"))

@@ -3,6 +3,7 @@
 mod checking;
 mod closed_output;
 mod commands;
+mod container_digests;
 mod deploying;
 mod env_files;
 mod environments;
@@ -11,3 +12,4 @@ mod folder;
 mod images;
 mod projects;
 mod status;
+mod wording;
