@@ -6,18 +6,35 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The arrows of ARCHITECTURE.md's table. A crate may depend on these of ours and on no other.
-const ARROWS: [(&str, &[&str]); 7] = [
+const ARROWS: [(&str, &[&str]); 9] = [
     ("landfast-proto", &[]),
     ("landfast-certs", &[]),
     ("landfast-agent-core", &[]),
-    ("landfast-core", &[]),
     ("landfast-agent", &["landfast-proto", "landfast-certs", "landfast-agent-core"]),
-    ("landfast", &["landfast-proto", "landfast-certs", "landfast-core"]),
+    ("landfast-compose", &[]),
+    ("landfast-core", &["landfast-compose"]),
+    ("landfast-engine", &["landfast-proto", "landfast-certs", "landfast-compose", "landfast-core"]),
+    ("landfast", &["landfast-proto", "landfast-certs", "landfast-compose", "landfast-core", "landfast-engine"]),
     (
         "landfast-tests",
-        &["landfast-proto", "landfast-certs", "landfast-agent-core", "landfast-core", "landfast-agent", "landfast"],
+        &[
+            "landfast-proto",
+            "landfast-certs",
+            "landfast-agent-core",
+            "landfast-agent",
+            "landfast-compose",
+            "landfast-core",
+            "landfast-engine",
+            "landfast",
+        ],
     ),
 ];
+
+/// Crates that decide: they have no effects.
+const PURE: [&str; 3] = ["landfast-agent-core", "landfast-compose", "landfast-core"];
+
+/// A library crate that can reach these knows a terminal or a command line.
+const OF_THE_COMMAND_LINE: [&str; 5] = ["clap", "comfy-table", "russh", "tracing-subscriber", "anyhow"];
 
 /// A decision that can reach these is not pure.
 const NOT_IN_A_CORE: [&str; 10] =
@@ -75,22 +92,28 @@ fn crates_depend_only_along_the_arrows() {
 }
 
 #[test]
-fn the_cores_depend_on_nothing_that_has_effects() {
-    let broken: Vec<String> = metadata()
-        .packages
-        .iter()
-        .filter(|package| ["landfast-core", "landfast-agent-core"].contains(&package.name.as_str()))
-        .flat_map(|package| {
-            package
-                .dependencies
-                .iter()
-                .filter(|dependency| dependency.kind == cargo_metadata::DependencyKind::Normal)
-                .filter(|dependency| NOT_IN_A_CORE.contains(&dependency.name.as_str()))
-                .map(|dependency| format!("{} -> {}", package.name, dependency.name))
-                .collect::<Vec<_>>()
-        })
-        .collect();
-    assert!(broken.is_empty(), "a core decides and touches nothing: {broken:?}");
+fn pure_crates_depend_on_nothing_that_has_effects() {
+    let broken = dependencies_of(&PURE, &NOT_IN_A_CORE);
+    assert!(broken.is_empty(), "a crate that decides has no effects: {broken:?}");
+}
+
+#[test]
+fn the_engine_knows_no_terminal_and_no_command_line() {
+    let broken = dependencies_of(&["landfast-engine"], &OF_THE_COMMAND_LINE);
+    assert!(broken.is_empty(), "the engine reports values, and the command line prints them: {broken:?}");
+}
+
+/// Normal dependencies of these crates on any of those.
+fn dependencies_of(crates: &[&str], those: &[&str]) -> Vec<String> {
+    let packages = metadata().packages;
+    let these = packages.iter().filter(|package| crates.contains(&package.name.as_str()));
+    let found = these.flat_map(|package| {
+        let normal = |dependency: &&cargo_metadata::Dependency| {
+            dependency.kind == cargo_metadata::DependencyKind::Normal && those.contains(&dependency.name.as_str())
+        };
+        package.dependencies.iter().filter(normal).map(|dependency| format!("{} -> {}", package.name, dependency.name))
+    });
+    found.collect()
 }
 
 #[test]

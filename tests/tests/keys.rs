@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use landfast_core::compose::{self, Input, Project, Standing};
+use landfast_compose::{Input, Project, Standing};
 use landfast_tests::lab::workspace;
 
 /// Keys that are honoured and that no description of a container, network or volume shows, with the reason. A key stands for
@@ -53,7 +53,7 @@ fn every_honoured_key_is_in_a_parity_project_or_cannot_be_seen() -> Result<()> {
         as_text || paths.iter().any(|written| is_like(path, written))
     };
     let mut wrong = Vec::new();
-    for key in compose::keys().iter().filter(|key| key.standing == Standing::Honoured) {
+    for key in landfast_compose::keys().iter().filter(|key| key.standing == Standing::Honoured) {
         let unseen = UNSEEN.iter().any(|(unseen, _)| is_beneath(&key.path, unseen));
         match (is_there(&key.path), unseen) {
             (false, false) => wrong.push(format!("{} is honoured and in no parity project", key.path)),
@@ -63,7 +63,7 @@ fn every_honoured_key_is_in_a_parity_project_or_cannot_be_seen() -> Result<()> {
             _ => {}
         }
     }
-    let known: BTreeSet<String> = compose::keys().into_iter().map(|key| key.path).collect();
+    let known: BTreeSet<String> = landfast_compose::keys().into_iter().map(|key| key.path).collect();
     let listed = UNSEEN.iter().chain(READ_AWAY);
     wrong.extend(listed.filter(|(key, _)| !known.contains(*key)).map(|(key, _)| format!("{key} is no key")));
     ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -104,7 +104,7 @@ fn project(folder: &Path) -> Result<Project> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error.to_string()),
     };
-    let loaded = compose::load(&input, &read).map_err(|wrong| anyhow::anyhow!("{wrong}"));
+    let loaded = landfast_compose::load(&input, &read).map_err(|wrong| anyhow::anyhow!("{wrong}"));
     let loaded = loaded.with_context(|| format!("{} cannot be read", folder.display()))?;
     loaded.project().map_err(|wrong| anyhow::anyhow!("{wrong}"))
 }

@@ -6,11 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use crate::Location;
 use crate::compile::findings::Findings;
 use crate::deployment::{Deployment, InstanceName};
 use crate::desired::host_state::HostState;
 use crate::fleet::{Fleet, FleetNetwork};
+use landfast_compose::Location;
 
 /// By network and host: the address of the bridge there. Those held stay; others are the lowest free ones.
 pub fn gateways(fleet: &Fleet, held: &BTreeMap<String, HostState>) -> BTreeMap<(String, String), Ipv4Addr> {

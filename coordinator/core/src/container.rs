@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::compose::model::Contents;
+pub use landfast_compose::model::Contents;
 
 /// What a container is created from.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

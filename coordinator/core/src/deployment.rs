@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::compose::model::Condition;
 use crate::container::Container;
+pub use landfast_compose::model::Condition;
 
 /// An instance's name: `data/postgres.1`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

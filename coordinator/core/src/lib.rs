@@ -9,7 +9,6 @@ pub mod build;
 pub mod bundle;
 pub mod check;
 pub mod compile;
-pub mod compose;
 pub mod container;
 pub mod deployment;
 pub mod desired;
@@ -21,6 +20,3 @@ pub mod platform;
 pub mod pull;
 pub mod report;
 pub mod rollout;
-pub mod spelling;
-
-pub use compose::diagnostic::{Diagnostic, Diagnostics, Location};

@@ -1,8 +1,8 @@
 //! When a registry is asked for an image that is there already: `pull_policy`.
 use std::collections::BTreeSet;
 
-use crate::compose::Project;
-use crate::compose::model::Service;
+use landfast_compose::Project;
+use landfast_compose::model::Service;
 
 const DAY: u64 = 24 * 3600;
 
@@ -128,8 +128,8 @@ pub fn due(project: &Project, last: impl Fn(&str) -> Option<i64>, now: i64) -> V
 #[cfg(test)]
 mod tests {
     use super::{DAY, Policy, due, never};
-    use crate::compose::Project;
-    use crate::compose::model::{Build, Service};
+    use landfast_compose::Project;
+    use landfast_compose::model::{Build, Service};
 
     fn policy(text: &str) -> Policy {
         Policy::of(&Service { pull_policy: Some(text.to_owned()), ..Service::default() })

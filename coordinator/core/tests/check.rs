@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use landfast_compose::{Input, Project};
 use landfast_core::check::{Exceptions, Finding, Level, Policy, RULES, Subject, check, rule, secrets};
-use landfast_core::compose::{self, Input, Project};
 use landfast_core::fleet::{Fleet, Publish};
 
 /// What is given beside a compose file.
@@ -25,9 +25,9 @@ fn load(text: &str) -> (Project, serde_json::Value) {
         ..Input::default()
     };
     let reader = |file: &Path| Ok(file.ends_with("app.env").then(|| "TOKEN=abcdef\n".to_owned()));
-    let loaded = compose::load(&input, &reader).unwrap_or_else(|mistakes| panic!("{mistakes}\n{text}"));
+    let loaded = landfast_compose::load(&input, &reader).unwrap_or_else(|mistakes| panic!("{mistakes}\n{text}"));
     let project = loaded.project().unwrap_or_else(|mistakes| panic!("{mistakes}\n{text}"));
-    (project, compose::uninterpolated(&input, &reader).unwrap())
+    (project, landfast_compose::uninterpolated(&input, &reader).unwrap())
 }
 
 fn findings(text: &str, given: &Given) -> Vec<Finding> {

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 mod stage;
 
-use landfast_core::compose::{Key, Standing, keys};
+use landfast_compose::{Key, Standing, keys};
 use landfast_core::deployment::Deployment;
 use serde_json::Value;
 use stage::Stage;

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 mod stage;
 
-use landfast_core::compose::{Standing, keys};
+use landfast_compose::{Standing, keys};
 use stage::{NET, Stage};
 
 /// A key and what to write for it: in the service `web`, or beside the services when it begins with a space.

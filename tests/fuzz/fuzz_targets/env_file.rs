@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use landfast_core::compose::dotenv;
+use landfast_compose::dotenv;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use landfast_core::compose::{Diagnostics, Input, canonical, doubled, load};
+use landfast_compose::{Diagnostics, Input, canonical, doubled, load};
 use landfast_fuzz::as_file;
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};

@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use landfast_core::compose::{Input, Loaded, canonical_for_yaml, doubled, load, uninterpolated, yaml_text};
+use landfast_compose::{Input, Loaded, canonical_for_yaml, doubled, load, uninterpolated, yaml_text};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
 

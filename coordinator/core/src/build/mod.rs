@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::compile::findings::Findings;
-use crate::compose::Project;
-use crate::compose::model::{Contents, Service, Ulimit};
-use crate::{Diagnostic, Diagnostics, Location};
+use landfast_compose::Project;
+use landfast_compose::model::{Contents, Service, Ulimit};
+use landfast_compose::{Diagnostic, Diagnostics, Location};
 
 mod builder;
 mod context;

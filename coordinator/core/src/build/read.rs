@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::{Anew, Build, Context, Dockerfile, Secret};
 use crate::compile::findings::Findings;
-use crate::compose::model::{self, Origin, Service};
-use crate::compose::schema::keys::cases;
-use crate::compose::{Case, Project};
+use landfast_compose::cases;
+use landfast_compose::model::{self, Origin, Service};
+use landfast_compose::{Case, Project};
 
 /// By these the reference knows an image that it built; so do those who list images by project.
 pub(super) const PROJECT_LABEL: &str = "com.docker.compose.project";

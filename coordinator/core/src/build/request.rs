@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use super::read::HOST_NETWORK;
 use super::{Anew, Build, Context, Dockerfile, dockerfile};
-use crate::Diagnostic;
-use crate::compose::model::Ulimit;
-use crate::compose::schema::keys::cases;
+use landfast_compose::Diagnostic;
+use landfast_compose::cases;
+use landfast_compose::model::Ulimit;
 
 /// The engine's API from which its builder knows further contexts, limits and the size of /dev/shm: Docker 23.
 pub const FURTHER_CONTEXTS: (u32, u32) = (1, 42);

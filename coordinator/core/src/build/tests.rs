@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::compose::{Input, load};
+use landfast_compose::{Input, load};
 
 fn project(text: &str) -> Project {
     let input = Input {

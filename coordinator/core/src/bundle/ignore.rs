@@ -6,7 +6,7 @@
 
 use super::env_files::EnvFiles;
 use super::pattern::{Pattern, PatternError};
-use crate::compose::clean;
+use landfast_compose::clean;
 
 /// Never in a bundle, wherever they stand: history, and this program's own state with its keys.
 const NEVER: &[&str] = &[".git", ".landfast"];

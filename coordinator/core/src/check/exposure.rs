@@ -1,8 +1,8 @@
 //! Who can reach what is not for everybody.
 use super::known;
 use super::{Remark, Site};
-use crate::compose::model::Port;
 use crate::fleet::Publish;
+use landfast_compose::model::Port;
 
 /// LF006. A port without an address is bound to loopback, unless `landfast.toml` opens it.
 pub(super) fn database_port(site: Site<'_>) -> Vec<Remark> {

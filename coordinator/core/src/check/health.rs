@@ -1,7 +1,7 @@
 //! Whether those who wait for a service wait for the right thing.
 use super::known;
 use super::{Remark, Site};
-use crate::compose::model::{Condition, Service};
+use landfast_compose::model::{Condition, Service};
 
 /// LF005. Who waits for `service_healthy` without a health check in the file counts on the image's own.
 pub(super) fn check(site: Site<'_>) -> Vec<Remark> {

@@ -1,7 +1,7 @@
 //! What is known about images that many people run, by the last part of their name: `postgres` is also
 //! `docker.io/library/postgres` and `ghcr.io/somebody/postgres`, but not `postgres-exporter`.
 use super::image::Reference;
-use crate::compose::model::Service;
+use landfast_compose::model::Service;
 
 /// Images that keep other services' data, or the state that others agree on.
 const DATABASES: &str = "\

@@ -8,10 +8,10 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::Location;
-use crate::compose::Project;
-use crate::compose::model::Service;
 use crate::fleet::Publish;
+use landfast_compose::Location;
+use landfast_compose::Project;
+use landfast_compose::model::Service;
 
 mod exposure;
 mod health;
@@ -60,7 +60,7 @@ pub struct Subject<'a> {
     pub stack: &'a str,
     /// As it would be deployed.
     pub project: &'a Project,
-    /// The same with its variables as they are written: `compose::uninterpolated`.
+    /// The same with its variables as they are written: [`landfast_compose::uninterpolated`].
     pub written: &'a Value,
     /// The stack's folder; absolute. What is beneath it travels with the stack.
     pub root: &'a Path,

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use super::known;
 use super::{Remark, Site};
-use crate::compose::model::{Mount, MountKind, Service};
+use landfast_compose::model::{Mount, MountKind, Service};
 
 /// Sockets whose reader commands the engine.
 const SOCKETS: &[&str] = &[

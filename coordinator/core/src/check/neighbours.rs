@@ -2,7 +2,7 @@
 use super::known::{self, Watcher};
 use super::mounts::sockets;
 use super::{Remark, Site};
-use crate::compose::model::Service;
+use landfast_compose::model::Service;
 
 /// LF016: an engine tells of its own containers, and a fleet has several engines.
 pub(super) fn own_host_only(site: Site<'_>) -> Vec<Remark> {

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::rules::{RULES, rule};
 use super::{Finding, Level, Remark, Site, Subject};
-use crate::Location;
+use landfast_compose::Location;
 
 /// What `landfast.toml` says about the rules.
 #[derive(Debug, Clone, Default, PartialEq)]

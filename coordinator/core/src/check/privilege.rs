@@ -1,7 +1,7 @@
 //! What a process may do beyond what it needs.
 use super::known;
 use super::{Remark, Site};
-use crate::compose::model::Service;
+use landfast_compose::model::Service;
 
 /// What the engine gives every container: adding one of these to `cap_drop: [ALL]` is less than saying nothing.
 const USUAL: &[&str] = &[

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{Remark, Site};
-use crate::compose::{Project, substitute};
+use landfast_compose::{Project, substitute};
 
 /// Last words of names whose values are secrets.
 const WORDS: &[&str] = &["PASSWORD", "PASSWD", "PASSPHRASE", "PASS", "PWD", "SECRET", "TOKEN", "APIKEY", "PAT"];
@@ -87,7 +87,7 @@ struct Variable<'a> {
 }
 
 fn variables<'a>(
-    service: &'a crate::compose::model::Service,
+    service: &'a landfast_compose::model::Service,
     written: impl Fn(&str) -> Option<String>,
 ) -> Vec<Variable<'a>> {
     let variable = |(name, value): (&'a String, &'a Option<String>)| {

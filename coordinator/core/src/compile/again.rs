@@ -9,11 +9,11 @@ use super::digest::digests;
 use super::findings::Findings;
 use super::{project, shared};
 use crate::address::{self, Claim, Surroundings};
-use crate::compose::Project;
 use crate::deployment::{Deployment, Instance, InstanceName};
 use crate::desired::HostState;
 use crate::fleet::Fleet;
-use crate::{Diagnostic, Diagnostics};
+use landfast_compose::Project;
+use landfast_compose::{Diagnostic, Diagnostics};
 
 /// What an earlier release is wanted over.
 #[derive(Debug, Clone, Copy)]

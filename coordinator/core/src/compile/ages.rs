@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::findings::Findings;
 use super::{Input, networks};
-use crate::compose::model::{MountKind, Service};
 use crate::container::Container;
 use crate::deployment::{Instance, InstanceName, Network};
+use landfast_compose::model::{MountKind, Service};
 
 /// A release of Docker Engine, and the minor number of the API that came with it.
 struct Age(&'static str, u32);

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use super::findings::Findings;
 use super::site::{Site, container_name_of};
 use super::{files, image, links, mounts, networks, ports, resources, security};
-use crate::compose::model::{self, Service};
 use crate::container::{Container, Device, DeviceRequest, Healthcheck, Hook, Logging, Restart, Ulimit};
 use crate::deployment::InstanceName;
+use landfast_compose::model::{self, Service};
 
 /// Where an agent keeps live trees unless told otherwise. Only labels say it: no path is made from it here.
 const LIVE: &str = "/var/lib/landfast/stacks";
@@ -128,7 +128,7 @@ fn healthcheck(check: &model::Healthcheck) -> Healthcheck {
     if check.disable {
         return Healthcheck { test: vec!["NONE".to_owned()], ..Healthcheck::default() };
     }
-    let nanos = |time: Option<crate::compose::quantity::Nanos>| time.map_or(0, |time| time.0);
+    let nanos = |time: Option<landfast_compose::quantity::Nanos>| time.map_or(0, |time| time.0);
     Healthcheck {
         test: check.test.clone(),
         interval: nanos(check.interval),

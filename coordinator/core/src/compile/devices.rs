@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use super::container::is_cdi;
 use super::findings::Findings;
-use crate::compose::model::{DeviceRequest, Service};
+use landfast_compose::model::{DeviceRequest, Service};
 
 /// What a host's engine can run containers with.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

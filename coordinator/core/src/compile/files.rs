@@ -3,9 +3,9 @@
 use super::findings::Findings;
 use super::mounts::{Mounted, beneath, files_at};
 use super::site::Site;
-use crate::compose::model::{Contents, FileObject, FileReference, Origin};
-use crate::compose::schema::keys::cases;
 use crate::container::{Mount, PlacedFile, Source};
+use landfast_compose::cases;
+use landfast_compose::model::{Contents, FileObject, FileReference, Origin};
 
 /// Of a file that is put into a container, unless the reference says.
 const READABLE: u32 = 0o444;

@@ -1,6 +1,6 @@
 //! What compiling has to say: everything, not the first thing alone.
-use crate::compose::{Case, Project, Standing};
-use crate::{Diagnostic, Location};
+use landfast_compose::{Case, Project, Standing};
+use landfast_compose::{Diagnostic, Location};
 
 /// Mistakes and remarks about one project.
 pub(crate) struct Findings<'a> {

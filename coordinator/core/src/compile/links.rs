@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use super::findings::Findings;
 use super::networks::fleet_network;
 use super::site::{Site, container_name_of};
-use crate::compose::schema::keys::cases;
 use crate::deployment::InstanceName;
+use landfast_compose::cases;
 
 /// What a container's links come to.
 #[derive(Default)]

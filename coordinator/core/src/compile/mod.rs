@@ -6,15 +6,15 @@ use std::path::Path;
 
 use crate::address::{self, Claim, Grants, Surroundings};
 use crate::bundle::Manifest;
-use crate::compose::Project;
-use crate::compose::{model, unite};
 use crate::deployment::{Dependency, Deployment, Instance, InstanceName, Service, Volume};
 use crate::desired::HostState;
 use crate::fleet::Fleet;
 use crate::place::{self, Placed, Question};
 use crate::plan::Found;
 use crate::platform::Platform;
-use crate::{Diagnostic, Diagnostics};
+use landfast_compose::Project;
+use landfast_compose::{Diagnostic, Diagnostics};
+use landfast_compose::{model, unite};
 
 mod again;
 mod ages;

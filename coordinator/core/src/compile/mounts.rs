@@ -5,9 +5,9 @@ use std::path::{Component, Path};
 use super::findings::Findings;
 use super::site::Site;
 use crate::bundle::{Content, Manifest};
-use crate::compose::model::{self, MountKind};
-use crate::compose::schema::keys::cases;
 use crate::container::{Mount, PlacedFile, Source, Tmpfs};
+use landfast_compose::cases;
+use landfast_compose::model::{self, MountKind};
 
 /// Links that point to links are followed so far.
 const MOST_LINKS: usize = 8;

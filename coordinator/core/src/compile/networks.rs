@@ -6,11 +6,11 @@ use ipnet::Ipv4Net;
 use super::Input;
 use super::findings::Findings;
 use super::site::Site;
-use crate::compose::model;
-use crate::compose::schema::keys::cases;
 use crate::container::Attachment;
 use crate::deployment::{Instance, InstanceName, Network, Pool};
 use crate::desired;
+use landfast_compose::cases;
+use landfast_compose::model;
 
 /// The fleet network that a network of the project is, by the engine's name.
 pub(super) fn fleet_network<'a>(input: Input<'a>, key: &str) -> Option<&'a str> {

@@ -28,7 +28,7 @@ pub(super) fn ports(site: Site<'_>, findings: &mut Findings<'_>) -> Vec<Port> {
         findings.refuse(site.path(&format!("ports[{index}]")), message).hint =
             Some("ports are from 1 to 65535".to_owned());
     }
-    let port = |port: &crate::compose::model::Port| {
+    let port = |port: &landfast_compose::model::Port| {
         let (published, end) =
             port.published.map_or((0, 0), |published| (published.start.into(), published.end.into()));
         Port {
@@ -44,7 +44,7 @@ pub(super) fn ports(site: Site<'_>, findings: &mut Findings<'_>) -> Vec<Port> {
 
 /// What said where these are bound: the first `count` ports of the service, which are all or, refused or without effect, none.
 pub(super) fn bound(site: Site<'_>, count: usize) -> Vec<BoundBy> {
-    let by = |port: &crate::compose::model::Port| match (&port.host_ip, publish(site)) {
+    let by = |port: &landfast_compose::model::Port| match (&port.host_ip, publish(site)) {
         (Some(_), _) => BoundBy::ComposeFile,
         (None, None) => BoundBy::Default,
         (None, Some(_)) => BoundBy::Publish,

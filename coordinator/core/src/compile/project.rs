@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::findings::Findings;
-use crate::Diagnostic;
 use crate::address::Surroundings;
 use crate::container::{Container, Source};
 use crate::deployment::Deployment;
 use crate::desired::Volume;
 use crate::fleet::Fleet;
+use landfast_compose::Diagnostic;
 
 const LABEL: &str = "com.docker.compose.project";
 

@@ -1,12 +1,12 @@
 //! How much of the host a container may have. `deploy.resources` stands over the older keys, as in Compose.
-use crate::compose::model::{DeviceRate, DeviceWeight, Service};
 use crate::container::{DeviceLimit, Resources};
+use landfast_compose::model::{DeviceRate, DeviceWeight, Service};
 
 /// `None` when the file limits nothing.
 pub(super) fn resources(service: &Service) -> Option<Resources> {
     let limits = &service.deploy.resources.limits;
     let reserved = &service.deploy.resources.reservations;
-    let bytes = |size: Option<crate::compose::quantity::Bytes>| size.map_or(0, |size| size.0);
+    let bytes = |size: Option<landfast_compose::quantity::Bytes>| size.map_or(0, |size| size.0);
     let blkio = &service.blkio_config;
     let resources = Resources {
         nano_cpus: limits.cpus.or(service.cpus).map_or(0, |cpus| (cpus * 1e9).round() as i64),

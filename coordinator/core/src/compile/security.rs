@@ -9,8 +9,8 @@ use super::Input;
 use super::findings::Findings;
 use super::mounts::{beneath, normalise};
 use super::site::Site;
-use crate::compose::{Project, Reader};
-use crate::{Diagnostic, Location};
+use landfast_compose::{Diagnostic, Location};
+use landfast_compose::{Project, Reader};
 
 /// Seccomp profiles that a project names: path > text, or why there is none.
 pub type Profiles = BTreeMap<PathBuf, Result<String, String>>;

@@ -4,9 +4,9 @@ use std::net::Ipv4Addr;
 
 use super::Input;
 use crate::address::Grants;
-use crate::compose::model::Service;
 use crate::deployment::InstanceName;
 use crate::place::Placed;
+use landfast_compose::model::Service;
 
 /// One instance, and what has been decided about it.
 #[derive(Clone, Copy)]

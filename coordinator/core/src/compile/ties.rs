@@ -2,10 +2,10 @@
 //! it is.
 use std::collections::BTreeSet;
 
-use crate::compose::Project;
-use crate::compose::model::Service;
 use crate::container::Container;
 use crate::deployment::InstanceName;
+use landfast_compose::Project;
+use landfast_compose::model::Service;
 
 /// Something of another service that a service shares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

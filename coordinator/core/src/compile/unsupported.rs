@@ -4,10 +4,10 @@
 //! Keys that mean nothing here whatever they say are in the loader's own table; here are those whose value decides, with the
 //! words that the table has for them.
 use super::findings::Findings;
-use crate::compose::model::{Attachment, Service};
-use crate::compose::schema::keys::cases;
-use crate::compose::{Case, Project};
 use crate::fleet::Fleet;
+use landfast_compose::cases;
+use landfast_compose::model::{Attachment, Service};
+use landfast_compose::{Case, Project};
 
 pub(super) fn check(fleet: &Fleet, project: &Project, findings: &mut Findings<'_>) {
     for (name, service) in &project.services {

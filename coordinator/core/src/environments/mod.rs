@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use crate::compose::dotenv;
-use crate::{Diagnostic, Diagnostics, Location};
+use landfast_compose::dotenv;
+use landfast_compose::{Diagnostic, Diagnostics, Location};
 
 mod pattern;
 

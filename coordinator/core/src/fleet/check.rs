@@ -1,6 +1,6 @@
 //! What the keys of `landfast.toml` must say together: ranges that do not overlap, hosts that exist.
 use super::{Fleet, FleetNetwork, PlacementRule, StackConfig};
-use crate::Diagnostic;
+use landfast_compose::Diagnostic;
 
 /// All that is wrong between the keys.
 pub(super) fn check(fleet: &Fleet) -> Vec<Diagnostic> {

@@ -7,7 +7,7 @@ use ipnet::Ipv4Net;
 
 use crate::check::{Exceptions, Policy};
 use crate::environments::EnvFilePattern;
-use crate::{Diagnostics, Location};
+use landfast_compose::{Diagnostics, Location};
 
 mod check;
 mod parse;

@@ -6,9 +6,9 @@ use toml::de::DeTable;
 
 use super::reader::{Field, Reader, Table};
 use super::{AGENT_PORT, Fleet, FleetNetwork, Host, NamedEnvFile, Placement, PlacementRule, Publish, StackConfig};
-use crate::Diagnostic;
 use crate::check::{self, Exception, Level, Policy};
 use crate::environments::{self, EnvFilePattern};
+use landfast_compose::Diagnostic;
 
 /// VXLAN takes 50 bytes of the usual 1500.
 const MTU: u32 = 1450;

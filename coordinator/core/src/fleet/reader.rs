@@ -6,8 +6,8 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::spelling::nearest;
-use crate::{Diagnostic, Location};
+use landfast_compose::spelling::nearest;
+use landfast_compose::{Diagnostic, Location};
 
 /// A table of the document and where it stands.
 #[derive(Clone, Copy)]

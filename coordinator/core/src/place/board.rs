@@ -7,8 +7,8 @@ use super::group::Groups;
 use super::{Placed, Question};
 use crate::compile::findings::Findings;
 use crate::compile::ties::{Tie, partner, ties};
-use crate::compose::model::Service;
 use crate::deployment::InstanceName;
+use landfast_compose::model::Service;
 
 /// A way to choose a host.
 pub(super) type Pass<'a> = fn(&Board<'a>, &InstanceName, &Choice<'_>) -> Option<Placed>;

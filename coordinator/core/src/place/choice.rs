@@ -2,8 +2,8 @@
 use super::Question;
 use crate::compile::devices::{self, Lack};
 use crate::compile::findings::Findings;
-use crate::compose::model::Service;
 use crate::fleet::{Host, PlacementRule};
+use landfast_compose::model::Service;
 
 /// The hosts that may run a service, and why not the others.
 #[derive(Clone)]

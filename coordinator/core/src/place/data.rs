@@ -6,8 +6,8 @@ use std::path::Path;
 
 use super::Question;
 use crate::compile::mounts::{beneath, files_at, normalise};
-use crate::compose::model::{Mount, MountKind, Service};
 use crate::container::{self, Source};
+use landfast_compose::model::{Mount, MountKind, Service};
 
 /// Kinds of file systems that several hosts see as one.
 const NETWORKED: [&str; 14] = [

@@ -5,8 +5,8 @@ use super::choice::is_global;
 use super::data::{Use, Volumes};
 use super::{Placed, Question};
 use crate::compile::ties::ties;
-use crate::compose::model::Service;
 use crate::deployment::InstanceName;
+use landfast_compose::model::Service;
 
 /// The services of a stack by what they share.
 pub(super) struct Groups<'a> {

@@ -6,16 +6,16 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::Diagnostic;
 use crate::bundle::Manifest;
 use crate::compile::Abilities;
 use crate::compile::findings::Findings;
 use crate::compile::ties::ties;
-use crate::compose::Project;
 use crate::deployment::{Deployment, InstanceName};
 use crate::desired::HostState;
 use crate::fleet::{Fleet, StackConfig};
 use crate::plan::Found;
+use landfast_compose::Diagnostic;
+use landfast_compose::Project;
 
 mod apart;
 mod board;

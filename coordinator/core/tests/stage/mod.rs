@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use landfast_core::bundle::{Content, Entry, Manifest};
 use landfast_core::compile::{self, Abilities, Compiled, FoundImage, Meaning};
-use landfast_core::compose;
 use landfast_core::deployment::Deployment;
 use landfast_core::desired::{HostState, Started, Wish, desired, revive};
 use landfast_core::fleet::Fleet;
@@ -119,16 +118,16 @@ impl Stage {
         said
     }
 
-    fn load(&self, stack: &str, yaml: &str) -> Result<compose::Loaded, String> {
+    fn load(&self, stack: &str, yaml: &str) -> Result<landfast_compose::Loaded, String> {
         let root = PathBuf::from("/home/anna").join(stack);
-        let input = compose::Input {
+        let input = landfast_compose::Input {
             files: vec![(root.join("compose.yaml"), yaml.to_owned())],
             project_name: Some(self.projects.get(stack).map_or(stack, String::as_str).to_owned()),
             working_dir: root.clone(),
             environment: self.environment.clone(),
-            ..compose::Input::default()
+            ..landfast_compose::Input::default()
         };
-        compose::load(&input, &|path| Ok(self.read(&root, path))).map_err(|mistakes| mistakes.to_string())
+        landfast_compose::load(&input, &|path| Ok(self.read(&root, path))).map_err(|mistakes| mistakes.to_string())
     }
 
     fn read(&self, root: &Path, path: &Path) -> Option<String> {

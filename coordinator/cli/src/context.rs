@@ -1,0 +1,209 @@
+//! What every command starts from: where it was called, with which shared arguments, and who listens.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use landfast_compose::Diagnostics;
+
+use crate::output::progress;
+use crate::output::stderr;
+use landfast_engine::folder::{FleetFolder, FolderError};
+use landfast_engine::image_build::BuildError;
+use landfast_engine::listener::Listener;
+use landfast_engine::observe::Status;
+use landfast_engine::project::{self, ProjectError, Request, shorten};
+use landfast_engine::store::Store;
+use landfast_engine::{Engine, EngineError};
+
+use crate::CliError;
+use crate::arguments::{ComposeArguments, Format, Global};
+
+pub struct Context {
+    pub global: Global,
+    /// What stood before the verb.
+    pub compose: ComposeArguments,
+    pub current_dir: PathBuf,
+    /// Variables whose name and value are text.
+    pub environment: BTreeMap<String, String>,
+    pub listener: Box<dyn Listener>,
+}
+
+impl Context {
+    pub(super) fn new(global: Global, compose: ComposeArguments) -> Result<Self, CliError> {
+        let current_dir =
+            std::env::current_dir().map_err(|error| CliError::failed("the current folder cannot be read", error))?;
+        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        let environment = std::env::vars_os().filter_map(text).collect();
+        let listener = progress::listener(global.quiet);
+        Ok(Self { global, compose, current_dir, environment, listener })
+    }
+
+    /// Whether data is for programs. `config` alone prints YAML.
+    pub(super) fn json(&self) -> Result<bool, CliError> {
+        match self.global.format {
+            None | Some(Format::Table) => Ok(false),
+            Some(Format::Json) => Ok(true),
+            Some(Format::Yaml) => {
+                Err(CliError::usage("only `config` prints YAML", "use --format json or --format table"))
+            }
+            Some(Format::Sarif) => {
+                Err(CliError::usage("only `check` prints SARIF", "use --format json or --format table"))
+            }
+        }
+    }
+
+    /// The fleet that the command is about. Verbs of the fleet go by `landfast.toml`, so that everybody's `up` is the
+    /// same.
+    pub fn folder(&self) -> Result<FleetFolder, CliError> {
+        let given = &self.compose;
+        let named = given.project_directory.is_some() || given.project_name.is_some();
+        if named || !given.file.is_empty() {
+            return Err(CliError::usage(
+                "-f, -p and --project-directory are for `config` and `check`: a fleet's stacks are in landfast.toml",
+                "set `path`, `files` and `project` (for -p) under [stacks.NAME]",
+            ));
+        }
+        FleetFolder::find(self.global.fleet.as_deref(), &self.current_dir).map_err(|error| self.folder_error(error))
+    }
+
+    /// What `docker compose` would load here, without a fleet.
+    pub(super) fn request(&self, compose: ComposeArguments) -> Result<Request, CliError> {
+        self.one_source_of_variables(&compose.env_file)?;
+        Ok(Request {
+            current_dir: self.current_dir.clone(),
+            files: compose.file,
+            profiles: compose.profile,
+            env_files: compose.env_file,
+            env: self.global.env.clone(),
+            project_name: compose.project_name,
+            project_directory: compose.project_directory,
+            environment: self.environment.clone(),
+            ..Request::default()
+        })
+    }
+
+    fn one_source_of_variables(&self, env_files: &[PathBuf]) -> Result<(), CliError> {
+        if self.global.env.is_some() && !env_files.is_empty() {
+            return Err(CliError::usage(
+                "--env and --env-file both say where variables come from",
+                "use only one of them",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The engine for a command that reads no variables of a stack.
+    pub fn engine(&self, profiles: &[String]) -> Result<Engine<'_>, CliError> {
+        if !self.compose.env_file.is_empty() {
+            return Err(CliError::usage(
+                "--env-file is for the commands that read a stack's variables: `config`, `check`, `plan`, `up`, `sync`, `build`",
+                "leave it out",
+            ));
+        }
+        self.engine_of(profiles, Vec::new())
+    }
+
+    /// The engine for a command that reads these stacks with these `--env-file`, those before the verb first.
+    pub(super) fn engine_reading(
+        &self,
+        profiles: &[String],
+        env_files: &[PathBuf],
+        stacks: &[String],
+    ) -> Result<Engine<'_>, CliError> {
+        let named: Vec<_> = self.compose.env_file.iter().chain(env_files).cloned().collect();
+        self.one_source_of_variables(&named)?;
+        let files = named.iter().map(|file| self.env_file(file)).collect::<Result<Vec<_>, _>>()?;
+        let engine = self.engine_of(profiles, files)?;
+        if !named.is_empty() && stacks.is_empty() && engine.folder.fleet.stacks.len() > 1 {
+            return Err(CliError::usage(
+                "--env-file needs the names of the stacks",
+                "name the stacks that it applies to",
+            ));
+        }
+        Ok(engine)
+    }
+
+    /// A file of `--env-file`, which must be there.
+    fn env_file(&self, file: &Path) -> Result<PathBuf, CliError> {
+        let path = self.current_dir.join(file);
+        match std::fs::metadata(&path) {
+            Ok(found) if found.is_dir() => {
+                let error = std::io::Error::from(std::io::ErrorKind::IsADirectory);
+                Err(CliError::failed(format!("--env-file {} cannot be read", file.display()), error))
+            }
+            Ok(_) => Ok(path),
+            Err(error) => Err(CliError::failed(format!("--env-file {} cannot be read", file.display()), error)),
+        }
+    }
+
+    fn engine_of(&self, profiles: &[String], env_files: Vec<PathBuf>) -> Result<Engine<'_>, CliError> {
+        let folder = self.folder()?;
+        let options = landfast_engine::Options {
+            env: self.global.env.clone(),
+            env_files,
+            profiles: self.compose.profile.iter().chain(profiles).cloned().collect(),
+            environment: self.environment.clone(),
+        };
+        Ok(Engine::new(folder, options, &*self.listener))
+    }
+
+    /// What there is to say after the work, on stderr.
+    pub(super) fn talk(&self, text: &str) {
+        if !self.global.quiet {
+            stderr::text(text);
+        }
+    }
+
+    /// What is wrong on the hosts, on stderr.
+    pub(super) fn warn_of(&self, status: &Status) {
+        for problem in status.hosts.iter().flat_map(|host| &host.problems) {
+            self.listener.warn(problem);
+        }
+    }
+
+    /// What the fleet's folder remembers.
+    pub(super) fn store(&self, engine: &Engine<'_>) -> Result<Box<dyn Store>, CliError> {
+        engine.folder.store().map_err(|error| self.engine_error(error.into()))
+    }
+
+    /// With the lines that they are about, as far as their files can be read again.
+    fn mistakes(&self, all: Diagnostics) -> CliError {
+        let source = |file: &Path| project::reader(&self.current_dir.join(file)).ok().flatten();
+        CliError::Mistakes(shorten(all, &self.current_dir).with_lines(source))
+    }
+
+    pub(super) fn folder_error(&self, error: FolderError) -> CliError {
+        match error {
+            FolderError::Mistakes(all) => self.mistakes(all),
+            FolderError::NoStack { .. } => CliError::usage(error.to_string(), error.hint().unwrap_or_default()),
+            other => match other.hint() {
+                Some(hint) => CliError::of(other).hint(hint),
+                None => CliError::of(other),
+            },
+        }
+    }
+
+    pub(super) fn project_error(&self, error: ProjectError) -> CliError {
+        match error {
+            ProjectError::Mistakes(all) => self.mistakes(all),
+            other => match other.hint() {
+                Some(hint) => CliError::of(other).hint(hint),
+                None => CliError::of(other),
+            },
+        }
+    }
+
+    pub(super) fn engine_error(&self, error: EngineError) -> CliError {
+        match error {
+            EngineError::Folder(error) => self.folder_error(error),
+            EngineError::Project(error) => self.project_error(error),
+            EngineError::Mistakes(all) | EngineError::Build(BuildError::Mistakes(all)) => self.mistakes(all),
+            other => match other.hint() {
+                Some(hint) => CliError::of(other).hint(hint),
+                None => CliError::of(other),
+            },
+        }
+    }
+}

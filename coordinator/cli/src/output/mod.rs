@@ -1,0 +1,50 @@
+//! What people and programs get to see.
+
+pub mod escape;
+pub mod progress;
+pub mod stderr;
+pub mod table;
+
+pub use landfast_engine::text::count;
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+/// Data for programs, on stdout, one line end after it.
+pub fn json(value: &impl serde::Serialize) -> io::Result<()> {
+    let mut text = serde_json::to_string_pretty(value)?;
+    text.push('\n');
+    print(&text)
+}
+
+/// Text on stdout. A reader that went away early (`| head`) is no failure.
+pub fn print(text: &str) -> io::Result<()> {
+    stream(text).map(drop)
+}
+
+/// Text on stdout for a command that goes on as long as it has a reader.
+pub fn stream(text: &str) -> io::Result<Reader> {
+    let mut out = stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(Reader::Here),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Reader::Gone),
+        Err(error) => Err(error),
+    }
+}
+
+/// What reads standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reader {
+    Here,
+    /// It has closed its end.
+    Gone,
+}
+
+/// Whether standard output is a terminal.
+pub fn is_terminal() -> bool {
+    stdout().is_terminal()
+}
+
+#[allow(clippy::disallowed_methods, reason = "this is the module that writes there")]
+fn stdout() -> io::Stdout {
+    io::stdout()
+}

@@ -1,0 +1,148 @@
+//! `landfast cert`: certificates for those who carry them by hand, and what a certificate says.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use clap::{Args, Subcommand};
+use jiff::Timestamp;
+use landfast_certs::{Authority, Credentials, Identity, Role, Validity};
+use serde_json::json;
+
+use crate::output::{self, table::table};
+use landfast_engine::folder::{self, FleetFolder};
+
+use crate::{CliError, Context, Exit};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+#[derive(Debug, Args)]
+pub struct CertArguments {
+    #[command(subcommand)]
+    verb: CertVerb,
+}
+
+#[derive(Debug, Subcommand)]
+enum CertVerb {
+    /// Make a key and a certificate for it, in a folder to be carried where it belongs
+    Issue {
+        #[command(subcommand)]
+        whom: Whom,
+    },
+    /// Say whom a certificate names and how long it holds
+    Show {
+        /// A folder with cert.pem; without it, your own
+        #[arg(value_name = "DIR")]
+        folder: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Whom {
+    /// For the agent of a host
+    Agent {
+        /// The host's name
+        #[arg(value_name = "HOST")]
+        host: String,
+        #[command(flatten)]
+        how: How,
+    },
+    /// For a person or a script
+    Operator {
+        /// The operator's name
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// viewer, deployer or admin
+        #[arg(long, value_name = "ROLE", default_value = "viewer")]
+        role: Role,
+        #[command(flatten)]
+        how: How,
+    },
+}
+
+#[derive(Debug, Args)]
+struct How {
+    /// The folder to write ca.pem, cert.pem and key.pem to
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// How long it is to hold
+    #[arg(long, value_name = "DAYS", default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=825))]
+    days: u32,
+}
+
+pub(super) async fn run(context: &Context, args: CertArguments) -> Result<Exit, CliError> {
+    match args.verb {
+        CertVerb::Issue { whom: Whom::Agent { host, how } } => {
+            let folder = context.folder()?;
+            if !folder.fleet.hosts.contains_key(&host) {
+                context.listener.warn(&format!("landfast.toml has no host {host} yet: add it under [hosts.{host}]"));
+            }
+            issue(context, &folder, &how, |fleet| Identity::agent(fleet, &host))
+        }
+        CertVerb::Issue { whom: Whom::Operator { name, role, how } } => {
+            issue(context, &context.folder()?, &how, |fleet| Identity::operator(fleet, &name, role))
+        }
+        CertVerb::Show { folder } => show(context, folder.as_deref()),
+    }
+}
+
+/// The fleet's authority, which is only where the fleet was made.
+pub(super) fn authority(folder: &FleetFolder) -> Result<Authority, CliError> {
+    let place = folder.path.join(folder::STATE).join("authority");
+    let authority = Authority::load(&place).map_err(|error| {
+        CliError::of(error).hint("only who has the fleet's authority can let somebody in; `landfast init` makes one")
+    })?;
+    if authority.fleet() == folder.fleet.name {
+        return Ok(authority);
+    }
+    let message = format!(
+        "the authority in {} is for the fleet {}, and landfast.toml is the fleet {}",
+        place.display(),
+        authority.fleet(),
+        folder.fleet.name
+    );
+    Err(CliError::usage(message, "a fleet keeps its name: write the old one, or make a fleet in another folder"))
+}
+
+fn issue(
+    context: &Context,
+    folder: &FleetFolder,
+    how: &How,
+    identity: impl FnOnce(&str) -> Result<Identity, landfast_certs::Error>,
+) -> Result<Exit, CliError> {
+    let authority = authority(folder)?;
+    let identity =
+        identity(&folder.fleet.name).map_err(|error| CliError::usage(error.to_string(), "choose another name"))?;
+    let out = context.current_dir.join(&how.out);
+    if out.join("key.pem").exists() {
+        let message = format!("{} has a key already; it is never overwritten", out.display());
+        return Err(CliError::usage(message, "choose another folder with --out"));
+    }
+    let validity = Validity::lasting(SystemTime::now(), DAY * how.days);
+    let issued = authority.issue(&identity, validity).and_then(|credentials| credentials.save(&out));
+    issued.map_err(CliError::of)?;
+    context.listener.say(&format!("wrote ca.pem, cert.pem and key.pem of {identity} to {}", out.display()));
+    Ok(Exit::Done)
+}
+
+fn show(context: &Context, folder: Option<&Path>) -> Result<Exit, CliError> {
+    let json = context.json()?;
+    let credentials = match folder {
+        Some(folder) => Credentials::load(&context.current_dir.join(folder)).map_err(CliError::of)?,
+        None => context.folder()?.credentials().map_err(|error| context.folder_error(error))?,
+    };
+    let date = |time: SystemTime| Timestamp::try_from(time).map(|time| time.to_string()).unwrap_or_default();
+    let identity = credentials.identity();
+    let role = identity.role().map(|role| role.to_string());
+    let (from, until) = (date(credentials.not_before()), date(credentials.not_after()));
+    let printed = if json {
+        output::json(&json!({ "identity": identity.to_string(), "role": role, "from": from, "until": until }))
+    } else {
+        let row = [identity.to_string(), role.unwrap_or_default(), from, until];
+        output::print(&table(["IDENTITY", "ROLE", "FROM", "UNTIL"], [row]))
+    };
+    printed.map_err(|error| CliError::failed("standard output cannot be written", error))?;
+    if credentials.not_after() < SystemTime::now() {
+        context.listener.warn("it has expired");
+    }
+    Ok(Exit::Done)
+}

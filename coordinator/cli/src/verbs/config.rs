@@ -1,0 +1,210 @@
+//! `landfast config`: prints the project that compose files make. A drop-in for `docker compose config`, and so without
+//! a fleet; `--stack` loads a stack of the fleet the way `up` does.
+
+mod lists;
+mod named;
+
+use std::borrow::Cow;
+use std::path::PathBuf;
+
+use landfast_compose::Diagnostics;
+use landfast_compose::{
+    Input, Layout, Loaded, canonical, canonical_for_yaml, doubled, json_text, service_digests, sort_keys, variables,
+    yaml_text,
+};
+use serde_json::Value;
+
+use crate::output::{self, escape};
+use landfast_engine::project::{self, Request, shorten};
+use landfast_engine::stack::{request, stack_folder};
+
+use crate::arguments::{ComposeArguments, Format};
+use crate::{CliError, Context, Exit};
+
+#[derive(Debug, clap::Args)]
+pub struct ConfigArguments {
+    #[command(flatten)]
+    pub compose: AfterVerb,
+    /// Load a stack of landfast.toml as `up` does
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["after_file", "after_project_name", "after_project_directory"])]
+    pub stack: Option<String>,
+    /// Print the services' names
+    #[arg(long, group = "list")]
+    pub services: bool,
+    /// Print the volumes' names
+    #[arg(long, group = "list")]
+    pub volumes: bool,
+    /// Print the networks' names
+    #[arg(long, group = "list")]
+    pub networks: bool,
+    /// Print the images
+    #[arg(long, group = "list")]
+    pub images: bool,
+    /// Print the profiles' names
+    #[arg(long, group = "list")]
+    pub profiles: bool,
+    /// Print the variables that the files are read with
+    #[arg(long, group = "list")]
+    pub environment: bool,
+    /// Print the models' names
+    #[arg(long, group = "list")]
+    pub models: bool,
+    /// Print the variables that the files name, and what stands for those that are not set; takes --format too
+    #[arg(long, group = "list")]
+    pub variables: bool,
+    /// Print the digests of the services' configurations, of all (`*`) or of those named; as Compose writes them on
+    /// containers
+    #[arg(long, group = "list", value_name = "SERVICE,…", conflicts_with = "no_interpolate")]
+    pub hash: Option<String>,
+    /// Leave variables as they are written
+    #[arg(long)]
+    pub no_interpolate: bool,
+    /// Leave out what the project only implies: default network, names, dependencies
+    #[arg(long)]
+    pub no_normalize: bool,
+    /// Leave env files unread
+    #[arg(long)]
+    pub no_env_resolution: bool,
+    /// Leave relative paths as they are written
+    #[arg(long)]
+    pub no_path_resolution: bool,
+    /// Leave unasked whether services and resources hold together: what is printed may not be deployed
+    #[arg(long)]
+    pub no_consistency: bool,
+    /// Write to a file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Only these services, and what they depend on
+    #[arg(value_name = "SERVICE")]
+    pub only: Vec<String>,
+}
+
+/// The arguments of [`ComposeArguments`], under names of their own for those who write them after the verb.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct AfterVerb {
+    /// Compose file, instead of the usual names; several are merged
+    #[arg(short = 'f', long = "file", id = "after_file", value_name = "FILE")]
+    file: Vec<String>,
+    /// Enable a profile
+    #[arg(long = "profile", id = "after_profile", value_name = "PROFILE")]
+    profile: Vec<String>,
+    /// Environment file, instead of .env
+    #[arg(long = "env-file", id = "after_env_file", value_name = "FILE")]
+    env_file: Vec<PathBuf>,
+    /// Project name
+    #[arg(short = 'p', long = "project-name", id = "after_project_name", value_name = "NAME")]
+    project_name: Option<String>,
+    /// The folder that relative paths start from
+    #[arg(long = "project-directory", id = "after_project_directory", value_name = "DIR")]
+    project_directory: Option<PathBuf>,
+}
+
+impl From<AfterVerb> for ComposeArguments {
+    fn from(after: AfterVerb) -> Self {
+        let AfterVerb { file, profile, env_file, project_name, project_directory } = after;
+        Self { file, profile, env_file, project_name, project_directory }
+    }
+}
+
+pub(super) async fn run(context: &Context, args: ConfigArguments) -> Result<Exit, CliError> {
+    let request = requested(context, &args)?;
+    let input = project::read(&request).map_err(|error| context.project_error(error))?;
+    let text = text(context, &args, &input)?;
+    if context.global.quiet {
+        return Ok(Exit::Done);
+    }
+    match &args.output {
+        None => output::print(&shown(&text, &args))
+            .map_err(|error| CliError::failed("standard output cannot be written", error))?,
+        Some(file) => std::fs::write(context.current_dir.join(file), text)
+            .map_err(|error| CliError::failed(format!("{} cannot be written", file.display()), error))?,
+    }
+    Ok(Exit::Done)
+}
+
+/// A value may hold anything. A program gets it as it is; it must not steer a terminal (T36).
+fn shown<'t>(text: &'t str, args: &ConfigArguments) -> Cow<'t, str> {
+    let is_raw = args.environment && output::is_terminal();
+    if is_raw { escape::lines(text) } else { Cow::Borrowed(text) }
+}
+
+/// What is printed, once everything that has to be right was read.
+fn text(context: &Context, args: &ConfigArguments, input: &Input) -> Result<String, CliError> {
+    let uninterpolated = || project::load_uninterpolated(input).map_err(|error| context.project_error(error));
+    let format = context.global.format;
+    if args.variables {
+        return Ok(named::text(&variables(&uninterpolated()?), format));
+    }
+    if let Some(wanted) = &args.hash {
+        return lists::hashes(service_digests(loaded(context, input)?), wanted);
+    }
+    let project = match format {
+        _ if args.no_interpolate => uninterpolated()?,
+        Some(Format::Json) if !args.models => canonical(loaded(context, input)?),
+        _ => canonical_for_yaml(loaded(context, input)?),
+    };
+    if args.environment {
+        return Ok(lists::environment(input, &project));
+    }
+    match lists::lines(args, &project) {
+        Some(lines) => Ok(lines.iter().map(|line| format!("{}\n", escape::line(line))).collect()),
+        None => printed(project, args, format),
+    }
+}
+
+fn loaded(context: &Context, input: &Input) -> Result<Loaded, CliError> {
+    let loaded = project::load(input).map_err(|error| context.project_error(error))?;
+    for warning in shorten(Diagnostics(loaded.warnings.clone()), &context.current_dir).0 {
+        context.listener.warn(&warning.to_string());
+    }
+    Ok(loaded)
+}
+
+fn printed(mut project: Value, args: &ConfigArguments, format: Option<Format>) -> Result<String, CliError> {
+    let text = match format {
+        None | Some(Format::Yaml) => {
+            if args.no_interpolate {
+                sort_keys(&mut project);
+            }
+            yaml_text(&project)
+        }
+        Some(Format::Json) => json_text(&project, Layout::Indented),
+        Some(Format::Table | Format::Sarif) => {
+            let message = "a project is no table and no list of findings";
+            return Err(CliError::usage(message, "use --format yaml or --format json"));
+        }
+    };
+    // A variable that was left in is to be replaced by whoever reads it.
+    Ok(if args.no_interpolate { text } else { doubled(&text) })
+}
+
+/// What `docker compose` would load here, or a stack of the fleet.
+fn requested(context: &Context, args: &ConfigArguments) -> Result<Request, CliError> {
+    let compose = context.compose.clone().and(args.compose.clone().into());
+    let mut request = match &args.stack {
+        Some(stack) => {
+            let engine =
+                context.engine_reading(&compose.profile, &args.compose.env_file, std::slice::from_ref(stack))?;
+            let (name, config) = engine.folder.stack(stack).map_err(|error| context.folder_error(error))?;
+            let folder = stack_folder(&engine.folder.path, name, config);
+            let folder = folder.map_err(|error| context.engine_error(error))?;
+            request(&engine.folder.path, &folder, name, config, &engine.options)
+                .map_err(|error| context.engine_error(error))?
+        }
+        None => context.request(compose)?,
+    };
+    // Names are those of the whole project, and printed whatever else is wrong with it.
+    let names = args.services || args.volumes || args.networks || args.models;
+    if !(names || args.profiles || args.hash.is_some()) {
+        request.services.clone_from(&args.only);
+    }
+    request.keep_env_files = args.no_env_resolution || names;
+    request.skip_normalisation = args.no_normalize;
+    request.skip_consistency = args.no_consistency;
+    request.keep_paths = args.no_path_resolution;
+    // Those of all services, enabled or not.
+    if args.profiles {
+        request.profiles = vec!["*".to_owned()];
+    }
+    Ok(request)
+}

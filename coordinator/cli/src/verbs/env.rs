@@ -1,0 +1,206 @@
+//! `landfast env`: which environments the stacks have, and which one counts.
+
+mod choice;
+
+use clap::{Args, Subcommand};
+use landfast_compose::spelling::nearest;
+use landfast_compose::{Diagnostics, Location};
+use landfast_core::environments::{Comparison, Named};
+use landfast_core::fleet::StackConfig;
+use serde_json::{Value, json};
+
+use crate::output::{self, table::table};
+use landfast_engine::folder::FILE;
+use landfast_engine::project::{self, ProjectError, shorten};
+use landfast_engine::stack::Environments;
+use landfast_engine::{Engine, EngineError};
+
+use crate::{CliError, Context, Exit};
+
+/// What `landfast env --help` says at its end.
+const HELP: &str = "\
+An environment of a stack is a file .env.NAME in the stack's folder: .env.dev is dev. With `env_files` in landfast.toml, it is \
+what {env} stands for there: with env_files = [\"common.env\", \"environments/{env}.env\"], environments/dev.env is dev. Then these files \
+are read in this order, later ones win, and .env is not read unless it is named.
+
+The one that counts is that of --env, else that of `env` in landfast.toml, which `landfast env use` writes. A variable has \
+the value of the first of these that names it: the shell, .env.NAME, .env, the default in the compose file \
+(${NAME:-default}). That is the order of `docker compose --env-file .env --env-file .env.NAME`; with a single --env-file, \
+docker compose leaves .env unread. `--env-file FILE` for `plan`, `up`, `sync` and `build` stands in for all of them, once.
+
+Where there is a .env.example (with env_files, the file of an environment called example), every name in it must have a value: `plan` and `up` refuse otherwise. The files of the other \
+environments never leave this machine.";
+
+#[derive(Debug, Args)]
+#[command(after_long_help = HELP)]
+pub struct EnvArguments {
+    #[command(subcommand)]
+    verb: EnvVerb,
+}
+
+#[derive(Debug, Subcommand)]
+enum EnvVerb {
+    /// List the environments of the stacks, which one counts, and what each lacks of .env.example
+    #[command(alias = "list")]
+    Ls {
+        /// Stacks; all of them when none is named
+        #[arg(value_name = "STACK")]
+        stacks: Vec<String>,
+    },
+    /// Choose an environment, for everybody who shares this landfast.toml
+    Use {
+        /// NAME of .env.NAME, or what {env} stands for in `env_files`
+        name: String,
+        /// Stacks; those that have environments when none is named
+        #[arg(value_name = "STACK")]
+        stacks: Vec<String>,
+    },
+}
+
+pub(super) fn run(context: &Context, args: EnvArguments) -> Result<Exit, CliError> {
+    let engine = context.engine(&[])?;
+    match args.verb {
+        EnvVerb::Ls { stacks } => list(context, &engine, &stacks),
+        EnvVerb::Use { name, stacks } => choose(context, &engine, &name, &stacks),
+    }
+}
+
+type Stack<'e> = (&'e str, &'e StackConfig, Environments);
+
+fn read<'e>(context: &Context, engine: &'e Engine<'_>, names: &[String]) -> Result<Vec<Stack<'e>>, CliError> {
+    let stacks = engine.folder.stacks(names).map_err(|error| context.folder_error(error))?;
+    let read = stacks.into_iter().map(|(name, config)| {
+        let read = Environments::read(&engine.folder.path, name, config, &engine.options);
+        Ok((name, config, read.map_err(|error| context.engine_error(error))?))
+    });
+    read.collect()
+}
+
+fn list(context: &Context, engine: &Engine<'_>, names: &[String]) -> Result<Exit, CliError> {
+    let json = context.json()?;
+    let stacks = read(context, engine, names)?;
+    let mut rows = Vec::new();
+    let mut objects = Vec::new();
+    for (stack, _, environments) in &stacks {
+        let mut listed = Vec::new();
+        for env in &environments.there {
+            let comparison = environments.compare(Some(env)).map_err(|error| context.engine_error(error))?;
+            rows.push(row(stack, env, environments, comparison.as_ref(), context));
+            listed.push(object(env, environments, comparison.as_ref(), context));
+        }
+        if environments.there.is_empty() {
+            rows.push([stack, "-", "", "", "", ""].map(str::to_owned));
+        }
+        if let Some(warning) = no_file(stack, environments) {
+            context.listener.warn(&warning);
+        }
+        let active = environments.chosen.as_ref().map(|chosen| {
+            let from = if chosen.location.is_some() { FILE } else { "--env" };
+            let line = chosen.location.as_ref().map(|location| location.line);
+            json!({ "env": chosen.name, "from": from, "line": line })
+        });
+        objects.push(json!({ "stack": stack, "active": active, "environments": listed }));
+    }
+    let printed = if json {
+        output::json(&objects)
+    } else {
+        output::print(&table(["STACK", "ENV", "ACTIVE", "FROM", "MISSING", "SURPLUS"], rows))
+    };
+    printed.map_err(|error| CliError::failed("standard output cannot be written", error))?;
+    Ok(Exit::Done)
+}
+
+/// The environment that counts may have no file; `up` would refuse.
+fn no_file(stack: &str, environments: &Environments) -> Option<String> {
+    let chosen = environments.chosen.as_ref().filter(|chosen| !environments.there.contains(&chosen.name))?;
+    let meant = nearest(&chosen.name, environments.there.iter().map(String::as_str));
+    let meant = meant.map(|meant| format!(": did you mean {meant}?")).unwrap_or_default();
+    let file = environments.file(&chosen.name);
+    let file = file.strip_prefix(&environments.folder).unwrap_or(&file).display().to_string();
+    Some(format!("{stack}: environment {} has no file {file}{meant}", chosen.name))
+}
+
+fn is_active(env: &str, environments: &Environments) -> bool {
+    environments.chosen.as_ref().is_some_and(|chosen| chosen.name == env)
+}
+
+fn row(
+    stack: &str,
+    env: &str,
+    environments: &Environments,
+    comparison: Option<&Comparison>,
+    context: &Context,
+) -> [String; 6] {
+    let (mut active, mut from) = (String::new(), String::new());
+    if let Some(chosen) = environments.chosen.as_ref().filter(|_| is_active(env, environments)) {
+        active = "yes".to_owned();
+        from = chosen.location.as_ref().map_or_else(|| "--env".to_owned(), |at| short(at, context));
+    }
+    // A blank is "nothing to compare with".
+    let names = |list: fn(&Comparison) -> &Vec<Named>| match comparison.map(list) {
+        None => String::new(),
+        Some(list) if list.is_empty() => "none".to_owned(),
+        Some(list) => list.iter().map(|named| named.name.as_str()).collect::<Vec<_>>().join(" "),
+    };
+    [stack.to_owned(), env.to_owned(), active, from, names(|it| &it.missing), names(|it| &it.surplus)]
+}
+
+fn short(location: &Location, context: &Context) -> String {
+    let file = location.file.strip_prefix(&context.current_dir).unwrap_or(&location.file);
+    format!("{}:{}", file.display(), location.line)
+}
+
+/// `missing` and `surplus` are null where there is nothing to compare with.
+fn object(env: &str, environments: &Environments, comparison: Option<&Comparison>, context: &Context) -> Value {
+    let path = |path: &std::path::Path| path.strip_prefix(&context.current_dir).unwrap_or(path).display().to_string();
+    let names = |list: fn(&Comparison) -> &Vec<Named>| {
+        let name = |named: &Named| json!({ "name": named.name, "file": path(&named.location.file), "line": named.location.line });
+        comparison.map(|comparison| list(comparison).iter().map(name).collect::<Vec<_>>())
+    };
+    json!({
+        "env": env, "file": path(&environments.file(env)), "active": is_active(env, environments),
+        "missing": names(|it| &it.missing), "surplus": names(|it| &it.surplus),
+    })
+}
+
+/// Looks at all stacks before it writes anything: half a choice is none.
+fn choose(context: &Context, engine: &Engine<'_>, env: &str, names: &[String]) -> Result<Exit, CliError> {
+    let mut chosen = Vec::new();
+    for (stack, config, environments) in &read(context, engine, names)? {
+        if names.is_empty() && environments.there.is_empty() && config.env.is_none() {
+            context.talk(&format!("{stack} has no environments: left as it is\n"));
+            continue;
+        }
+        if !environments.can_choose() {
+            return Err(context.engine_error(EngineError::NoEnvironments { stack: (*stack).to_owned() }));
+        }
+        if !environments.there.contains(env) {
+            let known = environments.there.iter().cloned().collect();
+            let error = ProjectError::NoEnvironment { env: env.to_owned(), path: environments.file(env), known };
+            return Err(context.project_error(error));
+        }
+        let beyond = environments.check(Some(env)).map_err(|error| context.engine_error(error))?;
+        for warning in shorten(Diagnostics(beyond.0), &context.current_dir).0 {
+            context.listener.warn(&warning.to_string());
+        }
+        chosen.push(*stack);
+    }
+    write(context, engine, env, &chosen)?;
+    for stack in chosen {
+        context.talk(&format!("{stack} uses {env}: `landfast plan {stack}` says what that changes\n"));
+    }
+    Ok(Exit::Done)
+}
+
+/// The choice stands in `landfast.toml` and not in `.landfast`: a stack is on its hosts once, so everybody who deploys it
+/// has to mean the same environment. Two choices kept apart would undo each other with every `up`.
+fn write(context: &Context, engine: &Engine<'_>, env: &str, stacks: &[&str]) -> Result<(), CliError> {
+    let file = engine.folder.path.join(FILE);
+    let text = project::text_of(&file).map_err(|error| context.project_error(error))?;
+    let changed = choice::with_env(&text, stacks, env).map_err(CliError::of)?;
+    if changed == text {
+        return Ok(());
+    }
+    let cannot = |error| CliError::failed(format!("{} cannot be written", file.display()), error);
+    choice::replace(&file, &changed).map_err(cannot)
+}

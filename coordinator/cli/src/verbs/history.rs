@@ -1,0 +1,62 @@
+//! `landfast history`: the releases of the stacks, newest first.
+
+use serde_json::json;
+
+use crate::output::{self, table::table};
+use landfast_engine::operation::releases::{self, Release};
+
+use crate::{CliError, Context, Exit};
+
+#[derive(Debug, clap::Args)]
+pub struct HistoryArguments {
+    /// Stacks; all of them when none is named
+    #[arg(value_name = "STACK")]
+    pub stacks: Vec<String>,
+}
+
+pub(super) async fn run(context: &Context, args: HistoryArguments) -> Result<Exit, CliError> {
+    let json = context.json()?;
+    let engine = context.engine(&[])?;
+    let store = context.store(&engine)?;
+    let stacks = engine.folder.stacks(&args.stacks).map_err(|error| context.folder_error(error))?;
+    let mut all = Vec::new();
+    for (stack, _) in stacks {
+        let releases = releases::of_stack(&*store, stack).await.map_err(|error| context.engine_error(error))?;
+        all.extend(releases.into_iter().rev());
+    }
+    let printed = if json {
+        output::json(&all.iter().map(object).collect::<Vec<_>>())
+    } else {
+        output::print(&table(
+            ["STACK", "RELEASE", "TIME", "ENV", "INSTANCES", "BUNDLE", "OUTCOME"],
+            all.iter().map(row),
+        ))
+    };
+    printed.map_err(|error| CliError::failed("standard output cannot be written", error))?;
+    Ok(Exit::Done)
+}
+
+/// Its JSON is a contract.
+fn object(release: &Release) -> serde_json::Value {
+    json!({
+        "stack": release.stack,
+        "release": release.number,
+        "time": release.time,
+        "env": release.env,
+        "instances": release.deployment.instances.len(),
+        "bundle": release.manifest,
+        "outcome": release.outcome,
+    })
+}
+
+fn row(release: &Release) -> [String; 7] {
+    [
+        release.stack.clone(),
+        release.number.to_string(),
+        release.time.clone(),
+        release.env.clone().unwrap_or_default(),
+        release.deployment.instances.len().to_string(),
+        release.manifest.chars().take(12).collect(),
+        release.outcome.to_string(),
+    ]
+}

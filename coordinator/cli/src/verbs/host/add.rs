@@ -1,0 +1,232 @@
+//! `landfast host add`.
+
+use std::io::{self, Write as _};
+use std::net::Ipv4Addr;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use landfast_certs::identity::is_name;
+use landfast_core::fleet::AGENT_PORT;
+use landfast_proto::v1::DescribeResponse;
+use serde_json::json;
+
+use crate::output;
+use crate::ssh::config::files::{self, LoadError};
+use crate::ssh::service::{Run, Supervisor};
+use crate::ssh::{Given, Hop, Join, JoinError, Me, Wanted, join, route};
+use landfast_engine::connect::Target;
+use landfast_engine::folder::{self, FleetFolder};
+
+use super::{entry, networks, user};
+use crate::verbs::cert;
+use crate::{CliError, Context, Exit};
+
+#[derive(Debug, Args)]
+pub(super) struct AddArguments {
+    /// The host's name in the fleet
+    #[arg(value_name = "NAME")]
+    host: String,
+    /// Its address on the LAN, where the agent listens
+    #[arg(value_name = "ADDRESS")]
+    address: Ipv4Addr,
+    /// Log in there as `ssh` does, as root or as a user whom sudo asks for no password; HOST may be a name, an address or
+    /// a Host of ~/.ssh/config. Without HOST, at ADDRESS
+    #[arg(long, value_name = "[USER@][HOST][:PORT]")]
+    ssh: String,
+    /// Log in with this key alone; without it, with those that ssh would use
+    #[arg(long, value_name = "KEY")]
+    identity: Option<PathBuf>,
+    /// The only file of host keys to trust, instead of those that ssh would use
+    #[arg(long, value_name = "FILE")]
+    known_hosts: Option<PathBuf>,
+    /// Trust the host key with this fingerprint, whatever known_hosts says
+    #[arg(long, value_name = "SHA256:…", conflicts_with = "known_hosts")]
+    accept_fingerprint: Option<String>,
+    /// The agent's binary to bring there, instead of the one beside landfast
+    #[arg(long, value_name = "PATH")]
+    agent: Option<PathBuf>,
+    /// The agent's port
+    #[arg(long, value_name = "PORT", default_value_t = AGENT_PORT, value_parser = clap::value_parser!(u16).range(1..))]
+    port: u16,
+    /// Where the agent's binary goes over there
+    #[arg(long, value_name = "DIR", default_value = "/usr/local/bin")]
+    install_dir: PathBuf,
+    /// Where the host keeps its key and certificate
+    #[arg(long, value_name = "DIR", default_value = "/etc/landfast")]
+    identity_dir: PathBuf,
+    /// Where the agent keeps its state
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/landfast")]
+    state_dir: PathBuf,
+    /// The engine's socket over there
+    #[arg(long, value_name = "SOCKET", default_value = "/var/run/docker.sock")]
+    docker: String,
+    /// Start the agent as a plain process even where systemd runs
+    #[arg(long)]
+    no_systemd: bool,
+}
+
+pub(super) async fn run(context: &Context, args: AddArguments) -> Result<Exit, CliError> {
+    let json = context.json()?;
+    let folder = context.folder()?;
+    if !is_name(&args.host) {
+        let message = format!("{:?} is no name for a host: lower-case letters, digits and -, 63 at most", args.host);
+        return Err(CliError::usage(message, "choose another name"));
+    }
+    // Whether the file can take the host is known before the host is touched.
+    with_host(&folder, &args)?;
+    let authority = cert::authority(&folder)?;
+    let operator = folder.credentials().map_err(|error| context.folder_error(error))?;
+    let target = Target { host: args.host.clone(), address: args.address, port: args.port };
+    let request = Join {
+        hops: hops(context, &args)?,
+        authority: &authority,
+        operator: &operator,
+        binary: binary(context, &args)?,
+        run: run_of(&args, &target),
+        target,
+        supervisor: args.no_systemd.then_some(Supervisor::Process),
+    };
+    let found = join(&request, &*context.listener).await.map_err(join_error)?;
+    if let Some(text) = with_host(&folder, &args)? {
+        let file = folder.path.join(folder::FILE);
+        replace(&file, &text)
+            .map_err(|error| CliError::failed(format!("{} cannot be written", file.display()), error))?;
+        context.listener.say(&format!("added {} to {}", args.host, file.display()));
+    }
+    tell(context, &args, &found, json)?;
+    networks::make(context).await;
+    Ok(Exit::Done)
+}
+
+fn join_error(error: JoinError) -> CliError {
+    match error.hint() {
+        Some(hint) => CliError::of(error).hint(hint),
+        None => CliError::of(error),
+    }
+}
+
+/// `landfast.toml` with the host in it, read anew: others may have written to it meanwhile.
+fn with_host(folder: &FleetFolder, args: &AddArguments) -> Result<Option<String>, CliError> {
+    let file = folder.path.join(folder::FILE);
+    let text = std::fs::read_to_string(&file)
+        .map_err(|error| CliError::failed(format!("{} cannot be read", file.display()), error))?;
+    let fleet = landfast_core::fleet::Fleet::parse(folder::FILE, &text)
+        .map_err(|mistakes| CliError::Mistakes(mistakes.to_string()))?;
+    entry::with_host(&fleet, &text, &args.host, args.address, args.port).map_err(|error| {
+        CliError::of(error).hint(format!("write [hosts.{}] in {} yourself first", args.host, file.display()))
+    })
+}
+
+/// The way to the host, as the command line and ssh's configuration say.
+fn hops(context: &Context, args: &AddArguments) -> Result<Vec<Hop>, CliError> {
+    let wanted = Wanted::parse(&args.ssh).map_err(|error| {
+        CliError::usage(error.to_string(), "write --ssh root@, --ssh box, or --ssh user@192.168.2.201:22")
+    })?;
+    let me = me(context)?;
+    let config = files::load(&me.home, me.uid).map_err(|error| match &error {
+        LoadError::Line(line) => with_hint(line.hint(), error),
+        LoadError::Unreadable { .. } => CliError::of(error),
+    })?;
+    let given = Given {
+        identity: args.identity.clone(),
+        known_hosts: args.known_hosts.clone(),
+        fingerprint: args.accept_fingerprint.clone(),
+    };
+    let route = route(&wanted, &args.address.to_string(), &given, &config, &me)
+        .map_err(|error| with_hint(error.hint(), error))?;
+    route.notes.iter().for_each(|note| context.listener.warn(note));
+    Ok(route.hops)
+}
+
+fn with_hint(hint: Option<String>, error: impl std::error::Error + Send + Sync + 'static) -> CliError {
+    match hint {
+        Some(hint) => CliError::of(error).hint(hint),
+        None => CliError::of(error),
+    }
+}
+
+/// The user of this process, with the home folder of the environment or, without one, of the machine's list of users.
+fn me(context: &Context) -> Result<Me, CliError> {
+    let uid = rustix::process::getuid().as_raw();
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let listed = user::of(&users, uid);
+    let variable = |name: &str| context.environment.get(name).filter(|value| !value.is_empty()).cloned();
+    let user =
+        listed.as_ref().map(|user| user.name.clone()).or_else(|| variable("LOGNAME")).or_else(|| variable("USER"));
+    // Without it, the current folder would say which hosts are trusted.
+    let Some(home) = variable("HOME").or(listed.map(|user| user.home)) else {
+        return Err(CliError::usage(
+            "HOME is not set, and this user has no home folder",
+            "set HOME to your home folder",
+        ));
+    };
+    Ok(Me {
+        user: user.unwrap_or_else(|| "root".to_owned()),
+        uid,
+        home: home.into(),
+        current_dir: context.current_dir.clone(),
+        environment: context.environment.clone(),
+    })
+}
+
+fn binary(context: &Context, args: &AddArguments) -> Result<PathBuf, CliError> {
+    if let Some(path) = &args.agent {
+        return Ok(context.current_dir.join(path));
+    }
+    let own = std::env::current_exe().map_err(|error| CliError::failed("landfast does not find itself", error))?;
+    Ok(own.with_file_name("landfast-agent"))
+}
+
+fn run_of(args: &AddArguments, target: &Target) -> Run {
+    Run {
+        program: args.install_dir.join("landfast-agent"),
+        identity: args.identity_dir.clone(),
+        state: args.state_dir.clone(),
+        docker: args.docker.strip_prefix("unix://").unwrap_or(&args.docker).into(),
+        listen: target.socket(),
+        pid: "/run/landfast-agent.pid".into(),
+        log: "/var/log/landfast-agent.log".into(),
+    }
+}
+
+/// Replaces the file whole, with its mode. A file that is a link stays one.
+fn replace(file: &Path, text: &str) -> io::Result<()> {
+    let file = file.canonicalize()?;
+    let mode = std::fs::metadata(&file)?.permissions().mode() & 0o7777;
+    let temporary = file.with_extension("toml.new");
+    let mut new = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&temporary)?;
+    new.write_all(text.as_bytes())?;
+    new.sync_all()?;
+    std::fs::rename(&temporary, &file)
+}
+
+/// What the host turned out to be.
+fn tell(context: &Context, args: &AddArguments, found: &DescribeResponse, json: bool) -> Result<(), CliError> {
+    let engine = found.engine.clone().unwrap_or_default();
+    if json {
+        let object = json!({
+            "name": args.host,
+            "address": format!("{}:{}", args.address, args.port),
+            "agent_version": found.agent_version,
+            "engine_version": engine.version,
+            "api_version": engine.api_version,
+            "image_store": engine.image_store,
+            "os": engine.os,
+            "architecture": engine.architecture,
+            "disk_free": found.disk_free,
+        });
+        return output::json(&object).map_err(|error| CliError::failed("standard output cannot be written", error));
+    }
+    let (host, free) = (&args.host, found.disk_free >> 30);
+    context.listener.say(&format!("{host} is in: agent {}, {free} GiB free", found.agent_version));
+    if engine.error.is_empty() {
+        context.listener.say(&format!(
+            "its engine: Docker {} (API {}, {} image store) on {}/{}",
+            engine.version, engine.api_version, engine.image_store, engine.os, engine.architecture,
+        ));
+    } else {
+        context.listener.warn(&engine.error);
+    }
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! `landfast init`: makes `landfast.toml` if there is none, the fleet's authority, and the certificate of whoever runs it.
+//! What is there already is never overwritten.
+
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use landfast_certs::identity::is_name;
+use landfast_certs::{Authority, Credentials, Identity, Role, Validity};
+
+use landfast_engine::folder::{self, FleetFolder};
+
+use crate::{CliError, Context, Exit};
+
+#[derive(Debug, clap::Args)]
+pub struct InitArguments {
+    /// The fleet's name; without it, the one in landfast.toml, or the folder's
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+}
+
+pub(super) async fn run(context: &Context, args: InitArguments) -> Result<Exit, CliError> {
+    let folder = context.current_dir.join(context.global.fleet.as_deref().unwrap_or(Path::new("")));
+    std::fs::create_dir_all(&folder).map_err(|error| CliError::failed(cannot_write(&folder), error))?;
+    let file = folder.join(folder::FILE);
+    let name = if file.exists() {
+        name_of_fleet(context, &folder, args.name)?
+    } else {
+        let name = new_name(&folder, args.name)?;
+        write_template(&file, &name)?;
+        context.listener.say(&format!("made {}: your hosts, networks and stacks go there", file.display()));
+        name
+    };
+    make_trust(context, &folder.join(folder::STATE), &name)?;
+    context.listener.say(&format!("next: landfast{} host add NAME ADDRESS --ssh root@", in_folder(context)));
+    Ok(Exit::Done)
+}
+
+fn in_folder(context: &Context) -> String {
+    context.global.fleet.as_ref().map(|folder| format!(" -C {}", folder.display())).unwrap_or_default()
+}
+
+fn cannot_write(path: &Path) -> String {
+    format!("{} cannot be written", path.display())
+}
+
+/// The fleet that is there goes by its own name.
+fn name_of_fleet(context: &Context, folder: &Path, asked: Option<String>) -> Result<String, CliError> {
+    let found = FleetFolder::find(Some(folder), &context.current_dir).map_err(|error| context.folder_error(error))?;
+    let name = found.fleet.name;
+    match asked {
+        Some(asked) if asked != name => Err(CliError::usage(
+            format!("{} is the fleet {name}, not {asked}", folder.join(folder::FILE).display()),
+            "leave the name out, or choose another folder with -C",
+        )),
+        _ => Ok(name),
+    }
+}
+
+/// Of a fleet that is not there yet.
+fn new_name(folder: &Path, asked: Option<String>) -> Result<String, CliError> {
+    let of_folder = || folder.file_name().map(|name| name.to_string_lossy().into_owned());
+    let name = asked.or_else(of_folder).unwrap_or_default();
+    if is_name(&name) {
+        return Ok(name);
+    }
+    Err(CliError::usage(
+        format!("{name:?} is no name for a fleet: lower-case letters, digits and -, 63 at most"),
+        "name it: landfast init NAME",
+    ))
+}
+
+fn write_template(file: &Path, name: &str) -> Result<(), CliError> {
+    let text = include_str!("init/landfast.toml").replace("NAME_OF_FLEET", name);
+    let opened = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o644).open(file);
+    opened
+        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
+        .map_err(|error| CliError::failed(cannot_write(file), error))
+}
+
+/// The authority first, then the operator's certificate from it: cut off in between, another `init` finishes it.
+fn make_trust(context: &Context, state: &Path, fleet: &str) -> Result<(), CliError> {
+    let (authority_folder, operator_folder) = (state.join("authority"), state.join("operator"));
+    let exists = |folder: &Path, file: &str| folder.join(file).exists();
+    if exists(&authority_folder, "ca-key.pem") && exists(&operator_folder, "key.pem") {
+        return Err(CliError::Failed {
+            message: format!(
+                "{} has an authority and a certificate already; they are never overwritten",
+                state.display()
+            ),
+            hint: Some(
+                "`landfast cert issue operator NAME --role ROLE --out DIR` makes further certificates".to_owned(),
+            ),
+            source: None,
+        });
+    }
+    make_state_folder(state)?;
+    let now = SystemTime::now();
+    let authority = if exists(&authority_folder, "ca-key.pem") {
+        Authority::load(&authority_folder)
+    } else {
+        Authority::create(fleet, now).and_then(|authority| authority.save(&authority_folder).map(|()| authority))
+    };
+    let operator = authority.and_then(|authority| {
+        let identity = Identity::operator(fleet, &operator_name(context), Role::Admin)?;
+        let credentials = authority.issue(&identity, Validity::standard(now))?;
+        credentials.save(&operator_folder).map(|()| credentials)
+    });
+    let operator: Credentials = operator.map_err(CliError::of)?;
+    context
+        .listener
+        .say(&format!("made the authority of {fleet} in {}: keep a copy of it", authority_folder.display()));
+    context.listener.say(&format!("you are {}", operator.identity()));
+    Ok(())
+}
+
+/// Keys and environments are in it: its owner's alone, and never in a repository.
+fn make_state_folder(state: &Path) -> Result<(), CliError> {
+    let ignore: PathBuf = state.join(".gitignore");
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(state)
+        .and_then(|()| std::fs::write(&ignore, "*\n"))
+        .map_err(|error| CliError::failed(cannot_write(state), error))
+}
+
+/// The user's own name as far as it is one here.
+fn operator_name(context: &Context) -> String {
+    let user = context.environment.get("USER").or_else(|| context.environment.get("LOGNAME"));
+    user.map(|user| user.to_lowercase()).filter(|user| is_name(user)).unwrap_or_else(|| "admin".to_owned())
+}

@@ -1,0 +1,123 @@
+//! `landfast plan`: what `up` would change and why. Touches nothing.
+
+use std::collections::BTreeSet;
+
+use indicatif::BinaryBytes;
+use landfast_core::plan::Plan;
+use serde::Serialize;
+
+use crate::output::{self, count, escape};
+use landfast_engine::images::Need;
+use landfast_engine::operation::{PlannedBuild, PlannedPull, Proposal, Unknown, Up};
+
+use crate::arguments::{Pull, StackArguments};
+use crate::{CliError, Context, Exit};
+
+#[derive(Debug, clap::Args)]
+pub struct PlanArguments {
+    #[command(flatten)]
+    pub stacks: StackArguments,
+    /// Plan to make every instance again
+    #[arg(long)]
+    pub force_recreate: bool,
+    /// Plan to build images again, there or not
+    #[arg(long)]
+    pub build: bool,
+    /// When to ask registries for images
+    #[arg(long, value_enum, value_name = "WHEN", default_value = "policy")]
+    pub pull: Pull,
+}
+
+pub(super) async fn run(context: &Context, args: PlanArguments) -> Result<Exit, CliError> {
+    let json = context.json()?;
+    let engine = args.stacks.engine(context)?;
+    let store = context.store(&engine)?;
+    let up = Up {
+        force_recreate: args.force_recreate,
+        build: args.build,
+        pull: args.pull.imposed(),
+        now: jiff::Timestamp::now(),
+        unknown: Unknown::Warn,
+    };
+    let proposal =
+        engine.propose_up(&*store, &args.stacks.stacks, up).await.map_err(|error| context.engine_error(error))?;
+    let printed = if json {
+        output::json(&Printed { plan: &proposal.plan, builds: &proposal.builds, pulls: &proposal.pulls })
+    } else {
+        output::print(&text(&proposal, context.global.verbose))
+    };
+    printed.map_err(|error| CliError::failed("standard output cannot be written", error))?;
+    Ok(if proposal.plan.is_empty() { Exit::Done } else { Exit::PlanNotEmpty })
+}
+
+/// The plan's JSON is a contract: `{"steps":[…],"warnings":[…],"builds":[…],"pulls":[…]}`.
+#[derive(Serialize)]
+struct Printed<'a> {
+    #[serde(flatten)]
+    plan: &'a Plan,
+    builds: &'a [PlannedBuild],
+    pulls: &'a [PlannedPull],
+}
+
+/// The plan, and what has to travel for it: images one by one only when that is asked for.
+pub(super) fn text(proposal: &Proposal, verbose: bool) -> String {
+    let builds = proposal.builds.iter().map(|build| format!("build images: {}\n", escape::line(&build.to_string())));
+    let pulls = proposal.pulls.iter().map(|pull| format!("ask a registry: {}\n", escape::line(&pull.to_string())));
+    let mut text = builds.chain(pulls).collect::<String>();
+    text.push_str(escape::lines(&proposal.plan.to_string()).trim_end());
+    for (host, parcel, lacking) in &proposal.files {
+        let (files, bytes) = (count(lacking.blobs.len(), "file"), BinaryBytes(lacking.bytes()));
+        text.push_str(&format!("\nto bring: {files} of {} to {host}, {bytes}", parcel.stack));
+    }
+    if verbose {
+        proposal.needs.iter().for_each(|need| text.push_str(&format!("\nto bring: {}", image(need))));
+    } else if !proposal.needs.is_empty() {
+        text.push_str(&format!("\nto bring: {}", images(&proposal.needs)));
+    }
+    text.push('\n');
+    text
+}
+
+fn image(need: &Need) -> String {
+    let size = if need.size > 0 { format!(", {}", BinaryBytes(need.size)) } else { String::new() };
+    let from = need.origins.first().map_or_else(|| "nowhere".to_owned(), ToString::to_string);
+    format!("image {} to {} from {from}{size}", escape::line(&need.reference), need.host)
+}
+
+/// `12 images to 3 hosts, 1.4 GiB`: each image counts once, and its bytes for each host.
+fn images(needs: &[Need]) -> String {
+    let distinct = |of: fn(&Need) -> &String| needs.iter().map(of).collect::<BTreeSet<_>>().len();
+    let (images, hosts) = (distinct(|need| &need.reference), distinct(|need| &need.host));
+    let size = match (needs.iter().map(|need| need.size).sum(), needs.iter().all(|need| need.size > 0)) {
+        (0, _) => String::new(),
+        (known, true) => format!(", {}", BinaryBytes(known)),
+        (known, false) => format!(", at least {}", BinaryBytes(known)),
+    };
+    format!("{} to {}{size}", count(images, "image"), count(hosts, "host"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{image, images};
+    use landfast_engine::images::{Need, Origin};
+
+    fn need(host: &str, reference: &str, size: u64, origin: Origin) -> Need {
+        let (host, reference) = (host.to_owned(), reference.to_owned());
+        Need { host, reference, fingerprint: String::new(), size, origins: vec![origin] }
+    }
+
+    #[test]
+    fn images_are_counted_and_each_is_a_line_only_on_request() {
+        let mut needs = vec![
+            need("alpha", "app:1", 1 << 30, Origin::Here),
+            need("beta", "app:1", 1 << 30, Origin::Here),
+            need("beta", "redis:7", 1 << 29, Origin::Registry),
+        ];
+        assert_eq!(images(&needs), "2 images to 2 hosts, 2.50 GiB");
+        assert_eq!(image(&needs[2]), "image redis:7 to beta from a registry, 512.00 MiB");
+        needs.push(need("beta", "web", 0, Origin::Build));
+        assert_eq!(images(&needs), "3 images to 2 hosts, at least 2.50 GiB");
+        assert_eq!(image(&needs[3]), "image web to beta from its build");
+        assert_eq!(images(&needs[3..]), "1 image to 1 host");
+    }
+}

@@ -1,0 +1,39 @@
+//! `landfast rollback`: deploys an earlier release again, as a release of its own.
+
+use super::up::carry_out;
+use crate::{CliError, Context, Exit};
+
+#[derive(Debug, clap::Args)]
+pub struct RollbackArguments {
+    /// The stack; needed when the fleet has several
+    #[arg(value_name = "STACK")]
+    pub stack: Option<String>,
+    /// The release to return to; without it, the last good one before the one that runs
+    #[arg(long, value_name = "N")]
+    pub to: Option<u64>,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+pub(super) async fn run(context: &Context, args: RollbackArguments) -> Result<Exit, CliError> {
+    let engine = context.engine(&[])?;
+    let stack = match args.stack {
+        Some(stack) => stack,
+        None => {
+            let mut all = engine.folder.fleet.stacks.keys();
+            match (all.next(), all.next()) {
+                (Some(only), None) => only.clone(),
+                _ => {
+                    let known = engine.folder.fleet.stacks.keys().cloned().collect::<Vec<_>>().join(", ");
+                    return Err(CliError::usage("which stack?", format!("name one of {known}")));
+                }
+            }
+        }
+    };
+    engine.folder.stack(&stack).map_err(|error| context.folder_error(error))?;
+    let store = context.store(&engine)?;
+    let proposal =
+        engine.propose_rollback(&*store, &stack, args.to).await.map_err(|error| context.engine_error(error))?;
+    carry_out(context, &engine, &*store, proposal, args.yes, "Go back?").await
+}

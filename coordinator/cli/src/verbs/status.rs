@@ -1,0 +1,51 @@
+//! `landfast status`: the hosts and what runs on them. A host that cannot be reached is a part of the answer.
+
+use crate::output;
+use crate::output::table::{age, table};
+use landfast_engine::observe::{HostStatus, Status};
+
+use super::ps;
+use crate::{CliError, Context, Exit};
+
+#[derive(Debug, clap::Args)]
+pub struct StatusArguments {
+    /// Stacks, or services as `stack/service`, and the hosts that they are on; everything when none is named
+    #[arg(value_name = "STACK[/SERVICE]")]
+    pub names: Vec<String>,
+}
+
+pub(super) async fn run(context: &Context, args: StatusArguments) -> Result<Exit, CliError> {
+    let json = context.json()?;
+    let engine = context.engine(&[])?;
+    let (mut status, _) = engine.status().await.map_err(|error| context.engine_error(error))?;
+    ps::choose(&mut status, &args.names, &engine)?;
+    if !args.names.is_empty() {
+        // A host that does not answer may have some of them.
+        let Status { hosts, instances, .. } = &mut status;
+        hosts.retain(|host| host.state != "ready" || instances.iter().any(|instance| instance.host == host.name));
+    }
+    let printed = if json { output::json(&status) } else { output::print(&text(&status)) };
+    printed.map_err(|error| CliError::failed("standard output cannot be written", error))?;
+    context.warn_of(&status);
+    Ok(Exit::Done)
+}
+
+/// Two tables.
+pub(super) fn text(status: &Status) -> String {
+    let hosts = table(["HOST", "ADDRESS", "STATE", "AGENT", "ENGINE", "SEEN"], status.hosts.iter().map(host));
+    if status.instances.is_empty() {
+        return hosts;
+    }
+    format!("{hosts}\n{}", ps::text(&status.instances))
+}
+
+fn host(host: &HostStatus) -> [String; 6] {
+    [
+        host.name.clone(),
+        host.address.clone(),
+        host.state.to_owned(),
+        host.agent_version.clone().unwrap_or_default(),
+        host.engine_version.clone().unwrap_or_default(),
+        host.age_ms.map(age).unwrap_or_default(),
+    ]
+}

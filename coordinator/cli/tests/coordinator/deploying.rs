@@ -1,0 +1,329 @@
+//! What `up`, `down`, `sync` and `rollback` do to a fleet of agents.
+
+use crate::fleet::{Fleet, eventually};
+use landfast_engine::EngineError;
+use landfast_engine::operation::{Outcome, Unknown, Up};
+
+const STACK: &str = "[stacks.data]\npath = \"data\"\n\n[stacks.data.place]\npostgres = \"alpha\"\napp = \"beta\"\n";
+
+const COMPOSE: &str = "\
+services:
+  postgres:
+    image: postgres:16
+    volumes:
+      - pgdata:/var/lib/postgresql/data
+    healthcheck:
+      test: [CMD, pg_isready]
+      interval: 1s
+    networks:
+      infra_net:
+        ipv4_address: 172.19.0.20
+  app:
+    image: app:1
+    depends_on:
+      postgres:
+        condition: service_healthy
+    volumes:
+      - ./app.conf:/etc/app.conf:ro
+    networks: [infra_net]
+volumes:
+  pgdata:
+networks:
+  infra_net:
+    external: true
+";
+
+async fn data() -> Fleet {
+    let fleet = Fleet::raise(&["alpha", "beta"], STACK).await;
+    fleet.write("data/compose.yaml", COMPOSE);
+    fleet.write("data/app.conf", "port = 1\n");
+    fleet.image("postgres:16", "pg16");
+    fleet.image("app:1", "app1");
+    fleet
+}
+
+fn done(outcome: Result<Outcome, EngineError>) -> usize {
+    match outcome {
+        Ok(Outcome::Done { steps, .. }) => steps,
+        other => panic!("not done: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn up_puts_every_instance_on_its_host_at_its_address() {
+    let fleet = data().await;
+    done(fleet.up().await);
+    assert_eq!(fleet.host("alpha").instances(), ["data/postgres.1"]);
+    assert_eq!(fleet.host("beta").instances(), ["data/app.1"]);
+    let address = fleet.host("alpha").with(|state| {
+        let held = state.held.clone().expect("assigned");
+        held.instances[0].container.as_ref().expect("a container").networks[0].address.clone()
+    });
+    assert_eq!(address, "172.19.0.20");
+}
+
+#[tokio::test]
+async fn a_dependent_waits_on_its_host_until_what_it_needs_is_healthy_on_another() {
+    let fleet = data().await;
+    fleet.host("alpha").with(|state| state.held_back.insert("data/postgres.1".to_owned()));
+    let (outcome, ()) = tokio::join!(fleet.up(), async {
+        eventually("postgres is assigned", || !fleet.host("alpha").instances().is_empty()).await;
+        assert_eq!(fleet.host("beta").instances(), [""; 0]);
+        fleet.host("alpha").with(|state| state.held_back.clear());
+    });
+    done(outcome);
+    assert_eq!(fleet.host("beta").instances(), ["data/app.1"]);
+}
+
+#[tokio::test]
+async fn a_second_up_changes_nothing_and_asks_each_host_once() {
+    let fleet = data().await;
+    done(fleet.up().await);
+    let calls = |host: &str| fleet.host(host).with(|state| std::mem::take(&mut state.calls));
+    calls("alpha");
+    assert_eq!(fleet.up().await.expect("no error"), Outcome::Unchanged);
+    assert_eq!(calls("alpha"), [("describe", 1)].into());
+}
+
+#[tokio::test]
+async fn an_edited_file_makes_exactly_the_instance_that_mounts_it_again() {
+    let fleet = data().await;
+    done(fleet.up().await);
+    let digests = || {
+        ["alpha", "beta"].map(|host| {
+            fleet.host(host).with(|state| state.held.clone().expect("assigned").instances[0].digest.clone())
+        })
+    };
+    let before = digests();
+    fleet.write("data/app.conf", "port = 2\n");
+    let plan = fleet.plan().await.expect("a plan");
+    assert!(plan.contains("data/app.1") && plan.contains("app.conf"), "{plan}");
+    assert!(!plan.contains("recreate data/postgres.1"), "{plan}");
+    done(fleet.up().await);
+    let after = digests();
+    assert_eq!(before[0], after[0]);
+    assert_ne!(before[1], after[1]);
+    assert_eq!(fleet.up().await.expect("no error"), Outcome::Unchanged);
+}
+
+#[tokio::test]
+async fn only_blobs_that_a_host_lacks_are_sent() {
+    let fleet = data().await;
+    fleet.write("data/large", &"x".repeat(3 << 20));
+    done(fleet.up().await);
+    let blobs = fleet.host("beta").with(|state| state.blobs.len());
+    fleet.write("data/app.conf", "port = 2\n");
+    done(fleet.up().await);
+    assert_eq!(fleet.host("beta").with(|state| state.blobs.len()), blobs + 2, "the file and the manifest");
+    let large = blake3::hash("x".repeat(3 << 20).as_bytes()).to_hex().to_string();
+    assert_eq!(fleet.host("beta").with(|state| state.blobs[&large].len()), 3 << 20);
+}
+
+#[tokio::test]
+async fn f48_an_image_that_is_nowhere_is_named_before_anything_is_touched() {
+    let fleet = data().await;
+    fleet.write("data/compose.yaml", &COMPOSE.replace("app:1", "app:9"));
+    let error = fleet.up().await.expect_err("a refusal");
+    let text = error.to_string();
+    assert!(text.contains("app:9") && text.contains("alpha") && text.contains("nothing was touched"), "{text}");
+    assert!(error.hint().is_some());
+    assert!(fleet.hosts.values().all(|host| host.with(|state| state.assigned.is_empty() && state.blobs.is_empty())));
+}
+
+#[tokio::test]
+async fn an_image_that_one_host_has_is_brought_to_the_other() {
+    let fleet = data().await;
+    fleet.write("data/compose.yaml", &COMPOSE.replace("app:1", "app:2"));
+    fleet.host("alpha").has_image("app:2", "app2");
+    done(fleet.up().await);
+    let archive = fleet
+        .host("beta")
+        .with(|state| state.images.iter().find(|image| image.fingerprint == "app2").map(|image| image.id.clone()));
+    assert_eq!(archive.as_deref(), Some("sha256:app2"), "what alpha handed out");
+}
+
+#[tokio::test]
+async fn an_image_that_only_a_registry_has_is_pulled() {
+    let fleet = data().await;
+    fleet.write("data/compose.yaml", &COMPOSE.replace("app:1", "app:3"));
+    for host in fleet.hosts.values() {
+        host.with(|state| state.registry.insert("app:3".to_owned(), "app3".to_owned()));
+    }
+    done(fleet.up().await);
+    assert_eq!(fleet.host("beta").instances(), ["data/app.1"]);
+}
+
+#[tokio::test]
+async fn f46_what_does_not_come_up_stops_the_rollout_and_leaves_the_rest_as_it_was() {
+    let fleet = data().await;
+    done(fleet.up().await);
+    let before = fleet.host("beta").with(|state| state.held.clone());
+    fleet.host("alpha").with(|state| state.exits.insert("data/postgres.1".to_owned(), 1));
+    let compose = COMPOSE.replace("interval: 1s", "interval: 2s").replace("/etc/app.conf", "/etc/other.conf");
+    fleet.write("data/compose.yaml", &compose);
+    let error = fleet.up().await.expect_err("a failure");
+    let text = error.to_string();
+    assert!(text.contains("data/postgres.1") && text.contains("what stands where"), "{text}");
+    let instances = |state: Option<landfast_proto::v1::HostState>| state.map(|state| state.instances);
+    assert_eq!(instances(fleet.host("beta").with(|state| state.held.clone())), instances(before));
+}
+
+#[tokio::test]
+async fn f07_a_coordinator_that_was_killed_goes_on_and_updates_no_host_twice() {
+    let fleet = data().await;
+    fleet.host("alpha").with(|state| state.held_back.insert("data/postgres.1".to_owned()));
+    tokio::select! {
+        outcome = fleet.up() => panic!("it cannot end: {outcome:?}"),
+        () = eventually("postgres is assigned", || !fleet.host("alpha").instances().is_empty()) => {}
+    }
+    let assigned = fleet.host("alpha").with(|state| state.assigned.len());
+    fleet.host("alpha").with(|state| state.held_back.clear());
+    done(fleet.up().await);
+    assert!(fleet.heard.all().contains("going on with release 1 of data"), "{}", fleet.heard.all());
+    assert_eq!(fleet.host("alpha").with(|state| state.assigned.len()), assigned);
+    assert_eq!(fleet.host("beta").instances(), ["data/app.1"]);
+}
+
+#[tokio::test]
+async fn a_plan_whose_ground_moved_is_refused() {
+    let fleet = data().await;
+    done(fleet.up().await);
+    fleet.write("data/app.conf", "port = 2\n");
+    let engine = fleet.engine();
+    let store = engine.folder.store().expect("a store");
+    let proposal = engine.propose_up(&*store, &[], Up::default()).await.expect("a plan");
+    fleet.host("beta").with(|state| {
+        let held = state.held.as_mut().expect("assigned");
+        held.generation += 5;
+    });
+    let error = engine.carry_out(&*store, proposal).await.expect_err("a refusal");
+    assert!(matches!(&error, EngineError::GroundMoved { host, .. } if host == "beta"), "{error}");
+}
+
+#[tokio::test]
+async fn down_keeps_data_and_down_with_volumes_deletes_it_by_name() {
+    let fleet = data().await;
+    done(fleet.up().await);
+    let engine = fleet.engine();
+    let store = engine.folder.store().expect("a store");
+    let plan = engine.propose_down(&*store, &[], true).await.expect("a plan").plan.to_string();
+    assert!(plan.contains("remove volume") && plan.contains("data_pgdata"), "{plan}");
+    let plan = engine.propose_down(&*store, &[], false).await.expect("a plan").plan.to_string();
+    assert!(!plan.contains("remove volume"), "{plan}");
+    drop(store);
+    done(fleet.down(false).await);
+    assert_eq!(fleet.host("alpha").instances(), [""; 0]);
+    assert_eq!(fleet.down(false).await.expect("no error"), Outcome::Unchanged);
+}
+
+#[tokio::test]
+async fn rollback_brings_back_files_and_instances_of_the_release_before() {
+    let fleet = data().await;
+    done(fleet.up().await);
+    let held = |host: &str| fleet.host(host).with(|state| state.held.clone().expect("assigned"));
+    let (first, first_tree) = (held("beta").instances[0].digest.clone(), held("beta").trees[0].manifest.clone());
+    fleet.write("data/app.conf", "port = 2\n");
+    done(fleet.up().await);
+    assert_ne!(held("beta").trees[0].manifest, first_tree);
+    let engine = fleet.engine();
+    let store = engine.folder.store().expect("a store");
+    let proposal = engine.propose_rollback(&*store, "data", None).await.expect("a plan");
+    done(engine.carry_out(&*store, proposal).await);
+    assert_eq!((held("beta").instances[0].digest.clone(), held("beta").trees[0].manifest.clone()), (first, first_tree));
+    let releases = landfast_engine::operation::releases::of_stack(&*store, "data").await.expect("releases");
+    assert_eq!(releases.iter().map(|release| release.number).collect::<Vec<_>>(), [1, 2, 3]);
+}
+
+#[tokio::test]
+async fn sync_brings_files_and_touches_no_instance() {
+    let fleet = data().await;
+    done(fleet.up().await);
+    fleet.write("data/app.conf", "port = 2\n");
+    let engine = fleet.engine();
+    let store = engine.folder.store().expect("a store");
+    let before = fleet.host("beta").with(|state| state.held.clone().expect("assigned"));
+    let proposal = engine.propose_sync(&*store, &[]).await.expect("a plan");
+    done(engine.carry_out(&*store, proposal).await);
+    let after = fleet.host("beta").with(|state| state.held.clone().expect("assigned"));
+    assert_eq!(before.instances, after.instances);
+    assert_ne!(before.trees, after.trees);
+    drop(store);
+    let plan = fleet.plan().await.expect("a plan");
+    assert!(plan.contains("data/app.1"), "what mounts the file is still to be made again: {plan}");
+}
+
+#[tokio::test]
+async fn a_host_that_cannot_be_reached_stops_up_and_is_a_part_of_status() {
+    let mut fleet = data().await;
+    done(fleet.up().await);
+    fleet.hosts.remove("beta");
+    let error = fleet.up().await.expect_err("a refusal");
+    assert!(error.to_string().contains("beta"), "{error}");
+    let (status, _) = fleet.engine().status().await.expect("a status");
+    let states = status.hosts.iter().map(|host| (host.name.as_str(), host.state)).collect::<Vec<_>>();
+    assert_eq!(states, [("alpha", "ready"), ("beta", "unreachable")]);
+    assert_eq!(status.hosts[1].problems.len(), 1);
+}
+
+#[tokio::test]
+async fn force_recreate_makes_everything_again_once() {
+    let fleet = data().await;
+    done(fleet.up().await);
+    let engine = fleet.engine();
+    let store = engine.folder.store().expect("a store");
+    let digest = || fleet.host("beta").with(|state| state.held.clone().expect("assigned").instances[0].digest.clone());
+    let before = digest();
+    let proposal = engine.propose_up(&*store, &[], Up { force_recreate: true, ..Up::default() }).await.expect("a plan");
+    done(engine.carry_out(&*store, proposal).await);
+    assert_ne!(digest(), before);
+    drop(store);
+    assert_eq!(fleet.up().await.expect("no error"), Outcome::Unchanged);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn thousands_of_small_files_arrive() {
+    let fleet = data().await;
+    for number in 0..3000 {
+        fleet.write(&format!("data/files/{number:04}"), &format!("contents of {number}"));
+    }
+    done(fleet.up().await);
+    assert!(fleet.host("beta").with(|state| state.blobs.len()) > 3000);
+}
+
+#[tokio::test]
+async fn warnings_of_a_plan_name_files_from_the_fleets_folder_on() {
+    let fleet = data().await;
+    fleet.write("data/compose.yaml", "services:\n  app:\n    image: app:1\n    isolation: default\n");
+    let engine = fleet.engine();
+    let store = engine.folder.store().expect("a store");
+    let planned = engine.propose_up(&*store, &[], Up::default()).await.expect("a plan");
+    let begins = |warning: &String| warning.starts_with("data/compose.yaml:4:5: no effect");
+    assert!(planned.plan.warnings.iter().any(begins), "{:?}", planned.plan.warnings);
+}
+
+#[tokio::test]
+async fn without_an_engine_that_builds_a_plan_says_so_and_up_fails_with_nothing_touched() {
+    let fleet = data().await;
+    fleet.write("data/compose.yaml", "services:\n  app:\n    build: ./app\n");
+    fleet.write("data/app/Dockerfile", "FROM redis:7\n");
+    let engine = fleet.engine();
+    let store = engine.folder.store().expect("a store");
+    let planned =
+        engine.propose_up(&*store, &[], Up { unknown: Unknown::Warn, ..Up::default() }).await.expect("a plan");
+    let builds = planned.builds.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(builds, ["data-app from ./app (1 file, 13 B)"]);
+    assert!(planned.plan.warnings.iter().any(|line| line.contains("an engine that builds")), "{:?}", planned.plan);
+    drop(store);
+    let error = fleet.up().await.expect_err("nobody builds").to_string();
+    assert!(error.contains("data-app cannot be built"), "{error}");
+
+    fleet.write(
+        "data/compose.yaml",
+        "services:\n  app:\n    build: ./nowhere\n  other: {image: 'redis:7', network_mode: 'service:app'}\n",
+    );
+    let error = fleet.up().await.expect_err("two mistakes, of which the first is told").to_string();
+    assert!(error.contains("compose.yaml:3:") && error.contains("nowhere: there is no such file or folder"), "{error}");
+    for host in ["alpha", "beta"] {
+        fleet.host(host).with(|state| assert!(state.assigned.is_empty()));
+    }
+}

@@ -1,0 +1,188 @@
+//! A service.
+use super::deploy::DEPLOY;
+use super::parts::{
+    ATTACHMENT, BUILD, CREDENTIAL_SPEC, DEPENDENCY, DEVELOP, DEVICE, ENV_FILE, EXTENDS, FILE_REFERENCE, GPU,
+    HEALTHCHECK, HOOK, LOGGING, MOUNT, PORT, PRE_START, PROVIDER, SERVICE_MODEL, ULIMITS,
+};
+use super::{LABELS, NAMES, NO_MODELS, TEXT_OR_NAMES, TEXT_OR_TEXTS, cases, object, plain};
+use crate::forms::long;
+use crate::schema::Keys::{Any as AnyKey, Names};
+use crate::schema::Merge::{Build, Dependencies, Hosts, Logging, Replace, Sequence};
+use crate::schema::Shape::{
+    Choice, Command, Duration, Flag, Float, Form, Int, List, Map, Nullable, Object as Mapping, Options, Pairs, Scalars,
+    Short, Size, Text, TextOrNull, Truth,
+};
+use crate::schema::{BARE, Index, LOOSE, Merge, Object, Presence, Shape, Unique, WHOLE, key};
+
+const WINDOWS: &str = "it has a meaning on Windows only";
+
+const NO_HOOKS: &str = "nothing is run before a container: use a service that others depend on with \
+                        `condition: service_completed_successfully`";
+
+const TOGETHER: &str = "with `service:…` it goes to that service's host, and is made again when that is";
+
+/// A service.
+pub(crate) static SERVICE: Object = object(&[
+    key("profiles", NAMES).index(Index::Key),
+    key("deploy", Nullable(&Mapping(&DEPLOY))),
+    key("develop", Nullable(&Mapping(&DEVELOP))).ignored("Landfast does not watch files"),
+    key("restart", Text),
+    key("scale", Int(WHOLE)).written(),
+    key("attach", Flag).written().ignored("Landfast does not attach to what it starts: see `landfast logs -f`"),
+    key("container_name", Form(is_container_name, "letters, digits, `_`, `.` and `-`, two at least")),
+    key("external_links", NAMES).but(&[&cases::NO_OWN_NETWORK]),
+    key("links", NAMES)
+        .index(Index::Key)
+        .note("a further name, for this service alone; it is made again when the other is")
+        .but(&[&cases::NO_COMMON_NETWORK]),
+    key("extends", Short(&[Text, Mapping(&EXTENDS)])),
+    key("provider", Mapping(&PROVIDER)).refused("Landfast runs no provider plugins"),
+    key("pre_start", List(&Mapping(&PRE_START), Unique::No)).refused(NO_HOOKS),
+    key("post_start", List(&Mapping(&HOOK), Unique::No))
+        .note("one that fails fails the deployment, with its output; the next one makes the container again"),
+    key("pre_stop", List(&Mapping(&HOOK), Unique::No)).note("one that fails is logged, and the container stopped"),
+    key("annotations", LABELS).merge(Sequence).index(Index::Key).note("need Docker Engine 24"),
+    key("blkio_config", Mapping(&BLKIO)),
+    key("cap_add", NAMES).index(Index::Key),
+    key("cap_drop", NAMES).index(Index::Key),
+    key("cgroup_parent", Text),
+    key("cgroup", Choice(&["host", "private"])),
+    key("cpu_count", Int(WHOLE.within(0, i64::MAX))).ignored(WINDOWS),
+    key("cpu_percent", Float(WHOLE.within(0, 100))).ignored(WINDOWS),
+    key("cpu_period", Int(LOOSE)),
+    key("cpu_quota", Int(LOOSE)),
+    key("cpu_rt_period", Int(LOOSE)),
+    key("cpu_rt_runtime", Int(LOOSE)),
+    key("cpus", Float(LOOSE)),
+    key("cpuset", Text),
+    key("cpu_shares", Int(LOOSE)),
+    key("command", Command).merge(Replace).presence(Presence::Nullable),
+    key("configs", List(&Short(&[Text, Mapping(&FILE_REFERENCE)]), Unique::No))
+        .index(Index::File(""))
+        .long(long::file_references),
+    key("credential_spec", Mapping(&CREDENTIAL_SPEC)).ignored(WINDOWS),
+    key("device_cgroup_rules", NAMES),
+    key("devices", List(&Short(&[Text, Mapping(&DEVICE)]), Unique::No)).index(Index::Device).long(long::devices),
+    key("dns", TEXT_OR_NAMES).merge(Sequence).index(Index::Key).long(long::dns),
+    key("dns_opt", NAMES).merge(Sequence).index(Index::Key),
+    key("dns_search", TEXT_OR_NAMES).merge(Sequence).index(Index::Key).long(long::texts),
+    key("domainname", Text),
+    key("entrypoint", Command).merge(Replace).presence(Presence::Nullable),
+    key("environment", Pairs { keeps_null: true }).merge(Sequence).index(Index::Key),
+    key("env_file", Short(&[Text, List(&Short(&[Text, Mapping(&ENV_FILE)]), Unique::No)]))
+        .merge(Sequence)
+        .index(Index::Path)
+        .long(long::env_files),
+    key("extra_hosts", Shape::Hosts).merge(Hosts),
+    key("group_add", Scalars),
+    key("gpus", Short(&[Choice(&["all"]), List(&Mapping(&GPU), Unique::No)])).long(long::gpus),
+    key("hostname", Text),
+    key("image", Text),
+    key("init", Flag).written(),
+    key("ipc", Text).note(TOGETHER),
+    key("isolation", Text).ignored(WINDOWS),
+    key("labels", LABELS).merge(Sequence).index(Index::Key),
+    key("label_file", TEXT_OR_TEXTS).merge(Sequence).long(long::texts),
+    key("logging", Mapping(&LOGGING)).merge(Logging),
+    key("mem_limit", Size(LOOSE)),
+    key("mem_reservation", Size(WHOLE)),
+    key("memswap_limit", Size(LOOSE)),
+    key("mem_swappiness", Size(WHOLE)),
+    key("mac_address", Text).but(&[&cases::FLEET_MAC]),
+    key("models", Short(&[NAMES, Map(AnyKey, &Nullable(&Mapping(&SERVICE_MODEL)))]))
+        .merge(Merge::Names)
+        .long(long::names)
+        .refused(NO_MODELS),
+    key("network_mode", Text).note(TOGETHER).but(&[&cases::NETWORK_MODE]),
+    key("networks", Short(&[NAMES, Map(Names, &Nullable(&Mapping(&ATTACHMENT)))]))
+        .merge(Merge::Names)
+        .long(long::names),
+    key("oom_kill_disable", Flag),
+    key("oom_score_adj", Int(WHOLE.within(-1000, 1000))),
+    key("pid", TextOrNull).note(TOGETHER),
+    key("pids_limit", Int(LOOSE)),
+    key("platform", Text),
+    key("privileged", Flag),
+    key("pull_policy", Form(is_pull_policy, "always, never, missing, build, daily, weekly or every_<duration>"))
+        .but(&[&cases::PULL_REFRESH]),
+    key("pull_refresh_after", Text).ignored("write it as `pull_policy: every_<duration>`"),
+    key("read_only", Flag),
+    key("runtime", Text),
+    key("secrets", List(&Short(&[Text, Mapping(&FILE_REFERENCE)]), Unique::No))
+        .index(Index::File("/run/secrets"))
+        .long(long::file_references),
+    key("security_opt", NAMES).note("the file of a seccomp profile is read here, and must be in the fleet's folder"),
+    key("shm_size", Size(LOOSE)),
+    key("stop_grace_period", Duration).written(),
+    key("stop_signal", Text),
+    key("storage_opt", Options { number: true, null: true }),
+    key("sysctls", LABELS).merge(Sequence).index(Index::Key),
+    key("tmpfs", TEXT_OR_NAMES).merge(Sequence).index(Index::Key).long(long::texts),
+    key("ulimits", ULIMITS),
+    key("use_api_socket", Truth).refused("a container that holds the engine's socket holds the host"),
+    key("user", Text),
+    key("userns_mode", Text),
+    key("uts", Text),
+    key("volumes", List(&Short(&[Text, Mapping(&MOUNT)]), Unique::Yes))
+        .index(Index::Mount)
+        .long(long::mounts)
+        .note("a path of the stack's folder is mounted from the live tree on the host"),
+    key("volumes_from", NAMES).note("goes to the host of the other service"),
+    key("working_dir", Text),
+    key("build", Short(&[Text, Mapping(&BUILD)])).merge(Build).long(long::build),
+    key("depends_on", Short(&[NAMES, Map(Names, &Mapping(&DEPENDENCY))])).merge(Dependencies).long(long::dependencies),
+    key("expose", Scalars).index(Index::Value),
+    key("healthcheck", Mapping(&HEALTHCHECK)),
+    key("ports", List(&Short(&[Int(BARE), Text, Mapping(&PORT)]), Unique::Yes)).index(Index::Port).long(long::ports),
+    key("stdin_open", Flag),
+    key("tty", Flag),
+]);
+
+static BLKIO: Object = plain(
+    &[],
+    &[
+        key("weight", Int(WHOLE)),
+        key("weight_device", List(&Mapping(&WEIGHT), Unique::No)),
+        key("device_read_bps", List(&Mapping(&THROTTLE), Unique::No)),
+        key("device_read_iops", List(&Mapping(&THROTTLE), Unique::No)),
+        key("device_write_bps", List(&Mapping(&THROTTLE), Unique::No)),
+        key("device_write_iops", List(&Mapping(&THROTTLE), Unique::No)),
+    ],
+);
+
+static THROTTLE: Object = plain(&[], &[key("path", Text).written(), key("rate", Size(WHOLE)).written()]);
+
+static WEIGHT: Object = plain(&[], &[key("path", Text).written(), key("weight", Int(WHOLE)).written()]);
+
+/// Somewhere in it a letter or digit with one more such, `_`, `.` or `-` after it: all that the reference asks.
+fn is_container_name(text: &str) -> bool {
+    let good = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'.' | b'-');
+    text.as_bytes().windows(2).any(|pair| pair[0].is_ascii_alphanumeric() && good(pair[1]))
+}
+
+/// A word, or `every_` and a period such as `12h` or `1d12h`.
+fn is_pull_policy(text: &str) -> bool {
+    let words = ["always", "never", "build", "if_not_present", "missing", "refresh", "daily", "weekly"];
+    let units = ['w', 'd', 'h', 'm', 's'];
+    let is_amount = |number: &str| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    let is_period = |period: &str| {
+        !period.is_empty() && period.split_inclusive(units).all(|part| part.strip_suffix(units).is_some_and(is_amount))
+    };
+    words.contains(&text) || text.strip_prefix("every_").is_some_and(is_period)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_policies_have_a_form() {
+        assert!(is_container_name("web-1") && !is_container_name("") && !is_container_name("a"));
+        for policy in ["always", "every_12h", "every_1d12h"] {
+            assert!(is_pull_policy(policy), "{policy}");
+        }
+        for policy in ["sometimes", "every_h", "every_12", "every_", "every_1d2", "every_é", "always please"] {
+            assert!(!is_pull_policy(policy), "{policy}");
+        }
+    }
+}

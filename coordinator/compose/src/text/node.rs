@@ -1,0 +1,259 @@
+//! The tree that every step of the loader works on: YAML's values, each with its place in a file.
+use std::collections::BTreeMap;
+
+use crate::diagnostic::Location;
+
+/// Keys in order, so that every result and every message is the same each time.
+pub(crate) type Map = BTreeMap<String, Node>;
+
+/// A value and where it stands: for a value in a mapping, where its key stands.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Node {
+    pub(crate) at: Location,
+    pub(crate) value: Value,
+    pub(crate) mode: Mode,
+}
+
+/// What YAML can hold, as the reference resolves it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Value {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Text(String),
+    /// An unquoted date or time: nowhere allowed.
+    Time(String),
+    List(Vec<Node>),
+    Map(Map),
+}
+
+/// How a value meets the one it overrides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// By the rules of its key.
+    Merge,
+    /// `!override`: it takes the place of the other.
+    Override,
+    /// `!reset`: the other goes, and so does this one.
+    Reset,
+}
+
+impl Node {
+    pub(crate) fn new(at: &Location, value: Value) -> Self {
+        Self { at: at.clone(), value, mode: Mode::Merge }
+    }
+
+    pub(crate) fn text(at: &Location, text: impl Into<String>) -> Self {
+        Self::new(at, Value::Text(text.into()))
+    }
+
+    pub(crate) fn flag(at: &Location, flag: bool) -> Self {
+        Self::new(at, Value::Bool(flag))
+    }
+
+    pub(crate) fn map(at: &Location) -> Self {
+        Self::new(at, Value::Map(Map::new()))
+    }
+
+    pub(crate) fn is_null(&self) -> bool {
+        self.value == Value::Null
+    }
+
+    pub(crate) fn as_str(&self) -> Option<&str> {
+        match &self.value {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn as_bool(&self) -> Option<bool> {
+        match self.value {
+            Value::Bool(flag) => Some(flag),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn as_map(&self) -> Option<&Map> {
+        match &self.value {
+            Value::Map(map) => Some(map),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn as_map_mut(&mut self) -> Option<&mut Map> {
+        match &mut self.value {
+            Value::Map(map) => Some(map),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn as_list(&self) -> Option<&[Node]> {
+        match &self.value {
+            Value::List(list) => Some(list),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn as_list_mut(&mut self) -> Option<&mut Vec<Node>> {
+        match &mut self.value {
+            Value::List(list) => Some(list),
+            _ => None,
+        }
+    }
+
+    /// The value at a key of a mapping.
+    pub(crate) fn at_key(&self, key: &str) -> Option<&Node> {
+        self.as_map()?.get(key)
+    }
+
+    /// The value at a key of a mapping.
+    pub(crate) fn at_key_mut(&mut self, key: &str) -> Option<&mut Node> {
+        self.as_map_mut()?.get_mut(key)
+    }
+
+    /// The text at a key of a mapping.
+    pub(crate) fn text_at(&self, key: &str) -> Option<&str> {
+        self.at_key(key)?.as_str()
+    }
+
+    /// The mapping itself.
+    pub(crate) fn into_map(self) -> Option<Map> {
+        match self.value {
+            Value::Map(map) => Some(map),
+            _ => None,
+        }
+    }
+
+    /// The entries of a mapping; none for anything else.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&String, &Node)> {
+        self.as_map().into_iter().flatten()
+    }
+
+    /// The entries of a mapping; none for anything else.
+    pub(crate) fn entries_mut(&mut self) -> impl Iterator<Item = (&String, &mut Node)> {
+        self.as_map_mut().into_iter().flatten()
+    }
+
+    /// The elements of a list; none for anything else.
+    pub(crate) fn items(&self) -> impl Iterator<Item = &Node> {
+        self.as_list().into_iter().flatten()
+    }
+
+    /// The elements of a list; none for anything else.
+    pub(crate) fn items_mut(&mut self) -> impl Iterator<Item = &mut Node> {
+        self.as_list_mut().into_iter().flatten()
+    }
+
+    /// Sets a key of a mapping unless it is there.
+    pub(crate) fn default_key(&mut self, key: &str, value: Value) {
+        let at = self.at.clone();
+        if let Some(map) = self.as_map_mut() {
+            map.entry(key.to_owned()).or_insert_with(|| Node::new(&at, value));
+        }
+    }
+
+    /// Sets a key of a mapping.
+    pub(crate) fn set_key(&mut self, key: &str, node: Node) {
+        if let Some(map) = self.as_map_mut() {
+            map.insert(key.to_owned(), node);
+        }
+    }
+
+    /// Takes a key out of a mapping.
+    pub(crate) fn remove_key(&mut self, key: &str) -> Option<Node> {
+        self.as_map_mut()?.remove(key)
+    }
+
+    /// A scalar as text, as the reference prints it; none for lists and mappings.
+    pub(crate) fn scalar_text(&self) -> Option<String> {
+        match &self.value {
+            Value::Text(text) | Value::Time(text) => Some(text.clone()),
+            Value::Bool(flag) => Some(flag.to_string()),
+            Value::Int(number) => Some(number.to_string()),
+            Value::Float(number) => Some(float_text(*number)),
+            Value::Null | Value::List(_) | Value::Map(_) => None,
+        }
+    }
+
+    /// What it is, for messages.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self.value {
+            Value::Null => "null",
+            Value::Bool(_) => "a boolean",
+            Value::Int(_) | Value::Float(_) => "a number",
+            Value::Text(_) => "a string",
+            Value::Time(_) => "a date",
+            Value::List(_) => "a list",
+            Value::Map(_) => "a mapping",
+        }
+    }
+
+    /// Takes `!reset` nodes out and forgets about `!override`: all that could be overridden has been.
+    pub(crate) fn settle(&mut self) {
+        self.mode = Mode::Merge;
+        match &mut self.value {
+            Value::Map(map) => {
+                map.retain(|_, node| node.mode != Mode::Reset);
+                map.values_mut().for_each(Node::settle);
+            }
+            Value::List(list) => {
+                list.retain(|node| node.mode != Mode::Reset);
+                list.iter_mut().for_each(Node::settle);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// How large a tree is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Extent {
+    /// How many values, the tree itself and those inside it.
+    pub(crate) values: usize,
+    /// How deep they stand inside each other.
+    pub(crate) depth: usize,
+    /// Bytes of all texts and keys.
+    pub(crate) text: usize,
+}
+
+impl Extent {
+    pub(crate) fn of(node: &Node) -> Self {
+        let mut all = Self { values: 1, depth: 1, text: 0 };
+        match &node.value {
+            Value::Map(map) => map.iter().for_each(|(key, inner)| {
+                all.text += key.len();
+                all.contain(Self::of(inner));
+            }),
+            Value::List(list) => list.iter().for_each(|inner| all.contain(Self::of(inner))),
+            Value::Text(text) | Value::Time(text) => all.text = text.len(),
+            _ => {}
+        }
+        all
+    }
+
+    fn contain(&mut self, inner: Self) {
+        self.values += inner.values;
+        self.depth = self.depth.max(inner.depth + 1);
+        self.text += inner.text;
+    }
+}
+
+/// A float with the fewest digits that read back the same, with an exponent where the reference has one.
+pub(crate) fn float_text(number: f64) -> String {
+    if number.is_nan() {
+        return "NaN".to_owned();
+    }
+    if number.is_infinite() {
+        return if number > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
+    }
+    let scientific = format!("{number:e}");
+    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    match exponent.parse::<i32>() {
+        Ok(exponent) if !(-4..6).contains(&exponent) => {
+            let sign = if exponent < 0 { '-' } else { '+' };
+            format!("{mantissa}e{sign}{:02}", exponent.abs())
+        }
+        _ => number.to_string(),
+    }
+}

@@ -1,0 +1,59 @@
+//! A server for tests that answers `Describe` over real TLS. The tests of joining a host include this file too.
+
+use std::sync::Arc;
+
+use landfast_proto::v1::agent_server::{Agent, AgentServer};
+use landfast_proto::v1::{
+    AssignRequest, AssignResponse, DescribeRequest, DescribeResponse, ExamineRequest, ExamineResponse, LogsRequest,
+    LogsResponse, Report, WatchRequest,
+};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+
+/// An agent that answers `Describe` with what it was given, and nothing else.
+struct Fake(Result<DescribeResponse, Status>);
+
+#[tonic::async_trait]
+impl Agent for Fake {
+    type WatchStream = ReceiverStream<Result<Report, Status>>;
+    type LogsStream = ReceiverStream<Result<LogsResponse, Status>>;
+
+    async fn describe(&self, _: Request<DescribeRequest>) -> Result<Response<DescribeResponse>, Status> {
+        self.0.clone().map(Response::new)
+    }
+    async fn watch(&self, _: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        Err(Status::unimplemented(""))
+    }
+    async fn assign(&self, _: Request<AssignRequest>) -> Result<Response<AssignResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+    async fn examine(&self, _: Request<ExamineRequest>) -> Result<Response<ExamineResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+    async fn logs(&self, _: Request<LogsRequest>) -> Result<Response<Self::LogsStream>, Status> {
+        Err(Status::unimplemented(""))
+    }
+}
+
+/// Serves until the test ends.
+pub(crate) fn serve_on(listener: TcpListener, config: Arc<ServerConfig>, answer: Result<DescribeResponse, Status>) {
+    let (sender, incoming) = tokio::sync::mpsc::channel::<Result<_, std::io::Error>>(8);
+    tokio::spawn(async move {
+        let acceptor = TlsAcceptor::from(config);
+        while let Ok((tcp, _)) = listener.accept().await {
+            let (acceptor, sender) = (acceptor.clone(), sender.clone());
+            tokio::spawn(async move {
+                if let Ok(mut tls) = acceptor.accept(tcp).await {
+                    let (mut near, far) = tokio::io::duplex(64 * 1024);
+                    drop(sender.send(Ok(far)).await);
+                    drop(tokio::io::copy_bidirectional(&mut tls, &mut near).await);
+                }
+            });
+        }
+    });
+    let server = tonic::transport::Server::builder().add_service(AgentServer::new(Fake(answer)));
+    tokio::spawn(server.serve_with_incoming(ReceiverStream::new(incoming)));
+}

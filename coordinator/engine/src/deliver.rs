@@ -1,0 +1,282 @@
+//! Bringing a bundle to one host: asks what is missing, sends that and nothing else, the manifest last.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use futures::future;
+use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
+use landfast_core::bundle::{Content, Manifest};
+use landfast_proto::v1;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use v1::push_request::Part;
+
+use crate::connect::Agent;
+use crate::listener::{Listener, Transfer};
+use crate::text::count;
+use crate::wire::problem;
+
+/// Bytes in one message.
+pub const CHUNK: usize = 512 * 1024;
+
+/// A bundle and where its contents can be had.
+#[derive(Debug, Clone)]
+pub struct Parcel {
+    pub stack: String,
+    pub digest: String,
+    pub encoded: Vec<u8>,
+    pub manifest: Manifest,
+    pub contents: Contents,
+}
+
+/// Where a blob can be had.
+#[derive(Debug, Clone)]
+pub enum Contents {
+    /// In files of this machine, by digest.
+    Files(BTreeMap<String, PathBuf>),
+    /// From a host that has had the bundle before.
+    Host(Box<Agent>),
+}
+
+/// What one host lacks of a bundle.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lacking {
+    /// Digest > size.
+    pub blobs: BTreeMap<String, u64>,
+    pub manifest: bool,
+}
+
+impl Lacking {
+    pub fn is_empty(&self) -> bool {
+        self.blobs.is_empty() && !self.manifest
+    }
+
+    pub fn bytes(&self) -> u64 {
+        self.blobs.values().sum()
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum DeliverError {
+    #[error("{host}: files of {stack}: {problem}")]
+    Refused { host: String, stack: String, problem: String },
+    #[error("{} cannot be read", .path.display())]
+    Unreadable {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("{} changed while it was being sent", .path.display())]
+    Changed { path: PathBuf },
+    #[error("{host} cannot hand out {digest}: {problem}")]
+    NotHandedOut { host: String, digest: String, problem: String },
+}
+
+impl DeliverError {
+    /// What to do next.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Changed { .. } => Some("run the command again when nobody writes to it"),
+            Self::Refused { .. } | Self::Unreadable { .. } | Self::NotHandedOut { .. } => None,
+        }
+    }
+}
+
+/// One question: what of this bundle does the host lack?
+pub async fn missing(agent: &Agent, parcel: &Parcel) -> Result<Lacking, DeliverError> {
+    let sizes = sizes(&parcel.manifest);
+    let request =
+        v1::MissingRequest { digests: sizes.keys().cloned().collect(), manifests: vec![parcel.digest.clone()] };
+    let answer = agent.blobs().missing(request).await.map_err(|status| refused(agent, parcel, &status))?.into_inner();
+    let lacks = answer.digests.into_iter().collect::<BTreeSet<_>>();
+    let blobs = sizes.into_iter().filter(|(digest, _)| lacks.contains(digest)).collect();
+    Ok(Lacking { blobs, manifest: !answer.manifests.is_empty() })
+}
+
+fn sizes(manifest: &Manifest) -> BTreeMap<String, u64> {
+    let files = manifest.entries.values().filter_map(|entry| match &entry.content {
+        Content::File { digest, size } => Some((digest.clone(), *size)),
+        Content::Link(_) | Content::Folder => None,
+    });
+    files.collect()
+}
+
+/// Sends what is lacking in one call.
+pub async fn push(
+    agent: &Agent,
+    parcel: &Parcel,
+    lacking: &Lacking,
+    listener: &dyn Listener,
+) -> Result<(), DeliverError> {
+    let what = format!("{}: {} of {}", agent.host(), count(lacking.blobs.len(), "file"), parcel.stack);
+    let transfer: Arc<dyn Transfer> = listener.transfer(&what, lacking.bytes()).into();
+    let broken = Arc::new(Mutex::new(None));
+    let batches = ReceiverStream::new(load(parcel, lacking));
+    // A stream of requests cannot carry an error: it is kept aside and the stream ends.
+    let requests = batches.flat_map(stream::iter).scan((transfer, Arc::clone(&broken)), |(transfer, broken), part| {
+        future::ready(match part {
+            Ok(part) => {
+                if let Part::Data(data) = &part {
+                    transfer.advance(data.len() as u64);
+                }
+                Some(v1::PushRequest { part: Some(part) })
+            }
+            Err(error) => {
+                *broken.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                None
+            }
+        })
+    });
+    let answer = agent.blobs().push(requests).await;
+    if let Some(error) = broken.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        return Err(error);
+    }
+    answer.map(drop).map_err(|status| refused(agent, parcel, &status))
+}
+
+type Data<T> = BoxStream<'static, Result<T, DeliverError>>;
+type Batch = Vec<Result<Part, DeliverError>>;
+
+/// Parts that travel together. Thousands of small files one by one would be thousands of small frames, which an HTTP/2
+/// server takes for an attack.
+const BATCH: usize = 256 * 1024;
+/// Read ahead, so that disk and line work at the same time.
+const BATCHES: usize = 4;
+
+/// Reads what is lacking in batches, the manifest last. Ends early when nobody takes them any more.
+fn load(parcel: &Parcel, lacking: &Lacking) -> mpsc::Receiver<Batch> {
+    let (sender, receiver) = mpsc::channel(BATCHES);
+    let manifest = if lacking.manifest { manifest(parcel) } else { Batch::new() };
+    let blobs = lacking.blobs.clone();
+    match &parcel.contents {
+        Contents::Files(files) => {
+            let blobs = blobs.into_iter().map(|(digest, size)| (files.get(&digest).cloned(), digest, size));
+            let blobs = blobs.collect::<Vec<_>>();
+            let reader = move || {
+                let files = blobs.into_iter().flat_map(|(path, digest, size)| {
+                    let data = file(path.unwrap_or_default(), size).map(|data| data.map(Part::Data));
+                    std::iter::once(Ok(head(digest, size))).chain(data)
+                });
+                let mut batches = Batches(files.chain(manifest));
+                // Nobody takes them any more when the call has failed.
+                while batches.next().is_some_and(|batch| sender.blocking_send(batch).is_ok()) {}
+            };
+            drop(tokio::task::spawn_blocking(reader));
+        }
+        Contents::Host(other) => {
+            let other = Agent::clone(other);
+            let reader = async move {
+                let blobs = stream::iter(blobs).flat_map(move |(digest, size)| {
+                    let data = remote(other.clone(), digest.clone()).map_ok(Part::Data);
+                    stream::once(future::ready(Ok(head(digest, size)))).chain(data)
+                });
+                let mut batches = std::pin::pin!(blobs.chain(stream::iter(manifest)).ready_chunks(BATCH / 256));
+                while let Some(batch) = batches.next().await {
+                    if sender.send(batch).await.is_err() {
+                        break;
+                    }
+                }
+            };
+            drop(tokio::spawn(reader));
+        }
+    }
+    receiver
+}
+
+/// Parts until there are enough of them.
+struct Batches<I>(I);
+
+impl<I: Iterator<Item = Result<Part, DeliverError>>> Iterator for Batches<I> {
+    type Item = Batch;
+
+    fn next(&mut self) -> Option<Batch> {
+        /// What a part costs beside its data.
+        const PART: usize = 100;
+        let (mut batch, mut size) = (Batch::new(), 0);
+        while size < BATCH {
+            let Some(part) = self.0.next() else { break };
+            size += PART + if let Ok(Part::Data(data)) = &part { data.len() } else { 0 };
+            batch.push(part);
+        }
+        (!batch.is_empty()).then_some(batch)
+    }
+}
+
+fn head(digest: String, size: u64) -> Part {
+    let blob = v1::BlobItem { digest, size };
+    Part::Item(v1::Item { kind: Some(v1::item::Kind::Blob(blob)) })
+}
+
+fn manifest(parcel: &Parcel) -> Batch {
+    let encoded = Bytes::from(parcel.encoded.clone());
+    let head = head(parcel.digest.clone(), encoded.len() as u64);
+    let parts = encoded.chunks(CHUNK).map(|part| Ok(Part::Data(encoded.slice_ref(part))));
+    std::iter::once(Ok(head)).chain(parts).collect()
+}
+
+/// A file in chunks: exactly as many bytes as its header says, or an error. Blocks.
+fn file(path: PathBuf, size: u64) -> impl Iterator<Item = Result<Bytes, DeliverError>> {
+    let (mut open, mut left) = (None, size);
+    std::iter::from_fn(move || {
+        if left == 0 {
+            return None;
+        }
+        let chunk = chunk(&mut open, &path, left.min(CHUNK as u64));
+        left = chunk.as_ref().map_or(0, |chunk| left - chunk.len() as u64);
+        Some(chunk)
+    })
+}
+
+fn chunk(open: &mut Option<File>, path: &Path, length: u64) -> Result<Bytes, DeliverError> {
+    let unreadable = |source| DeliverError::Unreadable { path: path.to_owned(), source };
+    let file = match open {
+        Some(file) => file,
+        None => open.insert(File::open(path).map_err(unreadable)?),
+    };
+    let mut buffer = vec![0; usize::try_from(length).unwrap_or(CHUNK)];
+    match file.read_exact(&mut buffer) {
+        Ok(()) => Ok(buffer.into()),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            Err(DeliverError::Changed { path: path.to_owned() })
+        }
+        Err(source) => Err(unreadable(source)),
+    }
+}
+
+/// A blob that another host has.
+fn remote(agent: Agent, digest: String) -> Data<Bytes> {
+    let failed = |agent: &Agent, digest: &str, status: &tonic::Status| DeliverError::NotHandedOut {
+        host: agent.host().to_owned(),
+        digest: digest.to_owned(),
+        problem: problem(status),
+    };
+    let parts = async move {
+        let what = Some(v1::pull_request::What::Digest(digest.clone()));
+        let answer = agent.blobs().pull(v1::PullRequest { what }).await;
+        let parts = answer.map_err(|status| failed(&agent, &digest, &status))?.into_inner();
+        Ok(parts.map_ok(|part| part.data).map_err(move |status| failed(&agent, &digest, &status)))
+    };
+    stream::once(parts).try_flatten().boxed()
+}
+
+/// The bytes of one blob that a host has: a manifest.
+pub async fn blob(agent: &Agent, digest: &str) -> Result<Vec<u8>, DeliverError> {
+    let parts = remote(agent.clone(), digest.to_owned());
+    parts
+        .try_fold(Vec::new(), |mut all, part| async move {
+            Ok({
+                all.extend_from_slice(&part);
+                all
+            })
+        })
+        .await
+}
+
+fn refused(agent: &Agent, parcel: &Parcel, status: &tonic::Status) -> DeliverError {
+    let (host, stack) = (agent.host().to_owned(), parcel.stack.clone());
+    DeliverError::Refused { host, stack, problem: problem(status) }
+}

@@ -1,0 +1,101 @@
+//! The fleet's folder: where `landfast.toml` is, and what stands beside it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use landfast_certs::Credentials;
+use landfast_compose::Diagnostics;
+use landfast_core::fleet::{Fleet, StackConfig};
+
+use crate::store::{self, Store, StoreError};
+
+/// The file that makes a folder a fleet's.
+pub const FILE: &str = "landfast.toml";
+/// What is kept beside it and never travels.
+pub const STATE: &str = ".landfast";
+
+/// A fleet and the folder it was read from.
+#[derive(Debug, Clone)]
+pub struct FleetFolder {
+    /// Absolute.
+    pub path: PathBuf,
+    pub fleet: Fleet,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    #[error("no {FILE} in {} or a folder above it", .start.display())]
+    NoFleet { start: PathBuf },
+    #[error("{} cannot be read", .path.display())]
+    Unreadable {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("{0}")]
+    Mistakes(Diagnostics),
+    #[error("landfast.toml has no stack {name}")]
+    NoStack { name: String, known: Vec<String> },
+    #[error("your certificate cannot be used")]
+    Credentials(#[source] landfast_certs::Error),
+}
+
+impl FolderError {
+    /// What to do next.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoFleet { .. } => Some("make one with `landfast init`, or name its folder with -C".to_owned()),
+            Self::NoStack { known, .. } if known.is_empty() => Some("add it under [stacks.NAME]".to_owned()),
+            Self::NoStack { known, .. } => Some(format!("its stacks are {}", known.join(", "))),
+            Self::Credentials(_) => Some("`landfast init` makes one in .landfast/operator".to_owned()),
+            Self::Unreadable { .. } | Self::Mistakes(_) => None,
+        }
+    }
+}
+
+impl FleetFolder {
+    /// The folder that was named, else the nearest upwards from `current_dir` that has a `landfast.toml`.
+    pub fn find(named: Option<&Path>, current_dir: &Path) -> Result<Self, FolderError> {
+        let path = match named {
+            Some(folder) => current_dir.join(folder),
+            None => {
+                let nearest = current_dir.ancestors().find(|folder| folder.join(FILE).is_file());
+                nearest.ok_or_else(|| FolderError::NoFleet { start: current_dir.to_owned() })?.to_owned()
+            }
+        };
+        let file = path.join(FILE);
+        let text = match std::fs::read_to_string(&file) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(FolderError::NoFleet { start: path }),
+            Err(source) => return Err(FolderError::Unreadable { path: file, source }),
+        };
+        let shown = file.strip_prefix(current_dir).unwrap_or(&file);
+        let fleet = Fleet::parse(&shown.display().to_string(), &text).map_err(FolderError::Mistakes)?;
+        Ok(Self { path, fleet })
+    }
+
+    /// The stacks with these names, or all of them when none is named.
+    pub fn stacks<'a>(&'a self, names: &[String]) -> Result<Vec<(&'a str, &'a StackConfig)>, FolderError> {
+        if names.is_empty() {
+            return Ok(self.fleet.stacks.iter().map(|(name, config)| (name.as_str(), config)).collect());
+        }
+        names.iter().map(|name| self.stack(name)).collect()
+    }
+
+    /// The stack with this name.
+    pub fn stack<'a>(&'a self, name: &str) -> Result<(&'a str, &'a StackConfig), FolderError> {
+        let known = || self.fleet.stacks.keys().cloned().collect();
+        let found = self.fleet.stacks.get_key_value(name).map(|(name, config)| (name.as_str(), config));
+        found.ok_or_else(|| FolderError::NoStack { name: name.to_owned(), known: known() })
+    }
+
+    /// As whom this folder's owner talks to agents.
+    pub fn credentials(&self) -> Result<Credentials, FolderError> {
+        Credentials::load(&self.path.join(STATE).join("operator")).map_err(FolderError::Credentials)
+    }
+
+    /// What this folder remembers. One process at a time.
+    pub fn store(&self) -> Result<Box<dyn Store>, StoreError> {
+        store::open(&self.path.join(STATE).join("state.redb"))
+    }
+}

@@ -1,0 +1,231 @@
+//! Logins at registries of whoever runs this: `config.json`, and the programs that it names, run as the docker command runs them.
+//! Each registry is asked about once a run.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use landfast_core::build::{Credentials, Helper, HelperError, Known, Login};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::Command;
+use tokio::sync::Mutex;
+
+use crate::listener::Listener;
+
+/// Some ask a person first.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Of an answer, in bytes. A token is a few thousand.
+const LARGEST_ANSWER: u64 = 64 << 10;
+
+/// What may be told of a login that cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum LoginError {
+    #[error(transparent)]
+    Helper(#[from] HelperError),
+    #[error("{program}, which config.json names for {server}, is in no folder of PATH")]
+    Missing { program: String, server: String },
+    #[error("{program} cannot be run: {reason}")]
+    NotRun { program: String, reason: std::io::Error },
+    #[error("{program} has not answered for {server} within {} s", .limit.as_secs())]
+    Slow { program: String, server: String, limit: Duration },
+    #[error("{program} answered for {server} with more than 64 KiB")]
+    Large { program: String, server: String },
+}
+
+type Answer = Result<Option<Login>, Arc<LoginError>>;
+
+/// The logins of a run. No `Debug` here: they are printed nowhere.
+pub struct Logins {
+    credentials: Credentials,
+    environment: BTreeMap<String, String>,
+    patience: Duration,
+    /// By registry. One program at a time: two may ask a person the same thing.
+    answers: Mutex<BTreeMap<String, Answer>>,
+}
+
+impl Logins {
+    /// What `docker login` has kept, as far as it can be read.
+    pub fn read(environment: &BTreeMap<String, String>, listener: &dyn Listener) -> Arc<Self> {
+        let folder = environment.get("DOCKER_CONFIG").map(PathBuf::from);
+        let folder = folder.or_else(|| Some(Path::new(environment.get("HOME")?).join(".docker")));
+        let read = folder.map(|folder| folder.join("config.json")).and_then(|path| {
+            let text = std::fs::read_to_string(&path).ok()?;
+            match Credentials::parse(&text) {
+                Ok(credentials) => Some(credentials),
+                Err(problem) => {
+                    listener.warn(&format!("{}: {problem}; no login is used", path.display()));
+                    None
+                }
+            }
+        });
+        Arc::new(Self::new(read.unwrap_or_default(), environment.clone(), PATIENCE))
+    }
+
+    fn new(credentials: Credentials, environment: BTreeMap<String, String>, patience: Duration) -> Self {
+        Self { credentials, environment, patience, answers: Mutex::default() }
+    }
+
+    /// The login at the registry that a builder calls by this name; none to ask it without a name.
+    pub(super) async fn of(&self, host: &str) -> Answer {
+        let mut answers = self.answers.lock().await;
+        if let Some(answer) = answers.get(host) {
+            return answer.clone();
+        }
+        let answer = self.ask(host).await.map_err(Arc::new);
+        answers.insert(host.to_owned(), answer.clone());
+        answer
+    }
+
+    async fn ask(&self, host: &str) -> Result<Option<Login>, LoginError> {
+        match self.credentials.of(host)? {
+            Known::Nothing => Ok(None),
+            Known::Login(login) => Ok(Some(login)),
+            Known::Helper(helper) => self.run(&helper).await,
+        }
+    }
+
+    async fn run(&self, helper: &Helper) -> Result<Option<Login>, LoginError> {
+        let Helper { program, server } = helper.clone();
+        let path = self.environment.get("PATH").map(String::as_str).unwrap_or_default();
+        let Some(file) = find(&program, path) else { return Err(LoginError::Missing { program, server }) };
+        let answer = tokio::time::timeout(self.patience, converse(&file, &server, &self.environment)).await;
+        let slow = || LoginError::Slow { program: program.clone(), server: server.clone(), limit: self.patience };
+        let (succeeded, output) =
+            answer.map_err(|_| slow())?.map_err(|reason| LoginError::NotRun { program: program.clone(), reason })?;
+        if output.len() as u64 > LARGEST_ANSWER {
+            return Err(LoginError::Large { program, server });
+        }
+        Ok(helper.answered(succeeded, &output)?)
+    }
+}
+
+/// The file that a command of this name is: in an absolute folder, as what is run from wherever one stands is nobody's intent.
+fn find(program: &str, path: &str) -> Option<PathBuf> {
+    let is_program = |file: &PathBuf| {
+        file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+    };
+    let folders = path.split(':').filter(|folder| folder.starts_with('/'));
+    folders.map(|folder| Path::new(folder).join(program)).find(is_program)
+}
+
+/// Tells a program the registry and hears it out, up to a byte more than an answer has. It ends when this is dropped. What it says
+/// on standard error goes to this process's, as with the docker command.
+async fn converse(
+    file: &Path,
+    server: &str,
+    environment: &BTreeMap<String, String>,
+) -> std::io::Result<(bool, Vec<u8>)> {
+    let mut command = Command::new(file);
+    command.arg("get").env_clear().envs(environment).kill_on_drop(true);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    if let Some(mut input) = child.stdin.take() {
+        // One that does not listen says so in its answer.
+        input.write_all(server.as_bytes()).await.ok();
+    }
+    let mut output = Vec::new();
+    if let Some(answer) = child.stdout.take() {
+        answer.take(LARGEST_ANSWER + 1).read_to_end(&mut output).await?;
+    }
+    if output.len() as u64 > LARGEST_ANSWER {
+        return Ok((false, output));
+    }
+    Ok((child.wait().await?.success(), output))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A folder with a `docker-credential-fake` that does this.
+    fn fake(script: &str) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join("script"), format!("#!/bin/sh\n{script}\n")).expect("written");
+        // By another process: while this one has it open for writing, or a child that has not begun yet, it cannot be run.
+        let mut install = std::process::Command::new("install");
+        install.args(["-m", "700", "script", "docker-credential-fake"]).current_dir(folder.path());
+        assert!(install.status().expect("it runs").success());
+        folder
+    }
+
+    fn logins(folder: &Path, store: &str) -> Logins {
+        let credentials = Credentials::parse(&format!(r#"{{"credsStore": "{store}"}}"#)).expect("it is well formed");
+        let path = format!(".:nowhere:{}:/usr/bin:/bin", folder.display());
+        let environment = [("PATH", path), ("FAKE", folder.display().to_string())];
+        let environment = environment.map(|(name, value)| (name.to_owned(), value)).into();
+        Logins::new(credentials, environment, PATIENCE)
+    }
+
+    async fn of(logins: &Logins, host: &str) -> Result<Option<(String, String)>, String> {
+        let answer = logins.of(host).await.map_err(|error| error.to_string())?;
+        Ok(answer.map(|Login { user, secret }| (user, secret)))
+    }
+
+    #[tokio::test]
+    async fn a_program_is_told_the_registry_and_asked_once() {
+        let folder = fake(
+            r#"read -r server; echo "$* $server" >>"$FAKE/calls"
+            echo "{\"ServerURL\": \"$server\", \"Username\": \"anna\", \"Secret\": \"of $server\"}""#,
+        );
+        let logins = logins(folder.path(), "fake");
+        for host in ["lan:5000", "lan:5000", "registry-1.docker.io"] {
+            let expected = if host == "lan:5000" { host } else { "https://index.docker.io/v1/" };
+            assert_eq!(of(&logins, host).await, Ok(Some(("anna".to_owned(), format!("of {expected}")))));
+        }
+        let calls = std::fs::read_to_string(folder.path().join("calls")).expect("it was called");
+        assert_eq!(calls, "get lan:5000\nget https://index.docker.io/v1/\n");
+    }
+
+    #[tokio::test]
+    async fn a_program_without_a_login_is_no_failure() {
+        let folder = fake("echo credentials not found in native keychain; exit 1");
+        assert_eq!(of(&logins(folder.path(), "fake"), "lan").await, Ok(None));
+    }
+
+    #[tokio::test]
+    async fn a_program_that_fails_says_why() {
+        for (script, expected) in [
+            ("echo the store is locked; exit 2", "docker-credential-fake has no login for lan: the store is locked"),
+            ("exec <&-; exit 1", "it failed without a word"),
+            ("echo sesame", "it is not JSON"),
+            ("kill -9 $$", "it failed without a word"),
+            ("head -c 70000 /dev/zero; exec sleep 1000", "with more than 64 KiB"),
+        ] {
+            let folder = fake(script);
+            let error = of(&logins(folder.path(), "fake"), "lan").await.expect_err(script);
+            assert!(error.contains(expected) && !error.contains("sesame"), "{script}: {error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_program_that_does_not_answer_is_ended() {
+        let folder = fake("echo $$ >\"$FAKE/pid\"; exec sleep 1000");
+        let logins = Logins { patience: Duration::from_secs(1), ..logins(folder.path(), "fake") };
+        let error = of(&logins, "lan").await.expect_err("it sleeps");
+        assert!(error.contains("docker-credential-fake has not answered for lan within 1 s"), "{error}");
+        let pid = std::fs::read_to_string(folder.path().join("pid")).expect("it was started");
+        let stat = PathBuf::from("/proc").join(pid.trim()).join("stat");
+        let ended = async {
+            while std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z ")) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), ended).await.expect("it is gone");
+    }
+
+    #[tokio::test]
+    async fn a_program_that_is_not_there_is_named() {
+        let folder = fake("");
+        let missing = of(&logins(folder.path(), "gone"), "lan").await.expect_err("it is not there");
+        assert_eq!(missing, "docker-credential-gone, which config.json names for lan, is in no folder of PATH");
+        let refused = of(&logins(folder.path(), "../script"), "lan").await.expect_err("it is a path");
+        assert!(refused.contains("\"../script\" in config.json is no name of a program"), "{refused}");
+        let not_a_program = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(folder.path().join("docker-credential-fake"), not_a_program).expect("set");
+        assert!(
+            of(&logins(folder.path(), "fake"), "lan").await.expect_err("it is no program").contains("in no folder")
+        );
+    }
+}

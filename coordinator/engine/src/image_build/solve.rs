@@ -1,0 +1,133 @@
+//! One build on one builder: BuildKit's control and session, over the engine's own socket, from the request to the image.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::sync::{Mutex, PoisonError};
+
+use bollard_buildkit_proto::google::protobuf::Timestamp;
+use bollard_buildkit_proto::moby::buildkit::v1::control_client::ControlClient;
+use bollard_buildkit_proto::moby::buildkit::v1::{
+    CacheOptions, CacheOptionsEntry, SolveRequest, StatusRequest, StatusResponse,
+};
+use hyper_util::rt::TokioIo;
+use landfast_core::build::{Log, Request, Transcript, Vertex};
+use tonic::transport::{Channel, Endpoint};
+use tower::service_fn;
+
+use crate::listener::Listener;
+
+use super::door::{Door, End};
+use super::session::{self, Offer};
+use super::{BuildError, Failure};
+
+/// BuildKit's own limit of a message.
+const MESSAGE: usize = 16 << 20;
+
+/// Has the builder do what is requested. Its result is in the builder's image store, under the names requested.
+pub(super) async fn solve(
+    door: &Door,
+    request: &Request,
+    offer: Offer,
+    listener: &dyn Listener,
+) -> Result<(), BuildError> {
+    let session = identity();
+    let methods = session::methods();
+    let transcript = Transcript::masking(offer.secrets.values().map(Vec::as_slice));
+    let wire = door.open(&End::Session { id: &session, methods: &methods }).await?;
+    let _until_the_end = session::serve(wire, offer);
+    let control = control(door).await?;
+    let reference = identity();
+    let transcript = Mutex::new(transcript);
+    let mut solving = control.clone();
+    let solved = solving.solve(solve_request(request, &reference, session));
+    let telling = tell(control, reference.clone(), &transcript, listener);
+    // Its last news come with its end.
+    let (solved, ()) = tokio::join!(solved, telling);
+    match solved {
+        Ok(_) => Ok(()),
+        Err(status) => {
+            let transcript = transcript.into_inner().unwrap_or_else(PoisonError::into_inner);
+            let failed = transcript.failed();
+            let message = status.message();
+            let problem = transcript.masked(message.strip_prefix("failed to solve: ").unwrap_or(message));
+            Err(BuildError::Failed(Failure { failed, problem }))
+        }
+    }
+}
+
+async fn control(door: &Door) -> Result<ControlClient<Channel>, BuildError> {
+    let wire = Mutex::new(Some(door.open(&End::Control).await?));
+    let connector = service_fn(move |_| {
+        let wire = wire.lock().ok().and_then(|mut wire| wire.take());
+        let gone = || std::io::Error::other("the connection to the builder was lost");
+        std::future::ready(wire.map(TokioIo::new).ok_or_else(gone))
+    });
+    let endpoint = Endpoint::from_static("http://engine");
+    let channel = endpoint.connect_with_connector(connector).await;
+    let channel = channel.map_err(|error| BuildError::Engine { problem: error.to_string() })?;
+    Ok(ControlClient::new(channel).max_decoding_message_size(MESSAGE).max_encoding_message_size(MESSAGE))
+}
+
+fn solve_request(request: &Request, reference: &str, session: String) -> SolveRequest {
+    let import = |image: &String| CacheOptionsEntry {
+        r#type: "registry".to_owned(),
+        attrs: HashMap::from([("ref".to_owned(), image.clone())]),
+    };
+    let imports = request.cache_from.iter().map(import).collect();
+    SolveRequest {
+        r#ref: reference.to_owned(),
+        // The engine's own: into the image store that its containers are made from.
+        exporter_deprecated: "moby".to_owned(),
+        exporter_attrs_deprecated: HashMap::from([("name".to_owned(), request.names.join(","))]),
+        session,
+        frontend: "dockerfile.v0".to_owned(),
+        frontend_attrs: request.options.clone().into_iter().collect(),
+        cache: Some(CacheOptions { imports, ..CacheOptions::default() }),
+        entitlements: request.entitlements.clone(),
+        ..SolveRequest::default()
+    }
+}
+
+/// Says what the builder does, until it is done.
+async fn tell(
+    mut control: ControlClient<Channel>,
+    reference: String,
+    transcript: &Mutex<Transcript>,
+    listener: &dyn Listener,
+) {
+    let Ok(news) = control.status(StatusRequest { r#ref: reference }).await else { return };
+    let mut news = news.into_inner();
+    while let Ok(Some(response)) = news.message().await {
+        let (vertexes, logs) = heard(response);
+        let lines = transcript.lock().map(|mut transcript| transcript.hear(&vertexes, &logs)).unwrap_or_default();
+        for line in lines {
+            listener.say(&line);
+        }
+    }
+}
+
+fn heard(response: StatusResponse) -> (Vec<Vertex>, Vec<Log>) {
+    let vertexes = response.vertexes.into_iter().map(|vertex| Vertex {
+        digest: vertex.digest,
+        name: vertex.name,
+        started: vertex.started.map(milliseconds),
+        completed: vertex.completed.map(milliseconds),
+        cached: vertex.cached,
+        error: vertex.error,
+    });
+    let logs = response
+        .logs
+        .into_iter()
+        .map(|log| Log { vertex: log.vertex, text: String::from_utf8_lossy(&log.msg).into_owned() });
+    (vertexes.collect(), logs.collect())
+}
+
+fn milliseconds(time: Timestamp) -> u64 {
+    u64::try_from(time.seconds.saturating_mul(1000) + i64::from(time.nanos / 1_000_000)).unwrap_or(0)
+}
+
+/// Unlike any other; nothing rests on its being secret. The engine's socket is what is guarded.
+fn identity() -> String {
+    let random = || RandomState::new().build_hasher().finish();
+    format!("landfast{:016x}{:016x}", random(), random())
+}

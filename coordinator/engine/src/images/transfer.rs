@@ -1,0 +1,146 @@
+//! Bringing one image to one host.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::future;
+use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
+use landfast_proto::v1;
+use v1::push_request::Part;
+
+use crate::connect::Agent;
+use crate::listener::{Listener, Transfer};
+use crate::wire::problem;
+
+use super::reference::registry;
+use super::{ImageError, Images, Need, Origin};
+
+/// A large image over a slow line.
+const REGISTRY_LIMIT: Duration = Duration::from_secs(1800);
+/// Without a word about a registry in the reference, the default one may well be out of reach.
+const DEFAULT_REGISTRY_LIMIT: Duration = Duration::from_secs(300);
+
+/// Has the host's own engine pull an image, for this platform or, without one, its own.
+pub(super) async fn fetch(agent: &Agent, reference: &str, platform: &str) -> Result<v1::Image, ImageError> {
+    let limit = if registry(reference).is_some() { REGISTRY_LIMIT } else { DEFAULT_REGISTRY_LIMIT };
+    let request = v1::FetchRequest { reference: reference.to_owned(), platform: platform.to_owned() };
+    let mut blobs = agent.blobs();
+    let failed = |problem: String| ImageError::NotFetched {
+        host: agent.host().to_owned(),
+        reference: reference.to_owned(),
+        problem,
+    };
+    match tokio::time::timeout(limit, blobs.fetch(request)).await {
+        Ok(Ok(response)) => {
+            let v1::FetchResponse { fingerprint, image } = response.into_inner();
+            // An older agent says the fingerprint alone.
+            Ok(image.unwrap_or(v1::Image { fingerprint, ..v1::Image::default() }))
+        }
+        Ok(Err(status)) => Err(failed(problem(&status))),
+        Err(_) => Err(failed(format!("no answer within {} s", limit.as_secs()))),
+    }
+}
+
+/// Brings one image to the host that needs it, from the first origin that works.
+pub async fn bring(
+    need: &Need,
+    images: &Images,
+    agents: &BTreeMap<String, Agent>,
+    listener: &dyn Listener,
+) -> Result<(), ImageError> {
+    let Some(agent) = agents.get(&need.host) else { return Ok(()) };
+    let mut refusals = Vec::new();
+    for origin in &need.origins {
+        let what = format!("{}: image {} from {origin}", need.host, need.reference);
+        match from(origin, need, images, agents, agent, listener, &what).await {
+            Ok(()) => return Ok(()),
+            Err(error) => refusals.push(error.to_string()),
+        }
+    }
+    Err(ImageError::Nowhere { reference: need.reference.clone(), asked: images.asked(), refusals })
+}
+
+async fn from(
+    origin: &Origin,
+    need: &Need,
+    images: &Images,
+    agents: &BTreeMap<String, Agent>,
+    agent: &Agent,
+    listener: &dyn Listener,
+    what: &str,
+) -> Result<(), ImageError> {
+    let refused =
+        |problem: String| ImageError::NotTaken { host: need.host.clone(), reference: need.reference.clone(), problem };
+    let archive = match origin {
+        Origin::Build => return Err(refused("it has not been built".to_owned())),
+        Origin::Registry => {
+            let transfer = listener.transfer(what, 0);
+            let fingerprint = fetch(agent, &need.reference, "").await?.fingerprint;
+            drop(transfer);
+            let other = || refused("the registry has another image under that reference".to_owned());
+            return if fingerprint == need.fingerprint { Ok(()) } else { Err(other()) };
+        }
+        Origin::Here => {
+            let engine = images.engine().ok_or_else(|| refused("this machine's engine is gone".to_owned()))?;
+            engine.export(&need.reference)
+        }
+        Origin::Host { host, reference } => {
+            let other = agents.get(host).ok_or_else(|| refused(format!("{host} is gone")))?;
+            pull(other, reference).await.map_err(refused)?
+        }
+    };
+    push(agent, need, archive, listener.transfer(what, need.size)).await.map_err(refused)
+}
+
+/// The archive that another host's engine makes of it.
+async fn pull(agent: &Agent, reference: &str) -> Result<BoxStream<'static, Result<Bytes, String>>, String> {
+    let what = Some(v1::pull_request::What::Image(reference.to_owned()));
+    let answer = agent.blobs().pull(v1::PullRequest { what }).await.map_err(|status| problem(&status))?;
+    let parts = answer.into_inner().map_ok(|part| part.data).map_err(|status| problem(&status));
+    Ok(parts.boxed())
+}
+
+async fn push(
+    agent: &Agent,
+    need: &Need,
+    archive: BoxStream<'static, Result<Bytes, String>>,
+    transfer: Box<dyn Transfer>,
+) -> Result<(), String> {
+    let image = v1::ImageItem { reference: need.reference.clone(), fingerprint: need.fingerprint.clone() };
+    let head = Part::Item(v1::Item { kind: Some(v1::item::Kind::Image(image)) });
+    // A stream of requests cannot carry an error: it is kept aside and the stream ends.
+    let broken = Arc::new(OnceLock::new());
+    let parts = archive.flat_map(|part| stream::iter(split(part)));
+    let parts = parts.scan((transfer, Arc::clone(&broken)), |(transfer, broken), part| {
+        future::ready(match part {
+            Ok(data) => {
+                transfer.advance(data.len() as u64);
+                Some(Part::Data(data))
+            }
+            Err(problem) => broken.set(problem).ok().and(None),
+        })
+    });
+    let requests = stream::once(async { head }).chain(parts).map(|part| v1::PushRequest { part: Some(part) });
+    let answer = agent.blobs().push(requests).await;
+    match (broken.get(), answer) {
+        (Some(problem), _) => Err(problem.clone()),
+        (None, Ok(_)) => Ok(()),
+        (None, Err(status)) => Err(problem(&status)),
+    }
+}
+
+/// What the engine hands out may be larger than one message takes.
+fn split(part: Result<Bytes, String>) -> Vec<Result<Bytes, String>> {
+    match part {
+        Ok(mut data) => {
+            let mut parts = Vec::new();
+            while !data.is_empty() {
+                parts.push(Ok(data.split_to(data.len().min(crate::deliver::CHUNK))));
+            }
+            parts
+        }
+        Err(problem) => vec![Err(problem)],
+    }
+}

@@ -1,0 +1,50 @@
+//! Asks the hosts what is at the places that mounts come from, for as much of them as a plan makes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use std::time::Duration;
+
+use futures::future::try_join_all;
+use landfast_core::plan::sources::{Answers, Place, Seen};
+use landfast_proto::v1::{ExamineRequest, ExamineResponse};
+use tonic::{Code, Status};
+
+use crate::connect::Agent;
+use crate::wire::{Wire as _, problem};
+
+use super::Ground;
+use crate::EngineError;
+
+/// A look at a file server that is away may never end.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// The answers of all hosts, asked at once.
+pub(crate) async fn examine(
+    ground: &Ground,
+    places: BTreeMap<String, BTreeSet<Place>>,
+) -> Result<Answers, EngineError> {
+    let asked = places.into_iter().filter_map(|(host, places)| Some((ground.agents.get(&host)?, places)));
+    let asked = asked
+        .map(async |(agent, places)| Ok::<_, EngineError>((agent.host().to_owned(), of_host(agent, places).await?)));
+    Ok(try_join_all(asked).await?.into_iter().collect())
+}
+
+/// An agent that does not know the question answers nothing, and finds out itself when it mounts.
+async fn of_host(agent: &Agent, places: BTreeSet<Place>) -> Result<BTreeMap<Place, Seen>, EngineError> {
+    let sources = places.iter().cloned().map(Place::to_wire).collect();
+    let mut client = agent.agent();
+    let asked = tokio::time::timeout(LIMIT, client.examine(ExamineRequest { sources })).await;
+    let late =
+        || Status::deadline_exceeded(format!("no answer within {} s: a file server may be away", LIMIT.as_secs()));
+    match asked.unwrap_or_else(|_| Err(late())) {
+        Ok(answer) => {
+            let ExamineResponse { sources } = answer.into_inner();
+            Ok(places.into_iter().zip(sources.into_iter().map(Seen::of_wire)).collect())
+        }
+        Err(status) if status.code() == Code::Unimplemented => Ok(BTreeMap::new()),
+        Err(status) => {
+            let host = agent.host().to_owned();
+            Err(EngineError::Host { host, step: "examine", problem: problem(&status) })
+        }
+    }
+}

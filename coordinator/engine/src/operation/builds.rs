@@ -1,0 +1,315 @@
+//! The builds of a run: which are wanted, whether all is there for them, and their results among the images.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use landfast_compose::Diagnostics;
+use landfast_core::build::{
+    Anew, Asked, Build, Builder as Place, Candidate, Context, Question, builder, choose, unite,
+};
+use landfast_core::bundle::EnvFiles;
+
+use indicatif::BinaryBytes;
+
+use serde::Serialize;
+
+use crate::connect::{Agent, Ask};
+use crate::image_build::{self, BuildError, Builder, Door, Logins, Prepared, env_files_in, prepare};
+use crate::images::Images;
+use crate::observe::{Ground, api};
+use crate::stack::Source;
+use crate::store::Store;
+use crate::text::count;
+use crate::{Engine, EngineError};
+
+use super::Up;
+
+/// What `landfast build` is asked for, over what the compose files say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BuildOptions {
+    pub no_cache: bool,
+    pub pull: bool,
+    /// Build arguments.
+    pub args: BTreeMap<String, String>,
+}
+
+/// An image that is built before anything else is done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlannedBuild {
+    pub image: String,
+    pub stack: String,
+    pub service: String,
+    /// Seen from the stack's folder, if it is beneath it.
+    pub context: String,
+    pub files: usize,
+    pub bytes: u64,
+    /// None: on this machine.
+    pub host: Option<String>,
+}
+
+impl std::fmt::Display for PlannedBuild {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { image, context, files, bytes, host, .. } = self;
+        write!(f, "{image} from {context} ({}, {})", count(*files, "file"), BinaryBytes(*bytes))?;
+        host.as_ref().map_or(Ok(()), |host| write!(f, " on {host}"))
+    }
+}
+
+/// Which image was built last under a reference: its fingerprint. What hosts and engines say of where an image is from does
+/// not tell it.
+const RECORDS: &str = "builds/";
+
+/// A build, and the place of its stack among the sources.
+pub(super) struct Chosen {
+    source: usize,
+    build: Build,
+}
+
+/// The same with all there is to know before it.
+pub(super) struct Ready {
+    source: usize,
+    prepared: Prepared,
+}
+
+/// The engine that builds for a run.
+pub(super) struct Workshop {
+    builder: Builder,
+    /// None: this machine.
+    host: Option<Agent>,
+}
+
+impl Workshop {
+    fn has(&self, images: &Images, reference: &str) -> bool {
+        self.host.as_ref().map_or_else(|| images.is_here(reference), |agent| images.is_on(agent.host(), reference))
+    }
+}
+
+impl Engine<'_> {
+    /// Builds images of these stacks, those of all services unless some are named. Returns their references.
+    pub async fn build_images(
+        &self,
+        store: &dyn Store,
+        stacks: &[String],
+        services: &BTreeSet<String>,
+        options: &BuildOptions,
+    ) -> Result<Vec<String>, EngineError> {
+        let (sources, mut images) = self.read(stacks).await?;
+        let agents =
+            if api_here(&images).await.is_some() { BTreeMap::new() } else { Ground::survey(self).await?.agents };
+        for agent in agents.values() {
+            images.add_host(agent.host(), &agent.description().images);
+        }
+        let workshop = self.workshop(&images, &agents, &sources).await;
+        let asked = if services.is_empty() { Asked::All } else { Asked::Services(services) };
+        let mut warnings = Vec::new();
+        let mut chosen = choose_all(&images, workshop.as_ref(), &sources, &BTreeSet::new(), asked, &mut warnings)?;
+        for Chosen { build, .. } in &mut chosen {
+            build.pull |= options.pull;
+            build.args.extend(options.args.clone());
+            if options.no_cache {
+                build.anew = Anew::All;
+            }
+        }
+        let ready = self.prepare(chosen, &sources, &mut warnings).await?;
+        warnings.iter().for_each(|warning| self.listener.warn(warning));
+        let built = ready.iter().map(|one| one.prepared.build.image.clone()).collect();
+        let planned = planned(&ready, &sources, workshop.as_ref());
+        self.build(store, &mut images, workshop, ready, &planned).await?;
+        Ok(built)
+    }
+
+    /// The engine that would build; none when nothing can be built, or no engine builds.
+    pub(super) async fn workshop(
+        &self,
+        images: &Images,
+        agents: &BTreeMap<String, Agent>,
+        sources: &[Source],
+    ) -> Option<Workshop> {
+        let mut services = sources.iter().flat_map(|source| source.project.services.values());
+        if !services.any(|service| service.build.is_some()) {
+            return None;
+        }
+        let here = api_here(images).await;
+        let candidates = agents.values().filter_map(|agent| {
+            let said = agent.description();
+            let api = api(&said.engine.as_ref()?.api_version)?;
+            Some(Candidate { host: agent.host(), api, free: said.disk_free })
+        });
+        let candidates = candidates.collect::<Vec<_>>();
+        let logins = Logins::read(&self.options.environment, self.listener);
+        match builder(here, &candidates)? {
+            Place::Here => {
+                let engine = images.engine()?.clone();
+                let builder = Builder { door: engine.door()?, api: here?, engine: Some(engine), logins };
+                Some(Workshop { builder, host: None })
+            }
+            Place::Host(host) => {
+                let agent = agents.get(host)?.clone();
+                let api = candidates.iter().find(|candidate| candidate.host == host)?.api;
+                let door = Door::Host(Box::new(agent.clone()));
+                Some(Workshop { builder: Builder { door, api, engine: None, logins }, host: Some(agent) })
+            }
+        }
+    }
+
+    /// What `up` builds of these sources.
+    pub(super) fn choose_builds(
+        &self,
+        images: &Images,
+        workshop: Option<&Workshop>,
+        sources: &[Source],
+        references: &BTreeSet<String>,
+        up: Up,
+        warnings: &mut Vec<String>,
+    ) -> Result<Vec<Chosen>, EngineError> {
+        let missing = images.resolve(references).unknown;
+        let asked = if up.build { Asked::All } else { Asked::Nobody };
+        choose_all(images, workshop, sources, &missing, asked, warnings)
+    }
+
+    /// Tells the images which of them were built last.
+    pub(super) async fn remember_builds(&self, store: &dyn Store, images: &mut Images) -> Result<(), EngineError> {
+        for (key, record) in store.range(RECORDS).await? {
+            let reference = key.strip_prefix(RECORDS).unwrap_or_default();
+            images.remember(reference, String::from_utf8_lossy(&record.value).into_owned());
+        }
+        Ok(())
+    }
+
+    /// Looks at everything that the builds name.
+    pub(super) async fn prepare(
+        &self,
+        chosen: Vec<Chosen>,
+        sources: &[Source],
+        warnings: &mut Vec<String>,
+    ) -> Result<Vec<Ready>, EngineError> {
+        let mut ready = Vec::new();
+        let mut mistakes = Vec::new();
+        for Chosen { source, build } in chosen {
+            let env_files = sources.get(source).map(|source| source.env_files.clone()).unwrap_or_default();
+            let looked = tokio::task::spawn_blocking(move || prepare(build, env_files)).await;
+            // It can only fail by a panic, which goes on here.
+            match looked.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())) {
+                Ok(prepared) => {
+                    warnings.extend(prepared.warnings.iter().map(ToString::to_string));
+                    ready.push(Ready { source, prepared });
+                }
+                Err(found) => mistakes.extend(found),
+            }
+        }
+        if mistakes.is_empty() { Ok(ready) } else { Err(EngineError::Mistakes(Diagnostics(mistakes).united())) }
+    }
+
+    /// Says what is planned, builds it, and enters what was built among the images.
+    pub(super) async fn build(
+        &self,
+        store: &dyn Store,
+        images: &mut Images,
+        workshop: Option<Workshop>,
+        ready: Vec<Ready>,
+        planned: &[PlannedBuild],
+    ) -> Result<(), EngineError> {
+        if ready.is_empty() {
+            return Ok(());
+        }
+        planned.iter().for_each(|build| self.listener.say(&format!("build images: {build}")));
+        let built = references(&ready);
+        let nowhere = || BuildError::Nowhere { images: built.iter().cloned().collect() };
+        let workshop = workshop.ok_or_else(nowhere)?;
+        image_build::build(&workshop.builder, ready.into_iter().map(|one| one.prepared).collect(), self.listener)
+            .await?;
+        let gone = |reference: &String| BuildError::Gone { image: reference.clone() };
+        match &workshop.host {
+            None => {
+                let engine = images.engine().cloned().ok_or_else(nowhere)?;
+                for reference in &built {
+                    let image = engine.image(reference).await.ok_or_else(|| gone(reference))?;
+                    images.built_here(reference, image);
+                }
+            }
+            Some(agent) => {
+                let said = agent.describe(Ask::Described).await;
+                let said = said.map_err(|error| EngineError::Host {
+                    host: agent.host().to_owned(),
+                    step: "build",
+                    problem: error.to_string(),
+                })?;
+                let lost = built.iter().find(|reference| !images.built_on(agent.host(), reference, &said.images));
+                lost.map_or(Ok(()), |reference| Err(gone(reference)))?;
+            }
+        }
+        for (reference, fingerprint) in images.all_built() {
+            let key = format!("{RECORDS}{reference}");
+            let recorded = store.get(&key).await?.map(|record| record.version);
+            store.compare_and_set(&key, recorded, Some(fingerprint.clone().into_bytes())).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn api_here(images: &Images) -> Option<(u32, u32)> {
+    let engine = images.engine()?;
+    engine.door()?;
+    api(&engine.api_version().await?)
+}
+
+fn choose_all(
+    images: &Images,
+    workshop: Option<&Workshop>,
+    sources: &[Source],
+    missing: &BTreeSet<String>,
+    asked: Asked<'_>,
+    warnings: &mut Vec<String>,
+) -> Result<Vec<Chosen>, EngineError> {
+    let mut chosen = Vec::new();
+    let mut mistakes = Vec::new();
+    for (at, source) in sources.iter().enumerate() {
+        let services = source.project.services.values();
+        let there = services
+            .filter_map(|service| service.image.clone())
+            .filter(|image| workshop.is_some_and(|shop| shop.has(images, image)));
+        let there = there.collect();
+        match choose(&source.project, Question { asked, missing, there: &there }) {
+            Ok(builds) => {
+                warnings.extend(builds.warnings.iter().map(ToString::to_string));
+                chosen.extend(builds.builds.into_iter().map(|build| ((at, sent_to(source, &build)), build)));
+            }
+            Err(Diagnostics(found)) => mistakes.extend(found),
+        }
+    }
+    // Stacks may share an image, too: of one environment, as another's env files are not in its context.
+    let (united, differing) = unite(chosen, |(_, first), (_, other)| first == other);
+    mistakes.extend(differing);
+    let chosen = united.into_iter().map(|((source, _), build)| Chosen { source, build }).collect();
+    if mistakes.is_empty() { Ok(chosen) } else { Err(EngineError::Mistakes(Diagnostics(mistakes))) }
+}
+
+/// Whose the env files in the folders of a build are.
+fn sent_to(source: &Source, build: &Build) -> Vec<EnvFiles> {
+    let others = build.contexts.values().filter_map(|context| match context {
+        Context::Folder(folder) => Some(folder),
+        _ => None,
+    });
+    std::iter::once(&build.context).chain(others).map(|folder| env_files_in(&source.env_files, folder)).collect()
+}
+
+/// What would be built, for a plan.
+pub(super) fn planned(ready: &[Ready], sources: &[Source], workshop: Option<&Workshop>) -> Vec<PlannedBuild> {
+    let host = workshop.and_then(|workshop| workshop.host.as_ref()).map(|agent| agent.host().to_owned());
+    let planned = ready.iter().filter_map(|Ready { source, prepared }| {
+        let source = sources.get(*source)?;
+        Some(PlannedBuild {
+            image: prepared.build.image.clone(),
+            stack: source.stack.clone(),
+            service: prepared.build.service.clone(),
+            context: prepared.context_from(&source.root),
+            files: prepared.files,
+            bytes: prepared.bytes,
+            host: host.clone(),
+        })
+    });
+    planned.collect()
+}
+
+pub(super) fn references(ready: &[Ready]) -> BTreeSet<String> {
+    ready.iter().map(|one| one.prepared.build.image.clone()).collect()
+}

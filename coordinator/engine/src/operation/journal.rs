@@ -1,0 +1,57 @@
+//! The rollout under way, written before every step of it, so that a killed coordinator goes on where it was (F7).
+
+use landfast_core::rollout;
+use serde::{Deserialize, Serialize};
+
+use crate::store::Store;
+
+use super::releases::Release;
+use crate::EngineError;
+
+const KEY: &str = "rollout/current";
+
+/// A rollout and what it makes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Entry {
+    pub(super) state: rollout::State,
+    /// To be recorded when it ends.
+    pub(super) releases: Vec<Release>,
+}
+
+/// The journal of one folder: there is one rollout at a time.
+pub(super) struct Journal<'a> {
+    store: &'a dyn Store,
+    version: Option<u64>,
+}
+
+impl<'a> Journal<'a> {
+    /// The journal, and the rollout that did not come to its end.
+    pub(super) async fn open(store: &'a dyn Store) -> Result<(Self, Option<Entry>), EngineError> {
+        let Some(found) = store.get(KEY).await? else { return Ok((Self { store, version: None }, None)) };
+        let entry = serde_json::from_slice(&found.value)
+            .map_err(|source| EngineError::Record { key: KEY.to_owned(), source })?;
+        Ok((Self { store, version: Some(found.version) }, Some(entry)))
+    }
+
+    /// The number that the rollout which was cut off uses for this stack.
+    pub(super) async fn number(store: &'a dyn Store, stack: &str) -> Result<Option<u64>, EngineError> {
+        let (_, unfinished) = Self::open(store).await?;
+        let releases = unfinished.map(|entry| entry.releases).unwrap_or_default();
+        Ok(releases.into_iter().find(|release| release.stack == stack).map(|release| release.number))
+    }
+
+    /// Durable when it returns.
+    pub(super) async fn write(&mut self, entry: &Entry) -> Result<(), EngineError> {
+        let value = serde_json::to_vec(entry).map_err(|source| EngineError::Record { key: KEY.to_owned(), source })?;
+        self.version = Some(self.store.compare_and_set(KEY, self.version, Some(value)).await?);
+        Ok(())
+    }
+
+    /// The rollout has come to its end.
+    pub(super) async fn close(self) -> Result<(), EngineError> {
+        if self.version.is_some() {
+            self.store.compare_and_set(KEY, self.version, None).await?;
+        }
+        Ok(())
+    }
+}

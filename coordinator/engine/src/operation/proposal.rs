@@ -1,0 +1,362 @@
+//! From what is there and what is wanted to a plan, with nothing touched yet but for images that nobody had.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures::future::try_join_all;
+use landfast_compose::Diagnostics;
+use landfast_core::compile::{self, Compiled, Meaning};
+use landfast_core::deployment::Deployment;
+use landfast_core::desired::{HostState, Started, Wish, desired, revive};
+use landfast_core::plan::{Action, Comparison, Plan, conflicts, diff, sources};
+use landfast_core::pull;
+
+use crate::deliver::{self, Contents, Lacking, Parcel};
+use crate::images::{Images, Need, Origin};
+use crate::observe::{Ground, drift, examine};
+use crate::stack::Source;
+use crate::store::Store;
+use crate::wire::decode_manifest;
+use crate::{Engine, EngineError};
+
+use super::builds::PlannedBuild;
+use super::journal::Journal;
+use super::pulls::PlannedPull;
+use super::releases::{self, Release};
+use super::{Up, builds, pulls};
+
+/// What a command wants of the fleet.
+#[derive(Debug, Default)]
+pub struct Wanted {
+    pub deployments: Vec<Deployment>,
+    /// Their bundles.
+    pub parcels: BTreeMap<String, Parcel>,
+    /// Stacks that go.
+    pub removed: BTreeSet<String>,
+    pub remove_volumes: bool,
+    pub force_recreate: bool,
+    /// Bundles that containers were started with, where the folder is another one now.
+    pub started: Started,
+    pub warnings: Vec<String>,
+    /// Images to build; none when they have been built.
+    pub builds: Vec<PlannedBuild>,
+    /// Images to ask registries for; none when they have been asked.
+    pub pulls: Vec<PlannedPull>,
+    /// Images for which no registry is asked.
+    pub offline: BTreeSet<String>,
+}
+
+impl Wanted {
+    /// Whether an image is still to be built or pulled.
+    pub(super) fn comes_first(&self, reference: &str) -> bool {
+        let built = self.builds.iter().any(|build| build.image == reference);
+        built || self.pulls.iter().any(|pull| pull.image == reference)
+    }
+}
+
+/// What would be done, and everything that is needed to do it.
+pub struct Proposal {
+    pub ground: Ground,
+    pub plan: Plan,
+    pub target: BTreeMap<String, HostState>,
+    pub deployments: Vec<Deployment>,
+    /// Images that are built first; none when they have been built.
+    pub builds: Vec<PlannedBuild>,
+    /// Images that registries are asked for first; none when they have been asked.
+    pub pulls: Vec<PlannedPull>,
+    pub images: Images,
+    /// Images that hosts lack.
+    pub needs: Vec<Need>,
+    /// What hosts lack of bundles: host and stack.
+    pub files: Vec<(String, Parcel, Lacking)>,
+}
+
+/// Whether images that are nowhere in the fleet are built and pulled now, or only told of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Unknown {
+    #[default]
+    Pull,
+    Warn,
+}
+
+impl Engine<'_> {
+    /// Compiles these sources over the ground: what the compose files say, with every choice made.
+    pub(super) async fn compile(
+        &self,
+        store: &dyn Store,
+        ground: &Ground,
+        images: &mut Images,
+        sources: Vec<Source>,
+        up: Up,
+    ) -> Result<Wanted, EngineError> {
+        for agent in ground.agents.values() {
+            images.add_host(agent.host(), &agent.description().images);
+        }
+        self.remember_builds(store, images).await?;
+        let mut wanted = Wanted::default();
+        let references = pulls::references(&sources);
+        wanted.pulls = pulls::due(store, images, &sources, up.now).await?;
+        if up.unknown == Unknown::Pull && !wanted.pulls.is_empty() {
+            // What is wrong with the files is said before anything is pulled or built.
+            let decided = self.decide(store, ground, &sources, &pulls::undecided(&references)).await?;
+            let due = std::mem::take(&mut wanted.pulls);
+            self.pull_due(store, ground, images, &due, &decided, up.now).await?;
+        }
+        let workshop = self.workshop(images, &ground.agents, &sources).await;
+        let chosen = self.choose_builds(images, workshop.as_ref(), &sources, &references, up, &mut wanted.warnings)?;
+        let prepared = self.prepare(chosen, &sources, &mut wanted.warnings).await?;
+        let planned = builds::planned(&prepared, &sources, workshop.as_ref());
+        if workshop.is_none() && !prepared.is_empty() && up.unknown == Unknown::Warn {
+            wanted.warnings.push("neither this machine nor a host has an engine that builds: `up` fails".to_owned());
+        }
+        if up.unknown == Unknown::Pull && !prepared.is_empty() {
+            self.decide(store, ground, &sources, &pulls::undecided(&references)).await?;
+            self.build(store, images, workshop, prepared, &planned).await?;
+        } else {
+            wanted.builds = planned;
+        }
+        let decided = self.decide_images(store, ground, images, &sources, up, &mut wanted).await?;
+        wanted.offline = pull::never(&sources.iter().map(|source| &source.project).collect::<Vec<_>>());
+        for (source, compiled) in sources.into_iter().zip(decided) {
+            wanted.warnings.extend(source.warnings.iter().cloned());
+            wanted.warnings.extend(compiled.warnings.iter().map(ToString::to_string));
+            wanted.deployments.push(compiled.deployment);
+            wanted.parcels.insert(source.stack.clone(), parcel(source));
+        }
+        Ok(wanted)
+    }
+
+    /// Every choice about these sources, or all that is wrong with them.
+    pub(super) async fn decide(
+        &self,
+        store: &dyn Store,
+        ground: &Ground,
+        sources: &[Source],
+        meanings: &BTreeMap<String, Meaning>,
+    ) -> Result<Vec<Compiled>, EngineError> {
+        let mut deployments = Vec::new();
+        let mut decided = Vec::new();
+        let mut mistakes = Vec::new();
+        let salt = salt()?;
+        for source in sources {
+            let release = next_number(store, ground, &source.stack).await?;
+            let input = compile::Input {
+                fleet: &self.folder.fleet,
+                stack: &source.stack,
+                env: source.env.as_deref(),
+                project: &source.project,
+                root: &source.root,
+                manifest: &source.bundle.manifest,
+                manifest_digest: &source.bundle.digest,
+                profiles: &source.profiles,
+                images: meanings,
+                engines: &ground.engines,
+                platforms: &ground.platforms,
+                abilities: &ground.abilities,
+                held: &ground.held,
+                found: &ground.found,
+                beside: &deployments,
+                release,
+                salt: &salt,
+            };
+            match compile::compile(input) {
+                Ok(compiled) => {
+                    deployments.push(compiled.deployment.clone());
+                    decided.push(compiled);
+                }
+                Err(Diagnostics(found)) => mistakes.extend(found),
+            }
+        }
+        if mistakes.is_empty() { Ok(decided) } else { Err(EngineError::Mistakes(Diagnostics(mistakes))) }
+    }
+
+    /// What would change, or what stands in the way.
+    pub(super) async fn propose(
+        &self,
+        store: &dyn Store,
+        ground: Ground,
+        images: Images,
+        mut wanted: Wanted,
+    ) -> Result<Proposal, EngineError> {
+        if wanted.force_recreate {
+            wanted.deployments.iter_mut().for_each(Deployment::renew);
+        }
+        let Wanted { deployments, removed, remove_volumes, .. } = &wanted;
+        let wish = Wish { deployments, removed, remove_volumes: *remove_volumes };
+        let mut target = desired(&self.folder.fleet, wish, &ground.held);
+        wanted.started = started_with(&ground, &target).await;
+        revive(&wanted.deployments, &ground.reports, &wanted.started, &mut target);
+        self.propose_target(store, ground, images, wanted, target).await
+    }
+
+    /// The same, for a target that is known already.
+    pub(super) async fn propose_target(
+        &self,
+        store: &dyn Store,
+        ground: Ground,
+        images: Images,
+        mut wanted: Wanted,
+        target: BTreeMap<String, HostState>,
+    ) -> Result<Proposal, EngineError> {
+        let in_the_way = conflicts(&ground.held, &target, &ground.found);
+        if !in_the_way.is_empty() {
+            return Err(EngineError::Conflicts(in_the_way));
+        }
+        let before = self.running(store, &wanted).await?;
+        let after = wanted.deployments.iter().map(|one| (one.stack.clone(), one.clone())).collect();
+        let mut plan = diff(Comparison {
+            current: &ground.held,
+            target: &target,
+            before: &before,
+            after: &after,
+            reports: &ground.reports,
+            started: &wanted.started,
+            now: now(),
+            image_ids: &images.ids(&ground.stores),
+            force_recreate: wanted.force_recreate,
+        });
+        let bundles = wanted.parcels.iter().map(|(stack, parcel)| (stack.as_str(), &parcel.manifest)).collect();
+        let answers = examine(&ground, sources::places(&plan, &target, &bundles)).await?;
+        let lacking = sources::lacking(&plan, &target, &bundles, &answers);
+        if !lacking.conflicts.is_empty() {
+            return Err(EngineError::Conflicts(lacking.conflicts));
+        }
+        plan.warnings.extend(lacking.warnings);
+        let drift = ground.reports.iter().flat_map(|(host, report)| drift(host, report));
+        // Files as people name them: from the fleet's folder on.
+        let above = format!("{}/", self.folder.path.display());
+        let found = std::mem::take(&mut wanted.warnings).into_iter().map(|warning| warning.replace(&above, ""));
+        plan.warnings.splice(0..0, found.chain(drift));
+        let needs = needs(&images, &wanted);
+        let files = files(&ground, &plan, &wanted.parcels).await?;
+        let Wanted { deployments, builds, pulls, .. } = wanted;
+        Ok(Proposal { ground, plan, target, deployments, builds, pulls, images, needs, files })
+    }
+
+    /// The newest release of every stack that is touched: it says in which order things go.
+    async fn running(&self, store: &dyn Store, wanted: &Wanted) -> Result<BTreeMap<String, Deployment>, EngineError> {
+        let mut running = BTreeMap::new();
+        for stack in wanted.deployments.iter().map(|one| &one.stack).chain(&wanted.removed) {
+            if let Some(release) = releases::of_stack(store, stack).await?.pop() {
+                running.insert(stack.clone(), release.deployment);
+            }
+        }
+        Ok(running)
+    }
+
+    /// An earlier release as something to want again, under a number of its own.
+    pub(super) async fn again(
+        &self,
+        store: &dyn Store,
+        ground: &Ground,
+        release: Release,
+    ) -> Result<Wanted, EngineError> {
+        let earlier = compile::Earlier {
+            fleet: &self.folder.fleet,
+            held: &ground.held,
+            beside: &[],
+            release: next_number(store, ground, &release.stack).await?,
+        };
+        let deployment = compile::again(earlier, release.deployment).map_err(EngineError::Mistakes)?;
+        let parcel = kept(ground, &release.stack, release.number, &release.manifest).await?;
+        let parcels = BTreeMap::from([(release.stack, parcel)]);
+        Ok(Wanted { deployments: vec![deployment], parcels, ..Wanted::default() })
+    }
+}
+
+/// Greater than any number that this folder or a host has seen: another folder may have deployed the stack too.
+async fn next_number(store: &dyn Store, ground: &Ground, stack: &str) -> Result<u64, EngineError> {
+    let recorded = releases::of_stack(store, stack).await?.last().map_or(0, |release| release.number);
+    let cut_off = Journal::number(store, stack).await?.unwrap_or(0);
+    let held = ground.held.values().flat_map(|state| &state.instances).filter(|one| one.name.stack == stack);
+    Ok(held.map(|instance| instance.release).max().unwrap_or(0).max(recorded).max(cut_off) + 1)
+}
+
+/// The manifests that containers were started with, of those whose stack's folder is to be another now. What no host has any
+/// more is not known.
+async fn started_with(ground: &Ground, target: &BTreeMap<String, HostState>) -> Started {
+    let mut started = Started::new();
+    for (host, report) in &ground.reports {
+        let Some(agent) = ground.agents.get(host) else { continue };
+        for seen in report.instances.iter().filter(|seen| !seen.tree.is_empty()) {
+            let trees = target.get(host).map(|state| state.trees.as_slice()).unwrap_or_default();
+            let is_now = trees.iter().any(|tree| tree.stack == seen.name.stack && tree.manifest == seen.tree);
+            if is_now || started.contains_key(&seen.tree) {
+                continue;
+            }
+            let encoded = deliver::blob(agent, &seen.tree).await.ok();
+            started.extend(encoded.and_then(|it| Some((seen.tree.clone(), decode_manifest(&it)?))));
+        }
+    }
+    started
+}
+
+/// Unix time in nanoseconds.
+fn now() -> i64 {
+    i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX)
+}
+
+/// 32 random bytes.
+fn salt() -> Result<String, EngineError> {
+    let mut bytes = [0; 32];
+    rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())
+        .map_err(|error| EngineError::NoRandomness(error.into()))?;
+    Ok(hex::encode(bytes))
+}
+
+pub(super) fn parcel(source: Source) -> Parcel {
+    let bundle = source.bundle;
+    Parcel {
+        stack: source.stack,
+        digest: bundle.digest,
+        encoded: bundle.encoded,
+        manifest: bundle.manifest,
+        contents: Contents::Files(bundle.files),
+    }
+}
+
+/// A bundle that some host still has whole.
+async fn kept(ground: &Ground, stack: &str, release: u64, digest: &str) -> Result<Parcel, EngineError> {
+    for agent in ground.agents.values() {
+        let Ok(encoded) = deliver::blob(agent, digest).await else { continue };
+        let Some(manifest) = decode_manifest(&encoded) else { continue };
+        let contents = Contents::Host(Box::new(agent.clone()));
+        let parcel = Parcel { stack: stack.to_owned(), digest: digest.to_owned(), encoded, manifest, contents };
+        if deliver::missing(agent, &parcel).await.is_ok_and(|lacking| lacking.is_empty()) {
+            return Ok(parcel);
+        }
+    }
+    Err(EngineError::BundleGone { stack: stack.to_owned(), release, digest: digest.to_owned() })
+}
+
+/// The images that the hosts lack, with where they can come from.
+fn needs(images: &Images, wanted: &Wanted) -> Vec<Need> {
+    let mut all: BTreeMap<&str, BTreeSet<(&str, &str)>> = BTreeMap::new();
+    for (host, more) in wanted.deployments.iter().flat_map(Deployment::images) {
+        all.entry(host).or_default().extend(more);
+    }
+    let mut needs = images.needs(&all);
+    for need in &mut needs {
+        if wanted.offline.contains(&need.reference) {
+            need.origins.retain(|origin| *origin != Origin::Registry);
+        }
+        if wanted.builds.iter().any(|build| build.image == need.reference) {
+            need.origins = vec![Origin::Build];
+        }
+    }
+    needs
+}
+
+/// What the hosts whose live trees change lack, asked all at once.
+async fn files(
+    ground: &Ground,
+    plan: &Plan,
+    parcels: &BTreeMap<String, Parcel>,
+) -> Result<Vec<(String, Parcel, Lacking)>, EngineError> {
+    let syncs = plan.steps.iter().filter(|step| step.action == Action::Sync);
+    let questions = syncs.filter_map(|step| Some((ground.agents.get(&step.host)?, parcels.get(&step.stack)?)));
+    let asked = questions.map(async |(agent, parcel)| {
+        let lacking = deliver::missing(agent, parcel).await?;
+        Ok::<_, EngineError>((agent.host().to_owned(), parcel.clone(), lacking))
+    });
+    Ok(try_join_all(asked).await?.into_iter().filter(|(_, _, lacking)| !lacking.is_empty()).collect())
+}

@@ -1,0 +1,183 @@
+//! The images of a run, decided: what registries are asked for before anything else is done, by the engines of the hosts that
+//! need it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use landfast_core::compile::{self, Beyond, Compiled, Meaning};
+use landfast_core::container::Container;
+use landfast_core::platform::Platform;
+use landfast_core::pull::{self, Pull};
+use serde::Serialize;
+
+use crate::images::reference::familiar;
+use crate::images::{Images, ToPull};
+use crate::store::Store;
+
+use super::{Unknown, Up, Wanted};
+use crate::observe::Ground;
+use crate::stack::Source;
+use crate::{Engine, EngineError};
+
+/// When an image was last pulled under a reference: a Unix time in seconds.
+const RECORDS: &str = "pulls/";
+
+/// An image that a registry is asked for though it may be there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PlannedPull {
+    pub image: String,
+    pub stack: String,
+    pub service: String,
+    pub policy: String,
+    #[serde(skip)]
+    is_built: bool,
+}
+
+impl std::fmt::Display for PlannedPull {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { image, stack, service, policy, .. } = self;
+        write!(f, "{image} (pull_policy of {stack}/{service}: {policy})")
+    }
+}
+
+/// What these sources ask registries for, each image once. What a registry had in an earlier run is entered among the images.
+pub(super) async fn due(
+    store: &dyn Store,
+    images: &mut Images,
+    sources: &[Source],
+    now: jiff::Timestamp,
+) -> Result<Vec<PlannedPull>, EngineError> {
+    let mut last = BTreeMap::new();
+    for (key, record) in store.range(RECORDS).await? {
+        let reference = key.strip_prefix(RECORDS).unwrap_or_default().to_owned();
+        images.remember_registry(&reference);
+        // A time that cannot be read is none.
+        last.extend(String::from_utf8_lossy(&record.value).parse::<i64>().map(|time| (reference, time)));
+    }
+    let mut planned: BTreeMap<String, PlannedPull> = BTreeMap::new();
+    for source in sources {
+        let last = |reference: &str| last.get(&familiar(reference)).copied();
+        for Pull { image, service, policy, is_built } in pull::due(&source.project, last, now.as_second()) {
+            let one = PlannedPull { image, stack: source.stack.clone(), service, policy, is_built };
+            planned.entry(one.image.clone()).and_modify(|known| known.is_built |= is_built).or_insert(one);
+        }
+    }
+    Ok(planned.into_values().collect())
+}
+
+/// What has to be pulled for those of these instances of whose container `is` holds, once for each platform.
+pub(super) fn to_pull(ground: &Ground, decided: &[Compiled], is: impl Fn(&Container) -> bool) -> BTreeSet<ToPull> {
+    let instances = decided.iter().flat_map(|compiled| compiled.deployment.instances.values());
+    let to_pull = instances.filter(|instance| is(&instance.container)).map(|instance| {
+        let written = Platform::parse(&instance.container.platform);
+        let own = ground.platforms.get(&instance.host);
+        // Another host with the same processor may reach the registry when this one does not.
+        let others = ground.platforms.iter().filter(|(_, other)| written.is_some() || Some(*other) == own);
+        let others = others.map(|(host, _)| host.clone()).collect::<BTreeSet<_>>();
+        let target = written.or_else(|| own.cloned()).unwrap_or_default();
+        let (reference, platform) = (instance.container.image.clone(), instance.container.platform.clone());
+        ((reference, platform, target, others), instance.host.clone())
+    });
+    let mut first: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
+    for (what, host) in to_pull {
+        first.entry(what).or_default().insert(host);
+    }
+    let one = |((reference, platform, target, others), needing): ((_, _, _, BTreeSet<String>), BTreeSet<String>)| {
+        let hosts = needing.iter().chain(others.difference(&needing)).cloned().collect();
+        ToPull { reference, platform, target, hosts, ..ToPull::default() }
+    };
+    first.into_iter().map(one).collect()
+}
+
+impl Engine<'_> {
+    /// Pulls what is due, where it is going to run.
+    pub(super) async fn pull_due(
+        &self,
+        store: &dyn Store,
+        ground: &Ground,
+        images: &mut Images,
+        due: &[PlannedPull],
+        decided: &[Compiled],
+        now: jiff::Timestamp,
+    ) -> Result<(), EngineError> {
+        let of = |reference: &str| due.iter().find(|pull| pull.image == reference);
+        let to_pull = to_pull(ground, decided, |container| of(&container.image).is_some());
+        let unknown = images.resolve(&due.iter().map(|pull| pull.image.clone()).collect()).unknown;
+        let to_pull = to_pull.into_iter().map(|one| ToPull {
+            is_there: !unknown.contains(&one.reference),
+            is_built: of(&one.reference).is_some_and(|pull| pull.is_built),
+            ..one
+        });
+        self.pull(store, ground, images, &to_pull.collect::<Vec<_>>(), now).await
+    }
+
+    /// Pulls these, and records when.
+    pub(super) async fn pull(
+        &self,
+        store: &dyn Store,
+        ground: &Ground,
+        images: &mut Images,
+        to_pull: &[ToPull],
+        now: jiff::Timestamp,
+    ) -> Result<(), EngineError> {
+        let pulled = images.pull(&ground.agents, to_pull, self.listener).await?;
+        for reference in pulled.iter().map(|reference| familiar(reference)).collect::<BTreeSet<_>>() {
+            let key = format!("{RECORDS}{reference}");
+            let recorded = store.get(&key).await?.map(|record| record.version);
+            store.compare_and_set(&key, recorded, Some(now.as_second().to_string().into_bytes())).await?;
+        }
+        Ok(())
+    }
+
+    /// Every choice, that of the images included: what only a registry may have is pulled now, or only told of.
+    pub(super) async fn decide_images(
+        &self,
+        store: &dyn Store,
+        ground: &Ground,
+        images: &mut Images,
+        sources: &[Source],
+        up: Up,
+        wanted: &mut Wanted,
+    ) -> Result<Vec<Compiled>, EngineError> {
+        let references = references(sources);
+        let mut resolution = images.resolve(&references);
+        for (reference, meaning) in &mut resolution.meanings {
+            if wanted.comes_first(reference) {
+                meaning.beyond = Beyond::Pending;
+            }
+        }
+        let decided = self.decide(store, ground, sources, &resolution.meanings).await?;
+        let lacking = to_pull(ground, &decided, |container| {
+            container.image_fingerprint.is_empty() && !wanted.comes_first(&container.image)
+        });
+        if up.unknown == Unknown::Warn || lacking.is_empty() {
+            let warnings = lacking.iter().map(|one| told(one, &resolution.unknown));
+            wanted.warnings.extend(resolution.warnings.into_iter().chain(warnings));
+            return Ok(decided);
+        }
+        self.pull(store, ground, images, &lacking.into_iter().collect::<Vec<_>>(), up.now).await?;
+        let resolution = images.resolve(&references);
+        wanted.warnings.extend(resolution.warnings);
+        self.decide(store, ground, sources, &resolution.meanings).await
+    }
+}
+
+/// The images that these sources name.
+pub(super) fn references(sources: &[Source]) -> BTreeSet<String> {
+    sources.iter().flat_map(|source| compile::images(&source.project)).collect()
+}
+
+/// Neither found nor refused: it is built or pulled before anything is deployed.
+pub(super) fn undecided(references: &BTreeSet<String>) -> BTreeMap<String, Meaning> {
+    let pending = Meaning { beyond: Beyond::Pending, ..Meaning::default() };
+    references.iter().map(|reference| (reference.clone(), pending.clone())).collect()
+}
+
+/// About an image that `plan` does not know.
+fn told(one: &ToPull, unknown: &BTreeSet<String>) -> String {
+    let ToPull { reference, platform, hosts, .. } = one;
+    if unknown.contains(reference) {
+        return format!("image {reference} is not on any host or on this machine: `up` asks the registry");
+    }
+    let whose = if platform.is_empty() { hosts.first().map_or("", String::as_str) } else { platform };
+    format!("image {reference} is nowhere for {whose}: `up` asks the registry")
+}

@@ -1,8 +1,0 @@
-//! The `landfast` command: installs the TLS provider, reads the arguments, and turns the outcome into an exit code.
-
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    landfast_certs::install_provider();
-    landfast::cli::run(std::env::args_os())
-}
