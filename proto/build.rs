@@ -1,4 +1,4 @@
-//! Compiles the `.proto` files without protoc and writes the method > least role table beside the generated code.
+//! Compiles the `.proto` files without protoc and writes the table of least roles beside the generated code.
 //! A method that names no role fails the build.
 
 use std::path::PathBuf;

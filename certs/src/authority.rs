@@ -1,7 +1,7 @@
-//! Decides what stands in a certificate, and signs it: the fleet's own authority.
+//! The fleet's certificate authority: decides the contents of each certificate and signs it.
 //!
-//! Profile: RFC 5280 with ECDSA P-256, path length 0. A leaf carries one identity (URI SAN); an agent's also carries the
-//! DNS name its server is asked for by. Whatever a request asks for beyond its key is ignored.
+//! Certificates follow RFC 5280 with ECDSA P-256 keys; the authority's path length is 0. A leaf carries one identity as
+//! a URI SAN. An agent's leaf also carries the DNS name of its server. Nothing but the key is taken from a request.
 
 use std::fmt;
 use std::path::Path;
@@ -23,31 +23,31 @@ use crate::{Credentials, Error, Identity, tls};
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const AUTHORITY_LIFE: Duration = DAY.saturating_mul(3650);
 
-/// From when to when a certificate holds.
+/// Period in which a certificate is valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Validity {
-    /// The first moment.
+    /// Start of the period.
     pub not_before: SystemTime,
-    /// The last moment.
+    /// End of the period.
     pub not_after: SystemTime,
 }
 
 impl Validity {
-    /// Clocks of hosts differ: what is signed now holds since an hour ago.
+    /// How far the start of a certificate is dated back, because the clocks of hosts differ.
     pub const BACKDATE: Duration = Duration::from_secs(60 * 60);
 
-    /// What certificates get unless asked otherwise: 90 days from `now`, backdated.
+    /// Returns the default period: 90 days from `now`, with the start dated back by [`Self::BACKDATE`].
     pub fn standard(now: SystemTime) -> Self {
         Self::lasting(now, DAY * 90)
     }
 
-    /// `life` from `now`, backdated.
+    /// Returns a period that ends `life` after `now`, with the start dated back by [`Self::BACKDATE`].
     pub fn lasting(now: SystemTime, life: Duration) -> Self {
         Self { not_before: now - Self::BACKDATE, not_after: now + life }
     }
 }
 
-/// A fleet's certificate authority: its certificate, and the key that makes every identity of the fleet.
+/// A fleet's certificate authority: its certificate and the private key that signs every identity of the fleet.
 pub struct Authority {
     fleet: String,
     certificate_pem: String,
@@ -56,7 +56,7 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// A new authority with a new key, for ten years. Nothing is written: see [`Authority::save`].
+    /// Creates an authority with a new key, valid for ten years. Writes nothing to disk: see [`Authority::save`].
     pub fn create(fleet: &str, now: SystemTime) -> Result<Self, Error> {
         let key = new_key()?;
         let mut params = CertificateParams::default();
@@ -65,7 +65,8 @@ impl Authority {
         params.subject_alt_names = vec![SanType::URI(ia5(&authority_uri(fleet))?)];
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        let certificate = params.self_signed(&key).map_err(|error| crypto("sign the authority", &error))?;
+        let certificate =
+            params.self_signed(&key).map_err(|error| crypto("sign the authority's certificate", &error))?;
         Ok(Self {
             fleet: fleet.to_owned(),
             certificate_pem: certificate.pem(),
@@ -74,7 +75,8 @@ impl Authority {
         })
     }
 
-    /// Reads `ca.pem` and `ca-key.pem`. Refuses a key that others can read, and one of another certificate.
+    /// Reads `ca.pem` and `ca-key.pem` from `folder`. Refuses a key that other users can read, and a key that does not
+    /// match the certificate.
     pub fn load(folder: &Path) -> Result<Self, Error> {
         let (certificate_path, key_path) = (folder.join("ca.pem"), folder.join("ca-key.pem"));
         let certificate_pem = files::read(&certificate_path)?;
@@ -92,7 +94,8 @@ impl Authority {
         Ok(Self { fleet, certificate_pem, key_pem, issuer })
     }
 
-    /// Writes `ca.pem` and `ca-key.pem` (0600) into `folder` (0700 if made now). Never overwrites an authority.
+    /// Writes `ca.pem` and `ca-key.pem` (mode 0600) into `folder`, which is created with mode 0700 if it is missing.
+    /// Never overwrites an authority.
     pub fn save(&self, folder: &Path) -> Result<(), Error> {
         files::private_folder(folder)?;
         let (certificate_path, key_path) = (folder.join("ca.pem"), folder.join("ca-key.pem"));
@@ -102,26 +105,29 @@ impl Authority {
         files::write(&certificate_path, &self.certificate_pem, Access::Everyone)
     }
 
-    /// The fleet it vouches for.
+    /// Name of the fleet that the authority signs for.
     pub fn fleet(&self) -> &str {
         &self.fleet
     }
 
-    /// Its certificate, which every party of the fleet holds.
+    /// Certificate of the authority as PEM. Every member of the fleet holds a copy.
     pub fn certificate_pem(&self) -> &str {
         &self.certificate_pem
     }
 
-    /// A new key and a certificate for it: for those who carry them by hand, and for operators.
+    /// Generates a key and signs a certificate for it: for operators, and for agents whose credentials are copied by
+    /// hand.
     pub fn issue(&self, identity: &Identity, validity: Validity) -> Result<Credentials, Error> {
         let key = new_key()?;
         let certificate_pem = self.certify(&key, identity, validity)?;
         Credentials::new(self.certificate_pem.clone(), certificate_pem, key.serialize_pem())
     }
 
-    /// A certificate (PEM) for the key in a request (PEM). Only the key is taken from the request: its subject, names,
-    /// usages and constraints are ignored, since whoever wrote it may be lying. Errors: not a request, its signature is
-    /// not by its own key, or the key is not P-256.
+    /// Signs a certificate (PEM) for the key in a request (PEM).
+    ///
+    /// Only the key is taken from the request. Its subject, names, usages and constraints are ignored, because its
+    /// sender is not trusted. Errors: the text is not a request, the request is not signed with its own key, or the key
+    /// is not P-256.
     pub fn sign(&self, request_pem: &str, identity: &Identity, validity: Validity) -> Result<String, Error> {
         let unusable = |problem: String| Error::Unusable { what: "the certificate request", problem };
         let request =
@@ -150,7 +156,7 @@ impl fmt::Debug for Authority {
 }
 
 fn leaf(identity: &Identity, validity: Validity) -> Result<CertificateParams, Error> {
-    // Checked here again because the variants can be built without the constructors.
+    // The variants are public, so this identity may not have passed the checks of the constructors.
     let identity: Identity = identity.to_string().parse()?;
     let mut params = CertificateParams::default();
     set_validity(&mut params, validity)?;
@@ -168,7 +174,7 @@ fn leaf(identity: &Identity, validity: Validity) -> Result<CertificateParams, Er
 }
 
 pub(crate) fn new_key() -> Result<KeyPair, Error> {
-    KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(|error| crypto("make a key", &error))
+    KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(|error| crypto("generate a key", &error))
 }
 
 pub(crate) fn crypto(what: &'static str, error: &rcgen::Error) -> Error {
@@ -182,10 +188,10 @@ pub(crate) fn common_name(name: &str) -> DistinguishedName {
 }
 
 fn ia5(text: &str) -> Result<Ia5String, Error> {
-    Ia5String::try_from(text).map_err(|error| crypto("write a name", &error))
+    Ia5String::try_from(text).map_err(|error| crypto("encode a name", &error))
 }
 
-/// Sets both dates. rcgen wants a date library's type, which x509-parser makes without our depending on that library.
+/// Sets both dates. rcgen takes the date type of a library that is not a dependency here; x509-parser converts to it.
 fn set_validity(params: &mut CertificateParams, validity: Validity) -> Result<(), Error> {
     params.not_before = moment(validity.not_before)?.to_datetime();
     params.not_after = moment(validity.not_after)?.to_datetime();
@@ -193,7 +199,7 @@ fn set_validity(params: &mut CertificateParams, validity: Validity) -> Result<()
 }
 
 fn moment(time: SystemTime) -> Result<ASN1Time, Error> {
-    let refused = |problem: String| Error::Crypto { what: "write a date", problem };
+    let refused = |problem: String| Error::Crypto { what: "encode a date", problem };
     let since_1970 = time.duration_since(UNIX_EPOCH).map_err(|error| refused(error.to_string()))?;
     let seconds = i64::try_from(since_1970.as_secs()).map_err(|error| refused(error.to_string()))?;
     ASN1Time::from_timestamp(seconds).map_err(|error| refused(error.to_string()))

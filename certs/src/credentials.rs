@@ -1,4 +1,4 @@
-//! What one party holds to prove who it is, and how it lies on the disk: `ca.pem`, `cert.pem`, `key.pem`.
+//! Credentials of one party, and their files on disk: `ca.pem`, `cert.pem` and `key.pem`.
 
 use std::fmt;
 use std::path::Path;
@@ -11,8 +11,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use crate::files::{self, Access};
 use crate::{Error, Identity, tls};
 
-/// A key, the certificate for it, and the certificate of the authority that signed it. They belong together: values of
-/// this type have been checked to.
+/// A private key, its certificate, and the certificate of the authority that signed it.
+///
+/// The constructor checks that the key matches the certificate.
 #[derive(Clone)]
 pub struct Credentials {
     authority_pem: String,
@@ -23,7 +24,8 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// Puts the three together. Errors: one is malformed, the certificate names no identity, or the key is another's.
+    /// Combines the three parts. Errors: a part is malformed, the certificate does not name exactly one identity, or
+    /// the key does not match the certificate.
     pub fn new(authority_pem: String, certificate_pem: String, key_pem: String) -> Result<Self, Error> {
         let unusable = |what: &'static str, problem: String| Error::Unusable { what, problem };
         CertificateDer::from_pem_slice(authority_pem.as_bytes())
@@ -32,14 +34,14 @@ impl Credentials {
             .map_err(|error| unusable("the certificate", error.to_string()))?;
         let key = KeyPair::from_pem(&key_pem).map_err(|error| unusable("the key", error.to_string()))?;
         if !tls::certifies(&certificate, &key.subject_public_key_info()) {
-            return Err(unusable("the key", "it is not the one the certificate is for".to_owned()));
+            return Err(unusable("the key", "it does not match the certificate".to_owned()));
         }
         let identity = Identity::of_certificate(&certificate)?;
         let validity = validity_of(&certificate)?;
         Ok(Self { authority_pem, certificate_pem, key_pem, identity, validity })
     }
 
-    /// Reads `ca.pem`, `cert.pem` and `key.pem`. Refuses a key that others can read.
+    /// Reads `ca.pem`, `cert.pem` and `key.pem` from `folder`. Refuses a key that other users can read.
     pub fn load(folder: &Path) -> Result<Self, Error> {
         let key_pem = files::read_key(&folder.join("key.pem"))?;
         let certificate_pem = files::read(&folder.join("cert.pem"))?;
@@ -48,7 +50,8 @@ impl Credentials {
             .map_err(|error| Error::Malformed { path: folder.to_owned(), problem: error.to_string() })
     }
 
-    /// Writes `ca.pem`, `cert.pem` and `key.pem` (0600) into `folder` (0700 if made now), over what was there.
+    /// Writes `ca.pem`, `cert.pem` and `key.pem` (mode 0600) into `folder`, which is created with mode 0700 if it is
+    /// missing. Overwrites existing files.
     pub fn save(&self, folder: &Path) -> Result<(), Error> {
         files::private_folder(folder)?;
         files::write(&folder.join("key.pem"), &self.key_pem, Access::Owner)?;
@@ -56,27 +59,27 @@ impl Credentials {
         files::write(&folder.join("ca.pem"), &self.authority_pem, Access::Everyone)
     }
 
-    /// Who the certificate says the holder is.
+    /// Identity that the certificate names.
     pub fn identity(&self) -> &Identity {
         &self.identity
     }
 
-    /// The first moment the certificate holds.
+    /// Start of the certificate's validity.
     pub fn not_before(&self) -> SystemTime {
         self.validity.0
     }
 
-    /// The last moment the certificate holds.
+    /// End of the certificate's validity.
     pub fn not_after(&self) -> SystemTime {
         self.validity.1
     }
 
-    /// The certificate of the authority, as text.
+    /// Certificate of the authority as PEM.
     pub fn authority_pem(&self) -> &str {
         &self.authority_pem
     }
 
-    /// The holder's certificate, as text.
+    /// Certificate of the holder as PEM.
     pub fn certificate_pem(&self) -> &str {
         &self.certificate_pem
     }

@@ -1,98 +1,98 @@
-//! What can be wrong with keys, certificates and names, and what to do about it.
+//! Errors of keys, certificates and names.
 
 use std::io;
 use std::path::PathBuf;
 
-/// Anything that keeps a party from having, or proving, an identity.
+/// Error of an operation on keys, certificates or identities.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file could not be read.
     #[error("cannot read {}", path.display())]
     Read {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Why.
+        /// Error of the operating system.
         source: io::Error,
     },
     /// A file or folder could not be written.
     #[error("cannot write {}", path.display())]
     Write {
-        /// The file or folder.
+        /// Path of the file or folder.
         path: PathBuf,
-        /// Why.
+        /// Error of the operating system.
         source: io::Error,
     },
-    /// Something is already there that must not be lost.
-    #[error("{} exists already; it is never overwritten: move it away first if you mean to replace it", path.display())]
+    /// A file exists that must not be overwritten.
+    #[error("{} already exists and is never overwritten: to replace it, move it away first", path.display())]
     Exists {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
     },
-    /// A private key that others on the machine can read.
-    #[error("{} can be read by others (mode {mode:04o}); run `chmod 600 {}`", path.display(), path.display())]
+    /// A private key is readable by other users of the machine.
+    #[error("{} is readable by other users (mode {mode:04o}): run `chmod 600 {}`", path.display(), path.display())]
     Exposed {
-        /// The key file.
+        /// Path of the key file.
         path: PathBuf,
-        /// Its permission bits.
+        /// Permission bits of the file.
         mode: u32,
     },
-    /// A file holds something other than it should.
+    /// A file has invalid contents.
     #[error("{}: {problem}", path.display())]
     Malformed {
-        /// The file.
+        /// Path of the file, or of the folder with the files.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Description of the problem.
         problem: String,
     },
-    /// A certificate, key or request given as text or bytes, not as a file.
+    /// A certificate, key or request that was passed as text or bytes is invalid.
     #[error("{what} is not usable: {problem}")]
     Unusable {
-        /// Which one.
+        /// Name of the input, for example `the certificate`.
         what: &'static str,
-        /// What is wrong with it.
+        /// Description of the problem.
         problem: String,
     },
-    /// A fleet, host or operator name that could not stand in an identity.
-    #[error("`{name}` is not a name: use 1 to 63 of a-z, 0-9 and `-`, starting with a letter or a digit")]
+    /// A fleet, host or operator name is invalid.
+    #[error("`{name}` is not a valid name: use 1 to 63 of a-z, 0-9 and `-`, starting with a letter or a digit")]
     Name {
-        /// The name.
+        /// The rejected name.
         name: String,
     },
-    /// A role that does not exist.
+    /// A role does not exist.
     #[error("`{role}` is not a role: use viewer, deployer or admin")]
     Role {
-        /// The role.
+        /// The rejected role.
         role: String,
     },
-    /// An identity URI that is none.
+    /// A text is not an identity URI.
     #[error(
         "`{uri}` is not an identity: expected landfast://FLEET/agent/HOST, landfast://FLEET/coordinator/NAME or \
          landfast://FLEET/operator/NAME?role=ROLE"
     )]
     Uri {
-        /// The URI.
+        /// The rejected text.
         uri: String,
     },
-    /// A certificate without exactly one Landfast identity.
+    /// A certificate does not name exactly one Landfast identity.
     #[error("the certificate names {found} Landfast identities; exactly one is needed")]
     Anonymous {
-        /// How many it names.
+        /// Number of identities in the certificate.
         found: usize,
     },
-    /// An authority was asked to vouch for someone of another fleet.
+    /// An authority was asked to sign for an identity of another fleet.
     #[error("the authority of fleet `{authority}` does not sign for fleet `{asked}`")]
     OtherFleet {
-        /// The authority's fleet.
+        /// Fleet of the authority.
         authority: String,
-        /// The fleet of the identity asked for.
+        /// Fleet of the requested identity.
         asked: String,
     },
-    /// The cryptography refused.
+    /// A cryptographic operation failed.
     #[error("cannot {what}: {problem}")]
     Crypto {
-        /// What was tried.
+        /// The operation as a verb phrase, for example `generate a key`.
         what: &'static str,
-        /// Why not.
+        /// Description of the problem.
         problem: String,
     },
 }

@@ -1,4 +1,5 @@
-//! Owns how keys and certificates lie on the disk: private ones readable by their owner alone, none ever half-written.
+//! Reads and writes the files of keys and certificates. Only its owner can read a private file, and every write is
+//! atomic.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -10,13 +11,14 @@ use crate::Error;
 /// Who may read a file.
 #[derive(Clone, Copy)]
 pub(crate) enum Access {
-    /// Its owner: mode 0600.
+    /// The owner only: mode 0600.
     Owner,
     /// Everyone: mode 0644.
     Everyone,
 }
 
-/// A folder that only its owner may enter. One that exists keeps its mode: the keys in it have their own.
+/// Creates a folder that only its owner may enter. An existing folder keeps its mode, because each key file has its
+/// own.
 pub(crate) fn private_folder(path: &Path) -> Result<(), Error> {
     DirBuilder::new()
         .recursive(true)
@@ -25,7 +27,7 @@ pub(crate) fn private_folder(path: &Path) -> Result<(), Error> {
         .map_err(|source| Error::Write { path: path.to_owned(), source })
 }
 
-/// Replaces a file whole, and durably.
+/// Replaces a file atomically and durably.
 pub(crate) fn write(path: &Path, contents: &str, access: Access) -> Result<(), Error> {
     replace(path, contents, access).map_err(|source| Error::Write { path: path.to_owned(), source })
 }
@@ -41,7 +43,7 @@ fn replace(path: &Path, contents: &str, access: Access) -> io::Result<()> {
     {
         return Err(error);
     }
-    // Born with its mode: at no moment can another user open it.
+    // Create the file with its final mode, so that no other user can ever open it.
     let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&temporary)?;
     file.write_all(contents.as_bytes())?;
     file.sync_all()?;
@@ -53,7 +55,7 @@ pub(crate) fn read(path: &Path) -> Result<String, Error> {
     fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })
 }
 
-/// A key file, refused when anybody but its owner could have read it.
+/// Reads a key file. Refuses it if anyone but its owner has access.
 pub(crate) fn read_key(path: &Path) -> Result<String, Error> {
     let read_error = |source| Error::Read { path: path.to_owned(), source };
     let mode = fs::metadata(path).map_err(read_error)?.permissions().mode() & 0o7777;

@@ -1,6 +1,6 @@
-//! Decides what a party may be called, and what its certificate says it is.
+//! Names, roles and identities, and how a certificate names the identity of its holder.
 //!
-//! An identity is one URI in the certificate's subject alternative names; nothing else in a certificate is believed.
+//! An identity is one URI in the certificate's subject alternative names. No other field of a certificate is trusted.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,14 +11,14 @@ use crate::Error;
 
 const SCHEME: &str = "landfast://";
 
-/// What an identity may do, from least to most. Mirrors `landfast.v1.Role`.
+/// Permissions of an identity, from least to most. Mirrors `landfast.v1.Role`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
-    /// See state and logs.
+    /// May see state and logs.
     Viewer,
-    /// Change what hosts run.
+    /// May change what hosts run.
     Deployer,
-    /// Change who belongs to the fleet.
+    /// May change the members of the fleet.
     Admin,
 }
 
@@ -45,54 +45,54 @@ impl FromStr for Role {
     }
 }
 
-/// Who a party is. Displayed, and parsed, as the URI in its certificate.
+/// Identity of a party. It is displayed and parsed as the URI in the party's certificate.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Identity {
-    /// A host's agent: `landfast://home/agent/alpha`. It may call nothing.
+    /// Agent of a host: `landfast://home/agent/alpha`. It may call no method.
     Agent {
-        /// The fleet's name.
+        /// Name of the fleet.
         fleet: String,
-        /// The host's name.
+        /// Name of the host.
         host: String,
     },
-    /// A long-running coordinator: `landfast://home/coordinator/main`. It deploys.
+    /// Long-running coordinator: `landfast://home/coordinator/main`. It has the role of a deployer.
     Coordinator {
-        /// The fleet's name.
+        /// Name of the fleet.
         fleet: String,
-        /// The coordinator's name.
+        /// Name of the coordinator.
         name: String,
     },
-    /// A person or a script: `landfast://home/operator/anna?role=admin`.
+    /// Person or script: `landfast://home/operator/anna?role=admin`.
     Operator {
-        /// The fleet's name.
+        /// Name of the fleet.
         fleet: String,
-        /// The operator's name.
+        /// Name of the operator.
         name: String,
-        /// What the operator may do.
+        /// Role of the operator.
         role: Role,
     },
 }
 
 impl Identity {
-    /// The agent of one host. Errors: [`Error::Name`].
+    /// Creates the identity of a host's agent. Errors: [`Error::Name`].
     pub fn agent(fleet: &str, host: &str) -> Result<Self, Error> {
         Ok(Self::Agent { fleet: checked_name(fleet)?, host: checked_name(host)? })
     }
 
-    /// A coordinator. Errors: [`Error::Name`].
+    /// Creates the identity of a coordinator. Errors: [`Error::Name`].
     pub fn coordinator(fleet: &str, name: &str) -> Result<Self, Error> {
         Ok(Self::Coordinator { fleet: checked_name(fleet)?, name: checked_name(name)? })
     }
 
-    /// An operator. Errors: [`Error::Name`].
+    /// Creates the identity of an operator. Errors: [`Error::Name`].
     pub fn operator(fleet: &str, name: &str, role: Role) -> Result<Self, Error> {
         Ok(Self::Operator { fleet: checked_name(fleet)?, name: checked_name(name)?, role })
     }
 
-    /// The identity a certificate (DER) names. The certificate itself must have been verified already.
+    /// Reads the identity from a certificate (DER). The caller must have verified the certificate.
     ///
-    /// Errors: [`Error::Anonymous`] unless it names exactly one, [`Error::Uri`], [`Error::Role`] or [`Error::Name`] if
-    /// that one is malformed.
+    /// Errors: [`Error::Anonymous`] unless the certificate names exactly one identity; [`Error::Uri`], [`Error::Role`]
+    /// or [`Error::Name`] if that identity is malformed.
     pub fn of_certificate(der: &[u8]) -> Result<Self, Error> {
         match uris(der)?.as_slice() {
             [uri] => uri.parse(),
@@ -100,21 +100,21 @@ impl Identity {
         }
     }
 
-    /// The fleet it belongs to.
+    /// Name of the fleet that the identity belongs to.
     pub fn fleet(&self) -> &str {
         match self {
             Self::Agent { fleet, .. } | Self::Coordinator { fleet, .. } | Self::Operator { fleet, .. } => fleet,
         }
     }
 
-    /// The host's, coordinator's or operator's own name.
+    /// Name of the host, coordinator or operator.
     pub fn name(&self) -> &str {
         match self {
             Self::Agent { host: name, .. } | Self::Coordinator { name, .. } | Self::Operator { name, .. } => name,
         }
     }
 
-    /// The role it holds; none for an agent.
+    /// Role of the identity; `None` for an agent.
     pub fn role(&self) -> Option<Role> {
         match self {
             Self::Agent { .. } => None,
@@ -154,7 +154,7 @@ impl FromStr for Identity {
     }
 }
 
-/// Whether `name` may be a fleet, host, coordinator or operator name: one DNS label in lower case.
+/// Returns whether `name` is valid for a fleet, host, coordinator or operator: one DNS label in lower case.
 pub fn is_name(name: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let mut bytes = name.bytes();
@@ -165,14 +165,14 @@ pub(crate) fn checked_name(name: &str) -> Result<String, Error> {
     if is_name(name) { Ok(name.to_owned()) } else { Err(Error::Name { name: name.to_owned() }) }
 }
 
-/// The fleet an authority's certificate (DER) is for: `landfast://home/authority`.
+/// Reads the fleet's name from an authority's certificate (DER), which carries `landfast://home/authority`.
 pub(crate) fn fleet_of_authority(der: &[u8]) -> Result<String, Error> {
     match uris(der)?.as_slice() {
         [uri] => {
             let fleet = uri.strip_prefix(SCHEME).and_then(|rest| rest.strip_suffix("/authority"));
             checked_name(fleet.ok_or_else(|| Error::Unusable {
                 what: "the authority's certificate",
-                problem: format!("it is for `{uri}`, which is no fleet's authority"),
+                problem: format!("it is for `{uri}`, which is not a fleet's authority"),
             })?)
         }
         found => Err(Error::Anonymous { found: found.len() }),
@@ -183,7 +183,7 @@ pub(crate) fn authority_uri(fleet: &str) -> String {
     format!("{SCHEME}{fleet}/authority")
 }
 
-/// The URIs of our scheme among a certificate's subject alternative names.
+/// Returns the `landfast://` URIs among a certificate's subject alternative names.
 fn uris(der: &[u8]) -> Result<Vec<String>, Error> {
     let unusable = |problem: String| Error::Unusable { what: "the certificate", problem };
     let (_, certificate) = x509_parser::parse_x509_certificate(der).map_err(|error| unusable(error.to_string()))?;
@@ -203,7 +203,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_identity_reads_back_as_it_was_written() {
+    fn an_identity_parses_from_its_own_text() {
         for uri in [
             "landfast://home/agent/alpha",
             "landfast://home/coordinator/main",
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_almost_an_identity_is_refused() {
+    fn malformed_identities_are_refused() {
         for uri in [
             "",
             "landfast://",
@@ -232,7 +232,7 @@ mod tests {
             "landfast://home/agent/-alpha",
             "landfast://home/authority",
         ] {
-            assert!(uri.parse::<Identity>().is_err(), "{uri:?} was taken for an identity");
+            assert!(uri.parse::<Identity>().is_err(), "{uri:?} was accepted");
         }
     }
 

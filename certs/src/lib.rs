@@ -1,13 +1,13 @@
-//! Trust: who is who in a fleet, who says so, and the TLS settings that follow from it.
+//! Identities of a fleet, the authority that certifies them, and the TLS settings of both sides.
 //!
-//! - [`identity`]: names, roles and identities, as they stand in a certificate's URI SAN;
-//! - [`authority`]: the fleet's own certificate authority, which signs them;
-//! - [`credentials`]: what one party holds: its key, its certificate and the authority's certificate;
-//! - [`request`]: a key made where it stays, and the request for a certificate to go with it;
+//! - [`identity`]: names, roles and identities, which a certificate carries as a URI SAN;
+//! - [`authority`]: the fleet's certificate authority, which signs them;
+//! - [`credentials`]: one party's key, its certificate and the authority's certificate;
+//! - [`request`]: generates a key on the machine that uses it, and the request for its certificate;
 //! - [`tls`]: TLS 1.3 settings for both sides, with both sides' certificates required.
 //!
-//! There is no anonymous and no plaintext mode. Keys are ECDSA P-256; the cryptography is aws-lc-rs, chosen in one
-//! place, [`install_provider`].
+//! There is no anonymous and no plaintext mode. Keys are ECDSA P-256. The cryptography provider is aws-lc-rs, selected
+//! in one place, [`install_provider`].
 #![warn(missing_docs)]
 
 pub mod authority;

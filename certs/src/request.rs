@@ -1,4 +1,4 @@
-//! Makes a key where it stays, and the request for a certificate to go with it.
+//! Generates a key on the machine that uses it, and the request for its certificate.
 
 use std::path::Path;
 
@@ -8,18 +8,19 @@ use crate::Error;
 use crate::authority::{common_name, crypto, new_key};
 use crate::files::{self, Access};
 
-/// The certificate request (PEM) for the key in `folder/key.pem`, which is made (0600, the folder 0700) if it is not
-/// there yet, so asking again asks for the same key. The key never leaves the folder; the request is not secret.
+/// Creates a certificate request (PEM) for the key in `folder/key.pem`.
 ///
-/// The request's subject means nothing: the authority decides whom the certificate names.
+/// Generates the key (mode 0600, in a folder of mode 0700) if it does not exist yet, so that a repeated request is for
+/// the same key. The key never leaves the folder; the request is not secret. The request's subject has no meaning: the
+/// authority decides which identity the certificate names.
 pub fn key_and_request(folder: &Path) -> Result<String, Error> {
     files::private_folder(folder)?;
     let path = folder.join("key.pem");
     let key = if path.exists() { load_key(&path)? } else { make_key(&path)? };
     let mut params = CertificateParams::default();
     params.distinguished_name = common_name("landfast");
-    let request = params.serialize_request(&key).map_err(|error| crypto("make a certificate request", &error))?;
-    request.pem().map_err(|error| crypto("write a certificate request", &error))
+    let request = params.serialize_request(&key).map_err(|error| crypto("create a certificate request", &error))?;
+    request.pem().map_err(|error| crypto("encode a certificate request", &error))
 }
 
 fn load_key(path: &Path) -> Result<KeyPair, Error> {

@@ -1,6 +1,6 @@
-//! Decides how parties of a fleet talk: TLS 1.3 only, both sides with a certificate of the fleet's authority, HTTP/2.
+//! TLS settings of a fleet: TLS 1.3 only, HTTP/2, and both sides present a certificate of the fleet's authority.
 //!
-//! The certificate proves membership; who the peer is, is read from it afterwards with
+//! The handshake proves membership of the fleet. The peer's identity is read from its certificate afterwards, with
 //! [`Identity::of_certificate`](crate::Identity::of_certificate).
 
 use std::sync::Arc;
@@ -14,13 +14,14 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig, version};
 use crate::identity::checked_name;
 use crate::{Credentials, Error};
 
-/// Makes aws-lc-rs the process's cryptography: the first line of both mains. Calling it again changes nothing.
+/// Installs aws-lc-rs as the cryptography provider of the process. Both binaries call this first; another call has no
+/// effect.
 pub fn install_provider() {
-    // An error means that one is installed already: there is only this one in the build.
+    // An error means that a provider is already installed, and the build contains only this one.
     drop(aws_lc_rs::default_provider().install_default());
 }
 
-/// An agent's side. A caller without a certificate of the same authority is refused in the handshake, before HTTP/2.
+/// Creates the TLS settings of an agent. The handshake refuses a caller without a certificate of the same authority.
 pub fn server_config(credentials: &Credentials) -> Result<Arc<ServerConfig>, Error> {
     let refused = |problem: String| Error::Crypto { what: "set up TLS", problem };
     let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(credentials)?), provider())
@@ -33,12 +34,13 @@ pub fn server_config(credentials: &Credentials) -> Result<Arc<ServerConfig>, Err
         .with_single_cert(vec![credentials.certificate_der()?], credentials.key_der()?)
         .map_err(|error| refused(error.to_string()))?;
     config.alpn_protocols = vec![b"h2".to_vec()];
-    // A resumed session would not show its certificate again.
+    // A resumed session would not present its certificate again.
     config.send_tls13_tickets = 0;
     Ok(Arc::new(config))
 }
 
-/// A coordinator's side. An agent without a certificate of the same authority is refused in the handshake.
+/// Creates the TLS settings of a coordinator. The handshake refuses an agent without a certificate of the same
+/// authority.
 pub fn client_config(credentials: &Credentials) -> Result<Arc<ClientConfig>, Error> {
     let refused = |problem: String| Error::Crypto { what: "set up TLS", problem };
     let mut config = ClientConfig::builder_with_provider(provider())
@@ -52,8 +54,8 @@ pub fn client_config(credentials: &Credentials) -> Result<Arc<ClientConfig>, Err
     Ok(Arc::new(config))
 }
 
-/// The name to ask a host's agent by: `alpha.agent.home.landfast.internal`. It is in the agent's certificate and in no
-/// DNS. Errors: [`Error::Name`].
+/// Returns the TLS server name of a host's agent: `alpha.agent.home.landfast.internal`. The name is in the agent's
+/// certificate and in no DNS zone. Errors: [`Error::Name`].
 pub fn server_name(fleet: &str, host: &str) -> Result<ServerName<'static>, Error> {
     let name = agent_dns_name(&checked_name(fleet)?, &checked_name(host)?);
     ServerName::try_from(name.clone()).map_err(|_| Error::Name { name })
@@ -63,7 +65,7 @@ pub(crate) fn agent_dns_name(fleet: &str, host: &str) -> String {
     format!("{host}.agent.{fleet}.landfast.internal")
 }
 
-/// Whether a certificate (DER) is for this public key (SubjectPublicKeyInfo, DER).
+/// Returns whether a certificate (DER) is for this public key (SubjectPublicKeyInfo, DER).
 pub(crate) fn certifies(certificate: &[u8], public_key: &[u8]) -> bool {
     x509_parser::parse_x509_certificate(certificate)
         .is_ok_and(|(_, certificate)| certificate.public_key().raw == public_key)

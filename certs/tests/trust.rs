@@ -1,4 +1,4 @@
-//! Both sides of a handshake, with every kind of caller that must not get in.
+//! TLS handshakes with every kind of peer that must be refused, and the files of keys and certificates.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::io;
@@ -22,7 +22,7 @@ struct Fleet {
     operator: Credentials,
 }
 
-/// A fleet with one agent, `alpha`, and one operator, `anna`.
+/// Creates a fleet with one agent, `alpha`, and one operator, `anna`.
 fn fleet(name: &str) -> Fleet {
     let now = SystemTime::now();
     let authority = Authority::create(name, now).unwrap();
@@ -32,14 +32,14 @@ fn fleet(name: &str) -> Fleet {
     Fleet { authority, agent, operator }
 }
 
-/// Shakes hands in memory, and says whom the server saw.
+/// Performs a handshake in memory and returns the client's identity as the server sees it.
 fn handshake(agent: &Credentials, client: Arc<ClientConfig>, host: &str) -> Result<Identity, rustls::Error> {
     let mut server = ServerConnection::new(server_config(agent).unwrap()).unwrap();
     let mut client = ClientConnection::new(client, server_name("home", host).unwrap()).unwrap();
     while client.is_handshaking() || server.is_handshaking() {
-        carry(|wire| client.write_tls(wire), |wire| server.read_tls(wire));
+        transfer(|wire| client.write_tls(wire), |wire| server.read_tls(wire));
         server.process_new_packets()?;
-        carry(|wire| server.write_tls(wire), |wire| client.read_tls(wire));
+        transfer(|wire| server.write_tls(wire), |wire| client.read_tls(wire));
         client.process_new_packets()?;
     }
     assert_eq!(server.alpn_protocol(), Some(b"h2".as_slice()));
@@ -47,7 +47,7 @@ fn handshake(agent: &Credentials, client: Arc<ClientConfig>, host: &str) -> Resu
     Ok(Identity::of_certificate(&server.peer_certificates().unwrap()[0]).unwrap())
 }
 
-fn carry(from: impl FnOnce(&mut Vec<u8>) -> io::Result<usize>, mut to: impl FnMut(&mut &[u8]) -> io::Result<usize>) {
+fn transfer(from: impl FnOnce(&mut Vec<u8>) -> io::Result<usize>, mut to: impl FnMut(&mut &[u8]) -> io::Result<usize>) {
     let mut wire = Vec::new();
     from(&mut wire).unwrap();
     let mut rest = wire.as_slice();
@@ -56,14 +56,14 @@ fn carry(from: impl FnOnce(&mut Vec<u8>) -> io::Result<usize>, mut to: impl FnMu
     }
 }
 
-fn shake(agent: &Credentials, client: &Credentials) -> Result<Identity, rustls::Error> {
+fn connect(agent: &Credentials, client: &Credentials) -> Result<Identity, rustls::Error> {
     handshake(agent, client_config(client).unwrap(), "alpha")
 }
 
 #[test]
-fn two_of_one_fleet_see_who_the_other_is() {
+fn an_agent_sees_the_identity_of_a_caller_of_its_fleet() {
     let home = fleet("home");
-    let seen = shake(&home.agent, &home.operator).unwrap();
+    let seen = connect(&home.agent, &home.operator).unwrap();
     assert_eq!(seen.to_string(), "landfast://home/operator/anna?role=admin");
 }
 
@@ -91,18 +91,18 @@ fn t01_a_caller_of_an_authority_with_the_same_name_is_refused_by_the_agent() {
         key_of(&impostor.operator),
     )
     .unwrap();
-    let error = shake(&home.agent, &operator).unwrap_err();
+    let error = connect(&home.agent, &operator).unwrap_err();
     assert!(matches!(error, rustls::Error::InvalidCertificate(_)), "{error}");
 }
 
 #[test]
 fn t01_an_agent_of_another_fleet_is_refused_by_the_caller() {
-    let error = shake(&fleet("away").agent, &fleet("home").operator).unwrap_err();
+    let error = connect(&fleet("away").agent, &fleet("home").operator).unwrap_err();
     assert_eq!(error, rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer));
 }
 
 #[test]
-fn t01_an_expired_caller_and_an_early_one_are_refused() {
+fn t01_a_certificate_that_is_expired_or_not_yet_valid_is_refused() {
     let home = fleet("home");
     let now = SystemTime::now();
     for (validity, what) in [
@@ -111,17 +111,17 @@ fn t01_an_expired_caller_and_an_early_one_are_refused() {
     ] {
         let operator =
             home.authority.issue(&Identity::operator("home", "anna", Role::Admin).unwrap(), validity).unwrap();
-        let error = shake(&home.agent, &operator).unwrap_err().to_string();
+        let error = connect(&home.agent, &operator).unwrap_err().to_string();
         assert!(error.contains(what), "{error}");
     }
 }
 
 #[test]
-fn a_clock_that_is_ten_minutes_behind_does_not_matter() {
+fn a_clock_that_is_ten_minutes_behind_is_tolerated() {
     let home = fleet("home");
     let ahead = SystemTime::now() + Duration::from_secs(600);
     let anna = Identity::operator("home", "anna", Role::Viewer).unwrap();
-    shake(&home.agent, &home.authority.issue(&anna, Validity::standard(ahead)).unwrap()).unwrap();
+    connect(&home.agent, &home.authority.issue(&anna, Validity::standard(ahead)).unwrap()).unwrap();
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn another_hosts_agent_is_refused_by_the_caller() {
 #[test]
 fn an_operator_cannot_serve_as_an_agent() {
     let home = fleet("home");
-    assert!(shake(&home.operator, &home.operator).is_err());
+    assert!(connect(&home.operator, &home.operator).is_err());
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn t07_a_request_that_asks_for_more_gets_its_key_certified_and_nothing_else() {
 }
 
 #[test]
-fn t07_a_certificate_with_two_identities_names_nobody() {
+fn t07_a_certificate_without_exactly_one_identity_is_refused() {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::default();
     for uri in ["landfast://home/agent/alpha", "landfast://home/agent/beta"] {
@@ -183,7 +183,7 @@ fn t07_a_certificate_with_two_identities_names_nobody() {
 }
 
 #[test]
-fn an_authority_signs_for_no_other_fleet_and_for_no_name_that_is_none() {
+fn an_authority_refuses_another_fleet_and_an_invalid_name() {
     let home = fleet("home");
     let validity = Validity::standard(SystemTime::now());
     let stranger = Identity::agent("away", "alpha").unwrap();
@@ -195,7 +195,7 @@ fn an_authority_signs_for_no_other_fleet_and_for_no_name_that_is_none() {
 }
 
 #[test]
-fn what_is_no_request_or_has_another_kind_of_key_is_refused() {
+fn a_malformed_request_and_a_key_of_another_type_are_refused() {
     let home = fleet("home");
     let alpha = Identity::agent("home", "alpha").unwrap();
     let validity = Validity::standard(SystemTime::now());
@@ -207,7 +207,7 @@ fn what_is_no_request_or_has_another_kind_of_key_is_refused() {
 }
 
 #[test]
-fn a_key_made_where_it_stays_is_asked_for_again_and_never_leaves() {
+fn a_request_reuses_the_key_of_the_folder_and_does_not_contain_it() {
     let home = fleet("home");
     let folder = tempfile::tempdir().unwrap();
     let host = folder.path().join("identity");
@@ -223,11 +223,11 @@ fn a_key_made_where_it_stays_is_asked_for_again_and_never_leaves() {
     std::fs::write(host.join("ca.pem"), home.authority.certificate_pem()).unwrap();
     let joined = Credentials::load(&host).unwrap();
     assert_eq!(joined.identity(), &alpha);
-    shake(&joined, &home.operator).unwrap();
+    connect(&joined, &home.operator).unwrap();
 }
 
 #[test]
-fn keys_are_their_owners_alone_and_exposed_ones_are_refused() {
+fn only_the_owner_can_read_a_key_and_an_exposed_key_is_refused() {
     let home = fleet("home");
     let folder = tempfile::tempdir().unwrap();
     let (authority, operator) = (folder.path().join("authority"), folder.path().join("operator"));
@@ -244,7 +244,7 @@ fn keys_are_their_owners_alone_and_exposed_ones_are_refused() {
 }
 
 #[test]
-fn an_authority_reads_back_and_is_never_overwritten() {
+fn a_saved_authority_can_be_loaded_and_is_never_overwritten() {
     let folder = tempfile::tempdir().unwrap();
     let home = fleet("home");
     home.authority.save(folder.path()).unwrap();
@@ -258,20 +258,20 @@ fn an_authority_reads_back_and_is_never_overwritten() {
 }
 
 #[test]
-fn files_that_do_not_belong_together_are_refused_by_name() {
+fn files_that_do_not_match_are_refused_with_their_path() {
     let folder = tempfile::tempdir().unwrap();
     let home = fleet("home");
     home.agent.save(folder.path()).unwrap();
     std::fs::write(folder.path().join("cert.pem"), home.operator.certificate_pem()).unwrap();
     let error = Credentials::load(folder.path()).unwrap_err().to_string();
-    assert!(error.contains(&folder.path().display().to_string()) && error.contains("not the one"), "{error}");
+    assert!(error.contains(&folder.path().display().to_string()) && error.contains("does not match"), "{error}");
     std::fs::remove_file(folder.path().join("cert.pem")).unwrap();
     let error = Credentials::load(folder.path()).unwrap_err().to_string();
     assert!(error.contains("cert.pem"), "{error}");
 }
 
 #[test]
-fn secrets_do_not_print() {
+fn secrets_are_not_printed() {
     let home = fleet("home");
     for text in [format!("{:?}", home.agent), format!("{:?}", home.authority)] {
         assert!(text.contains("[redacted]") && !text.contains("PRIVATE"), "{text}");

@@ -1,7 +1,7 @@
-//! The wire: generated from `landfast/v1/*.proto`, and the table that says who may call what.
+//! Types generated from `landfast/v1/*.proto`, and the table of the least role that may call each method.
 //!
-//! Agent and coordinator share this crate and `landfast-certs`, nothing else. Generated types stay in each binary's
-//! `wire.rs`.
+//! The agent and the coordinator share this crate and `landfast-certs` only. Each binary converts the generated types
+//! in its `wire` module.
 
 /// Version 1 of the protocol.
 #[allow(missing_docs, clippy::all, unused_qualifications, unreachable_pub)]
@@ -10,7 +10,7 @@ pub mod v1 {
     include!(concat!(env!("OUT_DIR"), "/roles.rs"));
 }
 
-/// Without what may be a secret.
+/// Omits the contents and the salt, because the contents may be secret.
 impl std::fmt::Debug for v1::PlacedFile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("PlacedFile").field("target", &self.target).finish_non_exhaustive()
@@ -22,7 +22,7 @@ mod tests {
     use super::v1::{METHODS, Role, least_role};
 
     #[test]
-    fn every_method_has_a_role_and_what_changes_a_host_needs_a_deployer() {
+    fn every_method_has_a_role_and_changing_a_host_needs_a_deployer() {
         assert!(METHODS.iter().all(|path| least_role(path).is_some_and(|role| role != Role::Unspecified)));
         assert_eq!(least_role("/landfast.v1.Agent/Assign"), Some(Role::Deployer));
         assert_eq!(least_role("/landfast.v1.Agent/Watch"), Some(Role::Viewer));

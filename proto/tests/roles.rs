@@ -1,4 +1,4 @@
-//! The build refuses a method that does not say who may call it (T6).
+//! A method without a least role fails the build (T6).
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use prost_reflect::DescriptorPool;
 #[path = "../build/roles.rs"]
 mod roles;
 
-/// A service with one method that carries these options, compiled beside the real `options.proto`.
+/// Compiles a service with one method that carries these options, together with the real `options.proto`.
 fn pool(options: &str) -> DescriptorPool {
     let folder = tempfile::tempdir().expect("a folder");
     let source = format!(
