@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Landfast in small, on this machine: one host, a gateway, PostgreSQL, Redis and an application on infra_net.
+# Tries Landfast on this machine: one host with a gateway, PostgreSQL, Redis and an application on infra_net.
 #   quickstart.sh           builds Landfast, finds or starts an engine, deploys; a second run changes nothing
-#   quickstart.sh --clean   removes all that it made
-# Uses this machine's own Docker when it answers. Else, as root on Debian, it takes the engine from the Debian package and
-# starts it in a network of its own, so that this machine's firewall and networks stay as they are.
+#   quickstart.sh --clean   removes everything that it created
+# Uses this machine's Docker if it answers. Otherwise, as root on Debian, installs the engine from the Debian package and
+# starts it in its own network namespace, so that this machine's firewall and networks do not change.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -23,17 +23,17 @@ fail() {
   exit 1
 }
 
-# Waits for a condition: wait_until "what" seconds command…
+# Waits until a command succeeds: wait_until "description" seconds command…
 wait_until() {
   local what=$1 limit=$((SECONDS + $2))
   shift 2
   until "$@"; do
-    [ $SECONDS -lt $limit ] || fail "waited in vain until $what" "look into $folder/*.log"
+    [ $SECONDS -lt $limit ] || fail "timed out waiting until $what" "see the logs in $folder/*.log"
     sleep 0.2
   done
 }
 
-# The process of a pid file, when it is still the program it should be: numbers are used again.
+# Checks that the process of a pid file is still the expected program, because process ids are reused.
 is_running() {
   local pid
   pid=$(cat "$folder/$1.pid" 2>/dev/null) && [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "$2" ]
@@ -56,7 +56,7 @@ api() { curl -sS --fail --max-time 60 --unix-socket "$socket" "$@"; }
 answers() { [ -S "$1" ] && curl -sS --fail --max-time 5 --unix-socket "$1" http://engine/_ping >/dev/null 2>&1; }
 in_network() { if [ -e "/run/netns/$network" ]; then nsenter "--net=/run/netns/$network" "$@"; else "$@"; fi; }
 
-# This machine's own Docker, or the one we started.
+# Selects this machine's Docker, or the engine that this script started.
 find_engine() {
   local own=${DOCKER_HOST:-unix:///var/run/docker.sock}
   own=${own#unix://}
@@ -69,10 +69,10 @@ find_engine() {
   fi
 }
 
-# Installs what is missing without starting any service, and notes what came, so that --clean can take it away.
+# Installs missing packages without starting services, and records them so that --clean can remove them.
 install_engine() {
   command -v dockerd >/dev/null && command -v nsenter >/dev/null && command -v iptables >/dev/null && return
-  command -v apt-get >/dev/null || fail 'there is no Docker here, and no apt to get it with' 'install Docker, and run this again'
+  command -v apt-get >/dev/null || fail 'Docker is not installed, and there is no apt-get to install it' 'install Docker and run this script again'
   say 'installing the engine from the Debian package (no service is started)'
   dpkg-query -W -f '${Package}\n' | sort >"$folder/packages.before"
   local policy=/usr/sbin/policy-rc.d made_policy=''
@@ -83,14 +83,14 @@ install_engine() {
   [ -z "$made_policy" ] || rm -f "$policy"
   dpkg-query -W -f '${Package}\n' | sort | comm -13 "$folder/packages.before" - >>"$folder/packages"
   rm -f "$folder/packages.before"
-  [ $status = 0 ] || fail 'apt could not install docker.io' "see $folder/apt.log"
+  [ $status = 0 ] || fail 'apt-get cannot install docker.io' "see $folder/apt.log"
 }
 
 start_engine() {
   answers "$socket" && return
-  [ "$(id -u)" = 0 ] || fail 'no Docker answers here, and starting one takes root' 'start Docker, or run this as root'
+  [ "$(id -u)" = 0 ] || fail 'Docker does not answer on this machine, and starting an engine requires root' 'start Docker, or run this script as root'
   install_engine
-  say "starting an engine of its own in the network $network"
+  say "starting an engine in the network namespace $network"
   if [ ! -e "/run/netns/$network" ]; then
     ip netns add "$network"
     ip link add "$network" type veth peer name eth0 netns "$network"
@@ -99,7 +99,7 @@ start_engine() {
     in_network sh -c "ip link set lo up; ip addr add $network_address/30 dev eth0; ip link set eth0 up"
     in_network ip route add default via "${network_address%.*}.1"
   fi
-  # Not `ip netns exec`: it would hide the control groups. The engine's own settings, not this machine's.
+  # `ip netns exec` would hide the control groups. An empty configuration replaces this machine's settings.
   echo '{}' >"$folder/daemon.json"
   mkdir -p /run/landfast-quickstart
   in_network setsid dockerd --config-file "$folder/daemon.json" --data-root "$folder/docker" --exec-root /run/landfast-quickstart \
@@ -108,7 +108,7 @@ start_engine() {
 }
 
 build() {
-  command -v cargo >/dev/null || fail 'cargo is not here' 'get Rust from https://rustup.rs'
+  command -v cargo >/dev/null || fail 'cargo is not installed' 'install Rust from https://rustup.rs'
   say 'building landfast and its agent'
   (cd "$root" && cargo build --quiet --bin landfast --bin landfast-agent)
   local built
@@ -118,9 +118,9 @@ build() {
 }
 
 load_images() {
-  say 'making the images out of Debian packages, as far as they are not there'
+  say 'building missing images from Debian packages'
   local image
-  # Only what was not there before is ours to remove.
+  # Record the missing images, so that --clean removes no other.
   for image in haproxy:2.6 postgres:15 redis:7 app:1 app:2; do
     api -o /dev/null "http://engine/images/landfast/$image/json" 2>/dev/null || echo "landfast/$image" >>"$folder/images"
   done
@@ -142,13 +142,13 @@ make_fleet() {
 }
 
 start_agent() {
-  # An agent built anew takes the old one's place; containers run on meanwhile.
+  # Replace a running agent of an older build. Containers keep running meanwhile.
   if is_running agent landfast-agent && ! cmp -s "$folder/landfast-agent" "/proc/$(cat "$folder/agent.pid")/exe"; then
     end_process agent landfast-agent
   fi
   is_running agent landfast-agent && return
   say "starting the agent on $address:7219"
-  # The one process that stays: its number is kept by the shell that becomes it.
+  # The shell writes its process id and then becomes the agent.
   # shellcheck disable=SC2016
   in_network setsid sh -c 'echo $$ >"$0.pid"; exec "$@"' "$folder/agent" "$(readlink -f "$folder/landfast-agent")" run \
     --identity "$folder/identity" --state "$folder/state" --listen "$address:7219" --docker "unix://$socket" \
@@ -156,9 +156,9 @@ start_agent() {
   wait_until 'the agent listens' 30 bash -c "exec 3<>/dev/tcp/$address/7219" 2>/dev/null
 }
 
-tell() {
+show_result() {
   local word="${landfast#"$PWD"/} -C ${fleet#"$PWD"/}"
-  say 'it runs:'
+  say 'the stack is running:'
   "$landfast" -C "$fleet" status
   cat <<TEXT
 
@@ -167,7 +167,7 @@ Three commands to try next:
   $word logs --tail 5 app
   sed -i s/APP_VERSION=1/APP_VERSION=2/ ${fleet#"$PWD"/}/small/.env.dev && $word up
 
-And when done: ${BASH_SOURCE[0]} --clean
+To remove everything: ${BASH_SOURCE[0]} --clean
 TEXT
 }
 
@@ -179,7 +179,7 @@ clean() {
     end_process agent landfast-agent
     if [ "$address" = 127.0.0.1 ]; then
       local image
-      # Whatever `down` could not do: containers and volumes of this stack, and the network, are named by their labels.
+      # Remove what `down` left: containers and volumes of this stack have a label.
       remove_labelled
       while read -r image; do api -X DELETE -o /dev/null "http://engine/images/$image" || true; done < <(sort -u "$folder/images" 2>/dev/null)
     fi
@@ -191,17 +191,17 @@ clean() {
     ip netns del "$network"
   fi
   rm -rf /run/landfast-quickstart 2>/dev/null || true
-  # Removed, not purged: a purge of docker.io would take /var/lib/docker along, which may be somebody's.
+  # Do not purge: a purge of docker.io would delete /var/lib/docker, which may hold other data.
   if [ -s "$folder/packages" ]; then
-    say 'removing the packages it installed'
+    say 'removing the packages that this script installed'
     # shellcheck disable=SC2046
-    dpkg --remove $(cat "$folder/packages") >"$folder/dpkg.log" 2>&1 || say "some packages stay: $(tail -n 1 "$folder/dpkg.log")"
+    dpkg --remove $(cat "$folder/packages") >"$folder/dpkg.log" 2>&1 || say "some packages were not removed: $(tail -n 1 "$folder/dpkg.log")"
   fi
   rm -rf "$folder"
   say 'removed'
 }
 
-# Everything in this machine's own Docker that belongs to the quickstart's stack.
+# Removes everything in this machine's Docker that belongs to the quickstart's stack.
 remove_labelled() {
   local filter='%7B%22label%22%3A%5B%22com.docker.compose.project%3Dsmall%22%5D%7D' name
   api "http://engine/containers/json?all=1&filters=$filter" | sed 's/{/\n/g' | sed -n 's/.*"Id":"\([0-9a-f]*\)".*/\1/p' |
@@ -218,7 +218,7 @@ case ${1:-} in
 esac
 
 for tool in curl python3 dpkg-deb; do
-  command -v "$tool" >/dev/null || fail "$tool is not here" "the images are made of Debian packages: run this on Debian, with curl and python3"
+  command -v "$tool" >/dev/null || fail "$tool is not installed" "the images are built from Debian packages: run this script on Debian, with curl and python3"
 done
 mkdir -p "$folder"
 echo '*' >"$folder/.gitignore"
@@ -231,4 +231,4 @@ make_fleet
 start_agent
 say 'deploying'
 "$landfast" -C "$fleet" up --yes
-tell
+show_result
