@@ -1,4 +1,4 @@
-//! Figures of a benchmark: ours beside a peer's, both measured in the same run, and the ratio that counts.
+//! Benchmark figures: ours and a peer's, measured in the same run, and their ratio.
 
 use std::path::Path;
 use std::time::Duration;
@@ -6,35 +6,35 @@ use std::time::Duration;
 use anyhow::Result;
 use serde::Serialize;
 
-/// One line of the table.
+/// One row of the table of figures.
 #[derive(Debug, Clone, Serialize)]
 pub struct Figure {
-    /// `first 8`
+    /// Name of the figure, for example `first 8`.
     pub name: String,
-    /// Median.
+    /// Median of our measurements.
     pub ours: f64,
-    /// Median.
+    /// Median of the peer's measurements.
     pub peer: f64,
-    /// Of both.
+    /// Unit of both medians.
     pub unit: String,
-    /// Ours by the peer's: smaller is better.
+    /// Our median divided by the peer's; smaller is better.
     pub ratio: f64,
-    /// What the peer ran.
+    /// Command that the peer ran.
     pub peer_command: String,
-    /// How often each was run.
+    /// Number of runs of each side.
     pub runs: usize,
-    /// The ratio that is aimed at.
+    /// Target for the ratio.
     pub aim: f64,
 }
 
 impl Figure {
-    /// Of two series that were measured in turns.
+    /// Computes a figure from two series of durations that were measured alternately.
     pub fn of(name: &str, ours: &[Duration], peer: &[Duration], peer_command: &str, aim: f64) -> Self {
         let seconds = |times: &[Duration]| times.iter().map(Duration::as_secs_f64).collect::<Vec<_>>();
         Self::of_values(name, "s", &seconds(ours), &seconds(peer), peer_command, aim)
     }
 
-    /// Of two series of any unit that were measured in turns.
+    /// Computes a figure from two series of values that were measured alternately.
     pub fn of_values(name: &str, unit: &str, ours: &[f64], peer: &[f64], peer_command: &str, aim: f64) -> Self {
         let (mine, theirs) = (median(ours), median(peer));
         Self {
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ratio_is_ours_by_the_peers() {
+    fn a_ratio_is_ours_divided_by_the_peers() {
         let figure = Figure::of("first 8", &[Duration::from_secs(1)], &[Duration::from_secs(4)], "compose", 0.7);
         assert!((figure.ratio - 0.25).abs() < f64::EPSILON);
         assert_eq!(figure.runs, 1);

@@ -1,5 +1,5 @@
-//! What the scenarios stand on: a lab of several real hosts on one machine, the comparison with the reference, and the
-//! figures that benchmarks take.
+//! Library of the scenarios and benchmarks: a lab of several real hosts on one machine, the comparison with the
+//! reference implementation, and benchmark figures.
 
 pub mod figures;
 pub mod lab;

@@ -1,4 +1,4 @@
-//! A lab to look around in: raises hosts, says how to reach them, and keeps them until standard input ends.
+//! Interactive lab: starts hosts, prints how to reach them, and keeps them until standard input closes.
 //!
 //! `cargo run -p landfast-tests --bin lab -- 3 [COMMAND…]` runs a command on the lab's LAN instead of waiting.
 
@@ -9,15 +9,15 @@ use landfast_tests::lab::Lab;
 
 fn main() -> Result<()> {
     let mut words = std::env::args().skip(1);
-    let count = words.next().map_or(Ok(3), |count| count.parse()).context("how many hosts?")?;
+    let count = words.next().map_or(Ok(3), |count| count.parse()).context("the number of hosts is not a number")?;
     let lab = Lab::of(count)?;
     for host in lab.hosts() {
         println!("{} {} DOCKER_HOST=unix://{}", host.name(), host.address(), host.socket().display());
         println!("  enter: {} bash", host.way_in());
     }
-    println!("coordinator's side: {}", lab.lan().way_in());
+    println!("coordinator: {}", lab.lan().way_in());
     let Some(program) = words.next() else {
-        println!("end with ctrl-d");
+        println!("press Ctrl-D to end the lab");
         std::io::stdin().read_to_end(&mut Vec::new())?;
         return Ok(());
     };

@@ -1,4 +1,4 @@
-//! A host's engine by its own API, without a client's opinions: what is really there, and what its calls cost.
+//! Client for the HTTP API of a host's engine. It adds nothing to the calls, so their cost is the engine's own.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -9,40 +9,40 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-/// The slowest call is the loading of a large image.
+/// Read timeout of a call. The slowest call loads a large image.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// An engine's socket. Each call is a connection of its own.
+/// API of an engine, reached over its socket. Each call opens its own connection.
 #[derive(Debug, Clone)]
 pub struct Api {
     pub(crate) socket: PathBuf,
 }
 
 impl Api {
-    /// `GET path`, as JSON.
+    /// Sends `GET path` and returns the JSON answer.
     pub fn get(&self, path: &str) -> Result<Value> {
         self.call("GET", path, None)
     }
 
-    /// `POST path` with an optional JSON body; null when the answer is empty.
+    /// Sends `POST path` with an optional JSON body. Returns null if the answer is empty.
     pub fn post(&self, path: &str, body: Option<&Value>) -> Result<Value> {
         self.call("POST", path, body)
     }
 
-    /// `DELETE path`.
+    /// Sends `DELETE path` and returns the answer.
     pub fn delete(&self, path: &str) -> Result<Value> {
         self.call("DELETE", path, None)
     }
 
-    /// Loads an image archive.
+    /// Loads an image archive into the engine.
     pub(crate) fn load(&self, archive: &Path) -> Result<()> {
         let mut file = File::open(archive).with_context(|| format!("cannot open {}", archive.display()))?;
         let mut stream = self.open()?;
         let size = file.metadata()?.len();
         send_head(&mut stream, "POST", "/images/load?quiet=1", "application/x-tar", size)?;
         std::io::copy(&mut file, &mut stream)?;
-        let said = String::from_utf8_lossy(&read_answer(&mut stream, "load")?).into_owned();
-        ensure!(!said.contains("errorDetail"), "the engine does not take {}: {said}", archive.display());
+        let answer = String::from_utf8_lossy(&read_answer(&mut stream, "load")?).into_owned();
+        ensure!(!answer.contains("errorDetail"), "the engine refused {}: {answer}", archive.display());
         Ok(())
     }
 
@@ -55,7 +55,7 @@ impl Api {
         if answer.trim_ascii().is_empty() {
             return Ok(Value::Null);
         }
-        serde_json::from_slice(&answer).with_context(|| format!("the answer to {method} {path} is no JSON"))
+        serde_json::from_slice(&answer).with_context(|| format!("the answer to {method} {path} is not JSON"))
     }
 
     fn open(&self) -> Result<UnixStream> {
@@ -74,13 +74,13 @@ fn send_head(stream: &mut UnixStream, method: &str, path: &str, kind: &str, size
     Ok(())
 }
 
-/// The body of an answer that is a success; the engine's own words otherwise.
+/// Returns the body of a successful answer. Fails with the engine's message otherwise.
 fn read_answer(stream: &mut UnixStream, what: &str) -> Result<Vec<u8>> {
     let mut all = Vec::new();
     stream.read_to_end(&mut all)?;
     let end = all.windows(4).position(|four| four == b"\r\n\r\n").with_context(|| format!("{what}: no answer"))?;
     let head = String::from_utf8_lossy(&all[..end]).to_lowercase();
-    let status: u16 = head.split_whitespace().nth(1).unwrap_or_default().parse().context("an answer has a status")?;
+    let status: u16 = head.split_whitespace().nth(1).unwrap_or_default().parse().context("the answer has no status")?;
     let raw = &all[end + 4..];
     let body = if head.contains("transfer-encoding: chunked") { unchunk(raw)? } else { raw.to_vec() };
     if !(200..400).contains(&status) {
@@ -92,14 +92,14 @@ fn read_answer(stream: &mut UnixStream, what: &str) -> Result<Vec<u8>> {
 fn unchunk(mut raw: &[u8]) -> Result<Vec<u8>> {
     let mut body = Vec::new();
     loop {
-        let line = raw.windows(2).position(|two| two == b"\r\n").context("a chunk begins with its size")?;
+        let line = raw.windows(2).position(|two| two == b"\r\n").context("a chunk has no size")?;
         let size = usize::from_str_radix(std::str::from_utf8(&raw[..line])?.trim(), 16)?;
         if size == 0 {
             return Ok(body);
         }
         let start = line + 2;
-        body.extend_from_slice(raw.get(start..start + size).context("a chunk is as long as it says")?);
-        raw = raw.get(start + size + 2..).context("a chunk ends with a line end")?;
+        body.extend_from_slice(raw.get(start..start + size).context("a chunk is shorter than its size")?);
+        raw = raw.get(start + size + 2..).context("a chunk has no line ending")?;
     }
 }
 
@@ -109,6 +109,6 @@ mod tests {
 
     #[test]
     fn chunks_become_one_body() {
-        assert_eq!(unchunk(b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n").expect("it is well formed"), b"abcde");
+        assert_eq!(unchunk(b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n").expect("well-formed chunks"), b"abcde");
     }
 }

@@ -1,4 +1,4 @@
-//! The two programs under test, as cargo built them.
+//! Paths of the two programs under test, as Cargo built them.
 
 use std::path::PathBuf;
 
@@ -6,12 +6,12 @@ use anyhow::{Result, ensure};
 
 use super::place::target;
 
-/// The static agent.
+/// Returns the path of the agent.
 pub fn agent_binary() -> Result<PathBuf> {
     find("landfast-agent")
 }
 
-/// The coordinator and command line.
+/// Returns the path of the coordinator.
 pub fn coordinator_binary() -> Result<PathBuf> {
     find("landfast")
 }
@@ -22,7 +22,7 @@ fn find(name: &str) -> Result<PathBuf> {
     let path = target().join(triple).join(&profile).join(name);
     ensure!(
         path.exists(),
-        "{} is not there: run `cargo build --workspace` first, as tests/run.sh does",
+        "{} does not exist: run `cargo build --workspace` first, as tests/run.sh does",
         path.display()
     );
     Ok(path)

@@ -1,4 +1,4 @@
-//! A fleet of the lab: its folder, and the coordinator that works on it.
+//! A fleet of the lab: its folder, and the coordinator that manages it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -40,17 +40,17 @@ impl<'lab> Fleet<'lab> {
         Ok(Self { lab, folder })
     }
 
-    /// The fleet's folder.
+    /// Folder of the fleet.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// A file of the fleet.
+    /// Returns the path of a file of the fleet.
     pub fn path(&self, relative: &str) -> PathBuf {
         self.folder.join(relative)
     }
 
-    /// The text of a file of the fleet.
+    /// Reads a file of the fleet.
     pub fn read(&self, relative: &str) -> Result<String> {
         fs::read_to_string(self.path(relative)).with_context(|| format!("cannot read {relative}"))
     }
@@ -58,18 +58,18 @@ impl<'lab> Fleet<'lab> {
     /// Writes a file of the fleet.
     pub fn write(&self, relative: &str, text: &str) -> Result<()> {
         let path = self.path(relative);
-        fs::create_dir_all(path.parent().context("a file is in a folder")?)?;
+        fs::create_dir_all(path.parent().context("the path has no parent")?)?;
         fs::write(&path, text).with_context(|| format!("cannot write {relative}"))
     }
 
-    /// Replaces one text by another in a file of the fleet; it must be there.
+    /// Replaces a text in a file of the fleet. Fails if the file does not contain the text.
     pub fn edit(&self, relative: &str, from: &str, to: &str) -> Result<()> {
         let text = self.read(relative)?;
         anyhow::ensure!(text.contains(from), "{relative} has no {from:?} to edit");
         self.write(relative, &text.replace(from, to))
     }
 
-    /// `landfast`, ready to run on this fleet from the lab's LAN.
+    /// Prepares a `landfast` command for this fleet that runs on the lab's LAN.
     pub fn command(&self, arguments: &[&str]) -> Result<Command> {
         let mut command = self.lab.lan().command(coordinator_binary()?);
         command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", self.lab.folder().join("home"));
@@ -78,19 +78,20 @@ impl<'lab> Fleet<'lab> {
         Ok(command)
     }
 
-    /// Runs `landfast` to its end.
+    /// Runs `landfast` and waits until it exits.
     pub fn landfast(&self, arguments: &[&str]) -> Result<Output> {
         self.landfast_with(arguments, "")
     }
 
-    /// Runs `landfast` to its end with this on its standard input.
+    /// Runs `landfast` with this text on its standard input and waits until it exits.
     pub fn landfast_with(&self, arguments: &[&str], input: &str) -> Result<Output> {
         let output = Output::with_input(&mut self.command(arguments)?, input.as_bytes())?;
         self.keep(&output)?;
         Ok(output)
     }
 
-    /// Runs `landfast` to its end with these variables and, perhaps, a host's engine as the one of the coordinator's machine.
+    /// Runs `landfast` with these variables and waits until it exits. If a host is given, its engine is used as the
+    /// engine of the coordinator's machine.
     pub fn landfast_in(&self, engine: Option<&Host>, variables: &[(&str, &str)], arguments: &[&str]) -> Result<Output> {
         let mut command = self.command(arguments)?;
         command.envs(engine.map(|host| ("DOCKER_HOST", format!("unix://{}", host.socket().display()))));
@@ -100,7 +101,7 @@ impl<'lab> Fleet<'lab> {
         Ok(output)
     }
 
-    /// Runs `landfast` on a terminal, where this is typed.
+    /// Runs `landfast` on a terminal and types this text.
     pub fn landfast_on_a_terminal(&self, arguments: &[&str], typed: &str) -> Result<Output> {
         let inner = self.command(arguments)?;
         let words: Vec<_> = std::iter::once(inner.get_program())
@@ -115,7 +116,7 @@ impl<'lab> Fleet<'lab> {
         Ok(output)
     }
 
-    /// Starts `landfast` and goes on.
+    /// Starts `landfast` without waiting for it.
     pub fn start(&self, arguments: &[&str]) -> Result<Running> {
         Running::start(&mut self.command(arguments)?)
     }
@@ -128,13 +129,13 @@ impl<'lab> Fleet<'lab> {
         Ok(())
     }
 
-    /// Makes the fleet's authority, and starts an agent on every host of the lab by hand: quicker than joining.
+    /// Creates the fleet's authority and installs an agent on every host of the lab, which is faster than joining.
     pub fn carry_all(&self) -> Result<()> {
         self.landfast(&["init"])?.succeeds()?;
         self.lab.hosts().try_for_each(|host| self.carry(host))
     }
 
-    /// Makes the fleet's authority, and joins every host of the lab over its sshd.
+    /// Creates the fleet's authority and joins every host of the lab over its sshd.
     pub fn join_all(&self) -> Result<()> {
         self.landfast(&["init"])?.succeeds()?;
         for host in self.lab.hosts() {
@@ -143,7 +144,7 @@ impl<'lab> Fleet<'lab> {
         Ok(())
     }
 
-    /// `landfast host add` over the host's own sshd.
+    /// Runs `landfast host add` over the host's sshd.
     pub fn join(&self, host: &Host) -> Result<Output> {
         let known = self.lab.folder().join("known_hosts");
         let agent = agent_binary()?;
@@ -165,7 +166,7 @@ impl<'lab> Fleet<'lab> {
         ])
     }
 
-    /// Carries an identity to a host by hand and starts its agent there.
+    /// Issues an identity for a host, copies it there and starts the host's agent.
     pub fn carry(&self, host: &Host) -> Result<()> {
         let out = self.lab.folder().join(format!("identity-{}", host.name()));
         self.landfast(&["cert", "issue", "agent", host.name(), "--out", text(&out)?])?.succeeds()?;
@@ -174,5 +175,5 @@ impl<'lab> Fleet<'lab> {
 }
 
 fn text(path: &Path) -> Result<&str> {
-    path.to_str().with_context(|| format!("{} is not text", path.display()))
+    path.to_str().with_context(|| format!("{} is not UTF-8", path.display()))
 }

@@ -1,4 +1,4 @@
-//! One host of the lab: its engine, its sshd, its agent, and what a test does to them.
+//! One host of the lab: its engine, its sshd, its agent, and the faults that a test can cause.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -17,16 +17,16 @@ use super::place::{Images, Machine};
 use super::stage::Stage;
 use super::wait::wait_until;
 
-/// Which engine a host runs.
+/// Kind of engine that a host runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EngineKind {
-    /// Debian 12's: 20.10, the classic image store.
+    /// Engine of Debian 12: version 20.10 with the classic image store.
     Debian,
-    /// A newer one: 28.5, the containerd image store.
+    /// Newer engine: version 28.5 with the containerd image store.
     Newer,
 }
 
-/// A host. Paths given to its methods are paths inside it.
+/// A host of the lab. Its methods take paths inside the host.
 pub struct Host {
     name: String,
     address: Ipv4Addr,
@@ -39,19 +39,19 @@ pub struct Host {
     lan: Lan,
 }
 
-/// An engine that has just started with images to look through needs some seconds; more means it never will.
+/// Time limit for the start of an engine. An engine that has images to scan needs some seconds.
 const ENGINE_START: Duration = Duration::from_secs(60);
 
 impl Host {
     pub(crate) fn raise(machine: &Machine, lan: &Lan, name: &str, number: u8, kind: EngineKind) -> Result<Self> {
         Self::raise_once(machine, lan, name, number, kind).or_else(|first| {
-            // What an engine left when its lab was killed may be more than it can read: begin with nothing.
+            // An engine that was killed may have left data that it cannot read: start again without any.
             let folder = machine.host_folder(name);
             for data in ["docker", "loaded"] {
                 fs::remove_dir_all(folder.join(data)).ok();
             }
             Self::raise_once(machine, lan, name, number, kind)
-                .with_context(|| format!("a second time, after: {first:#}"))
+                .with_context(|| format!("the second attempt failed too, after: {first:#}"))
         })
     }
 
@@ -69,7 +69,7 @@ impl Host {
         ];
         let lock = machine.lock(name);
         let stage = Stage::set(&["--mount", "--uts", "--net"], "host.sh", &lock, &environment)
-            .with_context(|| format!("cannot raise {name}"))?;
+            .with_context(|| format!("cannot create the namespaces of {name}"))?;
         forget_containers(&folder)?;
         let public = fs::read_to_string(machine.host_key(name).with_extension("pub"))?;
         let host = Self {
@@ -86,72 +86,72 @@ impl Host {
         host.connect()?;
         host.start_sshd(&machine.host_key(name))?;
         host.start_engine()?;
-        host.empty().with_context(|| format!("cannot empty {name}"))?;
+        host.empty().with_context(|| format!("cannot clean {name}"))?;
         Ok(host)
     }
 
-    /// alpha, beta or gamma.
+    /// Name of the host: alpha, beta or gamma.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Its address on the LAN.
+    /// Address of the host on the LAN.
     pub fn address(&self) -> Ipv4Addr {
         self.address
     }
 
-    /// Which engine it runs.
+    /// Kind of the host's engine.
     pub fn kind(&self) -> EngineKind {
         self.kind
     }
 
-    /// Its line of a known_hosts file.
+    /// Line of the host for a known_hosts file.
     pub fn known_hosts(&self) -> &str {
         &self.known_hosts
     }
 
-    /// The private key that may log in.
+    /// Path of the private key that may log in.
     pub fn client_key(&self) -> &Path {
         &self.client_key
     }
 
-    /// A path inside the host, as this process sees it.
+    /// Translates a path inside the host to one that this process can open.
     pub fn path(&self, inside: &str) -> PathBuf {
         PathBuf::from(format!("/proc/{}/root{inside}", self.first))
     }
 
-    /// The engine's socket, as this process sees it.
+    /// Path of the engine's socket for this process.
     pub fn socket(&self) -> PathBuf {
         self.path("/run/docker.sock")
     }
 
-    /// The engine's API.
+    /// API of the host's engine.
     pub fn api(&self) -> Api {
         Api { socket: self.socket() }
     }
 
-    /// How a person enters the host from this machine.
+    /// Command that enters the host from this machine.
     pub fn way_in(&self) -> String {
         format!("nsenter --target {} --mount --uts --net --pid --root --wdns=/", self.first)
     }
 
-    /// A command inside the host.
+    /// Prepares a command that runs inside the host.
     pub fn command(&self, program: &str) -> Command {
         self.stage.lock().unwrap_or_else(std::sync::PoisonError::into_inner).command(program)
     }
 
-    /// Runs a command inside the host to its end.
+    /// Runs a command inside the host and waits until it exits.
     pub fn run(&self, words: &[&str]) -> Result<Output> {
-        let (program, arguments) = words.split_first().context("a command has a program")?;
+        let (program, arguments) = words.split_first().context("the command is empty")?;
         Output::of(self.command(program).args(arguments))
     }
 
-    /// Runs a shell script inside the host; it must succeed.
+    /// Runs a shell script inside the host. Fails if the script fails.
     pub fn sh(&self, script: &str) -> Result<Output> {
         self.run(&["sh", "-c", script])?.succeeds()
     }
 
-    /// Runs the docker command inside the host.
+    /// Runs the docker client inside the host.
     pub fn docker(&self, arguments: &[&str]) -> Result<Output> {
         Output::of(self.command("docker").args(arguments))
     }
@@ -173,13 +173,13 @@ impl Host {
         Ok(())
     }
 
-    /// Pulls the cable: nothing gets in or out.
+    /// Disconnects the host from the LAN.
     pub fn cut(&self) -> Result<()> {
         self.lan.ip(&["link", "set", &format!("to-{}", self.name), "down"])?;
         Ok(())
     }
 
-    /// Plugs the cable in again.
+    /// Connects the host to the LAN again.
     pub fn heal(&self) -> Result<()> {
         self.lan.ip(&["link", "set", &format!("to-{}", self.name), "up"])?;
         Ok(())
@@ -196,12 +196,12 @@ impl Host {
         self.spawn("sshd", self.command("/usr/sbin/sshd").args(["-D", "-e", "-f", "/etc/ssh/lab_sshd_config"]))
     }
 
-    /// Starts a command that stays, with its output in `<name>.log` of the host's folder.
+    /// Starts a daemon and writes its output to `<name>.log` in the host's folder.
     fn spawn(&self, name: &str, command: &mut Command) -> Result<()> {
         let log = File::options().create(true).append(true).open(self.log(name))?;
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let mut child = command.spawn().with_context(|| format!("cannot start {name} on {}", self.name))?;
-        // Whoever ends the process inside, this end is waited for, so that no zombie stays.
+        // The process may be ended from inside the host. Reap it here, so that no zombie remains.
         std::thread::spawn(move || child.wait());
         Ok(())
     }
@@ -233,13 +233,13 @@ impl Host {
         .with_context(|| format!("see {}", self.log("dockerd").display()))
     }
 
-    /// Ends the engine with this signal ("TERM", "KILL") and waits until it is gone.
+    /// Sends this signal ("TERM", "KILL") to the engine and waits until it is gone.
     pub fn stop_engine(&self, signal: &str) -> Result<()> {
         self.signal("dockerd", signal)?;
         wait_until("the engine is gone", Duration::from_secs(60), || Ok(!self.is_running("dockerd")?))
     }
 
-    /// Whether containers run on while the engine is away, from its next start on; starts it anew.
+    /// Sets whether containers keep running while the engine is down, and restarts the engine to apply the setting.
     pub fn set_live_restore(&self, on: bool) -> Result<()> {
         let marker = self.path("/etc/docker/live-restore");
         if on {
@@ -263,13 +263,13 @@ impl Host {
         self.api().load(&Images::archive(image))
     }
 
-    /// Removes an image from the engine; the next lab has it again.
+    /// Removes an image from the engine. The next lab restores it.
     pub fn forget_image(&self, reference: &str) -> Result<()> {
         self.api().delete(&format!("/images/{reference}?force=true"))?;
         Ok(())
     }
 
-    // Processes. Names and numbers are those of the host's own process namespace: nothing outside can be meant.
+    // Processes. Names and ids are those of the host's process namespace, so no process outside is affected.
 
     /// Sends a signal to every process of this name inside the host.
     pub fn signal(&self, process: &str, signal: &str) -> Result<()> {
@@ -278,14 +278,14 @@ impl Host {
         Ok(())
     }
 
-    /// Whether a process of this name runs inside the host. One that only waits to be reaped does not.
+    /// Returns whether a process of this name runs inside the host. Zombies do not count.
     pub fn is_running(&self, process: &str) -> Result<bool> {
         Ok(self.run(&["pgrep", "-x", "-r", "D,R,S,T,t", process])?.code == 0)
     }
 
     // The agent.
 
-    /// Starts an agent by hand from a folder that `landfast cert issue agent` wrote.
+    /// Starts an agent with the identity that `landfast cert issue agent` wrote to this folder.
     pub fn run_agent(&self, identity: &Path) -> Result<()> {
         let inside = self.path("/etc/landfast");
         fs::create_dir_all(&inside)?;
@@ -309,9 +309,9 @@ impl Host {
     }
 
     fn start_agent_with(&self, words: &[&str]) -> Result<()> {
-        let (program, arguments) = words.split_first().context("a command has a program")?;
-        // Its parent is the host's first process, as on a real host: nsenter would stop along with a child that is frozen.
-        // The umask is the one that `host add` starts an agent with where there is no systemd.
+        let (program, arguments) = words.split_first().context("the command is empty")?;
+        // The agent becomes a child of the host's first process, as on a real host: nsenter would stop together with a
+        // suspended child. The umask is the one that `host add` uses on a host without systemd.
         let strict = ["--fork", "sh", "-c", "umask 077; exec \"$@\"", "sh", program];
         self.spawn("agent", self.command("setsid").args(strict).args(arguments))?;
         wait_until(&format!("the agent of {} listens", self.name), Duration::from_secs(20), || {
@@ -320,32 +320,32 @@ impl Host {
         })
     }
 
-    /// Ends the agent as a crash does.
+    /// Kills the agent to simulate a crash.
     pub fn kill_agent(&self) -> Result<()> {
-        // In one go: the moment counts. How it was started is kept, for `start_agent`.
+        // One script, because the timing matters. It records the command line for `start_agent`.
         self.sh("pid=$(pgrep -o -x landfast-agent) && kill -STOP $pid && \
              tr '\\0' '\\n' </proc/$pid/cmdline >/run/landfast-agent.cmdline && kill -KILL $pid")?;
         wait_until("the agent is gone", Duration::from_secs(60), || Ok(!self.is_running("landfast-agent")?))
     }
 
-    /// Starts the agent that `kill_agent` ended, as it was started before.
+    /// Starts the agent that `kill_agent` killed, with the same command line.
     pub fn start_agent(&self) -> Result<()> {
         let kept = fs::read_to_string(self.path("/run/landfast-agent.cmdline"))?;
         let words: Vec<_> = kept.lines().collect();
         self.start_agent_with(&words)
     }
 
-    /// Stops the agent in its tracks, without its noticing.
+    /// Suspends the agent with SIGSTOP.
     pub fn freeze_agent(&self) -> Result<()> {
         self.signal("landfast-agent", "STOP")
     }
 
-    /// Lets it go on.
+    /// Resumes a suspended agent.
     pub fn thaw_agent(&self) -> Result<()> {
         self.signal("landfast-agent", "CONT")
     }
 
-    /// Gives the agent's state a disk of this size ("64m"), before the agent starts.
+    /// Mounts a file system of this size ("64m") for the agent's state. Call it before the agent starts.
     pub fn limit_state(&self, size: &str) -> Result<()> {
         self.sh(&format!("mount -t tmpfs -o mode=700,size={size} landfast /var/lib/landfast"))?;
         Ok(())
@@ -353,10 +353,10 @@ impl Host {
 
     // Between tests.
 
-    /// Makes the host as if nothing had ever been deployed to it. The engine keeps the lab's images.
+    /// Removes everything that was deployed to the host. The engine keeps the lab's images.
     pub(crate) fn empty(&self) -> Result<()> {
         let alive = self.stage.lock().unwrap_or_else(std::sync::PoisonError::into_inner).is_alive();
-        ensure!(alive, "{} is gone", self.name);
+        ensure!(alive, "the namespaces of {} are gone", self.name);
         self.heal()?;
         self.set_live_restore(false)?;
         self.sh(
@@ -374,7 +374,7 @@ impl Host {
         self.restore_images()
     }
 
-    /// A test may have removed the lab's images, added others, or moved a tag to another image.
+    /// Restores the lab's images. A test may have removed or added images, or moved a tag to another image.
     fn restore_images(&self) -> Result<()> {
         let loaded = self.folder.join("loaded");
         fs::create_dir_all(&loaded)?;
@@ -396,7 +396,7 @@ impl Host {
         Ok(())
     }
 
-    /// Id of each image by its reference.
+    /// Returns the id of each image, keyed by reference.
     fn images(&self) -> Result<BTreeMap<String, String>> {
         let listed = self.docker(&["image", "ls", "--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}"])?;
         let pairs = listed.succeeds()?.stdout;
@@ -404,14 +404,14 @@ impl Host {
         Ok(pairs.map(|(reference, id)| (reference.to_owned(), id.to_owned())).collect())
     }
 
-    /// Copies what the daemons said to the test's folder.
+    /// Copies the logs of the daemons to the test's folder.
     pub(crate) fn keep_logs(&self, folder: &Path) {
         let target = folder.join(&self.name);
         fs::create_dir_all(&target).ok();
         for name in ["dockerd", "sshd", "agent"] {
             fs::copy(self.log(name), target.join(format!("{name}.log"))).ok();
         }
-        // An agent that was joined over SSH writes where its host keeps logs.
+        // An agent that joined over SSH logs to the host's log folder.
         for folder in ["/var/log", "/var/lib/landfast"] {
             let Ok(entries) = fs::read_dir(self.path(folder)) else { continue };
             for entry in entries.flatten() {
@@ -427,12 +427,13 @@ impl Host {
     }
 }
 
-/// Containers of a lab that was cut short would be started again by the engine, before anybody can remove them.
+/// Disables the restart of containers that an interrupted lab left: the engine would start them before the lab can
+/// remove them.
 fn forget_containers(folder: &Path) -> Result<()> {
     for log in ["dockerd", "sshd", "agent"] {
         fs::remove_file(folder.join(format!("{log}.log"))).ok();
     }
-    // So would their networks' ends, with published ports that nobody holds any more.
+    // The engine would also restore the containers' network endpoints and published ports.
     fs::remove_file(folder.join("docker/network/files/local-kv.db")).ok();
     let Ok(containers) = fs::read_dir(folder.join("docker/containers")) else { return Ok(()) };
     for container in containers {

@@ -1,8 +1,8 @@
-# The first moments of a lab host, already in namespaces of its own (mount, process, network, host name).
+# Starts a lab host. Runs as the first process of the host's namespaces (mount, process, network, host name).
 #
-# Gives it a root of its own: this machine's files seen through an overlay, so that what is installed on the host is gone
-# with it, and real folders for the engine's and the agent's data. Then waits for standard input to end: that is how the
-# host dies, even when the test that holds the other end is killed.
+# Creates a root file system: an overlay over this machine's files, so that everything installed on the host disappears
+# with it, and real folders for the data of the engine and the agent. Then waits until standard input closes, which ends
+# the host, even if the test that holds the other end is killed.
 set -eu
 
 cd /
@@ -23,11 +23,11 @@ mkdir -p "$root/var/lib/docker" "$root/var/lib/landfast" "$root/run/sshd" "$root
 mount --bind "$HOST_FOLDER/docker" "$root/var/lib/docker"
 mount --bind "$HOST_FOLDER/landfast" "$root/var/lib/landfast"
 
-# The newer engine stays where it was unpacked, wherever that is mounted.
+# The newer engine may be unpacked on a file system that the overlay does not include.
 mkdir -p "$root/opt/lab-engine"
 mount --bind "$NEWER_ENGINE" "$root/opt/lab-engine"
 
-# A root that key holders may log in as, names that go nowhere quickly, no engine settings of this machine.
+# Root accepts the client key, name lookups fail fast, and this machine's engine settings do not apply.
 mkdir -m 700 "$root/root/.ssh"
 cp "$CLIENT_KEY.pub" "$root/root/.ssh/authorized_keys"
 chmod 600 "$root/root/.ssh/authorized_keys"

@@ -1,4 +1,4 @@
-//! The LAN between the hosts: a network namespace with a bridge, which is also where the coordinator runs.
+//! The LAN between the hosts: a network namespace with a bridge. The coordinator runs in the same namespace.
 
 use std::ffi::OsStr;
 use std::process::Command;
@@ -10,10 +10,10 @@ use super::output::Output;
 use super::place::Machine;
 use super::stage::Stage;
 
-/// The LAN's own address, and the coordinator's.
+/// Address of the bridge, and of the coordinator.
 pub(crate) const ADDRESS: &str = "10.77.0.1";
 
-/// A bridge that hosts plug into.
+/// Bridge that connects the hosts.
 #[derive(Clone)]
 pub struct Lan {
     stage: Arc<Stage>,
@@ -26,22 +26,22 @@ impl Lan {
         Ok(Self { stage: Arc::new(stage) })
     }
 
-    /// A program of this machine, run where the coordinator is: it sees the LAN and nothing else.
+    /// Prepares a program of this machine to run on the LAN, as the coordinator does. It has no other network.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         self.stage.network_command(program.as_ref())
     }
 
-    /// How a person enters it from this machine.
+    /// Command that enters the LAN's namespace from this machine.
     pub fn way_in(&self) -> String {
         format!("nsenter --net=/proc/{}/ns/net", self.stage.first())
     }
 
-    /// Runs `ip` on the LAN's side.
+    /// Runs `ip` in the LAN's namespace.
     pub(crate) fn ip(&self, arguments: &[&str]) -> Result<Output> {
         Output::of(self.command("ip").args(arguments))?.succeeds()
     }
 
-    /// A cable from the bridge to another network namespace, named after the host.
+    /// Connects a host's network namespace to the bridge. `first` is a process in that namespace.
     pub(crate) fn plug(&self, host: &str, first: u32) -> Result<()> {
         let port = format!("to-{host}");
         self.ip(&["link", "add", &port, "type", "veth", "peer", "name", "eth0", "netns", &first.to_string()])?;

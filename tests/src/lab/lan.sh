@@ -1,4 +1,4 @@
-# The first moments of the LAN: a network namespace with nothing but a bridge. It ends when standard input does.
+# Starts the LAN: a network namespace with only a bridge. It ends when standard input closes.
 set -eu
 
 cd /

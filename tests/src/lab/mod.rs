@@ -1,4 +1,4 @@
-//! Several real hosts on one machine, each with its own network, root file system, engine, sshd and agent.
+//! A lab of several real hosts on one machine, each with its own network, root file system, engine, sshd and agent.
 //!
 //! ```no_run
 //! # fn main() -> anyhow::Result<()> {
@@ -13,8 +13,8 @@
 //! # }
 //! ```
 //!
-//! A test process has one lab at a time: hosts stay up between its tests and are emptied for the next one. They end with
-//! the process, however it ends, because each waits for a pipe that the process holds.
+//! A test process has one lab at a time. Hosts stay up between its tests and are cleaned for the next one. They end
+//! with the process, even if it is killed, because each host waits for a pipe that the process holds open.
 
 mod api;
 mod binaries;
@@ -46,69 +46,69 @@ pub use wait::{catch, wait_for, wait_until};
 
 use place::Machine;
 
-/// The hosts in the order they are raised. Two with Debian 12's engine, one with a newer engine and the containerd store.
+/// Hosts in the order in which a lab uses them, with the last byte of their address and their kind of engine.
 const NAMES: [(&str, u8, EngineKind); 3] =
     [("alpha", 11, EngineKind::Debian), ("beta", 12, EngineKind::Debian), ("gamma", 13, EngineKind::Newer)];
 
 static RAISED: Mutex<Option<Raised>> = Mutex::new(None);
 
-/// What stays up between the tests of one process. Fields end in this order: hosts before the LAN they are on.
+/// Hosts and LAN that stay up between the tests of one process. Fields drop in this order: hosts before their LAN.
 struct Raised {
     hosts: BTreeMap<String, Host>,
     lan: Lan,
     machine: Machine,
 }
 
-/// The lab, held by one test.
+/// A lab that one test uses exclusively.
 pub struct Lab {
     raised: MutexGuard<'static, Option<Raised>>,
-    /// How many of the hosts that are up belong to it.
+    /// Number of running hosts that belong to this lab.
     count: usize,
     folder: PathBuf,
 }
 
 impl Lab {
-    /// A lab of the first `count` hosts: empty, but for the images.
+    /// Starts or cleans the first `count` hosts. Their engines have the lab's images and nothing else.
     ///
     /// # Errors
-    /// Says what this machine lacks for a lab. A lab that cannot be raised is a failure, never a skip.
+    /// Fails if this machine cannot run a lab, and says what is missing. A missing lab is a failure, never a skip.
     pub fn of(count: usize) -> Result<Self> {
         let mut raised = RAISED.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = artifacts()?;
-        raise(&mut raised, count).with_context(|| format!("cannot raise a lab of {count} hosts"))?;
+        raise(&mut raised, count).with_context(|| format!("cannot start a lab of {count} hosts"))?;
         Ok(Self { raised, count, folder })
     }
 
     fn inner(&self) -> &Raised {
-        self.raised.as_ref().expect("a lab is only made of what was raised")
+        self.raised.as_ref().expect("a lab exists only while its hosts run")
     }
 
-    /// A host by name: alpha, beta or gamma.
+    /// Returns a host by name: alpha, beta or gamma.
     pub fn host(&self, name: &str) -> Result<&Host> {
         self.hosts().find(|host| host.name() == name).with_context(|| format!("this lab has no host {name}"))
     }
 
-    /// All hosts, in order of their names.
+    /// Returns all hosts in order of their names.
     pub fn hosts(&self) -> impl Iterator<Item = &Host> {
         self.inner().hosts.values().take(self.count)
     }
 
-    /// The LAN between the hosts, where the coordinator runs.
+    /// LAN between the hosts, where the coordinator runs.
     pub fn lan(&self) -> &Lan {
         &self.inner().lan
     }
 
-    /// A copy of `tests/fleets/<name>`, with a coordinator of its own.
+    /// Copies `tests/fleets/<name>` and returns a fleet with its own coordinator.
     pub fn fleet(&self, name: &str) -> Result<Fleet<'_>> {
         Fleet::copy(self, name)
     }
 
-    /// A fleet with nothing in its folder yet.
+    /// Returns a fleet with an empty folder.
     pub fn empty_fleet(&self, name: &str) -> Result<Fleet<'_>> {
         Fleet::empty(self, name)
     }
 
-    /// Where this test's files and logs are, kept after it.
+    /// Folder with this test's files and logs. It is kept after the test.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
@@ -123,7 +123,7 @@ impl Drop for Lab {
     }
 }
 
-/// `target/lab/<test>`, made empty.
+/// Creates `target/lab/<test>` as an empty folder.
 fn artifacts() -> Result<PathBuf> {
     let thread = std::thread::current();
     let test = thread.name().unwrap_or("main").replace("::", "-");
@@ -141,8 +141,8 @@ fn raise(slot: &mut Option<Raised>, count: usize) -> Result<()> {
         let lan = Lan::raise(&machine)?;
         *slot = Some(Raised { hosts: BTreeMap::new(), lan, machine });
     }
-    let Some(Raised { hosts, lan, machine }) = slot else { unreachable!("it was just filled") };
-    // A host that cannot be emptied, or that a test broke, is thrown away and raised again.
+    let Some(Raised { hosts, lan, machine }) = slot else { unreachable!("the slot was filled above") };
+    // Replace a host that cannot be cleaned, for example because a test broke it.
     hosts.retain(|_, host| host.empty().is_ok());
     let wanted = NAMES.get(..count).with_context(|| format!("a lab has at most {} hosts", NAMES.len()))?;
     let missing: Vec<_> = wanted.iter().filter(|(name, ..)| !hosts.contains_key(*name)).collect();
@@ -152,7 +152,7 @@ fn raise(slot: &mut Option<Raised>, count: usize) -> Result<()> {
             .iter()
             .map(|(name, number, kind)| scope.spawn(move || Host::raise(machine, lan, name, *number, *kind)))
             .collect();
-        raising.into_iter().map(|thread| thread.join().expect("raising a host does not panic")).collect()
+        raising.into_iter().map(|thread| thread.join().expect("starting a host does not panic")).collect()
     });
     hosts.extend(fresh?.into_iter().map(|host| (host.name().to_owned(), host)));
     Ok(())

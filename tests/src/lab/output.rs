@@ -1,4 +1,4 @@
-//! A command that was run: what it said, and sentences about it.
+//! The result of a finished command, and checks of it.
 
 use std::fmt;
 use std::io::Write;
@@ -8,42 +8,42 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use serde::de::DeserializeOwned;
 
-/// What a finished command left.
+/// Result of a finished command.
 #[derive(Debug, Clone)]
 pub struct Output {
-    /// The command, for messages.
+    /// Command line, for messages.
     pub command: String,
-    /// Its exit code; 128 and the signal when it was killed.
+    /// Exit code; 128 plus the signal if the command was killed.
     pub code: i32,
     /// Standard output.
     pub stdout: String,
     /// Standard error.
     pub stderr: String,
-    /// How long it ran.
+    /// Duration of the command.
     pub took: Duration,
 }
 
 impl Output {
-    /// Runs a command to its end, with nothing on its standard input.
+    /// Runs a command with empty standard input and waits until it exits.
     pub fn of(command: &mut Command) -> Result<Self> {
         Self::with_input(command, b"")
     }
 
-    /// Runs a command to its end, with these bytes on its standard input.
+    /// Runs a command with these bytes on its standard input and waits until it exits.
     pub fn with_input(command: &mut Command, input: &[u8]) -> Result<Self> {
         let began = Instant::now();
-        let said = words(command);
+        let command_line = words(command);
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .with_context(|| format!("cannot run {said}"))?;
-        // A command that ends before it has read everything is judged by its exit code.
+            .with_context(|| format!("cannot run {command_line}"))?;
+        // A command may exit before it has read all input. Its exit code decides.
         child.stdin.take().context("standard input is a pipe")?.write_all(input).ok();
         let output = child.wait_with_output()?;
         Ok(Self {
-            command: said,
+            command: command_line,
             code: code_of(output.status),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
@@ -51,39 +51,39 @@ impl Output {
         })
     }
 
-    /// The command succeeded, or the test says why it did not.
+    /// Checks that the command exited with 0.
     pub fn succeeds(self) -> Result<Self> {
         ensure!(self.code == 0, "it should succeed: {self}");
         Ok(self)
     }
 
-    /// The command ended with this exit code.
+    /// Checks that the command exited with this code.
     pub fn exits(self, code: i32) -> Result<Self> {
         ensure!(self.code == code, "it should exit {code}: {self}");
         Ok(self)
     }
 
-    /// Standard output or error has this in it.
+    /// Checks that standard output or standard error contains this text.
     pub fn says(self, text: &str) -> Result<Self> {
         ensure!(self.stdout.contains(text) || self.stderr.contains(text), "it should say {text:?}: {self}");
         Ok(self)
     }
 
-    /// Neither standard output nor error has this in it.
+    /// Checks that neither standard output nor standard error contains this text.
     pub fn never_says(self, text: &str) -> Result<Self> {
         ensure!(!self.stdout.contains(text) && !self.stderr.contains(text), "it should never say {text:?}: {self}");
         Ok(self)
     }
 
-    /// Standard output as JSON.
+    /// Parses standard output as JSON.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T> {
         match serde_json::from_str(&self.stdout) {
             Ok(value) => Ok(value),
-            Err(error) => bail!("not the JSON it should be ({error}): {self}"),
+            Err(error) => bail!("the output is not the expected JSON ({error}): {self}"),
         }
     }
 
-    /// Standard output without the space around it.
+    /// Standard output without surrounding white space.
     pub fn text(&self) -> &str {
         self.stdout.trim()
     }
@@ -102,7 +102,7 @@ pub(crate) fn code_of(status: std::process::ExitStatus) -> i32 {
     status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
 }
 
-/// The command as one would type it, without the way into the namespace.
+/// Returns the command line without the prefix that enters a namespace.
 pub(crate) fn words(command: &Command) -> String {
     let all: Vec<_> = std::iter::once(command.get_program())
         .chain(command.get_args())

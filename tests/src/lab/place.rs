@@ -1,4 +1,4 @@
-//! Where the lab finds and keeps things, and the claim that only one lab of this machine is up at a time.
+//! Paths of the lab's files, and the lock that allows only one lab at a time on this machine.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -6,42 +6,42 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
-/// The checkout.
+/// Root folder of the checkout.
 pub fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package is a folder of the workspace")
 }
 
-/// Cargo's target folder.
+/// Target folder of Cargo.
 pub(crate) fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), PathBuf::from)
 }
 
-/// What `tests/setup.sh` made.
+/// Folder with everything that `tests/setup.sh` made.
 pub fn cache() -> PathBuf {
     std::env::var_os("LANDFAST_CACHE").map_or_else(|| workspace().join("target/lab-cache"), PathBuf::from)
 }
 
-/// The reference `docker-compose`.
+/// Path of the reference `docker-compose`.
 pub fn compose() -> PathBuf {
     cache().join("bin/docker-compose")
 }
 
-/// The archives of images that engines load.
+/// Archives of the images that engines load.
 pub struct Images;
 
 impl Images {
-    /// One archive, by the image's name and tag: `Images::archive("small:1")`.
+    /// Returns the path of an archive by the image's name and tag: `Images::archive("small:1")`.
     pub fn archive(image: &str) -> PathBuf {
         cache().join("images").join(format!("{}.tar", image.replace(':', "-")))
     }
 
-    /// All of them as (reference, archive, key of its contents), in order.
+    /// Returns all archives, sorted, as (reference, archive, key of its contents).
     pub fn all() -> Result<Vec<(String, PathBuf, String)>> {
         let mut found = Vec::new();
         for entry in fs::read_dir(cache().join("images"))? {
             let path = entry?.path();
             let Some(name) = path.file_name().and_then(|name| name.to_str()?.strip_suffix(".tar")) else { continue };
-            let (name, tag) = name.rsplit_once('-').context("an archive is named after image and tag")?;
+            let (name, tag) = name.rsplit_once('-').context("the name of an archive has no tag")?;
             let key = fs::read_to_string(path.with_extension("key"))
                 .or_else(|_| fs::read_to_string(cache().join(format!("images/{name}-{tag}.key"))))?;
             found.push((format!("landfast/{name}:{tag}"), path.clone(), key));
@@ -52,18 +52,18 @@ impl Images {
     }
 }
 
-/// This machine, claimed for one lab.
+/// This machine, locked for one lab.
 pub(crate) struct Machine {
     cache: PathBuf,
     _claim: File,
 }
 
 impl Machine {
-    /// Waits until no other process has a lab, and checks that one can be raised here.
+    /// Waits until no other process has a lab, and checks that this machine can run one.
     pub(crate) fn claim() -> Result<Self> {
         let cache = cache();
         let uid = Command::new("id").arg("-u").output()?;
-        ensure!(uid.stdout.starts_with(b"0\n"), "the lab makes namespaces and starts engines: run the tests as root");
+        ensure!(uid.stdout.starts_with(b"0\n"), "the lab creates namespaces and starts engines: run the tests as root");
         for tool in ["dockerd", "nsenter", "ip", "sshd", "tini", "iptables", "nft"] {
             let found = ["/usr/bin", "/usr/sbin", "/bin", "/sbin"].iter().any(|dir| Path::new(dir).join(tool).exists());
             ensure!(found, "{tool} is missing: run tests/setup.sh");
@@ -81,22 +81,22 @@ impl Machine {
         Ok(machine)
     }
 
-    /// A host's own folder: its engine's data, which outlives the lab, so that images are loaded only once.
+    /// Folder of a host. It contains the engine's data and outlives the lab, so that images are loaded only once.
     pub(crate) fn host_folder(&self, name: &str) -> PathBuf {
         self.cache.join("hosts").join(name)
     }
 
-    /// The file that is locked while the processes of a host, or of the LAN, are there.
+    /// File that is locked while processes of a host, or of the LAN, exist.
     pub(crate) fn lock(&self, name: &str) -> PathBuf {
         self.cache.join("hosts").join(format!("{name}.lock"))
     }
 
-    /// The private key that may log in to every host.
+    /// Private key that may log in to every host.
     pub(crate) fn client_key(&self) -> PathBuf {
         self.cache.join("keys/client")
     }
 
-    /// A host's own key, the same in every run.
+    /// Private host key of a host, the same in every run.
     pub(crate) fn host_key(&self, name: &str) -> PathBuf {
         self.cache.join("keys").join(name)
     }
@@ -112,13 +112,13 @@ impl Machine {
                 .args(["-q", "-t", "ed25519", "-N", "", "-C", name, "-f"])
                 .arg(&path)
                 .status()?;
-            ensure!(made.success(), "ssh-keygen cannot make {}", path.display());
+            ensure!(made.success(), "ssh-keygen cannot create {}", path.display());
         }
         Ok(())
     }
 }
 
-/// Containers of labs that were killed leave their empty control groups behind.
+/// Removes the empty control groups that containers of killed labs leave behind.
 fn forget_cgroups() {
     let script = "find /sys/fs/cgroup -depth -type d -path '*/landfast-lab*' -exec rmdir {} + 2>/dev/null";
     Command::new("sh").args(["-c", script]).status().ok();

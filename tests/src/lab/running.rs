@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use super::output::{Output, code_of};
 use super::wait::wait_for;
 
-/// Its output is read as it comes, so that it never waits for a reader.
+/// A running command. Its output is read as it arrives, so that the command never blocks on a full pipe.
 pub struct Running {
     child: Child,
     began: Instant,
@@ -20,27 +20,27 @@ pub struct Running {
 
 impl Running {
     pub(crate) fn start(command: &mut Command) -> Result<Self> {
-        let said = super::output::words(command);
+        let command_line = super::output::words(command);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().with_context(|| format!("cannot run {said}"))?;
+        let mut child = command.spawn().with_context(|| format!("cannot run {command_line}"))?;
         let stdout = child.stdout.take().context("standard output is a pipe")?;
         let stderr = child.stderr.take().context("standard error is a pipe")?;
         let readers = vec![reader(stdout), reader(stderr)];
-        Ok(Self { child, began: Instant::now(), command: said, readers })
+        Ok(Self { child, began: Instant::now(), command: command_line, readers })
     }
 
-    /// Whether it still runs.
+    /// Returns whether the command still runs.
     pub fn is_running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Ends it as a crash does.
+    /// Kills the command to simulate a crash.
     pub fn kill(mut self) -> Result<Output> {
         self.child.kill()?;
         self.ends(Duration::from_secs(10))
     }
 
-    /// Waits for its end; ends it, and tells what it said, when that takes too long.
+    /// Waits until the command exits. After `limit`, kills it and fails with its output.
     pub fn ends(mut self, limit: Duration) -> Result<Output> {
         let what = format!("`{}` ends", self.command);
         let status = match wait_for(&what, limit, || Ok(self.child.try_wait()?)) {
@@ -56,9 +56,9 @@ impl Running {
 
     fn output(&mut self, status: ExitStatus) -> Output {
         let took = self.began.elapsed();
-        let mut said = self.readers.drain(..).map(|reader| reader.join().unwrap_or_default());
-        let (stdout, stderr) = (said.next().unwrap_or_default(), said.next().unwrap_or_default());
-        drop(said);
+        let mut outputs = self.readers.drain(..).map(|reader| reader.join().unwrap_or_default());
+        let (stdout, stderr) = (outputs.next().unwrap_or_default(), outputs.next().unwrap_or_default());
+        drop(outputs);
         Output { command: self.command.clone(), code: code_of(status), stdout, stderr, took }
     }
 }

@@ -1,4 +1,4 @@
-//! A set of namespaces held open by one first process, and the ways in. It ends when this process lets go of the pipe.
+//! A set of namespaces that one first process keeps open, and the commands that enter them.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -10,16 +10,19 @@ use anyhow::{Context, Result, bail};
 use super::place::workspace;
 use super::wait::{wait_for, wait_until};
 
+/// The namespaces of a host or of the LAN. They end when this process closes the pipe to their first process.
 pub(crate) struct Stage {
     child: Child,
-    // The end of this pipe is the end of the namespaces.
+    // Closing this pipe ends the namespaces.
     alive: Option<ChildStdin>,
     first: u32,
 }
 
 impl Stage {
-    /// Runs a script of this folder as the first process of new namespaces, until it has said "stage set". The lock is
-    /// held until the last process of the namespaces is gone: the next stage of that name waits for it.
+    /// Runs a script of this folder as the first process of new namespaces and waits until it prints "stage set".
+    ///
+    /// The lock is held until the last process of the namespaces is gone, so that the next namespaces with the same
+    /// lock wait for it.
     pub(crate) fn set(namespaces: &[&str], script: &str, lock: &Path, environment: &[(&str, String)]) -> Result<Self> {
         let script = workspace().join("tests/src/lab").join(script);
         let mut child = Command::new("sh")
@@ -33,11 +36,11 @@ impl Stage {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .context("cannot make namespaces")?;
+            .context("cannot create namespaces")?;
         let alive = child.stdin.take().context("standard input is a pipe")?;
-        let mut said = String::new();
-        BufReader::new(child.stdout.take().context("standard output is a pipe")?).read_line(&mut said)?;
-        if said.trim() != "stage set" {
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().context("standard output is a pipe")?).read_line(&mut line)?;
+        if line.trim() != "stage set" {
             drop(alive);
             let output = child.wait_with_output()?;
             bail!("cannot set up the namespaces: {}", String::from_utf8_lossy(&output.stderr).trim());
@@ -49,16 +52,16 @@ impl Stage {
         Ok(Self { child, alive: Some(alive), first })
     }
 
-    /// The first process, as this machine numbers it.
+    /// Id of the first process in this machine's process namespace.
     pub(crate) fn first(&self) -> u32 {
         self.first
     }
 
-    /// A command that runs inside all of the namespaces.
+    /// Prepares a command that runs inside all of the namespaces.
     pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new("nsenter");
         command.args(["--target", &self.first.to_string(), "--mount", "--uts", "--net", "--pid", "--root", "--wdns=/"]);
-        // This machine's own settings stay outside.
+        // Do not pass on this machine's environment.
         command.args([
             "--",
             "env",
@@ -70,7 +73,7 @@ impl Stage {
         command
     }
 
-    /// A command of this machine's file system that runs inside the network only.
+    /// Prepares a program of this machine that runs inside the network namespace only.
     pub(crate) fn network_command(&self, program: &std::ffi::OsStr) -> Command {
         let mut command = Command::new("nsenter");
         command.arg(format!("--net=/proc/{}/ns/net", self.first)).arg("--").arg(program);
@@ -87,7 +90,7 @@ impl Drop for Stage {
         drop(self.alive.take());
         let gone = wait_until("the namespaces are gone", Duration::from_secs(20), || Ok(!self.is_alive()));
         if gone.is_err() {
-            // `--kill-child` takes the first process along, and that one everything else.
+            // `--kill-child` also kills the first process, and its end kills all others.
             self.child.kill().ok();
             self.child.wait().ok();
         }

@@ -1,10 +1,10 @@
-//! Waiting for a condition with a deadline: no test sleeps for a time it guessed.
+//! Waits for a condition with a deadline, so that no test sleeps for a guessed time.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-/// Between two looks. A look is cheap; a test that waits is not.
+/// Pause between two checks of a condition.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// Waits until the condition holds. `what` completes the sentence "waited 30s until …".
@@ -12,7 +12,7 @@ pub fn wait_until(what: &str, limit: Duration, mut holds: impl FnMut() -> Result
     wait_for(what, limit, || Ok(holds()?.then_some(())))
 }
 
-/// Waits until there is a value. Errors of the look count as "not yet"; the last one is told when time is up.
+/// Waits until `look` returns a value. Its errors count as "not yet"; after `limit`, the last one is reported.
 pub fn wait_for<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Result<Option<T>>) -> Result<T> {
     let began = Instant::now();
     let mut last = String::from("it did not hold");
@@ -29,12 +29,12 @@ pub fn wait_for<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Result
     }
 }
 
-/// Waits until the condition holds, looking as often as it can: for moments that are over at once.
+/// Waits until the condition holds, checking as often as possible: for states that last only a moment.
 pub fn catch(what: &str, limit: Duration, mut holds: impl FnMut() -> Result<bool>) -> Result<()> {
     let began = Instant::now();
     while !holds()? {
         if began.elapsed() > limit {
-            bail!("never caught the moment when {what}");
+            bail!("waited {limit:.0?} and never saw that {what}");
         }
         std::thread::sleep(Duration::from_millis(1));
     }

@@ -1,18 +1,18 @@
-//! Two JSON trees, field by field.
+//! Compares two JSON trees field by field.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 use serde_json::{Map, Value};
 
-/// Something that the two trees do not say alike.
+/// A place at which two trees differ.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Difference {
-    /// From the root: names of fields, and numbers of items.
+    /// Path from the root: names of fields and numbers of items.
     pub path: Vec<String>,
-    /// What the reference has; null for nothing.
+    /// Value of the reference; null if it has none.
     pub theirs: Value,
-    /// What Landfast has; null for nothing.
+    /// Value of Landfast; null if it has none.
     pub ours: Value,
 }
 
@@ -22,8 +22,10 @@ impl fmt::Display for Difference {
     }
 }
 
-/// Everything that differs, in the order of the paths. Null, an empty list, an empty object and an absent field are alike:
-/// the engine writes any of them for what was not said. Lists of one length are compared item by item, others as a whole.
+/// Returns all differences in path order.
+///
+/// Null, an empty list, an empty object and an absent field are equal, because the engine writes any of them for an
+/// unset value. Lists of equal length are compared item by item, others as a whole.
 pub fn differences(theirs: &Value, ours: &Value) -> Vec<Difference> {
     let mut found = Vec::new();
     compare(&mut Vec::new(), theirs, ours, &mut found);
@@ -76,35 +78,35 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn told(theirs: &Value, ours: &Value) -> Vec<String> {
+    fn printed(theirs: &Value, ours: &Value) -> Vec<String> {
         differences(theirs, ours).iter().map(ToString::to_string).collect()
     }
 
     #[test]
-    fn a_field_that_differs_is_told_with_its_path() {
+    fn a_difference_is_reported_with_its_path() {
         let theirs = json!({"a": {"b.c": [1, {"d": "x"}]}, "same": 1});
         let ours = json!({"a": {"b.c": [1, {"d": "y"}]}, "same": 1});
-        assert_eq!(told(&theirs, &ours), [r#"a > b.c > 1 > d: theirs "x", ours "y""#]);
+        assert_eq!(printed(&theirs, &ours), [r#"a > b.c > 1 > d: theirs "x", ours "y""#]);
     }
 
     #[test]
-    fn what_one_side_lacks_is_told_field_by_field() {
+    fn an_object_that_one_side_lacks_is_reported_field_by_field() {
         assert_eq!(
-            told(&json!({"only": {"a": 1, "b": false}}), &json!({"more": 2})),
+            printed(&json!({"only": {"a": 1, "b": false}}), &json!({"more": 2})),
             ["more: theirs null, ours 2", "only > a: theirs 1, ours null", "only > b: theirs false, ours null"]
         );
     }
 
     #[test]
-    fn nothing_is_written_in_four_ways_but_false_and_zero_say_something() {
+    fn four_notations_of_nothing_are_equal_but_false_and_zero_are_values() {
         let nothing = json!({"a": null, "b": [], "c": {}});
-        assert_eq!(told(&nothing, &json!({})), Vec::<String>::new());
-        assert_eq!(told(&json!({"a": null, "b": 0}), &json!({"a": false})).len(), 2);
+        assert_eq!(printed(&nothing, &json!({})), Vec::<String>::new());
+        assert_eq!(printed(&json!({"a": null, "b": 0}), &json!({"a": false})).len(), 2);
     }
 
     #[test]
-    fn lists_of_two_lengths_are_told_whole() {
-        assert_eq!(told(&json!([1, 2]), &json!([2])), [": theirs [1,2], ours [2]"]);
-        assert_eq!(told(&json!([1, 2]), &json!([1, 3])), ["1: theirs 2, ours 3"]);
+    fn lists_of_different_lengths_are_reported_as_a_whole() {
+        assert_eq!(printed(&json!([1, 2]), &json!([2])), [": theirs [1,2], ours [2]"]);
+        assert_eq!(printed(&json!([1, 2]), &json!([1, 3])), ["1: theirs 2, ours 3"]);
     }
 }

@@ -1,4 +1,4 @@
-//! What the engine describes, without what no file says: ids, times, addresses and MACs that the engine chose.
+//! Removes incidental values from the engine's descriptions: ids, times, and addresses and MACs that the engine chose.
 
 use std::net::IpAddr;
 
@@ -6,24 +6,24 @@ use serde_json::{Map, Value};
 
 use super::intended::is_at;
 
-/// What one side made of a project, as the engine's `inspect` describes it.
+/// Objects that one side made of a project, as the engine's `inspect` describes them.
 #[derive(Debug, Clone, Default)]
 pub struct Made {
-    /// By service and number: `web.1`.
+    /// Containers keyed by service and number: `web.1`.
     pub containers: Map<String, Value>,
-    /// By name.
+    /// Networks keyed by name.
     pub networks: Map<String, Value>,
-    /// By name.
+    /// Volumes keyed by name.
     pub volumes: Map<String, Value>,
-    /// Where the project's files are on the host.
+    /// Folder of the project's files on the host.
     pub folder: String,
 }
 
-/// What is left out, and why it says nothing.
+/// Fields that are left out, each with the reason.
 const LEFT_OUT: &[(&[&str], &str)] = &[
     (&["containers", "*", "Created"], "a time"),
-    (&["containers", "*", "State"], "what it does, not what it is"),
-    (&["containers", "*", "RestartCount"], "what it does, not what it is"),
+    (&["containers", "*", "State"], "state, not settings"),
+    (&["containers", "*", "RestartCount"], "state, not settings"),
     (&["containers", "*", "ExecIDs"], "health checks that are running at this moment"),
     (&["containers", "*", "GraphDriver"], "folders named by ids"),
     (&["containers", "*", "Storage"], "folders named by ids"),
@@ -31,12 +31,12 @@ const LEFT_OUT: &[(&[&str], &str)] = &[
     (&["containers", "*", "NetworkSettings", "EndpointID"], "an id"),
     (&["containers", "*", "NetworkSettings", "Networks", "*", "EndpointID"], "an id"),
     (&["networks", "*", "Created"], "a time"),
-    (&["networks", "*", "Containers"], "said by the containers"),
+    (&["networks", "*", "Containers"], "also in the descriptions of the containers"),
     (&["networks", "*", "Status"], "counts of addresses"),
     (&["volumes", "*", "CreatedAt"], "a time"),
 ];
 
-/// Lists whose order is that of a hash table, in the engine or in the reference.
+/// Lists in the order of a hash table of the engine or of the reference.
 const UNORDERED: &[&[&str]] = &[
     &["containers", "*", "Mounts"],
     &["containers", "*", "Config", "Env"],
@@ -48,11 +48,11 @@ const UNORDERED: &[&[&str]] = &[
     &["containers", "*", "NetworkSettings", "Networks", "*", "Aliases"],
 ];
 
-/// A label that lists services, parted by commas, in the order of a hash table.
+/// Label that lists services, separated by commas, in the order of a hash table.
 const DEPENDENCIES: &[&str] = &["containers", "*", "Config", "Labels", "com.docker.compose.depends_on"];
 
 impl Made {
-    /// One tree without what is incidental: left out, put in order, or read as what it stands for.
+    /// Returns one tree without incidental values: they are left out, sorted, or replaced by a symbolic name.
     pub fn settled(&self) -> Value {
         let mut tree = serde_json::json!({
             "containers": self.containers, "networks": self.networks, "volumes": self.volumes,
@@ -62,7 +62,7 @@ impl Made {
         tree
     }
 
-    /// Text that stands for something: ids and folders, longest first.
+    /// Returns the ids and folders that have a symbolic name, longest first.
     fn names(&self) -> Vec<(String, String)> {
         let mut names = vec![(self.folder.clone(), "<project>".to_owned())];
         for (kind, objects) in [("container", &self.containers), ("network", &self.networks)] {
@@ -80,7 +80,7 @@ impl Made {
             }
         }
         names.retain(|(text, _)| !text.is_empty());
-        // Of a volume that several containers mount, the first gives the name.
+        // A volume that several containers mount is named after the first of them.
         names.sort_by(|(a, first), (b, other)| (b.len(), a, first).cmp(&(a.len(), b, other)));
         names
     }
@@ -90,7 +90,7 @@ fn settle(value: &mut Value, path: &mut Vec<String>, names: &[(String, String)])
     match value {
         Value::Object(fields) => {
             if fields.get("IPAddress").and_then(Value::as_str).is_some_and(is_chosen_address) {
-                // Goes with the subnet, which was chosen too.
+                // The prefix length belongs to the subnet, which the engine chose too.
                 fields.remove("IPPrefixLen");
             }
             fields.retain(|name, _| {
@@ -125,7 +125,7 @@ fn settle(value: &mut Value, path: &mut Vec<String>, names: &[(String, String)])
     }
 }
 
-/// Mounts and the like go by where they are, other things by their text.
+/// Returns the key to sort an item by: its target or name if it has one, otherwise its text.
 fn order(value: &Value) -> String {
     let target = value.get("Destination").or_else(|| value.get("Target")).or_else(|| value.get("Name"));
     target.unwrap_or(value).to_string()
@@ -138,7 +138,7 @@ fn read(text: &str, names: &[(String, String)]) -> String {
     names.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
 }
 
-/// From the engine's own pools: the parity projects write addresses of 10/8 and fd42::/16 only.
+/// Returns whether an address is from the engine's own pools. The parity projects use 10/8 and fd42::/16 only.
 fn is_chosen_address(text: &str) -> bool {
     let (address, length) = text.split_once('/').unwrap_or((text, "0"));
     let is_chosen = match address.parse() {
@@ -152,15 +152,17 @@ fn is_chosen_address(text: &str) -> bool {
     is_chosen && length.parse::<u8>().is_ok()
 }
 
-/// The parity projects write MACs that begin with 0a:42:0a only; Landfast's own, on networks of the fleet, begin with
-/// 02:1f and a small number. Three parts are told apart, as an engine that rolls dice hits any two before long.
+/// Returns whether the engine chose a MAC.
+///
+/// MACs of the parity projects begin with 0a:42:0a. Landfast's own, on networks of the fleet, begin with 02:1f:00.
+/// Three bytes are compared, because a random MAC matches two bytes too often.
 fn is_chosen_mac(text: &str) -> bool {
     let parts: Vec<_> = text.split(':').collect();
     let is_mac = parts.len() == 6 && parts.iter().all(|part| part.len() == 2 && u8::from_str_radix(part, 16).is_ok());
     is_mac && !text.starts_with("0a:42:0a:") && !text.starts_with("02:1f:00:")
 }
 
-/// What the engine names by itself: 64 hexadecimal digits.
+/// Returns whether a text is an id that the engine generated: 64 hexadecimal digits.
 fn is_id(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
@@ -171,7 +173,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn ids_are_read_as_what_they_name() {
+    fn ids_are_replaced_by_names() {
         let (container, network) = ("c0".repeat(32), "d1".repeat(32));
         let made = Made {
             containers: Map::from_iter([(
@@ -190,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_engine_chose_is_no_difference_and_what_was_written_is() {
+    fn values_that_the_engine_chose_are_replaced_and_written_values_are_kept() {
         for chosen in [
             "172.18.0.2",
             "172.18.0.0/16",
@@ -216,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_volume_of_several_containers_has_one_name_whoever_comes_first() {
+    fn a_volume_of_several_containers_has_one_name_in_any_order() {
         let mounts = json!({"Mounts": [{"Name": "ab".repeat(32), "Destination": "/z"}]});
         let made = |names: [&str; 2]| {
             let containers = names.map(|name| (name.to_owned(), mounts.clone()));
@@ -256,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_hash_table_put_in_order_has_none() {
+    fn lists_in_the_order_of_a_hash_table_are_sorted() {
         let made = |env: [&str; 2], depends_on: &str| {
             let labels = json!({"com.docker.compose.depends_on": depends_on});
             let container = json!({"Config": {"Env": env, "Cmd": env, "Labels": labels}});

@@ -1,4 +1,4 @@
-//! The differences that are meant. An entry that no difference needs any more is itself a mistake.
+//! List of the intended differences. An entry that covers no difference any more is a mistake.
 
 use std::fmt;
 
@@ -6,120 +6,124 @@ use serde_json::Value;
 
 use super::difference::Difference;
 
-/// Fields in which Landfast's containers, networks and volumes are meant to differ from the reference's.
+/// A field in which Landfast's containers, networks or volumes intentionally differ from the reference's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Intended {
-    /// Where; `*` stands for any text within one name.
+    /// Path of the field; `*` matches any text within one name.
     pub path: &'static [&'static str],
-    /// How.
+    /// Kind of the difference.
     pub change: Change,
-    /// The reason.
+    /// Reason for the difference.
     pub why: &'static str,
 }
 
-/// How a field differs.
+/// Kind of a difference in a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// Only Landfast has it.
+    /// Only Landfast has the field.
     Added,
-    /// Only the reference has it.
+    /// Only the reference has the field.
     Absent,
-    /// Both have it, with other contents.
+    /// Both have the field, with different values.
     Other,
-    /// Exactly this instead of that.
+    /// The reference has the first value, and Landfast the second.
     Becomes(&'static str, &'static str),
 }
 
-/// The whole list.
+/// All intended differences.
 pub const INTENDED: &[Intended] = &[
     intended(
         &["containers", "*", "Config", "Labels", "landfast.*"],
         Change::Added,
-        "whose container it is, and what it was made from",
+        "owner of the container, and what it was made from",
     ),
-    intended(&["*", "*", "Labels", "landfast.*"], Change::Added, "whose network or volume it is"),
+    intended(&["*", "*", "Labels", "landfast.*"], Change::Added, "owner of the network or volume"),
     intended(
         &["containers", "*", "Config", "Labels", "com.docker.compose.version"],
         Change::Other,
-        "who made it: landfast",
+        "creator of the container: landfast",
     ),
-    intended(&["*", "*", "Labels", "com.docker.compose.version"], Change::Other, "who made it: landfast"),
+    intended(&["*", "*", "Labels", "com.docker.compose.version"], Change::Other, "creator of the object: landfast"),
     intended(
         &["containers", "*", "Config", "Labels", "com.docker.compose.config-hash"],
         Change::Other,
-        "Compose's is of its own model, Landfast's is the digest of the instance",
+        "Compose hashes its own model; Landfast uses the digest of the instance",
     ),
     intended(
         &["*", "*", "Labels", "com.docker.compose.config-hash"],
         Change::Absent,
-        "Compose's is of its own model; Landfast compares the network itself",
+        "Compose hashes its own model; Landfast compares the network itself",
     ),
     intended(
         &["containers", "*", "Config", "Labels", "com.docker.compose.image"],
         Change::Absent,
-        "a new image under an old name is seen by its fingerprint, which is in the digest",
+        "Landfast detects a new image under an old name by its fingerprint, which is part of the digest",
     ),
     intended(
         &["containers", "*", "HostConfig", "PortBindings", "*", "*", "HostIp"],
         Change::Becomes("", "127.0.0.1"),
-        "a port without an address is published on loopback, unless landfast.toml opens it",
+        "a port without an address is published on loopback, unless landfast.toml publishes it on the LAN",
     ),
     intended(
         &["containers", "*", "NetworkSettings", "Ports", "*"],
         Change::Other,
-        "the same: on loopback instead of all addresses of IPv4 and IPv6",
+        "as above: loopback instead of all IPv4 and IPv6 addresses",
     ),
     intended(
         &["containers", "*", "Config", "Labels", "com.docker.compose.depends_on"],
         Change::Becomes("first:service_started:true", "first:service_started:false"),
-        "what shares a namespace is made again with its owner, and not restarted with it",
+        "a container that shares a namespace is recreated with the namespace's owner, not restarted with it",
     ),
     intended(
         &["containers", "read_only_guest.1", "HostConfig", "VolumesFrom", "*"],
         Change::Other,
-        "volumes_from with :ro is read-only, as the specification says; Compose loses the :ro",
+        "volumes_from with :ro is read-only, as specified; Compose ignores the :ro",
     ),
-    intended(&["containers", "read_only_guest.1", "Mounts", "*", "RW"], Change::Other, "the same, as it is mounted"),
+    intended(
+        &["containers", "read_only_guest.1", "Mounts", "*", "RW"],
+        Change::Other,
+        "as above, in the list of mounts",
+    ),
     intended(
         &["containers", "linked.1", "NetworkSettings", "Networks", "*", "Links"],
         Change::Other,
-        "names that are aliases already are no links too, and Compose's service-1 is no name",
+        "names that are already aliases are not added as links, and Compose's service-1 is not a name",
     ),
     intended(
         &["containers", "*", "Config", "StopTimeout"],
         Change::Other,
-        "a part of a second is rounded up and not down, as half a second to stop in is not none",
+        "a fraction of a second is rounded up, because half a second of grace must not become none",
     ),
     intended(
         &["networks", "infra_net", "Options", "*"],
         Change::Added,
-        "of a network of the fleet: its bridge has a name, and an MTU that leaves room for VXLAN",
+        "a network of the fleet has a named bridge, and an MTU that leaves room for VXLAN",
     ),
     intended(
         &["containers", "*", "NetworkSettings", "Networks", "infra_net", "MacAddress"],
         Change::Other,
-        "on a network of the fleet the MAC follows from the address and its epoch, which every host knows",
+        "on a network of the fleet, every host derives the MAC from the address and its epoch",
     ),
-    intended(&["containers", "*", "Config", "MacAddress"], Change::Added, "the same, as engines repeat it"),
+    intended(&["containers", "*", "Config", "MacAddress"], Change::Added, "as above, where engines repeat it"),
     intended(
         &["containers", "*", "HostConfig", "Dns"],
         Change::Added,
-        "who is on a network of the fleet asks the agent, who knows the names of all hosts, unless `dns` says otherwise",
+        "containers on a network of the fleet use the agent's DNS server, which knows the names of all hosts, unless `dns` is set",
     ),
     intended(
         &["containers", "automatic.1", "NetworkSettings", "Networks", "infra_net", "IPAddress"],
         Change::Other,
-        "an address that nobody wrote comes from the fleet's own range, so that no two hosts choose the same",
+        "an automatic address comes from the fleet's own range, so that no two hosts choose the same",
     ),
     intended(
         &["containers", "automatic.1", "NetworkSettings", "Networks", "infra_net", "IPAMConfig", "IPv4Address"],
         Change::Added,
-        "the same, as it is asked for",
+        "as above, in the request",
     ),
     intended(
         &["containers", "then_there.1", "HostConfig", "NetworkMode"],
         Change::Becomes("fleet_inner", "infra_net"),
-        "engines before 25 give a MAC on the first network alone, so that of the fleet comes first",
+        "engines before 25 set a MAC on the first network only, so the network of the fleet comes first",
     ),
 ];
 
@@ -128,7 +132,7 @@ const fn intended(path: &'static [&'static str], change: Change, why: &'static s
 }
 
 impl Intended {
-    /// Whether this is the difference that is meant.
+    /// Returns whether this entry covers the difference.
     pub fn covers(&self, difference: &Difference) -> bool {
         let Difference { path, theirs, ours } = difference;
         let how = match self.change {
@@ -147,23 +151,23 @@ impl fmt::Display for Intended {
         match self.change {
             Change::Added => write!(out, "{path} is added: {}", self.why),
             Change::Absent => write!(out, "{path} is absent: {}", self.why),
-            Change::Other => write!(out, "{path} is another: {}", self.why),
+            Change::Other => write!(out, "{path} differs: {}", self.why),
             Change::Becomes(from, to) => write!(out, "{path} is {to:?} and not {from:?}: {}", self.why),
         }
     }
 }
 
-/// All differences of a run against a list of what is meant.
+/// Differences of a run, compared with the list of intended ones.
 #[derive(Debug, Default)]
 pub struct Verdict {
-    /// Not in the list: project and difference.
+    /// Differences that are not in the list, each with its project.
     pub undocumented: Vec<(String, Difference)>,
-    /// How often each entry of the list was needed.
+    /// Number of differences that each entry of the list covers.
     needed: Vec<usize>,
 }
 
 impl Verdict {
-    /// Judges the differences of one more project.
+    /// Adds the differences of one project.
     pub fn add(&mut self, project: &str, differences: Vec<Difference>, intended: &[Intended]) {
         self.needed.resize(intended.len(), 0);
         for difference in differences {
@@ -174,18 +178,18 @@ impl Verdict {
         }
     }
 
-    /// Each entry of the list with how many differences it covered.
+    /// Returns each entry of the list with the number of differences that it covers.
     pub fn counts<'i>(&self, intended: &'i [Intended]) -> Vec<(&'i Intended, usize)> {
         intended.iter().enumerate().map(|(at, entry)| (entry, self.needed.get(at).copied().unwrap_or(0))).collect()
     }
 }
 
-/// Whether the path is one that the pattern means: as many names, each like its part of the pattern.
+/// Returns whether a path matches a pattern: the same number of names, each matching its part of the pattern.
 pub(super) fn is_at(pattern: &[&str], path: &[String]) -> bool {
     pattern.len() == path.len() && pattern.iter().zip(path).all(|(pattern, name)| is_like(pattern, name))
 }
 
-/// `landfast.*` is like `landfast.fleet`; a pattern has one star at most.
+/// Returns whether a name matches a pattern with at most one star: `landfast.*` matches `landfast.fleet`.
 fn is_like(pattern: &str, name: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == name,
@@ -208,19 +212,19 @@ mod tests {
     ];
 
     #[test]
-    fn what_is_meant_is_covered_and_counted() {
+    fn an_intended_difference_is_covered_and_counted() {
         let mut verdict = Verdict::default();
-        let meant = vec![
+        let differences = vec![
             difference(&["a", "web", "landfast.fleet"], Value::Null, json!("home")),
             difference(&["a", "db", "landfast.fleet"], Value::Null, json!("home")),
         ];
-        verdict.add("demo", meant, LIST);
+        verdict.add("demo", differences, LIST);
         assert_eq!(verdict.undocumented, []);
         assert_eq!(verdict.counts(LIST).iter().map(|(_, count)| *count).collect::<Vec<_>>(), [2, 0]);
     }
 
     #[test]
-    fn another_place_or_another_change_is_not_meant() {
+    fn a_difference_at_another_path_or_of_another_kind_is_not_covered() {
         for other in [
             difference(&["a", "landfast.fleet"], Value::Null, json!("home")),
             difference(&["a", "web", "other.fleet"], Value::Null, json!("home")),

@@ -1,7 +1,8 @@
-//! Two sides made the same project on the same engine: in what do the containers, networks and volumes differ?
+//! Compares the containers, networks and volumes that two programs made of the same project on the same engine.
 //!
-//! Pure. [`Made`] is what one side made, as the engine describes it, without what is incidental ([`Made::settled`]);
-//! [`differences`] are found field by field; those that are meant stand in [`INTENDED`], each with its reason.
+//! The module is pure. [`Made`] holds the objects of one program, as the engine describes them. [`Made::settled`]
+//! removes incidental values, and [`differences`] compares field by field. [`INTENDED`] lists the intended differences,
+//! each with its reason.
 
 mod difference;
 mod incidental;

@@ -1,6 +1,6 @@
-//! `tests/bench.sh config`: how long the loader takes, and how much memory, beside the reference.
+//! `tests/bench.sh config`: time and memory of the loader, compared with the reference.
 //!
-//! Two sorts of project: the largest of the corpus of real ones, where it is at hand, and a generated one that is larger.
+//! Measures the largest projects of the corpus of real ones, if the corpus exists, and a larger generated project.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -15,10 +15,10 @@ use crate::{large, measure};
 
 const PEER: &str = "docker-compose config --format json";
 const AIM: f64 = 0.3;
-/// So many of the largest by size, and so many of the largest by services.
+/// Number of projects to take by size, and again by number of services.
 const OF_EACH: usize = 4;
 
-/// A project and how it is asked for.
+/// A project and the arguments that load it.
 struct Project {
     name: String,
     size: String,
@@ -28,7 +28,7 @@ struct Project {
     variables: Vec<(String, String)>,
 }
 
-/// What both took for one project, run by run: seconds, and MiB at the peak.
+/// Measurements of both programs for one project, one value per run: seconds, and MiB at the peak.
 #[derive(Default)]
 struct Series {
     time: [Vec<f64>; 2],
@@ -42,7 +42,7 @@ pub(crate) fn config(runs: usize) -> Result<()> {
     let real = if corpus.is_dir() {
         largest(&corpus)?
     } else {
-        eprintln!("{} is not there: the generated project alone is measured", corpus.display());
+        eprintln!("{} does not exist: only the generated project is measured", corpus.display());
         Vec::new()
     };
     let made = Project::plain("generated", format!("{} services", large::SERVICES), generated.path());
@@ -58,7 +58,7 @@ pub(crate) fn config(runs: usize) -> Result<()> {
     Ok(())
 }
 
-/// Both figures of some projects: what all of them take together. Each project's own ratio is said on the way.
+/// Returns the time and memory of all given projects together, and prints the ratios of each project.
 fn figures_of(name: &str, projects: &[Project], runs: usize) -> Result<[Figure; 2]> {
     let mut sum = Series::default();
     for project in projects {
@@ -96,13 +96,13 @@ impl Series {
 }
 
 impl Project {
-    /// One that needs no arguments.
+    /// Creates a project that needs no arguments.
     fn plain(name: &str, size: String, folder: &Path) -> Self {
         let (arguments, flags) = (Vec::new(), Vec::new());
         Self { name: name.to_owned(), size, folder: folder.to_owned(), arguments, flags, variables: Vec::new() }
     }
 
-    /// Both, in turns.
+    /// Measures both programs alternately.
     fn measure(&self, runs: usize) -> Result<Series> {
         let words = |verb: &[&str]| -> Vec<String> {
             let verb = verb.iter().map(|word| (*word).to_owned());
@@ -126,7 +126,7 @@ impl Project {
     }
 }
 
-/// A case of the corpus, as far as it matters here.
+/// A case of the corpus, with the fields that are used here.
 #[derive(Deserialize)]
 struct Case {
     name: String,
@@ -140,7 +140,7 @@ struct Case {
     env: std::collections::BTreeMap<String, String>,
 }
 
-/// The largest real projects, by bytes of YAML and by services; of each source one.
+/// Returns the largest real projects, by bytes of YAML and by number of services, at most one of each source.
 fn largest(corpus: &Path) -> Result<Vec<Project>> {
     let mut measured = Vec::new();
     for entry in std::fs::read_dir(corpus)? {

@@ -1,4 +1,4 @@
-//! `tests/bench.sh deploy`: how long a deployment takes beside Compose over SSH, and beside the bare API calls.
+//! `tests/bench.sh deploy`: duration of a deployment, compared with Compose over SSH and with bare API calls.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -19,7 +19,7 @@ pub(crate) fn deploy(runs: usize) -> Result<()> {
     Ok(())
 }
 
-/// `first 8` and `floor 8`.
+/// Measures the figures `first 8` and `floor 8`.
 fn eight_to_one(runs: usize) -> Result<Vec<Figure>> {
     let lab = Lab::of(1)?;
     let bench = Bench::new(&lab, 8)?;
@@ -34,14 +34,14 @@ fn eight_to_one(runs: usize) -> Result<Vec<Figure>> {
         floor.push(by_hand(&alpha.api(), &services_of(0, 8))?);
         remove_by_hand(&alpha.api())?;
     }
-    let by_hand = "POST /networks/create, then 8 times POST /containers/create and /start, side by side";
+    let by_hand = "POST /networks/create, then 8 times POST /containers/create and /start, in parallel";
     Ok(vec![
         Figure::of("first 8", &ours, &theirs, "DOCKER_HOST=ssh://root@alpha docker-compose up -d", 0.7),
         Figure::of("floor 8", &ours, &floor, by_hand, 1.1),
     ])
 }
 
-/// `first 24` and `unchanged 24`.
+/// Measures the figures `first 24` and `unchanged 24`.
 fn twenty_four_to_three(runs: usize) -> Result<Vec<Figure>> {
     let lab = Lab::of(3)?;
     let bench = Bench::new(&lab, 24)?;
@@ -56,14 +56,14 @@ fn twenty_four_to_three(runs: usize) -> Result<Vec<Figure>> {
         theirs_again.push(bench.compose_up()?);
         bench.compose_down()?;
     }
-    let peer = "DOCKER_HOST=ssh://root@HOST docker-compose up -d, three hosts side by side";
+    let peer = "DOCKER_HOST=ssh://root@HOST docker-compose up -d, three hosts in parallel";
     Ok(vec![
         Figure::of("first 24", &ours, &theirs, peer, 0.7),
         Figure::of("unchanged 24", &ours_again, &theirs_again, peer, 0.15),
     ])
 }
 
-/// A service: its name and its address.
+/// Name and address of a service.
 type Service = (String, String);
 
 fn services_of(host: usize, count: usize) -> Vec<Service> {
@@ -73,13 +73,13 @@ fn services_of(host: usize, count: usize) -> Vec<Service> {
         .collect()
 }
 
-/// The same services in a fleet of ours and in one Compose project a host.
+/// The same services as a fleet of Landfast and as one Compose project per host.
 struct Bench<'lab> {
     lab: &'lab Lab,
     fleet: Fleet<'lab>,
-    /// A folder with a Compose project, for each host.
+    /// Folder of the Compose project of each host.
     projects: Vec<(&'lab Host, PathBuf)>,
-    /// A folder with an `ssh` that knows the lab's keys.
+    /// Folder with an `ssh` that uses the lab's keys.
     bin: PathBuf,
 }
 
@@ -129,7 +129,7 @@ impl<'lab> Bench<'lab> {
         self.nothing_is_left()
     }
 
-    /// One Compose a host, all at the same time, over the hosts' own sshd.
+    /// Runs one Compose per host, all in parallel, over the hosts' sshd.
     fn compose(&self, words: &[&str]) -> Result<Duration> {
         let began = Instant::now();
         std::thread::scope(|scope| {
@@ -138,7 +138,7 @@ impl<'lab> Bench<'lab> {
                 .iter()
                 .map(|(host, project)| scope.spawn(|| self.compose_on(host, project, words)))
                 .collect();
-            running.into_iter().try_for_each(|thread| thread.join().expect("it does not panic"))
+            running.into_iter().try_for_each(|thread| thread.join().expect("the thread does not panic"))
         })?;
         Ok(began.elapsed())
     }
@@ -156,7 +156,7 @@ impl<'lab> Bench<'lab> {
         for host in self.lab.hosts() {
             let left = host.api().get("/containers/json?all=1")?;
             ensure!(left.as_array().is_some_and(Vec::is_empty), "{} still has containers: {left}", host.name());
-            // A fleet's network outlives its stacks; the peer and the floor make their own.
+            // A network of the fleet outlives its stacks, but the other two programs create their own.
             if has_network(&host.api())? {
                 host.api().delete("/networks/infra_net")?;
             }
@@ -176,7 +176,7 @@ fn compose_file(services: &[Service]) -> String {
     text + "networks:\n  infra_net:\n    name: infra_net\n    ipam:\n      config:\n        - subnet: 172.19.0.0/16\n"
 }
 
-/// `ssh` reads the settings of whoever runs it; this one reads the lab's.
+/// Creates an `ssh` that uses the lab's settings instead of the user's.
 fn ssh_wrapper(lab: &Lab, key: &Path) -> Result<PathBuf> {
     use std::os::unix::fs::PermissionsExt;
     let bin = lab.folder().join("bin");
@@ -193,14 +193,14 @@ fn ssh_wrapper(lab: &Lab, key: &Path) -> Result<PathBuf> {
     Ok(bin)
 }
 
-/// The least that has to be asked of the engine, asked as fast as it can be.
+/// Runs the services with as few API calls as possible, as fast as possible: a lower bound.
 fn by_hand(api: &Api, services: &[Service]) -> Result<Duration> {
     let began = Instant::now();
     let network = json!({"Name": "infra_net", "IPAM": {"Config": [{"Subnet": "172.19.0.0/16"}]}});
     api.post("/networks/create", Some(&network))?;
     std::thread::scope(|scope| {
         let running: Vec<_> = services.iter().map(|service| scope.spawn(|| run_by_hand(api, service))).collect();
-        running.into_iter().try_for_each(|thread| thread.join().expect("it does not panic"))
+        running.into_iter().try_for_each(|thread| thread.join().expect("the thread does not panic"))
     })?;
     Ok(began.elapsed())
 }

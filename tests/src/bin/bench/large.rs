@@ -1,4 +1,4 @@
-//! A project larger than those that people have: 300 services, of templates, anchors, includes and variables.
+//! Generates a project larger than real ones: 300 services with templates, anchors, includes and variables.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -9,10 +9,10 @@ use anyhow::Result;
 const PARTS: usize = 6;
 const SERVICES_A_PART: usize = 50;
 
-/// How many services it has.
+/// Number of services in the project.
 pub(crate) const SERVICES: usize = PARTS * SERVICES_A_PART;
 
-/// Templates of which every service extends one, and which extend each other.
+/// Templates that extend each other. Every service extends one of them.
 const TEMPLATES: &str = "\
 services:
   base:

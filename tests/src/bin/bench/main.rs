@@ -1,4 +1,4 @@
-//! `tests/bench.sh NAME`: figures beside a peer, both measured in the same run.
+//! `tests/bench.sh NAME`: benchmarks against a peer; both are measured in the same run.
 
 mod config;
 mod deploy;
