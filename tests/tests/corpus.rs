@@ -1,9 +1,12 @@
-//! Over real Compose projects, `config` prints byte for byte what the reference prints, in YAML, in JSON and as digests.
+//! Compares `config` with the reference on real Compose projects: YAML, JSON and digests must be identical byte for
+//! byte.
 //!
-//! Known to differ, and not among those that are compared: keys of the user's own that hold whole numbers of more than 64
-//! bits, or `x-develop`, which the reference still takes for `develop`; `args` of variables alone that are left in.
+//! The compared projects contain none of the known differences: user-defined keys that hold integers of more than 64
+//! bits, `x-develop`, which the reference still treats as `develop`, and uninterpolated `args` that consist of
+//! variables only.
 //!
-//! The projects are not part of this repository, so that this runs when it is asked to: `tests/run.sh` does where they are.
+//! The projects are not part of this repository, so the test is ignored by default. `tests/run.sh` runs it where they
+//! exist.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,7 +17,7 @@ use anyhow::{Context, Result, ensure};
 use landfast_tests::lab::{compose, coordinator_binary, workspace};
 use serde::Deserialize;
 
-/// A case of the corpus, as far as it matters here.
+/// A case of the corpus, with the fields that are used here.
 #[derive(Deserialize)]
 struct Case {
     name: String,
@@ -26,15 +29,15 @@ struct Case {
     env: BTreeMap<String, String>,
 }
 
-/// One of so many projects is compared: all of them take minutes.
+/// One of this many projects is compared, because all of them take minutes.
 const OF: usize = 6;
 const FORMS: [&[&str]; 3] = [&[], &["--format", "json"], &["--hash", "*"]];
 
 #[test]
-#[ignore = "needs the corpus beside the checkout, and the reference that tests/setup.sh brings"]
-fn what_is_printed_is_what_the_reference_prints() -> Result<()> {
+#[ignore = "needs the corpus beside the checkout and the reference that tests/setup.sh installs"]
+fn config_prints_what_the_reference_prints() -> Result<()> {
     let corpus = workspace().join("../shared/compose-corpus/dev");
-    let corpus = corpus.canonicalize().with_context(|| format!("there is no {}", corpus.display()))?;
+    let corpus = corpus.canonicalize().with_context(|| format!("{} does not exist", corpus.display()))?;
     let mut folders = fs::read_dir(&corpus)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
     folders.sort();
     let (mut compared, mut different) = (0, Vec::new());
@@ -44,7 +47,7 @@ fn what_is_printed_is_what_the_reference_prints() -> Result<()> {
             continue;
         }
         for form in FORMS {
-            // A digest of what is not read through means nothing: Landfast refuses it.
+            // A digest of an uninterpolated project has no meaning, and Landfast refuses to print it.
             if form.contains(&"--hash") && case.flags.iter().any(|flag| flag == "--no-interpolate") {
                 continue;
             }
@@ -57,12 +60,12 @@ fn what_is_printed_is_what_the_reference_prints() -> Result<()> {
         }
     }
     println!("{compared} compared, {} different: {different:?}", different.len());
-    ensure!(compared > 100, "only {compared} were compared");
+    ensure!(compared > 100, "only {compared} outputs were compared");
     ensure!(different.is_empty(), "these differ from the reference: {different:#?}");
     Ok(())
 }
 
-/// What one of both prints, unless it refuses the project.
+/// Returns what a program prints, or `None` if it refuses the project.
 fn printed(program: &PathBuf, folder: &Path, case: &Case, form: &[&str]) -> Result<Option<Vec<u8>>> {
     let input = folder.join("input");
     let placed = |text: &String| text.replace("@DIR@", &input.display().to_string());
@@ -78,6 +81,6 @@ fn printed(program: &PathBuf, folder: &Path, case: &Case, form: &[&str]) -> Resu
         .env("PWD", &folder)
         .envs(case.env.iter().map(|(name, value)| (name, placed(value))))
         .output()
-        .with_context(|| format!("{} does not run", program.display()))?;
+        .with_context(|| format!("cannot run {}", program.display()))?;
     Ok(output.status.success().then_some(output.stdout))
 }

@@ -1,11 +1,11 @@
-//! The house keeps its shape: which crate may lean on which, what stands at the top level, and a code tour that names
-//! only what is there.
+//! Checks the structure of the repository: dependencies between crates, files at the top level, and links of the
+//! documentation.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The arrows of ARCHITECTURE.md's table. A crate may depend on these of ours and on no other.
+/// Dependencies in the table of ARCHITECTURE.md. A crate may depend on these workspace crates and on no others.
 const ARROWS: [(&str, &[&str]); 9] = [
     ("landfast-proto", &[]),
     ("landfast-certs", &[]),
@@ -30,13 +30,13 @@ const ARROWS: [(&str, &[&str]); 9] = [
     ),
 ];
 
-/// Crates that decide: they have no effects.
+/// Crates that decide and have no effects.
 const PURE: [&str; 3] = ["landfast-agent-core", "landfast-compose", "landfast-core"];
 
-/// A library crate that can reach these knows a terminal or a command line.
+/// Crates of the command line, on which a library crate must not depend.
 const OF_THE_COMMAND_LINE: [&str; 5] = ["clap", "comfy-table", "russh", "tracing-subscriber", "anyhow"];
 
-/// A decision that can reach these is not pure.
+/// Crates that have effects, so that a pure crate must not depend on them.
 const NOT_IN_A_CORE: [&str; 10] =
     ["tokio", "async-std", "smol", "mio", "rand", "getrandom", "tracing", "rustix", "libc", "bollard"];
 
@@ -66,7 +66,7 @@ fn metadata() -> cargo_metadata::Metadata {
     cargo_metadata::MetadataCommand::new().manifest_path(root().join("Cargo.toml")).no_deps().exec().expect("metadata")
 }
 
-/// What git tracks, as paths from the root.
+/// Returns the paths that git tracks, relative to the root.
 fn tracked() -> Vec<String> {
     let listing = Command::new("git").args(["ls-files", "-z"]).current_dir(root()).output().expect("git runs");
     assert!(listing.status.success(), "this test reads the checkout with git: {listing:?}");
@@ -143,7 +143,7 @@ fn the_code_tour_names_only_what_is_there() {
     assert!(links(&tour).count() >= 20, "a code tour with fewer than twenty links is no tour");
 }
 
-/// The targets of a page's Markdown links that point into the checkout, without their anchors.
+/// Returns the targets of a page's Markdown links that point into the checkout, without their anchors.
 fn links(page: &str) -> impl Iterator<Item = &str> {
     page.split("](")
         .skip(1)

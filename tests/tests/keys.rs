@@ -1,4 +1,4 @@
-//! The parity projects have every key that Landfast honours, but for those that `inspect` cannot show.
+//! Checks that the parity projects contain every key that Landfast honours, except those that `inspect` cannot show.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,27 +8,27 @@ use anyhow::{Context, Result, ensure};
 use landfast_compose::{Input, Project, Standing};
 use landfast_tests::lab::workspace;
 
-/// Keys that are honoured and that no description of a container, network or volume shows, with the reason. A key stands for
-/// all beneath it.
+/// Honoured keys that no description of a container, network or volume shows, each with the reason. A key includes all
+/// keys beneath it.
 const UNSEEN: &[(&str, &str)] = &[
-    ("version", "says something to readers alone"),
-    ("services.*.build", "makes an image and not a container: the builds scenario"),
-    ("services.*.cpu_rt_period", "the kernel of the lab has no real-time groups, and the engine refuses"),
-    ("services.*.cpu_rt_runtime", "the kernel of the lab has no real-time groups, and the engine refuses"),
-    ("services.*.deploy.placement.constraints", "says which host, and the comparison has one"),
-    ("services.*.deploy.placement.max_replicas_per_node", "says which host, and the comparison has one"),
-    ("services.*.deploy.resources.reservations.devices", "the engine refuses where no driver has such a device"),
-    ("services.*.deploy.update_config", "how a container is replaced, and not what it is"),
-    ("services.*.gpus", "the engine refuses where no driver has a GPU"),
-    ("services.*.post_start[].privileged", "the older engine asks for capabilities that the lab's machine may lack"),
-    ("services.*.pre_stop", "what it did is gone with the container: the keys scenario"),
-    ("services.*.storage_opt", "the engine refuses on the file systems of the lab"),
+    ("version", "has a meaning for readers only"),
+    ("services.*.build", "makes an image, not a container: see the builds scenario"),
+    ("services.*.cpu_rt_period", "the kernel of the lab has no real-time groups, so the engine refuses it"),
+    ("services.*.cpu_rt_runtime", "the kernel of the lab has no real-time groups, so the engine refuses it"),
+    ("services.*.deploy.placement.constraints", "selects a host, and the comparison has only one"),
+    ("services.*.deploy.placement.max_replicas_per_node", "selects a host, and the comparison has only one"),
+    ("services.*.deploy.resources.reservations.devices", "the engine refuses it where no driver has such a device"),
+    ("services.*.deploy.update_config", "affects how a container is replaced, not its settings"),
+    ("services.*.gpus", "the engine refuses it where no driver has a GPU"),
+    ("services.*.post_start[].privileged", "the older engine requires capabilities that the lab's machine may lack"),
+    ("services.*.pre_stop", "its effect disappears with the container: see the keys scenario"),
+    ("services.*.storage_opt", "the engine refuses it on the file systems of the lab"),
     ("secrets.*.external", "only `false` is honoured"),
     ("configs.*.external", "only `false` is honoured"),
 ];
 
-/// Keys that are gone once a project is read, as they are replaced by what they lead to; and how a project writes them.
-const READ_AWAY: &[(&str, &str)] = &[
+/// Keys that loading replaces with what they refer to, each with the text that a project contains for it.
+const REPLACED: &[(&str, &str)] = &[
     ("include", "include:"),
     ("include[].path", "path: [folder/one.yaml"),
     ("include[].env_file", "env_file: folder/parts.env"),
@@ -49,32 +49,33 @@ const READ_AWAY: &[(&str, &str)] = &[
 fn every_honoured_key_is_in_a_parity_project_or_cannot_be_seen() -> Result<()> {
     let Written { paths, texts } = written()?;
     let is_there = |path: &str| {
-        let as_text = READ_AWAY.iter().filter(|(key, _)| *key == path).any(|(_, text)| texts.contains(text));
+        let as_text = REPLACED.iter().filter(|(key, _)| *key == path).any(|(_, text)| texts.contains(text));
         as_text || paths.iter().any(|written| is_like(path, written))
     };
     let mut wrong = Vec::new();
     for key in landfast_compose::keys().iter().filter(|key| key.standing == Standing::Honoured) {
         let unseen = UNSEEN.iter().any(|(unseen, _)| is_beneath(&key.path, unseen));
         match (is_there(&key.path), unseen) {
-            (false, false) => wrong.push(format!("{} is honoured and in no parity project", key.path)),
+            (false, false) => wrong.push(format!("{} is honoured but in no parity project", key.path)),
             (true, true) if UNSEEN.iter().any(|(unseen, _)| *unseen == key.path) => {
-                wrong.push(format!("{} is in a parity project, though it is said not to be seen", key.path));
+                wrong.push(format!("{} is in a parity project, although UNSEEN lists it", key.path));
             }
             _ => {}
         }
     }
     let known: BTreeSet<String> = landfast_compose::keys().into_iter().map(|key| key.path).collect();
-    let listed = UNSEEN.iter().chain(READ_AWAY);
-    wrong.extend(listed.filter(|(key, _)| !known.contains(*key)).map(|(key, _)| format!("{key} is no key")));
+    let listed = UNSEEN.iter().chain(REPLACED);
+    wrong.extend(listed.filter(|(key, _)| !known.contains(*key)).map(|(key, _)| format!("{key} is not a known key")));
     ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
     Ok(())
 }
 
-/// Everything that is written in the parity projects.
+/// Contents of all parity projects.
 #[derive(Default)]
 struct Written {
-    /// `services.web.ports[0].published`
+    /// Paths of all keys, for example `services.web.ports[0].published`.
     paths: BTreeSet<String>,
+    /// Texts of all compose files.
     texts: String,
 }
 
@@ -109,17 +110,17 @@ fn project(folder: &Path) -> Result<Project> {
     loaded.project().map_err(|wrong| anyhow::anyhow!("{wrong}"))
 }
 
-/// Whether the path is one that the key means: `services.*.ports[].target` means `services.web.ports[0].target`.
+/// Returns whether a path matches a key: `services.web.ports[0].target` matches `services.*.ports[].target`.
 fn is_like(key: &str, path: &str) -> bool {
     let Some((name, rest)) = key.split_once('.') else { return is_part(key, path) };
     match name {
-        // A name of somebody's choice may have dots in it.
+        // A user-defined name may contain dots.
         "*" => path.match_indices('.').any(|(at, _)| is_like(rest, &path[at + 1..])),
         _ => path.split_once('.').is_some_and(|(part, path)| is_part(name, part) && is_like(rest, path)),
     }
 }
 
-/// `ports[]` is like `ports[0]`.
+/// Returns whether a part of a path matches a part of a key: `ports[0]` matches `ports[]`.
 fn is_part(name: &str, part: &str) -> bool {
     match name.strip_suffix("[]") {
         Some(list) => part.strip_prefix(list).is_some_and(|rest| rest.starts_with('[') && rest.ends_with(']')),
@@ -132,7 +133,7 @@ fn is_beneath(key: &str, around: &str) -> bool {
 }
 
 #[test]
-fn a_path_is_like_its_key() {
+fn a_path_matches_its_key() {
     for (key, path) in [
         ("services.*.ports[].target", "services.web.ports[0].target"),
         ("services.*.networks.*.driver_opts", "services.a.b.networks.infra.net.driver_opts"),

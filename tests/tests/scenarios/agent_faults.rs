@@ -1,4 +1,5 @@
-//! F1 to F4: the agent is killed at the worst moments. Every row ends with: the state converges, nothing is there twice.
+//! F1 to F4 and F33: the agent is killed at the worst moments, or its disk is full. Afterwards the state converges and
+//! nothing exists twice.
 
 use std::fs;
 use std::time::Duration;
@@ -8,12 +9,12 @@ use landfast_tests::lab::{Fleet, Host, Lab, Output, catch, wait_until};
 
 use crate::fixtures::{LONG, compose, containers, ids, plan, running_container, running_demo, service};
 
-/// A service that mounts the stack's `files`.
+/// Returns a compose file with a service that mounts the stack's `files`.
 fn with_files() -> String {
     compose(&[service("web", "1", "    volumes: [\"./files:/files:ro\"]\n")])
 }
 
-/// Files that nothing compresses: each begins with its version, and goes on with its own noise.
+/// Writes files that do not compress: each begins with its version, followed by pseudo-random bytes.
 fn write_files(fleet: &Fleet<'_>, version: &str, count: usize, size: usize) -> Result<()> {
     let folder = fleet.path("demo/files");
     fs::create_dir_all(&folder)?;
@@ -34,20 +35,20 @@ fn blend(seed: u64) -> u64 {
     mixed ^ (mixed >> 27)
 }
 
-/// The versions that the live files say they are of.
+/// Returns the versions of the files in the live tree.
 fn live_versions(host: &Host) -> Result<Vec<String>> {
     let script = "cd /var/lib/landfast/stacks/demo/live/files && for file in *; do head -n 1 $file; done | sort -u";
     Ok(host.sh(script)?.stdout.lines().map(str::to_owned).collect())
 }
 
-/// How many blobs the host's agent keeps: `blobs/<two digits>/<digest>`.
+/// Returns the number of blobs that the host's agent keeps: `blobs/<two digits>/<digest>`.
 fn blobs(host: &Host) -> usize {
     let folders = fs::read_dir(host.path("/var/lib/landfast/blobs")).into_iter().flatten().flatten();
     let kept = folders.filter(|folder| folder.file_name().len() == 2);
     kept.map(|folder| fs::read_dir(folder.path()).into_iter().flatten().count()).sum()
 }
 
-/// "to bring: 12 files of demo to alpha, …" has the number 12 in it.
+/// Returns the number of files to transfer from the output: 12 for "to bring: 12 files of demo to alpha, …".
 fn files_to_bring(output: &Output) -> Result<usize> {
     let line = output.stderr.lines().chain(output.stdout.lines()).find(|line| line.contains("files of demo to"));
     let number = line.and_then(|line| line.split_whitespace().find_map(|word| word.parse().ok()));
@@ -55,7 +56,7 @@ fn files_to_bring(output: &Output) -> Result<usize> {
 }
 
 #[test]
-fn f01_an_agent_killed_amid_a_sync_keeps_the_old_bundle_and_what_had_arrived() -> Result<()> {
+fn f01_an_agent_killed_during_a_sync_keeps_the_old_bundle_and_the_received_files() -> Result<()> {
     const COUNT: usize = 100;
     const SIZE: usize = 4 << 20;
     let lab = Lab::of(1)?;
@@ -69,21 +70,21 @@ fn f01_an_agent_killed_amid_a_sync_keeps_the_old_bundle_and_what_had_arrived() -
     let up = fleet.start(&["up", "--yes"])?;
     catch("some blobs have arrived and others have not", LONG, || Ok(blobs(alpha) > before + 5))?;
     alpha.kill_agent()?;
-    ensure!(up.ends(LONG)?.code != 0, "an up whose agent died should not succeed");
+    ensure!(up.ends(LONG)?.code != 0, "up succeeded although its agent was killed");
     assert_eq!(live_versions(alpha)?, ["v1"], "the old bundle is live");
 
     alpha.start_agent()?;
-    assert_eq!(live_versions(alpha)?, ["v1"], "and stays so");
+    assert_eq!(live_versions(alpha)?, ["v1"], "the old bundle is still live");
     let again = fleet.landfast(&["up", "--yes"])?.succeeds()?;
     let brought = files_to_bring(&again)?;
-    ensure!(brought < COUNT, "{brought} files were brought again, and some had arrived");
+    ensure!(brought < COUNT, "all {brought} files were sent again, although some had arrived");
     assert_eq!(live_versions(alpha)?, ["v2"]);
     println!("{} of {COUNT} files had arrived before the kill and were not sent again", COUNT - brought);
     running_container(alpha, "demo", "web").map(drop)
 }
 
 #[test]
-fn f02_an_agent_killed_amid_the_renames_never_leaves_a_mixed_tree() -> Result<()> {
+fn f02_an_agent_killed_during_the_renames_never_leaves_a_mixed_tree() -> Result<()> {
     let lab = Lab::of(1)?;
     let alpha = lab.host("alpha")?;
     let fleet = running_demo(&lab, &with_files(), "")?;
@@ -94,7 +95,7 @@ fn f02_an_agent_killed_amid_the_renames_never_leaves_a_mixed_tree() -> Result<()
         write_files(&fleet, version, 1500, 64)?;
         let up = fleet.start(&["up", "--yes"])?;
         let first = alpha.path("/var/lib/landfast/stacks/demo/live/files/0000");
-        // The first file is the new one, the last may not be: the tree is in between, unless the agent is very quick.
+        // The first file is new, and the last may still be old: the tree is mixed, unless the agent is very fast.
         catch("the first file is renamed", LONG, || {
             Ok(fs::read(&first).is_ok_and(|contents| contents.starts_with(version.as_bytes())))
         })?;
@@ -102,8 +103,8 @@ fn f02_an_agent_killed_amid_the_renames_never_leaves_a_mixed_tree() -> Result<()
         drop(up);
         let between = live_versions(alpha)?;
         alpha.start_agent()?;
-        wait_until("the tree is of one version again", LONG, || Ok(live_versions(alpha)?.len() == 1))?;
-        println!("killed with {between:?} in the tree, whole again as {:?}", live_versions(alpha)?);
+        wait_until("all files of the tree have one version again", LONG, || Ok(live_versions(alpha)?.len() == 1))?;
+        println!("the tree had {between:?} after the kill and has {:?} after the restart", live_versions(alpha)?);
         fleet.landfast(&["up", "--yes"])?.succeeds()?;
         assert_eq!(live_versions(alpha)?, [version]);
     }
@@ -139,7 +140,7 @@ fn f03_an_agent_killed_between_create_and_start_adopts_its_container() -> Result
 }
 
 #[test]
-fn f04_an_agent_killed_while_idle_and_started_again_goes_unnoticed() -> Result<()> {
+fn f04_services_keep_answering_while_an_idle_agent_is_killed_and_started_again() -> Result<()> {
     let lab = Lab::of(2)?;
     let (alpha, beta) = (lab.host("alpha")?, lab.host("beta")?);
     let services = [service("here", "1", "    hostname: here\n"), service("there", "1", "    hostname: there\n")];
@@ -152,18 +153,18 @@ fn f04_an_agent_killed_while_idle_and_started_again_goes_unnoticed() -> Result<(
     wait_until("here answers to there", Duration::from_secs(20), answers)?;
 
     alpha.kill_agent()?;
-    ensure!(answers()?, "a service should not notice that its agent is gone");
+    ensure!(answers()?, "the service does not answer while its agent is gone");
     let running = containers(alpha, "demo", "here")?;
     ensure!(running.iter().all(|(_, state)| state == "running"), "{running:?}");
     alpha.start_agent()?;
-    ensure!(answers()?, "nor that it is back");
+    ensure!(answers()?, "the service does not answer after its agent is back");
     wait_until("the host is ready again", LONG, || Ok(plan(&fleet)?.is_empty()))?;
     assert_eq!(ids(&fleet)?, before);
     Ok(())
 }
 
 #[test]
-fn f33_a_full_disk_fails_the_staging_and_leaves_the_live_tree() -> Result<()> {
+fn f33_a_full_disk_fails_the_sync_and_keeps_the_live_tree() -> Result<()> {
     let lab = Lab::of(1)?;
     let alpha = lab.host("alpha")?;
     alpha.limit_state("48m")?;

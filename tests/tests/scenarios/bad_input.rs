@@ -1,4 +1,4 @@
-//! What people get wrong. Each answer names the place and the next step, and nothing is half-done.
+//! Mistakes in the input. Each message names the place and the next step, and no change is left half-done.
 
 use std::fs;
 
@@ -7,12 +7,12 @@ use landfast_tests::lab::{Fleet, Lab, Output};
 
 use crate::fixtures::{compose, demo, running_demo, service, toml};
 
-/// One service with these lines.
+/// Returns a compose file with one service that has these additional lines.
 fn web(more: &str) -> String {
     compose(&[service("web", "1", more)])
 }
 
-/// The command fails without a crash, and says all of these.
+/// Runs a command and checks that it fails without a crash and prints all of these texts.
 fn refuses(fleet: &Fleet<'_>, arguments: &[&str], parts: &[&str]) -> Result<Output> {
     let output = fleet.landfast(arguments)?;
     ensure!(output.code == 1 || output.code == 2, "it should exit 1 or 2: {output}");
@@ -23,7 +23,7 @@ fn refuses(fleet: &Fleet<'_>, arguments: &[&str], parts: &[&str]) -> Result<Outp
     Ok(output)
 }
 
-/// Nothing was made on any host.
+/// Checks that no host has containers or volumes.
 fn nothing_was_made(lab: &Lab) -> Result<()> {
     for host in lab.hosts() {
         assert_eq!(host.docker(&["ps", "-aq"])?.text(), "", "{} has containers", host.name());
@@ -46,7 +46,11 @@ fn mistakes_in_landfast_toml_name_line_and_column() -> Result<()> {
             good.clone() + "\n[networks.other]\nsubnet = \"172.19.64.0/18\"\n",
             &["landfast.toml:", "172.19.64.0/18", "172.19.0.0/16"],
         ),
-        ("a range outside", good.replace("172.19.255.0/24", "172.20.0.0/24"), &["landfast.toml:", "172.20.0.0/24"]),
+        (
+            "gateways outside the subnet",
+            good.replace("172.19.255.0/24", "172.20.0.0/24"),
+            &["landfast.toml:", "172.20.0.0/24"],
+        ),
         ("an unknown host", good.clone() + "\n[stacks.demo.place]\nweb = \"delta\"\n", &["landfast.toml:", "delta"]),
         ("no address", good.clone() + "\n[hosts.delta]\nlabels = {}\n", &["landfast.toml:", "delta", "address"]),
         ("a wrong type", good.replace("name = \"demo\"", "name = 7"), &["landfast.toml:", "name"]),
@@ -70,11 +74,7 @@ fn mistakes_in_compose_files_name_file_and_line() -> Result<()> {
     let secret = web("    secrets: [key]\n") + "secrets:\n  key:\n    file: ./nowhere.txt\n";
     let cases: [(&str, String, &[&str]); 9] = [
         ("a YAML error", "services:\n  web:\n   image: [\n".to_owned(), &["compose.yaml:"]),
-        (
-            "a key that is there twice",
-            "services:\n  web: {image: a}\n  web: {image: b}\n".to_owned(),
-            &["compose.yaml:3"],
-        ),
+        ("a duplicate key", "services:\n  web: {image: a}\n  web: {image: b}\n".to_owned(), &["compose.yaml:3"]),
         (
             "a required variable",
             web("    command: [\"${X:?why it is needed}\"]\n"),
@@ -83,7 +83,7 @@ fn mistakes_in_compose_files_name_file_and_line() -> Result<()> {
         ("a dependency cycle", cycle, &["compose.yaml:", "a > b > c > a"]),
         ("a missing env file", web("    env_file: [missing.env]\n"), &["missing.env"]),
         ("a missing secret", secret, &["nowhere.txt"]),
-        ("a secret nobody made", web("    secrets: [nobody]\n"), &["nobody"]),
+        ("an undeclared secret", web("    secrets: [nobody]\n"), &["nobody"]),
         ("an unknown key", web("    imagge: x\n"), &["compose.yaml:", "imagge"]),
         ("an unknown dependency", web("    depends_on: [ghost]\n"), &["ghost"]),
     ];
@@ -91,14 +91,15 @@ fn mistakes_in_compose_files_name_file_and_line() -> Result<()> {
 }
 
 #[test]
-fn an_environment_that_has_no_file_is_named() -> Result<()> {
+fn an_environment_without_a_file_is_reported() -> Result<()> {
     let lab = Lab::of(1)?;
     let fleet = demo(&lab, &web(""), "env = \"staging\"\n")?;
     refuses(&fleet, &["plan"], &[".env.staging"])?;
     nothing_was_made(&lab)
 }
 
-/// Each of these compose files is refused with a message that names its parts, and leaves nothing behind.
+/// Checks that each of these compose files is refused with a message that contains its parts, and leaves nothing
+/// behind.
 fn none_of_these_goes_up(lab: &Lab, fleet: &Fleet<'_>, cases: &[(&str, String, &[&str])]) -> Result<()> {
     for (what, text, parts) in cases {
         fleet.write("demo/compose.yaml", text)?;
@@ -108,7 +109,7 @@ fn none_of_these_goes_up(lab: &Lab, fleet: &Fleet<'_>, cases: &[(&str, String, &
     Ok(())
 }
 
-/// A static address for a service.
+/// Returns a service with a static address.
 fn at(address: &str) -> String {
     service("web", "1", "")
         .replace("    networks: [infra_net]\n", &format!("    networks: {{infra_net: {{ipv4_address: {address}}}}}\n"))
@@ -125,13 +126,13 @@ fn addresses_are_checked_over_the_whole_fleet() -> Result<()> {
         ("outside the subnet", compose(&[at("172.20.0.9"), other.clone()]), &["172.20.0.9", "172.19.0.0/16"]),
         ("used twice", compose(&[at("172.19.0.9"), other.clone()]), &["172.19.0.9", "web", "other"]),
         ("equal to a gateway", compose(&[at(gateway), other.clone()]), &[gateway, "gateway"]),
-        ("no address", compose(&[at("172.19.0.999"), other]), &["172.19.0.999"]),
+        ("an invalid address", compose(&[at("172.19.0.999"), other]), &["172.19.0.999"]),
     ];
     none_of_these_goes_up(&lab, &fleet, &cases)
 }
 
 #[test]
-fn a_host_that_is_unreachable_is_named_and_nothing_starts_elsewhere() -> Result<()> {
+fn an_unreachable_host_is_named_and_nothing_starts_on_other_hosts() -> Result<()> {
     let lab = Lab::of(2)?;
     let fleet = running_demo(&lab, &web(""), "")?;
     let beta = lab.host("beta")?;
@@ -143,7 +144,7 @@ fn a_host_that_is_unreachable_is_named_and_nothing_starts_elsewhere() -> Result<
 }
 
 #[test]
-fn a_host_without_an_agent_is_told_from_one_that_is_unreachable() -> Result<()> {
+fn a_host_without_an_agent_is_distinguished_from_an_unreachable_host() -> Result<()> {
     let lab = Lab::of(2)?;
     let fleet = running_demo(&lab, &web(""), "")?;
     lab.host("beta")?.kill_agent()?;
@@ -167,7 +168,7 @@ fn an_agent_of_another_fleet_is_not_touched() -> Result<()> {
 }
 
 #[test]
-fn a_folder_without_a_fleet_and_a_verb_that_does_not_exist_are_usage() -> Result<()> {
+fn a_missing_fleet_an_unknown_command_and_an_unknown_flag_are_refused() -> Result<()> {
     let lab = Lab::of(1)?;
     let fleet = lab.empty_fleet("nothing")?;
     refuses(&fleet, &["plan"], &["landfast.toml", "landfast init"])?;
@@ -177,17 +178,17 @@ fn a_folder_without_a_fleet_and_a_verb_that_does_not_exist_are_usage() -> Result
 }
 
 #[test]
-fn a_host_key_that_is_not_the_known_one_stops_joining_before_anything_is_sent() -> Result<()> {
+fn an_unexpected_host_key_stops_joining_before_anything_is_sent() -> Result<()> {
     let lab = Lab::of(1)?;
     let alpha = lab.host("alpha")?;
     let fleet = demo(&lab, &web(""), "")?;
     fleet.landfast(&["init"])?.succeeds()?;
-    // The client's own public key, in place of the host's.
+    // Write the client's public key in place of the host's.
     let public = fs::read_to_string(alpha.client_key().with_extension("pub"))?;
     fs::write(lab.folder().join("known_hosts"), format!("{} {public}", alpha.address()))?;
     let joined = fleet.join(alpha)?.exits(1)?;
     ensure!(joined.stderr.contains("key"), "it should say what is wrong: {joined}");
-    ensure!(!alpha.path("/usr/local/bin/landfast-agent").exists(), "the agent was brought all the same");
-    ensure!(!alpha.is_running("landfast-agent")?, "the agent runs all the same");
+    ensure!(!alpha.path("/usr/local/bin/landfast-agent").exists(), "the agent was copied to the host");
+    ensure!(!alpha.is_running("landfast-agent")?, "the agent runs on the host");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `build:`: images are built once, on one engine, and brought to the hosts that need them.
+//! `build:`: images are built once, on one engine, and copied to the hosts that need them.
 
 use std::collections::BTreeSet;
 
@@ -48,8 +48,8 @@ secrets:
     environment: BUILD_TOKEN
 "#;
 
-/// Two stages; the secret's letters are moved by one, so that its use shows and it does not.
-const DOCKERFILE: &str = r#"# What stands before the first FROM stays there.
+/// A Dockerfile with two stages. It shifts the letters of the secret by one, which shows its use without revealing it.
+const DOCKERFILE: &str = r#"# The argument before the first FROM is visible to FROM only.
 ARG BASE=landfast/small:1
 FROM ${BASE} AS maker
 ARG GREETING
@@ -66,11 +66,11 @@ FROM final AS never
 RUN false
 "#;
 
-/// Prints the secret, too.
+/// A step that prints the secret and fails.
 const FAILING: &str = "RUN --mount=type=secret,id=token echo about to fail with $(cat /run/secrets/token) && exit 7";
 
 const TOKEN: &str = "swordfish-swordfish";
-const MOVED: &str = "txpsegjti-txpsegjti";
+const SHIFTED: &str = "txpsegjti-txpsegjti";
 
 fn fleet(lab: &Lab) -> Result<Fleet<'_>> {
     let fleet = demo(lab, COMPOSE, "env = \"dev\"\n")?;
@@ -89,7 +89,7 @@ fn fleet(lab: &Lab) -> Result<Fleet<'_>> {
     Ok(fleet)
 }
 
-/// Who builds: a host's engine, as the one of the coordinator's machine or as the host's own.
+/// The engine that builds: a host's engine, used as the engine of the coordinator's machine or as the host's own.
 struct Site<'lab> {
     builder: &'lab Host,
     is_local: bool,
@@ -102,14 +102,14 @@ impl Site<'_> {
     }
 }
 
-/// A file of the web server of a host.
+/// Reads a file of the web server on a host.
 fn page(host: &Host, path: &str) -> Result<String> {
     let containers = containers(host, "demo", "web")?;
     let (id, _) = containers.first().with_context(|| format!("no web on {}", host.name()))?;
     Ok(host.exec(id, &["cat", &format!("/www/{path}")])?.succeeds()?.stdout)
 }
 
-/// What the builder of a host keeps.
+/// Returns the number of entries in a host's build cache.
 fn build_cache(host: &Host) -> Result<usize> {
     Ok(host.api().get("/system/df")?["BuildCache"].as_array().map_or(0, Vec::len))
 }
@@ -118,42 +118,45 @@ fn layers(host: &Host, image: &str) -> Result<Value> {
     Ok(host.api().get(&format!("/images/{image}/json"))?["RootFS"]["Layers"].clone())
 }
 
-fn forget_builds(lab: &Lab) -> Result<()> {
+fn prune_build_caches(lab: &Lab) -> Result<()> {
     lab.hosts().try_for_each(|host| host.docker(&["builder", "prune", "-af"])?.succeeds().map(drop))
 }
 
 #[test]
-fn images_are_built_once_on_an_old_engine_here() -> Result<()> {
-    the_whole_way("alpha", true)
+fn images_are_built_once_on_a_local_old_engine() -> Result<()> {
+    full_scenario("alpha", true)
 }
 
 #[test]
-fn images_are_built_once_on_a_new_engine_here() -> Result<()> {
-    the_whole_way("gamma", true)
+fn images_are_built_once_on_a_local_new_engine() -> Result<()> {
+    full_scenario("gamma", true)
 }
 
-/// The one with the newest builder, as this machine has none.
+/// Without a local engine, Landfast selects the host with the newest builder.
 #[test]
-fn images_are_built_once_on_a_host_when_there_is_no_engine_here() -> Result<()> {
-    the_whole_way("gamma", false)
+fn images_are_built_once_on_a_host_without_a_local_engine() -> Result<()> {
+    full_scenario("gamma", false)
 }
 
-fn the_whole_way(builder: &str, is_local: bool) -> Result<()> {
+fn full_scenario(builder: &str, is_local: bool) -> Result<()> {
     let lab = Lab::of(3)?;
-    forget_builds(&lab)?;
+    prune_build_caches(&lab)?;
     let fleet = fleet(&lab)?;
     let site = Site { builder: lab.host(builder)?, is_local };
 
     let plan = site.landfast(&fleet, &["plan"])?.exits(3)?;
     let said = plan.stdout.lines().find(|line| line.starts_with("build images: demo-web from ./web (5 files, "));
     let place = if is_local { ")" } else { ") on gamma" };
-    ensure!(said.is_some_and(|line| line.ends_with(place)), "it says what is built, and where: {plan}");
-    ensure!(plan.stdout.find("demo-tool from ./tool") < plan.stdout.find("demo-web from ./web"), "in order: {plan}");
-    ensure!(plan.stdout.contains(".env.prod is not sent"), "it says what stays behind: {plan}");
+    ensure!(said.is_some_and(|line| line.ends_with(place)), "the plan should say what is built, and where: {plan}");
+    ensure!(
+        plan.stdout.find("demo-tool from ./tool") < plan.stdout.find("demo-web from ./web"),
+        "the plan should list the images in order: {plan}"
+    );
+    ensure!(plan.stdout.contains(".env.prod is not sent"), "the plan should name the file that is not sent: {plan}");
     assert_eq!(build_cache(site.builder)?, 0, "a plan builds nothing");
 
     let up = site.landfast(&fleet, &["up", "--yes"])?.succeeds()?;
-    ensure!(!up.stderr.contains(TOKEN), "the secret is not said: {up}");
+    ensure!(!up.stderr.contains(TOKEN), "the secret is in the output: {up}");
     built_as_asked(&lab, site.builder)?;
     built_once(&lab, site.builder, &up)?;
     edited_and_built_again(&lab, &fleet, &site)?;
@@ -164,7 +167,7 @@ fn built_as_asked(lab: &Lab, builder: &Host) -> Result<()> {
     for host in lab.hosts() {
         let expected = [
             ("index.html", "hello\n"),
-            ("proof.txt", MOVED),
+            ("proof.txt", SHIFTED),
             ("note.txt", "a note\n"),
             ("tool.txt", "a tool\n"),
             ("all/page.txt", "first\n"),
@@ -190,7 +193,7 @@ fn built_as_asked(lab: &Lab, builder: &Host) -> Result<()> {
     let found = builder.run(&[
         "sh",
         "-c",
-        &format!("{unpacked} | grep -ac {MOVED}; {unpacked} | grep -ac {TOKEN}; rm -r /run/saved"),
+        &format!("{unpacked} | grep -ac {SHIFTED}; {unpacked} | grep -ac {TOKEN}; rm -r /run/saved"),
     ])?;
     assert_eq!(found.stdout, "1\n0\n", "the proof is in a layer and the secret is in none");
     Ok(())
@@ -209,7 +212,7 @@ fn edited_and_built_again(lab: &Lab, fleet: &Fleet<'_>, site: &Site<'_>) -> Resu
     let before = ids(fleet)?;
     fleet.write("demo/web/page.txt", "second\n")?;
     site.landfast(fleet, &["up", "--yes"])?.succeeds()?;
-    assert_eq!(ids(fleet)?, before, "an edited context alone is no reason");
+    assert_eq!(ids(fleet)?, before, "an edited context alone changes nothing");
 
     site.landfast(fleet, &["up", "--yes", "--build"])?.succeeds()?;
     let after = ids(fleet)?;
@@ -220,18 +223,21 @@ fn edited_and_built_again(lab: &Lab, fleet: &Fleet<'_>, site: &Site<'_>) -> Resu
     }
     site.landfast(fleet, &["rollback", "demo", "--yes"])?.succeeds()?;
     for host in lab.hosts() {
-        assert_eq!(page(host, "all/page.txt")?, "first\n", "the image of the release before");
+        assert_eq!(page(host, "all/page.txt")?, "first\n", "the image of the previous release");
     }
     fleet.write("demo/web/page.txt", "third\n")?;
     let build = site.landfast(fleet, &["build", "web"])?.succeeds()?;
-    ensure!(build.stderr.contains("CACHED") && build.stderr.contains("built: demo-web"), "some is new: {build}");
+    ensure!(
+        build.stderr.contains("CACHED") && build.stderr.contains("built: demo-web"),
+        "some steps are cached, and the image is new: {build}"
+    );
     site.landfast(fleet, &["up", "--yes"])?.succeeds()?;
     for host in lab.hosts() {
-        assert_eq!(page(host, "all/page.txt")?, "third\n", "what was built last is meant");
+        assert_eq!(page(host, "all/page.txt")?, "third\n", "the last build is used");
     }
     let after = ids(fleet)?;
     site.landfast(fleet, &["up", "--yes", "--build"])?.succeeds()?;
-    assert_eq!(ids(fleet)?, after, "the same image again is no reason either");
+    assert_eq!(ids(fleet)?, after, "an unchanged image changes nothing");
     Ok(())
 }
 
@@ -242,7 +248,7 @@ fn a_failing_build_changes_nothing(lab: &Lab, fleet: &Fleet<'_>, site: &Site<'_>
     fleet.edit("demo/compose.yaml", "image: landfast/small:1", "image: landfast/small:2")?;
     fleet.edit("demo/web/Dockerfile", "RUN false", FAILING)?;
     let up = site.landfast(fleet, &["up", "--yes", "--build"])?.exits(1)?;
-    ensure!(!up.stderr.contains(TOKEN), "the secret is not said, though the step prints it: {up}");
+    ensure!(!up.stderr.contains(TOKEN), "the secret that the step prints is in the output: {up}");
     for part in ["compose.yaml:4:", "demo-web", "step [never 1/1]", "    | about to fail with •••", "exit code: 7"]
     {
         ensure!(up.stderr.contains(part), "it should say {part}: {up}");
@@ -252,7 +258,7 @@ fn a_failing_build_changes_nothing(lab: &Lab, fleet: &Fleet<'_>, site: &Site<'_>
 
     std::fs::remove_file(fleet.path("demo/web/Dockerfile"))?;
     let up = site.landfast(fleet, &["up", "--yes", "--build"])?.exits(1)?;
-    ensure!(up.stderr.contains("web/Dockerfile: there is no such file"), "it says what is missing: {up}");
+    ensure!(up.stderr.contains("web/Dockerfile: there is no such file"), "it should name the missing file: {up}");
     assert_eq!(ids(fleet)?, before, "nothing was changed");
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! Several builds in one run, on hosts whose builder is old: they go side by side, fail together, and leave nothing behind.
+//! Several builds in one run, on hosts with an old builder: they run in parallel, fail together, and leave nothing
+//! behind.
 
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use landfast_tests::lab::{Fleet, Host, Lab, wait_until};
 
 use crate::fixtures::demo;
 
-/// Each of the first two waits for the other to begin.
+/// Each of the first two builds waits for the other to begin.
 const MEETING: &str = r#"
 services:
   one:
@@ -39,7 +40,7 @@ services:
         RUN echo after
 "#;
 
-/// The first fails when the second is under way; the third takes from the first.
+/// The first build fails while the second is running. The third is based on the first.
 const FAILING: &str = r#"
 services:
   broken:
@@ -79,15 +80,15 @@ fn folder_images(host: &Host) -> Result<String> {
 }
 
 #[test]
-fn independent_builds_go_side_by_side_and_shared_ones_once() -> Result<()> {
+fn independent_builds_run_in_parallel_and_equal_builds_run_once() -> Result<()> {
     let lab = Lab::of(2)?;
     let built = fleet(&lab, MEETING)?.landfast(&["build"])?.succeeds()?;
-    ensure!(built.stderr.contains("built: demo-after, demo-two, demo-one"), "each once: {built}");
+    ensure!(built.stderr.contains("built: demo-after, demo-two, demo-one"), "each image should be built once: {built}");
     for name in ["demo-one: #", "demo-two: #", "demo-after: #"] {
-        ensure!(built.stderr.contains(name), "each says its name: {built}");
+        ensure!(built.stderr.contains(name), "the output should have lines of {name}: {built}");
     }
     let begun = built.stderr.find("build image demo-after\n");
-    ensure!(built.stderr.rfind("demo-two: #") < begun, "it is begun when its base is there: {built}");
+    ensure!(built.stderr.rfind("demo-two: #") < begun, "demo-after should begin when its base exists: {built}");
     for host in lab.hosts() {
         assert_eq!(folder_images(host)?, "", "{}", host.name());
     }
@@ -95,7 +96,7 @@ fn independent_builds_go_side_by_side_and_shared_ones_once() -> Result<()> {
 }
 
 #[test]
-fn when_a_build_fails_the_others_are_given_up_and_nothing_is_left() -> Result<()> {
+fn when_a_build_fails_the_others_are_cancelled_and_nothing_is_left() -> Result<()> {
     let lab = Lab::of(2)?;
     let failed = fleet(&lab, FAILING)?.landfast(&["build"])?.exits(1)?;
     for part in
@@ -104,7 +105,7 @@ fn when_a_build_fails_the_others_are_given_up_and_nothing_is_left() -> Result<()
         ensure!(failed.stderr.contains(part), "it should say {part}: {failed}");
     }
     for host in lab.hosts() {
-        wait_until("the step that was given up has ended", Duration::from_secs(60), || {
+        wait_until("the cancelled step has ended", Duration::from_secs(60), || {
             Ok(host.run(&["pgrep", "-f", "sleep 54321"])?.code != 0)
         })?;
         assert_eq!(folder_images(host)?, "", "{}", host.name());
@@ -112,7 +113,7 @@ fn when_a_build_fails_the_others_are_given_up_and_nothing_is_left() -> Result<()
     Ok(())
 }
 
-/// The agent's end of the connection is closed with the coordinator's, and the engine ends what nobody waits for.
+/// The agent closes its connection to the engine together with the coordinator's, and the engine cancels the build.
 #[test]
 fn when_the_coordinator_is_killed_its_build_ends_on_the_host() -> Result<()> {
     let lab = Lab::of(1)?;
@@ -122,7 +123,7 @@ fn when_the_coordinator_is_killed_its_build_ends_on_the_host() -> Result<()> {
     let building = fleet.start(&["build"])?;
     let runs = |expected: bool| {
         let host = lab.host("alpha")?;
-        wait_until("the step runs, or not", Duration::from_secs(60), || {
+        wait_until(if expected { "the step runs" } else { "the step has ended" }, Duration::from_secs(60), || {
             Ok((host.run(&["pgrep", "-f", "sleep 54322"])?.code == 0) == expected)
         })
     };

@@ -1,4 +1,4 @@
-//! F7: the coordinator is killed amid a rolling update. Its reader goes away.
+//! F7: the coordinator is killed during a rolling update, or the reader of its output goes away.
 
 use std::io::{BufRead as _, BufReader};
 
@@ -8,7 +8,7 @@ use landfast_tests::lab::{Lab, catch};
 use crate::fixtures::{LONG, compose, containers, ids, plan, running_container, running_demo, service};
 
 #[test]
-fn f07_a_coordinator_killed_amid_a_rolling_update_goes_on_where_it_was() -> Result<()> {
+fn f07_a_coordinator_killed_during_a_rolling_update_continues_where_it_stopped() -> Result<()> {
     let lab = Lab::of(3)?;
     let hosts = ["alpha", "beta", "gamma"];
     let services = |tag: &str| {
@@ -36,7 +36,7 @@ fn f07_a_coordinator_killed_amid_a_rolling_update_goes_on_where_it_was() -> Resu
     for (host, service) in hosts.iter().zip(["a", "b", "c"]) {
         let name = format!("demo/{service}.1");
         ensure!(after[&name] != before[&name], "{name} on {host} was not updated");
-        assert_eq!(containers(lab.host(host)?, "demo", service)?.len(), 1, "{name} is there once");
+        assert_eq!(containers(lab.host(host)?, "demo", service)?.len(), 1, "{name} has one container");
     }
     ensure!(same(&after["demo/a.1"], &first), "alpha was updated twice");
     assert_eq!(plan(&fleet)?.len(), 0);
@@ -44,7 +44,7 @@ fn f07_a_coordinator_killed_amid_a_rolling_update_goes_on_where_it_was() -> Resu
 }
 
 #[test]
-fn a_reader_of_the_first_line_alone_does_not_stop_a_rollout() -> Result<()> {
+fn a_reader_that_stops_after_the_first_line_does_not_stop_a_rollout() -> Result<()> {
     let lab = Lab::of(1)?;
     let fleet = running_demo(&lab, &compose(&[service("web", "1", "")]), "")?;
     let (reader, writer) = std::io::pipe()?;
@@ -53,13 +53,13 @@ fn a_reader_of_the_first_line_alone_does_not_stop_a_rollout() -> Result<()> {
     drop(command);
     let first = BufReader::new(reader).lines().next().context("the plan is printed")??;
     ensure!(first.starts_with("1. create network"), "{first}");
-    ensure!(up.wait()?.code() == Some(0), "the exit code is that of a rollout that was read to its end");
+    ensure!(up.wait()?.code() == Some(0), "the exit code is not that of a successful rollout");
     running_container(lab.host("alpha")?, "demo", "web")?;
     assert_eq!(plan(&fleet)?.len(), 0);
     Ok(())
 }
 
-/// Ids may be shortened.
+/// Returns whether two ids are equal. Either may be shortened.
 fn same(one: &str, other: &str) -> bool {
     one.starts_with(other) || other.starts_with(one)
 }

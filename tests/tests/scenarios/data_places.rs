@@ -1,5 +1,5 @@
-//! Data and places on real hosts: replicas return to their own volumes, services that share a file are on one host, and
-//! what the hosts show has the names that Compose gives.
+//! Data and placement on real hosts: replicas return to their own volumes, services that share a volume run on one
+//! host, and objects on the hosts have the names that Compose gives them.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -10,21 +10,21 @@ use serde_json::Value;
 
 use crate::fixtures::{compose, plan, running_container, running_demo, service, status, text};
 
-/// Host by instance: "demo/web.1" is on "alpha".
+/// Returns the host of each instance: "demo/web.1" is on "alpha".
 fn hosts(fleet: &Fleet<'_>) -> Result<BTreeMap<String, String>> {
     let status = status(fleet)?;
     let instances = status["instances"].as_array().context("status has instances")?;
     instances.iter().map(|one| Ok((text(one, "instance")?.to_owned(), text(one, "host")?.to_owned()))).collect()
 }
 
-/// What the one container of `web` on a host reads in its volume.
+/// Returns what the only container of `web` on a host reads in its volume.
 fn read(host: &Host) -> Result<String> {
     let id = running_container(host, "demo", "web")?;
     Ok(host.exec(&id, &["cat", "/data/me"])?.succeeds()?.text().to_owned())
 }
 
 #[test]
-fn replicas_return_to_their_hosts_and_volumes_whoever_deploys() -> Result<()> {
+fn replicas_return_to_their_hosts_and_volumes_even_without_local_state() -> Result<()> {
     let lab = Lab::of(3)?;
     let web = service("web", "1", "    volumes: [\"data:/data\"]\n    deploy: {replicas: 3}\n");
     let other = service("aaa", "1", "");
@@ -38,7 +38,7 @@ fn replicas_return_to_their_hosts_and_volumes_whoever_deploys() -> Result<()> {
     }
 
     fleet.landfast(&["down", "--yes"])?.succeeds()?;
-    // Another machine remembers nothing: the hosts say where each one was.
+    // As on another machine, there is no local state: the hosts report where each instance was.
     std::fs::remove_file(fleet.path(".landfast/state.redb"))?;
     fleet.landfast(&["up", "--yes"])?.succeeds()?;
     assert_eq!(hosts(&fleet)?, before);
@@ -49,7 +49,7 @@ fn replicas_return_to_their_hosts_and_volumes_whoever_deploys() -> Result<()> {
 }
 
 #[test]
-fn services_that_share_a_file_are_on_one_host_and_see_it() -> Result<()> {
+fn services_that_share_a_volume_run_on_one_host_and_see_its_files() -> Result<()> {
     let lab = Lab::of(3)?;
     let writer = service("writer", "1", "    volumes: [\"db:/db\"]\n");
     let between = service("between", "1", "");
@@ -63,12 +63,12 @@ fn services_that_share_a_file_are_on_one_host_and_see_it() -> Result<()> {
     assert_eq!(host.exec(&reader, &["cat", "/db/one.sqlite"])?.succeeds()?.text(), "row");
 
     fleet.edit("landfast.toml", "writer = \"gamma\"", "writer = \"gamma\"\nreader = \"beta\"")?;
-    let told = fleet.landfast(&["plan"])?.exits(3)?;
-    ensure!(told.stdout.contains("writer on gamma") && told.stdout.contains("share the volume demo_db"), "{told}");
+    let plan = fleet.landfast(&["plan"])?.exits(3)?;
+    ensure!(plan.stdout.contains("writer on gamma") && plan.stdout.contains("share the volume demo_db"), "{plan}");
     Ok(())
 }
 
-/// The projects that Compose lists on a host.
+/// Returns the projects that Compose lists on a host.
 fn projects(host: &Host) -> Result<Vec<String>> {
     let mut list = Command::new(reference());
     list.env("DOCKER_HOST", format!("unix://{}", host.socket().display()));
@@ -78,7 +78,7 @@ fn projects(host: &Host) -> Result<Vec<String>> {
 }
 
 #[test]
-fn hosts_show_the_projects_name_and_data_keeps_the_one_it_was_made_under() -> Result<()> {
+fn objects_have_the_projects_name_which_cannot_change_once_there_is_data() -> Result<()> {
     let lab = Lab::of(1)?;
     let plain = service("web", "1", "").replace("[infra_net]", "[infra_net, own]");
     let with = |name: &str, more: &str, volumes: &str| {
@@ -97,7 +97,7 @@ fn hosts_show_the_projects_name_and_data_keeps_the_one_it_was_made_under() -> Re
     fleet.landfast(&["up", "--yes"])?.succeeds()?;
     assert_eq!((shown("network")?.as_str(), projects(host)?), ("before_own before", vec!["before".to_owned()]));
 
-    // Without data the name may be another: everything is made again under it.
+    // Without data the name may change: everything is recreated under the new one.
     fleet.write("demo/compose.yaml", &with("shop", "    volumes: [\"data:/data\"]\n", "volumes:\n  data:\n"))?;
     fleet.landfast(&["up", "--yes"])?.succeeds()?.says("made again under that name")?;
     running_container(host, "shop", "web")?;
@@ -105,14 +105,14 @@ fn hosts_show_the_projects_name_and_data_keeps_the_one_it_was_made_under() -> Re
     assert_eq!(shown("volume")?, "shop_data shop");
     assert_eq!(text(&status(&fleet)?["instances"][0], "stack")?, "demo");
 
-    // With data it is refused, until the line is there that keeps the name.
+    // With data a new name is refused, until landfast.toml keeps the old one.
     fleet.edit("demo/compose.yaml", "name: shop", "name: later")?;
     let refused = fleet.landfast(&["up", "--yes"])?.exits(1)?;
     for part in ["shop_data on alpha", "write project = \"shop\" under [stacks.demo]"] {
         ensure!(refused.stderr.contains(part), "{refused}");
     }
     fleet.edit("landfast.toml", "path = \"demo\"\n", "path = \"demo\"\nproject = \"shop\"\n")?;
-    // The edited file goes to the host; no container is made again.
+    // The edited file is sent to the host, and no container is recreated.
     let steps = plan(&fleet)?;
     ensure!(steps.iter().all(|step| step["action"] == "sync"), "{steps:?}");
     Ok(())

@@ -1,4 +1,4 @@
-//! F18, F34, F48, F49: what the engine is, has, or lacks.
+//! F18, F34, F48, F49: the engine restarts, has a conflicting network, lacks an image, or cannot publish a port.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use landfast_tests::lab::{Fleet, Lab, catch, wait_until};
 use crate::fixtures::{LONG, compose, containers, ids, plan, running_container, running_demo, service, text};
 
 #[test]
-fn f18_an_engine_restarted_amid_a_deployment_is_waited_for() -> Result<()> {
+fn f18_a_deployment_waits_for_an_engine_that_restarts() -> Result<()> {
     for live_restore in [false, true] {
         let lab = Lab::of(2)?;
         let beta = lab.host("beta")?;
@@ -19,7 +19,7 @@ fn f18_an_engine_restarted_amid_a_deployment_is_waited_for() -> Result<()> {
         let fleet = running_demo(&lab, &compose(&services), "[stacks.demo.place]\n\"*\" = \"beta\"\n")?;
 
         let up = fleet.start(&["up", "--yes"])?;
-        catch("the first container is there", LONG, || {
+        catch("the first container exists", LONG, || {
             Ok(beta.api().get("/containers/json?all=1")?.as_array().is_some_and(|all| !all.is_empty()))
         })?;
         beta.restart_engine()?;
@@ -34,7 +34,7 @@ fn f18_an_engine_restarted_amid_a_deployment_is_waited_for() -> Result<()> {
 }
 
 #[test]
-fn f34_a_network_of_that_name_with_other_options_is_refused_and_left() -> Result<()> {
+fn f34_an_existing_network_with_other_options_is_refused_and_left_alone() -> Result<()> {
     let lab = Lab::of(1)?;
     let alpha = lab.host("alpha")?;
     let fleet = running_demo(&lab, &compose(&[service("web", "1", "")]), "")?;
@@ -54,7 +54,7 @@ fn f34_a_network_of_that_name_with_other_options_is_refused_and_left() -> Result
 }
 
 #[test]
-fn f48_an_image_that_is_nowhere_fails_before_anything_is_stopped() -> Result<()> {
+fn f48_a_missing_image_fails_before_anything_is_stopped() -> Result<()> {
     let lab = Lab::of(1)?;
     let alpha = lab.host("alpha")?;
     let services = [service("web", "1", ""), service("other", "1", "")];
@@ -69,13 +69,13 @@ fn f48_an_image_that_is_nowhere_fails_before_anything_is_stopped() -> Result<()>
     running_container(alpha, "demo", "web").map(drop)
 }
 
-/// A service with a published port.
+/// Returns a compose file with a service that publishes this port.
 fn with_port(port: u16) -> String {
     compose(&[service("web", "1", &format!("    ports: [\"{port}:8080\"]\n"))])
 }
 
 #[test]
-fn f49_a_port_that_is_taken_leaves_the_old_instance_running_and_names_the_owner() -> Result<()> {
+fn f49_a_port_that_is_in_use_leaves_the_old_instance_running_and_the_message_names_the_owner() -> Result<()> {
     let lab = Lab::of(1)?;
     let alpha = lab.host("alpha")?;
     let fleet = running_demo(&lab, &with_port(9001), "")?;
@@ -90,11 +90,11 @@ fn f49_a_port_that_is_taken_leaves_the_old_instance_running_and_names_the_owner(
 
     alpha.docker(&["rm", "-f", "squatter"])?.succeeds()?;
     fleet.landfast(&["up", "--yes"])?.succeeds()?;
-    ensure!(ids(&fleet)? != before, "the port is free now");
+    ensure!(ids(&fleet)? != before, "the container was not recreated although the port is free");
     Ok(())
 }
 
-/// Takes a TCP port as soon as `/run/go` is there; holds it until it is killed.
+/// A script that binds a TCP port as soon as `/run/go` exists and holds it until it is killed.
 const HOLDER: &str = "
 import os, socket, time
 while not os.path.exists('/run/go'): time.sleep(0.001)
@@ -104,7 +104,7 @@ time.sleep(600)
 ";
 
 #[test]
-fn f49_a_port_that_a_process_takes_after_the_plan_brings_the_old_container_back() -> Result<()> {
+fn f49_the_old_container_is_restored_when_a_process_takes_the_port_after_the_plan() -> Result<()> {
     let lab = Lab::of(1)?;
     let alpha = lab.host("alpha")?;
     let fleet = running_demo(&lab, &with_port(9001), "")?;

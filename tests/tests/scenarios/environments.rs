@@ -1,4 +1,5 @@
-//! Environments on real hosts: the chosen one arrives, the others' files never leave the machine.
+//! Environments on real hosts: files of the selected environment are deployed, and files of others never leave the
+//! machine.
 
 use anyhow::{Result, ensure};
 use landfast_tests::lab::{Host, Lab};
@@ -6,13 +7,13 @@ use serde_json::Value;
 
 use crate::fixtures::{compose, plan, running_container, running_demo, service};
 
-/// Every file beneath the agent's state whose contents hold this word.
+/// Returns the files beneath the agent's state that contain this word.
 fn holding(host: &Host, word: &str) -> Result<Vec<String>> {
     let found = host.sh(&format!("grep -rl -- {word} /var/lib/landfast || true"))?.succeeds()?;
     Ok(found.text().lines().map(str::to_owned).collect())
 }
 
-/// The env files that a container of the stack sees in the stack's folder.
+/// Returns the env files that a container sees in the stack's folder, and its variable WHO.
 fn seen(host: &Host) -> Result<String> {
     let container = running_container(host, "demo", "web")?;
     let script = "cd /stack && ls -A | grep '^[.]env' | sort | tr '\\n' ' '; echo $WHO";
@@ -20,7 +21,7 @@ fn seen(host: &Host) -> Result<String> {
 }
 
 #[test]
-fn files_of_other_environments_are_on_no_host_in_no_form() -> Result<()> {
+fn files_of_other_environments_are_on_no_host_in_any_form() -> Result<()> {
     let lab = Lab::of(1)?;
     let web = service("web", "1", "    environment: [\"WHO=${WHO}\"]\n    volumes: [\".:/stack:ro\"]\n");
     let fleet = running_demo(&lab, &compose(&[web]), "env = \"dev\"\n")?;
@@ -34,7 +35,7 @@ fn files_of_other_environments_are_on_no_host_in_no_form() -> Result<()> {
     fleet.landfast(&["up", "--yes"])?.succeeds()?;
     assert_eq!(seen(host)?, ".env.dev .env.example word-of-dev");
     let dev = holding(host, "word-of-dev")?;
-    // The search would have found the others where it finds this one: in the live tree, and among the blobs.
+    // The search covers every place where files of the others could be: the live tree and the blobs.
     ensure!(dev.iter().any(|path| path.ends_with("/live/.env.dev")), "{dev:?}");
     ensure!(dev.iter().any(|path| path.ends_with("/live/deep/er/.env.dev")), "{dev:?}");
     ensure!(dev.iter().any(|path| path.contains("/blobs/")), "{dev:?}");
@@ -45,11 +46,14 @@ fn files_of_other_environments_are_on_no_host_in_no_form() -> Result<()> {
     fleet.landfast(&["env", "use", "test"])?.succeeds()?;
     let listed: Value = fleet.landfast(&["env", "ls", "--format", "json"])?.succeeds()?.json()?;
     assert_eq!(listed[0]["active"]["env"], "test");
-    ensure!(plan(&fleet)?.iter().any(|step| step["action"] == "recreate"), "another environment is another container");
+    ensure!(
+        plan(&fleet)?.iter().any(|step| step["action"] == "recreate"),
+        "another environment should recreate the container"
+    );
     fleet.landfast(&["up", "--yes"])?.succeeds()?;
     assert_eq!(seen(host)?, ".env.example .env.test word-of-test");
     assert_eq!(holding(host, "word-of-local")?, [""; 0]);
     let live = holding(host, "word-of-dev")?;
-    ensure!(live.iter().all(|path| !path.contains("/live/")), "dev's files went with dev: {live:?}");
+    ensure!(live.iter().all(|path| !path.contains("/live/")), "files of dev are still in the live tree: {live:?}");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What scenarios share: a stack small enough to break on purpose, and questions to a fleet.
+//! Shared by the scenarios: a small stack to break on purpose, and queries to a fleet.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -8,10 +8,10 @@ use anyhow::{Context, Result, bail};
 use landfast_tests::lab::{Fleet, Host, Lab, wait_for};
 use serde_json::Value;
 
-/// Long enough for whatever a small machine under load has to do.
+/// Time limit for any operation on a small machine under load.
 pub(crate) const LONG: Duration = Duration::from_secs(120);
 
-/// A fleet of all hosts of the lab with one stack `demo`; `extra` ends its `landfast.toml`.
+/// Creates a fleet of all hosts of the lab with one stack, `demo`. `extra` is appended to its `landfast.toml`.
 pub(crate) fn demo<'lab>(lab: &'lab Lab, compose: &str, extra: &str) -> Result<Fleet<'lab>> {
     let fleet = lab.empty_fleet("fleet")?;
     fleet.write("landfast.toml", &toml(lab, extra))?;
@@ -19,19 +19,19 @@ pub(crate) fn demo<'lab>(lab: &'lab Lab, compose: &str, extra: &str) -> Result<F
     Ok(fleet)
 }
 
-/// The same with agents that run.
+/// Creates the fleet of [`demo`] with running agents.
 pub(crate) fn running_demo<'lab>(lab: &'lab Lab, compose: &str, extra: &str) -> Result<Fleet<'lab>> {
     let fleet = demo(lab, compose, extra)?;
     fleet.carry_all()?;
     Ok(fleet)
 }
 
-/// A `landfast.toml` of all hosts of the lab.
+/// Returns a `landfast.toml` with all hosts of the lab.
 pub(crate) fn toml(lab: &Lab, extra: &str) -> String {
     toml_of(lab.hosts(), extra)
 }
 
-/// A `landfast.toml` of these hosts.
+/// Returns a `landfast.toml` with these hosts.
 pub(crate) fn toml_of<'a>(hosts: impl IntoIterator<Item = &'a Host>, extra: &str) -> String {
     let mut text = String::from(
         "[fleet]\nname = \"demo\"\n\n[networks.infra_net]\nsubnet = \"172.19.0.0/16\"\nauto = \"172.19.128.0/17\"\n\
@@ -44,7 +44,7 @@ pub(crate) fn toml_of<'a>(hosts: impl IntoIterator<Item = &'a Host>, extra: &str
     text + "\n[stacks.demo]\npath = \"demo\"\n" + extra
 }
 
-/// A service of the small image on infra_net, healthy as soon as it answers.
+/// Returns a service of the small image on infra_net. It is healthy as soon as it answers.
 pub(crate) fn service(name: &str, tag: &str, more: &str) -> String {
     format!(
         "  {name}:\n    image: landfast/small:{tag}\n    networks: [infra_net]\n    healthcheck:\n      \
@@ -53,28 +53,28 @@ pub(crate) fn service(name: &str, tag: &str, more: &str) -> String {
     )
 }
 
-/// A compose file of these services.
+/// Returns a compose file with these services.
 pub(crate) fn compose(services: &[String]) -> String {
     format!("services:\n{}networks:\n  infra_net:\n    name: infra_net\n", services.concat())
 }
 
-/// `landfast status --format json`.
+/// Returns the output of `landfast status --format json`.
 pub(crate) fn status(fleet: &Fleet<'_>) -> Result<Value> {
     fleet.landfast(&["status", "--format", "json"])?.succeeds()?.json()
 }
 
-/// Container ids by instance: "demo/web.1" has "6f2c…".
+/// Returns the container id of each instance: "6f2c…" for "demo/web.1".
 pub(crate) fn ids(fleet: &Fleet<'_>) -> Result<BTreeMap<String, String>> {
     let status = status(fleet)?;
     let instances = status["instances"].as_array().context("status has instances")?;
     instances.iter().map(|instance| Ok((name_of(instance), text(instance, "container_id")?.to_owned()))).collect()
 }
 
-/// "infra/app-1.1"
+/// Returns the name of an instance, for example "infra/app-1.1".
 pub(crate) fn name_of(instance: &Value) -> String {
     let index = &instance["instance"];
     let part = |key: &str| instance[key].as_str().unwrap_or("?").to_owned();
-    // The instance is named, or numbered within its service.
+    // The field is the instance's name, or its number within the service.
     match index.as_str() {
         Some(name) if name.contains('/') => name.to_owned(),
         Some(name) => format!("{}/{name}", part("stack")),
@@ -82,12 +82,12 @@ pub(crate) fn name_of(instance: &Value) -> String {
     }
 }
 
-/// A text of a JSON object.
+/// Returns a text field of a JSON object.
 pub(crate) fn text<'v>(value: &'v Value, key: &str) -> Result<&'v str> {
     value[key].as_str().with_context(|| format!("no {key} in {value}"))
 }
 
-/// The steps of `plan --format json`.
+/// Returns the steps of `plan --format json`.
 pub(crate) fn plan(fleet: &Fleet<'_>) -> Result<Vec<Value>> {
     let output = fleet.landfast(&["plan", "--format", "json"])?;
     let steps: Value = output.json()?;
@@ -97,7 +97,7 @@ pub(crate) fn plan(fleet: &Fleet<'_>) -> Result<Vec<Value>> {
     Ok(steps)
 }
 
-/// The containers of a service on a host, by Compose's own labels: (id, state).
+/// Returns (id, state) of the containers of a service on a host, found by Compose's labels.
 pub(crate) fn containers(host: &Host, stack: &str, service: &str) -> Result<Vec<(String, String)>> {
     let listed = host.api().get("/containers/json?all=1")?;
     let mut found = Vec::new();
@@ -110,7 +110,7 @@ pub(crate) fn containers(host: &Host, stack: &str, service: &str) -> Result<Vec<
     Ok(found)
 }
 
-/// The one container of a service on a host, running.
+/// Waits until a service has exactly one container on a host and it runs. Returns its id.
 pub(crate) fn running_container(host: &Host, stack: &str, service: &str) -> Result<String> {
     wait_for(&format!("{stack}/{service} runs once on {}", host.name()), LONG, || {
         match containers(host, stack, service)?.as_slice() {

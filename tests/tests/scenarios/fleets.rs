@@ -1,4 +1,4 @@
-//! The example fleets are ordinary Compose projects: Landfast reads them as the reference implementation does.
+//! The example fleets are ordinary Compose projects: Landfast reads them like the reference implementation.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use landfast_tests::lab::{Output, compose, coordinator_binary, workspace};
 use landfast_tests::parity::differences;
 use serde_json::Value;
 
-/// A number is a number, however it is written. Extensions are the reader's own and stay in the file.
+/// Removes differences that have no meaning: notations of numbers, and extensions.
 fn canonical(value: Value) -> Value {
     match value {
         Value::Number(number) => number.as_f64().map_or(Value::Null, Value::from),
@@ -29,36 +29,36 @@ fn config(program: &Path, folder: &Path, flags: &[&str], after: &[&str]) -> Resu
     Ok(canonical(Output::of(&mut command)?.succeeds()?.json()?))
 }
 
-fn reads_as_the_reference_reads_it(stack: &Path, flags: &[&str]) -> Result<()> {
+fn reads_like_the_reference(stack: &Path, flags: &[&str]) -> Result<()> {
     let ours = config(&coordinator_binary()?, stack, flags, &[])?;
     let theirs = config(&compose(), stack, flags, &[])?;
-    let told: Vec<_> = differences(&theirs, &ours).iter().map(ToString::to_string).collect();
-    ensure!(told.is_empty(), "{} with {flags:?}:\n{}", stack.display(), told.join("\n"));
+    let found: Vec<_> = differences(&theirs, &ours).iter().map(ToString::to_string).collect();
+    ensure!(found.is_empty(), "{} with {flags:?}:\n{}", stack.display(), found.join("\n"));
     Ok(())
 }
 
 #[test]
-fn infra_reads_as_the_reference_reads_it_in_both_environments() -> Result<()> {
+fn infra_reads_like_the_reference_in_both_environments() -> Result<()> {
     let stack = workspace().join("tests/fleets/infra/infra");
     for env_file in [".env.dev", ".env.test"] {
-        reads_as_the_reference_reads_it(&stack, &["--env-file", env_file, "--profile", "workflow"])?;
+        reads_like_the_reference(&stack, &["--env-file", env_file, "--profile", "workflow"])?;
     }
     Ok(())
 }
 
 #[test]
-fn the_small_fleet_and_the_parity_projects_read_as_the_reference_reads_them() -> Result<()> {
+fn the_small_fleet_and_the_parity_projects_read_like_the_reference() -> Result<()> {
     let small = workspace().join("tests/fleets/small/small");
-    reads_as_the_reference_reads_it(&small, &["--env-file", ".env.dev"])?;
+    reads_like_the_reference(&small, &["--env-file", ".env.dev"])?;
     let mut wrong = Vec::new();
     for entry in fs::read_dir(workspace().join("tests/parity"))? {
-        wrong.extend(reads_as_the_reference_reads_it(&entry?.path(), &["--profile", "*"]).err());
+        wrong.extend(reads_like_the_reference(&entry?.path(), &["--profile", "*"]).err());
     }
     ensure!(wrong.is_empty(), "{}", wrong.iter().map(|it| format!("{it}\n")).collect::<String>());
     Ok(())
 }
 
-/// Folder, Compose files' flags and profiles of a stack as its own documentation has them.
+/// Folder of each stack, and the flags with which its documentation runs Compose.
 const EXAMPLES: [(&str, &[&str]); 6] = [
     ("investor/investor", &["-f", "docker/compose.yaml", "--env-file", ".env.dev", "--profile", "*"]),
     ("investor/investor", &["-f", "docker/compose.yaml", "--env-file", ".env.lan", "--profile", "storage"]),
@@ -69,16 +69,16 @@ const EXAMPLES: [(&str, &[&str]); 6] = [
 ];
 
 #[test]
-fn the_example_fleets_read_as_the_reference_reads_them() -> Result<()> {
+fn the_example_fleets_read_like_the_reference() -> Result<()> {
     for (folder, flags) in EXAMPLES {
-        reads_as_the_reference_reads_it(&workspace().join("tests/fleets").join(folder), flags)?;
+        reads_like_the_reference(&workspace().join("tests/fleets").join(folder), flags)?;
     }
     Ok(())
 }
 
-/// Paths, env files and profiles are those that the flags of the reference name.
+/// The paths, env files and profiles in `landfast.toml` match the flags of the reference.
 #[test]
-fn a_stack_of_an_example_fleet_is_what_its_files_are_to_the_reference() -> Result<()> {
+fn a_stack_of_an_example_fleet_reads_like_its_files_in_the_reference() -> Result<()> {
     let fleets = workspace().join("tests/fleets");
     let stacks: [(&str, &str, &[&str]); 4] = [
         ("investor", "investor/investor", EXAMPLES[0].1),
@@ -89,8 +89,8 @@ fn a_stack_of_an_example_fleet_is_what_its_files_are_to_the_reference() -> Resul
     for (fleet, folder, flags) in stacks {
         let ours = config(&coordinator_binary()?, &fleets.join(fleet), &[], &["--stack", fleet])?;
         let theirs = config(&compose(), &fleets.join(folder), flags, &[])?;
-        let told: Vec<_> = differences(&theirs, &ours).iter().map(ToString::to_string).collect();
-        ensure!(told.is_empty(), "{fleet}:\n{}", told.join("\n"));
+        let found: Vec<_> = differences(&theirs, &ours).iter().map(ToString::to_string).collect();
+        ensure!(found.is_empty(), "{fleet}:\n{}", found.join("\n"));
     }
     Ok(())
 }

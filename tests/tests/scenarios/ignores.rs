@@ -1,4 +1,4 @@
-//! What of a context a build gets: the same files as from the reference, whatever `.dockerignore` says.
+//! Files of a build context: a build gets the same files as with the reference, for every kind of `.dockerignore`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,7 +9,7 @@ use landfast_tests::lab::{Fleet, Host, Lab, Output, compose};
 
 use crate::fixtures::demo;
 
-/// In every context.
+/// Files in every context.
 const FILES: &[&str] = &[
     "#x",
     "!y",
@@ -27,8 +27,10 @@ const FILES: &[&str] = &[
     "x.log",
 ];
 
-/// A context for each. Not `*` with `!**/b`: the classic builder, which the reference has here, walks into no folder for a pattern that
-/// begins with `*`; BuildKit's client does, and so does Landfast.
+/// Texts of `.dockerignore`, with one context for each.
+///
+/// `*` with `!**/b` is not among them: the classic builder, which the reference uses here, enters no folder for a
+/// pattern that begins with `*`, but BuildKit's client and Landfast do.
 const IGNORES: &[&str] = &[
     "",
     "a",
@@ -76,7 +78,7 @@ fn fleet<'lab>(lab: &'lab Lab) -> Result<Fleet<'lab>> {
     Ok(fleet)
 }
 
-/// What is in each image, but for the ignore file itself: the classic builder takes it away after the build, or not.
+/// Returns the files in each image, without the ignore file, which the classic builder does not always remove.
 fn contexts(host: &Host) -> Result<BTreeMap<usize, Vec<String>>> {
     let list = |number: usize| {
         let image = format!("demo-c{number}");
@@ -90,7 +92,7 @@ fn contexts(host: &Host) -> Result<BTreeMap<usize, Vec<String>>> {
 }
 
 #[test]
-fn a_context_holds_what_it_holds_for_the_reference() -> Result<()> {
+fn a_context_has_the_same_files_as_with_the_reference() -> Result<()> {
     let lab = Lab::of(1)?;
     let fleet = fleet(&lab)?;
     let host = lab.hosts().next().context("the lab has a host")?;
@@ -109,6 +111,9 @@ fn a_context_holds_what_it_holds_for_the_reference() -> Result<()> {
         .map(|(number, ignore)| format!("{ignore:?}: {:?}, not {:?}", found[&number], expected[&number]))
         .collect();
     ensure!(differ.is_empty(), "{}", differ.join("\n"));
-    ensure!(found[&0].len() > FILES.len() && found[&9].len() == 1, "the list shows something: {found:?}");
+    ensure!(
+        found[&0].len() > FILES.len() && found[&9].len() == 1,
+        "the images should differ in their files: {found:?}"
+    );
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Images that are not what they were: for another processor, or moved in their registry.
+//! Images that change under their name: built for another processor, or moved in their registry.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ fn web(image: &str, more: &str) -> String {
     format!("services:\n  web:\n    image: {image}\n    entrypoint: [sleep, \"100000\"]\n    init: true\n{more}")
 }
 
-/// An engine of each age, and of each image store.
+/// Runs on an engine of each version and image store.
 #[test]
 fn an_image_for_another_processor_is_refused_and_the_old_container_runs_on() -> Result<()> {
     let lab = Lab::of(3)?;
@@ -47,11 +47,14 @@ fn an_image_for_another_processor_is_refused_and_the_old_container_runs_on() -> 
         let planned = fleet.landfast(&["plan"])?.exits(3)?;
         ensure!(
             planned.stdout.contains("only if it emulates that processor"),
-            "who writes it down wants it: {planned}"
+            "an explicit platform should be planned with a warning: {planned}"
         );
         fleet.write("demo/compose.yaml", &web("landfast/moved:1", "    platform: linux/s390x\n"))?;
         let refused = fleet.landfast(&["plan"])?.exits(1)?;
-        ensure!(refused.stderr.contains("is for linux/arm64, not for linux/s390x"), "the image lacks it: {refused}");
+        ensure!(
+            refused.stderr.contains("is for linux/arm64, not for linux/s390x"),
+            "it should name both platforms: {refused}"
+        );
         fleet.write("demo/compose.yaml", &web("landfast/moved:1", ""))?;
         running_container(host, "demo", "web")?;
         fleet.landfast(&["down", "--yes"])?.succeeds()?;
@@ -60,7 +63,7 @@ fn an_image_for_another_processor_is_refused_and_the_old_container_runs_on() -> 
     Ok(())
 }
 
-/// `landfast/small:1` as if it were for arm64, under another name: a `docker save` archive.
+/// Returns a `docker save` archive of `landfast/small:1` under another name that claims to be for arm64.
 fn archive_for_arm(host: &Host) -> Result<Vec<u8>> {
     host.sh("mkdir /run/arm && cd /run/arm && docker save landfast/small:1 | tar -x && rm -f repositories && \
          sed -i 's/\"architecture\":\"amd64\"/\"architecture\":\"arm64\"/' *.json && \
@@ -69,7 +72,7 @@ fn archive_for_arm(host: &Host) -> Result<Vec<u8>> {
 }
 
 #[test]
-fn pull_policy_says_whether_the_registry_is_asked() -> Result<()> {
+fn pull_policy_decides_whether_the_registry_is_asked() -> Result<()> {
     let lab = Lab::of(1)?;
     let alpha = lab.host("alpha")?;
     let fleet = running_demo(&lab, &web(APP, "    pull_policy: always\n"), "")?;
@@ -82,13 +85,16 @@ fn pull_policy_says_whether_the_registry_is_asked() -> Result<()> {
     let before = ids(&fleet)?;
     let planned = fleet.landfast(&["plan"])?.succeeds()?;
     let asks = format!("ask a registry: {APP} (pull_policy of demo/web: always)");
-    ensure!(planned.stdout.contains(&asks), "a plan pulls nothing: {planned}");
+    ensure!(planned.stdout.contains(&asks), "the plan should announce the request and pull nothing: {planned}");
     let up = fleet.landfast(&["up", "--yes"])?.succeeds()?;
     let short = |id: &str| id.get(..19).unwrap_or_default().to_owned();
     let (old, new) = (image(alpha, "landfast/small:1")?, image(alpha, "landfast/small:2")?);
-    ensure!(up.stderr.contains(&format!("image {APP} {} > {}", short(&old), short(&new))), "both ids: {up}");
+    ensure!(
+        up.stderr.contains(&format!("image {APP} {} > {}", short(&old), short(&new))),
+        "it should name both ids: {up}"
+    );
     assert_ne!(ids(&fleet)?, before);
-    assert_eq!(image_of(alpha)?, new, "what the registry has now");
+    assert_eq!(image_of(alpha)?, new, "the registry's current image should run");
 
     alpha.sh("kill $(cat /run/registry.pid)")?;
     let before = ids(&fleet)?;
@@ -100,7 +106,7 @@ fn pull_policy_says_whether_the_registry_is_asked() -> Result<()> {
     fleet.write("demo/compose.yaml", &web(APP, "    pull_policy: never\n"))?;
     fleet.landfast(&["up", "--yes"])?.succeeds()?;
     assert_eq!(plan(&fleet)?.len(), 0);
-    assert_eq!(ids(&fleet)?, before, "never asks nobody, and changes nothing");
+    assert_eq!(ids(&fleet)?, before, "`never` should ask no registry and change nothing");
     fleet.write("demo/compose.yaml", &web("127.0.0.1:5000/team/none:1", "    pull_policy: never\n"))?;
     let refused = fleet.landfast(&["up", "--yes"])?.exits(1)?;
     for part in ["the image 127.0.0.1:5000/team/none:1 is on no host and not on this machine", "alpha and this machine"]
@@ -109,11 +115,11 @@ fn pull_policy_says_whether_the_registry_is_asked() -> Result<()> {
     }
     assert_eq!(ids(&fleet)?, before);
     fleet.landfast(&["down", "--yes"])?.succeeds()?;
-    // Engines keep their images from one lab to the next.
+    // Engines keep their images between labs.
     alpha.forget_image(APP)
 }
 
-/// A registry that the host's engine reaches and nobody else.
+/// Starts a registry that only the host's engine can reach.
 fn serve(host: &Host) -> Result<()> {
     std::fs::write(host.path("/run/registry.yml"), REGISTRY)?;
     let serve = "echo $$ >/run/registry.pid; exec docker-registry serve /run/registry.yml";
@@ -123,7 +129,7 @@ fn serve(host: &Host) -> Result<()> {
     })
 }
 
-/// Moves the tag in the registry; the engine keeps what it has under it, if it has anything.
+/// Moves the tag in the registry. The engine keeps its own image of that tag, if it has one.
 fn push(host: &Host, image: &str) -> Result<()> {
     let script = format!(
         "docker tag {APP} kept:1 2>/dev/null; docker tag {image} {APP} && docker push {APP} && \
@@ -132,13 +138,13 @@ fn push(host: &Host, image: &str) -> Result<()> {
     host.sh(&script).map(drop)
 }
 
-/// The id of an image.
+/// Returns the id of an image.
 fn image(host: &Host, reference: &str) -> Result<String> {
     let api = host.api().get(&format!("/images/{reference}/json"))?;
     text(&api, "Id").map(str::to_owned)
 }
 
-/// The image that the one container is made from.
+/// Returns the id of the image of the only container.
 fn image_of(host: &Host) -> Result<String> {
     let container = host.api().get(&format!("/containers/{}/json", running_container(host, "demo", "web")?))?;
     text(&container, "Image").map(str::to_owned)

@@ -1,4 +1,5 @@
-//! The main job on real input: `tests/fleets/infra` on three hosts, joined over their own sshd, from nothing to removal.
+//! The main scenario: `tests/fleets/infra` on three hosts, joined over their sshd, from the first deployment to
+//! removal.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -12,7 +13,7 @@ use serde_json::Value;
 
 use crate::fixtures::{LONG, ids, name_of, plan, running_container, status, text};
 
-/// Who listens where. All of them are static.
+/// Address and port of each server. All addresses are static.
 const LISTENERS: [(&str, u16); 10] = [
     ("172.19.0.13", 8080),
     ("172.19.0.20", 5432),
@@ -31,7 +32,7 @@ fn infra_runs_on_three_hosts_from_joining_to_removal() -> Result<()> {
     let lab = Lab::of(3)?;
     let fleet = lab.fleet("infra")?;
     fleet.join_all()?;
-    // One image is only here and there: the others get it without a registry.
+    // Only alpha has this image, so the other hosts get it without a registry.
     lab.host("beta")?.forget_image("landfast/app:2")?;
     lab.host("gamma")?.forget_image("landfast/app:2")?;
 
@@ -47,12 +48,12 @@ fn infra_runs_on_three_hosts_from_joining_to_removal() -> Result<()> {
     an_edited_file_recreates_one_instance(&fleet)?;
     a_second_up_changes_nothing(&fleet)?;
     a_new_image_rolls_over_three_hosts(&lab, &fleet)?;
-    a_rollback_returns_to_the_release_before(&lab, &fleet)?;
+    a_rollback_returns_to_the_previous_release(&lab, &fleet)?;
     down_leaves_data(&lab, &fleet)?;
     down_v_names_what_it_deletes_and_asks(&lab, &fleet)
 }
 
-/// The container of a service, wherever the fleet says it runs.
+/// Returns a host and the container of a service on it.
 fn container<'lab>(lab: &'lab Lab, host: &str, service: &str) -> Result<(&'lab Host, String)> {
     let host = lab.host(host)?;
     Ok((host, running_container(host, "infra", service)?))
@@ -76,7 +77,7 @@ fn everything_is_healthy(fleet: &Fleet<'_>) -> Result<()> {
     })
 }
 
-/// Somebody who logs in to a host finds what he knows.
+/// Checks that Compose on each host lists the host's containers.
 fn compose_shows_the_containers(lab: &Lab) -> Result<()> {
     for host in lab.hosts() {
         let mut ps = Command::new(compose());
@@ -89,7 +90,7 @@ fn compose_shows_the_containers(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-/// Whoever asks is a container of the same host, so the request goes the way that requests of containers go.
+/// Returns one container per host that sends requests, so that they take the path of container traffic.
 fn askers(lab: &Lab) -> Result<Vec<(&Host, String)>> {
     [("alpha", "etcd-1"), ("beta", "etcd-2"), ("gamma", "etcd-3")]
         .into_iter()
@@ -130,7 +131,7 @@ fn etcd_has_quorum_across_the_hosts(lab: &Lab) -> Result<()> {
     Ok(())
 }
 
-/// The numbers of the application's /count page, asked through the gateway.
+/// Returns the numbers of the application's /count page, requested through the gateway.
 fn counts(lab: &Lab) -> Result<BTreeMap<String, u64>> {
     let page = exec(lab, "alpha", "haproxy", &["wget", "-q", "-O", "-", "http://172.19.0.13:8080/count"])?;
     page.lines()
@@ -167,7 +168,7 @@ fn prometheus_sees_every_target_up(lab: &Lab) -> Result<()> {
     })
 }
 
-/// The ids that differ, by instance.
+/// Returns the instances whose id differs.
 fn changed(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> Vec<String> {
     after.iter().filter(|(name, id)| before.get(*name) != Some(id)).map(|(name, _)| name.clone()).collect()
 }
@@ -212,12 +213,12 @@ fn a_new_image_rolls_over_three_hosts(lab: &Lab, fleet: &Fleet<'_>) -> Result<()
     assert_eq!(changed(&before, &ids(fleet)?), ["infra/app-1.1", "infra/app-2.1", "infra/app-3.1"]);
     everything_is_healthy(fleet)?;
     ensure!(answers.ones > 0 && answers.twos > 0, "the client saw {answers}");
-    // The gateway asks another instance when one does not answer.
+    // The gateway retries with another instance when one does not answer.
     ensure!(answers.failed * 100 <= answers.asked(), "more than one in a hundred requests failed: {answers}");
     rows_arrive(lab)
 }
 
-fn a_rollback_returns_to_the_release_before(lab: &Lab, fleet: &Fleet<'_>) -> Result<()> {
+fn a_rollback_returns_to_the_previous_release(lab: &Lab, fleet: &Fleet<'_>) -> Result<()> {
     fleet.landfast(&["rollback", "infra", "--yes"])?.succeeds()?;
     everything_is_healthy(fleet)?;
     let version = exec(lab, "beta", "app-2", &["wget", "-q", "-O", "-", "http://127.0.0.1:8080/"])?;
@@ -249,7 +250,7 @@ fn down_leaves_data(lab: &Lab, fleet: &Fleet<'_>) -> Result<()> {
 }
 
 fn down_v_names_what_it_deletes_and_asks(lab: &Lab, fleet: &Fleet<'_>) -> Result<()> {
-    // Nobody to ask is no consent.
+    // Without a terminal to ask for consent, the command is refused.
     fleet.landfast(&["down", "-v"])?.exits(2)?;
     let asked = fleet.landfast_on_a_terminal(&["down", "-v"], "n\n")?;
     for volume in ["postgres", "etcd-1", "etcd-2", "etcd-3"] {
@@ -266,14 +267,14 @@ fn down_v_names_what_it_deletes_and_asks(lab: &Lab, fleet: &Fleet<'_>) -> Result
     Ok(())
 }
 
-/// Somebody on the LAN who asks for one page over and over.
+/// A client on the LAN that requests one page repeatedly.
 struct Client {
     child: Child,
     stop: std::path::PathBuf,
     log: std::path::PathBuf,
 }
 
-/// What it got.
+/// Numbers of the client's answers, by version.
 #[derive(Debug)]
 struct Answers {
     ones: usize,
@@ -332,7 +333,7 @@ impl Drop for Client {
 }
 
 #[test]
-fn status_says_what_the_contract_says() -> Result<()> {
+fn status_has_the_documented_fields() -> Result<()> {
     let lab = Lab::of(3)?;
     let fleet = lab.fleet("infra")?;
     fleet.carry_all()?;

@@ -1,12 +1,12 @@
-//! Keys of a compose file that an engine must show: secrets that are no files, services that share a network, hooks, and
-//! volumes that nobody named.
+//! Keys of a compose file that need a real engine: secrets that are not files, services that share a network, hooks,
+//! and anonymous volumes.
 
 use anyhow::{Context, Result, ensure};
 use landfast_tests::lab::{Fleet, Host, Lab};
 
 use crate::fixtures::{LONG, demo, plan, running_container};
 
-/// The one host of these scenarios; what is shown is the same on all.
+/// Creates a fleet with running agents. One host is sufficient, because the behaviour is the same on all.
 fn fleet<'lab>(lab: &'lab Lab, compose: &str) -> Result<(Fleet<'lab>, &'lab Host)> {
     let fleet = demo(lab, compose, "")?;
     fleet.carry_all()?;
@@ -57,7 +57,7 @@ services:
 ";
 
 #[test]
-fn what_the_engine_is_too_old_for_is_refused_before_anything_is_made() -> Result<()> {
+fn a_key_that_the_engine_is_too_old_for_is_refused_before_anything_is_created() -> Result<()> {
     let lab = Lab::of(1)?;
     let (fleet, alpha) = fleet(&lab, NEWER)?;
     for command in [&["plan"][..], &["up", "--yes"]] {
@@ -78,7 +78,7 @@ services:
 volumes: {kept: {}}
 ";
 
-/// Web sees its database on its own loopback.
+/// Returns whether web reaches its database on its own loopback.
 fn are_together(host: &Host) -> Result<bool> {
     let (db, web) = (running_container(host, "demo", "db")?, running_container(host, "demo", "web")?);
     let mode = host.api().get(&format!("/containers/{web}/json"))?["HostConfig"]["NetworkMode"].clone();
@@ -90,23 +90,23 @@ fn wait_until_together(host: &Host) -> Result<()> {
     landfast_tests::lab::wait_for("web and db share a network", LONG, || Ok(are_together(host)?.then_some(())))
 }
 
-/// Unix time, later by so many seconds, as the engine takes it.
+/// Returns the Unix time in this many seconds, in the engine's notation.
 fn in_seconds(later: u64) -> Result<String> {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?;
     Ok(format!("{}.{:09}", now.as_secs() + later, now.subsec_nanos()))
 }
 
-/// The containers that an engine has made since then, by the names they had at first.
+/// Returns the original names of the containers that an engine has created since then.
 fn made_since(host: &Host, begun: &str) -> Result<Vec<String>> {
     let until = in_seconds(1)?;
     let mut words = vec!["events", "--since", begun, "--until", &until];
     words.extend(["--filter", "type=container", "--filter", "event=create", "--format", "{{.Actor.Attributes.name}}"]);
-    let told = host.docker(&words)?.succeeds()?;
-    Ok(told.text().lines().map(str::to_owned).collect())
+    let events = host.docker(&words)?.succeeds()?;
+    Ok(events.text().lines().map(str::to_owned).collect())
 }
 
 #[test]
-fn who_shares_a_network_is_made_again_with_its_owner() -> Result<()> {
+fn containers_that_share_a_network_are_recreated_with_its_owner() -> Result<()> {
     let lab = Lab::of(1)?;
     let (fleet, alpha) = fleet(&lab, TOGETHER)?;
     fleet.landfast(&["up", "--yes"])?.succeeds()?;
@@ -119,17 +119,17 @@ fn who_shares_a_network_is_made_again_with_its_owner() -> Result<()> {
     fleet.landfast(&["up", "--yes"])?.succeeds()?.says("demo/db.1, which it goes with, is made again")?;
     wait_until_together(alpha)?;
     let made = made_since(alpha, &begun)?;
-    ensure!(made.len() == 3, "db, web and beside are to be made once each: {made:?}");
+    ensure!(made.len() == 3, "db, web and beside should be created once each: {made:?}");
     ensure!(plan(&fleet)?.is_empty(), "there is something left to do");
 
-    // Somebody removes the owner by hand: the agent makes both again.
+    // When the owner is removed by hand, the agent recreates both.
     let db = running_container(alpha, "demo", "db")?;
     alpha.docker(&["rm", "-f", &db])?.succeeds()?;
     landfast_tests::lab::wait_for("another db", LONG, || {
         Ok((running_container(alpha, "demo", "db")? != db).then_some(()))
     })?;
     wait_until_together(alpha)?;
-    // It ends and is started again by the engine: the network is another one, in the same container.
+    // When the engine restarts the owner, the same container has a new network namespace.
     let db = running_container(alpha, "demo", "db")?;
     alpha.docker(&["restart", "-t", "1", &db])?.succeeds()?;
     wait_until_together(alpha)
@@ -148,7 +148,7 @@ volumes: {notes: {}}
 ";
 
 #[test]
-fn hooks_run_in_the_container_and_one_that_fails_is_told() -> Result<()> {
+fn hooks_run_in_the_container_and_a_failure_is_reported() -> Result<()> {
     let lab = Lab::of(1)?;
     let (fleet, alpha) = fleet(&lab, &HOOKS.replace("user: '7:7'", "user: '0:7'"))?;
     fleet.landfast(&["up", "--yes"])?.succeeds()?;
@@ -177,20 +177,20 @@ volumes: {notes: {}}
 ";
 
 #[test]
-fn a_hook_that_failed_is_not_forgotten_but_run_again_by_the_next_up() -> Result<()> {
+fn a_failed_hook_is_run_again_by_the_next_up() -> Result<()> {
     let lab = Lab::of(1)?;
     let (fleet, alpha) = fleet(&lab, MIGRATED)?;
     let failed = |up: landfast_tests::lab::Output| {
         up.exits(1)?.says("after the start ended with status 4")?.says("no such table").map(drop)
     };
     failed(fleet.landfast(&["up", "--yes"])?)?;
-    ensure!(running_container(alpha, "demo", "after").is_err(), "what depends on it went on");
-    // Neither another agent nor time makes it well.
+    ensure!(running_container(alpha, "demo", "after").is_err(), "a service that depends on it was started");
+    // A restart of the agent does not clear the failure.
     alpha.kill_agent()?;
     alpha.start_agent()?;
     fleet.landfast(&["plan"])?.exits(3)?.says("no such table")?;
     failed(fleet.landfast(&["up", "--yes"])?)?;
-    ensure!(exec(alpha, "web", &["cat", "/notes/log"])?.lines().count() == 2, "it was not run again");
+    ensure!(exec(alpha, "web", &["cat", "/notes/log"])?.lines().count() == 2, "the hook was not run again");
 
     exec(alpha, "web", &["touch", "/notes/table"])?;
     fleet.landfast(&["up", "--yes"])?.succeeds()?;
@@ -205,12 +205,12 @@ services:
 ";
 
 #[test]
-fn a_volume_that_nobody_named_survives_an_update_and_goes_with_the_stack() -> Result<()> {
+fn an_anonymous_volume_survives_an_update_and_is_removed_with_the_stack() -> Result<()> {
     let lab = Lab::of(1)?;
     let (fleet, alpha) = fleet(&lab, ANONYMOUS)?;
     fleet.landfast(&["up", "--yes"])?.succeeds()?;
     exec(alpha, "web", &["sh", "-c", "echo kept >/data/file"])?;
-    // The second time the volume is the engine's own no more.
+    // At the second update, the engine no longer manages the volume as an anonymous one.
     for (from, to) in [("small:1", "small:2"), ("small:2", "small:1")] {
         fleet.edit("demo/compose.yaml", from, to)?;
         fleet.landfast(&["up", "--yes"])?.succeeds()?;

@@ -1,4 +1,4 @@
-//! The lab is what it says it is; everything else stands on that.
+//! Checks the lab itself, because all other scenarios rely on it.
 
 use std::process::Command;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use anyhow::Result;
 use landfast_tests::lab::{EngineKind, Lab, Output, wait_until};
 
 #[test]
-fn hosts_have_the_engines_they_should() -> Result<()> {
+fn hosts_run_the_expected_engines() -> Result<()> {
     let lab = Lab::of(3)?;
     for host in lab.hosts() {
         let version = host.api().get("/version")?["Version"].to_string();
@@ -24,7 +24,7 @@ fn hosts_have_the_engines_they_should() -> Result<()> {
 }
 
 #[test]
-fn hosts_reach_one_another_until_one_is_cut() -> Result<()> {
+fn hosts_reach_each_other_until_one_is_disconnected() -> Result<()> {
     let lab = Lab::of(2)?;
     let (alpha, beta) = (lab.host("alpha")?, lab.host("beta")?);
     let address = beta.address().to_string();
@@ -37,7 +37,7 @@ fn hosts_reach_one_another_until_one_is_cut() -> Result<()> {
 }
 
 #[test]
-fn a_container_runs_and_is_gone_in_the_next_lab() -> Result<()> {
+fn a_container_runs_and_does_not_exist_in_the_next_lab() -> Result<()> {
     {
         let lab = Lab::of(3)?;
         for host in lab.hosts() {
@@ -54,7 +54,7 @@ fn a_container_runs_and_is_gone_in_the_next_lab() -> Result<()> {
 }
 
 #[test]
-fn the_coordinator_side_logs_in_over_ssh_with_the_known_key_only() -> Result<()> {
+fn the_coordinator_logs_in_over_ssh_only_if_the_host_key_is_known() -> Result<()> {
     let lab = Lab::of(1)?;
     let alpha = lab.host("alpha")?;
     let known = lab.folder().join("known_hosts");

@@ -1,5 +1,5 @@
-//! Joining hosts that are reached as `ssh` reaches them: by a name of `~/.ssh/config`, over another host, and where sshd or
-//! the login shell is not the usual one.
+//! Joining hosts that `ssh` reaches in special ways: by a name in `~/.ssh/config`, through another host, and with an
+//! unusual sshd or login shell.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use landfast_tests::lab::{Fleet, Host, Lab, Output, agent_binary};
 
-/// A second sshd of a host, on a port of its own. It ends with the scenario.
+/// A second sshd of a host, on its own port. It stops when the value is dropped.
 struct Sshd<'lab> {
     host: &'lab Host,
     port: u16,
@@ -31,7 +31,7 @@ impl Drop for Sshd<'_> {
     }
 }
 
-/// What root's shell over there does first, until the scenario ends.
+/// Commands that root's shell on a host runs first, until the value is dropped.
 struct Greeting<'lab>(&'lab Host);
 
 impl<'lab> Greeting<'lab> {
@@ -54,10 +54,10 @@ fn ssh_config(lab: &Lab, text: &str) -> Result<()> {
     fs::write(folder.join("config"), text).context("cannot write ~/.ssh/config")
 }
 
-/// `landfast host add` with no more than a name to log in to.
+/// Runs `landfast host add` with only a name to log in to.
 fn add(fleet: &Fleet<'_>, host: &Host, ssh: &str) -> Result<Output> {
     let (address, agent) = (host.address().to_string(), agent_binary()?);
-    let agent = agent.to_str().context("a path is text")?;
+    let agent = agent.to_str().context("the path is not UTF-8")?;
     fleet.landfast(&["host", "add", host.name(), &address, "--ssh", ssh, "--agent", agent])
 }
 
@@ -66,12 +66,12 @@ fn shown(path: &Path) -> String {
 }
 
 #[test]
-fn a_host_joins_by_its_name_in_ssh_config_over_another_host() -> Result<()> {
+fn a_host_joins_by_its_name_in_ssh_config_through_another_host() -> Result<()> {
     let lab = Lab::of(2)?;
     let (alpha, beta) = (lab.host("alpha")?, lab.host("beta")?);
     let fleet = lab.empty_fleet("fleet")?;
     fleet.landfast(&["init"])?.succeeds()?;
-    // Nobody logs in there but from beta.
+    // This sshd accepts logins from beta only.
     let sshd = Sshd::start(alpha, 2222, &format!("AllowUsers root@{}\n", beta.address()))?;
     let known = lab.folder().join("keys");
     let written =
@@ -88,7 +88,7 @@ fn a_host_joins_by_its_name_in_ssh_config_over_another_host() -> Result<()> {
     );
     ssh_config(&lab, &hosts)?;
     add(&fleet, alpha, "direct")?.exits(1)?.says("refuses the login")?;
-    // A host on the way is judged as every other.
+    // The key of a jump host is checked like that of any other host.
     fs::write(&known, written.replace("gate\t", "other\t"))?;
     add(&fleet, alpha, "box")?.exits(1)?.says("the host key of gate is not known")?;
     fs::write(&known, &written)?;
@@ -106,7 +106,7 @@ fn a_host_joins_by_its_name_in_ssh_config_over_another_host() -> Result<()> {
 }
 
 #[test]
-fn a_host_joins_that_has_no_sftp_one_session_and_a_greeting() -> Result<()> {
+fn a_host_without_sftp_with_one_session_and_a_greeting_joins() -> Result<()> {
     let lab = Lab::of(1)?;
     let alpha = lab.host("alpha")?;
     let fleet = lab.empty_fleet("fleet")?;
@@ -128,7 +128,7 @@ fn a_host_joins_that_has_no_sftp_one_session_and_a_greeting() -> Result<()> {
     Ok(())
 }
 
-/// The kind and the key of its line of known_hosts.
+/// Returns the type and the key of the host's line in known_hosts.
 fn key_of(host: &Host) -> Result<&str> {
-    host.known_hosts().split_once(' ').map(|(_, key)| key).context("a line has a key")
+    host.known_hosts().split_once(' ').map(|(_, key)| key).context("the line has no key")
 }

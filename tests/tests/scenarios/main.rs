@@ -1,4 +1,4 @@
-//! Scenarios on real hosts. One process, one lab: the hosts stay up and are emptied between scenarios.
+//! Scenarios on real hosts. All run in one process with one lab: hosts stay up and are cleaned between scenarios.
 
 mod agent_faults;
 mod bad_input;

@@ -1,4 +1,4 @@
-//! What containers mount, on a host of each engine: every kind of source, there or not, written in every form.
+//! Mounts of containers, on a host of each engine: every kind of source, existing or not, in every notation.
 
 use std::fmt::Write as _;
 
@@ -7,9 +7,9 @@ use landfast_tests::lab::{Fleet, Host, Lab};
 
 use crate::fixtures::{running_container, toml_of};
 
-/// Where the host's own sources are.
+/// Folder of the sources on the host.
 const HOST: &str = "/run/sources";
-/// Where the stack's live tree is.
+/// Live tree of the stack.
 const TREE: &str = "/var/lib/landfast/stacks/demo/live";
 
 /// A mount in one notation of a compose file.
@@ -26,8 +26,8 @@ fn long(source: &str, target: &str, more: &str) -> String {
     format!("      - {{type: bind, source: {source}, target: {target}, read_only: true{more}}}\n")
 }
 
-/// Makes one of everything in a folder of a host.
-fn furnish(host: &Host, folder: &str) -> Result<()> {
+/// Creates a source of every kind in a folder of a host.
+fn create_sources(host: &Host, folder: &str) -> Result<()> {
     host.sh(&format!(
         "mkdir -p {folder}/folder; cd {folder}; echo text >file; mknod device c 1 3; ln -s file to-file; ln -s socket to-socket; \
          ln -s device to-device; ln -s folder to-folder; ln -s nothing dangling; \
@@ -36,7 +36,7 @@ fn furnish(host: &Host, folder: &str) -> Result<()> {
     Ok(())
 }
 
-/// A fleet of one host of the lab, with a service that does nothing but be there.
+/// Creates a fleet of one host of the lab with an idle service.
 fn fleet_on<'lab>(lab: &'lab Lab, host: &str) -> Result<Fleet<'lab>> {
     let fleet = lab.empty_fleet(&format!("on-{host}"))?;
     fleet.write("landfast.toml", &toml_of([lab.host(host)?], ""))?;
@@ -53,12 +53,12 @@ fn still(name: &str, more: &str) -> String {
     )
 }
 
-/// The kind of what is mounted at a path, as the container sees it.
+/// A script that prints the kind of everything that is mounted in /m, as the container sees it.
 const KIND: &str = "for path in /m/*; do if [ -S $path ]; then kind=socket; elif [ -c $path ]; then kind=device; \
                     elif [ -d $path ]; then kind=folder; elif [ -f $path ]; then kind=file; else kind=nothing; fi; \
                     echo ${path#/m/} $kind; done";
 
-/// What is there, and what a container finds.
+/// Existing sources, each with the kind that a container finds.
 const THERE: [(&str, &str); 8] = [
     ("file", "file"),
     ("folder", "folder"),
@@ -70,17 +70,17 @@ const THERE: [(&str, &str); 8] = [
     ("to-folder", "folder"),
 ];
 
-/// What is made where it is missing.
+/// Sources that are created because they are missing.
 const MADE: [&str; 2] = ["missing", "missing-parents/of/this"];
 
-/// All mounts that must work: (name in the container, line of the table, what is found, lines of the compose file).
+/// Returns all mounts that must work: (name in the container, line of the table, kind, lines of the compose file).
 fn good() -> Vec<(String, String, &'static str, String)> {
     let mut mounts = Vec::new();
     for (place, prefix) in [("host", format!("{HOST}/")), ("stack", "./data/".to_owned())] {
         for (at, (form, write)) in FORMS.into_iter().enumerate() {
             let made = MADE.iter().filter(|_| form != "create: false").map(|name| (*name, "folder"));
             for (source, kind) in THERE.into_iter().chain(made) {
-                // Each form makes folders of its own.
+                // Each notation creates its own folders.
                 let fresh =
                     if kind == "folder" && source.starts_with("missing") { format!("{at}-") } else { String::new() };
                 let name = format!("{place}-{at}-{}", source.replace('/', "-"));
@@ -100,7 +100,7 @@ fn every_kind_of_source_is_mounted_as_it_is_on_both_engines() -> Result<()> {
         let fleet = fleet_on(&lab, name)?;
         fleet.landfast(&["up", "--yes"])?.succeeds()?;
         for folder in [HOST.to_owned(), format!("{TREE}/data")] {
-            furnish(host, &folder)?;
+            create_sources(host, &folder)?;
         }
         let mounts = good();
         let lines: String = mounts.iter().map(|(.., text)| text.as_str()).collect();
@@ -118,7 +118,7 @@ fn every_kind_of_source_is_mounted_as_it_is_on_both_engines() -> Result<()> {
         }
         println!("{table}");
         ensure!(wrong == 0, "{table}");
-        modes_are_composes(host)?;
+        created_folders_have_the_modes_of_compose(host)?;
         fleet.landfast(&["up", "--yes"])?.succeeds()?.says("nothing to do")?;
         fleet.landfast(&["down", "--yes"])?.succeeds()?;
         host.sh(&format!("rm -rf {HOST}"))?;
@@ -127,8 +127,8 @@ fn every_kind_of_source_is_mounted_as_it_is_on_both_engines() -> Result<()> {
     Ok(())
 }
 
-/// Folders that were made, with their parents, whatever umask the agent was started with.
-fn modes_are_composes(host: &Host) -> Result<()> {
+/// Checks the created folders and their parents. The umask of the agent has no effect on them.
+fn created_folders_have_the_modes_of_compose(host: &Host) -> Result<()> {
     for folder in [HOST.to_owned(), format!("{TREE}/data")] {
         for made in ["0-missing", "0-missing-parents", "0-missing-parents/of", "0-missing-parents/of/this"] {
             let mode = host.sh(&format!("stat -c %a {folder}/{made}"))?;
@@ -151,14 +151,14 @@ fn a_containers_user_may_read_the_stacks_folder() -> Result<()> {
 }
 
 #[test]
-fn what_cannot_be_mounted_is_found_by_plan_all_at_once_and_nothing_is_made() -> Result<()> {
+fn plan_reports_all_impossible_mounts_at_once_and_creates_nothing() -> Result<()> {
     let lab = Lab::of(3)?;
     for name in ["alpha", "gamma"] {
         let host = lab.host(name)?;
         let fleet = fleet_on(&lab, name)?;
         fleet.landfast(&["up", "--yes"])?.succeeds()?;
         for folder in [HOST.to_owned(), format!("{TREE}/data")] {
-            furnish(host, &folder)?;
+            create_sources(host, &folder)?;
         }
         host.sh(&format!("mkdir {HOST}/ro && mount -t tmpfs -o ro none {HOST}/ro"))?;
         let before = running_container(host, "demo", "still")?;
@@ -215,9 +215,9 @@ fn a_file_that_was_missing_at_first_can_be_added_later() -> Result<()> {
     fleet.write("demo/conf/late.conf", "here now\n")?;
     fleet.landfast(&["up", "--yes"])?.succeeds()?;
     let second = running_container(alpha, "demo", "still")?;
-    ensure!(first != second, "the container was not made again");
+    ensure!(first != second, "the container was not recreated");
     alpha.exec(&second, &["cat", "/late.conf"])?.succeeds()?.says("here now")?;
-    // A folder that somebody has filled stays.
+    // A folder that has contents is kept.
     fleet.write("demo/filled", "a file now\n")?;
     fleet.landfast(&["up", "--yes"])?.exits(1)?.says("filled is a folder that holds other files")?;
     alpha.exec(&second, &["cat", "/filled/rows"])?.succeeds()?.says("rows")?;

@@ -1,11 +1,11 @@
-//! Networks of the fleet and of stacks, on hosts where others have networks too.
+//! Networks of the fleet and of stacks, on hosts that also have foreign networks.
 
 use anyhow::{Result, ensure};
 use landfast_tests::lab::Lab;
 
 use crate::fixtures::{compose, demo, plan, running_container, running_demo, service, toml};
 
-/// A stack that is on this network alone, of this name.
+/// Returns a stack whose only network has this name and these additional lines.
 fn on_network(name: &str, more: &str) -> String {
     format!(
         "services:\n  web:\n    image: landfast/small:1\n    networks: [front]\nnetworks:\n  front:\n    name: {name}\n{more}"
@@ -17,7 +17,7 @@ fn without_networks() -> String {
 }
 
 #[test]
-fn f73_the_first_stacks_of_a_fresh_host_leave_the_fleets_addresses_free() -> Result<()> {
+fn f73_the_first_stacks_on_a_new_host_do_not_use_the_fleets_addresses() -> Result<()> {
     let lab = Lab::of(1)?;
     let alpha = lab.host("alpha")?;
     let fleet = running_demo(
@@ -38,25 +38,25 @@ fn f73_the_first_stacks_of_a_fresh_host_leave_the_fleets_addresses_free() -> Res
 }
 
 #[test]
-fn a_host_has_the_networks_of_the_fleet_when_it_joins_and_when_there_is_one_more() -> Result<()> {
+fn a_host_gets_the_networks_of_the_fleet_when_it_joins_and_when_one_is_added() -> Result<()> {
     let lab = Lab::of(1)?;
     let alpha = lab.host("alpha")?;
     let fleet = demo(&lab, &without_networks(), "")?;
     fleet.join_all()?;
     let exists = |network: &str| alpha.docker(&["network", "inspect", network]).map(|found| found.code == 0);
-    ensure!(exists("infra_net")?, "infra_net is not there after joining");
+    ensure!(exists("infra_net")?, "infra_net does not exist after joining");
     let more = "\n[networks.storage_net]\nsubnet = \"172.29.0.0/16\"\n";
     fleet.write("landfast.toml", &toml(&lab, more))?;
     fleet.landfast(&["up", "--yes"])?.succeeds()?;
-    ensure!(exists("storage_net")?, "storage_net is not there after it was added");
+    ensure!(exists("storage_net")?, "storage_net does not exist after it was added");
     ensure!(plan(&fleet)?.is_empty(), "something is left to do");
     fleet.landfast(&["down", "--yes"])?.succeeds()?;
-    ensure!(exists("infra_net")? && exists("storage_net")?, "they went with a stack");
+    ensure!(exists("infra_net")? && exists("storage_net")?, "a network of the fleet was removed with a stack");
     Ok(())
 }
 
 #[test]
-fn a_foreign_network_in_the_way_is_named_with_its_containers_and_the_commands() -> Result<()> {
+fn a_foreign_network_with_the_same_addresses_is_reported_with_its_containers_and_the_commands() -> Result<()> {
     let lab = Lab::of(1)?;
     let alpha = lab.host("alpha")?;
     alpha.docker(&["network", "create", "--subnet", "172.19.0.0/24", "theirs"])?.succeeds()?;
@@ -76,7 +76,7 @@ fn a_foreign_network_in_the_way_is_named_with_its_containers_and_the_commands() 
 }
 
 #[test]
-fn two_stacks_may_name_one_network_and_it_goes_with_the_last_of_them() -> Result<()> {
+fn two_stacks_may_share_a_network_and_it_is_removed_with_the_last_of_them() -> Result<()> {
     let lab = Lab::of(1)?;
     let alpha = lab.host("alpha")?;
     let fleet = running_demo(&lab, &on_network("shared-net", ""), "\n[stacks.two]\npath = \"two\"\n")?;
@@ -86,15 +86,15 @@ fn two_stacks_may_name_one_network_and_it_goes_with_the_last_of_them() -> Result
     let two = running_container(alpha, "two", "web")?;
     let on =
         |network: &str| alpha.docker(&["network", "inspect", "-f", "{{range .Containers}}{{.Name}} {{end}}", network]);
-    ensure!(on("shared-net")?.text().split_whitespace().count() == 2, "they are not both on it");
+    ensure!(on("shared-net")?.text().split_whitespace().count() == 2, "the network does not have both containers");
     ensure!(plan(&fleet)?.is_empty(), "something is left to do");
     fleet.landfast(&["down", "--yes", "demo"])?.succeeds()?;
     ensure!(running_container(alpha, "two", "web")? == two && one != two, "the other stack was touched");
-    ensure!(on("shared-net")?.text() == "two-web-1", "the network went with the first stack");
+    ensure!(on("shared-net")?.text() == "two-web-1", "the network was removed with the first stack");
     fleet.write("two/compose.yaml", &on_network("shared-net", "    internal: true\n"))?;
     fleet.landfast(&["plan", "two"])?.exits(1)?.says("internal is false and should be true")?;
     fleet.landfast(&["down", "--yes", "two"])?.succeeds()?;
-    ensure!(on("shared-net")?.code != 0, "the network is still there");
+    ensure!(on("shared-net")?.code != 0, "the network still exists");
     Ok(())
 }
 

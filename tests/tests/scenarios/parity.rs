@@ -1,5 +1,5 @@
-//! The reference and Landfast make the same projects on the same engine: what `inspect` says of the containers, networks
-//! and volumes is the same, field by field, but for a short list of differences that are meant.
+//! The reference and Landfast make the same projects on the same engine. What `inspect` prints for the containers,
+//! networks and volumes must be equal field by field, except for a short list of intended differences.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -11,24 +11,24 @@ use landfast_tests::lab::{EngineKind, Fleet, Host, Lab, Output, compose, workspa
 use landfast_tests::parity::{Difference, INTENDED, Made, Verdict, differences};
 use serde_json::{Map, Value};
 
-/// Where the reference finds the projects on a host.
+/// Folder of the projects on a host, for the reference.
 const FOLDER: &str = "/srv/parity";
 
-/// The network of the fleet, and what the reference finds in its place for the project that is on it.
+/// Project on the network of the fleet. For this project, the reference gets a network with the same settings.
 const ON_THE_FLEET: &str = "fleet";
 const NETWORK: &str = "infra_net";
 const SUBNET: &str = "10.219.0.0/16";
-/// The first of the fleet's gateways, as the fleet has one host.
+/// First gateway of the fleet, because the fleet has one host.
 const GATEWAY: &str = "10.219.255.1";
 
-/// What both make of one project on one engine, in that order: theirs, ours.
+/// What both programs make of one project on one engine, in this order: theirs, ours.
 struct Pair {
     project: String,
     made: Result<[Made; 2]>,
 }
 
 #[test]
-fn what_is_made_is_what_the_reference_makes() -> Result<()> {
+fn landfast_makes_what_the_reference_makes() -> Result<()> {
     let lab = Lab::of(3)?;
     let pairs = std::thread::scope(|scope| {
         let lab = &lab;
@@ -46,12 +46,12 @@ fn what_is_made_is_what_the_reference_makes() -> Result<()> {
             }
         }
     }
-    told(&verdict, &mut wrong)?;
+    report(&verdict, &mut wrong)?;
     ensure!(wrong.is_empty(), "Landfast does not make what the reference makes:\n{wrong}");
     Ok(())
 }
 
-/// The differences, with both sides kept in the test's folder to look at.
+/// Returns the differences, and writes both sides to the test's folder for inspection.
 fn compared(lab: &Lab, project: &str, [theirs, ours]: &[Made; 2]) -> Result<Vec<Difference>> {
     let (theirs, ours) = (theirs.settled(), ours.settled());
     let name = project.replace(' ', "-");
@@ -60,12 +60,12 @@ fn compared(lab: &Lab, project: &str, [theirs, ours]: &[Made; 2]) -> Result<Vec<
     Ok(differences(&theirs, &ours))
 }
 
-/// Prints the differences that are meant; what is wrong are those that are not, and what is meant for nothing.
-fn told(verdict: &Verdict, wrong: &mut String) -> Result<()> {
+/// Prints the intended differences. Adds to `wrong` the other differences, and the entries of the list without any.
+fn report(verdict: &Verdict, wrong: &mut String) -> Result<()> {
     for (intended, count) in verdict.counts(INTENDED) {
         println!("{count:4}  {intended}");
         if count == 0 {
-            writeln!(wrong, "no project has the difference that is meant: {intended}")?;
+            writeln!(wrong, "no project has the intended difference: {intended}")?;
         }
     }
     for (project, difference) in &verdict.undocumented {
@@ -74,17 +74,17 @@ fn told(verdict: &Verdict, wrong: &mut String) -> Result<()> {
     Ok(())
 }
 
-/// The projects, in order.
+/// Returns the names of the projects, sorted.
 fn projects() -> Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(workspace().join("tests/parity"))? {
-        names.push(entry?.file_name().into_string().ok().context("a project's name is text")?);
+        names.push(entry?.file_name().into_string().ok().context("the name of a project is not UTF-8")?);
     }
     names.sort();
     Ok(names)
 }
 
-/// The profiles of the parity projects that this engine can run.
+/// Returns the profiles of the parity projects that this engine supports.
 fn profiles(host: &Host) -> &'static [&'static str] {
     match host.kind() {
         EngineKind::Debian => &["chosen"],
@@ -92,7 +92,7 @@ fn profiles(host: &Host) -> &'static [&'static str] {
     }
 }
 
-/// The reference goes first with all of them: from when the host joins, the network of the fleet is there.
+/// Makes all projects with both programs. The reference is first, because a host has the fleet's network once it joins.
 fn both(lab: &Lab, host: &str) -> Result<Vec<Pair>> {
     let host = lab.host(host)?;
     prepare(host)?;
@@ -112,7 +112,7 @@ fn both(lab: &Lab, host: &str) -> Result<Vec<Pair>> {
     Ok(theirs.into_iter().map(pair).collect())
 }
 
-/// What projects take as given, and the projects themselves where the reference's binds can lead to them.
+/// Creates the external objects of the projects, and copies the projects to where the reference can bind them.
 fn prepare(host: &Host) -> Result<()> {
     fs::create_dir_all(host.path("/usr/local/bin"))?;
     fs::copy(compose(), host.path("/usr/local/bin/docker-compose"))?;
@@ -130,7 +130,7 @@ fn copy(from: &Path, to: &PathBuf) -> Result<()> {
     Ok(())
 }
 
-/// A fleet of the one host with every project as a stack.
+/// Creates a fleet of one host with every project as a stack.
 fn fleet<'lab>(lab: &'lab Lab, host: &Host) -> Result<Fleet<'lab>> {
     let fleet = lab.empty_fleet(&format!("fleet-{}", host.name()))?;
     copy(&workspace().join("tests/parity"), &fleet.path("."))?;
@@ -175,7 +175,7 @@ fn ours(fleet: &Fleet<'_>, host: &Host, project: &str) -> Result<Made> {
     made
 }
 
-/// What the engine says of everything that carries the project's label.
+/// Returns the engine's descriptions of everything that has the project's label.
 fn made(host: &Host, project: &str, folder: String) -> Result<Made> {
     let filter = format!("%7B%22label%22%3A%5B%22com.docker.compose.project%3D{project}%22%5D%7D");
     let api = host.api();
@@ -183,15 +183,15 @@ fn made(host: &Host, project: &str, folder: String) -> Result<Made> {
     for container in list(&api.get(&format!("/containers/json?all=1&filters={filter}"))?)? {
         let labels = &container["Labels"];
         let part = |key: &str| labels[format!("com.docker.compose.{key}")].as_str().unwrap_or("?").to_owned();
-        let id = container["Id"].as_str().context("a container has an id")?;
+        let id = container["Id"].as_str().context("a container has no id")?;
         let mut inspected = api.get(&format!("/containers/{id}/json"))?;
-        // What no description says, a project asks the container itself.
+        // A project can look inside the container for what no description shows.
         if let Some(look) = labels["parity.look"].as_str() {
             inspected["Looked"] = host.exec(id, &["sh", "-c", look])?.succeeds()?.stdout.into();
         }
         made.containers.insert(format!("{}.{}", part("service"), part("container-number")), inspected);
     }
-    // Those too that were there before, as it may be another one for each side.
+    // Include networks that existed before, because each side may have had its own.
     let mut on = list(&api.get(&format!("/networks?filters={filter}"))?)?.to_vec();
     let ends = made.containers.values().filter_map(|container| container["NetworkSettings"]["Networks"].as_object());
     let names = ends.flat_map(Map::keys).filter(|name| !matches!(name.as_str(), "bridge" | "host" | "none"));
@@ -199,7 +199,7 @@ fn made(host: &Host, project: &str, folder: String) -> Result<Made> {
     let named = |objects: &Value, kind: &str| -> Result<Map<String, Value>> {
         let mut found = Map::new();
         for object in list(objects)? {
-            let name = object["Name"].as_str().context("it has a name")?;
+            let name = object["Name"].as_str().context("an object has no name")?;
             if !found.contains_key(name) {
                 found.insert(name.to_owned(), api.get(&format!("/{kind}/{name}"))?);
             }
@@ -215,5 +215,5 @@ fn list(value: &Value) -> Result<&[Value]> {
     if value.is_null() {
         return Ok(&[]);
     }
-    Ok(value.as_array().context("it is a list")?)
+    Ok(value.as_array().context("the answer is not a list")?)
 }

@@ -1,4 +1,5 @@
-//! Registries that want a login: it is had as the docker command has it, and goes to nobody but the builder that asks.
+//! Registries that require a login: Landfast reads it like the docker client and sends it only to the builder that
+//! asks.
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use crate::fixtures::demo;
 
 const REGISTRY: &str = "127.0.0.1:5000";
 const PASSWORD: &str = "sesame-open-sesame";
-/// `anna` with that password, as bcrypt.
+/// User `anna` with that password, as bcrypt.
 const USERS: &str = "anna:$2b$05$Da0Sf4EcsTuVZ2ztLm2hWOQRMyZjpA66JxatKuEvlr9kKpX95YX3W\n";
 const SETTINGS: &str = "version: 0.1
 storage: {filesystem: {rootdirectory: /run/registry}}
@@ -27,16 +28,16 @@ services:
         RUN echo made >/made.txt
 "#;
 
-/// Answers for one registry, after a look at what it was asked.
+/// A credential helper that answers for one registry and checks the request.
 const HELPER: &str = r#"#!/bin/sh
 read -r server
 [ "$1 $server" = "get 127.0.0.1:5000" ] || { echo "asked for $*, $server"; exit 1; }
 printf '{"ServerURL": "%s", "Username": "anna", "Secret": "%s"}' "$server" "$(cat "$DOCKER_CONFIG/kept")"
 "#;
 
-/// On an old engine as the one of the coordinator's machine, and on a new one through its agent.
+/// Builds on an old engine as the coordinator's own, and on a new engine through its agent.
 #[test]
-fn a_base_image_behind_a_login_is_pulled_with_what_a_program_keeps() -> Result<()> {
+fn a_base_image_that_requires_a_login_is_pulled_with_a_credential_helper() -> Result<()> {
     let lab = Lab::of(3)?;
     let fleet = demo(&lab, COMPOSE, "")?;
     fleet.carry_all()?;
@@ -52,14 +53,14 @@ fn a_base_image_behind_a_login_is_pulled_with_what_a_program_keeps() -> Result<(
             assert!(refused.stderr.contains(part), "{name}: it says why, with {part}: {refused}");
         }
         let built = build("helper")?.succeeds()?;
-        assert!(!built.to_string().contains(PASSWORD), "the password is not said: {built}");
+        assert!(!built.to_string().contains(PASSWORD), "the password is in the output: {built}");
         let made = host.docker(&["run", "--rm", "--entrypoint", "cat", "demo-web", "/made.txt"])?.succeeds()?;
         assert_eq!(made.stdout, "made\n", "{name}");
     }
     Ok(())
 }
 
-/// A registry with one image, which whoever has no login cannot pull. The engine has it no more.
+/// Starts a registry with one image that requires a login, and removes the image from the engine.
 fn serve_a_base_image(host: &Host) -> Result<()> {
     std::fs::write(host.path("/run/registry.yml"), SETTINGS)?;
     std::fs::write(host.path("/run/registry-users"), USERS)?;
@@ -75,7 +76,7 @@ fn serve_a_base_image(host: &Host) -> Result<()> {
     Ok(())
 }
 
-/// `landfast build` with one of three ways to have a login: none, a program that fails, a program that has it.
+/// Runs `landfast build` with one of three sources of a login: none, a helper that fails, or a helper that has it.
 fn build(fleet: &Fleet<'_>, engine: Option<&Host>, way: &str) -> Result<Output> {
     let folder = fleet.path(&format!("../{way}"));
     std::fs::create_dir_all(&folder)?;

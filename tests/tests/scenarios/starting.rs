@@ -1,4 +1,4 @@
-//! How containers start, fail and are updated: what waits for what, what a failure says, and that it is never forgotten.
+//! How containers start, fail and are updated: what waits for what, and what a failure reports until it is repaired.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use landfast_tests::lab::{Fleet, Host, Lab, Output, wait_for};
 
 use crate::fixtures::{LONG, containers, ids, plan, running_container, running_demo, toml};
 
-/// On the host with the older engine, or the newer one.
+/// Places the whole stack on one host.
 fn on(host: &str) -> String {
     format!("[stacks.demo.place]\n\"*\" = \"{host}\"\n")
 }
 
-/// A service that runs this, with more keys.
+/// Returns a service that runs this script, with more keys.
 fn service(name: &str, script: &str, more: &str) -> String {
     format!("  {name}:\n    image: landfast/small:1\n    init: true\n    entrypoint: [sh, -c, \"{script}\"]\n{more}")
 }
@@ -23,12 +23,12 @@ fn stack(services: &[String]) -> String {
 
 const STAY: &str = "sleep 100000";
 
-/// Healthy once somebody has made the file /ready.
+/// A health check that passes once the file /ready exists.
 const WHEN_READY: &str =
     "    healthcheck: {test: [CMD, test, -f, /ready], interval: 500ms, timeout: 2s, retries: 200}\n";
 
 #[test]
-fn what_waits_for_a_start_does_not_wait_for_health() -> Result<()> {
+fn a_service_that_waits_for_a_start_does_not_wait_for_health() -> Result<()> {
     let lab = Lab::of(1)?;
     let alpha = lab.host("alpha")?;
     let services = [
@@ -50,32 +50,32 @@ fn what_waits_for_a_start_does_not_wait_for_health() -> Result<()> {
 }
 
 #[test]
-fn what_ends_before_it_is_healthy_fails_with_its_status_and_output_also_in_an_update() -> Result<()> {
+fn a_container_that_exits_before_it_is_healthy_fails_with_its_status_and_output() -> Result<()> {
     let lab = Lab::of(1)?;
     let slow = "    restart: \"no\"\n    healthcheck: {test: [CMD, test, -f, /ready], interval: 5s, retries: 20}\n";
     let app = service("app", STAY, "    depends_on: {db: {condition: service_healthy}}\n");
     let ends = stack(&[service("db", "echo giving up; sleep 1; exit 0", slow), app.clone()]);
     let fleet = running_demo(&lab, &ends, "")?;
-    let told = |output: Output| -> Result<Output> {
+    let reported = |output: Output| -> Result<Output> {
         output
             .exits(1)?
             .says("demo/db.1 on alpha: it ended with status 0 before it was healthy")?
             .says("    | giving up")
     };
-    told(fleet.landfast(&["up", "--yes"])?)?;
-    // The same when the stack runs already.
+    reported(fleet.landfast(&["up", "--yes"])?)?;
+    // The same failure in an update of a running stack.
     let well = "    healthcheck: {test: [CMD, \"true\"], interval: 500ms}\n";
     fleet.write("demo/compose.yaml", &stack(&[service("db", STAY, well), app]))?;
     fleet.landfast(&["up", "--yes"])?.succeeds()?;
     fleet.write("demo/compose.yaml", &ends.replace("sleep 100000", "sleep 200000"))?;
-    told(fleet.landfast(&["up", "--yes"])?)?;
+    reported(fleet.landfast(&["up", "--yes"])?)?;
     Ok(())
 }
 
 #[test]
-fn a_job_that_fails_says_its_last_lines() -> Result<()> {
+fn a_failed_job_is_reported_with_its_last_lines() -> Result<()> {
     let lab = Lab::of(1)?;
-    // All on one stream: an engine keeps no order between the two.
+    // Use one stream, because an engine keeps no order between the two.
     let job = service("job", "exec >&2; seq 1 40; echo no such table; exit 7", "    restart: \"no\"\n");
     let app = service("app", STAY, "    depends_on: {job: {condition: service_completed_successfully}}\n");
     let fleet = running_demo(&lab, &stack(&[job, app]), "")?;
@@ -84,12 +84,12 @@ fn a_job_that_fails_says_its_last_lines() -> Result<()> {
         ensure!(failed.stderr.contains(told), "it should say {told:?}: {failed}");
     }
     ensure!(!failed.stderr.contains("    | 21\n"), "more than twenty lines: {failed}");
-    ensure!(failed.stderr.matches("no such table").count() == 1, "the output is said once: {failed}");
+    ensure!(failed.stderr.matches("no such table").count() == 1, "the output should appear once: {failed}");
     Ok(())
 }
 
 #[test]
-fn a_crash_loop_stops_an_update_at_the_first_replica_and_every_container_has_its_name() -> Result<()> {
+fn a_crash_loop_stops_an_update_at_the_first_replica_and_leaves_no_temporary_name() -> Result<()> {
     let lab = Lab::of(3)?;
     let replicas = |script: &str| stack(&[service("web", script, "    restart: always\n    deploy: {replicas: 3}\n")]);
     let fleet = running_demo(&lab, &replicas(STAY), "")?;
@@ -111,8 +111,11 @@ fn a_crash_loop_stops_an_update_at_the_first_replica_and_every_container_has_its
             ensure!(before[untouched] == after[untouched], "{name}: {untouched} was touched: {failed}");
         }
         names_are_final(host)?;
-        // It stays a part of every plan until it is changed.
-        ensure!(plan(&fleet)?.iter().any(|step| step["instance"] == "demo/web.1"), "the failure is forgotten");
+        // The failure stays in every plan until the service is changed.
+        ensure!(
+            plan(&fleet)?.iter().any(|step| step["instance"] == "demo/web.1"),
+            "the plan does not contain the failure"
+        );
         fleet.landfast(&["status"])?.succeeds()?.says("demo/web.1: it keeps exiting")?;
         fleet.landfast(&["up", "--yes"])?.exits(1)?;
         fleet.write("demo/compose.yaml", &replicas(STAY))?;
@@ -134,7 +137,7 @@ fn names_are_final(host: &Host) -> Result<()> {
 }
 
 #[test]
-fn an_update_that_is_unhealthy_is_reported_until_it_is_changed() -> Result<()> {
+fn an_unhealthy_update_is_reported_until_it_is_changed() -> Result<()> {
     let lab = Lab::of(1)?;
     let web = |test: &str| {
         let check = format!("    healthcheck: {{test: [CMD-SHELL, \"{test}\"], interval: 500ms, retries: 2}}\n");
@@ -154,7 +157,7 @@ fn an_update_that_is_unhealthy_is_reported_until_it_is_changed() -> Result<()> {
 }
 
 #[test]
-fn a_change_that_cannot_start_says_what_failed_and_what_runs_instead() -> Result<()> {
+fn a_change_that_cannot_start_reports_what_failed_and_what_runs_instead() -> Result<()> {
     let lab = Lab::of(1)?;
     let alpha = lab.host("alpha")?;
     let web = |program: &str| {
@@ -165,14 +168,14 @@ fn a_change_that_cannot_start_says_what_failed_and_what_runs_instead() -> Result
     let fleet = running_demo(&lab, &web("sleep"), "")?;
     fleet.landfast(&["up", "--yes"])?.succeeds()?;
     let before = running_container(alpha, "demo", "web")?;
-    // With `init: true` the engine starts anything: without it, it says what it lacks.
+    // With `init: true`, the engine starts even a missing program. Without it, the engine reports the program.
     fleet.write("demo/compose.yaml", &web("no-such-program").replace("    init: true\n", ""))?;
     let failed = fleet.landfast(&["up", "--yes"])?.exits(1)?;
     ensure!(failed.stderr.contains("no-such-program"), "it should name the program: {failed}");
-    ensure!(running_container(alpha, "demo", "web")? == before, "the old container is not back");
+    ensure!(running_container(alpha, "demo", "web")? == before, "the old container was not restored");
     ensure!(
         alpha.docker(&["ps", "-a", "--format", "{{.Names}}"])?.text() == "demo-web-1",
-        "a name is not the one it was"
+        "the name of the container has changed"
     );
     let planned = fleet.landfast(&["plan"])?.exits(3)?;
     for told in ["it failed:", "no-such-program"] {
@@ -180,12 +183,12 @@ fn a_change_that_cannot_start_says_what_failed_and_what_runs_instead() -> Result
     }
     fleet.landfast(&["status"])?.succeeds()?.says("its container of release 1 runs instead")?;
     fleet.landfast(&["up", "--yes"])?.exits(1)?;
-    ensure!(running_container(alpha, "demo", "web")? == before, "the old container is not back");
+    ensure!(running_container(alpha, "demo", "web")? == before, "the old container was not restored");
     Ok(())
 }
 
 #[test]
-fn a_container_is_judged_by_what_it_has_held_since_its_start() -> Result<()> {
+fn a_container_is_compared_with_the_files_it_has_held_since_its_start() -> Result<()> {
     let lab = Lab::of(1)?;
     let alpha = lab.host("alpha")?;
     let compose = stack(&[service("web", STAY, "    volumes: [\"./web.conf:/web.conf:ro\"]\n")]);
@@ -201,7 +204,7 @@ fn a_container_is_judged_by_what_it_has_held_since_its_start() -> Result<()> {
         Ok((read.text() == "version 3").then_some(()))
     })?;
     fleet.write("demo/web.conf", "version 2\n")?;
-    wait_for("plan sees it", Duration::from_secs(30), || {
+    wait_for("plan shows the difference", Duration::from_secs(30), || {
         let planned = fleet.landfast(&["plan"])?;
         let told = "since its start it has held another version of web.conf";
         Ok(planned.stdout.contains(told).then_some(()))
@@ -214,7 +217,7 @@ fn a_container_is_judged_by_what_it_has_held_since_its_start() -> Result<()> {
 }
 
 #[test]
-fn a_container_that_was_disconnected_by_hand_is_seen_and_made_again() -> Result<()> {
+fn a_container_that_was_disconnected_by_hand_is_detected_and_recreated() -> Result<()> {
     let lab = Lab::of(1)?;
     let alpha = lab.host("alpha")?;
     let web = service("web", STAY, "    networks: [infra_net, own]\n");
@@ -223,16 +226,16 @@ fn a_container_that_was_disconnected_by_hand_is_seen_and_made_again() -> Result<
     fleet.landfast(&["up", "--yes"])?.succeeds()?;
     let first = running_container(alpha, "demo", "web")?;
     alpha.docker(&["network", "disconnect", "demo_own", &first])?.succeeds()?;
-    seen_by_plan(&fleet, "it was disconnected from the network demo_own on its host")?;
+    wait_until_planned(&fleet, "it was disconnected from the network demo_own on its host")?;
     fleet.landfast(&["up", "--yes"])?.succeeds()?;
-    ensure!(running_container(alpha, "demo", "web")? != first, "it was not made again");
+    ensure!(running_container(alpha, "demo", "web")? != first, "the container was not recreated");
     ensure!(plan(&fleet)?.is_empty(), "something is left to do");
     Ok(())
 }
 
-/// The agent hears of it from the engine, which takes a moment.
-fn seen_by_plan(fleet: &Fleet<'_>, told: &str) -> Result<()> {
-    wait_for("plan sees what was done by hand", Duration::from_secs(45), || {
+/// Waits until `plan` prints this text. The engine notifies the agent of a manual change after a moment.
+fn wait_until_planned(fleet: &Fleet<'_>, told: &str) -> Result<()> {
+    wait_for("plan shows the manual change", Duration::from_secs(45), || {
         Ok(fleet.landfast(&["plan"])?.stdout.contains(told).then_some(()))
     })
 }

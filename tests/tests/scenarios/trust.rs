@@ -1,4 +1,4 @@
-//! T1 and T6 against an agent that runs: who is let in, and what they may call.
+//! T1 and T6 with a running agent: which callers it accepts, and what they may call.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use crate::fixtures::{compose, running_demo, service};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// A call of this method with an empty message, as whoever holds the certificate in the folder.
+/// Calls a method with an empty message and the certificate in this folder.
 fn call(lab: &Lab, host: &Host, method: &str, identity: Option<&Path>) -> Result<Output> {
     let mut curl = lab.lan().command("curl");
     curl.args([
@@ -32,22 +32,22 @@ fn call(lab: &Lab, host: &Host, method: &str, identity: Option<&Path>) -> Result
         curl.arg("--cert").arg(folder.join("cert.pem")).arg("--key").arg(folder.join("key.pem"));
     }
     curl.arg(format!("https://{}:7219{method}", host.address()));
-    // A frame of five bytes: not compressed, of no length.
+    // A gRPC frame of an uncompressed, empty message.
     Output::with_input(&mut curl, &[0; 5])
 }
 
-/// The agent answered with HTTP at all, whatever it said.
-fn was_let_in(output: &Output) -> bool {
+/// Returns whether the agent answered with HTTP at all.
+fn was_accepted(output: &Output) -> bool {
     output.stdout.contains("HTTP/")
 }
 
-/// PERMISSION_DENIED or UNAUTHENTICATED.
+/// Returns whether the answer is PERMISSION_DENIED or UNAUTHENTICATED.
 fn was_denied(output: &Output) -> bool {
     let denied = |line: &str| matches!(line.trim(), "grpc-status: 7" | "grpc-status: 16");
     output.stdout.lines().any(denied)
 }
 
-/// A folder with a certificate of this authority.
+/// Issues a certificate of this authority into a folder and returns the folder.
 fn issue(lab: &Lab, authority: &Authority, name: &str, identity: &Identity, validity: Validity) -> Result<PathBuf> {
     let folder = lab.folder().join(name);
     authority.issue(identity, validity)?.save(&folder)?;
@@ -63,7 +63,7 @@ fn started<'lab>(lab: &'lab Lab) -> Result<Fleet<'lab>> {
 }
 
 #[test]
-fn t01_whoever_has_no_certificate_of_the_authority_is_closed_before_any_call() -> Result<()> {
+fn t01_a_caller_without_a_certificate_of_the_authority_is_refused_before_any_call() -> Result<()> {
     let lab = Lab::of(1)?;
     let alpha = lab.host("alpha")?;
     let fleet = started(&lab)?;
@@ -73,7 +73,7 @@ fn t01_whoever_has_no_certificate_of_the_authority_is_closed_before_any_call() -
     let describe = "/landfast.v1.Agent/Describe";
 
     let good = issue(&lab, &authority, "good", &anna, Validity::standard(now))?;
-    ensure!(was_let_in(&call(&lab, alpha, describe, Some(&good))?), "the check itself works");
+    ensure!(was_accepted(&call(&lab, alpha, describe, Some(&good))?), "a valid certificate was refused");
 
     let mut plain = lab.lan().command("curl");
     plain.args(["--silent", "--http2-prior-knowledge", "--max-time", "3", "--include"]);
@@ -93,7 +93,7 @@ fn t01_whoever_has_no_certificate_of_the_authority_is_closed_before_any_call() -
         ),
     ];
     for (what, output) in attempts {
-        ensure!(!was_let_in(&output) && output.code != 0, "{what} was let in: {output}");
+        ensure!(!was_accepted(&output) && output.code != 0, "{what} was accepted: {output}");
     }
     Ok(())
 }
@@ -108,13 +108,13 @@ fn t01_an_agent_without_an_identity_does_not_start() -> Result<()> {
         let run = ["timeout", "10", "landfast-agent", "run", "--identity", identity];
         let output = alpha.run(&[&run[..], &words[..]].concat())?;
         ensure!(output.code != 0 && output.code != 124, "it should refuse at once: {output}");
-        ensure!(output.stderr.contains(identity), "it should say where it looked: {output}");
+        ensure!(output.stderr.contains(identity), "it should name the folder: {output}");
     }
     Ok(())
 }
 
 #[test]
-fn t06_each_method_answers_its_least_role_and_nobody_below() -> Result<()> {
+fn t06_each_method_answers_its_least_role_and_refuses_lower_roles() -> Result<()> {
     let lab = Lab::of(1)?;
     let alpha = lab.host("alpha")?;
     let fleet = started(&lab)?;
@@ -133,13 +133,13 @@ fn t06_each_method_answers_its_least_role_and_nobody_below() -> Result<()> {
             let least = least_role(method).expect("the build fails for a method without a role");
             let allowed = *role != v1::Role::Unspecified && *role as i32 >= least as i32;
             let output = call(&lab, alpha, method, Some(&folder))?;
-            // Whoever may call nothing may as well be closed at once.
-            let served = was_let_in(&output) && !was_denied(&output);
+            // The agent may also close the connection of a caller that may call nothing.
+            let served = was_accepted(&output) && !was_denied(&output);
             ensure!(served == allowed, "{identity} at {method}, allowed {allowed}: {output}");
         }
         let unknown = call(&lab, alpha, "/landfast.v1.Agent/Exec", Some(&folder))?;
         let served = unknown.stdout.lines().any(|line| line.trim() == "grpc-status: 0");
-        ensure!(!served, "a method without a row is refused: {unknown}");
+        ensure!(!served, "an unknown method was served: {unknown}");
     }
     Ok(())
 }
@@ -150,7 +150,7 @@ fn t06_an_identity_of_another_fleet_may_call_nothing() -> Result<()> {
     let alpha = lab.host("alpha")?;
     let fleet = started(&lab)?;
     let authority = authority_of(&fleet)?;
-    // Signed by our own authority, and naming somebody else's fleet.
+    // Signed by this fleet's authority, but for another fleet.
     let foreign = Identity::operator("elsewhere", "anna", Role::Admin)?;
     let folder = lab.folder().join("foreign");
     let Ok(credentials) = authority.issue(&foreign, Validity::standard(SystemTime::now())) else {
@@ -158,6 +158,6 @@ fn t06_an_identity_of_another_fleet_may_call_nothing() -> Result<()> {
     };
     credentials.save(&folder)?;
     let output = call(&lab, alpha, "/landfast.v1.Agent/Describe", Some(&folder))?;
-    ensure!(!was_let_in(&output) || was_denied(&output), "it was served: {output}");
+    ensure!(!was_accepted(&output) || was_denied(&output), "it was served: {output}");
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! carbon: five services built here, each waiting for the one before it; development, then production with three feeds.
+//! carbon: five services with a build, each waiting for the one before it; development, then production with three
+//! feeds.
 
 use anyhow::{Context, Result, ensure};
 use landfast_tests::lab::{Fleet, Lab, wait_until};
@@ -12,7 +13,7 @@ use crate::fixtures::{LONG, text};
 const CHAIN: [&str; 5] = ["ledger", "tariffs", "meter", "feed", "portal"];
 
 #[test]
-fn carbon_is_built_and_started_link_by_link_and_goes_to_production() -> Result<()> {
+fn carbon_is_built_and_started_in_order_and_moves_to_production() -> Result<()> {
     let lab = Lab::of(3)?;
     let fleet = lab.fleet("carbon")?;
     fleet.carry_all()?;
@@ -32,7 +33,7 @@ fn carbon_is_built_and_started_link_by_link_and_goes_to_production() -> Result<(
     down_leaves_volumes(&lab, &fleet, &["carbon_ledger"])
 }
 
-/// The portal's page as another service sees it, on another host.
+/// Waits until a page of the portal, requested by a service on another host, begins with this text.
 fn reads(lab: &Lab, path: &str, expected: &str) -> Result<()> {
     wait_until(&format!("{path} of the portal begins with {expected}"), LONG, || {
         let page = page(lab.host("beta")?, "carbon", "tariffs", &format!("http://portal:8080{path}"))?;
@@ -50,7 +51,7 @@ fn each_started_when_the_one_before_was_healthy(lab: &Lab, fleet: &Fleet<'_>) ->
         assert_eq!(check["StartPeriod"], 40_000_000_000_u64, "{service}");
         let started = started_at(host, "carbon", service)?;
         ensure!(started >= not_before, "{service} was started at {started}, before {not_before}");
-        // The first check is an interval after the start.
+        // The first check runs one interval after the start.
         not_before = started + check["Interval"].as_u64().context("an interval")?;
     }
     Ok(())
@@ -65,13 +66,13 @@ fn production_has_three_feeds(lab: &Lab, fleet: &Fleet<'_>) -> Result<()> {
     assert_eq!(feeds.len(), 3);
     let portal = inspected(lab.host("alpha")?, "carbon", "portal")?;
     assert_eq!(portal["HostConfig"]["RestartPolicy"]["Name"], "unless-stopped");
-    wait_until("a feed in production is heard", LONG, || {
+    wait_until("a feed in production answers", LONG, || {
         let page = page(lab.host("beta")?, "carbon", "tariffs", "http://portal:8080/reading")?;
         ensure!(page.ends_with("in prod"), "it is {page}");
         Ok(true)
     })?;
     let ledger = inspected(lab.host("alpha")?, "carbon", "ledger")?;
     let image = ledger["Config"]["Image"].as_str().context("an image")?;
-    ensure!(image.starts_with("carbon-ledger"), "it runs what was built: {image}");
+    ensure!(image.starts_with("carbon-ledger"), "it should run the built image: {image}");
     Ok(())
 }

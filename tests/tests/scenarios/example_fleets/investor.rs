@@ -1,4 +1,4 @@
-//! investor: stores on one host, the rest on another; `../data` and ports on 127.0.0.1.
+//! investor: stores on one host, the other services on another; binds of `../data` and ports on 127.0.0.1.
 
 use anyhow::{Context, Result, ensure};
 use landfast_tests::lab::{Fleet, Host, Lab, wait_until};
@@ -23,16 +23,16 @@ fn investor_keeps_its_data_beside_the_folder_of_its_compose_file() -> Result<()>
     data_is_beside_the_compose_files_folder(alpha, beta)?;
     exec(beta, "investor", "graph", &["wget", "-q", "-O", "-", "--post-data", "ACME", &value("first")])?;
     let seen = page(alpha, "investor", "analyst", "http://graph:8080/cgi-bin/value/first")?;
-    assert_eq!(seen, "ACME", "the graph on beta, seen from alpha");
+    assert_eq!(seen, "ACME", "alpha should see the graph on beta");
     let greeting = exec(alpha, "investor", "analyst", &["sh", "-c", "nc -w 2 broker 4222 </dev/null | head -n 1"])?;
-    ensure!(greeting.starts_with("INFO "), "the broker on beta greets a client on alpha: {greeting}");
+    ensure!(greeting.starts_with("INFO "), "the broker on beta should greet a client on alpha: {greeting}");
 
     a_second_up_has_nothing_to_do(&fleet)?;
     fleet.edit("investor/config/graph.conf", "STORE_NAME=graph", "STORE_NAME=relations")?;
     up_recreates(&fleet, &["investor/graph.1"])?;
     all_healthy(&fleet, 6, &["data-owner"])?;
-    assert_eq!(page(beta, "investor", "graph", &value("first"))?, "ACME", "what it kept before");
-    another_address_recreates_what_publishes(&fleet)?;
+    assert_eq!(page(beta, "investor", "graph", &value("first"))?, "ACME", "the graph should keep its data");
+    another_address_recreates_services_with_ports(&fleet)?;
     data_outlives_down(&lab, &fleet)
 }
 
@@ -56,13 +56,13 @@ fn ports_are_bound_to(lab: &Lab, address: &str) -> Result<()> {
     Ok(())
 }
 
-/// Path, owner and mode of what the host has there.
+/// Returns the owner and the mode of a path in the live tree.
 fn found(host: &Host, path: &str) -> Result<String> {
     Ok(host.run(&["stat", "-c", "%u %a", &format!("{LIVE}/{path}")])?.succeeds()?.text().to_owned())
 }
 
 fn data_is_beside_the_compose_files_folder(alpha: &Host, beta: &Host) -> Result<()> {
-    // Folders that the engine would have made are as it makes them; PostgreSQL closes its own.
+    // Created folders have the owner and mode that the engine would set. PostgreSQL restricts its own.
     let expected = [
         (alpha, "data", "0 755"),
         (alpha, "data/postgres", "70 700"),
@@ -73,7 +73,10 @@ fn data_is_beside_the_compose_files_folder(alpha: &Host, beta: &Host) -> Result<
     for (host, path, what) in expected {
         assert_eq!(found(host, path)?, what, "{path} on {}", host.name());
     }
-    ensure!(found(alpha, "data/postgres/PG_VERSION").is_ok(), "the database's files are elsewhere");
+    ensure!(
+        found(alpha, "data/postgres/PG_VERSION").is_ok(),
+        "the database's files are not beside the compose file's folder"
+    );
     ensure!(found(alpha, "data/postgres/local").is_err(), "data of the coordinator's machine was sent");
     for host in [alpha, beta] {
         let listed = host.api().get("/containers/json?all=1")?;
@@ -85,7 +88,7 @@ fn data_is_beside_the_compose_files_folder(alpha: &Host, beta: &Host) -> Result<
     Ok(())
 }
 
-fn another_address_recreates_what_publishes(fleet: &Fleet<'_>) -> Result<()> {
+fn another_address_recreates_services_with_ports(fleet: &Fleet<'_>) -> Result<()> {
     let variables = [("DOCKER_BIND_IP", "0.0.0.0")];
     let plan: Value = fleet.landfast_in(None, &variables, &["plan", "--format", "json"])?.exits(3)?.json()?;
     let steps = plan["steps"].as_array().context("a plan has steps")?;
@@ -109,5 +112,5 @@ fn data_outlives_down(lab: &Lab, fleet: &Fleet<'_>) -> Result<()> {
     ensure!(found(alpha, "data/postgres/PG_VERSION").is_ok(), "the database's files are gone");
     fleet.landfast(&["up", "--yes"])?.succeeds()?;
     all_healthy(fleet, 6, &["data-owner"])?;
-    wait_until("the rows of before are there", LONG, || Ok(rows(alpha)? > before))
+    wait_until("the earlier rows exist", LONG, || Ok(rows(alpha)? > before))
 }

@@ -1,5 +1,7 @@
-//! The fleets of `tests/fleets` that stand for other people's projects, each from nothing to removal: all is healthy, a
-//! second `up` has nothing to do, an edited file recreates the instances that mount it, `down` leaves the data.
+//! Fleets of `tests/fleets` that model existing projects, each from the first deployment to removal.
+//!
+//! All services become healthy, a second `up` has nothing to do, an edited file recreates the instances that mount it,
+//! and `down` keeps the data.
 
 mod carbon;
 mod investor;
@@ -14,7 +16,7 @@ use serde_json::Value;
 
 use crate::fixtures::{LONG, ids, name_of, plan, running_container, status, text};
 
-/// Waits until there are so many instances, each healthy, and each of a job at its end.
+/// Waits until there are `count` instances that are all healthy. Instances of `jobs` must have exited instead.
 fn all_healthy(fleet: &Fleet<'_>, count: usize, jobs: &[&str]) -> Result<()> {
     wait_until("every instance is healthy", LONG, || {
         let instances = instances(fleet)?;
@@ -32,7 +34,7 @@ fn instances(fleet: &Fleet<'_>) -> Result<Vec<Value>> {
     status(fleet)?["instances"].as_array().cloned().context("status has instances")
 }
 
-/// Host of each instance.
+/// Returns the host of each instance.
 fn hosts(fleet: &Fleet<'_>) -> Result<BTreeMap<String, String>> {
     instances(fleet)?.iter().map(|instance| Ok((name_of(instance), text(instance, "host")?.to_owned()))).collect()
 }
@@ -41,11 +43,11 @@ fn a_second_up_has_nothing_to_do(fleet: &Fleet<'_>) -> Result<()> {
     let before = ids(fleet)?;
     assert_eq!(plan(fleet)?, Vec::<Value>::new());
     fleet.landfast(&["up", "--yes"])?.succeeds()?;
-    assert_eq!(ids(fleet)?, before, "a second up made something anew");
+    assert_eq!(ids(fleet)?, before, "a second up recreated a container");
     Ok(())
 }
 
-/// Deploys what was edited; exactly these instances are others afterwards.
+/// Deploys an edit and checks that exactly these instances have a new container.
 fn up_recreates(fleet: &Fleet<'_>, expected: &[&str]) -> Result<()> {
     let before = ids(fleet)?;
     fleet.landfast(&["up", "--yes"])?.succeeds()?;
@@ -68,25 +70,25 @@ fn down_leaves_volumes(lab: &Lab, fleet: &Fleet<'_>, volumes: &[&str]) -> Result
     Ok(())
 }
 
-/// Runs a command in the one container of a service on a host; what it prints.
+/// Runs a command in the only container of a service on a host and returns what it prints.
 fn exec(host: &Host, stack: &str, service: &str, words: &[&str]) -> Result<String> {
     let container = running_container(host, stack, service)?;
     Ok(host.exec(&container, words)?.succeeds()?.text().to_owned())
 }
 
-/// The page at this address as a container of the service sees it.
+/// Requests the page at this address from a container of the service.
 fn page(host: &Host, stack: &str, service: &str, address: &str) -> Result<String> {
     exec(host, stack, service, &["wget", "-q", "-O", "-", address])
 }
 
-/// When the one container of a service was started; in nanoseconds of Unix time.
+/// Returns the start of the only container of a service as Unix time in nanoseconds.
 fn started_at(host: &Host, stack: &str, service: &str) -> Result<u64> {
     let state = inspected(host, stack, service)?["State"].clone();
     let date = host.run(&["date", "-d", text(&state, "StartedAt")?, "+%s%N"])?.succeeds()?;
     Ok(date.text().parse()?)
 }
 
-/// What the engine says of the one container of a service.
+/// Returns the engine's description of the only container of a service.
 fn inspected(host: &Host, stack: &str, service: &str) -> Result<Value> {
     host.api().get(&format!("/containers/{}/json", running_container(host, stack, service)?))
 }

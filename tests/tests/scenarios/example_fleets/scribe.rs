@@ -9,11 +9,11 @@ use super::{
 };
 
 const MIB: u64 = 1 << 20;
-/// The interval of the health checks in nanoseconds.
+/// Interval of the health checks in nanoseconds.
 const SECOND: u64 = 1_000_000_000;
 
 #[test]
-fn scribe_starts_its_vectors_when_what_they_need_is_healthy() -> Result<()> {
+fn scribe_starts_vectors_when_the_services_it_needs_are_healthy() -> Result<()> {
     let lab = Lab::of(2)?;
     let fleet = lab.fleet("scribe")?;
     fleet.carry_all()?;
@@ -21,11 +21,11 @@ fn scribe_starts_its_vectors_when_what_they_need_is_healthy() -> Result<()> {
     all_healthy(&fleet, 4, &[])?;
     let mut used: Vec<_> = hosts(&fleet)?.into_values().collect();
     used.dedup();
-    assert_eq!(used.len(), 1, "a network of one host, and services on {used:?}");
+    assert_eq!(used.len(), 1, "the network has one host, but services are on {used:?}");
 
     let host = lab.host(&used[0])?;
     resources_and_logs_are_limited(host)?;
-    the_other_environment_stayed_behind(host)?;
+    the_other_environment_is_not_sent(host)?;
     for (first, second) in [("etcd", "vectors"), ("objects", "vectors"), ("vectors", "api")] {
         started_after_a_check(host, first, second)?;
     }
@@ -37,12 +37,12 @@ fn scribe_starts_its_vectors_when_what_they_need_is_healthy() -> Result<()> {
     up_recreates(&fleet, &["scribe/vectors.1"])?;
     all_healthy(&fleet, 4, &[])?;
     let health = page(host, "scribe", "vectors", "http://127.0.0.1:8080/cgi-bin/health")?;
-    assert_eq!(health, "embeddings: ok", "it read the edited file");
-    assert_eq!(page(host, "scribe", "vectors", value)?, "hello", "its volume came along");
+    assert_eq!(health, "embeddings: ok", "it should read the edited file");
+    assert_eq!(page(host, "scribe", "vectors", value)?, "hello", "its volume should be kept");
     down_leaves_volumes(&lab, &fleet, &["scribe_etcd", "scribe_objects", "scribe_vectors"])
 }
 
-/// The numbers are those of `environments/.env.dev`.
+/// Checks the limits, whose numbers are those of `environments/.env.dev`.
 fn resources_and_logs_are_limited(host: &Host) -> Result<()> {
     for (service, memory, cpus) in [("etcd", 256, 1.0), ("objects", 128, 0.5), ("vectors", 128, 0.5), ("api", 128, 0.5)]
     {
@@ -56,13 +56,13 @@ fn resources_and_logs_are_limited(host: &Host) -> Result<()> {
     Ok(())
 }
 
-fn the_other_environment_stayed_behind(host: &Host) -> Result<()> {
+fn the_other_environment_is_not_sent(host: &Host) -> Result<()> {
     let sent = host.run(&["ls", "-A", "/var/lib/landfast/stacks/scribe/live/environments"])?.succeeds()?;
     assert_eq!(sent.text(), ".env.dev");
     Ok(())
 }
 
-/// The first check of a container's health is an interval after its start: nothing that waits for it starts earlier.
+/// Checks that `second` started after the first health check of `first`, which runs one interval after its start.
 fn started_after_a_check(host: &Host, first: &str, second: &str) -> Result<()> {
     let (before, after) = (started_at(host, "scribe", first)?, started_at(host, "scribe", second)?);
     ensure!(after >= before + SECOND, "{second} was started at {after}, {first} at {before}");

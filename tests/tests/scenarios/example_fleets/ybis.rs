@@ -26,7 +26,7 @@ fn ybis_keeps_its_workers_together_and_reads_the_engines_socket() -> Result<()> 
     fleet.edit("workers/digest.sh", "sleep 1 &", "sleep 2 &")?;
     up_recreates(&fleet, &["ybis/archiver.1", "ybis/digester.1"])?;
     all_healthy(&fleet, 6, &[])?;
-    assert_eq!(workers_share_a_host(&fleet)?, together, "and stay there");
+    assert_eq!(workers_share_a_host(&fleet)?, together, "the workers should stay on their host");
     down_leaves_volumes(&lab, &fleet, &["ybis_bus", "ybis_graph", "ybis_inbox"])
 }
 
@@ -42,7 +42,7 @@ fn a_gpu_is_refused_where_there_is_none(fleet: &Fleet<'_>) -> Result<()> {
     Ok(())
 }
 
-/// What an engine looks for when it starts. It counts when an agent meets its engine.
+/// Installs the hook by which an engine detects GPU support. The agent reads that when it connects to its engine.
 fn the_trainer_goes_where_a_gpu_may_be(gamma: &Host, fleet: &Fleet<'_>) -> Result<()> {
     let hook = "/usr/local/bin/nvidia-container-runtime-hook";
     gamma.sh(&format!("install -m 755 /bin/true {hook}"))?.succeeds()?;
@@ -61,7 +61,11 @@ fn workers_share_a_host(fleet: &Fleet<'_>) -> Result<String> {
     let hosts = hosts(fleet)?;
     let of = |name: &str| hosts.get(&format!("ybis/{name}")).cloned().unwrap_or_default();
     let there = of("collector.1");
-    assert_eq!([of("digester.1"), of("archiver.1")], [there.clone(), there.clone()], "one volume is on one host");
+    assert_eq!(
+        [of("digester.1"), of("archiver.1")],
+        [there.clone(), there.clone()],
+        "services that share a volume should share a host"
+    );
     Ok(there)
 }
 
@@ -79,10 +83,10 @@ fn items_arrive_in_the_graph(lab: &Lab, fleet: &Fleet<'_>) -> Result<()> {
 
 fn the_dashboard_reads_the_socket(alpha: &Host) -> Result<()> {
     let page = page(alpha, "ybis", "dashboard", "http://127.0.0.1:8088/")?;
-    ensure!(page.contains("ybis-dashboard-1 running landfast/app:1"), "it lists itself: {page}");
+    ensure!(page.contains("ybis-dashboard-1 running landfast/app:1"), "it should list itself: {page}");
     let mounts = inspected(alpha, "ybis", "dashboard")?["Mounts"].clone();
     let socket = mounts.as_array().into_iter().flatten().find(|mount| mount["Destination"] == "/var/run/docker.sock");
-    ensure!(socket.is_some_and(|mount| mount["RW"] == false), "the socket is mounted read-only: {mounts}");
+    ensure!(socket.is_some_and(|mount| mount["RW"] == false), "the socket should be mounted read-only: {mounts}");
     alpha.run(&["test", "-S", "/var/run/docker.sock"])?.succeeds()?;
     Ok(())
 }
