@@ -40,7 +40,7 @@ impl Output {
             .spawn()
             .with_context(|| format!("cannot run {command_line}"))?;
         // A command may exit before it has read all input. Its exit code decides.
-        child.stdin.take().context("standard input is a pipe")?.write_all(input).ok();
+        child.stdin.take().context("standard input is not a pipe")?.write_all(input).ok();
         let output = child.wait_with_output()?;
         Ok(Self {
             command: command_line,

@@ -23,8 +23,8 @@ impl Running {
         let command_line = super::output::words(command);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().with_context(|| format!("cannot run {command_line}"))?;
-        let stdout = child.stdout.take().context("standard output is a pipe")?;
-        let stderr = child.stderr.take().context("standard error is a pipe")?;
+        let stdout = child.stdout.take().context("standard output is not a pipe")?;
+        let stderr = child.stderr.take().context("standard error is not a pipe")?;
         let readers = vec![reader(stdout), reader(stderr)];
         Ok(Self { child, began: Instant::now(), command: command_line, readers })
     }

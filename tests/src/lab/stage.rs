@@ -37,9 +37,9 @@ impl Stage {
             .stderr(Stdio::piped())
             .spawn()
             .context("cannot create namespaces")?;
-        let alive = child.stdin.take().context("standard input is a pipe")?;
+        let alive = child.stdin.take().context("standard input is not a pipe")?;
         let mut line = String::new();
-        BufReader::new(child.stdout.take().context("standard output is a pipe")?).read_line(&mut line)?;
+        BufReader::new(child.stdout.take().context("standard output is not a pipe")?).read_line(&mut line)?;
         if line.trim() != "stage set" {
             drop(alive);
             let output = child.wait_with_output()?;

@@ -29,7 +29,7 @@ fn f07_a_coordinator_killed_during_a_rolling_update_continues_where_it_stopped()
             .any(|(id, state)| !before.values().any(|old| same(old, id)) && state == "running"))
     })?;
     up.kill()?;
-    let first = containers(alpha, "demo", "a")?.first().context("a is there")?.0.clone();
+    let first = containers(alpha, "demo", "a")?.first().context("a has no container")?.0.clone();
 
     fleet.landfast(&["up", "--yes"])?.succeeds()?;
     let after = ids(&fleet)?;
@@ -51,7 +51,7 @@ fn a_reader_that_stops_after_the_first_line_does_not_stop_a_rollout() -> Result<
     let mut command = fleet.command(&["up", "--yes"])?;
     let mut up = command.stdout(writer.try_clone()?).stderr(writer).spawn()?;
     drop(command);
-    let first = BufReader::new(reader).lines().next().context("the plan is printed")??;
+    let first = BufReader::new(reader).lines().next().context("no plan was printed")??;
     ensure!(first.starts_with("1. create network"), "{first}");
     ensure!(up.wait()?.code() == Some(0), "the exit code is not that of a successful rollout");
     running_container(lab.host("alpha")?, "demo", "web")?;

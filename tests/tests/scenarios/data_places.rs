@@ -13,7 +13,7 @@ use crate::fixtures::{compose, plan, running_container, running_demo, service, s
 /// Returns the host of each instance: "demo/web.1" is on "alpha".
 fn hosts(fleet: &Fleet<'_>) -> Result<BTreeMap<String, String>> {
     let status = status(fleet)?;
-    let instances = status["instances"].as_array().context("status has instances")?;
+    let instances = status["instances"].as_array().context("the status has no instances")?;
     instances.iter().map(|one| Ok((text(one, "instance")?.to_owned(), text(one, "host")?.to_owned()))).collect()
 }
 
@@ -73,7 +73,7 @@ fn projects(host: &Host) -> Result<Vec<String>> {
     let mut list = Command::new(reference());
     list.env("DOCKER_HOST", format!("unix://{}", host.socket().display()));
     let listed: Value = Output::of(list.args(["ls", "--format", "json"]))?.succeeds()?.json()?;
-    let listed = listed.as_array().context("a list of projects")?;
+    let listed = listed.as_array().context("the answer is not a list of projects")?;
     listed.iter().map(|project| Ok(text(project, "Name")?.to_owned())).collect()
 }
 

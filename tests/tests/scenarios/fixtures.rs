@@ -66,7 +66,7 @@ pub(crate) fn status(fleet: &Fleet<'_>) -> Result<Value> {
 /// Returns the container id of each instance: "6f2c…" for "demo/web.1".
 pub(crate) fn ids(fleet: &Fleet<'_>) -> Result<BTreeMap<String, String>> {
     let status = status(fleet)?;
-    let instances = status["instances"].as_array().context("status has instances")?;
+    let instances = status["instances"].as_array().context("the status has no instances")?;
     instances.iter().map(|instance| Ok((name_of(instance), text(instance, "container_id")?.to_owned()))).collect()
 }
 
@@ -91,7 +91,7 @@ pub(crate) fn text<'v>(value: &'v Value, key: &str) -> Result<&'v str> {
 pub(crate) fn plan(fleet: &Fleet<'_>) -> Result<Vec<Value>> {
     let output = fleet.landfast(&["plan", "--format", "json"])?;
     let steps: Value = output.json()?;
-    let steps = steps["steps"].as_array().cloned().context("a plan has steps")?;
+    let steps = steps["steps"].as_array().cloned().context("the plan has no steps")?;
     let expected = if steps.is_empty() { 0 } else { 3 };
     output.exits(expected)?;
     Ok(steps)
@@ -101,7 +101,7 @@ pub(crate) fn plan(fleet: &Fleet<'_>) -> Result<Vec<Value>> {
 pub(crate) fn containers(host: &Host, stack: &str, service: &str) -> Result<Vec<(String, String)>> {
     let listed = host.api().get("/containers/json?all=1")?;
     let mut found = Vec::new();
-    for container in listed.as_array().context("a list of containers")? {
+    for container in listed.as_array().context("the answer is not a list of containers")? {
         let labels = &container["Labels"];
         if labels["com.docker.compose.project"] == stack && labels["com.docker.compose.service"] == service {
             found.push((text(container, "Id")?.to_owned(), text(container, "State")?.to_owned()));

@@ -95,7 +95,7 @@ fn contexts(host: &Host) -> Result<BTreeMap<usize, Vec<String>>> {
 fn a_context_has_the_same_files_as_with_the_reference() -> Result<()> {
     let lab = Lab::of(1)?;
     let fleet = fleet(&lab)?;
-    let host = lab.hosts().next().context("the lab has a host")?;
+    let host = lab.hosts().next().context("the lab has no host")?;
     let mut reference = Command::new(compose());
     reference.args(["--project-name", "demo", "build"]).current_dir(fleet.path("demo"));
     reference.env_clear().env("DOCKER_BUILDKIT", "0").env("HOME", fleet.path("../home")).env("PATH", "/usr/bin:/bin");

@@ -67,7 +67,7 @@ fn exec(lab: &Lab, host: &str, service: &str, words: &[&str]) -> Result<String> 
 fn everything_is_healthy(fleet: &Fleet<'_>) -> Result<()> {
     wait_until("every instance is healthy", LONG, || {
         let status = status(fleet)?;
-        let instances = status["instances"].as_array().context("status has instances")?;
+        let instances = status["instances"].as_array().context("the status has no instances")?;
         for instance in instances {
             let job = instance["service"] == "secrets-check";
             let good = if job { instance["state"] == "exited" } else { instance["health"] == "healthy" };
@@ -136,7 +136,7 @@ fn counts(lab: &Lab) -> Result<BTreeMap<String, u64>> {
     let page = exec(lab, "alpha", "haproxy", &["wget", "-q", "-O", "-", "http://172.19.0.13:8080/count"])?;
     page.lines()
         .map(|line| {
-            let (key, value) = line.split_once(' ').context("a line is a key and a number")?;
+            let (key, value) = line.split_once(' ').context("a line is not a key and a number")?;
             Ok((key.to_owned(), value.parse()?))
         })
         .collect()
@@ -154,7 +154,7 @@ fn prometheus_sees_every_target_up(lab: &Lab) -> Result<()> {
     wait_until("Prometheus sees every target up", Duration::from_secs(60), || {
         let url = "http://127.0.0.1:9090/api/v1/targets?state=active";
         let answer: Value = serde_json::from_str(&exec(lab, "gamma", "prometheus", &["wget", "-q", "-O", "-", url])?)?;
-        let targets = answer["data"]["activeTargets"].as_array().context("a list of targets")?;
+        let targets = answer["data"]["activeTargets"].as_array().context("the answer has no list of targets")?;
         for target in targets {
             ensure!(
                 target["health"] == "up",
@@ -340,20 +340,20 @@ fn status_has_the_documented_fields() -> Result<()> {
     fleet.landfast(&["up", "--yes"])?.succeeds()?;
     let status = status(&fleet)?;
     assert_eq!(status["fleet"], "lab");
-    for host in status["hosts"].as_array().context("hosts")? {
+    for host in status["hosts"].as_array().context("the status has no hosts")? {
         for key in ["name", "address", "state", "agent_version", "engine_version"] {
             text(host, key)?;
         }
         ensure!(host["age_ms"].is_number(), "no age_ms in {host}");
     }
-    let instances = status["instances"].as_array().context("instances")?;
+    let instances = status["instances"].as_array().context("the status has no instances")?;
     for instance in instances {
         for key in ["stack", "service", "host", "container_id", "state", "image"] {
             text(instance, key)?;
         }
         ensure!(instance["release"].is_number(), "no release in {instance}");
     }
-    let postgres = instances.iter().find(|one| one["service"] == "postgres").context("postgres is there")?;
+    let postgres = instances.iter().find(|one| one["service"] == "postgres").context("the status has no postgres")?;
     assert_eq!(text(postgres, "address")?.parse::<Ipv4Addr>()?, Ipv4Addr::new(172, 19, 0, 20));
     assert_eq!(postgres["host"], "beta");
     Ok(())

@@ -218,7 +218,7 @@ fn an_anonymous_volume_survives_an_update_and_is_removed_with_the_stack() -> Res
     }
     fleet.landfast(&["down", "--yes"])?.succeeds()?;
     let left = alpha.api().get("/volumes")?["Volumes"].clone();
-    let left = left.as_array().context("a list").map_or(0, Vec::len);
+    let left = left.as_array().context("the answer has no list of volumes").map_or(0, Vec::len);
     ensure!(left == 0, "{left} volumes are left");
     Ok(())
 }

@@ -107,7 +107,7 @@ impl<'lab> Bench<'lab> {
         fleet.write("landfast.toml", &(toml + &place))?;
         fleet.write("bench/compose.yaml", &compose_file(&all))?;
         fleet.join_all()?;
-        let bin = ssh_wrapper(lab, hosts.first().context("the lab has a host")?.client_key())?;
+        let bin = ssh_wrapper(lab, hosts.first().context("the lab has no host")?.client_key())?;
         Ok(Self { lab, fleet, projects, bin })
     }
 
@@ -219,7 +219,7 @@ fn run_by_hand(api: &Api, (name, address): &Service) -> Result<()> {
 fn remove_by_hand(api: &Api) -> Result<()> {
     let listed = api.get("/containers/json?all=1")?;
     for container in listed.as_array().into_iter().flatten() {
-        let id = container["Id"].as_str().context("a container has an id")?;
+        let id = container["Id"].as_str().context("a container has no id")?;
         api.delete(&format!("/containers/{id}?force=true&v=true"))?;
     }
     api.delete("/networks/infra_net")?;

@@ -52,7 +52,7 @@ fn each_started_when_the_one_before_was_healthy(lab: &Lab, fleet: &Fleet<'_>) ->
         let started = started_at(host, "carbon", service)?;
         ensure!(started >= not_before, "{service} was started at {started}, before {not_before}");
         // The first check runs one interval after the start.
-        not_before = started + check["Interval"].as_u64().context("an interval")?;
+        not_before = started + check["Interval"].as_u64().context("the health check has no interval")?;
     }
     Ok(())
 }
@@ -72,7 +72,7 @@ fn production_has_three_feeds(lab: &Lab, fleet: &Fleet<'_>) -> Result<()> {
         Ok(true)
     })?;
     let ledger = inspected(lab.host("alpha")?, "carbon", "ledger")?;
-    let image = ledger["Config"]["Image"].as_str().context("an image")?;
+    let image = ledger["Config"]["Image"].as_str().context("the container has no image")?;
     ensure!(image.starts_with("carbon-ledger"), "it should run the built image: {image}");
     Ok(())
 }

@@ -91,7 +91,7 @@ fn data_is_beside_the_compose_files_folder(alpha: &Host, beta: &Host) -> Result<
 fn another_address_recreates_services_with_ports(fleet: &Fleet<'_>) -> Result<()> {
     let variables = [("DOCKER_BIND_IP", "0.0.0.0")];
     let plan: Value = fleet.landfast_in(None, &variables, &["plan", "--format", "json"])?.exits(3)?.json()?;
-    let steps = plan["steps"].as_array().context("a plan has steps")?;
+    let steps = plan["steps"].as_array().context("the plan has no steps")?;
     let recreated = steps.iter().filter(|step| step["action"] == "recreate");
     let mut services = recreated.map(|step| text(step, "service")).collect::<Result<Vec<_>>>()?;
     services.sort_unstable();

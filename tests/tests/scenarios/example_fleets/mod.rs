@@ -31,7 +31,7 @@ fn all_healthy(fleet: &Fleet<'_>, count: usize, jobs: &[&str]) -> Result<()> {
 }
 
 fn instances(fleet: &Fleet<'_>) -> Result<Vec<Value>> {
-    status(fleet)?["instances"].as_array().cloned().context("status has instances")
+    status(fleet)?["instances"].as_array().cloned().context("the status has no instances")
 }
 
 /// Returns the host of each instance.
