@@ -13,9 +13,9 @@ fn main() -> Result<()> {
     let lab = Lab::of(count)?;
     for host in lab.hosts() {
         println!("{} {} DOCKER_HOST=unix://{}", host.name(), host.address(), host.socket().display());
-        println!("  enter: {} bash", host.way_in());
+        println!("  enter: {} bash", host.enter_command());
     }
-    println!("coordinator: {}", lab.lan().way_in());
+    println!("coordinator: {}", lab.lan().enter_command());
     let Some(program) = words.next() else {
         println!("press Ctrl-D to end the lab");
         std::io::stdin().read_to_end(&mut Vec::new())?;

@@ -130,9 +130,9 @@ impl<'lab> Fleet<'lab> {
     }
 
     /// Creates the fleet's authority and installs an agent on every host of the lab, which is faster than joining.
-    pub fn carry_all(&self) -> Result<()> {
+    pub fn install_agents(&self) -> Result<()> {
         self.landfast(&["init"])?.succeeds()?;
-        self.lab.hosts().try_for_each(|host| self.carry(host))
+        self.lab.hosts().try_for_each(|host| self.install_agent(host))
     }
 
     /// Creates the fleet's authority and joins every host of the lab over its sshd.
@@ -167,7 +167,7 @@ impl<'lab> Fleet<'lab> {
     }
 
     /// Issues an identity for a host, copies it there and starts the host's agent.
-    pub fn carry(&self, host: &Host) -> Result<()> {
+    pub fn install_agent(&self, host: &Host) -> Result<()> {
         let out = self.lab.folder().join(format!("identity-{}", host.name()));
         self.landfast(&["cert", "issue", "agent", host.name(), "--out", text(&out)?])?.succeeds()?;
         host.run_agent(&out)

@@ -12,9 +12,9 @@ use anyhow::{Context, Result, ensure};
 use super::api::Api;
 use super::binaries::agent_binary;
 use super::lan::{ADDRESS, Lan};
+use super::namespaces::Namespaces;
 use super::output::Output;
 use super::place::{Images, Machine};
-use super::stage::Stage;
 use super::wait::wait_until;
 
 /// Kind of engine that a host runs.
@@ -34,7 +34,7 @@ pub struct Host {
     folder: PathBuf,
     known_hosts: String,
     client_key: PathBuf,
-    stage: std::sync::Mutex<Stage>,
+    namespaces: std::sync::Mutex<Namespaces>,
     first: u32,
     lan: Lan,
 }
@@ -43,19 +43,19 @@ pub struct Host {
 const ENGINE_START: Duration = Duration::from_secs(60);
 
 impl Host {
-    pub(crate) fn raise(machine: &Machine, lan: &Lan, name: &str, number: u8, kind: EngineKind) -> Result<Self> {
-        Self::raise_once(machine, lan, name, number, kind).or_else(|first| {
+    pub(crate) fn start(machine: &Machine, lan: &Lan, name: &str, number: u8, kind: EngineKind) -> Result<Self> {
+        Self::start_once(machine, lan, name, number, kind).or_else(|first| {
             // An engine that was killed may have left data that it cannot read: start again without any.
             let folder = machine.host_folder(name);
             for data in ["docker", "loaded"] {
                 fs::remove_dir_all(folder.join(data)).ok();
             }
-            Self::raise_once(machine, lan, name, number, kind)
+            Self::start_once(machine, lan, name, number, kind)
                 .with_context(|| format!("the second attempt failed too, after: {first:#}"))
         })
     }
 
-    fn raise_once(machine: &Machine, lan: &Lan, name: &str, number: u8, kind: EngineKind) -> Result<Self> {
+    fn start_once(machine: &Machine, lan: &Lan, name: &str, number: u8, kind: EngineKind) -> Result<Self> {
         let folder = machine.host_folder(name);
         fs::create_dir_all(&folder)?;
         let address = Ipv4Addr::new(10, 77, 0, number);
@@ -68,9 +68,9 @@ impl Host {
             ("NEWER_ENGINE", super::cache().join("engine-new").display().to_string()),
         ];
         let lock = machine.lock(name);
-        let stage = Stage::set(&["--mount", "--uts", "--net"], "host.sh", &lock, &environment)
+        let namespaces = Namespaces::start(&["--mount", "--uts", "--net"], "host.sh", &lock, &environment)
             .with_context(|| format!("cannot create the namespaces of {name}"))?;
-        forget_containers(&folder)?;
+        disable_restarts(&folder)?;
         let public = fs::read_to_string(machine.host_key(name).with_extension("pub"))?;
         let host = Self {
             name: name.to_owned(),
@@ -79,14 +79,14 @@ impl Host {
             folder,
             known_hosts: format!("{address} {}", public.trim()),
             client_key: machine.client_key(),
-            first: stage.first(),
-            stage: std::sync::Mutex::new(stage),
+            first: namespaces.first(),
+            namespaces: std::sync::Mutex::new(namespaces),
             lan: lan.clone(),
         };
         host.connect()?;
         host.start_sshd(&machine.host_key(name))?;
         host.start_engine()?;
-        host.empty().with_context(|| format!("cannot clean {name}"))?;
+        host.clean().with_context(|| format!("cannot clean {name}"))?;
         Ok(host)
     }
 
@@ -131,13 +131,13 @@ impl Host {
     }
 
     /// Command that enters the host from this machine.
-    pub fn way_in(&self) -> String {
+    pub fn enter_command(&self) -> String {
         format!("nsenter --target {} --mount --uts --net --pid --root --wdns=/", self.first)
     }
 
     /// Prepares a command that runs inside the host.
     pub fn command(&self, program: &str) -> Command {
-        self.stage.lock().unwrap_or_else(std::sync::PoisonError::into_inner).command(program)
+        self.namespaces.lock().unwrap_or_else(std::sync::PoisonError::into_inner).command(program)
     }
 
     /// Runs a command inside the host and waits until it exits.
@@ -164,7 +164,7 @@ impl Host {
     // The network.
 
     fn connect(&self) -> Result<()> {
-        self.lan.plug(&self.name, self.first)?;
+        self.lan.attach(&self.name, self.first)?;
         self.sh(&format!(
             "ip link set lo up; ip addr add {}/24 dev eth0; ip link set eth0 up; ip route add default via {ADDRESS}; \
              sysctl -qw net.ipv4.ip_forward=1",
@@ -174,13 +174,13 @@ impl Host {
     }
 
     /// Disconnects the host from the LAN.
-    pub fn cut(&self) -> Result<()> {
+    pub fn disconnect(&self) -> Result<()> {
         self.lan.ip(&["link", "set", &format!("to-{}", self.name), "down"])?;
         Ok(())
     }
 
     /// Connects the host to the LAN again.
-    pub fn heal(&self) -> Result<()> {
+    pub fn reconnect(&self) -> Result<()> {
         self.lan.ip(&["link", "set", &format!("to-{}", self.name), "up"])?;
         Ok(())
     }
@@ -264,7 +264,7 @@ impl Host {
     }
 
     /// Removes an image from the engine. The next lab restores it.
-    pub fn forget_image(&self, reference: &str) -> Result<()> {
+    pub fn remove_image(&self, reference: &str) -> Result<()> {
         self.api().delete(&format!("/images/{reference}?force=true"))?;
         Ok(())
     }
@@ -354,10 +354,10 @@ impl Host {
     // Between tests.
 
     /// Removes everything that was deployed to the host. The engine keeps the lab's images.
-    pub(crate) fn empty(&self) -> Result<()> {
-        let alive = self.stage.lock().unwrap_or_else(std::sync::PoisonError::into_inner).is_alive();
+    pub(crate) fn clean(&self) -> Result<()> {
+        let alive = self.namespaces.lock().unwrap_or_else(std::sync::PoisonError::into_inner).is_alive();
         ensure!(alive, "the namespaces of {} are gone", self.name);
-        self.heal()?;
+        self.reconnect()?;
         self.set_live_restore(false)?;
         self.sh(
             "pkill -KILL -x landfast-agent; \
@@ -429,7 +429,7 @@ impl Host {
 
 /// Disables the restart of containers that an interrupted lab left: the engine would start them before the lab can
 /// remove them.
-fn forget_containers(folder: &Path) -> Result<()> {
+fn disable_restarts(folder: &Path) -> Result<()> {
     for log in ["dockerd", "sshd", "agent"] {
         fs::remove_file(folder.join(format!("{log}.log"))).ok();
     }

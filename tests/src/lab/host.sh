@@ -44,5 +44,5 @@ pivot_root . .old
 umount -l /.old
 rmdir /.old 2>/dev/null || true
 
-echo 'stage set'
+echo 'ready'
 while read -r _; do :; done

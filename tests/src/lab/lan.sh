@@ -8,5 +8,5 @@ ip link set lo up
 ip link add name lan type bridge
 ip addr add "$LAN_ADDRESS/24" dev lan
 ip link set lan up
-echo 'stage set'
+echo 'ready'
 while read -r _; do :; done

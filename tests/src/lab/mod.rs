@@ -8,7 +8,7 @@
 //! let fleet = lab.fleet("infra")?;
 //! fleet.join_all()?;
 //! fleet.landfast(&["up", "--yes"])?.succeeds()?;
-//! lab.host("beta")?.cut()?;
+//! lab.host("beta")?.disconnect()?;
 //! # Ok(())
 //! # }
 //! ```
@@ -21,10 +21,10 @@ mod binaries;
 mod fleet;
 mod host;
 mod lan;
+mod namespaces;
 mod output;
 mod place;
 mod running;
-mod stage;
 mod wait;
 
 use std::collections::BTreeMap;
@@ -50,10 +50,10 @@ use place::Machine;
 const NAMES: [(&str, u8, EngineKind); 3] =
     [("alpha", 11, EngineKind::Debian), ("beta", 12, EngineKind::Debian), ("gamma", 13, EngineKind::Newer)];
 
-static RAISED: Mutex<Option<Raised>> = Mutex::new(None);
+static SHARED: Mutex<Option<Shared>> = Mutex::new(None);
 
 /// Hosts and LAN that stay up between the tests of one process. Fields drop in this order: hosts before their LAN.
-struct Raised {
+struct Shared {
     hosts: BTreeMap<String, Host>,
     lan: Lan,
     machine: Machine,
@@ -61,7 +61,7 @@ struct Raised {
 
 /// A lab that one test uses exclusively.
 pub struct Lab {
-    raised: MutexGuard<'static, Option<Raised>>,
+    shared: MutexGuard<'static, Option<Shared>>,
     /// Number of running hosts that belong to this lab.
     count: usize,
     folder: PathBuf,
@@ -73,14 +73,14 @@ impl Lab {
     /// # Errors
     /// Fails if this machine cannot run a lab, and says what is missing. A missing lab is a failure, never a skip.
     pub fn of(count: usize) -> Result<Self> {
-        let mut raised = RAISED.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = artifacts()?;
-        raise(&mut raised, count).with_context(|| format!("cannot start a lab of {count} hosts"))?;
-        Ok(Self { raised, count, folder })
+        start_hosts(&mut shared, count).with_context(|| format!("cannot start a lab of {count} hosts"))?;
+        Ok(Self { shared, count, folder })
     }
 
-    fn inner(&self) -> &Raised {
-        self.raised.as_ref().expect("a lab exists only while its hosts run")
+    fn inner(&self) -> &Shared {
+        self.shared.as_ref().expect("a lab exists only while its hosts run")
     }
 
     /// Returns a host by name: alpha, beta or gamma.
@@ -135,24 +135,24 @@ fn artifacts() -> Result<PathBuf> {
     Ok(folder)
 }
 
-fn raise(slot: &mut Option<Raised>, count: usize) -> Result<()> {
+fn start_hosts(slot: &mut Option<Shared>, count: usize) -> Result<()> {
     if slot.is_none() {
         let machine = Machine::claim()?;
-        let lan = Lan::raise(&machine)?;
-        *slot = Some(Raised { hosts: BTreeMap::new(), lan, machine });
+        let lan = Lan::start(&machine)?;
+        *slot = Some(Shared { hosts: BTreeMap::new(), lan, machine });
     }
-    let Some(Raised { hosts, lan, machine }) = slot else { unreachable!("the slot was filled above") };
+    let Some(Shared { hosts, lan, machine }) = slot else { unreachable!("the slot was filled above") };
     // Replace a host that cannot be cleaned, for example because a test broke it.
-    hosts.retain(|_, host| host.empty().is_ok());
+    hosts.retain(|_, host| host.clean().is_ok());
     let wanted = NAMES.get(..count).with_context(|| format!("a lab has at most {} hosts", NAMES.len()))?;
     let missing: Vec<_> = wanted.iter().filter(|(name, ..)| !hosts.contains_key(*name)).collect();
     let (lan, machine) = (&*lan, &*machine);
     let fresh: Result<Vec<Host>> = std::thread::scope(|scope| {
-        let raising: Vec<_> = missing
+        let starting: Vec<_> = missing
             .iter()
-            .map(|(name, number, kind)| scope.spawn(move || Host::raise(machine, lan, name, *number, *kind)))
+            .map(|(name, number, kind)| scope.spawn(move || Host::start(machine, lan, name, *number, *kind)))
             .collect();
-        raising.into_iter().map(|thread| thread.join().expect("starting a host does not panic")).collect()
+        starting.into_iter().map(|thread| thread.join().expect("starting a host does not panic")).collect()
     });
     hosts.extend(fresh?.into_iter().map(|host| (host.name().to_owned(), host)));
     Ok(())

@@ -77,7 +77,7 @@ impl Machine {
         let machine = Self { cache, _claim: claim };
         machine.make_keys()?;
         fs::create_dir_all(machine.cache.join("hosts"))?;
-        forget_cgroups();
+        remove_empty_cgroups();
         Ok(machine)
     }
 
@@ -119,7 +119,7 @@ impl Machine {
 }
 
 /// Removes the empty control groups that containers of killed labs leave behind.
-fn forget_cgroups() {
+fn remove_empty_cgroups() {
     let script = "find /sys/fs/cgroup -depth -type d -path '*/landfast-lab*' -exec rmdir {} + 2>/dev/null";
     Command::new("sh").args(["-c", script]).status().ok();
 }

@@ -136,9 +136,9 @@ fn an_unreachable_host_is_named_and_nothing_starts_on_other_hosts() -> Result<()
     let lab = Lab::of(2)?;
     let fleet = running_demo(&lab, &web(""), "")?;
     let beta = lab.host("beta")?;
-    beta.cut()?;
+    beta.disconnect()?;
     let refused = refuses(&fleet, &["up", "--yes"], &["beta", "10.77.0.12"]);
-    beta.heal()?;
+    beta.reconnect()?;
     refused?;
     nothing_was_made(&lab)
 }

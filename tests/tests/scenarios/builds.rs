@@ -85,7 +85,7 @@ fn fleet(lab: &Lab) -> Result<Fleet<'_>> {
     std::os::unix::fs::symlink("page.txt", fleet.path("demo/web/link.txt"))?;
     fleet.write("demo/tool/tool.txt", "a tool\n")?;
     fleet.write("shared/note.txt", "a note\n")?;
-    fleet.carry_all()?;
+    fleet.install_agents()?;
     Ok(fleet)
 }
 

@@ -71,7 +71,7 @@ fn fleet<'lab>(lab: &'lab Lab, compose: &str) -> Result<Fleet<'lab>> {
     }
     let fleet = demo(lab, compose, "")?;
     fleet.write("shared/note.txt", "a note\n")?;
-    fleet.carry_all()?;
+    fleet.install_agents()?;
     Ok(fleet)
 }
 

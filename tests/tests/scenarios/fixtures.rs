@@ -22,7 +22,7 @@ pub(crate) fn demo<'lab>(lab: &'lab Lab, compose: &str, extra: &str) -> Result<F
 /// Creates the fleet of [`demo`] with running agents.
 pub(crate) fn running_demo<'lab>(lab: &'lab Lab, compose: &str, extra: &str) -> Result<Fleet<'lab>> {
     let fleet = demo(lab, compose, extra)?;
-    fleet.carry_all()?;
+    fleet.install_agents()?;
     Ok(fleet)
 }
 

@@ -58,7 +58,7 @@ fn an_image_for_another_processor_is_refused_and_the_old_container_runs_on() -> 
         fleet.write("demo/compose.yaml", &web("landfast/moved:1", ""))?;
         running_container(host, "demo", "web")?;
         fleet.landfast(&["down", "--yes"])?.succeeds()?;
-        host.forget_image("landfast/moved:1")?;
+        host.remove_image("landfast/moved:1")?;
     }
     Ok(())
 }
@@ -116,7 +116,7 @@ fn pull_policy_decides_whether_the_registry_is_asked() -> Result<()> {
     assert_eq!(ids(&fleet)?, before);
     fleet.landfast(&["down", "--yes"])?.succeeds()?;
     // Engines keep their images between labs.
-    alpha.forget_image(APP)
+    alpha.remove_image(APP)
 }
 
 /// Starts a registry that only the host's engine can reach.

@@ -33,8 +33,8 @@ fn infra_runs_on_three_hosts_from_joining_to_removal() -> Result<()> {
     let fleet = lab.fleet("infra")?;
     fleet.join_all()?;
     // Only alpha has this image, so the other hosts get it without a registry.
-    lab.host("beta")?.forget_image("landfast/app:2")?;
-    lab.host("gamma")?.forget_image("landfast/app:2")?;
+    lab.host("beta")?.remove_image("landfast/app:2")?;
+    lab.host("gamma")?.remove_image("landfast/app:2")?;
 
     let up = fleet.landfast(&["up", "--yes"])?.succeeds()?;
     println!("infra was deployed to three hosts in {:.1?}", up.took);
@@ -336,7 +336,7 @@ impl Drop for Client {
 fn status_has_the_documented_fields() -> Result<()> {
     let lab = Lab::of(3)?;
     let fleet = lab.fleet("infra")?;
-    fleet.carry_all()?;
+    fleet.install_agents()?;
     fleet.landfast(&["up", "--yes"])?.succeeds()?;
     let status = status(&fleet)?;
     assert_eq!(status["fleet"], "lab");

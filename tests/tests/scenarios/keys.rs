@@ -9,7 +9,7 @@ use crate::fixtures::{LONG, demo, plan, running_container};
 /// Creates a fleet with running agents. One host is sufficient, because the behaviour is the same on all.
 fn fleet<'lab>(lab: &'lab Lab, compose: &str) -> Result<(Fleet<'lab>, &'lab Host)> {
     let fleet = demo(lab, compose, "")?;
-    fleet.carry_all()?;
+    fleet.install_agents()?;
     Ok((fleet, lab.host("alpha")?))
 }
 

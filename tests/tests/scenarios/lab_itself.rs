@@ -30,9 +30,9 @@ fn hosts_reach_each_other_until_one_is_disconnected() -> Result<()> {
     let address = beta.address().to_string();
     let reaches = || Ok(alpha.run(&["busybox", "ping", "-c1", "-W1", &address])?.code == 0);
     wait_until("alpha reaches beta", Duration::from_secs(10), reaches)?;
-    beta.cut()?;
+    beta.disconnect()?;
     wait_until("alpha no longer reaches beta", Duration::from_secs(10), || Ok(!reaches()?))?;
-    beta.heal()?;
+    beta.reconnect()?;
     wait_until("alpha reaches beta again", Duration::from_secs(10), reaches)
 }
 

@@ -43,7 +43,7 @@ fn fleet_on<'lab>(lab: &'lab Lab, host: &str) -> Result<Fleet<'lab>> {
     fleet.write("demo/readme", "may be read by anybody\n")?;
     fleet.write("demo/compose.yaml", &still("still", ""))?;
     fleet.landfast(&["init"])?.succeeds()?;
-    fleet.carry(lab.host(host)?)?;
+    fleet.install_agent(lab.host(host)?)?;
     Ok(fleet)
 }
 
@@ -178,7 +178,7 @@ fn plan_reports_all_impossible_mounts_at_once_and_creates_nothing() -> Result<()
         let more = format!("    volumes:\n      - bound:/bound\n{lines}{volumes}");
         fleet.write("demo/compose.yaml", &still("still", &more))?;
         let refused = fleet.landfast(&["plan"])?.exits(1)?;
-        for told in [
+        for expected in [
             format!("{name}: {HOST}/dangling is a link to nothing, which is missing"),
             format!("{name}: {HOST}/file/beneath cannot be made: {HOST}/file is not a folder"),
             format!("{name}: {HOST}/nowhere does not exist, and nothing creates it"),
@@ -192,7 +192,7 @@ fn plan_reports_all_impossible_mounts_at_once_and_creates_nothing() -> Result<()
                 "{name}: ./data/nowhere is neither in the folder of the stack demo, unless it is ignored, nor on the host"
             ),
         ] {
-            ensure!(refused.stderr.contains(&told), "it should say {told:?}: {refused}");
+            ensure!(refused.stderr.contains(&expected), "it should say {expected:?}: {refused}");
         }
         fleet.landfast(&["up", "--yes"])?.exits(1)?;
         ensure!(running_container(host, "demo", "still")? == before, "the container was touched");

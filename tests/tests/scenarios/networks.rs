@@ -63,12 +63,12 @@ fn a_foreign_network_with_the_same_addresses_is_reported_with_its_containers_and
     alpha.docker(&["run", "-d", "--name", "their-web", "--network", "theirs", "landfast/small:1"])?.succeeds()?;
     let fleet = running_demo(&lab, &compose(&[service("web", "1", "")]), "")?;
     let refused = fleet.landfast(&["plan"])?.exits(1)?;
-    for told in [
+    for expected in [
         "alpha: the network infra_net cannot be made: its subnet 172.19.0.0/16 overlaps 172.19.0.0/24 of the network theirs",
         "which has the containers their-web",
         "docker stop their-web && docker rm their-web && docker network rm theirs",
     ] {
-        ensure!(refused.stderr.contains(told), "it should say {told:?}: {refused}");
+        ensure!(refused.stderr.contains(expected), "it should say {expected:?}: {refused}");
     }
     alpha.sh("docker stop -t 0 their-web && docker rm their-web && docker network rm theirs")?;
     fleet.landfast(&["up", "--yes"])?.succeeds()?;
@@ -112,8 +112,8 @@ fn a_volume_that_differs_from_what_is_declared_is_refused_and_keeps_its_data() -
     let fleet = running_demo(&lab, &web("/run/volume-a"), "")?;
     fleet.landfast(&["up", "--yes"])?.succeeds()?;
     fleet.write("demo/compose.yaml", &web("/run/volume-b"))?;
-    let told = "the volume demo_data differs from what is declared: option device is /run/volume-a and should be /run/volume-b";
-    fleet.landfast(&["plan"])?.exits(1)?.says(told)?;
+    let expected = "the volume demo_data differs from what is declared: option device is /run/volume-a and should be /run/volume-b";
+    fleet.landfast(&["plan"])?.exits(1)?.says(expected)?;
     fleet.landfast(&["up", "--yes"])?.exits(1)?;
     let container = running_container(alpha, "demo", "web")?;
     alpha.exec(&container, &["cat", "/data/rows"])?.succeeds()?.says("rows")?;

@@ -103,7 +103,7 @@ fn both(lab: &Lab, host: &str) -> Result<Vec<Pair>> {
     let theirs: Vec<_> = projects()?.into_iter().map(reference).collect();
     let fleet = fleet(lab, host)?;
     fleet.landfast(&["init"])?.succeeds()?;
-    fleet.carry(host)?;
+    fleet.install_agent(host)?;
     let pair = |(project, theirs): (String, Result<Made>)| {
         let ours = ours(&fleet, host, &project).context("Landfast");
         let made = theirs.and_then(|theirs| Ok([theirs, ours?]));

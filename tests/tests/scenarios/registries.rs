@@ -40,7 +40,7 @@ printf '{"ServerURL": "%s", "Username": "anna", "Secret": "%s"}' "$server" "$(ca
 fn a_base_image_that_requires_a_login_is_pulled_with_a_credential_helper() -> Result<()> {
     let lab = Lab::of(3)?;
     let fleet = demo(&lab, COMPOSE, "")?;
-    fleet.carry_all()?;
+    fleet.install_agents()?;
     for (name, is_local) in [("alpha", true), ("gamma", false)] {
         let host = lab.host(name)?;
         serve_a_base_image(host)?;

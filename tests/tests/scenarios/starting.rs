@@ -80,8 +80,8 @@ fn a_failed_job_is_reported_with_its_last_lines() -> Result<()> {
     let app = service("app", STAY, "    depends_on: {job: {condition: service_completed_successfully}}\n");
     let fleet = running_demo(&lab, &stack(&[job, app]), "")?;
     let failed = fleet.landfast(&["up", "--yes"])?.exits(1)?;
-    for told in ["demo/job.1 on alpha: it ended with status 7", "    | no such table", "    | 40", "    | 22"] {
-        ensure!(failed.stderr.contains(told), "it should say {told:?}: {failed}");
+    for expected in ["demo/job.1 on alpha: it ended with status 7", "    | no such table", "    | 40", "    | 22"] {
+        ensure!(failed.stderr.contains(expected), "it should say {expected:?}: {failed}");
     }
     ensure!(!failed.stderr.contains("    | 21\n"), "more than twenty lines: {failed}");
     ensure!(failed.stderr.matches("no such table").count() == 1, "the output should appear once: {failed}");
@@ -103,8 +103,8 @@ fn a_crash_loop_stops_an_update_at_the_first_replica_and_leaves_no_temporary_nam
         let before = ids(&fleet)?;
         fleet.write("demo/compose.yaml", &replicas(script))?;
         let failed = fleet.landfast(&["up", "--yes"])?.exits(1)?;
-        for told in ["demo/web.1 on", "it keeps exiting: 3 restarts, status 3 at last", "    | boom"] {
-            ensure!(failed.stderr.contains(told), "{name}: it should say {told:?}: {failed}");
+        for expected in ["demo/web.1 on", "it keeps exiting: 3 restarts, status 3 at last", "    | boom"] {
+            ensure!(failed.stderr.contains(expected), "{name}: it should say {expected:?}: {failed}");
         }
         let after = ids(&fleet)?;
         for untouched in ["demo/web.2", "demo/web.3"] {
@@ -178,8 +178,8 @@ fn a_change_that_cannot_start_reports_what_failed_and_what_runs_instead() -> Res
         "the name of the container has changed"
     );
     let planned = fleet.landfast(&["plan"])?.exits(3)?;
-    for told in ["it failed:", "no-such-program"] {
-        ensure!(planned.stdout.contains(told), "it should say {told:?}: {planned}");
+    for expected in ["it failed:", "no-such-program"] {
+        ensure!(planned.stdout.contains(expected), "it should say {expected:?}: {planned}");
     }
     fleet.landfast(&["status"])?.succeeds()?.says("its container of release 1 runs instead")?;
     fleet.landfast(&["up", "--yes"])?.exits(1)?;
@@ -206,8 +206,8 @@ fn a_container_is_compared_with_the_files_it_has_held_since_its_start() -> Resul
     fleet.write("demo/web.conf", "version 2\n")?;
     wait_for("plan shows the difference", Duration::from_secs(30), || {
         let planned = fleet.landfast(&["plan"])?;
-        let told = "since its start it has held another version of web.conf";
-        Ok(planned.stdout.contains(told).then_some(()))
+        let expected = "since its start it has held another version of web.conf";
+        Ok(planned.stdout.contains(expected).then_some(()))
     })?;
     fleet.landfast(&["up", "--yes"])?.succeeds()?;
     let second = running_container(alpha, "demo", "web")?;
@@ -234,8 +234,8 @@ fn a_container_that_was_disconnected_by_hand_is_detected_and_recreated() -> Resu
 }
 
 /// Waits until `plan` prints this text. The engine notifies the agent of a manual change after a moment.
-fn wait_until_planned(fleet: &Fleet<'_>, told: &str) -> Result<()> {
+fn wait_until_planned(fleet: &Fleet<'_>, expected: &str) -> Result<()> {
     wait_for("plan shows the manual change", Duration::from_secs(45), || {
-        Ok(fleet.landfast(&["plan"])?.stdout.contains(told).then_some(()))
+        Ok(fleet.landfast(&["plan"])?.stdout.contains(expected).then_some(()))
     })
 }

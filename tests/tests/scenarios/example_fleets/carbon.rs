@@ -16,7 +16,7 @@ const CHAIN: [&str; 5] = ["ledger", "tariffs", "meter", "feed", "portal"];
 fn carbon_is_built_and_started_in_order_and_moves_to_production() -> Result<()> {
     let lab = Lab::of(3)?;
     let fleet = lab.fleet("carbon")?;
-    fleet.carry_all()?;
+    fleet.install_agents()?;
     fleet.landfast(&["up", "--yes"])?.succeeds()?;
     all_healthy(&fleet, 5, &[])?;
 

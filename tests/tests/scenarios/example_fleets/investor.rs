@@ -13,7 +13,7 @@ const LIVE: &str = "/var/lib/landfast/stacks/investor/live";
 fn investor_keeps_its_data_beside_the_folder_of_its_compose_file() -> Result<()> {
     let lab = Lab::of(2)?;
     let fleet = lab.fleet("investor")?;
-    fleet.carry_all()?;
+    fleet.install_agents()?;
     fleet.write("investor/data/postgres/local", "data of this machine stays here\n")?;
     fleet.landfast(&["up", "--yes"])?.succeeds()?;
     all_healthy(&fleet, 6, &["data-owner"])?;

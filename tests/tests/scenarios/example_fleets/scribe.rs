@@ -16,7 +16,7 @@ const SECOND: u64 = 1_000_000_000;
 fn scribe_starts_vectors_when_the_services_it_needs_are_healthy() -> Result<()> {
     let lab = Lab::of(2)?;
     let fleet = lab.fleet("scribe")?;
-    fleet.carry_all()?;
+    fleet.install_agents()?;
     fleet.landfast(&["up", "--yes"])?.succeeds()?;
     all_healthy(&fleet, 4, &[])?;
     let mut used: Vec<_> = hosts(&fleet)?.into_values().collect();

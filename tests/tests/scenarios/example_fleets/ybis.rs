@@ -13,7 +13,7 @@ use crate::fixtures::LONG;
 fn ybis_keeps_its_workers_together_and_reads_the_engines_socket() -> Result<()> {
     let lab = Lab::of(3)?;
     let fleet = lab.fleet("ybis")?;
-    fleet.carry_all()?;
+    fleet.install_agents()?;
     a_gpu_is_refused_where_there_is_none(&fleet)?;
     the_trainer_goes_where_a_gpu_may_be(lab.host("gamma")?, &fleet)?;
     fleet.landfast(&["up", "--yes"])?.succeeds()?;

@@ -11,19 +11,24 @@ use super::place::workspace;
 use super::wait::{wait_for, wait_until};
 
 /// The namespaces of a host or of the LAN. They end when this process closes the pipe to their first process.
-pub(crate) struct Stage {
+pub(crate) struct Namespaces {
     child: Child,
     // Closing this pipe ends the namespaces.
     alive: Option<ChildStdin>,
     first: u32,
 }
 
-impl Stage {
-    /// Runs a script of this folder as the first process of new namespaces and waits until it prints "stage set".
+impl Namespaces {
+    /// Runs a script of this folder as the first process of new namespaces and waits until it prints "ready".
     ///
     /// The lock is held until the last process of the namespaces is gone, so that the next namespaces with the same
     /// lock wait for it.
-    pub(crate) fn set(namespaces: &[&str], script: &str, lock: &Path, environment: &[(&str, String)]) -> Result<Self> {
+    pub(crate) fn start(
+        namespaces: &[&str],
+        script: &str,
+        lock: &Path,
+        environment: &[(&str, String)],
+    ) -> Result<Self> {
         let script = workspace().join("tests/src/lab").join(script);
         let mut child = Command::new("sh")
             .args(["-c", "exec 9>\"$0\"; flock 9; exec unshare --pid --fork --kill-child \"$@\""])
@@ -40,7 +45,7 @@ impl Stage {
         let alive = child.stdin.take().context("standard input is not a pipe")?;
         let mut line = String::new();
         BufReader::new(child.stdout.take().context("standard output is not a pipe")?).read_line(&mut line)?;
-        if line.trim() != "stage set" {
+        if line.trim() != "ready" {
             drop(alive);
             let output = child.wait_with_output()?;
             bail!("cannot set up the namespaces: {}", String::from_utf8_lossy(&output.stderr).trim());
@@ -85,7 +90,7 @@ impl Stage {
     }
 }
 
-impl Drop for Stage {
+impl Drop for Namespaces {
     fn drop(&mut self) {
         drop(self.alive.take());
         let gone = wait_until("the namespaces are gone", Duration::from_secs(20), || Ok(!self.is_alive()));
