@@ -1,8 +1,8 @@
-"""Makes container images out of Debian packages: no registry, no engine, the same bytes every time.
+"""Builds container images from Debian packages, reproducibly and without a registry or an engine.
 
-Each folder beside this file with an `image.toml` is a recipe. Packages are fetched with an apt of our own that knows
-Debian 12 only, unpacked without documentation, and written as layers of a `docker save` archive, which both of Docker's
-image stores load. Images that say `base = true` share their first layer.
+Each folder next to this file that has an `image.toml` is a recipe. A separate apt configuration for Debian 12 only fetches
+the packages. They are unpacked without documentation and written as layers of a `docker save` archive, which both of
+Docker's image stores load. Images with `base = true` share their first layer.
 """
 
 import gzip
@@ -21,7 +21,7 @@ import tomllib
 HERE = pathlib.Path(__file__).resolve().parent
 ARCHITECTURE = "amd64"
 SUITES = ["bookworm", "bookworm-security"]
-# What no server needs to run. Recipes add their own.
+# Paths that no server needs. Recipes can add more.
 DROPPED = [
     "./usr/share/doc*", "./usr/share/man*", "./usr/share/info*", "./usr/share/locale*", "./usr/share/lintian*",
     "./usr/share/bug*", "./usr/share/applications*", "./usr/share/pixmaps*", "./etc/init.d*", "./etc/default*",
@@ -36,13 +36,13 @@ def say(text):
 
 
 def sources():
-    """Debian 12 alone, from the mirror that this machine's own apt uses."""
+    """Returns a sources.list for Debian 12 only, with the mirror that this machine's apt uses."""
     listed = subprocess.run(
         ["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE)", "Created-By: Packages"],
         check=True, capture_output=True, text=True).stdout
     mirrors = {suite: uri for uri, suite in (line.split() for line in listed.splitlines())}
     if SUITES[0] not in mirrors:
-        sys.exit(f"images: apt knows no mirror of {SUITES[0]} (Debian 12), which the images are made of: name one in /etc/apt")
+        sys.exit(f"images: apt has no mirror of {SUITES[0]} (Debian 12), which the images are built from: add one to /etc/apt")
     signed = "[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]"
     return "".join(f"deb {signed} {mirrors[suite]} {suite} main\n" for suite in SUITES if suite in mirrors)
 
@@ -65,7 +65,7 @@ class Apt:
             "Dir::Etc::preferencesparts": folder / "empty", "Dir::State::lists": folder / "lists",
             "Dir::State::status": folder / "status", "Dir::Cache": folder / "cache",
             "APT::Architecture": ARCHITECTURE, "APT::Sandbox::User": "root",
-            # A mirror may be a frozen one: what counts here is the signature, not its age.
+            # The mirror may be frozen: the signature matters here, not its age.
             "Acquire::Check-Valid-Until": "false",
         }
         return [word for key, value in pairs.items() for word in ("-o", f"{key}={value}")]
@@ -75,7 +75,7 @@ class Apt:
         return found[-1] if found else None
 
     def fetch(self, packages):
-        """Have all of these in the cache."""
+        """Downloads the packages that are not in the cache yet."""
         missing = sorted(package for package in packages if not self.find(package))
         if not missing:
             return
@@ -86,7 +86,7 @@ class Apt:
         run(["apt-get", *self.options(), "download", "-qq", *missing], cwd=self.folder)
 
     def unpack(self, packages, root, dropped):
-        """Lay the packages' files into a merged-/usr tree."""
+        """Unpacks the files of the packages into a merged-/usr tree."""
         for link, target in USRMERGE.items():
             (root / target).mkdir(parents=True, exist_ok=True)
             if not (root / link).is_symlink():
@@ -107,13 +107,13 @@ def run(command, **more):
 
 
 class Layer:
-    """One tar of a file tree and the recipe's own additions; equal input, equal bytes."""
+    """One tar archive of a file tree and the recipe's own files. Equal input gives equal bytes."""
 
     def __init__(self):
         self.members = {}
 
     def tree(self, root, without=()):
-        """Everything beneath `root`, but for the paths a lower layer has."""
+        """Adds everything beneath `root`, except the paths that a lower layer has."""
         for folder, names, files in os.walk(root):
             for name in sorted(names + files):
                 full = pathlib.Path(folder, name)
@@ -171,7 +171,7 @@ class Layer:
 
 
 def own_files(layer, folder, recipe, tag):
-    """The recipe's scripts, folders and links."""
+    """Adds the recipe's scripts, folders and links to a layer."""
     for target, entry in recipe.get("files", {}).items():
         contents = (folder / entry["source"]).read_bytes().replace(b"@VERSION@", tag.encode())
         layer.file(target, contents, int(entry.get("mode", "644"), 8))
@@ -193,14 +193,14 @@ def read_recipe(name):
     return tomllib.loads((HERE / name / "image.toml").read_text())
 
 
-class Workshop:
+class Builder:
     def __init__(self, cache):
         self.cache = cache
         self.apt = Apt(cache)
         self.base = None
 
     def key(self, name):
-        """Of everything an archive is made from."""
+        """Returns a digest of everything that an archive is built from."""
         digest = hashlib.sha256(pathlib.Path(__file__).read_bytes())
         for folder in (HERE / "base", HERE / name):
             for path in sorted(folder.rglob("*")):
@@ -223,7 +223,7 @@ class Workshop:
         return self.base
 
     def with_busybox(self, recipe):
-        """The static busybox, out of its package rather than off this machine."""
+        """Takes the static busybox from its package instead of this machine."""
         if not recipe.get("busybox"):
             return
         self.apt.fetch(["busybox-static"])
@@ -262,7 +262,7 @@ class Workshop:
         key = self.key(name)
         if target.exists() and stamp.exists() and stamp.read_text() == key:
             return
-        say(f"making landfast/{name}:{tag}")
+        say(f"building landfast/{name}:{tag}")
         recipe = read_recipe(name)
         archive = pack(f"landfast/{name}:{tag}", config_of(recipe, tag), self.layers(name, recipe, tag))
         partial = target.with_suffix(".new")
@@ -272,7 +272,7 @@ class Workshop:
 
 
 def config_of(recipe, tag):
-    """The image's run configuration in the engine's own words."""
+    """Returns the image's run configuration in the engine's format."""
     env = recipe.get("env", [])
     if not any(pair.startswith("PATH=") for pair in env):
         env = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", *env]
@@ -294,7 +294,7 @@ def config_of(recipe, tag):
 
 
 def pack(reference, run_as, layers):
-    """A `docker save` archive that is an OCI layout as well: the older store reads manifest.json, the newer index.json."""
+    """Returns a `docker save` archive that is also an OCI layout: the older store reads manifest.json, the newer index.json."""
     blobs = {}
 
     def blob(contents):
@@ -347,13 +347,13 @@ def main():
     cache = pathlib.Path(sys.argv[1]).resolve()
     wanted = sys.argv[2:]
     cache.mkdir(parents=True, exist_ok=True)
-    workshop = Workshop(cache)
+    builder = Builder(cache)
     for recipe in sorted(HERE.glob("*/image.toml")):
         name = recipe.parent.name
         if name == "base" or (wanted and name not in wanted):
             continue
         for tag in read_recipe(name)["tags"]:
-            workshop.build(name, tag)
+            builder.build(name, tag)
 
 
 main()

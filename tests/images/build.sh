@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Makes the images of the lab and the quickstart from Debian packages, into archives that an engine can load.
-#   build.sh CACHE [NAME…]            make the archives (all of them, or those named), if they are not there
-#   build.sh --load SOCKET CACHE [NAME…]   and load them into the engine at this socket
+# Builds the images of the lab and the quickstart from Debian packages, as archives that an engine can load.
+#   build.sh CACHE [NAME…]                 builds the missing archives, of all images or of those named
+#   build.sh --load SOCKET CACHE [NAME…]   also loads them into the engine at this socket
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -18,13 +18,13 @@ python=python3
 "$python" "$here/build.py" "$cache" "$@"
 [ -n "$socket" ] || exit 0
 
-# By the engine's own API, so that no docker client is needed.
+# Use the engine's API, so that no docker client is needed.
 api() { curl -sS --fail-with-body --unix-socket "$socket" "$@"; }
 for archive in "$cache"/*.tar; do
   file=$(basename "$archive" .tar)
   name=${file%-*} tag=${file##*-}
   [ $# = 0 ] || [[ " $* " == *" $name "* ]] || continue
-  # The stamp beside the image's name tells a loaded archive from an older one of the same name.
+  # The marker contains the key of the loaded archive, because an older image may have the same name.
   marker=$cache/loaded-$(printf '%s' "$socket $file" | sha256sum | cut -c1-16)
   if [ -e "$marker" ] && cmp -s "$marker" "$cache/$file.key" &&
     api -o /dev/null "http://engine/images/landfast/$name:$tag/json" 2>/dev/null; then continue; fi

@@ -1,4 +1,4 @@
-"""Writes rows to PostgreSQL and counts them in Redis, and answers HTTP: / /health /count /metrics."""
+"""Writes rows to PostgreSQL, counts them in Redis, and serves HTTP: / /health /count /metrics."""
 
 import http.server
 import os
@@ -22,7 +22,7 @@ def secret(variable):
 
 
 class Redis:
-    """Just enough of the protocol for AUTH, INCR and GET."""
+    """A client with the part of the protocol that AUTH, INCR and GET need."""
 
     def __init__(self, host, port, password):
         self.stream = socket.create_connection((host, port), timeout=3).makefile("rwb")
@@ -42,7 +42,7 @@ class Redis:
 
 
 class Writer:
-    """Holds the two connections; rebuilds both after any failure."""
+    """Writes over two connections and opens both again after any failure."""
 
     def __init__(self):
         self.lock = threading.Lock()
@@ -61,7 +61,7 @@ class Writer:
         )
         self.database.autocommit = True
         with self.database.cursor() as cursor:
-            # Several instances start together, and CREATE IF NOT EXISTS alone is not safe then.
+            # CREATE IF NOT EXISTS alone is not safe when several instances start together.
             cursor.execute("BEGIN; SELECT pg_advisory_xact_lock(71901);"
                            "CREATE TABLE IF NOT EXISTS work (id bigserial PRIMARY KEY, app text, version text,"
                            " at timestamptz DEFAULT now()); COMMIT")
@@ -83,7 +83,7 @@ class Writer:
         while True:
             try:
                 self.write()
-            except Exception as problem:  # noqa: BLE001 - whatever it was, it is reported by /health and tried again
+            except Exception as problem:  # noqa: BLE001 - /health reports any failure, and the loop tries again
                 with self.lock:
                     self.failures += 1
                     self.error = f"{type(problem).__name__}: {problem}".strip()
@@ -131,7 +131,7 @@ class Server(http.server.ThreadingHTTPServer):
     request_queue_size = 64
 
     def handle_error(self, request, client_address):
-        # A health check that hangs up before it has read the answer is no trouble of ours.
+        # Ignore a health check that disconnects before it has read the answer.
         problem = sys.exc_info()[1]
         if not isinstance(problem, ConnectionError):
             print(f"cannot answer {client_address[0]}: {problem!r}", file=sys.stderr)
@@ -140,7 +140,7 @@ class Server(http.server.ThreadingHTTPServer):
 def main():
     threading.Thread(target=WRITER.run, daemon=True).start()
     server = Server(("0.0.0.0", 8080), Pages)
-    # The first process of a container has no default handlers. Serving ends after the requests already taken.
+    # The first process of a container has no default signal handlers. Accepted requests are still answered.
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
     print(f"application {VERSION} listens on 8080", file=sys.stderr)
     server.serve_forever(poll_interval=0.1)

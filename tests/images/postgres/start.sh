@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the cluster on first start, then becomes the server.
+# Creates the database cluster at the first start, then runs the server.
 set -eu
 user=${POSTGRES_USER:-postgres}
 if [ ! -s "$PGDATA/PG_VERSION" ]; then

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The password goes in over standard input, not on the command line, where every process of the host could read it.
+# Writes the password to a file: on the command line, every process of the host could read it.
 set -eu
 password=''
 [ -z "${REDIS_PASSWORD_FILE:-}" ] || password="requirepass $(cat "$REDIS_PASSWORD_FILE")"

@@ -1,6 +1,6 @@
 #!/bin/sh
-# The first process of a container gets no default signal handlers: without this trap a stop takes its whole grace.
+# The first process of a container has no default signal handlers: without this trap, a stop takes its whole grace period.
 trap 'exit 0' TERM INT
-[ "${FAIL_AT_START:-}" = '' ] || { echo "told to fail" >&2; exit "$FAIL_AT_START"; }
+[ "${FAIL_AT_START:-}" = '' ] || { echo "FAIL_AT_START is set" >&2; exit "$FAIL_AT_START"; }
 httpd -f -p "${PORT:-8080}" -h /www &
 wait $!

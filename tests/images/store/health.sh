@@ -1,5 +1,5 @@
 #!/bin/sh
-# GET /cgi-bin/health: 200 while /data can be written and every address of STORE_NEEDS answers.
+# GET /cgi-bin/health returns 200 while /data is writable and every address in STORE_NEEDS answers.
 state=ok
 touch /data/.health 2>/dev/null || state='/data cannot be written'
 for address in ${STORE_NEEDS:-}; do

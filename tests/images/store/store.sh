@@ -1,6 +1,6 @@
 #!/bin/sh
-# Reads the file STORE_CONFIG as variables, then serves. It does not start while one of the addresses STORE_NEEDS is silent,
-# as a store that keeps its parts elsewhere does not.
+# Reads variables from the file STORE_CONFIG, then serves. Like a store that depends on other stores, it does not start
+# unless every address in STORE_NEEDS answers.
 set -eu
 trap 'exit 0' TERM INT
 if [ -n "${STORE_CONFIG:-}" ]; then

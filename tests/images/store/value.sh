@@ -1,5 +1,5 @@
 #!/bin/sh
-# GET /cgi-bin/value/KEY returns a text, POST keeps one.
+# GET /cgi-bin/value/KEY returns a text, and POST stores one.
 key=$(basename "${PATH_INFO:-none}")
 if [ "${REQUEST_METHOD:-GET}" = POST ]; then
   head -c "${CONTENT_LENGTH:-0}" >"/data/.$key.new" && mv "/data/.$key.new" "/data/$key"
