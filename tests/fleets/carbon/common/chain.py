@@ -1,6 +1,6 @@
-"""A link of the chain: / names it and what is before it, /health is 200 while the link before it answers.
+"""One service of the chain. / lists the chain up to this service, and /health returns 200 while the previous one answers.
 
-LINK_NAME is its name, LINK_BEFORE the address of the one before it.
+LINK_NAME is the name of the service, and LINK_BEFORE the address of the previous one.
 """
 
 import http.server
@@ -19,7 +19,7 @@ def before():
 
 
 class Link(http.server.BaseHTTPRequestHandler):
-    """GET only; `page` returns the status and the text of a path."""
+    """Handles GET requests. `page` returns the status and the text of a path."""
 
     def page(self):
         return 200, f"{before()} > {NAME}"

@@ -1,5 +1,6 @@
-"""A websocket server (RFC 6455) as small as it can be: whoever upgrades gets a text each second. Other requests get the chain
-so far at /, and at /health whether it holds.
+"""A minimal websocket server (RFC 6455) that sends a text each second.
+
+Other requests get the chain up to this service, or status 503 if the previous service does not answer.
 """
 
 import base64
@@ -15,12 +16,12 @@ import urllib.request
 BEFORE = os.environ["FEED_BEFORE"]
 MODE = os.environ.get("FEED_MODE", "plain")
 GREETING = "reading"
-# The constant of the handshake.
+# The constant of the websocket handshake.
 CONSTANT = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 def frame(text):
-    """A whole text of less than 126 bytes in one frame, unmasked as a server's are."""
+    """Returns a text of less than 126 bytes as one frame, unmasked like all frames of a server."""
     data = text.encode()
     return bytes([0x81, len(data)]) + data
 

@@ -1,4 +1,4 @@
-"""The last link: /reading is one text that came over the feed's websocket; the rest is as in the chain."""
+"""The last service of the chain. /reading returns one text from the feed's websocket; other paths are those of the chain."""
 
 import base64
 import hashlib
@@ -12,7 +12,7 @@ CONSTANT = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 def reading():
-    """Upgrades, checks the server's answer, and takes the first frame."""
+    """Upgrades a connection, checks the server's answer, and returns the first frame."""
     key = base64.b64encode(os.urandom(16)).decode()
     with socket.create_connection((HOST, int(PORT)), timeout=3) as connection:
         connection.sendall(
@@ -23,10 +23,10 @@ def reading():
         status, *lines = list(head)
         accept = base64.b64encode(hashlib.sha1((key + CONSTANT).encode()).digest()).decode()
         if " 101 " not in status or f"Sec-WebSocket-Accept: {accept}" not in lines:
-            raise ValueError(f"no websocket: {status}")
+            raise ValueError(f"the server refused the upgrade: {status}")
         kind, size = stream.read(2)
         if kind != 0x81 or size > 125:
-            raise ValueError("the first frame is no short text")
+            raise ValueError("the first frame is not a short text")
         return stream.read(size).decode()
 
 

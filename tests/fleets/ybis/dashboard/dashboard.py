@@ -1,4 +1,4 @@
-"""Lists the containers of this host's engine, a line each: name, state and image."""
+"""Lists the containers of this host's engine, one per line: name, state and image."""
 
 import http.client
 import http.server

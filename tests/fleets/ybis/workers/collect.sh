@@ -1,5 +1,5 @@
 #!/bin/sh
-# Puts one more line into the inbox every second, and an event on the bus.
+# Writes a new item to the inbox every second, and publishes an event on the bus.
 trap 'exit 0' TERM INT
 count=0
 while :; do

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Brings the newest item of the inbox into the graph, under the name that it is given.
+# Copies the newest item of the inbox to the graph, under the given name.
 trap 'exit 0' TERM
 while :; do
   if [ -s /inbox/latest ] && wget -q -O /dev/null --post-data "$(cat /inbox/latest)" "http://graph:8080/cgi-bin/value/$1"; then

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Ends well when every secret named is there and long enough. Never says what is in one.
+# Succeeds if every named secret exists and is long enough. Never prints the contents of a secret.
 for name in "$@"; do
   size=$(wc -c <"/run/secrets/$name") || exit 1
   [ "$size" -ge 16 ] || { echo "the secret $name has only $size characters" >&2; exit 1; }
-  echo "the secret $name is there"
+  echo "the secret $name is valid"
 done
