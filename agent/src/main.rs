@@ -2,11 +2,11 @@
 
 mod api;
 mod apply;
-mod attend;
 mod blobs;
 mod dns;
 mod docker;
 mod durable;
+mod engine_session;
 mod observe;
 mod overlay;
 mod ports;

@@ -6,8 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
 use landfast_agent_core::desired::Claim;
+use landfast_agent_core::observed::Listed;
 
-use crate::docker::Listed;
 use crate::wire::UsedPort;
 
 /// A listening socket.

@@ -1,373 +1,147 @@
-//! The loop: wake, look, plan, publish, act.
-//!
-//! It is level-triggered. Steps run beside it, one at a time for each resource, and when one ends the host is looked at
-//! again and planned anew; nothing is carried from one turn to the next but what was seen and what failed.
+//! The loop's shell: waits for what happens, gives it to [`turn`], and carries out the effects. It decides nothing.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use landfast_agent_core::attempts::{Attempts, Resource, Severity};
-use landfast_agent_core::desired::InstanceName;
-use landfast_agent_core::plan::{Action, Plan, plan};
+use landfast_agent_core::plan::{Action, Plan};
+use landfast_agent_core::reconcile::{Effect, PERIOD, State, StepEnded, Wake, turn};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::apply::{Done, Hands, StepError};
-use crate::docker::{About, Changed, EngineError, Event, chain};
-use crate::observe::{Observer, Stale};
-use crate::report::{Sources, report};
+use crate::apply::Executor;
+use crate::observe::Observer;
+use crate::report::{Inputs, report};
 use crate::wire::{Held, Report};
 
-/// Steps under way at a time. Stops do not count: they are other processes' time, not ours.
-const AT_ONCE: usize = 8;
-/// What changes without an event is looked at this often.
-const PERIOD: Duration = Duration::from_secs(30);
-/// To a look that failed.
-const AGAIN: Duration = Duration::from_secs(1);
-/// For steps under way when the agent is to end.
-const FAREWELL: Duration = Duration::from_secs(10);
+/// Time that steps under way have to end when the agent shuts down.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 
-/// What comes from the engine, see [`crate::attend`].
-#[derive(Debug)]
-pub(crate) enum Notice {
-    /// It answers, perhaps another than before.
-    Up(About),
-    /// It does not.
-    Down(String),
-    /// Something changed.
-    Event(Event),
-}
-
-/// Why the loop turns.
-#[derive(Debug)]
-enum Wake {
-    Assigned,
-    Notice(Notice),
-    Links,
-    Ended(Box<Ended>),
-    Timer,
-    Retry,
-    Stop,
-}
-
-/// A step that ended.
-#[derive(Debug)]
-struct Ended {
-    action: Action,
-    generation: u64,
-    outcome: Result<Done, StepError>,
-    took: Duration,
-}
-
+/// The loop with its channels.
 pub(crate) struct Reconciler {
-    hands: Arc<Hands>,
+    executor: Arc<Executor>,
     observer: Observer,
     held: watch::Receiver<Option<Arc<Held>>>,
-    notices: mpsc::Receiver<Notice>,
-    /// Somebody changed what overlays are made of.
+    /// What [`crate::engine_session`] reports.
+    engine: mpsc::Receiver<Wake>,
+    /// A message for each change of the devices that overlays are made of.
     links: mpsc::Receiver<()>,
     reports: watch::Sender<Option<Arc<Report>>>,
-    attempts: Attempts,
-    /// The generation that the attempts are of.
-    generation: Option<(u64, u64)>,
-    steps: JoinSet<Ended>,
-    /// Resources with a step under way, and whether it is a stop.
-    busy: BTreeMap<Resource, bool>,
-    /// Stack > files that its last sync kept as they are on the host.
-    kept: BTreeMap<String, Vec<String>>,
-    /// None until the first word about it.
-    engine_up: Option<bool>,
-    /// A look failed, or not all was to be seen.
-    look_again: bool,
+    steps: JoinSet<StepEnded>,
+    /// The host state that steps are started for.
+    current: Option<Arc<Held>>,
+    state: State,
     started: Instant,
-    next_period: Instant,
+    wake_at: u64,
 }
 
 impl Reconciler {
     pub(crate) fn new(
-        hands: Arc<Hands>,
+        executor: Arc<Executor>,
         observer: Observer,
-        held: watch::Receiver<Option<Arc<Held>>>,
-        notices: mpsc::Receiver<Notice>,
+        mut held: watch::Receiver<Option<Arc<Held>>>,
+        engine: mpsc::Receiver<Wake>,
         links: mpsc::Receiver<()>,
         reports: watch::Sender<Option<Arc<Report>>>,
     ) -> Self {
-        let started = Instant::now();
-        Reconciler {
-            hands,
-            observer,
-            held,
-            notices,
-            links,
-            reports,
-            attempts: Attempts::default(),
-            generation: None,
-            steps: JoinSet::new(),
-            busy: BTreeMap::new(),
-            kept: BTreeMap::new(),
-            engine_up: None,
-            look_again: false,
-            started,
-            next_period: started + PERIOD,
-        }
+        let current = held.borrow_and_update().clone();
+        let state = State::new(current.as_deref().map(Held::assignment));
+        let (steps, started) = (JoinSet::new(), Instant::now());
+        let wake_at = PERIOD;
+        Reconciler { executor, observer, held, engine, links, reports, steps, current, state, started, wake_at }
     }
 
-    /// Turns until told to stop; then waits a little for the steps under way.
+    /// Runs until `stop` is cancelled, then waits for the steps under way.
     pub(crate) async fn run(mut self, stop: CancellationToken) {
-        loop {
-            let wake = self.wake(&stop).await;
-            tracing::debug!(reason = ?wake, "wake");
-            if matches!(wake, Wake::Stop) {
-                break;
-            }
-            self.note(wake);
-            self.note_all_there_is();
-            self.turn().await;
+        while let Some(first) = self.next_wake(&stop).await {
+            let wakes: Vec<Wake> = std::iter::once(first).chain(self.other_wakes()).collect();
+            tracing::debug!(?wakes, "wake");
+            self.turn(wakes).await;
         }
-        let farewell = async { while self.steps.join_next().await.is_some() {} };
-        if tokio::time::timeout(FAREWELL, farewell).await.is_err() {
-            tracing::warn!("steps under way are left; the next start goes on from what they did");
+        let rest = async { while self.steps.join_next().await.is_some() {} };
+        if tokio::time::timeout(SHUTDOWN_GRACE, rest).await.is_err() {
+            tracing::warn!("steps abandoned at shutdown; the next start continues from what they did");
         }
     }
 
-    /// Cancel safe, all of it: a change of the watch is marked as seen only when it is returned, messages are taken from
-    /// the channel and ended steps from the set only then too, and timers are made anew each time.
-    async fn wake(&mut self, stop: &CancellationToken) -> Wake {
-        let retry = self.next_retry();
+    /// Waits for the next wake; `None` when the loop is to end.
+    ///
+    /// Cancel safe: a change of the watch is marked as seen only when it is returned, messages and ended steps are taken
+    /// only then too, and the timer is made anew each time.
+    async fn next_wake(&mut self, stop: &CancellationToken) -> Option<Wake> {
+        let timer = self.started + Duration::from_millis(self.wake_at);
         tokio::select! {
-            () = stop.cancelled() => Wake::Stop,
-            changed = self.held.changed() => if changed.is_ok() { Wake::Assigned } else { Wake::Stop },
-            Some(notice) = self.notices.recv() => Wake::Notice(notice),
-            Some(()) = self.links.recv() => Wake::Links,
-            Some(ended) = self.steps.join_next() => Wake::Ended(Box::new(whole(ended))),
-            () = tokio::time::sleep_until(self.next_period) => Wake::Timer,
-            () = tokio::time::sleep_until(retry) => Wake::Retry,
+            () = stop.cancelled() => None,
+            changed = self.held.changed() => changed.ok().and_then(|()| self.assigned()),
+            Some(wake) = self.engine.recv() => Some(wake),
+            Some(()) = self.links.recv() => Some(Wake::Links),
+            Some(ended) = self.steps.join_next() => Some(step_ended(ended)),
+            () = tokio::time::sleep_until(timer) => Some(Wake::Timer),
         }
     }
 
-    fn next_retry(&self) -> Instant {
-        let now = self.now();
-        let attempt = self.attempts.next_retry(now).map(|at| self.started + Duration::from_millis(at));
-        let look = self.look_again.then(|| Instant::now() + AGAIN);
-        attempt.into_iter().chain(look).min().unwrap_or(self.next_period)
-    }
-
-    fn now(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
-    /// What happened at the same time is noted before the next look, not one after another.
-    fn note_all_there_is(&mut self) {
-        while let Ok(notice) = self.notices.try_recv() {
-            self.note(Wake::Notice(notice));
+    /// Takes everything else that has happened by now.
+    fn other_wakes(&mut self) -> Vec<Wake> {
+        let mut wakes = Vec::new();
+        wakes.extend(std::iter::from_fn(|| self.engine.try_recv().ok()));
+        wakes.extend(std::iter::from_fn(|| self.steps.try_join_next()).map(step_ended));
+        if self.held.has_changed().unwrap_or(false) {
+            wakes.extend(self.assigned());
         }
-        while let Some(ended) = self.steps.try_join_next() {
-            self.note(Wake::Ended(Box::new(whole(ended))));
-        }
+        wakes
     }
 
-    fn note(&mut self, wake: Wake) {
-        match wake {
-            Wake::Assigned => (self.observer.stale.trees, self.observer.stale.images) = (true, true),
-            Wake::Notice(Notice::Up(about)) => {
-                tracing::info!(
-                    version = about.version,
-                    api = about.api_version,
-                    store = about.image_store,
-                    "engine answers"
-                );
-                self.engine_up = Some(true);
-                self.attempts.forget_waits();
-                self.observer.stale = Stale::all();
-            }
-            Wake::Notice(Notice::Down(error)) => {
-                if self.engine_up != Some(false) {
-                    tracing::warn!(error, "engine lost");
-                }
-                self.engine_up = Some(false);
-            }
-            Wake::Notice(Notice::Event(event)) => self.note_event(event),
-            Wake::Links => self.observer.stale.overlays = true,
-            Wake::Ended(ended) => self.note_end(*ended),
-            Wake::Timer => {
-                self.next_period = Instant::now() + PERIOD;
-                self.observer.stale.by_time();
-            }
-            Wake::Retry | Wake::Stop => {}
-        }
+    /// Takes the host state that was assigned last. There is one after each change: it is replaced, never taken away.
+    fn assigned(&mut self) -> Option<Wake> {
+        self.current = self.held.borrow_and_update().clone();
+        let assignment = self.current.as_deref().map(Held::assignment)?;
+        tracing::info!(epoch = assignment.epoch, generation = assignment.generation, "host state to carry out");
+        Some(Wake::Assigned(assignment))
     }
 
-    fn note_event(&mut self, event: Event) {
-        tracing::debug!(action = event.action, changed = ?event.changed, "engine event");
-        // A step under way ends with a look of its own, which sees all that its events tell.
-        let own = match &event.changed {
-            Changed::Container { instance: Some(instance), .. } => {
-                self.busy.contains_key(&Resource::Instance(instance.clone()))
-            }
-            Changed::Networks => self.busy.keys().any(|resource| matches!(resource, Resource::Network(_))),
-            Changed::Volumes => self.busy.keys().any(|resource| matches!(resource, Resource::Volume(_))),
-            Changed::Container { instance: None, id } => {
-                let seen = self.observer.seen.containers.get(id);
-                seen.is_some_and(|seen| self.busy.contains_key(&Resource::Instance(seen.instance.clone())))
-            }
-            Changed::Images => false,
-        };
-        if !own {
-            self.observer.stale.by_event(event.changed);
-        }
-    }
-
-    fn note_end(&mut self, ended: Ended) {
-        let resource = ended.action.resource();
-        let step = ended.action.verb();
-        self.busy.remove(&resource);
-        self.mark(&ended.action, ended.outcome.as_ref().ok());
-        let milliseconds = u64::try_from(ended.took.as_millis()).unwrap_or(u64::MAX);
-        match ended.outcome {
-            Ok(done) => {
-                tracing::info!(step, resource = %resource, generation = ended.generation, milliseconds, "step done");
-                self.attempts.succeeded(&resource, step);
-                if let (Resource::Tree(stack), Some(kept)) = (resource, done.kept) {
-                    self.kept.insert(stack, kept);
-                }
-            }
-            Err(error) => {
-                let (message, severity) = (chain(&error), error.severity());
-                tracing::warn!(step, resource = %resource, generation = ended.generation, error = message, ?severity, "step failed");
-                let of_now = self.generation.is_some_and(|(_, generation)| generation == ended.generation);
-                // What failed for a state that is past may go through for this one.
-                let severity = if of_now { severity } else { Severity::EngineAway };
-                self.attempts.failed(resource, step, message, severity, self.now());
-            }
-        }
-    }
-
-    /// What a step has changed, or may have.
-    fn mark(&mut self, action: &Action, done: Option<&Done>) {
-        let stale = &mut self.observer.stale;
-        match action {
-            Action::CreateNetwork { .. } | Action::RemoveNetwork { .. } => {
-                (stale.networks, stale.overlays) = (true, true)
-            }
-            Action::Program { .. } => stale.overlays = true,
-            Action::CreateVolume { .. } | Action::RemoveVolume { .. } => stale.volumes = true,
-            Action::SyncTree { .. } | Action::RemoveTree { .. } => stale.trees = true,
-            // What was just made need not be asked about before it is started.
-            Action::Create { .. } => match done.and_then(|done| done.container.clone()) {
-                Some((id, container)) => drop(self.observer.seen.containers.insert(id, container)),
-                None => stale.list = true,
-            },
-            Action::Start { container, .. }
-            | Action::Stop { container, .. }
-            | Action::Remove { container, .. }
-            | Action::Rename { container, .. } => {
-                if self.observer.seen.containers.contains_key(container) {
-                    stale.containers.insert(container.clone());
-                } else {
-                    // Known by name only: the list tells its id.
-                    stale.list = true;
+    async fn turn(&mut self, mut wakes: Vec<Wake>) {
+        while !wakes.is_empty() {
+            let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let (state, effects) = turn(std::mem::take(&mut self.state), wakes, now);
+            (self.state, wakes) = (state, Vec::new());
+            for effect in effects {
+                match effect {
+                    Effect::Observe { desired, busy } => {
+                        let observation = self.observer.observe(&mut self.state.snapshot, &desired, &busy).await;
+                        wakes.push(Wake::Observed(observation));
+                    }
+                    Effect::Start(action) => self.start(action),
+                    Effect::Publish { plan, idle, engine_lost } => self.publish(&plan, idle, engine_lost),
+                    Effect::WakeAt(at) => self.wake_at = at,
                 }
             }
         }
     }
 
-    /// Looks, plans, publishes, and starts what can be started.
-    async fn turn(&mut self) {
-        let held = self.held.borrow_and_update().clone();
-        self.note_generation(held.as_deref());
-        let mut blind = false;
-        if self.engine_up == Some(true) {
-            let busy = &self.busy;
-            let is_busy = |name: &InstanceName| busy.contains_key(&Resource::Instance(name.clone()));
-            let looked = self.observer.look(held.as_deref(), is_busy).await;
-            self.look_again = looked.is_err() || self.observer.has_waiting(is_busy);
-            blind = looked.is_err();
-            if let Err(error) = looked {
-                self.note_blindness(&error);
-            }
-        }
-        let lost = self.engine_up != Some(true) || blind;
-        let plan = match &held {
-            Some(held) => plan(&held.desired, &self.observer.seen, &self.attempts.given_up()),
-            None => Plan::default(),
-        };
-        if let (false, Some(held)) = (lost, &held) {
-            self.act(&plan, held);
-        }
-        self.publish(held.as_deref(), &plan, lost);
+    fn start(&mut self, action: Action) {
+        let Some(held) = self.current.clone() else { return };
+        self.steps.spawn(self.executor.clone().run(action, held));
     }
 
-    fn note_generation(&mut self, held: Option<&Held>) {
-        let generation = held.map(|held| (held.stamp.epoch, held.stamp.generation));
-        if generation != self.generation {
-            self.generation = generation;
-            self.attempts.forget();
-            self.kept.retain(|stack, _| held.is_some_and(|held| held.desired.trees.contains_key(stack)));
-            if let Some((epoch, generation)) = generation {
-                tracing::info!(epoch, generation, "state to carry out");
-            }
-        }
-    }
-
-    fn note_blindness(&mut self, error: &EngineError) {
-        tracing::warn!(error = chain(error), "host not looked at");
-        if let EngineError::Refused { .. } | EngineError::Strange(_) = error {
-            // Half of what was known may be wrong now.
-            self.observer.stale = Stale::all();
-        }
-    }
-
-    fn act(&mut self, plan: &Plan, held: &Arc<Held>) {
-        let now = self.now();
-        let ready: Vec<Action> = plan
-            .ready(|resource| self.busy.contains_key(resource) || !self.attempts.may_try(resource, now))
-            .cloned()
-            .collect();
-        for action in ready {
-            let stops = matches!(action, Action::Stop { .. });
-            let full = self.busy.values().filter(|stops| !**stops).count() >= AT_ONCE;
-            if (full && !stops) || self.busy.contains_key(&action.resource()) {
-                continue;
-            }
-            self.busy.insert(action.resource(), stops);
-            let (hands, held) = (self.hands.clone(), held.clone());
-            self.steps.spawn(async move {
-                let (generation, begun) = (held.stamp.generation, Instant::now());
-                let outcome = hands.apply(&action, &held).await;
-                Ended { action, generation, outcome, took: begun.elapsed() }
-            });
-        }
-    }
-
-    fn publish(&self, held: Option<&Held>, plan: &Plan, engine_lost: bool) {
-        let idle = self.steps.is_empty() && self.observer.stale.containers.is_empty();
-        let sources = Sources {
-            held,
-            observed: &self.observer.seen,
-            plan,
-            attempts: &self.attempts,
-            kept: &self.kept,
-            idle,
-            engine_lost,
-        };
-        let report = report(&sources);
+    fn publish(&self, plan: &Plan, idle: bool, engine_lost: bool) {
+        let (observed, attempts, kept) = (&self.state.snapshot.observed, self.state.attempts(), self.state.kept());
+        let held = self.current.as_deref();
+        let report = report(&Inputs { held, observed, plan, attempts, kept, idle, engine_lost });
         self.reports.send_if_modified(|last| {
-            let changed = last.as_deref() != Some(&report);
-            if changed {
+            let is_new = last.as_deref() != Some(&report);
+            if is_new {
                 *last = Some(Arc::new(report));
             }
-            changed
+            is_new
         });
     }
 }
 
-/// Steps do not panic; if one did, the loop must not go on as if nothing were under way.
-fn whole(ended: Result<Ended, tokio::task::JoinError>) -> Ended {
-    match ended {
-        Ok(ended) => ended,
+/// Steps do not panic. If one did, the loop must not go on as if nothing were under way.
+fn step_ended(joined: Result<StepEnded, JoinError>) -> Wake {
+    match joined {
+        Ok(ended) => Wake::StepEnded(Box::new(ended)),
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }

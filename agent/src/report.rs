@@ -1,4 +1,4 @@
-//! What is told of the host: a pure function of what is desired, what is observed, and what failed.
+//! The report of a host: a pure function of what is desired, what is observed, and what failed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,40 +9,40 @@ use landfast_agent_core::plan::Plan;
 
 use crate::wire::{Held, InstanceReport, Problem, Report, TreeReport, instance_report};
 
-/// All that a report is made from.
-pub(crate) struct Sources<'a> {
-    /// None before the first assignment.
+/// Everything that a report is made from.
+pub(crate) struct Inputs<'a> {
+    /// The host state that is held; `None` before the first assignment.
     pub(crate) held: Option<&'a Held>,
     pub(crate) observed: &'a Observed,
     pub(crate) plan: &'a Plan,
     pub(crate) attempts: &'a Attempts,
-    /// Stack > files of it that were kept as they are on the host.
+    /// Paths of the files that the last sync of a stack left unchanged because they were edited on the host, by stack.
     pub(crate) kept: &'a BTreeMap<String, Vec<String>>,
-    /// Nothing is being done at this moment.
+    /// Whether no step is under way and no container waits to be inspected.
     pub(crate) idle: bool,
     pub(crate) engine_lost: bool,
 }
 
-pub(crate) fn report(sources: &Sources<'_>) -> Report {
-    let stamp = sources.held.map(|held| &held.stamp);
+pub(crate) fn report(inputs: &Inputs<'_>) -> Report {
+    let stamp = inputs.held.map(|held| &held.stamp);
     Report {
         epoch: stamp.map_or(0, |stamp| stamp.epoch),
         generation: stamp.map_or(0, |stamp| stamp.generation),
-        converged: sources.idle && !sources.engine_lost && sources.plan.is_done(),
-        instances: instances(sources),
-        problems: problems(sources),
-        trees: trees(sources.observed),
-        engine_lost: sources.engine_lost,
+        converged: inputs.idle && !inputs.engine_lost && inputs.plan.is_done(),
+        instances: instances(inputs),
+        problems: problems(inputs),
+        trees: trees(inputs.observed),
+        engine_lost: inputs.engine_lost,
     }
 }
 
-fn instances(sources: &Sources<'_>) -> Vec<InstanceReport> {
-    let desired = sources.held.map(|held| &held.desired.instances);
+fn instances(inputs: &Inputs<'_>) -> Vec<InstanceReport> {
+    let desired = inputs.held.map(|held| &held.desired.instances);
     let mut names: BTreeSet<&InstanceName> = desired.iter().flat_map(|instances| instances.keys()).collect();
-    names.extend(sources.observed.containers.values().map(|container| &container.instance));
+    names.extend(inputs.observed.containers.values().map(|container| &container.instance));
     let found = names.into_iter().map(|name| {
         let digest = desired.and_then(|instances| instances.get(name)).map(|instance| instance.digest.as_str());
-        let containers = sources.observed.containers.iter().filter(|(_, container)| container.instance == *name);
+        let containers = inputs.observed.containers.iter().filter(|(_, container)| container.instance == *name);
         // What runs is what the instance is; of two, the one that is to stay.
         let shown = containers.min_by_key(|(_, container)| {
             (!container.state.is_up(), Some(container.digest.as_str()) != digest, -container.created_at)
@@ -117,34 +117,34 @@ fn health(health: Health) -> instance_report::Health {
     }
 }
 
-fn problems(sources: &Sources<'_>) -> Vec<Problem> {
+fn problems(inputs: &Inputs<'_>) -> Vec<Problem> {
     let problem = |step: &str, resource: String, message: String, last| Problem {
         step: step.to_owned(),
         resource,
         message,
         r#final: last,
     };
-    let tried: BTreeSet<String> = sources.attempts.iter().map(|(resource, _)| resource.name()).collect();
-    let unfinished = instances(sources).into_iter().filter_map(|instance| {
+    let tried: BTreeSet<String> = inputs.attempts.iter().map(|(resource, _)| resource.name()).collect();
+    let unfinished = instances(inputs).into_iter().filter_map(|instance| {
         let name = instance_name(&instance);
         // Another's failure is none of the container that is to be.
-        let digest = sources.held?.desired.instances.get(&name).map(|desired| &desired.digest);
+        let digest = inputs.held?.desired.instances.get(&name).map(|desired| &desired.digest);
         let is_told = tried.contains(&name.to_string()) || instance.unfinished.is_empty();
         let told = (!is_told && digest == Some(&instance.digest)).then_some(instance.unfinished)?;
         Some(problem("start", name.to_string(), told, true))
     });
-    let failed = sources.attempts.iter().map(|(resource, failure)| {
-        let message = format!("{}{}", failure.message, runs_instead(sources, resource));
+    let failed = inputs.attempts.iter().map(|(resource, failure)| {
+        let message = format!("{}{}", failure.message, runs_instead(inputs, resource));
         problem(failure.step, resource.name(), message, failure.last)
     });
-    let obstacles = sources
+    let obstacles = inputs
         .plan
         .obstacles
         .iter()
         .map(|obstacle| problem(obstacle.step, obstacle.resource.name(), obstacle.message.clone(), true));
-    let waiting = sources.plan.waiting.iter().filter(|(_, waiting)| waiting.hopeless);
+    let waiting = inputs.plan.waiting.iter().filter(|(_, waiting)| waiting.hopeless);
     let waiting = waiting.map(|(name, waiting)| problem("start", name.to_string(), waiting.reason.clone(), true));
-    let kept = sources.kept.iter().flat_map(|(stack, paths)| {
+    let kept = inputs.kept.iter().flat_map(|(stack, paths)| {
         paths.iter().map(move |path| {
             let message = format!("{path} was changed on the host and is kept as it is: make the change in the stack's folder, or undo it here");
             problem("sync", stack.clone(), message, true)
@@ -154,15 +154,15 @@ fn problems(sources: &Sources<'_>) -> Vec<Problem> {
 }
 
 /// What runs where a container could not be made what it must be.
-fn runs_instead(sources: &Sources<'_>, resource: &Resource) -> String {
+fn runs_instead(inputs: &Inputs<'_>, resource: &Resource) -> String {
     let Resource::Instance(name) = resource else { return String::new() };
-    let desired = sources.held.and_then(|held| held.desired.instances.get(name));
+    let desired = inputs.held.and_then(|held| held.desired.instances.get(name));
     let is_older = |container: &&Container| {
         container.instance == *name
             && container.state.is_up()
             && desired.is_some_and(|desired| desired.digest != container.digest)
     };
-    let older = sources.observed.containers.values().find(is_older);
+    let older = inputs.observed.containers.values().find(is_older);
     older.map_or_else(String::new, |older| format!("; its container of release {} runs instead", older.release))
 }
 
@@ -219,7 +219,7 @@ mod tests {
     fn told(observed: &Observed, attempts: &Attempts) -> Report {
         let held = held();
         let plan = plan(&held.desired, observed, &attempts.given_up());
-        report(&Sources {
+        report(&Inputs {
             held: Some(&held),
             observed,
             plan: &plan,

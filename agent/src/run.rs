@@ -12,12 +12,12 @@ use tracing_subscriber::EnvFilter;
 
 use crate::Run;
 use crate::api::{self, Context};
-use crate::apply::Hands;
-use crate::attend::attend;
+use crate::apply::Executor;
 use crate::blobs::BlobStore;
 use crate::dns::{self, Zone};
 use crate::docker::{Engine, ImageCache};
-use crate::observe::{Eyes, Observer};
+use crate::engine_session;
+use crate::observe::{Observer, Sources};
 use crate::overlay::{self, Overlay};
 use crate::reconcile::Reconciler;
 use crate::started::Started;
@@ -82,19 +82,20 @@ async fn go(run: Run, credentials: Credentials, fleet: String, host: String) -> 
 
     let (reports, reported) = watch::channel(None);
     let (about, met) = watch::channel(Err("not asked yet".to_owned()));
-    let (notify, notices) = mpsc::channel(1_024);
+    let (wakes, engine_wakes) = mpsc::channel(1_024);
     let starts = Arc::new(Starts::open(&run.state));
-    let eyes = Eyes {
+    let sources = Sources {
         images: images.clone(),
         trees: trees.clone(),
         overlay: overlay.clone(),
         starts: starts.clone(),
         started: Started::open(&run.state),
     };
-    let observer = Observer::new(fleet.clone(), engine.clone(), eyes);
-    let hands = Arc::new(Hands { fleet: fleet.clone(), engine: engine.clone(), trees: trees.clone(), overlay, starts });
-    let reconciler = Reconciler::new(hands, observer, holder.subscribe(), notices, links, reports);
-    tokio::spawn(attend(engine.clone(), fleet.clone(), images.clone(), about, notify));
+    let observer = Observer::new(fleet.clone(), engine.clone(), sources);
+    let executor =
+        Arc::new(Executor { fleet: fleet.clone(), engine: engine.clone(), trees: trees.clone(), overlay, starts });
+    let reconciler = Reconciler::new(executor, observer, holder.subscribe(), engine_wakes, links, reports);
+    tokio::spawn(engine_session::run(engine.clone(), fleet.clone(), images.clone(), about, wakes));
     let looping = tokio::spawn(reconciler.run(stop.clone()));
 
     let context = Context {

@@ -3,11 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use ipnet::Ipv4Net;
 use landfast_agent_core::assignment::Stamp;
 use landfast_agent_core::desired::{self, Claim, Condition, Desired, InstanceName, Restart};
 use landfast_agent_core::overlay;
+use landfast_agent_core::reconcile::Assignment;
 use prost::Message as _;
 
 use crate::dns::Zone;
@@ -35,7 +37,7 @@ pub(crate) use landfast_proto::v1::{StringList, Tree};
 pub(crate) struct Held {
     pub(crate) state: HostState,
     pub(crate) stamp: Stamp,
-    pub(crate) desired: Desired,
+    pub(crate) desired: Arc<Desired>,
     /// What DNS answers, and where.
     pub(crate) zone: Zone,
     instances: BTreeMap<InstanceName, usize>,
@@ -64,7 +66,7 @@ impl Held {
     }
 
     pub(crate) fn new(state: HostState) -> Result<Self, Invalid> {
-        let desired = desired(&state)?;
+        let desired = Arc::new(desired(&state)?);
         let zone = zone(&state)?;
         let instances = state.instances.iter().enumerate();
         let instances = instances.map(|(position, instance)| (instance_name(instance), position)).collect();
@@ -77,6 +79,11 @@ impl Held {
             contents: blake3::hash(&state.encode_to_vec()).to_hex().to_string(),
         };
         Ok(Held { state, stamp, desired, zone, instances })
+    }
+
+    /// The part of the host state that the loop decides from.
+    pub(crate) fn assignment(&self) -> Assignment {
+        Assignment { epoch: self.stamp.epoch, generation: self.stamp.generation, desired: self.desired.clone() }
     }
 
     pub(crate) fn instance(&self, name: &InstanceName) -> Option<&Instance> {

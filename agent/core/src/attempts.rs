@@ -54,7 +54,7 @@ pub enum Severity {
     /// Perhaps; after [`LIMIT`] attempts it is taken for final.
     Counted,
     /// Yes, once the engine answers again.
-    EngineAway,
+    Uncounted,
 }
 
 /// Attempts after which what keeps failing is final.
@@ -83,7 +83,7 @@ impl Attempts {
     /// A step failed at `now`.
     pub fn failed(&mut self, resource: Resource, step: &'static str, message: String, severity: Severity, now: u64) {
         let before = self.failures.get(&resource);
-        let count = before.map_or(0, |failure| failure.count) + u32::from(severity != Severity::EngineAway);
+        let count = before.map_or(0, |failure| failure.count) + u32::from(severity != Severity::Uncounted);
         let settled = before.is_some_and(|failure| failure.last);
         let last = settled || severity == Severity::Final || count >= LIMIT;
         // What has just been given up is not tried again, and what undoes it need not wait.
@@ -163,7 +163,7 @@ mod tests {
     fn an_engine_that_is_away_never_ends_a_resource() {
         let mut attempts = Attempts::default();
         for now in 0..100 {
-            fail(&mut attempts, Severity::EngineAway, now);
+            fail(&mut attempts, Severity::Uncounted, now);
         }
         assert!(attempts.given_up().is_empty());
         assert!(!attempts.may_try(&network(), 99) && attempts.may_try(&network(), 1_099));

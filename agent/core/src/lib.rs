@@ -1,7 +1,7 @@
 //! What a host must be, what it is, and the steps between: pure functions of values.
 //!
-//! No async, clock, file, environment, network or randomness here: the binary observes, calls [`plan::plan`] and carries
-//! out what it says.
+//! This crate has no async code and uses no clock, file, environment, network or randomness. The binary observes the host,
+//! calls [`reconcile::turn`], which plans with [`plan::plan`], and carries out the effects.
 #![warn(missing_docs)]
 
 pub mod assignment;
@@ -11,4 +11,5 @@ pub mod devices;
 pub mod observed;
 pub mod overlay;
 pub mod plan;
+pub mod reconcile;
 pub mod tree;

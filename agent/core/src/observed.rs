@@ -152,6 +152,21 @@ pub struct Foreign {
     pub networks: BTreeSet<String>,
 }
 
+/// A container of the host as the engine lists it: enough to decide whether to inspect it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Listed {
+    /// Instance that the container belongs to; `None` for a container that is not of this fleet.
+    pub instance: Option<InstanceName>,
+    /// What the container does.
+    pub state: State,
+    /// Name of the container and networks that it is attached to.
+    pub foreign: Foreign,
+    /// Published ports.
+    pub ports: Vec<Port>,
+    /// Addresses that the container holds, by network.
+    pub addresses: BTreeMap<String, String>,
+}
+
 /// A network of the engine.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Network {

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::stream::{Stream, StreamExt as _};
-use landfast_agent_core::observed;
+use landfast_agent_core::observed::{self, Listed};
 use landfast_certs::Role;
 use tokio_stream::wrappers::WatchStream;
 use tonic::{Request, Response, Status};
 
 use super::{Context, examine, guard};
-use crate::docker::{EngineError, Listed, LogRequest, chain};
+use crate::docker::{EngineError, LogRequest, chain};
 use crate::observe::blocking;
 use crate::ports::{self, Processes};
 use crate::state::AssignError;
@@ -215,7 +215,7 @@ pub(super) fn engine_status(error: &EngineError) -> Status {
     let message = chain(error);
     match error {
         EngineError::Refused { status: 404, .. } => Status::not_found(message),
-        EngineError::Away { .. } | EngineError::Slow(_) => Status::unavailable(message),
+        EngineError::Unreachable { .. } | EngineError::TimedOut(_) => Status::unavailable(message),
         EngineError::Refused { .. } if message.contains("no space left") => Status::resource_exhausted(message),
         _ => Status::internal(message),
     }

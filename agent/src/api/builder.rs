@@ -81,7 +81,7 @@ fn is_folder_image(image: &str) -> bool {
 
 fn builder_status(error: &EngineError) -> Status {
     match error {
-        EngineError::CannotDo(problem) => Status::failed_precondition(problem.clone()),
+        EngineError::Unsupported(problem) => Status::failed_precondition(problem.clone()),
         error => engine_status(error),
     }
 }

@@ -32,9 +32,11 @@ impl Engine {
         let answer = sender.send_request(request(end)?).await.map_err(lost)?;
         match answer.status() {
             StatusCode::SWITCHING_PROTOCOLS => {}
-            StatusCode::NOT_FOUND => return Err(EngineError::CannotDo("this engine has no BuildKit".to_owned())),
+            StatusCode::NOT_FOUND => return Err(EngineError::Unsupported("this engine has no BuildKit".to_owned())),
             status => {
-                return Err(EngineError::CannotDo(format!("this engine's builder cannot be opened: it says {status}")));
+                return Err(EngineError::Unsupported(format!(
+                    "this engine's builder cannot be opened: it says {status}"
+                )));
             }
         }
         Ok(TokioIo::new(hyper::upgrade::on(answer).await.map_err(lost)?))
@@ -48,7 +50,7 @@ fn request(end: &BuilderEnd) -> Result<Request<String>, EngineError> {
     };
     let mut request = Request::builder().method(Method::POST).uri(path).header(header::HOST, "engine");
     request = request.header(header::CONNECTION, "Upgrade").header(header::UPGRADE, "h2c");
-    let wrong = || EngineError::CannotDo("a session's id and methods are plain words".to_owned());
+    let wrong = || EngineError::Unsupported("a session's id and methods are plain words".to_owned());
     if let BuilderEnd::Session { id, methods } = end {
         request = request.header("X-Docker-Expose-Session-Uuid", HeaderValue::from_str(id).map_err(|_| wrong())?);
         request = request.header("X-Docker-Expose-Session-Name", "landfast");
@@ -78,6 +80,6 @@ mod tests {
     #[tokio::test]
     async fn an_engine_that_is_not_there_is_away() {
         let opened = Engine::new("unix:///nowhere/docker.sock").open_builder(&BuilderEnd::Control).await;
-        assert!(matches!(opened.err(), Some(EngineError::Away { .. })));
+        assert!(matches!(opened.err(), Some(EngineError::Unreachable { .. })));
     }
 }

@@ -9,7 +9,7 @@ use bollard::models::{
 };
 use bollard::query_parameters::{ListContainersOptions, RemoveContainerOptions, RenameContainerOptions};
 use landfast_agent_core::desired::{Claim, InstanceName, Restart};
-use landfast_agent_core::observed::{self, Container, Foreign, Port, State};
+use landfast_agent_core::observed::{self, Container, Foreign, Listed, Port, State};
 
 use super::{Engine, EngineError, LONG, SHORT};
 
@@ -54,19 +54,6 @@ impl Labels {
         let (stack, service) = (labels.get(Self::STACK)?.clone(), labels.get(Self::SERVICE)?.clone());
         (labels.get(Self::FLEET)? == fleet).then_some(InstanceName { stack, service, index })
     }
-}
-
-/// What listing tells of a container: enough to know whether to look closer.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Listed {
-    /// None for somebody else's.
-    pub(crate) instance: Option<InstanceName>,
-    pub(crate) state: State,
-    pub(crate) foreign: Foreign,
-    /// Published ports.
-    pub(crate) ports: Vec<Port>,
-    /// Addresses it holds, by network.
-    pub(crate) addresses: BTreeMap<String, String>,
 }
 
 impl Engine {

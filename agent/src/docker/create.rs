@@ -65,7 +65,7 @@ impl Engine {
         instance: &wire::Instance,
         place: &Place,
     ) -> Result<String, EngineError> {
-        let creation = creation(instance, place, self.minor()).map_err(EngineError::CannotDo)?;
+        let creation = creation(instance, place, self.minor()).map_err(EngineError::Unsupported)?;
         let options = CreateContainerOptions { name: Some(creation.name), platform: creation.platform };
         let client = match creation.mac {
             None => self.client()?.clone(),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use bollard::models::{EventMessage, EventMessageTypeEnum};
 use bollard::query_parameters::EventsOptions;
 use futures::stream::{Stream, StreamExt as _};
-use landfast_agent_core::desired::InstanceName;
+use landfast_agent_core::reconcile::Changed;
 
 use super::{Engine, EngineError, Labels};
 
@@ -15,15 +15,6 @@ pub(crate) struct Event {
     pub(crate) changed: Changed,
     /// The engine's word for what happened.
     pub(crate) action: String,
-}
-
-/// Which thing has changed.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Changed {
-    Container { id: String, instance: Option<InstanceName> },
-    Networks,
-    Volumes,
-    Images,
 }
 
 /// Health checks run as `exec_…`, many a minute, and say nothing by that: only what follows is asked for.

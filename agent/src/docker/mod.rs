@@ -26,9 +26,9 @@ use landfast_agent_core::attempts::Severity;
 use landfast_agent_core::devices::drivers;
 
 pub(crate) use builder::BuilderEnd;
-pub(crate) use containers::{Labels, Listed};
+pub(crate) use containers::Labels;
 pub(crate) use create::Place;
-pub(crate) use events::{Changed, Event};
+
 pub(crate) use hooks::Hook;
 pub(crate) use image::{ImageCache, lookup};
 pub(crate) use logs::LogRequest;
@@ -48,20 +48,20 @@ const IMAGE: Duration = Duration::from_secs(4 * 3600);
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EngineError {
     #[error("the Docker Engine at {socket} does not answer")]
-    Away {
+    Unreachable {
         socket: String,
         #[source]
         source: Box<bollard::errors::Error>,
     },
     #[error("the Docker Engine did not answer within {} s", .0.as_secs())]
-    Slow(Duration),
+    TimedOut(Duration),
     /// In the engine's words.
     #[error("{message}")]
     Refused { status: u16, message: String },
     #[error("the Docker Engine said what was not understood")]
-    Strange(#[source] Box<bollard::errors::Error>),
+    Unexpected(#[source] Box<bollard::errors::Error>),
     #[error("{0}")]
-    CannotDo(String),
+    Unsupported(String),
     #[error("`{command}` after the start ended with status {status}: {output}")]
     Hook { command: String, status: i64, output: String },
     #[error("`{command}` after the start did not end within {} s", .limit.as_secs())]
@@ -74,12 +74,12 @@ impl EngineError {
     /// Whether another attempt could go otherwise.
     pub(crate) fn severity(&self) -> Severity {
         match self {
-            EngineError::Away { .. } | EngineError::Slow(_) => Severity::EngineAway,
-            EngineError::CannotDo(_)
+            EngineError::Unreachable { .. } | EngineError::TimedOut(_) => Severity::Uncounted,
+            EngineError::Unsupported(_)
             | EngineError::Archive(_)
             | EngineError::Hook { .. }
             | EngineError::HookSlow { .. } => Severity::Final,
-            EngineError::Strange(_) => Severity::Counted,
+            EngineError::Unexpected(_) => Severity::Counted,
             EngineError::Refused { status, message } => refusal(*status, message),
         }
     }
@@ -171,8 +171,8 @@ impl Engine {
         }))
     }
 
-    /// Meets the engine, perhaps another than before: settles the API version.
-    pub(crate) async fn meet(&self) -> Result<About, EngineError> {
+    /// Asks the engine, which may be another than before, what it is, and settles the API version.
+    pub(crate) async fn connect(&self) -> Result<About, EngineError> {
         self.0.minor.store(0, Ordering::Relaxed);
         let client = self.client()?;
         let version = self.within(SHORT, client.version()).await?;
@@ -232,7 +232,7 @@ impl Engine {
     ) -> Result<T, EngineError> {
         match tokio::time::timeout(limit, answer).await {
             Ok(answer) => answer.map_err(|error| self.error(error)),
-            Err(_) => Err(EngineError::Slow(limit)),
+            Err(_) => Err(EngineError::TimedOut(limit)),
         }
     }
 
@@ -248,9 +248,9 @@ impl Engine {
             | Error::HyperLegacyError { .. }
             | Error::SocketNotFoundError(_)
             | Error::RequestTimeoutError => {
-                EngineError::Away { socket: self.0.socket.clone(), source: Box::new(error) }
+                EngineError::Unreachable { socket: self.0.socket.clone(), source: Box::new(error) }
             }
-            error => EngineError::Strange(Box::new(error)),
+            error => EngineError::Unexpected(Box::new(error)),
         }
     }
 }

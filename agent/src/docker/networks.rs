@@ -20,7 +20,7 @@ impl Engine {
 
     pub(crate) async fn create_network(&self, network: &wire::Network, fleet: &str) -> Result<(), EngineError> {
         if network.ipv4.is_some() && self.minor() < IPV4_SWITCH {
-            return Err(EngineError::CannotDo("enable_ipv4 needs Docker Engine 28 or newer".to_owned()));
+            return Err(EngineError::Unsupported("enable_ipv4 needs Docker Engine 28 or newer".to_owned()));
         }
         self.within(LONG, self.client()?.create_network(request(network, fleet))).await.map(drop)
     }

@@ -1,0 +1,316 @@
+//! The agent's loop as a function: [`turn`] takes the state and what has happened, and returns the next state and the
+//! effects to carry out.
+//!
+//! The loop is level-triggered. A turn plans from the snapshot of the host and from the steps that failed, and from nothing
+//! else, so a host converges from any state. Steps run in parallel, one at a time for each [`Resource`].
+//!
+//! A turn has two halves when the engine answers: the first returns [`Effect::Observe`], and the caller reports with
+//! [`Wake::Observed`] how that went. The second half plans, starts steps and publishes. Times are milliseconds since the
+//! loop started.
+
+mod snapshot;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+pub use snapshot::{Changed, Snapshot, Stale};
+
+use crate::attempts::{Attempts, Resource, Severity};
+use crate::desired::{Desired, InstanceName};
+use crate::observed::Container;
+use crate::plan::{Action, Plan, plan};
+
+/// Maximum number of steps that run at a time. Stops are not counted: they wait for other processes and cost nothing here.
+pub const STEPS_AT_ONCE: usize = 8;
+/// Interval at which the parts of a host that change without an event are observed, in milliseconds.
+pub const PERIOD: u64 = 30_000;
+/// Delay before the next observation after one that was incomplete, in milliseconds.
+pub const OBSERVE_AGAIN: u64 = 1_000;
+
+/// The host state to carry out.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Assignment {
+    /// Epoch of the coordinator that assigned it.
+    pub epoch: u64,
+    /// Generation of the host state.
+    pub generation: u64,
+    /// What the host must be.
+    pub desired: Arc<Desired>,
+}
+
+/// Something that happened, and that makes the loop turn.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Wake {
+    /// A host state was assigned.
+    Assigned(Assignment),
+    /// The engine answers. It may be another engine than before.
+    EngineUp,
+    /// The engine does not answer.
+    EngineDown,
+    /// The engine reports a change.
+    EngineEvent(Changed),
+    /// Something changed the network devices that overlays are made of.
+    Links,
+    /// A step ended.
+    StepEnded(Box<StepEnded>),
+    /// The time of the last [`Effect::WakeAt`] has come.
+    Timer,
+    /// An [`Effect::Observe`] was carried out.
+    Observed(Observation),
+}
+
+/// A step that ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepEnded {
+    /// What the step did.
+    pub action: Action,
+    /// Generation of the host state that the step was started for.
+    pub generation: u64,
+    /// Result of the step.
+    pub outcome: Result<StepOutput, StepFailure>,
+}
+
+/// What a successful step reports beside its success.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StepOutput {
+    /// Id and contents of the container that was created, as far as they are known without asking the engine.
+    pub container: Option<(String, Container)>,
+    /// Paths of the files that a sync left unchanged because they were edited on the host; `None` for other steps.
+    pub kept: Option<Vec<String>>,
+}
+
+/// Why a step failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepFailure {
+    /// What was wrong and what to do.
+    pub message: String,
+    /// Whether another attempt may succeed.
+    pub severity: Severity,
+}
+
+/// How an observation of the host ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Observation {
+    /// Everything that was stale was refreshed, except containers that could not be inspected now.
+    Complete,
+    /// The engine did not answer. What was not refreshed is still marked stale.
+    Failed,
+    /// The engine's answer could not be used, so any part of the snapshot may be wrong.
+    Unreliable,
+}
+
+/// Something for the caller to carry out.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Refresh the stale parts of [`State::snapshot`], then turn with [`Wake::Observed`].
+    Observe {
+        /// What the host must be; empty before the first assignment.
+        desired: Arc<Desired>,
+        /// Instances with a step under way. The engine answers about their containers only when it is done with them, so
+        /// they are not inspected.
+        busy: BTreeSet<InstanceName>,
+    },
+    /// Run a step, then turn with [`Wake::StepEnded`].
+    Start(Action),
+    /// Publish a report of the host.
+    Publish {
+        /// The plan, for what is left to do and what stands in the way.
+        plan: Plan,
+        /// Whether no step is under way and no container waits to be inspected.
+        idle: bool,
+        /// Whether the engine cannot be asked now.
+        engine_lost: bool,
+    },
+    /// Turn with [`Wake::Timer`] at this time. It replaces the time that was set before.
+    WakeAt(u64),
+}
+
+/// Everything that the loop remembers between turns. It is lost with the process.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// The host as it was last observed.
+    pub snapshot: Snapshot,
+    assignment: Option<Assignment>,
+    attempts: Attempts,
+    /// Resources with a step under way, each with whether that step is a stop.
+    busy: BTreeMap<Resource, bool>,
+    /// Files that the last sync of a stack left unchanged, by stack.
+    kept: BTreeMap<String, Vec<String>>,
+    engine_up: bool,
+    observe_again: bool,
+    next_period: u64,
+}
+
+impl Default for State {
+    /// State of a loop that starts at time 0: nothing is assigned, and nothing is known of the host.
+    fn default() -> Self {
+        State {
+            snapshot: Snapshot::default(),
+            assignment: None,
+            attempts: Attempts::default(),
+            busy: BTreeMap::new(),
+            kept: BTreeMap::new(),
+            engine_up: false,
+            observe_again: false,
+            next_period: PERIOD,
+        }
+    }
+}
+
+/// Takes the loop one turn further. `wakes` is everything that has happened since the last turn: things that happen at the
+/// same time lead to one observation and not to one each.
+pub fn turn(mut state: State, wakes: impl IntoIterator<Item = Wake>, now: u64) -> (State, Vec<Effect>) {
+    let mut observation = None;
+    for wake in wakes {
+        match wake {
+            Wake::Observed(found) => observation = Some(found),
+            wake => state.note(wake, now),
+        }
+    }
+    let effects = match observation {
+        None if state.engine_up => vec![state.observe()],
+        observation => state.act(observation, now),
+    };
+    (state, effects)
+}
+
+impl State {
+    /// State of a loop that starts with an assignment that it kept from an earlier run.
+    pub fn new(assignment: Option<Assignment>) -> Self {
+        State { assignment, ..State::default() }
+    }
+
+    /// Steps that failed for this generation.
+    pub fn attempts(&self) -> &Attempts {
+        &self.attempts
+    }
+
+    /// Paths of the files that the last sync of a stack left unchanged because they were edited on the host, by stack.
+    pub fn kept(&self) -> &BTreeMap<String, Vec<String>> {
+        &self.kept
+    }
+
+    fn note(&mut self, wake: Wake, now: u64) {
+        match wake {
+            Wake::Assigned(assignment) => self.assign(assignment),
+            Wake::EngineUp => {
+                self.engine_up = true;
+                self.attempts.forget_waits();
+                self.snapshot.stale = Stale::all();
+            }
+            Wake::EngineDown => self.engine_up = false,
+            Wake::EngineEvent(changed) => {
+                if !self.comes_from_own_step(&changed) {
+                    self.snapshot.stale.by_event(changed);
+                }
+            }
+            Wake::Links => self.snapshot.stale.overlays = true,
+            Wake::StepEnded(ended) => self.end_step(*ended, now),
+            Wake::Timer if now >= self.next_period => {
+                self.next_period = now + PERIOD;
+                self.snapshot.stale.by_time();
+            }
+            Wake::Timer | Wake::Observed(_) => {}
+        }
+    }
+
+    fn assign(&mut self, assignment: Assignment) {
+        self.snapshot.stale.by_assignment();
+        let stamp = |assignment: &Assignment| (assignment.epoch, assignment.generation);
+        if self.assignment.as_ref().map(stamp) != Some(stamp(&assignment)) {
+            self.attempts.forget();
+            self.kept.retain(|stack, _| assignment.desired.trees.contains_key(stack));
+        }
+        self.assignment = Some(assignment);
+    }
+
+    /// Whether a step under way may have caused an event. When that step ends, what it changed is observed anyway.
+    fn comes_from_own_step(&self, changed: &Changed) -> bool {
+        let is_busy = |instance: &InstanceName| self.busy.contains_key(&Resource::Instance(instance.clone()));
+        match changed {
+            Changed::Container { instance: Some(instance), .. } => is_busy(instance),
+            Changed::Container { instance: None, id } => {
+                self.snapshot.observed.containers.get(id).is_some_and(|container| is_busy(&container.instance))
+            }
+            Changed::Networks => self.busy.keys().any(|resource| matches!(resource, Resource::Network(_))),
+            Changed::Volumes => self.busy.keys().any(|resource| matches!(resource, Resource::Volume(_))),
+            Changed::Images => false,
+        }
+    }
+
+    fn end_step(&mut self, ended: StepEnded, now: u64) {
+        let (resource, step) = (ended.action.resource(), ended.action.verb());
+        self.busy.remove(&resource);
+        match ended.outcome {
+            Ok(output) => {
+                self.snapshot.after_step(&ended.action, output.container);
+                self.attempts.succeeded(&resource, step);
+                if let (Resource::Tree(stack), Some(kept)) = (resource, output.kept) {
+                    self.kept.insert(stack, kept);
+                }
+            }
+            Err(StepFailure { message, severity }) => {
+                self.snapshot.after_step(&ended.action, None);
+                let is_current = self.assignment.as_ref().is_some_and(|it| it.generation == ended.generation);
+                // What failed for a past generation may succeed for this one.
+                let severity = if is_current { severity } else { Severity::Uncounted };
+                self.attempts.failed(resource, step, message, severity, now);
+            }
+        }
+    }
+
+    fn observe(&self) -> Effect {
+        let desired = self.assignment.as_ref().map(|assignment| assignment.desired.clone()).unwrap_or_default();
+        Effect::Observe { desired, busy: self.busy_instances() }
+    }
+
+    fn busy_instances(&self) -> BTreeSet<InstanceName> {
+        let instances = self.busy.keys().filter_map(|resource| match resource {
+            Resource::Instance(name) => Some(name.clone()),
+            _ => None,
+        });
+        instances.collect()
+    }
+
+    /// Plans, starts the steps that may be started, and publishes. `observation` is `None` when the engine is not up.
+    fn act(&mut self, observation: Option<Observation>, now: u64) -> Vec<Effect> {
+        let engine_lost = observation != Some(Observation::Complete);
+        let is_waiting = self.snapshot.to_inspect(&self.busy_instances()).next().is_some();
+        self.observe_again = observation.is_some() && (engine_lost || is_waiting);
+        if observation == Some(Observation::Unreliable) {
+            self.snapshot.stale = Stale::all();
+        }
+        let plan = match &self.assignment {
+            Some(assignment) => plan(&assignment.desired, &self.snapshot.observed, &self.attempts.given_up()),
+            None => Plan::default(),
+        };
+        let mut effects = if engine_lost { Vec::new() } else { self.start(&plan, now) };
+        let idle = self.busy.is_empty() && self.snapshot.stale.containers.is_empty();
+        effects.push(Effect::Publish { plan, idle, engine_lost });
+        effects.push(Effect::WakeAt(self.next_timer(now)));
+        effects
+    }
+
+    fn start(&mut self, plan: &Plan, now: u64) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        for action in plan.ready(|resource| !self.attempts.may_try(resource, now)) {
+            let stops = matches!(action, Action::Stop { .. });
+            let is_full = self.busy.values().filter(|stops| !**stops).count() >= STEPS_AT_ONCE;
+            if (is_full && !stops) || self.busy.contains_key(&action.resource()) {
+                continue;
+            }
+            self.busy.insert(action.resource(), stops);
+            effects.push(Effect::Start(action.clone()));
+        }
+        effects
+    }
+
+    fn next_timer(&self, now: u64) -> u64 {
+        let observe = self.observe_again.then_some(now + OBSERVE_AGAIN);
+        let retry = self.attempts.next_retry(now);
+        observe.into_iter().chain(retry).fold(self.next_period, u64::min)
+    }
+}

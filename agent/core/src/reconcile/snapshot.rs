@@ -1,0 +1,154 @@
+//! The last snapshot of a host, and which parts of it may be out of date. Only those are observed again, so an
+//! observation of a host where nothing happened asks the engine nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::desired::InstanceName;
+use crate::observed::{Container, Listed, Observed};
+use crate::plan::Action;
+
+/// A host as it was last observed. At first nothing is known, and everything is stale.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Snapshot {
+    /// What was observed.
+    pub observed: Observed,
+    /// What must be observed again. The observer clears what it has refreshed.
+    pub stale: Stale,
+}
+
+/// The parts of a host that must be observed again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stale {
+    /// Which containers exist, and their states.
+    pub list: bool,
+    /// Ids of containers to inspect, whatever the list says about them.
+    pub containers: BTreeSet<String>,
+    /// Whether to inspect every container of the next list.
+    pub inspect: bool,
+    /// The networks.
+    pub networks: bool,
+    /// The volumes.
+    pub volumes: bool,
+    /// The images.
+    pub images: bool,
+    /// The live trees.
+    pub trees: bool,
+    /// The overlays.
+    pub overlays: bool,
+}
+
+/// What an event of the engine says has changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Changed {
+    /// A container.
+    Container {
+        /// Id of the container.
+        id: String,
+        /// Instance of the container; `None` when the event does not name it, or the container is not of this fleet.
+        instance: Option<InstanceName>,
+    },
+    /// A network.
+    Networks,
+    /// A volume.
+    Volumes,
+    /// An image.
+    Images,
+}
+
+impl Stale {
+    /// Everything, when nothing is known for certain.
+    pub fn all() -> Self {
+        Stale {
+            list: true,
+            containers: BTreeSet::new(),
+            inspect: true,
+            networks: true,
+            volumes: true,
+            images: true,
+            trees: true,
+            overlays: true,
+        }
+    }
+
+    /// Adds what changes without an event.
+    pub(super) fn by_time(&mut self) {
+        (self.list, self.networks, self.trees, self.overlays) = (true, true, true, true);
+    }
+
+    /// Adds what a new assignment is compared with, and what was brought to the host for it.
+    pub(super) fn by_assignment(&mut self) {
+        (self.trees, self.images) = (true, true);
+    }
+
+    /// Adds what an event of the engine reports.
+    pub(super) fn by_event(&mut self, changed: Changed) {
+        match changed {
+            Changed::Container { id, .. } => drop(self.containers.insert(id)),
+            Changed::Networks => (self.networks, self.overlays) = (true, true),
+            Changed::Volumes => self.volumes = true,
+            Changed::Images => self.images = true,
+        }
+    }
+}
+
+impl Default for Snapshot {
+    fn default() -> Self {
+        Snapshot { observed: Observed::default(), stale: Stale::all() }
+    }
+}
+
+impl Snapshot {
+    /// Applies a new list of all containers: forgets those that are gone, and marks for inspection those of this fleet that
+    /// differ from the snapshot.
+    pub fn apply_list(&mut self, listed: BTreeMap<String, Listed>) {
+        let Snapshot { observed, stale } = self;
+        observed.containers.retain(|id, _| listed.contains_key(id));
+        observed.foreign.clear();
+        for (id, found) in listed {
+            if found.instance.is_none() {
+                observed.foreign.insert(id, found.foreign);
+                continue;
+            }
+            let is_same = |seen: &Container| seen.state == found.state && seen.name == found.foreign.name;
+            if stale.inspect || !observed.containers.get(&id).is_some_and(is_same) {
+                stale.containers.insert(id);
+            }
+        }
+        (stale.list, stale.inspect) = (false, false);
+    }
+
+    /// Ids of the stale containers that can be inspected now: all except those of `busy` instances.
+    pub fn to_inspect(&self, busy: &BTreeSet<InstanceName>) -> impl Iterator<Item = &String> {
+        let is_busy = |id: &String| self.observed.containers.get(id).is_some_and(|seen| busy.contains(&seen.instance));
+        self.stale.containers.iter().filter(move |id| !is_busy(id))
+    }
+
+    /// Marks what a step has changed, or may have changed before it failed. `created` is the container that it created.
+    pub(super) fn after_step(&mut self, action: &Action, created: Option<(String, Container)>) {
+        let Snapshot { observed, stale } = self;
+        match action {
+            Action::CreateNetwork { .. } | Action::RemoveNetwork { .. } => {
+                (stale.networks, stale.overlays) = (true, true)
+            }
+            Action::Program { .. } => stale.overlays = true,
+            Action::CreateVolume { .. } | Action::RemoveVolume { .. } => stale.volumes = true,
+            Action::SyncTree { .. } | Action::RemoveTree { .. } => stale.trees = true,
+            // A container that was just created need not be inspected before it is started.
+            Action::Create { .. } => match created {
+                Some((id, container)) => drop(observed.containers.insert(id, container)),
+                None => stale.list = true,
+            },
+            Action::Start { container, .. }
+            | Action::Stop { container, .. }
+            | Action::Remove { container, .. }
+            | Action::Rename { container, .. } => {
+                if observed.containers.contains_key(container) {
+                    stale.containers.insert(container.clone());
+                } else {
+                    // The step named the container by its name. The list gives its id.
+                    stale.list = true;
+                }
+            }
+        }
+    }
+}

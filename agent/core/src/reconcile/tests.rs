@@ -1,0 +1,495 @@
+//! Tables for every rule of the loop.
+
+use super::*;
+use crate::desired;
+use crate::observed::{self, Listed, Tree};
+
+fn name(service: &str) -> InstanceName {
+    InstanceName { stack: "data".to_owned(), service: service.to_owned(), index: 1 }
+}
+
+fn instance(service: &str) -> Resource {
+    Resource::Instance(name(service))
+}
+
+/// A host state with these networks, and with nothing else.
+fn networks(generation: u64, networks: &[&str]) -> Assignment {
+    let networks = networks.iter().map(|network| ((*network).to_owned(), desired::Network::default()));
+    let desired = Desired { networks: networks.collect(), ..Desired::default() };
+    Assignment { epoch: 1, generation, desired: desired.into() }
+}
+
+fn create_network(network: &str) -> Action {
+    Action::CreateNetwork { network: network.to_owned() }
+}
+
+fn ended(action: Action, generation: u64, outcome: Result<StepOutput, StepFailure>) -> Wake {
+    Wake::StepEnded(Box::new(StepEnded { action, generation, outcome }))
+}
+
+fn failed(severity: Severity) -> Result<StepOutput, StepFailure> {
+    Err(StepFailure { message: "no room".to_owned(), severity })
+}
+
+/// A state of which nothing is stale, with an engine that answers and steps under way for these resources.
+fn quiet(busy: &[(Resource, bool)]) -> State {
+    let mut state = State { engine_up: true, busy: busy.iter().cloned().collect(), ..State::default() };
+    state.snapshot.stale = Stale::default();
+    state
+}
+
+/// What is stale after a wake.
+fn stale_after(state: State, wake: Wake) -> Stale {
+    turn(state, [wake], 0).0.snapshot.stale
+}
+
+fn running(service: &str) -> Container {
+    Container { name: service.to_owned(), instance: name(service), ..Container::default() }
+}
+
+/// The actions that a turn starts.
+fn starts(effects: &[Effect]) -> Vec<&Action> {
+    let starts = effects.iter().filter_map(|effect| match effect {
+        Effect::Start(action) => Some(action),
+        _ => None,
+    });
+    starts.collect()
+}
+
+fn published(effects: &[Effect]) -> (&Plan, bool, bool) {
+    let published = effects.iter().find_map(|effect| match effect {
+        Effect::Publish { plan, idle, engine_lost } => Some((plan, *idle, *engine_lost)),
+        _ => None,
+    });
+    published.expect("every turn that does not observe publishes")
+}
+
+fn wakes_at(effects: &[Effect]) -> u64 {
+    let at = effects.iter().find_map(|effect| match effect {
+        Effect::WakeAt(at) => Some(*at),
+        _ => None,
+    });
+    at.expect("every turn that does not observe sets the timer")
+}
+
+#[test]
+fn at_first_nothing_is_known_of_the_host() {
+    let state = State::default();
+    assert_eq!(state.snapshot.stale, Stale::all());
+    let (_, effects) = turn(state, [Wake::Links], 0);
+    let (plan, _, engine_lost) = published(&effects);
+    assert!(engine_lost && *plan == Plan::default(), "an engine that was not heard of is not asked");
+}
+
+#[test]
+fn an_engine_that_answers_makes_everything_stale_and_is_observed() {
+    let mut state = quiet(&[]);
+    state.engine_up = false;
+    let (state, effects) = turn(state, [Wake::EngineUp], 0);
+    assert_eq!(state.snapshot.stale, Stale::all());
+    assert_eq!(effects, [Effect::Observe { desired: Arc::default(), busy: BTreeSet::new() }]);
+}
+
+#[test]
+fn an_observation_is_told_what_is_assigned_and_which_instances_are_busy() {
+    let mut state = quiet(&[(instance("redis"), false), (Resource::Network("infra".to_owned()), false)]);
+    state.assignment = Some(networks(1, &["infra"]));
+    let (_, effects) = turn(state, [Wake::Links], 0);
+    let desired = networks(1, &["infra"]).desired;
+    assert_eq!(effects, [Effect::Observe { desired, busy: [name("redis")].into() }]);
+}
+
+#[test]
+fn wakes_of_one_turn_lead_to_one_observation() {
+    let wakes = [Wake::EngineEvent(Changed::Volumes), Wake::EngineEvent(Changed::Images), Wake::Links];
+    let (state, effects) = turn(quiet(&[]), wakes, 0);
+    let expected = Stale { volumes: true, images: true, overlays: true, ..Stale::default() };
+    assert_eq!((state.snapshot.stale, effects.len()), (expected, 1));
+}
+
+#[test]
+fn each_wake_makes_stale_what_it_may_have_changed() {
+    let container = |instance: Option<&str>| Changed::Container { id: "c1".to_owned(), instance: instance.map(name) };
+    let inspect = || Stale { containers: ["c1".to_owned()].into(), ..Stale::default() };
+    let cases = [
+        (Wake::Assigned(networks(1, &[])), Stale { trees: true, images: true, ..Stale::default() }),
+        (Wake::EngineEvent(container(Some("redis"))), inspect()),
+        (Wake::EngineEvent(container(None)), inspect()),
+        (Wake::EngineEvent(Changed::Networks), Stale { networks: true, overlays: true, ..Stale::default() }),
+        (Wake::EngineEvent(Changed::Volumes), Stale { volumes: true, ..Stale::default() }),
+        (Wake::EngineEvent(Changed::Images), Stale { images: true, ..Stale::default() }),
+        (Wake::Links, Stale { overlays: true, ..Stale::default() }),
+        (Wake::Timer, Stale::default()),
+        (Wake::EngineDown, Stale::default()),
+    ];
+    for (wake, expected) in cases {
+        assert_eq!(stale_after(quiet(&[]), wake.clone()), expected, "{wake:?}");
+    }
+}
+
+#[test]
+fn events_of_a_step_under_way_make_nothing_stale() {
+    let busy = [
+        (instance("redis"), false),
+        (Resource::Network("infra".to_owned()), false),
+        (Resource::Volume("data".to_owned()), false),
+    ];
+    let container =
+        |id: &str, instance: Option<&str>| Changed::Container { id: id.to_owned(), instance: instance.map(name) };
+    let cases = [
+        (container("new", Some("redis")), true),
+        (container("redis", None), true),
+        (Changed::Networks, true),
+        (Changed::Volumes, true),
+        (container("new", Some("web")), false),
+        (container("web", None), false),
+        (container("unknown", None), false),
+        (Changed::Images, false),
+    ];
+    for (changed, is_own) in cases {
+        let state = |busy| {
+            let mut state = quiet(busy);
+            for service in ["redis", "web"] {
+                state.snapshot.observed.containers.insert(service.to_owned(), running(service));
+            }
+            state
+        };
+        let stale = stale_after(state(&busy), Wake::EngineEvent(changed.clone()));
+        assert_eq!(stale == Stale::default(), is_own, "{changed:?}");
+        // An overlay or a tree that is being changed explains no event of the engine.
+        let other = [(Resource::Overlay("infra".to_owned()), false), (Resource::Tree("data".to_owned()), false)];
+        assert_ne!(stale_after(state(&other), Wake::EngineEvent(changed.clone())), Stale::default(), "{changed:?}");
+    }
+}
+
+#[test]
+fn each_step_makes_stale_what_it_may_have_changed() {
+    let (known, unknown) = ("redis".to_owned(), "data-redis-1".to_owned());
+    let instance = name("redis");
+    let network = Stale { networks: true, overlays: true, ..Stale::default() };
+    let volume = Stale { volumes: true, ..Stale::default() };
+    let tree = Stale { trees: true, ..Stale::default() };
+    let list = Stale { list: true, ..Stale::default() };
+    let inspect = Stale { containers: [known.clone()].into(), ..Stale::default() };
+    let text = || "x".to_owned();
+    let create = Action::Create {
+        instance: instance.clone(),
+        name: text(),
+        image: text(),
+        partners: BTreeMap::new(),
+        previous: None,
+    };
+    let start = |container: &String| Action::Start { instance: instance.clone(), container: container.clone() };
+    let stop = |container: &String| {
+        let container = container.clone();
+        Action::Stop { instance: instance.clone(), container, grace: None }
+    };
+    let remove = |container: &String| Action::Remove { instance: instance.clone(), container: container.clone() };
+    let rename = |container: &String| {
+        let container = container.clone();
+        Action::Rename { instance: instance.clone(), container, name: text() }
+    };
+    let cases = [
+        (create_network("x"), &network),
+        (Action::RemoveNetwork { network: text() }, &network),
+        (Action::Program { network: text(), steps: Vec::new() }, &Stale { overlays: true, ..Stale::default() }),
+        (Action::CreateVolume { volume: text() }, &volume),
+        (Action::RemoveVolume { volume: text() }, &volume),
+        (Action::SyncTree { stack: text(), manifest: text() }, &tree),
+        (Action::RemoveTree { stack: text() }, &tree),
+        // A step that created a container and could not say which.
+        (create, &list),
+        (start(&known), &inspect),
+        (stop(&known), &inspect),
+        (remove(&known), &inspect),
+        (rename(&known), &inspect),
+        // Containers that the plan knows by their names only.
+        (start(&unknown), &list),
+        (stop(&unknown), &list),
+        (remove(&unknown), &list),
+        (rename(&unknown), &list),
+    ];
+    for (action, expected) in cases {
+        for outcome in [Ok(StepOutput::default()), failed(Severity::Counted)] {
+            let mut state = quiet(&[(action.resource(), false)]);
+            state.snapshot.observed.containers.insert(known.clone(), running("redis"));
+            let (state, _) = turn(state, [ended(action.clone(), 1, outcome)], 0);
+            assert_eq!(state.snapshot.stale, *expected, "{action}");
+            assert!(state.busy.is_empty(), "{action}");
+        }
+    }
+}
+
+#[test]
+fn a_created_container_is_known_without_an_inspection() {
+    let action = Action::Create {
+        instance: name("redis"),
+        name: "data-redis-1".to_owned(),
+        image: "redis".to_owned(),
+        partners: BTreeMap::new(),
+        previous: None,
+    };
+    let created = ("c1".to_owned(), running("redis"));
+    let output = StepOutput { container: Some(created.clone()), kept: None };
+    let (state, _) = turn(quiet(&[(instance("redis"), false)]), [ended(action, 1, Ok(output))], 0);
+    assert_eq!(state.snapshot.stale, Stale::default());
+    assert_eq!(state.snapshot.observed.containers, [created].into());
+}
+
+#[test]
+fn a_list_forgets_what_is_gone_and_inspects_what_differs() {
+    let observed = |id: &str, state: observed::State| (id.to_owned(), Container { state, ..running(id) });
+    let listed = |id: &str, instance: Option<&str>, name: &str, state| {
+        let foreign = observed::Foreign { name: name.to_owned(), ..observed::Foreign::default() };
+        (id.to_owned(), Listed { instance: instance.map(self::name), state, foreign, ..Listed::default() })
+    };
+    let (running, exited) = (observed::State::Running, observed::State::Exited);
+    let seen = [
+        observed("same", running),
+        observed("ended", running),
+        observed("renamed", running),
+        observed("gone", running),
+    ];
+    let list: BTreeMap<String, Listed> = [
+        listed("same", Some("same"), "same", running),
+        listed("ended", Some("ended"), "ended", exited),
+        listed("renamed", Some("renamed"), "other", running),
+        listed("new", Some("new"), "new", running),
+        listed("theirs", None, "theirs", running),
+    ]
+    .into();
+    for inspect in [false, true] {
+        let mut snapshot = quiet(&[]).snapshot;
+        snapshot.observed.containers = seen.clone().into();
+        snapshot.observed.foreign.insert("left".to_owned(), observed::Foreign::default());
+        (snapshot.stale.list, snapshot.stale.inspect) = (true, inspect);
+        snapshot.apply_list(list.clone());
+        let mut expected: BTreeSet<String> = ["ended", "new", "renamed"].map(str::to_owned).into();
+        if inspect {
+            expected.insert("same".to_owned());
+        }
+        assert_eq!(snapshot.stale, Stale { containers: expected, ..Stale::default() }, "inspect: {inspect}");
+        assert_eq!(snapshot.observed.containers.keys().collect::<Vec<_>>(), ["ended", "renamed", "same"]);
+        assert_eq!(snapshot.observed.foreign.keys().collect::<Vec<_>>(), ["theirs"]);
+    }
+}
+
+#[test]
+fn containers_of_busy_instances_are_inspected_later() {
+    let mut state = quiet(&[]);
+    state.snapshot.observed.containers.insert("c1".to_owned(), running("redis"));
+    state.snapshot.stale.containers = ["c1".to_owned(), "unknown".to_owned()].into();
+    let busy = [name("redis")].into();
+    assert_eq!(state.snapshot.to_inspect(&busy).collect::<Vec<_>>(), ["unknown"]);
+    assert_eq!(state.snapshot.to_inspect(&BTreeSet::new()).count(), 2);
+}
+
+#[test]
+fn the_period_makes_stale_what_changes_without_an_event() {
+    let changing = Stale { list: true, networks: true, trees: true, overlays: true, ..Stale::default() };
+    let (early, _) = turn(quiet(&[]), [Wake::Timer], PERIOD - 1);
+    assert_eq!((&early.snapshot.stale, early.next_period), (&Stale::default(), PERIOD));
+    let (due, _) = turn(early, [Wake::Timer], PERIOD + 5);
+    assert_eq!((&due.snapshot.stale, due.next_period), (&changing, PERIOD + 5 + PERIOD));
+    let (late, _) = turn(quiet(&[]), [Wake::Links], PERIOD + 5);
+    assert_eq!(late.next_period, PERIOD, "only the timer ends a period");
+}
+
+#[test]
+fn the_timer_is_set_to_what_comes_first() {
+    let complete = [Wake::Observed(Observation::Complete)];
+    let (_, effects) = turn(quiet(&[]), complete.clone(), 10);
+    assert_eq!(wakes_at(&effects), PERIOD, "the next period");
+
+    for observation in [Observation::Failed, Observation::Unreliable] {
+        let (_, effects) = turn(quiet(&[]), [Wake::Observed(observation)], 10);
+        assert_eq!(wakes_at(&effects), 10 + OBSERVE_AGAIN, "another observation after one that is {observation:?}");
+    }
+
+    let mut waiting = quiet(&[]);
+    waiting.snapshot.stale.containers.insert("c1".to_owned());
+    let (_, effects) = turn(waiting.clone(), complete.clone(), 10);
+    assert_eq!(wakes_at(&effects), 10 + OBSERVE_AGAIN, "a container that could not be inspected");
+    waiting.snapshot.observed.containers.insert("c1".to_owned(), running("redis"));
+    waiting.busy.insert(instance("redis"), false);
+    let (_, effects) = turn(waiting, complete.clone(), 10);
+    assert_eq!(wakes_at(&effects), PERIOD, "the end of a step is a wake itself");
+
+    let mut failing = quiet(&[]);
+    failing.attempts.failed(instance("redis"), "start", "no room".to_owned(), Severity::Counted, 10);
+    let (_, effects) = turn(failing.clone(), complete, 10);
+    assert_eq!(wakes_at(&effects), 1_010, "the next attempt");
+
+    let (down, effects) = turn(failing, [Wake::EngineDown], 2_000);
+    assert_eq!(wakes_at(&effects), PERIOD, "an attempt that is due waits for the engine");
+    let (_, effects) = turn(State { observe_again: true, ..down }, [Wake::Timer], 2_001);
+    assert_eq!(wakes_at(&effects), PERIOD, "an engine that is down is not observed again");
+}
+
+#[test]
+fn steps_are_started_after_a_complete_observation_only() {
+    let cases = [
+        (Wake::Observed(Observation::Complete), 1, false),
+        (Wake::Observed(Observation::Failed), 0, true),
+        (Wake::Observed(Observation::Unreliable), 0, true),
+        (Wake::EngineDown, 0, true),
+    ];
+    for (wake, started, lost) in cases {
+        let state = State { assignment: Some(networks(1, &["infra"])), ..quiet(&[]) };
+        let (state, effects) = turn(state, [wake.clone()], 0);
+        let (plan, idle, engine_lost) = published(&effects);
+        assert_eq!((starts(&effects).len(), engine_lost), (started, lost), "{wake:?}");
+        assert_eq!(plan.steps.len(), 1, "{wake:?}");
+        assert_eq!(idle, started == 0, "{wake:?}");
+        assert_eq!(state.busy.len(), started, "{wake:?}");
+        let is_all = state.snapshot.stale == Stale::all();
+        assert_eq!(is_all, wake == Wake::Observed(Observation::Unreliable), "{wake:?}");
+    }
+}
+
+#[test]
+fn a_host_is_not_idle_while_a_container_waits_to_be_inspected() {
+    let mut state = quiet(&[]);
+    state.snapshot.stale.containers.insert("c1".to_owned());
+    let (_, effects) = turn(state, [Wake::Observed(Observation::Complete)], 0);
+    assert!(!published(&effects).1);
+}
+
+#[test]
+fn nothing_is_planned_before_the_first_assignment() {
+    let mut state = quiet(&[]);
+    let ours = observed::Network { ours: true, ..observed::Network::default() };
+    state.snapshot.observed.networks.insert("infra".to_owned(), ours);
+    let (state, effects) = turn(state, [Wake::Observed(Observation::Complete)], 0);
+    assert_eq!(published(&effects).0, &Plan::default());
+    let (state, _) = turn(state, [Wake::Assigned(networks(1, &[]))], 0);
+    let (_, effects) = turn(state, [Wake::Observed(Observation::Complete)], 0);
+    assert_eq!(starts(&effects), [&Action::RemoveNetwork { network: "infra".to_owned() }]);
+}
+
+#[test]
+fn an_assignment_of_an_earlier_run_is_carried_out() {
+    let state = State { engine_up: true, ..State::new(Some(networks(1, &["infra"]))) };
+    let (_, effects) = turn(state, [Wake::Observed(Observation::Complete)], 0);
+    assert_eq!(starts(&effects), [&create_network("infra")]);
+}
+
+#[test]
+fn a_resource_has_one_step_at_a_time() {
+    let busy = (Resource::Network("a".to_owned()), false);
+    let state = State { assignment: Some(networks(1, &["a", "b"])), ..quiet(&[busy]) };
+    let (_, effects) = turn(state, [Wake::Observed(Observation::Complete)], 0);
+    assert_eq!(starts(&effects), [&create_network("b")]);
+}
+
+#[test]
+fn two_steps_of_one_instance_are_not_started_together() {
+    let mut state = State { assignment: Some(networks(1, &[])), ..quiet(&[]) };
+    for id in ["c1", "c2"] {
+        let container = Container { state: observed::State::Exited, ..running("redis") };
+        state.snapshot.observed.containers.insert(id.to_owned(), container);
+    }
+    let (_, effects) = turn(state, [Wake::Observed(Observation::Complete)], 0);
+    let ready = published(&effects).0.ready(|_| false).count();
+    assert_eq!((ready, starts(&effects).len()), (2, 1));
+}
+
+#[test]
+fn steps_at_a_time_are_limited_and_stops_are_not_counted() {
+    let services: Vec<String> = (0..=STEPS_AT_ONCE).map(|number| format!("s{number}")).collect();
+    let volumes = services.iter().map(|name| (name.clone(), desired::Volume::default())).collect();
+    let desired = Desired { volumes, ..Desired::default() };
+    let mut state =
+        State { assignment: Some(Assignment { epoch: 1, generation: 1, desired: desired.into() }), ..quiet(&[]) };
+    for service in &services {
+        let container = Container { state: observed::State::Running, ..running(service) };
+        state.snapshot.observed.containers.insert(service.clone(), container);
+    }
+    let (state, effects) = turn(state, [Wake::Observed(Observation::Complete)], 0);
+    let (stops, others): (Vec<_>, Vec<_>) =
+        starts(&effects).into_iter().partition(|action| matches!(action, Action::Stop { .. }));
+    assert_eq!((stops.len(), others.len()), (STEPS_AT_ONCE + 1, STEPS_AT_ONCE));
+
+    let first = others.first().copied().expect("not empty").clone();
+    let (state, _) = turn(state, [ended(first, 1, failed(Severity::Final))], 0);
+    let (_, effects) = turn(state, [Wake::Observed(Observation::Complete)], 0);
+    assert_eq!(starts(&effects).len(), 1, "a step that ended makes room for one");
+}
+
+#[test]
+fn a_failed_step_is_tried_again_when_its_wait_is_over() {
+    let state = State { assignment: Some(networks(1, &["infra"])), ..quiet(&[]) };
+    let (state, _) = turn(state, [ended(create_network("infra"), 1, failed(Severity::Counted))], 0);
+    let (early, effects) = turn(state, [Wake::Observed(Observation::Complete)], 999);
+    assert!(starts(&effects).is_empty());
+    assert_eq!(published(&effects).0.steps.len(), 1, "it is still planned");
+    assert_eq!(wakes_at(&effects), 1_000);
+    let (_, effects) = turn(early, [Wake::Observed(Observation::Complete)], 1_000);
+    assert_eq!(starts(&effects), [&create_network("infra")]);
+}
+
+#[test]
+fn an_engine_that_answers_again_ends_waits_and_not_what_was_given_up() {
+    let mut state = State { assignment: Some(networks(1, &["a", "b"])), ..quiet(&[]) };
+    for (network, severity) in [("a", Severity::Uncounted), ("b", Severity::Final)] {
+        state = turn(state, [ended(create_network(network), 1, failed(severity))], 0).0;
+    }
+    let (state, _) = turn(state, [Wake::EngineUp], 0);
+    let (_, effects) = turn(state, [Wake::Observed(Observation::Complete)], 0);
+    assert_eq!(starts(&effects), [&create_network("a")]);
+}
+
+#[test]
+fn a_new_generation_forgets_what_failed_and_the_same_one_does_not() {
+    let given_up = State { assignment: Some(networks(1, &["infra"])), ..quiet(&[]) };
+    let (given_up, _) = turn(given_up, [ended(create_network("infra"), 1, failed(Severity::Final))], 0);
+    let other_epoch = Assignment { epoch: 2, ..networks(1, &["infra"]) };
+    let cases = [(networks(1, &["infra"]), 0), (networks(2, &["infra"]), 1), (other_epoch, 1)];
+    for (assignment, started) in cases {
+        let (state, _) = turn(given_up.clone(), [Wake::Assigned(assignment.clone())], 0);
+        let (_, effects) = turn(state, [Wake::Observed(Observation::Complete)], 0);
+        assert_eq!(starts(&effects).len(), started, "{assignment:?}");
+    }
+}
+
+#[test]
+fn a_failure_for_a_past_generation_does_not_give_up_the_resource() {
+    for (generation, given_up) in [(2, 1), (1, 0)] {
+        let state = State { assignment: Some(networks(2, &["infra"])), ..quiet(&[]) };
+        let (state, _) = turn(state, [ended(create_network("infra"), generation, failed(Severity::Final))], 0);
+        assert_eq!(state.attempts().given_up().len(), given_up, "generation {generation}");
+        assert_eq!(state.attempts().iter().count(), 1, "generation {generation}");
+    }
+}
+
+#[test]
+fn a_step_that_succeeds_clears_its_failure() {
+    let state = State { assignment: Some(networks(1, &["infra"])), ..quiet(&[]) };
+    let (state, _) = turn(state, [ended(create_network("infra"), 1, failed(Severity::Counted))], 0);
+    let (state, _) = turn(state, [ended(create_network("infra"), 1, Ok(StepOutput::default()))], 0);
+    assert_eq!(state.attempts().iter().count(), 0);
+}
+
+#[test]
+fn files_that_a_sync_kept_are_known_until_the_stack_is_gone_or_synced_again() {
+    let sync = |kept: &[&str]| {
+        let kept = kept.iter().map(|path| (*path).to_owned()).collect();
+        let action = Action::SyncTree { stack: "data".to_owned(), manifest: "m".to_owned() };
+        ended(action, 1, Ok(StepOutput { kept: Some(kept), container: None }))
+    };
+    let kept = |state: &State| state.kept().get("data").cloned().unwrap_or_default();
+    let with_tree = |generation| {
+        let trees = [("data".to_owned(), "m".to_owned())].into();
+        Assignment { epoch: 1, generation, desired: Desired { trees, ..Desired::default() }.into() }
+    };
+    let mut state = quiet(&[]);
+    state.snapshot.observed.trees.insert("data".to_owned(), Tree::default());
+    let (state, _) = turn(state, [sync(&["app.conf"])], 0);
+    assert_eq!(kept(&state), ["app.conf"]);
+    let (state, _) = turn(state, [Wake::Assigned(with_tree(2))], 0);
+    assert_eq!(kept(&state), ["app.conf"], "the stack is still assigned");
+    let (again, _) = turn(state.clone(), [sync(&[])], 0);
+    assert!(kept(&again).is_empty());
+    let (gone, _) = turn(state, [Wake::Assigned(networks(3, &[]))], 0);
+    assert!(kept(&gone).is_empty());
+}
