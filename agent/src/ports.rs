@@ -1,13 +1,16 @@
-//! Ports of the host that are taken, and by whom: containers by what the engine publishes, everything else by the
-//! kernel's table of listening sockets.
+//! The ports of the host that are in use, and who uses them. The engine reports the ports of containers, and the kernel's
+//! tables of sockets show the rest.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::path::Path;
+use std::net::{IpAddr, SocketAddr};
 
 use landfast_agent_core::desired::Claim;
 use landfast_agent_core::observed::Listed;
+use procfs::net::{self, TcpNetEntry, TcpState, UdpNetEntry, UdpState};
+use procfs::process::{self, FDTarget};
+use procfs::{ProcError, ProcResult};
 
+use crate::docker::chain;
 use crate::wire::UsedPort;
 
 /// A listening socket.
@@ -19,18 +22,18 @@ struct Listener {
     inode: u64,
 }
 
-/// Whether to find out the names of processes: it means looking at every process's files.
+/// Whether to find out which processes hold the ports, which takes a look at the open files of every process.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Processes {
     Named,
     Unnamed,
 }
 
-/// All that is taken. Blocks: it reads below /proc.
+/// Lists all ports in use. Blocks: it reads files below `/proc`.
 pub(crate) fn used(containers: &BTreeMap<String, Listed>, processes: Processes) -> Vec<UsedPort> {
     let mut used: Vec<UsedPort> = containers.values().flat_map(published).collect();
-    let listeners = listeners(Path::new("/proc"));
-    // What a container publishes is held by the engine's proxy: that is the container's, not the proxy's.
+    let listeners = listeners();
+    // The engine's proxy holds the published ports of containers. They belong to the containers.
     let others: Vec<&Listener> = listeners
         .iter()
         .filter(|listener| {
@@ -38,7 +41,7 @@ pub(crate) fn used(containers: &BTreeMap<String, Listed>, processes: Processes) 
         })
         .collect();
     let names = match processes {
-        Processes::Named => names(Path::new("/proc"), &others.iter().map(|listener| listener.inode).collect()),
+        Processes::Named => names(&others.iter().map(|listener| listener.inode).collect()),
         Processes::Unnamed => BTreeMap::new(),
     };
     used.extend(others.into_iter().map(|listener| UsedPort {
@@ -63,7 +66,7 @@ fn published(listed: &Listed) -> Vec<UsedPort> {
     ports.collect()
 }
 
-/// Who holds what these claims ask for, in words; empty when nobody is found.
+/// Names the holders of what these claims ask for. Empty if no holder is found.
 pub(crate) fn owners(
     claims: &BTreeSet<Claim>,
     used: &[UsedPort],
@@ -91,68 +94,65 @@ pub(crate) fn owners(
     owners
 }
 
-fn listeners(proc: &Path) -> Vec<Listener> {
-    let tables = [("tcp", "tcp"), ("tcp6", "tcp"), ("udp", "udp"), ("udp6", "udp")];
-    let mut found = BTreeSet::new();
-    for (file, protocol) in tables {
-        // A kernel without IPv6 has no such table.
-        let table = std::fs::read_to_string(proc.join("net").join(file)).unwrap_or_default();
-        found.extend(table.lines().skip(1).filter_map(|line| listener(line, protocol)));
-    }
-    found.into_iter().collect()
+fn listeners() -> BTreeSet<Listener> {
+    let tcp = [net::tcp(), net::tcp6()].into_iter().flat_map(entries).filter_map(|entry| listener_tcp(&entry));
+    let udp = [net::udp(), net::udp6()].into_iter().flat_map(entries).filter_map(|entry| listener_udp(&entry));
+    tcp.chain(udp).collect()
 }
 
-/// `0: 0100007F:1F90 00000000:0000 0A … inode`: listening is state 0A for TCP, 07 for UDP.
-fn listener(line: &str, protocol: &'static str) -> Option<Listener> {
-    let fields: Vec<&str> = line.split_whitespace().collect();
-    let (local, state, inode) = (fields.get(1)?, fields.get(3)?, fields.get(9)?);
-    if *state != (if protocol == "tcp" { "0A" } else { "07" }) {
-        return None;
-    }
-    let (address, port) = local.split_once(':')?;
-    let port = u16::from_str_radix(port, 16).ok()?;
-    Some(Listener { address: address_of(address)?, port, protocol, inode: inode.parse().ok()? })
+/// Entries of one of the kernel's tables of sockets. A kernel without IPv6 has no table for it.
+fn entries<T>(table: ProcResult<Vec<T>>) -> Vec<T> {
+    table.unwrap_or_else(|error| {
+        if !matches!(error, ProcError::NotFound(_)) {
+            tracing::warn!(error = chain(&error), "listening sockets not read");
+        }
+        Vec::new()
+    })
 }
 
-/// Words of the machine's byte order, in hexadecimal.
-fn address_of(text: &str) -> Option<IpAddr> {
-    let words = (0..text.len()).step_by(8).map(|at| u32::from_str_radix(text.get(at..at + 8)?, 16).ok());
-    let bytes: Vec<u8> = words.collect::<Option<Vec<u32>>>()?.into_iter().flat_map(u32::to_ne_bytes).collect();
-    if let Ok(bytes) = <[u8; 4]>::try_from(bytes.as_slice()) {
-        return Some(Ipv4Addr::from(bytes).into());
-    }
-    <[u8; 16]>::try_from(bytes.as_slice()).ok().map(|bytes| IpAddr::from(Ipv6Addr::from(bytes)).to_canonical())
+fn listener_tcp(entry: &TcpNetEntry) -> Option<Listener> {
+    (entry.state == TcpState::Listen).then(|| Listener::new(entry.local_address, "tcp", entry.inode))
 }
 
-/// Inode > `nginx (process 812)`, for those that can be found out.
-fn names(proc: &Path, inodes: &BTreeSet<u64>) -> BTreeMap<u64, String> {
+/// A UDP socket without a peer receives from anybody: the kernel calls it closed.
+fn listener_udp(entry: &UdpNetEntry) -> Option<Listener> {
+    (entry.state == UdpState::Close).then(|| Listener::new(entry.local_address, "udp", entry.inode))
+}
+
+impl Listener {
+    fn new(address: SocketAddr, protocol: &'static str, inode: u64) -> Self {
+        Listener { address: address.ip().to_canonical(), port: address.port(), protocol, inode }
+    }
+}
+
+/// Names the processes that hold these sockets, by inode: `nginx (process 812)`. Sockets whose process is not found are
+/// left out.
+fn names(inodes: &BTreeSet<u64>) -> BTreeMap<u64, String> {
     let mut names = BTreeMap::new();
-    let folders = std::fs::read_dir(proc).into_iter().flatten().flatten();
-    for folder in
-        folders.filter(|folder| folder.file_name().to_string_lossy().bytes().all(|byte| byte.is_ascii_digit()))
-    {
+    for process in process::all_processes().into_iter().flatten().flatten() {
         if names.len() == inodes.len() {
             break;
         }
-        let descriptors = std::fs::read_dir(folder.path().join("fd")).into_iter().flatten().flatten();
-        let held = descriptors.filter_map(|descriptor| socket(&std::fs::read_link(descriptor.path()).ok()?));
-        for inode in held.filter(|inode| inodes.contains(inode)) {
-            let name = std::fs::read_to_string(folder.path().join("comm")).unwrap_or_default();
-            names.insert(inode, format!("{} (process {})", name.trim(), folder.file_name().to_string_lossy()));
+        for descriptor in process.fd().into_iter().flatten().flatten() {
+            if let FDTarget::Socket(inode) = descriptor.target
+                && inodes.contains(&inode)
+            {
+                let name = process.stat().map(|stat| stat.comm).unwrap_or_default();
+                names.insert(inode, format!("{name} (process {})", process.pid));
+            }
         }
     }
     names
 }
 
-/// `socket:[123]` > 123
-fn socket(link: &Path) -> Option<u64> {
-    link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
     use landfast_agent_core::observed::{Foreign, Port, State};
+    use procfs::FromReadSI as _;
+    use procfs::net::{TcpNetEntries, UdpNetEntries};
 
     fn web() -> BTreeMap<String, Listed> {
         let port = Port { address: "0.0.0.0".to_owned(), published: 8080, target: 80, protocol: "tcp".to_owned() };
@@ -167,14 +167,31 @@ mod tests {
     }
 
     #[test]
-    fn the_kernels_lines_are_read() {
-        let line =
-            "   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0";
-        let expected = Listener { address: Ipv4Addr::LOCALHOST.into(), port: 8080, protocol: "tcp", inode: 4711 };
-        assert_eq!(listener(line, "tcp"), Some(expected));
-        assert_eq!(listener(&line.replace(" 0A ", " 01 "), "tcp"), None);
-        let any = address_of("00000000000000000000000000000000");
-        assert_eq!(any, Some(Ipv6Addr::UNSPECIFIED.into()));
+    fn sockets_that_receive_from_anybody_listen_and_no_others() {
+        let header =
+            "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
+        let line = |address: &str, state: &str| {
+            let rest = "00000000:00000000 00:00000000 00000000     0        0 4711 1 0";
+            format!("{header}   0: {address} 00000000:0000 {state} {rest}\n")
+        };
+        let system = procfs::current_system_info();
+        let tcp = |text: String| {
+            let table = TcpNetEntries::from_read(text.as_bytes(), system).expect("as the kernel writes it");
+            table.0.iter().find_map(listener_tcp)
+        };
+        let udp = |text: String| {
+            let table = UdpNetEntries::from_read(text.as_bytes(), system).expect("as the kernel writes it");
+            table.0.iter().find_map(listener_udp)
+        };
+        let expected = |address: IpAddr, protocol| Listener { address, port: 8080, protocol, inode: 4711 };
+        let (loopback, any) = ("0100007F:1F90", "00000000000000000000000000000000:1F90");
+        let mapped = "0000000000000000FFFF00000100007F:1F90";
+        assert_eq!(tcp(line(loopback, "0A")), Some(expected(Ipv4Addr::LOCALHOST.into(), "tcp")));
+        assert_eq!(tcp(line(any, "0A")), Some(expected(Ipv6Addr::UNSPECIFIED.into(), "tcp")));
+        assert_eq!(tcp(line(mapped, "0A")), Some(expected(Ipv4Addr::LOCALHOST.into(), "tcp")));
+        assert_eq!(tcp(line(loopback, "01")), None);
+        assert_eq!(udp(line(loopback, "07")), Some(expected(Ipv4Addr::LOCALHOST.into(), "udp")));
+        assert_eq!(udp(line(loopback, "01")), None);
     }
 
     #[test]

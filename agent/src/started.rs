@@ -32,7 +32,7 @@ impl Started {
     /// Reads what the folder has. A file that cannot be read counts as empty: what it said is then not known.
     pub(crate) fn open(folder: &Path) -> Self {
         let path = folder.join("started");
-        let read = match std::fs::read(&path) {
+        let read = match fs_err::read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| chain(&error)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(BTreeMap::new()),
             Err(error) => Err(chain(&error)),

@@ -23,7 +23,7 @@ impl Starts {
     /// Reads what the folder has. A file that says nothing is no reason not to run.
     pub(crate) fn open(folder: &Path) -> Self {
         let path = folder.join("starts");
-        let unfinished = match std::fs::read(&path) {
+        let unfinished = match fs_err::read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_else(|error| {
                 tracing::warn!(path = %path.display(), error = chain(&error), "unfinished starts not known");
                 BTreeMap::new()

@@ -18,18 +18,10 @@ const HEADER: &[u8] = b"landfast host state 1\n";
 /// Why there is no host state to be had, or it could not be kept.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StateError {
-    #[error("cannot read {path}")]
-    Read {
-        path: PathBuf,
-        #[source]
-        source: std::io::Error,
-    },
-    #[error("cannot write {path}; the host state held stays what it was")]
-    Write {
-        path: PathBuf,
-        #[source]
-        source: std::io::Error,
-    },
+    #[error("the host state cannot be read")]
+    Read(#[source] std::io::Error),
+    #[error("the host state cannot be written; the one that was held before stays in force")]
+    Write(#[source] std::io::Error),
     #[error(
         "{path} is damaged: move it away and run `landfast up`, which assigns this host its state anew; containers go on"
     )]
@@ -112,10 +104,10 @@ fn file(folder: &Path) -> PathBuf {
 }
 
 fn read(path: &Path) -> Result<Option<Held>, StateError> {
-    let bytes = match std::fs::read(path) {
+    let bytes = match fs_err::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(StateError::Read { path: path.to_owned(), source }),
+        Err(error) => return Err(StateError::Read(error)),
     };
     let body = whole(&bytes).ok_or_else(|| StateError::Damaged { path: path.to_owned() })?;
     Held::decode(body).map(Some).map_err(|source| StateError::Strange { path: path.to_owned(), source })
@@ -130,10 +122,8 @@ fn whole(bytes: &[u8]) -> Option<&[u8]> {
 }
 
 fn write(folder: &Path, body: &[u8]) -> Result<(), StateError> {
-    let path = file(folder);
-    // It carries environments, and so secrets.
-    durable::replace(&path, &[HEADER, blake3::hash(body).to_hex().as_bytes(), b"\n", body])
-        .map_err(|source| StateError::Write { path, source })
+    let digest = blake3::hash(body).to_hex();
+    durable::replace(&file(folder), &[HEADER, digest.as_bytes(), b"\n", body]).map_err(StateError::Write)
 }
 
 #[cfg(test)]

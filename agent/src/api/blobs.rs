@@ -218,6 +218,6 @@ fn blob_status(error: &BlobError) -> Status {
         BlobError::Absent(_) => Status::not_found(message),
         BlobError::Damaged(_) | BlobError::Mismatch(_) | BlobError::Size { .. } => Status::data_loss(message),
         BlobError::NoRoom { .. } => Status::resource_exhausted(message),
-        BlobError::Io { .. } => Status::internal(message),
+        BlobError::Io(_) => Status::internal(message),
     }
 }

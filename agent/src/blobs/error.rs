@@ -1,7 +1,6 @@
 //! What can go wrong with a blob, and what to do about it.
 
 use std::io;
-use std::path::{Path, PathBuf};
 
 use landfast_agent_core::tree::{Digest, Invalid};
 
@@ -25,21 +24,17 @@ pub(crate) enum BlobError {
     NoRoom { digest: Digest, size: u64 },
     #[error("manifest {digest} is refused")]
     Manifest { digest: Digest, source: ManifestError },
-    #[error("{path}")]
-    Io { path: PathBuf, source: io::Error },
+    /// An error of `fs_err`, which names the file.
+    #[error(transparent)]
+    Io(#[from] io::Error),
 }
 
 impl BlobError {
-    pub(super) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
-        let path = path.to_owned();
-        move |source| Self::Io { path, source }
-    }
-
-    /// A full disk is what an operator can do something about: told apart from all else.
-    pub(super) fn write(digest: &Digest, size: u64, source: io::Error) -> Self {
-        match source.kind() {
+    /// An error of writing a blob. A full disk is a case of its own, because an operator can do something about it.
+    pub(super) fn write(digest: &Digest, size: u64, error: io::Error) -> Self {
+        match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::NoRoom { digest: digest.clone(), size },
-            _ => Self::Io { path: digest.as_str().into(), source },
+            _ => Self::Io(error),
         }
     }
 }

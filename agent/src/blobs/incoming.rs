@@ -1,10 +1,11 @@
 //! One blob on its way in: written beside the store, verified as it comes, and part of the store once it is whole.
 
-use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
+use fs_err as fs;
+use fs_err::os::unix::fs::OpenOptionsExt as _;
+use fs_err::{File, OpenOptions};
 use landfast_agent_core::tree::Digest;
 use rustix::fs::FallocateFlags;
 

@@ -12,12 +12,14 @@ mod pending;
 mod room;
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs::DirBuilder;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use fs_err as fs;
+use fs_err::File;
 use landfast_agent_core::tree::{Digest, Manifest};
 
 pub(crate) use error::BlobError;
@@ -45,7 +47,7 @@ impl BlobStore {
     /// blobs are kept.
     pub(crate) fn open(state_dir: &Path) -> Result<Self, BlobError> {
         let root = state_dir.join("blobs");
-        make_folder(&root).map_err(BlobError::io(&root))?;
+        make_folder(&root)?;
         let pending = Arc::new(Pending::open(&root)?);
         Ok(Self { root: root.into(), pending, needed: Arc::default() })
     }
@@ -105,8 +107,8 @@ impl BlobStore {
     }
 
     /// Opens a blob to be sent; who receives it verifies it.
-    pub(crate) fn file(&self, digest: &str) -> Result<File, BlobError> {
-        self.open_blob(&Digest::parse(digest)?)
+    pub(crate) fn file(&self, digest: &str) -> Result<std::fs::File, BlobError> {
+        Ok(self.open_blob(&Digest::parse(digest)?)?.into_file())
     }
 
     /// Reads and checks a bundle's manifest.
@@ -119,7 +121,7 @@ impl BlobStore {
     /// Copies a blob of at most `limit` bytes, verified: on an error, what was written is not the blob.
     pub(crate) fn copy(&self, digest: &Digest, limit: u64, to: &mut impl Write) -> Result<(), BlobError> {
         let mut from = self.open_blob(digest)?;
-        let size = from.metadata().map_err(BlobError::io(&self.path(digest)))?.len();
+        let size = from.metadata()?.len();
         if size > limit {
             return Err(BlobError::TooLarge { digest: digest.clone(), size, limit });
         }
@@ -130,7 +132,7 @@ impl BlobStore {
                 Ok(0) => break,
                 Ok(read) => read,
                 Err(source) if source.kind() == io::ErrorKind::Interrupted => continue,
-                Err(source) => return Err(BlobError::io(&self.path(digest))(source)),
+                Err(error) => return Err(error.into()),
             };
             hasher.update(&buffer[..read]);
             to.write_all(&buffer[..read]).map_err(|source| BlobError::write(digest, size, source))?;
@@ -142,16 +144,15 @@ impl BlobStore {
         tracing::warn!(%digest, "blob damaged on the disk, dropped");
         match fs::remove_file(self.path(digest)) {
             Ok(()) => BlobError::Damaged(digest.clone()),
-            Err(source) => BlobError::io(&self.path(digest))(source),
+            Err(error) => error.into(),
         }
     }
 
     fn open_blob(&self, digest: &Digest) -> Result<File, BlobError> {
         self.pending.settle(&self.root)?;
-        let path = self.path(digest);
-        File::open(&path).map_err(|source| match source.kind() {
+        File::open(self.path(digest)).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => BlobError::Absent(digest.clone()),
-            _ => BlobError::io(&path)(source),
+            _ => error.into(),
         })
     }
 
@@ -184,7 +185,8 @@ fn select(
 }
 
 fn make_folder(path: &Path) -> io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path)
+    let made = DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path);
+    made.map_err(|error| io::Error::new(error.kind(), format!("cannot create the folder {}: {error}", path.display())))
 }
 
 #[cfg(test)]

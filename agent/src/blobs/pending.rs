@@ -1,12 +1,13 @@
 //! Blobs between verified and durable. One sync for many of them costs what it does for one, so they wait for each other.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use fs_err as fs;
+use fs_err::File;
 use landfast_agent_core::tree::Digest;
 
 use super::{BlobError, make_folder, path};
@@ -39,17 +40,17 @@ impl Pending {
     pub(super) fn open(root: &Path) -> Result<Self, BlobError> {
         let (incoming, verified) = (root.join("incoming"), root.join("verified"));
         if incoming.exists() {
-            fs::remove_dir_all(&incoming).map_err(BlobError::io(&incoming))?;
+            fs::remove_dir_all(&incoming)?;
         }
         for folder in [&incoming, &verified] {
-            make_folder(folder).map_err(BlobError::io(folder))?;
+            make_folder(folder)?;
         }
         let mut waiting = Waiting::default();
-        for entry in fs::read_dir(&verified).map_err(BlobError::io(&verified))? {
-            let found = entry.map_err(BlobError::io(&verified))?.path();
-            match verified_blob(&found).map_err(BlobError::io(&found))? {
+        for entry in fs::read_dir(&verified)? {
+            let found = entry?.path();
+            match verified_blob(&found)? {
                 Some(digest) => drop(waiting.blobs.insert(digest)),
-                None => fs::remove_file(&found).map_err(BlobError::io(&found))?,
+                None => fs::remove_file(&found)?,
             }
         }
         Ok(Self { incoming, verified, next: AtomicU64::new(0), waiting: Mutex::new(waiting) })
@@ -86,7 +87,7 @@ impl Pending {
         if waiting.blobs.is_empty() {
             return Ok(());
         }
-        self.move_in(root, &waiting.blobs).map_err(BlobError::io(&self.verified))?;
+        self.move_in(root, &waiting.blobs)?;
         *waiting = Waiting::default();
         Ok(())
     }

@@ -1,11 +1,11 @@
 //! What goes when the disk is full: blobs of bundles that no live tree is made from.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use fs_err as fs;
 use landfast_agent_core::tree::Digest;
 
 use super::{BlobError, BlobStore};
@@ -58,7 +58,7 @@ impl Needed {
                     && !(spare == Spare::Recent && is_recent(&blob))
                 {
                     freed += fs::metadata(&blob).map_or(0, |found| found.len());
-                    fs::remove_file(&blob).map_err(BlobError::io(&blob))?;
+                    fs::remove_file(&blob)?;
                 }
             }
         }
@@ -84,7 +84,7 @@ impl Needed {
 }
 
 fn entries(folder: &Path) -> Result<impl Iterator<Item = std::path::PathBuf>, BlobError> {
-    let entries = fs::read_dir(folder).map_err(BlobError::io(folder))?;
+    let entries = fs::read_dir(folder)?;
     Ok(entries.filter_map(|entry| Some(entry.ok()?.path())))
 }
 

@@ -1,12 +1,13 @@
 //! What a live tree is, or is becoming, beside it in `journal`: the one record that a crash leaves us.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::Path;
 
 use landfast_agent_core::tree::Digest;
 
 use super::TreeError;
+use crate::durable;
 
 const FILE: &str = "journal";
 
@@ -53,17 +54,10 @@ impl Journal {
         }
     }
 
-    /// Durable when it returns.
+    /// Saves the record. It is durable when this returns.
     pub(super) fn save(&self, folder: &Path) -> Result<(), TreeError> {
-        let (path, new) = (folder.join(FILE), folder.join("journal.new"));
-        let save = || {
-            let mut file = File::create(&new)?;
-            file.write_all(self.print().as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&new, &path)?;
-            File::open(folder)?.sync_all()
-        };
-        save().map_err(TreeError::io(&path))
+        let path = folder.join(FILE);
+        durable::replace(&path, &[self.print().as_bytes()]).map_err(TreeError::io(&path))
     }
 
     fn print(&self) -> String {

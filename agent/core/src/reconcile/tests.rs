@@ -289,6 +289,8 @@ fn the_period_makes_stale_what_changes_without_an_event() {
     let changing = Stale { list: true, networks: true, trees: true, overlays: true, ..Stale::default() };
     let (early, _) = turn(quiet(&[]), [Wake::Timer], PERIOD - 1);
     assert_eq!((&early.snapshot.stale, early.next_period), (&Stale::default(), PERIOD));
+    let (exact, _) = turn(early.clone(), [Wake::Timer], PERIOD);
+    assert_eq!((&exact.snapshot.stale, exact.next_period), (&changing, 2 * PERIOD));
     let (due, _) = turn(early, [Wake::Timer], PERIOD + 5);
     assert_eq!((&due.snapshot.stale, due.next_period), (&changing, PERIOD + 5 + PERIOD));
     let (late, _) = turn(quiet(&[]), [Wake::Links], PERIOD + 5);
