@@ -1,4 +1,4 @@
-//! `landfast-agent`: one per host. Serves the coordinator over mutual TLS and makes the host what it was assigned.
+//! `landfast-agent` runs on each host. It serves the coordinator over mutual TLS, and makes the host what it was assigned.
 
 mod api;
 mod apply;
@@ -28,7 +28,7 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use landfast_certs::Identity;
 
-/// One per host: serves the coordinator and makes the host what it was assigned.
+/// Agent of one host: serves the coordinator and makes the host what it was assigned.
 #[derive(Parser)]
 #[command(version, about)]
 struct Cli {
@@ -38,35 +38,35 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run the agent, until SIGTERM. Containers go on without it.
+    /// Run the agent until SIGTERM. Containers continue to run without it.
     Run(Run),
-    /// Make this host's key where it stays, and print the request for its certificate.
+    /// Create this host's key, which never leaves the host, and print a certificate request.
     Request {
-        /// The folder of this host's key and certificate.
+        /// Folder with this host's key and certificate.
         #[arg(long, value_name = "FOLDER")]
         identity: PathBuf,
-        /// The host's name in landfast.toml.
+        /// Name of the host in landfast.toml.
         #[arg(long)]
         host: String,
-        /// The fleet's name.
+        /// Name of the fleet.
         #[arg(long)]
         fleet: String,
     },
 }
 
-/// What the agent runs with.
+/// Options of `landfast-agent run`.
 #[derive(clap::Args)]
 pub(crate) struct Run {
-    /// The folder with ca.pem, cert.pem and key.pem.
+    /// Folder with ca.pem, cert.pem and key.pem.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) identity: PathBuf,
-    /// Where to keep the host state, bundles and live trees.
+    /// Folder for the host state, bundles and live trees.
     #[arg(long, value_name = "FOLDER", default_value = "/var/lib/landfast")]
     pub(crate) state: PathBuf,
-    /// Where to serve.
+    /// Address to serve on.
     #[arg(long, value_name = "IP:PORT", default_value = "0.0.0.0:7219")]
     pub(crate) listen: SocketAddr,
-    /// The Docker Engine.
+    /// Socket of the Docker Engine.
     #[arg(long, value_name = "SOCKET", default_value = "unix:///var/run/docker.sock")]
     pub(crate) docker: String,
 }
@@ -76,8 +76,8 @@ fn main() -> ExitCode {
     let command = Cli::parse().command;
     let done = match command {
         Command::Run(run) => {
-            // Containers see what the agent makes for them: each thing is made with a mode of its own, and a umask that
-            // the agent happens to be started with must not take bits away.
+            // Containers see files that the agent creates. Each is created with a mode of its own, and the umask that the
+            // agent was started with must not remove bits.
             rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
             run::run(run)
         }
@@ -92,8 +92,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// The request says nothing of whom it is for: the authority does. The names are checked here so that a slip is seen
-/// before the request has travelled.
+/// Prints a certificate request. The request does not name the host, because the authority does that. The names are checked
+/// here so that a mistake shows before the request is carried to the authority.
 fn request(folder: &std::path::Path, host: &str, fleet: &str) -> anyhow::Result<()> {
     let identity = Identity::agent(fleet, host)?;
     let request = landfast_certs::key_and_request(folder).context("no request made")?;

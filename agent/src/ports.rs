@@ -100,7 +100,7 @@ fn listeners() -> BTreeSet<Listener> {
     tcp.chain(udp).collect()
 }
 
-/// Entries of one of the kernel's tables of sockets. A kernel without IPv6 has no table for it.
+/// Returns the entries of one of the kernel's tables of sockets. A kernel without IPv6 has no table for it.
 fn entries<T>(table: ProcResult<Vec<T>>) -> Vec<T> {
     table.unwrap_or_else(|error| {
         if !matches!(error, ProcError::NotFound(_)) {
@@ -114,7 +114,8 @@ fn listener_tcp(entry: &TcpNetEntry) -> Option<Listener> {
     (entry.state == TcpState::Listen).then(|| Listener::new(entry.local_address, "tcp", entry.inode))
 }
 
-/// A UDP socket without a peer receives from anybody: the kernel calls it closed.
+/// Returns the listener of a UDP socket without a peer, which receives from any address. The kernel shows its state as
+/// closed.
 fn listener_udp(entry: &UdpNetEntry) -> Option<Listener> {
     (entry.state == UdpState::Close).then(|| Listener::new(entry.local_address, "udp", entry.inode))
 }

@@ -43,7 +43,7 @@ fn instances(inputs: &Inputs<'_>) -> Vec<InstanceReport> {
     let found = names.into_iter().map(|name| {
         let digest = desired.and_then(|instances| instances.get(name)).map(|instance| instance.digest.as_str());
         let containers = inputs.observed.containers.iter().filter(|(_, container)| container.instance == *name);
-        // What runs is what the instance is; of two, the one that is to stay.
+        // Of several containers, the one that runs is reported, and of two that run, the desired one.
         let shown = containers.min_by_key(|(_, container)| {
             (!container.state.is_up(), Some(container.digest.as_str()) != digest, -container.created_at)
         });
@@ -92,7 +92,7 @@ fn instance(name: &InstanceName, id: &str, container: &Container) -> InstanceRep
     }
 }
 
-/// One that was never started has nothing to finish.
+/// Returns why the start of a container is incomplete. A container that was never started has no incomplete start.
 fn unfinished(container: &Container) -> Option<&str> {
     container.unfinished.as_deref().filter(|_| container.state != State::Created)
 }
@@ -127,7 +127,7 @@ fn problems(inputs: &Inputs<'_>) -> Vec<Problem> {
     let tried: BTreeSet<String> = inputs.attempts.iter().map(|(resource, _)| resource.name()).collect();
     let unfinished = instances(inputs).into_iter().filter_map(|instance| {
         let name = instance_name(&instance);
-        // Another's failure is none of the container that is to be.
+        // A failure of an older container is not a problem of the desired one.
         let digest = inputs.held?.desired.instances.get(&name).map(|desired| &desired.digest);
         let is_told = tried.contains(&name.to_string()) || instance.unfinished.is_empty();
         let told = (!is_told && digest == Some(&instance.digest)).then_some(instance.unfinished)?;
@@ -153,7 +153,7 @@ fn problems(inputs: &Inputs<'_>) -> Vec<Problem> {
     failed.chain(unfinished).chain(obstacles).chain(waiting).chain(kept).collect()
 }
 
-/// What runs where a container could not be made what it must be.
+/// Describes the older container that runs because the desired one could not be started.
 fn runs_instead(inputs: &Inputs<'_>, resource: &Resource) -> String {
     let Resource::Instance(name) = resource else { return String::new() };
     let desired = inputs.held.and_then(|held| held.desired.instances.get(name));

@@ -1,4 +1,4 @@
-//! Puts the agent together, and takes it down again: identity, state, engine, loop, services.
+//! Assembles the agent and runs it: identity, state, engine, loop and services.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ pub(crate) fn run(run: Run) -> anyhow::Result<()> {
     let _lock = lock(&run.state)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")?;
     let ended = runtime.block_on(go(run, credentials, fleet, host));
-    // Nothing that blocks is waited for: what it was doing is safe to break off.
+    // Blocking work is not waited for, because it can be interrupted safely.
     runtime.shutdown_background();
     ended
 }
@@ -56,7 +56,7 @@ fn log() {
         .init();
 }
 
-/// One agent a state folder. The lock goes with the process.
+/// Locks the state folder, so that one agent uses it. The lock ends with the process.
 fn lock(state: &Path) -> anyhow::Result<std::fs::File> {
     use std::os::unix::fs::DirBuilderExt as _;
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(state);
@@ -123,7 +123,7 @@ async fn go(run: Run, credentials: Credentials, fleet: String, host: String) -> 
     Ok(())
 }
 
-/// Serves DNS with what the host state says, from one to the next.
+/// Serves DNS with the zone of the host state that is held.
 async fn serve_names(mut held: watch::Receiver<Option<Arc<Held>>>) {
     let (zones, zone) = watch::channel(Zone::default());
     let serving = tokio::spawn(dns::serve(zone, dns::Settings::default()));
@@ -143,7 +143,7 @@ async fn until_told(stop: CancellationToken) {
         tracing::warn!("signals cannot be heard");
         return;
     };
-    // Cancel safe: a signal that is not taken stays pending, and the first one is enough.
+    // Cancel safe: a signal that was not taken stays pending, and the first one is enough.
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}

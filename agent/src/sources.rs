@@ -1,5 +1,5 @@
-//! Where mounts come from on this host: examines the sources of a container's mounts, and makes the folders that may be
-//! made, as the engine does for a short-form bind mount.
+//! The sources of mounts on this host: examines them, and creates the folders that may be created, as the engine does for a
+//! short-form bind mount.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -8,20 +8,20 @@ use std::path::{Path, PathBuf};
 
 use landfast_agent_core::attempts::Severity;
 
-/// What is at a path, with links followed.
+/// What is at a path, after following links.
 #[derive(Debug)]
 pub(crate) enum Found {
     /// A folder.
     Folder,
-    /// A file, a socket, a pipe or a device: anything else that can be mounted.
+    /// A file, a socket, a pipe or a device.
     Other(Kind),
-    /// Nothing; a folder can be made there.
+    /// Nothing, but a folder can be created there.
     Missing,
-    /// Nothing, and no folder can be made there.
+    /// Nothing, and no folder can be created there.
     Impossible(SourceError),
 }
 
-/// What else than a folder can be mounted.
+/// Kind of a mountable object that is not a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     File,
@@ -56,7 +56,7 @@ pub(crate) enum SourceError {
 }
 
 impl SourceError {
-    /// Only a full disk passes by itself.
+    /// Whether another attempt may succeed. Only a full disk is a problem that passes by itself.
     pub(crate) fn severity(&self) -> Severity {
         match self {
             SourceError::NotMade { source, .. }
@@ -69,7 +69,7 @@ impl SourceError {
     }
 }
 
-/// The path as the source of a mount: it is there, or `create` makes it a folder. Blocks.
+/// Makes sure that a path can be the source of a mount: it exists, or `create` makes it a folder. Blocks.
 pub(crate) fn prepare(path: &Path, create: bool) -> Result<(), SourceError> {
     match examine(path) {
         Found::Folder | Found::Other(_) => Ok(()),
@@ -79,12 +79,12 @@ pub(crate) fn prepare(path: &Path, create: bool) -> Result<(), SourceError> {
     }
 }
 
-/// A folder with its parents, each with the mode that Compose's engine gives it. What appears meanwhile is kept.
+/// Creates a folder and its parents, with the mode that the engine uses. Folders that appear meanwhile are kept.
 fn make(path: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o755).create(path)
 }
 
-/// Looks at a path and changes nothing. Blocks.
+/// Examines a path without changing anything. Blocks.
 pub(crate) fn examine(path: &Path) -> Found {
     match fs::metadata(path) {
         Ok(found) if found.is_dir() => Found::Folder,
@@ -106,11 +106,11 @@ fn kind(found: fs::FileType) -> Kind {
     }
 }
 
-/// Whether a folder can be made where nothing is.
+/// Whether a folder can be created at a path where nothing is.
 fn absent(path: &Path) -> Found {
     for place in path.ancestors() {
         if let Ok(target) = fs::read_link(place) {
-            // A link that leads to something is followed: what is missing is below it.
+            // The link leads to something, so what is missing is below its target.
             if fs::metadata(place).is_err() {
                 return Found::Impossible(SourceError::Dangling { path: place.to_owned(), target });
             }

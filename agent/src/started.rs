@@ -1,6 +1,6 @@
-//! Remembers which bundle the live tree of a stack was when a container was started: a process keeps what it has read then,
-//! whatever is brought to the tree later. The engine starts containers by itself too, and an agent that ended in between
-//! would forget, so this is kept in a file of the state folder.
+//! Records which bundle the live tree of a stack was when a container was started. A process keeps what it read at its
+//! start, even if the tree changes later. The engine also starts containers by itself, and the agent may be restarted in
+//! between, so the record is kept in a file of the state folder.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -14,13 +14,13 @@ use crate::durable;
 /// One start of a container.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Start {
-    /// When it was, by the engine's clock: Unix time in nanoseconds.
+    /// Time of the start by the engine's clock, in nanoseconds of Unix time.
     at: i64,
     /// Digest of the manifest that the live tree was.
     manifest: String,
 }
 
-/// The last start of each container that mounts something of a live tree, by the container's id.
+/// The last start of each container that mounts a part of a live tree, by the container's id.
 #[derive(Debug)]
 pub(crate) struct Started {
     path: PathBuf,
@@ -29,7 +29,8 @@ pub(crate) struct Started {
 }
 
 impl Started {
-    /// Reads what the folder has. A file that cannot be read counts as empty: what it said is then not known.
+    /// Reads the record from the agent's state folder. A file that cannot be read counts as empty, and the bundles of
+    /// earlier starts are then unknown.
     pub(crate) fn open(folder: &Path) -> Self {
         let path = folder.join("started");
         let read = match fs_err::read(&path) {
@@ -44,8 +45,8 @@ impl Started {
         Started { path, starts, is_written: true }
     }
 
-    /// The bundle that a container was started with, when its last start was `at`. A start that is not known yet was just
-    /// now, with the bundle that the tree is: `now`.
+    /// Returns the bundle that a container was started with, if its last start was at `at`. A start that is not recorded
+    /// yet is recorded with `now`, the bundle that the tree is.
     pub(crate) fn with(&mut self, container: &str, at: i64, now: Option<&str>) -> Option<String> {
         if let Some(start) = self.starts.get(container).filter(|start| start.at == at) {
             return Some(start.manifest.clone());
@@ -63,12 +64,12 @@ impl Started {
         self.is_written &= self.starts.len() == before;
     }
 
-    /// The bundles that containers were started with.
+    /// Iterates over the bundles that containers were started with.
     pub(crate) fn manifests(&self) -> impl Iterator<Item = &str> {
         self.starts.values().map(|start| start.manifest.as_str())
     }
 
-    /// Writes what has changed. What cannot be written is tried again next time. Blocks.
+    /// Writes the record if it has changed. A write that fails is tried again next time. Blocks.
     pub(crate) fn save(&mut self) {
         if self.is_written {
             return;

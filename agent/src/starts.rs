@@ -1,5 +1,5 @@
-//! Starts that are not whole: the container runs, and the commands after its start did not all go through. The engine
-//! knows nothing of them, and an agent that ends in between would forget: so they are in a file of the state folder.
+//! Records incomplete starts: the container runs, but the commands after its start did not all succeed. The engine does not
+//! know of these commands, and the agent may be restarted meanwhile, so the record is kept in a file of the state folder.
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
@@ -9,10 +9,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::docker::chain;
 use crate::durable;
 
-/// Of a start whose end nobody saw.
+/// Reason of an incomplete start that the agent did not see the end of.
 const CUT_OFF: &str = "the agent ended while the commands after its start were run";
 
-/// The containers whose start is not whole, by id, with the reason. What is here is on the disk.
+/// Reasons of incomplete starts, by container id. The record in memory is the one on the disk.
 #[derive(Debug)]
 pub(crate) struct Starts {
     path: PathBuf,
@@ -20,7 +20,7 @@ pub(crate) struct Starts {
 }
 
 impl Starts {
-    /// Reads what the folder has. A file that says nothing is no reason not to run.
+    /// Reads the record from the agent's state folder. A file that cannot be read counts as empty.
     pub(crate) fn open(folder: &Path) -> Self {
         let path = folder.join("starts");
         let unfinished = match fs_err::read(&path) {
@@ -37,12 +37,12 @@ impl Starts {
         Starts { path, unfinished: Mutex::new(unfinished) }
     }
 
-    /// A container is about to be started, and commands are to be run then. Blocks, a moment.
+    /// Records that a container is about to be started, and that commands follow. Blocks briefly.
     pub(crate) fn begin(&self, container: &str) -> io::Result<()> {
         self.change(|unfinished| drop(unfinished.insert(container.to_owned(), CUT_OFF.to_owned())))
     }
 
-    /// They were run, or one of them failed. Blocks, a moment.
+    /// Records that the commands succeeded, or why one failed. Blocks briefly.
     pub(crate) fn end(&self, container: &str, failure: Option<String>) -> io::Result<()> {
         self.change(|unfinished| match failure {
             Some(message) => drop(unfinished.insert(container.to_owned(), message)),
@@ -50,12 +50,12 @@ impl Starts {
         })
     }
 
-    /// Why a container's start is not whole; none when it is.
+    /// Returns why a container's start is incomplete; `None` if it is complete.
     pub(crate) fn problem(&self, container: &str) -> Option<String> {
         self.unfinished().get(container).cloned()
     }
 
-    /// Forgets containers that are gone. What is not written stays for the next time.
+    /// Forgets containers that are gone. A write that fails is tried again next time.
     pub(crate) fn retain(&self, is_there: impl Fn(&str) -> bool) {
         if self.unfinished().keys().all(|container| is_there(container)) {
             return;
@@ -74,7 +74,7 @@ impl Starts {
         let mut changed = unfinished.clone();
         change(&mut changed);
         if changed != *unfinished {
-            // A command's output may tell what is nobody's business.
+            // The output of a command may be confidential, so only root can read the file.
             durable::replace(&self.path, &[&serde_json::to_vec(&changed)?])?;
             *unfinished = changed;
         }

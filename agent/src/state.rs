@@ -1,5 +1,5 @@
-//! The host state held: which one it is, and its file. Assigned is what is on the disk; what is read from there is whole
-//! or it is nothing.
+//! The host state that is held, and its file. A state counts as assigned when it is on the disk, and a file that is damaged
+//! is refused.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -12,10 +12,10 @@ use tokio::sync::watch;
 use crate::durable;
 use crate::wire::{Held, HostState, Invalid};
 
-/// The first line of the file; then the digest of the rest, then the encoded state.
+/// First line of the file. The digest of the encoded state and the state itself follow.
 const HEADER: &[u8] = b"landfast host state 1\n";
 
-/// Why there is no host state to be had, or it could not be kept.
+/// Why the host state cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StateError {
     #[error("the host state cannot be read")]
@@ -36,7 +36,7 @@ pub(crate) enum StateError {
     Elsewhere { path: PathBuf, fleet: String, host: String },
 }
 
-/// Why a host state was not taken.
+/// Why a host state is not accepted.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AssignError {
     #[error("the host state is not valid: {0}")]
@@ -47,18 +47,18 @@ pub(crate) enum AssignError {
     State(#[from] StateError),
 }
 
-/// The host state held, on the disk and in memory.
+/// The host state that is held, on the disk and in memory.
 pub(crate) struct Holder {
     fleet: String,
     host: String,
     folder: PathBuf,
     held: watch::Sender<Option<Arc<Held>>>,
-    /// One assignment at a time.
+    /// Held during an assignment, so that there is one at a time.
     writing: Mutex<()>,
 }
 
 impl Holder {
-    /// Reads what the folder holds.
+    /// Reads the host state from the agent's state folder.
     pub(crate) fn open(folder: &Path, fleet: &str, host: &str) -> Result<Self, StateError> {
         let path = file(folder);
         let held = read(&path)?;
@@ -85,7 +85,7 @@ impl Holder {
         self.held.subscribe()
     }
 
-    /// Takes a host state if it may be taken; it is on the disk when this returns. Blocks.
+    /// Accepts a host state if it may replace the one that is held. It is on the disk when this returns. Blocks.
     pub(crate) fn assign(&self, state: HostState) -> Result<Verdict, AssignError> {
         let offered = Held::new(state)?;
         let _one = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
@@ -113,7 +113,7 @@ fn read(path: &Path) -> Result<Option<Held>, StateError> {
     Held::decode(body).map(Some).map_err(|source| StateError::Strange { path: path.to_owned(), source })
 }
 
-/// What follows the digest, if that is its digest.
+/// Returns what follows the digest, if the digest matches.
 fn whole(bytes: &[u8]) -> Option<&[u8]> {
     let rest = bytes.strip_prefix(HEADER)?;
     let (digest, rest) = rest.split_at_checked(blake3::OUT_LEN * 2)?;

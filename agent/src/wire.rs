@@ -1,5 +1,4 @@
-//! Generated types, and what is made of them: the only place that knows both these and the values decisions are made
-//! from.
+//! Converts generated types to the types that decisions are made from. No other module knows both.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
@@ -32,18 +31,18 @@ pub(crate) use landfast_proto::v1::{
 #[cfg(test)]
 pub(crate) use landfast_proto::v1::{StringList, Tree};
 
-/// A host state that was assigned, and what it says in values.
+/// A host state that was assigned, with the values decoded from it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Held {
     pub(crate) state: HostState,
     pub(crate) stamp: Stamp,
     pub(crate) desired: Arc<Desired>,
-    /// What DNS answers, and where.
+    /// Names that DNS answers, and the addresses that it listens on.
     pub(crate) zone: Zone,
     instances: BTreeMap<InstanceName, usize>,
 }
 
-/// A host state that cannot be meant.
+/// Why a host state is not valid.
 #[derive(Debug, PartialEq, thiserror::Error)]
 pub(crate) enum Invalid {
     #[error("cannot be read")]
@@ -103,16 +102,17 @@ pub(crate) fn instance_name(instance: &Instance) -> InstanceName {
     InstanceName { stack: instance.stack.clone(), service: instance.service.clone(), index: instance.index }
 }
 
-/// `service:name` in what an instance shares.
+/// Prefix of a service in what an instance shares: `service:name`.
 const OF_SERVICE: &str = "service:";
 
-/// The service whose namespace a mode names, or whose volumes.
+/// Returns the service whose namespace or volumes an instance shares.
 pub(crate) fn service_of(text: &str) -> Option<&str> {
     let service = text.strip_prefix(OF_SERVICE)?;
     Some(service.split_once(':').map_or(service, |(service, _)| service))
 }
 
-/// The instance of another service that one shares with: that with its own index, or else the first one here.
+/// Returns the instance of another service that an instance shares with: the one with the same index, or else the first one
+/// on this host.
 pub(crate) fn partner<'a>(
     name: &InstanceName,
     service: &str,
@@ -159,20 +159,20 @@ fn once<T>(what: &'static str, name: &str, before: Option<T>) -> Result<(), Inva
     }
 }
 
-/// A name the engine takes. It goes into paths of requests, so nothing else may pass.
+/// Checks a name of the engine. It becomes a part of request paths, so other characters must not pass.
 fn engine_name(what: &'static str, name: &str) -> Result<(), Invalid> {
     let first = name.chars().next().is_some_and(|first| first.is_ascii_alphanumeric());
     let rest = name.chars().all(|character| character.is_ascii_alphanumeric() || "_.-".contains(character));
     if first && rest { Ok(()) } else { Err(Invalid::Name { what, name: name.to_owned() }) }
 }
 
-/// A stack's name: a Compose project's.
+/// Checks the name of a stack, which is that of a Compose project.
 fn project_name(what: &'static str, name: &str) -> Result<(), Invalid> {
     let lower = name.chars().all(|character| !character.is_ascii_uppercase() && character != '.');
     if lower { engine_name(what, name) } else { Err(Invalid::Name { what, name: name.to_owned() }) }
 }
 
-/// The project of a network or a volume is named, or it is its stack.
+/// Checks the project of a network or a volume. It may be empty, and then it is the stack.
 fn part_of_project(name: &str) -> Result<(), Invalid> {
     if name.is_empty() { Ok(()) } else { project_name("project", name) }
 }
@@ -188,7 +188,7 @@ fn network(network: &Network) -> Result<desired::Network, Invalid> {
     })
 }
 
-/// Of all pools, each once.
+/// Returns one property of all pools, each value once.
 fn written(network: &Network, of: impl Fn(&Pool) -> &String, first: &String) -> Vec<String> {
     let pools = network.pools.iter().map(of).filter(|text| *text != first);
     [first].into_iter().chain(pools).filter(|text| !text.is_empty()).cloned().collect()
@@ -213,11 +213,12 @@ fn zone(state: &HostState) -> Result<Zone, Invalid> {
     Ok(Zone::new(names, gateways))
 }
 
-/// The option by which the engine is told what to call a network's bridge.
+/// Option by which the engine names the bridge of a network.
 const BRIDGE: &str = "com.docker.network.bridge.name";
 const MTU: &str = "com.docker.network.driver.mtu";
 
-/// The driver's options of a network: for one that spans hosts, also those by which its bridge can be programmed.
+/// Returns the driver options of a network. A network that spans hosts also has those by which its bridge can be
+/// programmed.
 pub(crate) fn engine_options(network: &Network) -> BTreeMap<String, String> {
     let mut options = network.options.clone();
     if let Some(overlay) = &network.overlay {
@@ -227,7 +228,8 @@ pub(crate) fn engine_options(network: &Network) -> BTreeMap<String, String> {
     options
 }
 
-/// Names of devices have at most 15 characters; networks' names may have more.
+/// Returns the name of a network's bridge. Names of devices have at most 15 characters, and names of networks may have
+/// more.
 fn bridge_name(network: &str) -> String {
     format!("lf-{}", &blake3::hash(network.as_bytes()).to_hex()[..12])
 }
@@ -260,7 +262,7 @@ fn overlay(network: &Network) -> Result<Option<overlay::Desired>, Invalid> {
     }))
 }
 
-/// `02:1f:<epoch>:<low half of the address>`, and a gateway's epoch is 0.
+/// Returns the MAC of a gateway: `02:1f:<epoch>:<low half of the address>` with epoch 0.
 fn gateway_mac(gateway: Ipv4Addr) -> overlay::Mac {
     let [_, _, high, low] = gateway.octets();
     overlay::Mac::from_bytes(&[0x02, 0x1f, 0, 0, high, low]).expect("six bytes")
@@ -300,7 +302,8 @@ fn instance(instance: &Instance, name: &InstanceName, all: &[InstanceName]) -> R
     })
 }
 
-/// Those that are named. One that is not here, as while it moves, is waited for under the name it would have.
+/// Returns the instances that are named. One that is not on this host, because it is being moved for example, is expected
+/// under the name that it would have.
 fn partners<'a>(
     name: &InstanceName,
     all: &[InstanceName],

@@ -1,4 +1,4 @@
-//! The program as it is started: what it refuses, and what it prints.
+//! Starts the program: what it refuses, and what it prints.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;

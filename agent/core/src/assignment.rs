@@ -1,76 +1,76 @@
-//! Whether an offered host state may replace the one held. Epoch and generation only grow, so that two coordinators
-//! cannot interleave and a message that arrives late or twice does no harm.
+//! Decides whether an offered host state may replace the one that is held. Epoch and generation only grow, so two
+//! coordinators cannot interleave, and a message that arrives late or twice does no harm.
 
 use thiserror::Error;
 
-/// What identifies a host state.
+/// Identity of a host state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stamp {
-    /// The fleet it is for.
+    /// Name of the fleet that the state is for.
     pub fleet: String,
-    /// The host it is for.
+    /// Name of the host that the state is for.
     pub host: String,
-    /// Grows with every coordinator that takes over.
+    /// Epoch of the coordinator that sends the state. It grows with every coordinator that takes over.
     pub epoch: u64,
-    /// Grows with every change.
+    /// Generation of the state. It grows with every change.
     pub generation: u64,
-    /// Digest of all of its contents.
+    /// Digest of the whole contents of the state.
     pub contents: String,
 }
 
-/// What to do with an offered host state.
+/// Decision about an offered host state that is not refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It replaces the one held.
+    /// The offered state replaces the one that is held.
     Take,
-    /// It is the one held.
+    /// The offered state is the one that is held.
     Same,
 }
 
-/// Why an offered host state is refused.
+/// Reason to refuse an offered host state.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Refused {
-    /// Sent to the wrong place.
+    /// The state is for another host or another fleet.
     #[error("this is {our_host} of fleet {our_fleet}; the state is for {their_host} of fleet {their_fleet}")]
     Elsewhere {
-        /// This agent's.
+        /// Name of this agent's fleet.
         our_fleet: String,
-        /// This agent's.
+        /// Name of this agent's host.
         our_host: String,
-        /// The state's.
+        /// Name of the fleet that the state is for.
         their_fleet: String,
-        /// The state's.
+        /// Name of the host that the state is for.
         their_host: String,
     },
-    /// Another coordinator has taken over.
+    /// The state comes from a coordinator that another one has replaced.
     #[error(
         "epoch {offered} is older than {held}, which this host holds: another coordinator has taken over; read the hosts again and plan anew"
     )]
     OldEpoch {
-        /// The state's.
+        /// Epoch of the offered state.
         offered: u64,
-        /// This agent's.
+        /// Epoch of the state that is held.
         held: u64,
     },
-    /// A later state is held already.
+    /// The state is older than the one that is held.
     #[error("generation {offered} is not newer than {held}, which this host holds: read the hosts again and plan anew")]
     OldGeneration {
-        /// The state's.
+        /// Generation of the offered state.
         offered: u64,
-        /// This agent's.
+        /// Generation of the state that is held.
         held: u64,
     },
-    /// Two states by one name.
+    /// The state has the numbers of the one that is held, and other contents.
     #[error("generation {generation} of epoch {epoch} is held with other contents: read the hosts again and plan anew")]
     OtherContents {
-        /// Of both.
+        /// Epoch of both states.
         epoch: u64,
-        /// Of both.
+        /// Generation of both states.
         generation: u64,
     },
 }
 
-/// Judges `offered` for the host `fleet`/`host` that holds `held`.
+/// Decides about `offered` for the host `host` of `fleet`, which holds `held`.
 pub fn judge(fleet: &str, host: &str, held: Option<&Stamp>, offered: &Stamp) -> Result<Verdict, Refused> {
     if offered.fleet != fleet || offered.host != host {
         return Err(Refused::Elsewhere {

@@ -1,29 +1,31 @@
-//! What failed, and when it may be tried again: waits that grow for what may pass by itself, an end for what will not.
+//! Records which steps failed, and decides when they may be tried again. Waits grow after failures that may pass by
+//! themselves; other failures end the attempts.
 //!
-//! This is all that the loop remembers. It is lost with the process, and then everything is tried afresh.
+//! The record is lost with the process. After a restart everything is tried again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::desired::InstanceName;
 
-/// What a step is about. One step at a time for each.
+/// A part of the host that steps work on. Each has one step at a time.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Resource {
-    /// By the engine's name.
+    /// A network, by the engine's name for it.
     Network(String),
-    /// By its network's name.
+    /// The overlay of a network, by the name of the network.
     Overlay(String),
-    /// By the engine's name.
+    /// A volume, by the engine's name for it.
     Volume(String),
-    /// By its stack.
+    /// The live tree of a stack, by the name of the stack.
     Tree(String),
-    /// With all of its containers.
+    /// An instance, with all of its containers.
     Instance(InstanceName),
 }
 
 impl Resource {
-    /// By what name the coordinator knows it: an instance's, or the bare one of a network, a volume or a stack.
+    /// Name by which the coordinator knows the resource: the full name of an instance, or the bare name of a network, a
+    /// volume or a stack.
     pub fn name(&self) -> String {
         match self {
             Resource::Network(name) | Resource::Overlay(name) | Resource::Volume(name) | Resource::Tree(name) => {
@@ -46,28 +48,28 @@ impl fmt::Display for Resource {
     }
 }
 
-/// Whether another attempt at the same thing could go otherwise.
+/// Whether another attempt at a failed step may succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
-    /// No: not until another generation.
+    /// Another attempt fails too. There is none before the next generation.
     Final,
-    /// Perhaps; after [`LIMIT`] attempts it is taken for final.
+    /// Another attempt may succeed. After [`LIMIT`] attempts the failure counts as final.
     Counted,
-    /// Yes, once the engine answers again.
+    /// Another attempt may succeed, and failures are not counted: the engine was away, for example.
     Uncounted,
 }
 
-/// Attempts after which what keeps failing is final.
+/// Number of attempts after which a failure that repeats is final.
 pub const LIMIT: u32 = 6;
 
 /// The last failure of one resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// The step's verb: create, start, …
+    /// Verb of the step that failed: create, start and so on.
     pub step: &'static str,
     /// What was wrong and what to do.
     pub message: String,
-    /// Not tried again for this generation.
+    /// Whether the resource is given up: its steps are not tried again for this generation.
     pub last: bool,
     count: u32,
     retry_at: u64,
@@ -80,16 +82,16 @@ pub struct Attempts {
 }
 
 impl Attempts {
-    /// A step failed at `now`.
+    /// Records that a step failed at `now`.
     pub fn failed(&mut self, resource: Resource, step: &'static str, message: String, severity: Severity, now: u64) {
         let before = self.failures.get(&resource);
         let count = before.map_or(0, |failure| failure.count) + u32::from(severity != Severity::Uncounted);
         let settled = before.is_some_and(|failure| failure.last);
         let last = settled || severity == Severity::Final || count >= LIMIT;
-        // What has just been given up is not tried again, and what undoes it need not wait.
+        // A resource that was given up just now is not tried again, and the steps that undo its change need not wait.
         let wait = if last && !settled { 0 } else { (1_000 << count.saturating_sub(1).min(6)).min(60_000) };
         let retry_at = now + wait;
-        // What ended the resource stays the reason, whatever happens to what is done about it.
+        // The failure that ended the attempts stays the reason, even if a step that undoes the change fails later.
         let (step, message) = match before {
             Some(failure) if settled => (failure.step, failure.message.clone()),
             _ => (step, message),
@@ -97,39 +99,39 @@ impl Attempts {
         self.failures.insert(resource, Failure { step, message, last, count, retry_at });
     }
 
-    /// A step went through.
+    /// Records that a step succeeded.
     pub fn succeeded(&mut self, resource: &Resource, step: &'static str) {
         if self.failures.get(resource).is_some_and(|failure| !failure.last && failure.step == step) {
             self.failures.remove(resource);
         }
     }
 
-    /// Another generation: everything may be tried again.
+    /// Forgets all failures, for a new generation.
     pub fn forget(&mut self) {
         self.failures.clear();
     }
 
-    /// What was waited for may have come: everything that was not given up may be tried at once.
+    /// Ends the waits of all resources that are not given up, because what they waited for may have come.
     pub fn forget_waits(&mut self) {
         self.failures.retain(|_, failure| failure.last);
     }
 
-    /// What will not be tried again.
+    /// Resources whose steps are not tried again.
     pub fn given_up(&self) -> BTreeSet<Resource> {
         self.failures.iter().filter(|(_, failure)| failure.last).map(|(resource, _)| resource.clone()).collect()
     }
 
-    /// Whether a step about `resource` may be taken at `now`.
+    /// Whether a step of `resource` may start at `now`.
     pub fn may_try(&self, resource: &Resource, now: u64) -> bool {
         self.failures.get(resource).is_none_or(|failure| failure.retry_at <= now)
     }
 
-    /// When the next wait ends, if one goes on after `now`.
+    /// Time at which the next wait ends; `None` if no resource waits at `now`.
     pub fn next_retry(&self, now: u64) -> Option<u64> {
         self.failures.values().map(|failure| failure.retry_at).filter(|at| *at > now).min()
     }
 
-    /// Every resource's last failure.
+    /// Iterates over the last failure of each resource.
     pub fn iter(&self) -> impl Iterator<Item = (&Resource, &Failure)> {
         self.failures.iter()
     }

@@ -1,21 +1,21 @@
-//! What a host must be: of the assigned host state, the part that decisions are made from.
+//! What a host must be: the part of the assigned host state that decisions are made from.
 //!
-//! What a container is created from is not here: an [`Instance`] is known by its digest, and whoever creates it looks
-//! the rest up by its name.
+//! What a container is created from is not here. Decisions know an [`Instance`] by its digest, and the executor looks the
+//! rest up by its name.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::overlay;
 
-/// One container of a service of a stack: `data/postgres.1`.
+/// Name of one instance of a service, such as `data/postgres.1`. An instance has one container.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InstanceName {
-    /// The stack.
+    /// Name of the stack.
     pub stack: String,
-    /// The service in it.
+    /// Name of the service in the stack.
     pub service: String,
-    /// Which one of the service, from 1.
+    /// Number of the instance among those of the service, from 1.
     pub index: u32,
 }
 
@@ -25,97 +25,98 @@ impl fmt::Display for InstanceName {
     }
 }
 
-/// All that the host must be. What is ours and not named here is removed, volumes excepted.
+/// Everything that the host must be. What belongs to the fleet and is not named here is removed, except volumes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Desired {
-    /// By the engine's name.
+    /// Networks by the engine's names for them.
     pub networks: BTreeMap<String, Network>,
-    /// By the engine's name.
+    /// Volumes by the engine's names for them.
     pub volumes: BTreeMap<String, Volume>,
-    /// Stack > digest of the manifest its live tree must be.
+    /// Digests of the manifests that the live trees must match, by stack.
     pub trees: BTreeMap<String, String>,
-    /// The containers.
+    /// Instances with their containers.
     pub instances: BTreeMap<InstanceName, Instance>,
 }
 
-/// A network of the engine. Empty texts leave the choice to the engine.
+/// A network of the engine. The engine chooses the value of an empty field.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Network {
-    /// bridge, …
+    /// Driver, such as `bridge`.
     pub driver: String,
-    /// 172.19.0.0/16
+    /// Subnets, such as `172.19.0.0/16`.
     pub subnets: Vec<String>,
-    /// This host's own.
+    /// Addresses of the gateways, which this host holds.
     pub gateways: Vec<String>,
-    /// Without a way out.
+    /// Whether the network has no connection to the outside.
     pub internal: bool,
-    /// The driver's.
+    /// Options of the driver.
     pub options: BTreeMap<String, String>,
-    /// Present for a network that spans hosts.
+    /// Overlay of a network that spans hosts; `None` for other networks.
     pub overlay: Option<overlay::Desired>,
 }
 
-/// A volume: made when missing, removed only when that is said.
+/// A volume. It is created when it is missing, and removed only on request.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Volume {
-    /// To be removed, with its data.
+    /// Whether to remove the volume with its data.
     pub remove: bool,
 }
 
-/// One container.
+/// One instance with its container.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Instance {
-    /// Of everything that makes the container what it is.
+    /// Digest of everything that makes the container what it is.
     pub digest: String,
-    /// The container's name.
+    /// Name of the container.
     pub container: String,
-    /// The image's reference, as written.
+    /// Reference of the image, as written.
     pub image: String,
-    /// What the reference must resolve to; empty when any image by that reference will do.
+    /// Fingerprint of the image that the reference must resolve to; empty if any image with that reference will do.
     pub fingerprint: String,
-    /// Engine's names of the networks it is attached to.
+    /// Networks that the container is attached to, by the engine's names for them.
     pub networks: BTreeSet<String>,
-    /// Engine's names of the volumes it mounts.
+    /// Volumes that the container mounts, by the engine's names for them.
     pub volumes: BTreeSet<String>,
-    /// Mounts something of its stack's live tree.
+    /// Whether the container mounts a part of its stack's live tree.
     pub mounts_tree: bool,
-    /// Instances of this host in whose namespaces it runs: it cannot outlive their containers.
+    /// Instances of this host whose namespaces the container shares. It cannot outlive their containers.
     pub joins: BTreeSet<InstanceName>,
-    /// Instances of this host whose volumes it mounts: their containers must be there when its own is made.
+    /// Instances of this host whose volumes the container mounts. Their containers must exist when it is created.
     pub volumes_from: BTreeSet<InstanceName>,
-    /// What only one running container can hold.
+    /// Addresses and ports that only one running container can hold.
     pub claims: BTreeSet<Claim>,
-    /// When the engine starts it again.
+    /// When the engine starts the container again.
     pub restart: Restart,
-    /// Other services of the stack that must have come so far before this one starts from rest.
+    /// Services of the same stack that must reach a condition before this container starts, unless it only continues after
+    /// an update.
     pub depends_on: Vec<Dependency>,
-    /// Not to run, but to stay.
+    /// Whether the container must exist and not run.
     pub stopped: bool,
 }
 
-/// What only one running container can hold at a time.
+/// Something that only one running container can hold at a time.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Claim {
-    /// An address of its own choice on a network.
+    /// A fixed address on a network.
     Address {
-        /// Engine's name of the network.
+        /// Name of the network on the engine.
         network: String,
-        /// Without the prefix length.
+        /// Address without the prefix length.
         address: String,
     },
     /// A port of the host.
     Port {
-        /// Host address; empty for all of them.
+        /// Address of the host; empty for all of its addresses.
         address: String,
-        /// Never 0.
+        /// Number of the port, never 0.
         port: u16,
-        /// tcp, udp, sctp
+        /// Protocol: `tcp`, `udp` or `sctp`.
         protocol: String,
     },
 }
 
 impl Claim {
-    /// Whether one holder of each cannot run at the same time.
+    /// Whether two containers that make these claims cannot run at the same time.
     pub fn clashes(&self, other: &Claim) -> bool {
         match (self, other) {
             (Claim::Port { address: a, port: p, protocol: t }, Claim::Port { address: b, port: q, protocol: u }) => {
@@ -130,34 +131,34 @@ fn everywhere(address: &str) -> bool {
     matches!(address, "" | "0.0.0.0" | "::")
 }
 
-/// The engine's restart policies, as far as they change what we do.
+/// The engine's restart policies, as far as they change a plan.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Restart {
-    /// Runs once: a job, when it exits with 0.
+    /// The container runs once. It is a job if it exits with 0.
     #[default]
     No,
-    /// The engine starts it again after a failure, up to its limit.
+    /// The engine starts the container again after a failure, up to its limit.
     OnFailure,
-    /// The engine starts it again, always: `always` and `unless-stopped`.
+    /// The engine always starts the container again: `always` and `unless-stopped`.
     Always,
 }
 
 /// Another service of the same stack to wait for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dependency {
-    /// The service.
+    /// Name of the service.
     pub service: String,
-    /// How far it must have come.
+    /// Condition that the service must reach.
     pub condition: Condition,
 }
 
-/// How far a dependency must have come.
+/// Condition that a dependency must reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
-    /// Started.
+    /// The dependency has started.
     Started,
-    /// Healthy, or running where there is no health check.
+    /// The dependency is healthy, or runs if it has no health check.
     Healthy,
-    /// Exited with 0.
+    /// The dependency has exited with 0.
     Completed,
 }

@@ -1,14 +1,14 @@
-//! Which devices a host's engine can give to containers, from what there is to see of it.
+//! Decides which devices a host's engine can give to containers, from the traces that vendors leave.
 //!
-//! An engine does not list its device drivers: it registers the one of NVIDIA when it finds that vendor's hook in its own
-//! `PATH`, and says so to nobody. So every trace of a vendor counts: a driver is left out only when there is none at all,
-//! because a host that is left out is not used.
+//! An engine does not list its device drivers. It registers NVIDIA's driver when it finds that vendor's hook in its own
+//! `PATH`, and reports this in no API. So every trace of a vendor counts: a driver is left out only if there is no trace at
+//! all, because a host without a driver is not used for instances that need it.
 use std::collections::BTreeSet;
 
 /// Programs and device nodes of a vendor.
 struct Vendor {
     driver: &'static str,
-    /// Before the class in a name of the Container Device Interface: `nvidia.com/gpu=0`.
+    /// Prefix of the vendor's names in the Container Device Interface, as in `nvidia.com/gpu=0`.
     domain: &'static str,
     runtimes: &'static [&'static str],
     programs: &'static [&'static str],
@@ -28,7 +28,7 @@ const VENDORS: [Vendor; 2] = [
             "nvidia-cdi-hook",
             "nvidia-ctk",
         ],
-        // A graphics card, one behind WSL, and the boards of the Jetson family.
+        // Nodes of a graphics card, of one behind WSL, and of the boards of the Jetson family.
         nodes: &["/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/nvhost-ctrl", "/dev/nvmap"],
     },
     Vendor {
@@ -40,18 +40,18 @@ const VENDORS: [Vendor; 2] = [
     },
 ];
 
-/// What there is to see of an engine and its host.
+/// Traces of device vendors on an engine and its host.
 #[derive(Debug, Clone, Default)]
 pub struct Traces {
     /// Names of the engine's runtimes.
     pub runtimes: BTreeSet<String>,
     /// Whether the engine reads the Container Device Interface (CDI).
     pub reads_cdi: bool,
-    /// Names that the engine found there: `nvidia.com/gpu=0`.
+    /// Names of the CDI devices that the engine found, such as `nvidia.com/gpu=0`.
     pub cdi_devices: BTreeSet<String>,
-    /// Those of [`programs`] that are in a folder for programs.
+    /// Names of the [`programs`] that were found in a folder for programs.
     pub programs: BTreeSet<String>,
-    /// Those of [`nodes`] that are there.
+    /// Paths of the [`nodes`] that exist.
     pub nodes: BTreeSet<String>,
 }
 
@@ -65,7 +65,7 @@ pub fn nodes() -> impl Iterator<Item = &'static str> {
     VENDORS.iter().flat_map(|vendor| vendor.nodes).copied()
 }
 
-/// The drivers that requests for devices may name here: `nvidia`, `amd`, `cdi`.
+/// Names of the drivers that requests for devices may use on this host: `nvidia`, `amd` or `cdi`.
 pub fn drivers(traces: &Traces) -> BTreeSet<String> {
     let vendors = VENDORS.iter().filter(|vendor| is_there(vendor, traces)).map(|vendor| vendor.driver);
     vendors.chain(traces.reads_cdi.then_some("cdi")).map(str::to_owned).collect()

@@ -1,4 +1,4 @@
-//! What a host is: one snapshot of the engine, the live trees and the overlay. Plans and reports are made from it.
+//! What a host is: one snapshot of the engine, the live trees and the overlays. Plans and reports are made from it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,77 +8,77 @@ use crate::overlay;
 /// A snapshot of the host.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Observed {
-    /// Our containers by id: those with this fleet's label.
+    /// Containers of this fleet by id. They carry the fleet's label.
     pub containers: BTreeMap<String, Container>,
-    /// Everybody else's, by id. Never touched; they count where they stand in the way.
+    /// All other containers by id. They are never touched, and matter only where they are in the way.
     pub foreign: BTreeMap<String, Foreign>,
-    /// By name.
+    /// Networks by name.
     pub networks: BTreeMap<String, Network>,
-    /// By name.
+    /// Volumes by name.
     pub volumes: BTreeMap<String, Volume>,
-    /// By stack.
+    /// Live trees by stack.
     pub trees: BTreeMap<String, Tree>,
-    /// What the engine has to create containers from.
+    /// Images of the engine.
     pub images: Images,
-    /// By the network's name.
+    /// Overlays by the name of their network.
     pub overlays: BTreeMap<String, overlay::Observed>,
 }
 
-/// One of our containers.
+/// A container of this fleet.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Container {
-    /// Without the leading slash.
+    /// Name without the leading slash.
     pub name: String,
-    /// From its labels.
+    /// Instance that the container belongs to, from its labels.
     pub instance: InstanceName,
-    /// From its labels.
+    /// Digest of the instance that the container was created from, from its labels.
     pub digest: String,
-    /// From its labels.
+    /// Number of the release that the container was created for, from its labels.
     pub release: u64,
-    /// What it does.
+    /// State of the container.
     pub state: State,
-    /// By its health check.
+    /// Result of its health check.
     pub health: Health,
-    /// Of the last run.
+    /// Exit code of the last run.
     pub exit_code: i32,
-    /// The engine's restart policy for it.
+    /// Restart policy of the container.
     pub restart: Restart,
-    /// Unix time in nanoseconds.
+    /// Time of its creation, in nanoseconds of Unix time.
     pub created_at: i64,
-    /// Unix time in nanoseconds, 0 for never.
+    /// Time of its last start, in nanoseconds of Unix time; 0 if it was never started.
     pub started_at: i64,
-    /// Unix time in nanoseconds, 0 for never.
+    /// Time at which its last run ended, in nanoseconds of Unix time; 0 if none has ended.
     pub finished_at: i64,
-    /// Seconds that its process has to end after the stop signal; none for the engine's own 10.
+    /// Seconds that its process has to end after the stop signal; `None` for the engine's default of 10.
     pub stop_grace: Option<u32>,
-    /// Names of the volumes it mounts.
+    /// Names of the volumes that it mounts.
     pub volumes: BTreeSet<String>,
-    /// Ids of the containers in whose namespaces it runs.
+    /// Ids of the containers whose namespaces it shares.
     pub joined: BTreeSet<String>,
-    /// What it holds while it runs.
+    /// Addresses and ports that it holds while it runs.
     pub claims: BTreeSet<Claim>,
-    /// Network > its address there, empty while it does not run.
+    /// Address of the container on each network, by network; empty while it does not run.
     pub addresses: BTreeMap<String, String>,
-    /// The ports that are published now.
+    /// Ports that are published now.
     pub ports: Vec<Port>,
-    /// The reference it was created from.
+    /// Reference of the image that it was created from.
     pub image: String,
-    /// How often the engine has restarted it.
+    /// Number of times that the engine has restarted it.
     pub restarts: u32,
-    /// The last output of a health check that failed.
+    /// Last output of a health check that failed.
     pub health_output: String,
-    /// Why the commands after its start did not all go through; none when they did, or there are none.
+    /// Why a command after its start failed; `None` if all succeeded or there are none.
     pub unfinished: Option<String>,
-    /// The last lines it wrote, when it [ended by itself](Container::has_trouble) or keeps ending.
+    /// Last lines that it wrote, if it [has trouble](Container::has_trouble).
     pub output: String,
-    /// Digest of the manifest that its stack's live tree was when it was last started; none when that is not known, or it
-    /// mounts nothing of the tree.
+    /// Digest of the manifest that its stack's live tree matched when it was last started; `None` if that is not known, or
+    /// if it mounts no part of the tree.
     pub tree: Option<String>,
 }
 
 impl Container {
-    /// Whether its last run ended otherwise than it should: it failed, it is being restarted, or it ended although somebody
-    /// may wait for its health.
+    /// Whether its last run went wrong: it failed, the engine restarts it, or it ended although it has a health check that
+    /// others may wait for.
     pub fn has_trouble(&self) -> bool {
         match self.state {
             State::Restarting => true,
@@ -92,63 +92,63 @@ impl Container {
 /// A published port.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Port {
-    /// Of the host.
+    /// Address on the host.
     pub address: String,
-    /// Of the host.
+    /// Port on the host.
     pub published: u16,
-    /// In the container.
+    /// Port in the container.
     pub target: u16,
-    /// tcp, udp, sctp
+    /// Protocol: `tcp`, `udp` or `sctp`.
     pub protocol: String,
 }
 
-/// What a container does, in the engine's words.
+/// State of a container, in the engine's terms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum State {
-    /// Never started.
+    /// The container was never started.
     #[default]
     Created,
-    /// Running.
+    /// The container runs.
     Running,
-    /// Frozen by somebody.
+    /// The container was paused.
     Paused,
-    /// Between two attempts of the engine.
+    /// The engine is about to start the container again.
     Restarting,
-    /// Ended.
+    /// The container has ended.
     Exited,
-    /// Half removed: only fit to be removed.
+    /// The container is half removed, and can only be removed.
     Dead,
-    /// On its way out: nothing to do but wait.
+    /// The engine is removing the container.
     Removing,
 }
 
 impl State {
-    /// Holds its addresses and ports.
+    /// Whether a container in this state holds its addresses and ports.
     pub fn is_up(self) -> bool {
         matches!(self, State::Running | State::Paused | State::Restarting)
     }
 }
 
-/// What a container's health check says.
+/// Result of a container's health check.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Health {
-    /// It has none.
+    /// The container has no health check.
     #[default]
     None,
-    /// Not known yet.
+    /// The result is not known yet.
     Starting,
-    /// Well.
+    /// The last check succeeded.
     Healthy,
-    /// Not well.
+    /// The checks fail.
     Unhealthy,
 }
 
-/// A container that is not ours.
+/// A container that is not of this fleet.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Foreign {
-    /// Without the leading slash.
+    /// Name without the leading slash.
     pub name: String,
-    /// Networks it is attached to.
+    /// Networks that the container is attached to.
     pub networks: BTreeSet<String>,
 }
 
@@ -170,53 +170,53 @@ pub struct Listed {
 /// A network of the engine.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Network {
-    /// Carries this fleet's label.
+    /// Whether the network carries this fleet's label.
     pub ours: bool,
-    /// bridge, …
+    /// Driver, such as `bridge`.
     pub driver: String,
-    /// IPv4 first.
+    /// Subnets, IPv4 first.
     pub subnets: Vec<String>,
-    /// In the order of the subnets.
+    /// Gateways, in the order of the subnets.
     pub gateways: Vec<String>,
-    /// Without a way out.
+    /// Whether the network has no connection to the outside.
     pub internal: bool,
-    /// The driver's.
+    /// Options of the driver.
     pub options: BTreeMap<String, String>,
-    /// The Compose project that made it; empty when none did.
+    /// Compose project that created the network; empty if none did.
     pub project: String,
 }
 
 /// A volume of the engine.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Volume {
-    /// Carries this fleet's label.
+    /// Whether the volume carries this fleet's label.
     pub ours: bool,
-    /// local, …
+    /// Driver, such as `local`.
     pub driver: String,
-    /// The driver's.
+    /// Options of the driver.
     pub options: BTreeMap<String, String>,
 }
 
-/// A stack's live tree.
+/// Live tree of a stack.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tree {
-    /// Digest of the manifest it was made from.
+    /// Digest of the manifest that the tree was made from.
     pub manifest: String,
     /// Files of the bundle that were changed or removed by hand.
     pub drift: Vec<String>,
 }
 
-/// The engine's images.
+/// Images of the engine.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Images {
-    /// Reference, normalised > fingerprint.
+    /// Fingerprints by normalised reference.
     pub references: BTreeMap<String, String>,
-    /// Fingerprint > an id.
+    /// Ids by fingerprint.
     pub ids: BTreeMap<String, String>,
 }
 
 impl Images {
-    /// What to create a container from: the reference when it is the right image, else the right image by its id.
+    /// Returns what to create a container from: the reference if it is the right image, or else the id of the right image.
     pub fn resolve(&self, reference: &str, fingerprint: &str) -> Option<String> {
         let found = self.references.get(&normalised(reference));
         match found {
@@ -227,7 +227,7 @@ impl Images {
     }
 }
 
-/// A reference as the engine lists it: without `docker.io/` and `library/`, with a tag.
+/// Returns a reference as the engine lists it: without `docker.io/` and `library/`, and with a tag.
 pub fn normalised(reference: &str) -> String {
     let short = reference.strip_prefix("docker.io/").or_else(|| reference.strip_prefix("index.docker.io/"));
     let short = short.unwrap_or(reference);

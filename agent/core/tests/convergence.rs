@@ -1,4 +1,4 @@
-//! Whatever a host is, following its plans makes it what it must be, and touches nothing that is not ours.
+//! Whatever a host is, following its plans makes it what it must be, and touches nothing that is not of this fleet.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ fn instance_name(service: &str) -> InstanceName {
 }
 
 fn claim(number: u8) -> BTreeSet<Claim> {
-    // 0 claims nothing; two services may want the same address one after the other, never at once.
+    // 0 claims nothing. Two services may claim the same address one after the other, but never at the same time.
     let address = |number| Claim::Address { network: "net".to_owned(), address: format!("10.0.0.{number}") };
     (number > 0).then(|| address(number)).into_iter().collect()
 }
@@ -29,7 +29,7 @@ fn instances() -> impl Strategy<Value = BTreeMap<InstanceName, Instance>> {
         for (position, (wanted, depends)) in wanted.into_iter().enumerate() {
             let Some((digest, job, stopped, tree)) = wanted else { continue };
             let service = SERVICES[position];
-            // Only on earlier services, so that there is no cycle.
+            // Dependencies are on earlier services only, so there is no cycle.
             let depends_on = SERVICES[..position]
                 .get(usize::from(depends))
                 .map(|service| Dependency { service: (*service).to_owned(), condition: Condition::Started });
@@ -118,7 +118,7 @@ fn observed() -> impl Strategy<Value = Observed> {
     })
 }
 
-/// An engine that does as it is told, and complains of what a real one would refuse.
+/// An engine that does what it is asked, and panics on requests that a real engine would refuse.
 struct Model {
     host: Observed,
     now: i64,
@@ -224,7 +224,7 @@ impl Model {
         container.finished_at = if found.restart == Restart::No { self.now } else { 0 };
     }
 
-    /// Follows plans until there is nothing left; gives how many it took.
+    /// Follows plans until nothing is left to do, and returns how many it took.
     fn converge(&mut self, desired: &Desired) -> usize {
         for round in 0..40 {
             let plan = plan(desired, &self.host, &self.given_up);

@@ -1,4 +1,4 @@
-//! Describe, Watch, Assign and Logs: what the host is, and what it is to be.
+//! Implements Describe, Watch, Assign, Examine and Logs: what the host is, and what it must be.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -24,7 +24,7 @@ use crate::wire::{
 
 type ResponseStream<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
-/// For the first look after a start.
+/// Time to wait for the first observation after a start.
 const FIRST_LOOK: Duration = Duration::from_secs(5);
 
 pub(super) struct AgentService(Context);
@@ -34,7 +34,7 @@ impl AgentService {
         AgentService(context)
     }
 
-    /// The last report; just after a start, the first.
+    /// Returns the last report. Just after a start it waits for the first one.
     async fn report(&self) -> Report {
         let mut reports = self.0.reports.clone();
         let first = tokio::time::timeout(FIRST_LOOK, reports.wait_for(Option::is_some)).await;
@@ -60,7 +60,7 @@ impl AgentService {
         }
     }
 
-    /// What the engine has, asked now, all at once.
+    /// Asks the engine for everything that it has, in parallel.
     async fn contents(&self) -> Result<Contents, EngineError> {
         let (engine, fleet) = (&self.0.engine, self.0.fleet.as_str());
         let (images, networks, volumes, containers) = tokio::join!(
@@ -77,7 +77,7 @@ impl AgentService {
         Ok(Contents { images: images?, networks, volumes, ports })
     }
 
-    /// A tree must be whole on the disk before a host may be told to have it.
+    /// Checks that the bundles of all trees are complete on the disk. A host must not be assigned a tree before that.
     async fn trees_are_here(&self, state: &HostState) -> Result<(), Status> {
         let manifests: Vec<String> = state.trees.iter().map(|tree| tree.manifest.clone()).collect();
         let blobs = self.0.blobs.clone();
@@ -174,7 +174,7 @@ impl Agent for AgentService {
     }
 }
 
-/// What the engine has.
+/// Everything that the engine has.
 #[derive(Default)]
 struct Contents {
     images: Vec<Image>,
@@ -221,7 +221,7 @@ pub(super) fn engine_status(error: &EngineError) -> Status {
     }
 }
 
-/// Bytes; 0 when the file system does not say.
+/// Returns the free space in bytes; 0 if the file system does not report it.
 fn disk_free(folder: &std::path::Path) -> u64 {
     rustix::fs::statvfs(folder).map_or(0, |found| found.f_bavail * found.f_frsize)
 }

@@ -1,4 +1,4 @@
-//! Missing, Push, Pull and Fetch: contents and images, on their way in and out.
+//! Implements Missing, Push, Pull and Fetch: blobs and images that are received and sent.
 
 use std::io;
 use std::pin::Pin;
@@ -21,21 +21,21 @@ use crate::wire::{
     PushRequest, PushResponse, item, pull_request, push_request,
 };
 
-/// Of what is sent.
+/// Size in bytes of the parts that are sent.
 const PART: usize = 512 << 10;
 
 pub(super) struct BlobsService(Context);
 
-/// The item whose bytes are arriving.
+/// The item whose bytes are being received.
 enum Receiving {
     Nothing,
     Blob(Box<Incoming>),
     Image(Loading),
-    /// It is here already: its bytes are let go by.
+    /// An image that the engine has already. Its bytes are ignored.
     Known,
 }
 
-/// An archive on its way into the engine.
+/// An archive that is being loaded into the engine.
 struct Loading {
     item: ImageItem,
     archive: mpsc::Sender<io::Result<Bytes>>,
@@ -70,7 +70,7 @@ impl BlobsService {
         Ok(Receiving::Image(Loading { item, archive, load }))
     }
 
-    /// Whether the image is here; if it is, it has its reference afterwards.
+    /// Whether the engine has the image. If it does, the image has its reference afterwards.
     async fn settle(&self, item: &ImageItem) -> Result<bool, Status> {
         let status = |error| engine_status(&error);
         if self.0.engine.fingerprint(&item.reference).await.map_err(status)?.as_ref() == Some(&item.fingerprint) {
@@ -87,7 +87,7 @@ impl BlobsService {
         Ok(true)
     }
 
-    /// Completes the item that was arriving; whether it was not here before.
+    /// Completes the item that was being received. Returns whether it is new to the host.
     async fn end(&self, receiving: Receiving) -> Result<bool, Status> {
         match receiving {
             Receiving::Nothing | Receiving::Known => Ok(false),
@@ -95,7 +95,7 @@ impl BlobsService {
             Receiving::Image(loading) => {
                 drop(loading.archive);
                 loading.load.await.map_err(|_| Status::internal("the image's loading broke off"))??;
-                // The engine's own word may come later than an Assign that counts on the image.
+                // The engine's event may arrive later than an Assign that needs the image.
                 self.0.images.forget_list();
                 if self.settle(&loading.item).await? {
                     return Ok(true);
@@ -114,7 +114,7 @@ impl BlobsService {
             return Err(Status::not_found(format!("image {reference} is not here")));
         }
         let archive = self.0.engine.export_image(reference).map_err(status)?;
-        // The engine gives small parts; those that are there together go together.
+        // The engine sends small parts. Those that are available together are sent together.
         let parts = archive.ready_chunks(16).map(|parts| {
             let mut data = BytesMut::new();
             for part in parts {
@@ -200,7 +200,7 @@ async fn take(receiving: Receiving, data: Bytes) -> Result<Receiving, Status> {
         }
         Receiving::Image(loading) => {
             if loading.archive.send(Ok(data)).await.is_err() {
-                // The engine has ended it, and says why.
+                // The engine has ended the loading, and reports why.
                 loading.load.await.map_err(|_| Status::internal("the image's loading broke off"))??;
                 return Ok(Receiving::Known);
             }

@@ -1,4 +1,5 @@
-//! Open: a connection to the engine's builder, passed on as bytes. What goes over it is between coordinator and builder.
+//! Implements Open and Discard. Open passes a connection to the engine's builder on as bytes; the coordinator and the
+//! builder speak their own protocol over it.
 
 use std::sync::Arc;
 
@@ -14,13 +15,13 @@ use super::agent::engine_status;
 use crate::docker::{BuilderEnd, Engine, EngineError, ImageCache};
 use crate::wire::{Builder, DiscardRequest, DiscardResponse, OpenRequest, OpenResponse, SessionEnd, open_request};
 
-/// Bytes in one message.
+/// Number of bytes in one message.
 const PART: usize = 64 << 10;
-/// Messages on their way to the caller.
+/// Number of messages that wait for the caller.
 const PARTS: usize = 4;
-/// Connections at a time; a build has two.
+/// Maximum number of connections at a time. A build has two.
 const CONNECTIONS: usize = 64;
-/// What images are called that stand for a folder during a build.
+/// Prefix of the references of images that stand for a folder during a build.
 const FOLDER_IMAGES: &str = "landfast-context:";
 
 pub(super) struct BuilderService {
@@ -96,8 +97,8 @@ struct Tunnel {
 }
 
 impl Tunnel {
-    /// Until the builder ends it, the caller goes away or sends what is no data, or the agent ends. The builder's end is closed
-    /// then, whatever the caller still reads.
+    /// Passes bytes on until the builder ends the connection, the caller goes away or sends something other than data, or
+    /// the agent ends. The builder's side is closed then, even if the caller still reads.
     async fn pass(
         self,
         builder: impl AsyncRead + AsyncWrite + Send,
@@ -106,7 +107,7 @@ impl Tunnel {
     ) {
         let problem = {
             let (from, to) = tokio::io::split(builder);
-            // Cancel safe: what is dropped here is the end of the connection.
+            // Cancel safe: dropping the other futures ends the connection.
             tokio::select! {
                 problem = there(requests, to) => Some(problem),
                 problem = self.back(from, &answers) => problem,
@@ -116,18 +117,18 @@ impl Tunnel {
         };
         drop(self);
         if let Some(problem) = problem {
-            // Nobody may be left to be told.
+            // The caller may be gone.
             answers.send(Err(problem)).await.ok();
         }
     }
 
-    /// What the builder says, until its end or a problem.
+    /// Passes on what the builder sends, until it ends or there is a problem.
     async fn back(&self, mut from: impl AsyncRead + Unpin, answers: &Answers) -> Option<Status> {
         let mut part = BytesMut::new();
         loop {
             part.reserve(PART);
             let read = from.read_buf(&mut part).await;
-            // What is built is in the engine before it is told of.
+            // What was built is in the engine before the builder reports it.
             self.images.forget_list();
             match read {
                 Ok(0) => return None,
@@ -138,7 +139,8 @@ impl Tunnel {
     }
 }
 
-/// What the caller says; returns what is wrong with it. His end alone is none of this: the builder may have more to say.
+/// Passes on what the caller sends, and returns what is wrong with it. The end of the caller's data is no error, because
+/// the builder may have more to send.
 async fn there(mut requests: Streaming<OpenRequest>, mut to: impl AsyncWrite + Unpin) -> Status {
     loop {
         let data = match requests.message().await {
@@ -146,13 +148,13 @@ async fn there(mut requests: Streaming<OpenRequest>, mut to: impl AsyncWrite + U
             Ok(Some(_)) => return Status::invalid_argument("only data follows the first message"),
             Err(problem) => return problem,
             Ok(None) => {
-                // The builder may have ended it before.
+                // The builder may have ended the connection before.
                 to.shutdown().await.ok();
                 return std::future::pending().await;
             }
         };
         if to.write_all(&data).await.is_err() {
-            // Why is read at the other half.
+            // The other direction reports the reason.
             return std::future::pending().await;
         }
     }

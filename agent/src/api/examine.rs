@@ -1,4 +1,4 @@
-//! Examine: what is at the places that mounts are to come from, so that a plan can say what will not work.
+//! Implements Examine: what is at the sources of mounts, so that a plan can report what will not work.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::sources::{self, Found, Kind};
 use crate::tree::Trees;
 use crate::wire::{ExaminedSource, MountSource, examined_source, mount_source};
 
-/// The most places that one call may ask for.
+/// Maximum number of sources in one call.
 const MOST: usize = 10_000;
 
 /// Examines every source, in order. Blocks.

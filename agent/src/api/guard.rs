@@ -1,5 +1,5 @@
-//! Who may call what: one place, before any method, that compares the role in the caller's certificate with the one the
-//! `.proto` file asks for. What is in no table may be called by nobody.
+//! Authorizes calls. Before any method runs, the role in the caller's certificate is compared with the one that the
+//! `.proto` file requires. A method without a required role cannot be called.
 
 use std::task::{Context, Poll};
 
@@ -12,7 +12,7 @@ use tower::{Layer, Service};
 use super::listen::Peer;
 use crate::wire;
 
-/// Puts the guard before a service.
+/// Layer that puts the guard before a service.
 #[derive(Clone, Copy)]
 pub(crate) struct Guard;
 
@@ -52,7 +52,7 @@ where
     }
 }
 
-/// Whether `identity` may call the method at `path`.
+/// Checks that `identity` may call the method at `path`.
 fn admit(path: &str, identity: Option<&Identity>) -> Result<(), Status> {
     let identity = identity.ok_or_else(|| Status::unauthenticated("no identity"))?;
     let denied = |needs: &str| {
@@ -73,7 +73,7 @@ fn role(role: wire::Role) -> Option<Role> {
     }
 }
 
-/// Whether the caller of a request holds at least this role: for what one method tells to some of its callers only.
+/// Checks that the caller of a request holds at least this role, for data that a method returns only to some callers.
 pub(crate) fn holds<T>(request: &tonic::Request<T>, role: Role) -> Result<(), Status> {
     let Some(Peer(identity)) = request.extensions().get() else { return Err(Status::unauthenticated("no identity")) };
     if identity.role().is_some_and(|held| held >= role) {

@@ -1,5 +1,5 @@
-//! Takes connections: a certificate of this fleet within a few seconds, or the connection is closed and the log says
-//! why. What comes out of here has an identity.
+//! Accepts connections. One without a certificate of this fleet within a few seconds is closed, and the log has the reason.
+//! Every connection that is passed on has an identity.
 
 use std::io;
 use std::pin::Pin;
@@ -17,11 +17,11 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::Connected;
 
-/// Connections at a time, of which each costs a file and some memory.
+/// Maximum number of connections at a time. Each costs a file descriptor and some memory.
 const CONNECTIONS: usize = 256;
 const HANDSHAKE: Duration = Duration::from_secs(5);
 
-/// Who is at the other end of a connection.
+/// Identity of the other end of a connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Peer(pub(crate) Identity);
 
@@ -32,7 +32,7 @@ pub(crate) struct Connection {
     _permit: OwnedSemaphorePermit,
 }
 
-/// Why a connection was closed.
+/// Reason to close a connection.
 #[derive(Debug, thiserror::Error)]
 enum Unwelcome {
     #[error("no handshake within {} s", HANDSHAKE.as_secs())]
@@ -47,7 +47,7 @@ enum Unwelcome {
     OtherFleet(Identity),
 }
 
-/// Accepts until told to stop.
+/// Accepts connections until `stop` is cancelled.
 pub(crate) fn accept(
     listener: TcpListener,
     config: Arc<ServerConfig>,
@@ -60,7 +60,7 @@ pub(crate) fn accept(
     tokio::spawn(async move {
         loop {
             let Ok(permit) = places.clone().acquire_owned().await else { return };
-            // Cancel safe: a connection not yet accepted stays in the kernel's queue.
+            // Cancel safe: a connection that was not accepted stays in the kernel's queue.
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
                 () = stop.cancelled() => return,
@@ -68,7 +68,8 @@ pub(crate) fn accept(
             let (socket, address) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    // No file descriptors, for one: they come back, and the loop must live to see it.
+                    // The process may be out of file descriptors, for example. The loop must continue until there are some
+                    // again.
                     tracing::warn!(error = %error, "connection not accepted");
                     tokio::time::sleep(Duration::from_millis(50)).await;
                     continue;
@@ -79,7 +80,7 @@ pub(crate) fn accept(
                 match welcome(socket, &acceptor, &fleet).await {
                     Ok((stream, peer)) => {
                         let connection = Connection { stream, peer, _permit: permit };
-                        // Nobody takes it once the server has ended.
+                        // Nothing receives the connection once the server has ended.
                         drop(sender.send(Ok(connection)).await);
                     }
                     Err(reason) => {

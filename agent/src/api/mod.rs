@@ -1,4 +1,4 @@
-//! What the agent serves, and to whom: nobody without a certificate of the fleet, and nobody more than his role allows.
+//! Serves the agent's API. Every caller needs a certificate of the fleet, and may call what its role allows.
 
 mod agent;
 mod blobs;
@@ -26,12 +26,12 @@ use crate::tree::Trees;
 use crate::wire::{AgentServer, BlobsServer, BuilderServer, Report};
 use guard::Guard;
 
-/// Messages are a host's whole state at most; contents come in parts.
+/// Size limit of a message in bytes. The largest is the whole state of a host; files and images are sent in parts.
 const MESSAGE_MAX: usize = 16 << 20;
-/// For callers to take what is under way when the agent is to end.
+/// Time that calls have to end when the agent shuts down.
 const FAREWELL: Duration = Duration::from_secs(3);
 
-/// Why nothing can be served.
+/// Error of serving the API.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ServeError {
     #[error("cannot listen on {address}: is another agent running, or the address not this host's?")]
@@ -46,7 +46,7 @@ pub(crate) enum ServeError {
     Serve(#[from] tonic::transport::Error),
 }
 
-/// What the services answer from.
+/// Everything that the services answer from.
 #[derive(Clone)]
 pub(crate) struct Context {
     pub(crate) fleet: String,
@@ -59,16 +59,16 @@ pub(crate) struct Context {
     pub(crate) trees: Arc<Trees>,
     pub(crate) about: watch::Receiver<Result<About, String>>,
     pub(crate) reports: watch::Receiver<Option<Arc<Report>>>,
-    /// Ends streams that would go on for ever.
+    /// Ends streams that have no end of their own.
     pub(crate) stop: CancellationToken,
 }
 
-/// Binds the address, before anything else says that the agent is there.
+/// Binds the address, before the service manager learns that the agent is ready.
 pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
     TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, source })
 }
 
-/// Serves until told to stop.
+/// Serves until `stop` is cancelled.
 pub(crate) async fn serve(
     listener: TcpListener,
     credentials: &Credentials,
@@ -97,7 +97,7 @@ pub(crate) async fn serve(
         .add_service(builder)
         .serve_with_incoming_shutdown(ReceiverStream::new(incoming), stop.clone().cancelled_owned());
     let mut served = std::pin::pin!(served);
-    // Cancel safe: the server is polled by reference, and lost only when the agent ends.
+    // Cancel safe: the server is polled by reference, and is lost only when the agent ends.
     tokio::select! {
         ended = &mut served => return Ok(ended?),
         () = stop.cancelled() => {}

@@ -1,4 +1,4 @@
-//! What can go wrong with a blob, and what to do about it.
+//! Errors of the blob store, with what to do about them.
 
 use std::io;
 

@@ -1,4 +1,4 @@
-//! One blob on its way in: written beside the store, verified as it comes, and part of the store once it is whole.
+//! One blob that is being received. It is written beside the store, verified, and moved into the store once it is complete.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -11,10 +11,10 @@ use rustix::fs::FallocateFlags;
 
 use super::{BlobError, BlobStore};
 
-/// The largest blob taken.
+/// Size of the largest blob that is accepted, in bytes.
 const BLOB_MAX: u64 = 16 << 30;
 
-/// Dropped unfinished, it leaves nothing behind.
+/// A blob that is being received. If it is dropped before it is complete, nothing of it is left.
 #[derive(Debug)]
 pub(crate) struct Incoming {
     store: BlobStore,
@@ -22,7 +22,8 @@ pub(crate) struct Incoming {
     size: u64,
     got: u64,
     hasher: blake3::Hasher,
-    /// `None` when the store has the blob already, and the bytes are only counted and verified.
+    /// File that the bytes are written to; `None` if the store has the blob already, and the bytes are only counted and
+    /// verified.
     staged: Option<Staged>,
 }
 
@@ -42,7 +43,7 @@ impl Incoming {
         Ok(Self { store: store.clone(), digest, size, got: 0, hasher: blake3::Hasher::new(), staged })
     }
 
-    /// Takes the next bytes.
+    /// Receives the next bytes.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), BlobError> {
         self.got += bytes.len() as u64;
         if self.got > self.size {
@@ -55,7 +56,7 @@ impl Incoming {
         }
     }
 
-    /// Verifies and keeps the blob. Whether it was not here before.
+    /// Verifies the blob and keeps it. Returns whether it is new to the store.
     pub(crate) fn finish(self) -> Result<bool, BlobError> {
         if self.got != self.size {
             return Err(self.wrong_size());
@@ -78,7 +79,7 @@ impl Incoming {
 }
 
 impl Staged {
-    /// Takes the room at once, so that a full disk is known before the bytes have travelled.
+    /// Opens the file and reserves the space, so that a full disk is known before the bytes have been sent.
     fn begin(store: &BlobStore, digest: &Digest, size: u64) -> Result<Self, BlobError> {
         let path = store.pending.next_path();
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
@@ -88,7 +89,7 @@ impl Staged {
             Err(full @ (rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT)) => {
                 Err(BlobError::write(digest, size, full.into()))
             }
-            // Size 0, or a file system that cannot: writing will tell.
+            // The size is 0, or the file system cannot reserve space. A lack of room then shows while writing.
             _ => Ok(staged),
         }
     }

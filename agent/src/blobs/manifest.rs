@@ -1,12 +1,12 @@
-//! From a manifest's bytes to a [`Manifest`], with limits: what is refused here never reaches the disk.
+//! Decodes a [`Manifest`], with limits. A manifest that is refused here never reaches the disk.
 
 use landfast_agent_core::tree::{Content, Digest, Entry, Invalid, LinkTarget, Manifest, Mode, TreePath};
 use landfast_proto::v1;
 use prost::Message;
 
-/// The most paths a bundle may have.
+/// Maximum number of paths in a bundle.
 const ENTRIES_MAX: usize = 250_000;
-/// `Manifest.entries` on the wire: field 1, length-delimited. There is no other field.
+/// Tag of `Manifest.entries` on the wire: field 1, length-delimited. The message has no other field.
 const ENTRY_TAG: u8 = 1 << 3 | 2;
 
 #[derive(Debug, thiserror::Error)]
@@ -23,7 +23,7 @@ pub(crate) enum ManifestError {
     Invalid(#[from] Invalid),
 }
 
-/// Entry by entry, so that two bytes on the wire cannot become a hundred in memory ten million times.
+/// Decodes a manifest entry by entry, so that ten million entries of two bytes cannot take a hundred bytes of memory each.
 pub(super) fn decode(mut bytes: &[u8]) -> Result<Manifest, ManifestError> {
     let mut entries = Vec::new();
     while let Some((&tag, rest)) = bytes.split_first() {
@@ -51,7 +51,7 @@ fn entry(entry: v1::Entry) -> Result<(TreePath, Entry), ManifestError> {
     Ok((path, Entry { mode: mode(&entry.path, entry.mode, &content)?, content }))
 }
 
-/// A link has no mode of its own: whatever is given for one says nothing.
+/// Checks the mode of an entry. A link has no mode of its own, so the mode of its entry is ignored.
 fn mode(path: &str, mode: u32, content: &Content) -> Result<Mode, Invalid> {
     if matches!(content, Content::Link(_)) { Ok(Mode::FOLDER) } else { Mode::parse(path, mode) }
 }

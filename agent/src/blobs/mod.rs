@@ -1,9 +1,9 @@
 //! Owns the blob store: contents under `<state>/blobs`, each named by the BLAKE3 digest of its bytes.
 //!
-//! A blob is there whole or not at all: it is received beside the store, verified, synced and renamed. Many small ones
-//! are synced together, at the latest before anybody is told that they are here. What is read for use is verified again,
-//! and a blob that the disk has damaged is dropped, so that it counts as missing and is brought anew. Blobs of earlier
-//! bundles stay, to go back to, until there is no room.
+//! The store never holds a part of a blob: a blob is received beside it, verified, synced and renamed. Small blobs are
+//! synced together, at the latest before a caller learns that they are here. A blob is verified again when it is read for
+//! use, and a damaged one is dropped, so that it counts as missing and is sent again. Blobs of earlier bundles stay, for a
+//! rollback, as long as there is room.
 
 mod error;
 mod incoming;
@@ -27,24 +27,24 @@ pub(crate) use incoming::Incoming;
 use pending::Pending;
 use room::Needed;
 
-/// Blobs hold secrets of stacks: nobody but root reads them.
+/// Mode of the store's folders. Blobs hold secrets of stacks, so only root can read them.
 const FOLDER_MODE: u32 = 0o700;
-/// A manifest is read into memory; this is some 300,000 files.
+/// Size of the largest manifest that is read into memory, in bytes. It is enough for about 300,000 files.
 const MANIFEST_MAX: u64 = 32 << 20;
 
-/// A handle on the store; clones share it.
+/// A handle on the store. Clones share the store.
 #[derive(Clone, Debug)]
 pub(crate) struct BlobStore {
     root: Arc<Path>,
-    /// Verified, and not yet synced.
+    /// Blobs that are verified and not yet synced.
     pending: Arc<Pending>,
-    /// What stays when there is no room.
+    /// Blobs that stay when there is no room.
     needed: Arc<Needed>,
 }
 
 impl BlobStore {
-    /// Opens the store in the agent's state folder, making it if need be. Of what was arriving when the agent ended, whole
-    /// blobs are kept.
+    /// Opens the store in the agent's state folder, and creates it if it is missing. Complete blobs that were being
+    /// received when the agent ended are kept.
     pub(crate) fn open(state_dir: &Path) -> Result<Self, BlobError> {
         let root = state_dir.join("blobs");
         make_folder(&root)?;
@@ -52,13 +52,13 @@ impl BlobStore {
         Ok(Self { root: root.into(), pending, needed: Arc::default() })
     }
 
-    /// Which of these are not here.
+    /// Returns those of these blobs that are missing.
     pub(crate) fn missing_blobs(&self, digests: &[String]) -> Result<Vec<String>, BlobError> {
         self.pending.settle(&self.root)?;
         select(digests, |digest| Ok(!self.has(digest, None)))
     }
 
-    /// Which of these manifests are not here with every blob they name.
+    /// Returns those of these manifests that are missing, or of which a blob is missing.
     pub(crate) fn missing_manifests(&self, digests: &[String]) -> Result<Vec<String>, BlobError> {
         self.pending.settle(&self.root)?;
         let mut here = BTreeSet::new();
@@ -75,8 +75,8 @@ impl BlobStore {
         Ok(missing)
     }
 
-    /// Begins to receive a blob. Where there is no room, what nobody needs makes some; where that is not enough, all of
-    /// what was on its way in goes too, so that a push that does not fit leaves nothing.
+    /// Begins to receive a blob. If there is no room, blobs that are not needed are removed. If that is not enough, all
+    /// blobs of this push are removed too, so that a push that does not fit leaves nothing.
     pub(crate) fn receive(&self, digest: &str, size: u64) -> Result<Incoming, BlobError> {
         let digest = Digest::parse(digest)?;
         match Incoming::begin(self, digest.clone(), size) {
@@ -91,34 +91,34 @@ impl BlobStore {
         begun
     }
 
-    /// Drops blobs that no live tree needs and that did not just come.
+    /// Removes blobs that no live tree needs and that are not recent.
     pub(crate) fn make_room(&self) -> Result<(), BlobError> {
         self.needed.sweep(self, room::Spare::Recent)
     }
 
-    /// The manifests that a stack's live tree is made from: they and what they name stay.
+    /// Keeps the manifests that a stack's live tree is made from, and the blobs that they name.
     pub(crate) fn need(&self, stack: &str, manifests: impl IntoIterator<Item = Digest>) {
         self.needed.by_tree(stack, manifests);
     }
 
-    /// The manifests that containers were started with: they stay, without what they name.
+    /// Keeps the manifests that containers were started with, without the blobs that they name.
     pub(crate) fn keep_started_with<'a>(&self, manifests: impl Iterator<Item = &'a str>) {
         self.needed.started_with(manifests.filter_map(|digest| Digest::parse(digest).ok()).collect());
     }
 
-    /// Opens a blob to be sent; who receives it verifies it.
+    /// Opens a blob to send it. The receiver verifies it.
     pub(crate) fn file(&self, digest: &str) -> Result<std::fs::File, BlobError> {
         Ok(self.open_blob(&Digest::parse(digest)?)?.into_file())
     }
 
-    /// Reads and checks a bundle's manifest.
+    /// Reads and checks the manifest of a bundle.
     pub(crate) fn manifest(&self, digest: &Digest) -> Result<Manifest, BlobError> {
         let mut bytes = Vec::new();
         self.copy(digest, MANIFEST_MAX, &mut bytes)?;
         manifest::decode(&bytes).map_err(|source| BlobError::Manifest { digest: digest.clone(), source })
     }
 
-    /// Copies a blob of at most `limit` bytes, verified: on an error, what was written is not the blob.
+    /// Copies a blob of at most `limit` bytes and verifies it. After an error, what was written is not the blob.
     pub(crate) fn copy(&self, digest: &Digest, limit: u64, to: &mut impl Write) -> Result<(), BlobError> {
         let mut from = self.open_blob(digest)?;
         let size = from.metadata()?.len();
@@ -156,7 +156,7 @@ impl BlobStore {
         })
     }
 
-    /// Whether the blob is here, with the size it must have where that is known.
+    /// Whether the store has the blob, with this size if one is given.
     fn has(&self, digest: &Digest, size: Option<u64>) -> bool {
         fs::metadata(self.path(digest))
             .is_ok_and(|found| found.is_file() && size.is_none_or(|size| found.len() == size))

@@ -1,4 +1,5 @@
-//! Blobs between verified and durable. One sync for many of them costs what it does for one, so they wait for each other.
+//! Blobs that are verified and not yet durable. One sync for many of them costs as much as one for a single blob, so they
+//! are collected.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -12,17 +13,17 @@ use landfast_agent_core::tree::Digest;
 
 use super::{BlobError, make_folder, path};
 
-/// Above this many files or folders, one sync of the file system is cheaper than one for each.
+/// Number of files or folders above which one sync of the file system is cheaper than one for each.
 const SYNC_EACH_MAX: usize = 16;
-/// No more than this waits: a power cut loses it.
+/// Maximum number of blobs that wait for a sync. A power failure loses those that wait.
 const COUNT_MAX: usize = 1024;
 const BYTES_MAX: u64 = 16 << 20;
 
 #[derive(Debug)]
 pub(super) struct Pending {
-    /// Of blobs that are arriving.
+    /// Folder of blobs that are being received.
     incoming: PathBuf,
-    /// Of blobs that are verified, by digest.
+    /// Folder of blobs that are verified, by digest.
     verified: PathBuf,
     next: AtomicU64,
     waiting: Mutex<Waiting>,
@@ -35,8 +36,8 @@ struct Waiting {
 }
 
 impl Pending {
-    /// Drops what was arriving when the agent ended, and takes over what was verified. That is verified again: a kill
-    /// leaves it whole, a power cut may not.
+    /// Removes the blobs that were being received when the agent ended, and keeps those that were verified. They are
+    /// verified again, because a power failure, unlike a kill, may have damaged them.
     pub(super) fn open(root: &Path) -> Result<Self, BlobError> {
         let (incoming, verified) = (root.join("incoming"), root.join("verified"));
         if incoming.exists() {
@@ -56,7 +57,7 @@ impl Pending {
         Ok(Self { incoming, verified, next: AtomicU64::new(0), waiting: Mutex::new(waiting) })
     }
 
-    /// Where the next blob may arrive.
+    /// Returns the path for the next blob.
     pub(super) fn next_path(&self) -> PathBuf {
         self.incoming.join(self.next.fetch_add(1, Ordering::Relaxed).to_string())
     }
@@ -65,7 +66,7 @@ impl Pending {
         self.waiting().blobs.contains(digest)
     }
 
-    /// Takes a blob that arrived at `staged` and is what it should be.
+    /// Adds a blob that was received at `staged` and verified.
     pub(super) fn add(&self, root: &Path, staged: &Path, digest: Digest, size: u64) -> Result<(), BlobError> {
         let mut waiting = self.waiting();
         let kept = fs::rename(staged, self.verified.join(digest.as_str()));
@@ -78,7 +79,7 @@ impl Pending {
         Ok(())
     }
 
-    /// Makes all that waits part of the store; durable when it returns.
+    /// Moves all blobs that wait into the store. They are durable when this returns.
     pub(super) fn settle(&self, root: &Path) -> Result<(), BlobError> {
         self.settle_all(root, &mut self.waiting())
     }
@@ -100,7 +101,7 @@ impl Pending {
             let folder = to.parent().unwrap_or(root);
             make_folder(folder)?;
             match fs::rename(self.verified.join(digest.as_str()), &to) {
-                // An earlier try got as far as this one.
+                // An earlier attempt has moved this blob already.
                 Err(error) if error.kind() == io::ErrorKind::NotFound && to.exists() => {}
                 renamed => renamed?,
             }
@@ -114,7 +115,7 @@ impl Pending {
     }
 }
 
-/// Makes these files or folders of one file system durable. What is no longer there was made so before.
+/// Makes these files or folders of one file system durable. Those that are missing were made durable by an earlier attempt.
 fn sync(root: &Path, paths: BTreeSet<PathBuf>) -> io::Result<()> {
     if paths.len() > SYNC_EACH_MAX {
         return Ok(rustix::fs::syncfs(File::open(root)?)?);
@@ -129,7 +130,7 @@ fn sync(root: &Path, paths: BTreeSet<PathBuf>) -> io::Result<()> {
     Ok(())
 }
 
-/// The digest that a file is named by, when it is what its name says.
+/// Returns the digest that a file is named by, if its contents match.
 fn verified_blob(file: &Path) -> io::Result<Option<Digest>> {
     let name = file.file_name().and_then(|name| name.to_str()).and_then(|name| Digest::parse(name).ok());
     let Some(digest) = name else { return Ok(None) };

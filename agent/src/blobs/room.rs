@@ -1,4 +1,4 @@
-//! What goes when the disk is full: blobs of bundles that no live tree is made from.
+//! Frees space when the disk is full, by removing blobs of bundles that no live tree is made from.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -10,26 +10,26 @@ use landfast_agent_core::tree::Digest;
 
 use super::{BlobError, BlobStore};
 
-/// Longer than it takes from the first blob of a bundle to the live tree.
+/// Age below which a blob is recent. It is longer than the time from a bundle's first blob to its live tree.
 const RECENT: Duration = Duration::from_secs(3600);
 
-/// Whether what came within the last hour stays, needed or not.
+/// Which blobs that are not needed stay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Spare {
     Recent,
     Nothing,
 }
 
-/// The manifests that are needed, and with them the blobs they name.
+/// The manifests that are needed, and with them the blobs that they name.
 #[derive(Debug, Default)]
 pub(super) struct Needed(Mutex<Manifests>);
 
 #[derive(Debug, Default)]
 struct Manifests {
     of_trees: BTreeMap<String, BTreeSet<Digest>>,
-    /// Asked for last, and here: assigned perhaps, and soon a tree.
+    /// Manifests that are complete in the store and were asked about last. They may be assigned soon.
     asked: BTreeSet<Digest>,
-    /// What containers were started with: these stay to be compared with, and not what they name.
+    /// Manifests that containers were started with. They stay for comparison, without the blobs that they name.
     started_with: BTreeSet<Digest>,
 }
 
@@ -66,7 +66,7 @@ impl Needed {
         Ok(())
     }
 
-    /// A manifest that cannot be read needs nothing that could be found out.
+    /// Returns the blobs that are needed. A manifest that cannot be read keeps no other blobs.
     fn blobs(&self, store: &BlobStore) -> BTreeSet<Digest> {
         let (manifests, started_with): (BTreeSet<Digest>, _) = {
             let manifests = self.manifests();

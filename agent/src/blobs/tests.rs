@@ -1,4 +1,4 @@
-//! The store on a real disk: what it takes, refuses, keeps and repairs.
+//! The store on a real disk: what it accepts, refuses, keeps and repairs.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -175,7 +175,7 @@ fn a_manifest_is_here_only_with_every_blob_it_names() {
     assert_eq!(store.manifest(&Digest::parse(&name).expect("a digest")).expect("read").entries().count(), 3);
 }
 
-/// Every bundle that must not reach the disk, and a word its refusal must have.
+/// Every bundle that must not reach the disk, and a word that its refusal must contain.
 #[test]
 fn t16_a_manifest_that_could_do_harm_is_refused_and_names_the_path() {
     let (_state, store) = store();

@@ -1,4 +1,4 @@
-//! Decides what a query is answered, from the zone alone.
+//! Decides the answer to a query, from the zone alone.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -10,30 +10,30 @@ use ipnet::IpNet;
 
 use super::Zone;
 
-/// In seconds: an address may move.
+/// Time to live of an answer, in seconds. It is short because an address may move to another host.
 const TTL: u32 = 5;
-/// What passes every network in one frame (DNS flag day 2020).
+/// Size of the largest answer over UDP, which every network passes in one packet (DNS flag day 2020).
 const UDP_MAX: u16 = 1232;
 
 /// What to do about a query.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Send this.
+    /// Send this answer.
     Answer(Vec<u8>),
-    /// Ask the host's server, and send this when it does not answer.
+    /// Ask the host's server, and send `otherwise` if it does not answer.
     Forward { otherwise: Vec<u8> },
-    /// It is no query.
+    /// Do nothing, because the message is not a query.
     Ignore,
 }
 
-/// How much an answer may hold.
+/// Transport of a query, which limits the size of the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Transport {
     Udp,
     Tcp,
 }
 
-/// `turn` grows with every query, so that the first of several addresses is another one each time.
+/// Decides the answer to a query. `turn` grows with every query and rotates the addresses of a name.
 pub(super) fn answer(query: &[u8], zone: &Zone, turn: usize, transport: Transport) -> Verdict {
     let Ok(query) = Message::from_vec(query) else { return garbled(query) };
     if query.metadata.message_type != MessageType::Query {
@@ -50,7 +50,7 @@ pub(super) fn answer(query: &[u8], zone: &Zone, turn: usize, transport: Transpor
     }
 }
 
-/// What cannot be read, but has the header of a query, is told so.
+/// Answers with a format error to a message that cannot be read but has the header of a query.
 fn garbled(query: &[u8]) -> Verdict {
     match query {
         [high, low, flags, ..] if query.len() >= 12 && flags & 0x80 == 0 => {
@@ -62,7 +62,7 @@ fn garbled(query: &[u8]) -> Verdict {
     }
 }
 
-/// `None`: the fleet does not know it.
+/// Looks a question up in the zone; `None` if the fleet does not know the name.
 fn lookup(question: &Query, zone: &Zone, turn: usize) -> Option<(ResponseCode, Vec<Record>)> {
     if question.query_class() != DNSClass::IN {
         return None;
@@ -81,7 +81,7 @@ fn lookup(question: &Query, zone: &Zone, turn: usize) -> Option<(ResponseCode, V
     Some((ResponseCode::NoError, answers.into_iter().map(record).collect()))
 }
 
-/// The address whose name is asked for, when it is one of our networks'.
+/// Returns the address whose name is asked for, if it is on one of the fleet's networks.
 fn fleet_address(name: &Name, zone: &Zone) -> Option<Ipv4Addr> {
     match name.parse_arpa_name() {
         Ok(IpNet::V4(net)) if net.prefix_len() == 32 => {
@@ -91,7 +91,8 @@ fn fleet_address(name: &Name, zone: &Zone) -> Option<Ipv4Addr> {
     }
 }
 
-/// Nobody else knows our addresses, so this is never asked of others.
+/// Answers a question about the name of one of the fleet's addresses. No other server knows them, so the question is never
+/// forwarded.
 fn reverse(
     question: &Query,
     address: Ipv4Addr,
@@ -111,7 +112,7 @@ fn record(question: &Query, data: RData) -> Record {
     Record::from_rdata(question.name().clone(), TTL, data)
 }
 
-/// As names stand in the zone: lower case, without the last dot.
+/// Returns the key of a name in the zone: lower case, without the last dot.
 fn key(name: &Name) -> String {
     let mut key = name.to_ascii().to_ascii_lowercase();
     if key.ends_with('.') {
@@ -120,7 +121,8 @@ fn key(name: &Name) -> String {
     key
 }
 
-/// When nobody else can be asked: a name of one part could only have been ours.
+/// Chooses the response when no other server can be asked. A name of one part could only be one of the fleet, so it does
+/// not exist.
 fn refusal(question: &Query) -> ResponseCode {
     if question.name().num_labels() <= 1 { ResponseCode::NXDomain } else { ResponseCode::ServFail }
 }
@@ -144,7 +146,7 @@ fn encode(query: &Message, code: ResponseCode, answers: Vec<Record>, transport: 
     };
     match reply.to_vec() {
         Ok(bytes) if bytes.len() <= usize::from(limit) => bytes,
-        // The flag makes who asked ask again over TCP.
+        // The truncation flag makes the client ask again over TCP.
         _ => reply.truncate().to_vec().unwrap_or_default(),
     }
 }

@@ -1,4 +1,4 @@
-//! Asks the host's own server what the fleet does not know: bytes in, bytes out.
+//! Forwards queries that the fleet cannot answer to the host's own server. Messages are passed on as bytes.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -13,10 +13,10 @@ use super::Settings;
 use super::answer::Transport;
 use super::framing::{read_message, write_message};
 
-/// Who asked waits five seconds, as a rule.
+/// Time to wait for the host's server. Clients usually wait five seconds.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The first server of the host that is not one of ours.
+/// Returns the first server in the host's `resolv.conf` that is not this one.
 pub(super) async fn upstream(settings: &Settings, ours: &BTreeMap<Ipv4Addr, Ipv4Net>) -> io::Result<SocketAddr> {
     let conf = tokio::fs::read_to_string(&settings.resolv_conf).await?;
     let server = servers(&conf).find(|server| !is_ours(*server, ours));
@@ -45,7 +45,7 @@ pub(super) async fn forward(query: &[u8], upstream: SocketAddr, transport: Trans
     timeout(PATIENCE, ask).await?
 }
 
-/// From a port of its own, which only that server can answer to.
+/// Sends a query over UDP from a port of its own, connected to the server, so that no other address can answer.
 async fn over_udp(query: &[u8], upstream: SocketAddr) -> io::Result<Vec<u8>> {
     let any: IpAddr = if upstream.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     let socket = UdpSocket::bind((any, 0)).await?;

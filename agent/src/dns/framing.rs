@@ -1,4 +1,4 @@
-//! Messages over TCP: each has its length in front (RFC 1035, section 4.2.2).
+//! Messages over TCP, each preceded by its length (RFC 1035, section 4.2.2).
 
 use std::io;
 
@@ -15,7 +15,7 @@ pub(super) async fn read_message(stream: &mut TcpStream, limit: usize) -> io::Re
     Ok(message)
 }
 
-/// In one piece, as some read it so.
+/// Writes length and message together, because some clients read them together.
 pub(super) async fn write_message(stream: &mut TcpStream, message: &[u8]) -> io::Result<()> {
     let length = u16::try_from(message.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
     stream.write_all(&[&length.to_be_bytes(), message].concat()).await

@@ -1,4 +1,4 @@
-//! The sockets: queries in, answers out, over UDP and TCP, with bounds on how many are being worked on.
+//! Serves queries over UDP and TCP, with limits on how many are handled at a time.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -16,14 +16,14 @@ use super::answer::{Transport, Verdict, answer};
 use super::framing::{read_message, write_message};
 use super::{Settings, Zone, forward};
 
-/// Queries that wait for the host's server at a time; one more is refused at once.
+/// Maximum number of queries that wait for the host's server. Further queries are refused at once.
 const FORWARDS_MAX: usize = 256;
 const CONNECTIONS_MAX: usize = 64;
-/// No query is longer.
+/// Size of the longest query in bytes.
 const QUERY_MAX: usize = 4096;
-/// A connection that says nothing for so long is closed.
+/// Time after which an idle connection is closed.
 const IDLE: Duration = Duration::from_secs(10);
-/// Between tries to listen on an address that somebody else holds.
+/// Delay between attempts to listen on an address that is in use.
 const AGAIN: Duration = Duration::from_secs(5);
 
 pub(super) struct Server {
@@ -40,7 +40,7 @@ impl Server {
         Self { zone, settings, turn: AtomicUsize::new(0), forwards, connections }
     }
 
-    /// Serves on one gateway address, for good.
+    /// Serves on one gateway address until the task is dropped.
     pub(super) async fn listen(self: Arc<Self>, gateway: Ipv4Addr) {
         loop {
             let at = SocketAddrV4::new(gateway, self.settings.port);
@@ -59,7 +59,7 @@ impl Server {
         let udp = Arc::new(UdpSocket::from_std(udp.into())?);
         let tcp = TcpListener::from_std(tcp.into())?;
         tracing::info!(%gateway, "serving names");
-        // Either ends on an error alone, and then both sockets are opened anew.
+        // Each of the two ends only with an error. Then both sockets are opened again.
         tokio::select! {
             ended = self.serve_udp(gateway, udp) => ended,
             ended = self.serve_tcp(gateway, tcp) => ended,
@@ -115,7 +115,8 @@ impl Server {
         }
     }
 
-    /// Only the network this gateway is on; the host itself has the gateway's address there.
+    /// Whether a client may ask: it must be on the network of this gateway. The host itself uses the gateway's address
+    /// there.
     fn may_ask(&self, gateway: Ipv4Addr, from: IpAddr) -> bool {
         let zone = self.zone.borrow();
         matches!(from, IpAddr::V4(from) if zone.gateways.get(&gateway).is_some_and(|subnet| subnet.contains(&from)))
@@ -145,7 +146,7 @@ async fn send(socket: &UdpSocket, answer: &[u8], to: SocketAddr) {
     }
 }
 
-/// Even before the address is there: the engine makes the bridge when it makes the network.
+/// Binds a socket, even before the address exists: the engine creates the bridge together with the network.
 pub(super) fn bind(at: SocketAddrV4, kind: SocketType) -> io::Result<OwnedFd> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = rustix::net::socket_with(AddressFamily::INET, kind, flags, None)?;

@@ -1,7 +1,8 @@
-//! Owns the DNS server on this host's gateway addresses: names of the whole fleet, for the containers here.
+//! Owns the DNS server on this host's gateway addresses. It answers the names of the whole fleet to the containers of this
+//! host.
 //!
-//! The engine's own DNS in each container asks it. What the fleet does not know is asked of the host's own server. Only
-//! the network itself is answered, never the LAN.
+//! The engine's DNS in each container forwards to it, and it forwards what the fleet does not know to the host's own
+//! server. It answers only clients on the network itself, never the LAN.
 
 mod answer;
 mod forward;
@@ -19,17 +20,17 @@ use tokio_util::task::AbortOnDropHandle;
 
 use listen::Server;
 
-/// What is answered, and where.
+/// The names to answer, and the addresses to listen on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Zone {
-    /// In lower case.
+    /// Addresses by name, in lower case.
     names: BTreeMap<String, Vec<Ipv4Addr>>,
-    /// This host's gateway address on each network that spans hosts, and that network's subnet.
+    /// Gateway address of this host on each network that spans hosts, with that network's subnet.
     gateways: BTreeMap<Ipv4Addr, Ipv4Net>,
 }
 
 impl Zone {
-    /// A name that comes several times has all its addresses.
+    /// Builds a zone. A name that is given several times has all its addresses.
     pub(crate) fn new(
         names: impl IntoIterator<Item = (String, Vec<Ipv4Addr>)>,
         gateways: impl IntoIterator<Item = (Ipv4Addr, Ipv4Net)>,
@@ -45,12 +46,12 @@ impl Zone {
     }
 }
 
-/// How the host is set up; for tests it is otherwise.
+/// How the host is set up. Tests use other values.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    /// Ours, and that of the server asked.
+    /// Port of this server and of the server that it forwards to.
     pub(crate) port: u16,
-    /// Names the server asked.
+    /// Path of the `resolv.conf` that names the server to forward to.
     pub(crate) resolv_conf: PathBuf,
 }
 
@@ -60,9 +61,9 @@ impl Default for Settings {
     }
 }
 
-/// Serves until the zone's sender is gone. A gateway address need not be there yet.
+/// Serves until the sender of the zone is gone. A gateway address need not exist yet.
 ///
-/// Cancel safe: dropped, it stops serving.
+/// Cancel safe: when this is dropped, it stops serving.
 pub(crate) async fn serve(mut zone: watch::Receiver<Zone>, settings: Settings) {
     let server = Arc::new(Server::new(zone.clone(), settings));
     let mut listening: BTreeMap<Ipv4Addr, AbortOnDropHandle<()>> = BTreeMap::new();

@@ -1,4 +1,5 @@
-//! The server on real sockets: each test has loopback addresses of its own, 127.x.y.1 ours and 127.x.y.2 the host's.
+//! The server on real sockets. Each test has loopback addresses of its own: 127.x.y.1 is the gateway and 127.x.y.2 the
+//! host's server.
 
 use std::net::{SocketAddr, SocketAddrV4};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -23,7 +24,7 @@ struct Host {
 }
 
 impl Host {
-    /// A server of `names`, on a gateway whose subnet is `subnet` or all of loopback.
+    /// Starts a server for `names`, on a gateway whose subnet is `subnet` or all of loopback.
     async fn with(names: &[(&str, &[u8])], subnet: Option<&str>) -> Self {
         static NEXT: AtomicU16 = AtomicU16::new(0);
         let [x, y] = (NEXT.fetch_add(1, Ordering::Relaxed) + 256).to_be_bytes();
@@ -52,7 +53,7 @@ impl Host {
         std::fs::write(self.folder.path().join("resolv.conf"), text).expect("written");
     }
 
-    /// A server of the host that answers every query over UDP with one address.
+    /// Runs a server of the host that answers every query over UDP with one address.
     async fn run_upstream(&self) {
         let socket = UdpSocket::bind((self.upstream, self.port)).await.expect("bound");
         self.resolv_conf(&format!("nameserver {}\n", self.upstream));
@@ -99,7 +100,7 @@ fn question(name: &str, kind: RecordType) -> Message {
     message
 }
 
-/// The last bytes of the addresses of an answer.
+/// Returns the last bytes of the addresses in an answer.
 fn addresses(answer: &Message) -> Vec<u8> {
     let address = |data: &RData| data.ip_addr().map(|address| address.to_string().rsplit('.').next().map(str::parse));
     answer.answers.iter().map(|record| address(&record.data).flatten().expect("an address").expect("a byte")).collect()
@@ -151,7 +152,7 @@ async fn what_the_fleet_does_not_know_is_asked_of_the_host_s_server() {
 async fn without_a_server_of_the_host_an_unknown_name_is_refused_at_once() {
     let host = Host::with(&[("redis", &[20])], None).await;
     let begun = Instant::now();
-    // No file, no server in it, none but ourselves, and one that is not there.
+    // There is no file, no server in it, only this server, or one that does not exist.
     for conf in [None, Some("search lan\n".to_owned()), Some(format!("nameserver {}\n", host.gateway))] {
         conf.inspect(|conf| host.resolv_conf(conf));
         assert_eq!(host.ask("nobody.", RecordType::A).await.metadata.response_code, ResponseCode::NXDomain);
@@ -194,7 +195,7 @@ async fn t37_who_is_not_on_the_network_gets_no_answer() {
     let silence = timeout(Duration::from_millis(300), socket.recv(&mut [0; 512])).await;
     assert!(silence.is_err(), "it was answered");
     let mut stream = TcpStream::connect((host.gateway, host.port)).await.expect("connected");
-    // Closed: writing may still go through, reading finds the end.
+    // The connection is closed. Writing may still succeed; reading finds the end.
     drop(write_message(&mut stream, &query).await);
     assert!(read_message(&mut stream, 65535).await.is_err(), "it was answered over TCP");
 }
@@ -221,7 +222,7 @@ async fn t37_garbage_is_refused_or_passed_over_and_the_server_goes_on() {
     update.metadata.op_code = OpCode::Update;
     let mut two = question("redis.", RecordType::A);
     two.add_query(two.queries[0].clone());
-    // A name that points at itself.
+    // The name points at itself.
     let looping = [&question("x.", RecordType::A).to_vec().expect("encoded")[..12], &[0xc0, 12, 0, 1, 0, 1]].concat();
 
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("bound");
@@ -255,7 +256,7 @@ async fn names_and_gateways_change_while_it_serves() {
 #[tokio::test]
 async fn an_address_that_is_not_there_yet_is_listened_on() {
     let host = Host::with(&[], None).await;
-    // Of TEST-NET-2 (RFC 5737), so nobody's.
+    // The address is from TEST-NET-2 (RFC 5737), so no host has it.
     let absent = Ipv4Addr::new(198, 51, 100, 1);
     let subnet = "198.51.100.0/24".parse().expect("a subnet");
     host.zone.send_modify(|zone| {

@@ -1,5 +1,5 @@
-//! Anonymous volumes go from a container to the one that takes its place, as with Compose: an update must not cost the data
-//! of an image that declares a volume nobody named.
+//! Moves anonymous volumes from a container to the one that replaces it, as Compose does: an update must not lose the data
+//! of an image that declares a volume without a name.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,11 +8,11 @@ use bollard::models::{ContainerInspectResponse, MountPoint};
 use super::{Engine, EngineError, SHORT};
 use crate::wire;
 
-/// Where a container says which anonymous volumes it has from the one before. The engine does not know them as its own any
-/// more, and would leave them behind.
+/// Label that lists the anonymous volumes which a container inherited. The engine no longer knows them as anonymous, and
+/// would keep them when the container is removed.
 const INHERITED: &str = "landfast.inherited-volumes";
 
-/// A path in the container > the volume there.
+/// Names of the inherited volumes, by their paths in the container.
 pub(crate) type Inheritance = BTreeMap<String, String>;
 
 pub(super) fn label(inherited: &Inheritance, labels: &mut HashMap<String, String>) {
@@ -23,7 +23,7 @@ pub(super) fn label(inherited: &Inheritance, labels: &mut HashMap<String, String
 }
 
 impl Engine {
-    /// What a container of `image` gets from `previous`. Nothing from one that is gone.
+    /// Returns the volumes that a container of `image` inherits from `previous`; none if that is gone.
     pub(crate) async fn inheritance(
         &self,
         previous: &str,
@@ -44,7 +44,7 @@ impl Engine {
         Ok(inherited(&mounts, &declared, wanted))
     }
 
-    /// Removes the anonymous volumes that a container had from the one before, as far as nobody else has them.
+    /// Removes the anonymous volumes that a container inherited, unless another container uses them.
     pub(super) async fn remove_inherited(&self, labels: &HashMap<String, String>) {
         let names = labels.get(INHERITED).map_or("", String::as_str);
         for name in names.split(',').filter(|name| is_generated(name)) {
@@ -54,7 +54,7 @@ impl Engine {
         }
     }
 
-    /// The labels of a container; none when it is gone.
+    /// Returns the labels of a container; none if it is gone.
     pub(super) async fn labels_of(&self, container: &str) -> Result<HashMap<String, String>, EngineError> {
         let labels =
             |found: ContainerInspectResponse| found.config.and_then(|config| config.labels).unwrap_or_default();
@@ -65,7 +65,8 @@ impl Engine {
     }
 }
 
-/// Where the new container has no volume of its own choice and either asks for an anonymous one or has an image that does.
+/// Selects the volumes to inherit: at paths where the new container has no named volume, and asks for an anonymous one or
+/// has an image that declares one.
 fn inherited(mounts: &[MountPoint], declared: &[String], wanted: &wire::Container) -> Inheritance {
     let mut inherited = Inheritance::new();
     for mount in mounts.iter().filter(|mount| is_anonymous(mount)) {
@@ -85,7 +86,7 @@ fn is_anonymous(mount: &MountPoint) -> bool {
     mount.typ.as_deref() == Some("volume") && mount.name.as_deref().is_some_and(is_generated)
 }
 
-/// The engine gives nameless volumes a name of 64 hexadecimal digits.
+/// Whether the engine made the name up. It names anonymous volumes with 64 hexadecimal digits.
 fn is_generated(name: &str) -> bool {
     name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
@@ -122,7 +123,7 @@ mod tests {
         };
         assert_eq!(of(&["/data"], &wanting(&[])), [("/data".to_owned(), a.clone())].into());
         assert_eq!(of(&[], &wanting(&[("/cache", volume(""))])), [("/cache".to_owned(), b)].into());
-        // A volume with a name has taken the place, or nobody wants one any more.
+        // A named volume has taken the place, or no volume is wanted there any more.
         assert!(of(&["/data"], &wanting(&[("/data", volume("named"))])).is_empty());
         assert!(of(&["/named"], &wanting(&[])).is_empty());
         let mut labels = HashMap::new();

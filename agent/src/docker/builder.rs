@@ -1,4 +1,4 @@
-//! The builder inside the engine: connections of its socket that become plain streams of bytes.
+//! Opens connections to the builder inside the engine: connections of its socket that become plain streams of bytes.
 
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
@@ -9,9 +9,9 @@ use super::{Engine, EngineError};
 
 /// One of the two connections of a build.
 pub(crate) enum BuilderEnd {
-    /// Where it asks.
+    /// The connection on which the builder sends its requests.
     Session { id: String, methods: Vec<String> },
-    /// Where it is asked.
+    /// The connection on which the builder receives requests.
     Control,
 }
 
@@ -27,7 +27,7 @@ impl Engine {
         let lost = |error: hyper::Error| away(std::io::Error::other(error).into());
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(lost)?;
-        // It ends with the upgraded stream; an error of it shows there.
+        // The connection ends with the upgraded stream, which also reports its errors.
         tokio::spawn(connection.with_upgrades());
         let answer = sender.send_request(request(end)?).await.map_err(lost)?;
         match answer.status() {

@@ -1,4 +1,4 @@
-//! Containers: what there are, what they do, and the five things done to one.
+//! Containers: lists and inspects them, and starts, stops, renames and removes them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -13,10 +13,10 @@ use landfast_agent_core::observed::{self, Container, Foreign, Listed, Port, Stat
 
 use super::{Engine, EngineError, LONG, SHORT};
 
-/// For a container's description, which the engine gives when nothing else is being done with that container.
+/// Time limit for inspecting a container. The engine answers only when no other request for that container is under way.
 const GLANCE: Duration = Duration::from_secs(3);
 
-/// The labels that make a container ours and say whose it is.
+/// Labels that mark a container as one of the fleet and name its instance.
 pub(crate) struct Labels;
 
 impl Labels {
@@ -26,10 +26,10 @@ impl Labels {
     pub(crate) const INDEX: &str = "landfast.index";
     pub(crate) const DIGEST: &str = "landfast.digest";
     pub(crate) const RELEASE: &str = "landfast.release";
-    /// Compose's own label.
+    /// Label by which Compose finds the parts of a project.
     pub(crate) const PROJECT: &str = "com.docker.compose.project";
 
-    /// Of a network or a volume (`kind`): whose it is, and for a stack's own what Compose goes by.
+    /// Returns the labels of a network or a volume (`kind`): the fleet's, and Compose's for one that belongs to a stack.
     pub(crate) fn of_part(
         kind: &str,
         (stack, project, key): (&str, &str, &str),
@@ -48,7 +48,7 @@ impl Labels {
         labels
     }
 
-    /// The instance that these labels of `fleet` name; none when they are not this fleet's or not whole.
+    /// Returns the instance that these labels name; `None` if they are incomplete or of another fleet.
     pub(crate) fn instance(labels: &HashMap<String, String>, fleet: &str) -> Option<InstanceName> {
         let index = labels.get(Self::INDEX)?.parse().ok()?;
         let (stack, service) = (labels.get(Self::STACK)?.clone(), labels.get(Self::SERVICE)?.clone());
@@ -57,14 +57,14 @@ impl Labels {
 }
 
 impl Engine {
-    /// All containers, running or not, ours or not, by id.
+    /// Lists all containers by id, running or not, of this fleet or not.
     pub(crate) async fn list_containers(&self, fleet: &str) -> Result<BTreeMap<String, Listed>, EngineError> {
         let options = ListContainersOptions { all: true, ..ListContainersOptions::default() };
         let found = self.within(SHORT, self.client()?.list_containers(Some(options))).await?;
         Ok(found.into_iter().filter_map(|summary| Some((summary.id.clone()?, listed(summary, fleet)))).collect())
     }
 
-    /// One container of ours; or, when it is not ours, what is known of it.
+    /// Inspects a container. Returns `Err` with what is known of it if it is not of this fleet, and `None` if it is gone.
     pub(crate) async fn inspect_container(
         &self,
         id: &str,
@@ -81,14 +81,14 @@ impl Engine {
         self.within(LONG, self.client()?.start_container(container, None)).await
     }
 
-    /// Stops it with its own grace period, which the engine knows too.
+    /// Stops a container with its own grace period, which the engine knows too.
     pub(crate) async fn stop_container(&self, container: &str, grace: Option<u32>) -> Result<(), EngineError> {
         let limit = Duration::from_secs(u64::from(grace.unwrap_or(10)) + 30);
         gone_is_done(self.within(limit, self.client()?.stop_container(container, None)).await)
     }
 
-    /// Removes it with its anonymous volumes, as far as no other container has them. By force, because one that is dead or
-    /// restarting is not removed without.
+    /// Removes a container and its anonymous volumes that no other container uses. The removal is forced, because one that
+    /// is dead or restarting cannot be removed otherwise.
     pub(crate) async fn remove_container(&self, container: &str) -> Result<(), EngineError> {
         let labels = self.labels_of(container).await?;
         let options = RemoveContainerOptions { force: true, v: true, link: false };
@@ -195,7 +195,7 @@ fn container(found: ContainerInspectResponse, fleet: &str) -> Result<Container, 
         image: config.image.unwrap_or_default(),
         restarts: found.restart_count.and_then(|count| u32::try_from(count).ok()).unwrap_or(0),
         health_output: health_output(&state),
-        // The engine does not know.
+        // The engine does not know this.
         unfinished: None,
         output: String::new(),
         tree: None,
@@ -227,7 +227,7 @@ fn health(health: Option<&Health>) -> observed::Health {
     }
 }
 
-/// The last output of the last check, if it failed: a few lines are enough to say why.
+/// Returns the end of the last health check's output, if it failed.
 fn health_output(state: &ContainerState) -> String {
     let last = state.health.as_ref().and_then(|health| health.log.as_ref()?.last());
     let failed = last.filter(|check| check.exit_code != Some(0)).and_then(|check| check.output.as_deref());
@@ -243,7 +243,7 @@ fn restart(name: Option<RestartPolicyNameEnum>) -> Restart {
     }
 }
 
-/// Ports of the host that a binding of `80/tcp` claims: those that are one certain port.
+/// Returns the ports of the host that a binding of `80/tcp` claims. Ranges and ports that the engine chooses claim none.
 fn claims(target: &str, bindings: Option<&[bollard::models::PortBinding]>) -> Vec<Claim> {
     let protocol = target.split_once('/').map_or("tcp", |(_, protocol)| protocol);
     let certain = bindings.unwrap_or_default().iter().filter_map(|binding| {
@@ -267,7 +267,7 @@ fn ports(target: &str, bound: Option<&[bollard::models::PortBinding]>) -> BTreeS
     bound.collect()
 }
 
-/// Unix time of what the engine writes; 0 for its zero time, which is year 1.
+/// Parses a time of the engine into nanoseconds of Unix time. The engine's zero time, which is in year 1, becomes 0.
 fn nanoseconds(text: &str) -> i64 {
     let parsed = text.parse::<jiff::Timestamp>().ok();
     parsed.and_then(|time| i64::try_from(time.as_nanosecond()).ok()).filter(|time| *time > 0).unwrap_or(0)

@@ -1,6 +1,6 @@
-//! From an instance to what the engine is asked to create. The request is a pure function of the instance, of the place
-//! it is made at and of the API version spoken; engines before API 1.44 take one network and one MAC at creation, the
-//! others are connected before the start.
+//! Builds the request to create a container. It is a pure function of the instance, of its place on the host and of the API
+//! version. Engines before API 1.44 accept one network and one MAC at the creation; the other networks are connected before
+//! the start.
 
 mod mounts;
 
@@ -22,28 +22,28 @@ use crate::wire;
 
 const ANNOTATIONS: u32 = 43;
 const START_INTERVALS: u32 = 44;
-/// All networks at creation, and a MAC for each.
+/// API version since which all networks, each with a MAC, can be given at the creation.
 const MANY_NETWORKS: u32 = 44;
 const GATEWAY_PRIORITIES: u32 = 48;
 const INTERFACE_NAMES: u32 = 49;
-/// The option that Compose's `interface_name` is to the engine.
+/// Option of the engine for Compose's `interface_name`.
 const INTERFACE_NAME: &str = "com.docker.network.endpoint.ifname";
 
-/// Where a container is created: what the host adds to what the instance says.
+/// What the host adds to the description of an instance.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Place {
     pub(crate) fleet: String,
-    /// The container's name for now.
+    /// Name of the container for now.
     pub(crate) name: String,
-    /// What to create it from.
+    /// Reference or id of the image.
     pub(crate) image: String,
-    /// On the host, of each mount that has one, in the order of the mounts.
+    /// Path on the host of each mount that has one, in the order of the mounts.
     pub(crate) sources: Vec<Option<PathBuf>>,
-    /// The containers of the instances that it shares something with.
+    /// Ids of the containers that it shares namespaces or volumes with, by instance.
     pub(crate) partners: BTreeMap<InstanceName, String>,
-    /// Anonymous volumes of the container before, by their paths.
+    /// Anonymous volumes of the previous container, by their paths.
     pub(crate) inherited: Inheritance,
-    /// Who to ask for names when the instance does not say.
+    /// DNS server to use if the instance names none.
     pub(crate) dns: Option<String>,
 }
 
@@ -53,13 +53,14 @@ pub(crate) struct Creation {
     pub(crate) name: String,
     pub(crate) platform: String,
     pub(crate) body: ContainerCreateBody,
-    /// Where older engines want it: for the first network.
+    /// MAC on the first network, in the form that older engines accept.
     pub(crate) mac: Option<String>,
     pub(crate) connect: Vec<(String, EndpointSettings)>,
 }
 
 impl Engine {
-    /// Creates a container and connects it to its networks; gives its id. One that cannot be connected is removed again.
+    /// Creates a container, connects it to its networks, and returns its id. A container that cannot be connected is
+    /// removed again.
     pub(crate) async fn create_container(
         &self,
         instance: &wire::Instance,
@@ -85,14 +86,14 @@ impl Engine {
     }
 }
 
-/// The body with the MAC that API 1.43 and before take, and bollard no longer knows.
+/// Adds to a request the MAC that API 1.43 and older accept, and that bollard no longer supports.
 fn with_mac(body: &ContainerCreateBody, mac: String) -> Vec<u8> {
     let mut body = serde_json::to_value(body).unwrap_or_default();
     body["MacAddress"] = mac.into();
     body.to_string().into_bytes()
 }
 
-/// The request for an instance; or why this engine cannot do it.
+/// Builds the request for an instance; or returns why this engine cannot create it.
 pub(crate) fn creation(instance: &wire::Instance, place: &Place, minor: u32) -> Result<Creation, String> {
     let empty = wire::Container::default();
     let container = instance.container.as_ref().unwrap_or(&empty);
@@ -104,7 +105,7 @@ pub(crate) fn creation(instance: &wire::Instance, place: &Place, minor: u32) -> 
         domainname: said(&container.domainname),
         user: said(&container.user),
         exposed_ports: some(exposed(container)),
-        // As Compose's: whoever attaches to it later sees its output.
+        // Compose sets these too: whoever attaches to the container later sees its output.
         attach_stdout: Some(true),
         attach_stderr: Some(true),
         tty: Some(container.tty),
@@ -130,7 +131,7 @@ pub(crate) fn creation(instance: &wire::Instance, place: &Place, minor: u32) -> 
     Ok(Creation { name, platform, body, mac: networks.mac, connect: networks.later })
 }
 
-/// With containers in place of the services that it shares something with.
+/// Replaces the services that the container shares something with by their containers.
 fn resolved(instance: &wire::Instance, container: &wire::Container, place: &Place) -> Result<wire::Container, String> {
     let name = wire::instance_name(instance);
     let mut container = container.clone();
@@ -141,14 +142,14 @@ fn resolved(instance: &wire::Instance, container: &wire::Container, place: &Plac
         let id = partner.ok_or_else(|| format!("{service}, which it shares with, has no container here"))?;
         *said = said.replacen(&format!("service:{service}"), &format!("container:{id}"), 1);
     }
-    // Where the engine wants a container, and nothing else, it is named alone.
+    // The engine expects the container alone where it accepts only containers.
     for from in &mut container.volumes_from {
         *from = from.trim_start_matches("container:").to_owned();
     }
     Ok(container)
 }
 
-/// Older engines take what they do not know and say nothing.
+/// Refuses what older engines would ignore silently.
 fn check_age(container: &wire::Container, minor: u32) -> Result<(), String> {
     let interval = container.healthcheck.as_ref().is_some_and(|check| check.start_interval != 0);
     for (asked, since, what) in [
@@ -171,7 +172,7 @@ struct Networks {
 
 fn networks(container: &wire::Container, minor: u32) -> Result<Networks, String> {
     let attachments = &container.networks;
-    // Before 1.44 only the network that is the container's mode gets the MAC.
+    // Before API 1.44, only the network that is the container's network mode gets the MAC.
     let first =
         attachments.iter().position(|attachment| !attachment.mac.is_empty() && minor < MANY_NETWORKS).unwrap_or(0);
     let Some(primary) = attachments.get(first) else {
@@ -227,7 +228,8 @@ fn endpoint(attachment: &wire::Attachment, name: &str) -> EndpointSettings {
     }
 }
 
-/// Its own name, and those it is given; the engine's default network knows no names.
+/// Returns the container's aliases on a network: its own name, and those of the attachment. The engine's default network
+/// has no names.
 fn aliases(attachment: &wire::Attachment, name: &str) -> Vec<String> {
     let given = &attachment.aliases;
     let own = Some(name).filter(|name| !given.is_empty() && given.iter().all(|alias| alias != name));
@@ -251,7 +253,7 @@ fn labels(instance: &wire::Instance, container: &wire::Container, place: &Place)
     labels
 }
 
-/// What Compose stops and starts in order by: `job:service_completed_successfully:false,…`.
+/// Returns the label from which Compose takes the order of stops and starts: `job:service_completed_successfully:false,…`.
 fn dependencies(instance: &wire::Instance) -> String {
     use wire::dependency::Condition;
     let condition = |on: &wire::Dependency| match on.condition() {
@@ -335,7 +337,7 @@ fn host_config(
         privileged: Some(container.privileged),
         readonly_rootfs: Some(container.read_only),
         security_opt: some(container.security_opt.clone()),
-        // None at all is another thing than the engine's own.
+        // An empty list differs from no list, which means the engine's own choice.
         masked_paths: container.unconfined_paths.then(Vec::new),
         readonly_paths: container.unconfined_paths.then(Vec::new),
         storage_opt: map(&container.storage_options),
@@ -382,7 +384,8 @@ fn with_resources(host: HostConfig, container: &wire::Container) -> HostConfig {
     }
 }
 
-/// `net_raw` is `CAP_NET_RAW`: in order, each once, as the engine's own client writes them; `ALL` says everything.
+/// Returns capabilities as the engine's own client writes them: in order, each once, with `net_raw` as `CAP_NET_RAW`. `ALL`
+/// replaces all others.
 fn capabilities(written: &[String]) -> Vec<String> {
     let full = |name: &String| match name.to_uppercase() {
         name if name == "ALL" || name.starts_with("CAP_") => name,
@@ -445,7 +448,7 @@ fn map(map: &BTreeMap<String, String>) -> Option<HashMap<String, String>> {
     (!map.is_empty()).then(|| map.clone().into_iter().collect())
 }
 
-/// What is empty is not said, so that the engine's and the image's own choices hold.
+/// Returns `None` for an empty value, so that the engine or the image chooses.
 fn some<T>(all: T) -> Option<T>
 where
     for<'a> &'a T: IntoIterator,

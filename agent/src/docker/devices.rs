@@ -1,16 +1,16 @@
-//! Looks for what shows that an engine can give devices to containers. What it means is decided in
-//! [`landfast_agent_core::devices`].
+//! Finds the traces which show that an engine can give devices to containers. [`landfast_agent_core::devices`] decides what
+//! they mean.
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use bollard::models::SystemInfo;
 use landfast_agent_core::devices::{self, Traces};
 
-/// Where programs usually are; the engine's own `PATH` is not known.
+/// Folders where programs usually are. The engine's own `PATH` is not known.
 const FOLDERS: [&str; 8] =
     ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/opt/bin", "/snap/bin"];
 
-/// What there is to see on this host and in the engine's own description.
+/// Returns the traces on this host and in the engine's description of itself.
 pub(super) fn traces(info: &SystemInfo) -> Traces {
     let own = std::env::var_os("PATH").unwrap_or_default();
     let folders: Vec<PathBuf> = FOLDERS.iter().map(PathBuf::from).chain(std::env::split_paths(&own)).collect();

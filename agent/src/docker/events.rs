@@ -1,4 +1,4 @@
-//! What the engine says has happened, as it happens.
+//! Receives the engine's events.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use landfast_agent_core::reconcile::Changed;
 
 use super::{Engine, EngineError, Labels};
 
-/// What to look at again.
+/// An event of the engine.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Event {
     pub(crate) changed: Changed,
@@ -17,7 +17,8 @@ pub(crate) struct Event {
     pub(crate) action: String,
 }
 
-/// Health checks run as `exec_…`, many a minute, and say nothing by that: only what follows is asked for.
+/// Events that are subscribed to. Health checks run as `exec_…` events many times a minute and mean no change, so those are
+/// left out.
 const ACTIONS: [&str; 22] = [
     "create",
     "start",
@@ -44,7 +45,7 @@ const ACTIONS: [&str; 22] = [
 ];
 
 impl Engine {
-    /// Events since then, and from now on. The stream ends, or gives an error, when the engine goes.
+    /// Subscribes to events since a time. The stream ends, or returns an error, when the engine is gone.
     pub(crate) fn events(
         &self,
         fleet: &str,
@@ -76,7 +77,7 @@ fn event(message: EventMessage, fleet: &str) -> Option<Event> {
         EventMessageTypeEnum::CONTAINER => {
             Changed::Container { id: actor.id?, instance: Labels::instance(&attributes, fleet) }
         }
-        // A container that is connected to a network or disconnected is changed, and the network is not.
+        // The container changes when it is connected or disconnected; the network does not.
         EventMessageTypeEnum::NETWORK => match attributes.get("container") {
             Some(id) => Changed::Container { id: id.clone(), instance: None },
             None => Changed::Networks,

@@ -1,5 +1,5 @@
-//! Files that are put into a container before its start. They go as an archive over the engine's socket, so that their
-//! contents are in no argument and on no disk but the container's own.
+//! Puts files into a container before its start. They are sent as an archive over the engine's socket, so their contents
+//! are in no argument and on no disk except the container's own.
 
 use bollard::query_parameters::UploadToContainerOptions;
 
@@ -7,7 +7,7 @@ use super::{Engine, EngineError, LONG};
 use crate::wire;
 
 impl Engine {
-    /// Puts the files into a container that does not run; what is there by these names is replaced.
+    /// Puts files into a container that does not run. Existing files with their names are replaced.
     pub(crate) async fn put_files(&self, container: &str, files: &[wire::PlacedFile]) -> Result<(), EngineError> {
         let archive = archive(files).map_err(EngineError::Archive)?;
         let options = UploadToContainerOptions { path: "/".to_owned(), ..UploadToContainerOptions::default() };
@@ -16,7 +16,8 @@ impl Engine {
     }
 }
 
-/// Files alone: folders above them are made by the engine when they are not there, and stay as they are when they are.
+/// Builds an archive of the files alone. The engine creates the folders above them if they are missing, and leaves existing
+/// ones as they are.
 fn archive(files: &[wire::PlacedFile]) -> std::io::Result<Vec<u8>> {
     let mut archive = tar::Builder::new(Vec::new());
     for file in files {

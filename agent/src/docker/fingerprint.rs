@@ -1,17 +1,17 @@
-//! What an image is, equal for equal images on both of Docker's image stores and at every API version.
+//! The fingerprint of an image: equal for equal images on both of Docker's image stores and at every API version.
 //!
-//! An image's id is not that: the classic store names it by its configuration, the containerd store by its manifest. So
-//! the fingerprint is the BLAKE3 digest, in hex, of compact JSON with sorted keys: `architecture`, `config`, `layers`
-//! (the digests of the unpacked layers) and `os`. Of the configuration only what changes a container counts, under
-//! Docker's own names, and what is null, empty or zero is left out, because versions differ in which of these they say.
-//! The coordinator computes the same for the images of its own engine; the test's vector is in both.
+//! An image's id is not equal: the classic store uses the digest of the configuration, and the containerd store that of the
+//! manifest. The fingerprint is the BLAKE3 digest, in hex, of compact JSON with sorted keys: `architecture`, `config`,
+//! `layers` (the digests of the unpacked layers) and `os`. `config` has only what changes a container, under Docker's own
+//! names. Null, empty and zero values are left out, because versions differ in which of them they write. The coordinator
+//! computes the same for the images of its own engine, and both test the same example.
 
 use std::collections::{BTreeMap, HashMap};
 
 use bollard::models::{HealthConfig, ImageConfig, ImageInspect};
 use serde_json::{Value, json};
 
-/// The fingerprint of an image as the engine describes it.
+/// Returns the fingerprint of an image that the engine describes.
 pub(crate) fn fingerprint(image: &ImageInspect) -> String {
     let layers = image.root_fs.as_ref().and_then(|root| root.layers.clone()).unwrap_or_default();
     let parts = [
@@ -52,7 +52,7 @@ fn health(health: &HealthConfig) -> Value {
     ])
 }
 
-/// An object with sorted keys, without what says nothing; null when that leaves nothing.
+/// Returns an object with sorted keys and without empty values; null if nothing is left.
 fn sorted<const N: usize>(parts: [(&str, Value); N]) -> Value {
     let said: BTreeMap<&str, Value> = parts.into_iter().filter(|(_, value)| !is_nothing(value)).collect();
     if said.is_empty() { Value::Null } else { json!(said) }
@@ -76,7 +76,7 @@ fn list(list: Option<&Vec<String>>) -> Value {
     json!(list)
 }
 
-/// The keys of what Docker writes as an object of empty objects.
+/// Returns the keys of an object of empty objects, which is how Docker writes a set.
 fn set(set: Option<&Vec<String>>) -> Value {
     let mut keys = set.cloned().unwrap_or_default();
     keys.sort();
@@ -95,7 +95,7 @@ mod tests {
         serde_json::from_value(json).expect("as the engine says it")
     }
 
-    /// As API 1.41 says it, from the classic store.
+    /// An image as API 1.41 describes it, from the classic store.
     fn classic() -> Value {
         json!({
             "Id": "sha256:1111", "Architecture": "amd64", "Os": "linux", "Size": 5,

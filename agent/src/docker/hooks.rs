@@ -1,7 +1,7 @@
-//! Commands that are run inside a container after its start and before its stop.
+//! Commands that run inside a container after its start and before its stop.
 //!
-//! Those before the stop go with the container, in a label: when it is stopped, the state that it was made from may be
-//! long replaced by another.
+//! The commands before the stop are stored in a label of the container: when it is stopped, the host state that it was
+//! created from may have been replaced long ago.
 
 use std::collections::HashMap;
 
@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 use super::{Engine, EngineError, LONG, SHORT};
 use crate::wire;
 
-/// Where a container says what to run before it is stopped.
+/// Label with the commands to run before a container is stopped.
 const BEFORE_STOP: &str = "landfast.pre-stop";
-/// So much of a hook's output is told.
+/// Length of a command's output that is reported, in bytes.
 const TOLD: usize = 2_000;
 
 /// A command to run in a container.
@@ -40,7 +40,7 @@ impl From<&wire::Hook> for Hook {
     }
 }
 
-/// Puts what is to be run before the stop among a container's labels.
+/// Adds the commands to run before the stop to a container's labels.
 pub(super) fn label(hooks: &[wire::Hook], labels: &mut HashMap<String, String>) {
     let hooks: Vec<Hook> = hooks.iter().map(Hook::from).collect();
     if let (false, Ok(text)) = (hooks.is_empty(), serde_json::to_string(&hooks)) {
@@ -53,7 +53,7 @@ fn labelled(labels: &HashMap<String, String>) -> Vec<Hook> {
 }
 
 impl Engine {
-    /// Runs the hooks in a container that runs, one after another, up to the first that fails.
+    /// Runs commands in a running container, one after another, until one fails.
     pub(crate) async fn run_hooks(&self, container: &str, hooks: &[Hook]) -> Result<(), EngineError> {
         for hook in hooks {
             let ran = tokio::time::timeout(LONG, self.run_hook(container, hook)).await;
@@ -62,7 +62,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Runs what a container wants to be run before it is stopped.
+    /// Runs the commands that a container's label lists for its stop.
     pub(crate) async fn run_hooks_before_stop(&self, container: &str) -> Result<(), EngineError> {
         let found = match self.within(SHORT, self.client()?.inspect_container(container, None)).await {
             Err(error) if error.is_not_found() => return Ok(()),
@@ -110,7 +110,7 @@ fn request(hook: &Hook) -> ExecConfig {
     }
 }
 
-/// The end of a text.
+/// Returns the end of a text.
 fn last(text: &str) -> String {
     let count = text.chars().count();
     text.chars().skip(count.saturating_sub(TOLD)).collect()

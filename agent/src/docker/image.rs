@@ -1,4 +1,4 @@
-//! Images: which there are and what they are (see [`super::fingerprint`]), and how they come and go.
+//! Images: lists and describes them (see [`super::fingerprint`]), and loads, exports, pulls, tags and removes them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,25 +15,25 @@ use super::fingerprint::fingerprint;
 use super::{Engine, EngineError, IMAGE, LONG, SHORT};
 use crate::wire;
 
-/// Images described at a time.
+/// Maximum number of images that are described at a time.
 const AT_ONCE: usize = 8;
 
-/// What is known of the engine's images. Asking for the list takes the containerd store 100 ms, so it is kept until the
-/// engine says that its images have changed.
+/// What is known of the engine's images. The containerd store takes 100 ms to list them, so the list is kept until the
+/// engine reports a change.
 #[derive(Default)]
 pub(crate) struct ImageCache(Mutex<Known>);
 
 #[derive(Default)]
 struct Known {
-    /// By image id: an id never means another image. Without references and size.
+    /// Descriptions by image id, without references and size. They never change.
     images: HashMap<String, wire::Image>,
     list: Option<Vec<wire::Image>>,
-    /// How often the engine's images have changed.
+    /// Number of times that the engine's images have changed.
     changes: u64,
 }
 
 impl Engine {
-    /// All tagged images, with what they are. Asks the engine only if its images have changed.
+    /// Lists all tagged images with their descriptions. Asks the engine only if its images have changed.
     pub(crate) async fn list_images(&self, cache: &ImageCache) -> Result<Vec<wire::Image>, EngineError> {
         let (known, changes) = cache.list();
         if let Some(known) = known {
@@ -47,7 +47,8 @@ impl Engine {
         Ok(images)
     }
 
-    /// None for one that was deleted meanwhile, or has no contents for this platform: nothing to create a container from.
+    /// Describes an image; `None` if it was deleted meanwhile, or has no contents for this platform, so that no container
+    /// can be created from it.
     async fn describe_image(
         &self,
         image: ImageSummary,
@@ -70,7 +71,7 @@ impl Engine {
         Ok(Some(wire::Image { references, size, ..known }))
     }
 
-    /// What an image is; none when it is not here. Without references.
+    /// Describes an image, without its references; `None` if the engine does not have it.
     pub(crate) async fn image(&self, reference: &str) -> Result<Option<wire::Image>, EngineError> {
         match self.within(SHORT, self.client()?.inspect_image(reference)).await {
             Ok(found) => {
@@ -82,7 +83,7 @@ impl Engine {
         }
     }
 
-    /// The fingerprint of an image; none when it is not here.
+    /// Returns the fingerprint of an image; `None` if the engine does not have it.
     pub(crate) async fn fingerprint(&self, reference: &str) -> Result<Option<String>, EngineError> {
         Ok(self.image(reference).await?.map(|image| image.fingerprint))
     }
@@ -94,7 +95,7 @@ impl Engine {
         self.within(SHORT, self.client()?.tag_image(id, Some(options))).await
     }
 
-    /// Takes in a `docker save` archive as it arrives.
+    /// Loads a `docker save` archive while it arrives.
     pub(crate) async fn load_image(
         &self,
         archive: impl Stream<Item = Result<Bytes, std::io::Error>> + Send + 'static,
@@ -104,7 +105,7 @@ impl Engine {
         self.within(IMAGE, progress.try_for_each(|_| std::future::ready(Ok(())))).await
     }
 
-    /// A `docker save` archive.
+    /// Exports an image as a `docker save` archive.
     pub(crate) fn export_image(
         &self,
         reference: &str,
@@ -125,7 +126,7 @@ impl Engine {
         Ok(tokio_stream::wrappers::ReceiverStream::new(receiver))
     }
 
-    /// Has the engine pull an image from its registry, for this platform or, without one, its own.
+    /// Makes the engine pull an image from its registry, for this platform or, if it is empty, for the engine's own.
     pub(crate) async fn pull_image(&self, reference: &str, platform: &str) -> Result<(), EngineError> {
         let (name, tag) = name_and_tag(reference);
         let tag = if reference.contains('@') { None } else { Some(tag.unwrap_or("latest").to_owned()) };
@@ -145,7 +146,7 @@ impl Engine {
 }
 
 impl Engine {
-    /// Takes a name from an image, and the image along if it was its last. It may be gone already.
+    /// Removes a name of an image, and the image with its last name. It is no error if it is gone already.
     pub(crate) async fn remove_image(&self, reference: &str) -> Result<(), EngineError> {
         match self.within(LONG, self.client()?.remove_image(reference, None::<RemoveImageOptions>, None)).await {
             Err(error) if error.is_not_found() => Ok(()),
@@ -155,7 +156,7 @@ impl Engine {
 }
 
 impl ImageCache {
-    /// The engine's images have changed, or may have.
+    /// Forgets the list, because the engine's images have changed or may have.
     pub(crate) fn forget_list(&self) {
         let mut known = self.known();
         known.list = None;
@@ -167,7 +168,7 @@ impl ImageCache {
         (known.list.clone(), known.changes)
     }
 
-    /// Not when the images changed while they were listed.
+    /// Keeps a list, unless the images changed while they were listed.
     fn keep_list(&self, list: &[wire::Image], changes: u64) {
         let mut known = self.known();
         if known.changes == changes {
@@ -189,7 +190,7 @@ impl ImageCache {
     }
 }
 
-/// What never changes about the image with this id.
+/// Returns the properties of an image that never change.
 fn described(id: &str, found: &ImageInspect) -> wire::Image {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     wire::Image {
@@ -202,7 +203,7 @@ fn described(id: &str, found: &ImageInspect) -> wire::Image {
     }
 }
 
-/// Images as plans look them up.
+/// Returns the images in the form in which plans look them up.
 pub(crate) fn lookup(images: &[wire::Image]) -> Images {
     let references: BTreeMap<String, String> = images
         .iter()
@@ -212,7 +213,7 @@ pub(crate) fn lookup(images: &[wire::Image]) -> Images {
     Images { references, ids }
 }
 
-/// `host:5000/a:1` > (`host:5000/a`, `1`). A digest stays with the name.
+/// Splits a reference into name and tag: `host:5000/a:1` becomes `host:5000/a` and `1`. A digest stays with the name.
 fn name_and_tag(reference: &str) -> (&str, Option<&str>) {
     if reference.contains('@') {
         return (reference, None);

@@ -1,4 +1,4 @@
-//! The output of a container.
+//! Reads the output of containers.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use futures::stream::{Stream, StreamExt as _};
 
 use super::{Engine, EngineError};
 
-/// What of the output is wanted.
+/// Which output to read.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct LogRequest {
     pub(crate) follow: bool,
-    /// The last lines only.
+    /// Number of lines to read from the end; `None` for all.
     pub(crate) tail: Option<u64>,
-    /// Unix time in nanoseconds.
+    /// Time from which to read, in nanoseconds of Unix time.
     pub(crate) since: Option<i64>,
 }
 
@@ -23,7 +23,7 @@ pub(crate) struct LogRequest {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Line {
     pub(crate) stderr: bool,
-    /// Unix time in nanoseconds; 0 when the engine did not say.
+    /// Time of the line, in nanoseconds of Unix time; 0 if the engine did not report it.
     pub(crate) time: i64,
     pub(crate) data: Bytes,
 }
@@ -39,7 +39,7 @@ impl Engine {
             follow: request.follow,
             stdout: true,
             stderr: true,
-            // Whole seconds only; the rest is left out below.
+            // The engine accepts whole seconds only. Earlier lines of the first second are dropped below.
             since: i32::try_from(since / 1_000_000_000).unwrap_or(i32::MAX),
             until: 0,
             timestamps: true,
@@ -49,8 +49,8 @@ impl Engine {
         let client = self.client()?.clone();
         let container = container.to_owned();
         let (sender, receiver) = tokio::sync::mpsc::channel(64);
-        // The client's stream borrows the client. It ends with the receiver: a follower that nobody reads is waited for
-        // by nobody either, so both ends are watched. Cancel safe: a line taken is sent before the next is awaited.
+        // The client's stream borrows the client. It ends with the receiver: nothing may be written to an output that is
+        // followed, so both ends are watched. Cancel safe: a line that was taken is sent before the next one is awaited.
         tokio::spawn(async move {
             let mut output = std::pin::pin!(client.logs(&container, Some(options)));
             loop {
@@ -72,15 +72,15 @@ impl Engine {
     }
 }
 
-/// Lines of a container's output that tell why it ended.
+/// Number of last lines that are read to show why a container ended.
 const LAST_LINES: u64 = 20;
-/// What of them is kept, in bytes: the end.
+/// Maximum length of the last lines in bytes. Their end is kept.
 const LAST_BYTES: usize = 8 << 10;
-/// Everything else on the host waits while they are read, and a log driver may never answer.
+/// Time limit for reading the last lines. The observation of the host waits for them, and a log driver may never answer.
 const LAST_LIMIT: Duration = Duration::from_secs(2);
 
 impl Engine {
-    /// The last lines that a container wrote; empty when its log driver does not let them be read.
+    /// Returns the last lines that a container wrote; empty if its log driver does not support reading.
     pub(crate) async fn last_lines(&self, container: &str) -> String {
         let request = LogRequest { tail: Some(LAST_LINES), ..LogRequest::default() };
         let Ok(lines) = self.logs(container, &request) else { return String::new() };

@@ -1,7 +1,7 @@
-//! The Docker Engine, over its socket: never a shell, never its command line.
+//! The Docker Engine, over its socket. No shell and no command line of Docker is used.
 //!
-//! [`Engine`] owns the connection: which API version is spoken, and how long an answer may take. What is said is in the
-//! modules beside it, one for each kind of thing.
+//! [`Engine`] owns the connection: the API version, and the time limits for answers. The modules beside it have the
+//! requests, one module for each kind of object.
 
 mod anonymous;
 mod builder;
@@ -33,18 +33,18 @@ pub(crate) use hooks::Hook;
 pub(crate) use image::{ImageCache, lookup};
 pub(crate) use logs::LogRequest;
 
-/// The newest minor version of API 1 that this was tried with. The engine's own limits come first.
+/// Newest minor version of API 1 that this was tested with. The engine's own limits take precedence.
 const NEWEST: u32 = 51;
-/// For what answers at once, on an engine that is well.
+/// Time limit for requests that a healthy engine answers at once.
 const SHORT: Duration = Duration::from_secs(10);
-/// For a sign of life.
+/// Time limit for a ping.
 const PROBE: Duration = Duration::from_secs(5);
-/// For what makes or changes something.
+/// Time limit for requests that create or change something.
 const LONG: Duration = Duration::from_secs(120);
-/// For what carries an image: only a guard against waiting for ever.
+/// Time limit for requests that transfer an image. It only prevents waiting forever.
 const IMAGE: Duration = Duration::from_secs(4 * 3600);
 
-/// What went wrong with the engine.
+/// Error of a request to the engine.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EngineError {
     #[error("the Docker Engine at {socket} does not answer")]
@@ -55,7 +55,7 @@ pub(crate) enum EngineError {
     },
     #[error("the Docker Engine did not answer within {} s", .0.as_secs())]
     TimedOut(Duration),
-    /// In the engine's words.
+    /// The engine refused the request, with this message.
     #[error("{message}")]
     Refused { status: u16, message: String },
     #[error("the Docker Engine said what was not understood")]
@@ -71,7 +71,7 @@ pub(crate) enum EngineError {
 }
 
 impl EngineError {
-    /// Whether another attempt could go otherwise.
+    /// Whether another attempt may succeed.
     pub(crate) fn severity(&self) -> Severity {
         match self {
             EngineError::Unreachable { .. } | EngineError::TimedOut(_) => Severity::Uncounted,
@@ -89,8 +89,9 @@ impl EngineError {
     }
 }
 
-/// The engine says 4xx to what can never be, and 500 to much else that will not pass by itself. Not to be believed are the
-/// files that it misses: an engine that is ending has closed its own store ("failed to update store …: no such file").
+/// Classifies a refusal by its status and message. The engine answers 4xx to requests that can never succeed, and 500 to
+/// many others that will not either. A missing file is no proof: an engine that shuts down has closed its own store
+/// ("failed to update store …: no such file").
 fn refusal(status: u16, message: &str) -> Severity {
     let message = message.to_lowercase();
     // A container keeps its name a little longer than it is listed.
@@ -101,7 +102,7 @@ fn refusal(status: u16, message: &str) -> Severity {
         "try again",
         "context deadline",
         "context canceled",
-        // A file server that starts later than this host.
+        // A file server may start later than this host.
         "connection refused",
         "timed out",
         "no route to host",
@@ -136,18 +137,18 @@ fn refusal(status: u16, message: &str) -> Severity {
     }
 }
 
-/// An engine, which may come and go.
+/// A connection to an engine. The engine may stop and start again.
 #[derive(Clone)]
 pub(crate) struct Engine(Arc<Inner>);
 
 struct Inner {
     socket: String,
-    /// Minor version of API 1; 0 until negotiated.
+    /// Minor version of API 1; 0 until it is negotiated.
     minor: Arc<AtomicU32>,
     client: OnceLock<Docker>,
 }
 
-/// What the engine says of itself.
+/// Description that the engine gives of itself.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct About {
     pub(crate) version: String,
@@ -155,14 +156,14 @@ pub(crate) struct About {
     pub(crate) image_store: String,
     pub(crate) os: String,
     pub(crate) architecture: String,
-    /// Names of its runtimes.
+    /// Names of the engine's runtimes.
     pub(crate) runtimes: Vec<String>,
-    /// The drivers that requests for devices may name.
+    /// Names of the drivers that requests for devices may use.
     pub(crate) device_drivers: Vec<String>,
 }
 
 impl Engine {
-    /// The engine at `unix:///var/run/docker.sock`, say. Nothing is asked of it yet.
+    /// Returns a client for the engine at `unix:///var/run/docker.sock`, for example. No request is sent yet.
     pub(crate) fn new(socket: &str) -> Self {
         Engine(Arc::new(Inner {
             socket: socket.to_owned(),
@@ -171,7 +172,7 @@ impl Engine {
         }))
     }
 
-    /// Asks the engine, which may be another than before, what it is, and settles the API version.
+    /// Asks the engine to describe itself, and negotiates the API version. It may be another engine than before.
     pub(crate) async fn connect(&self) -> Result<About, EngineError> {
         self.0.minor.store(0, Ordering::Relaxed);
         let client = self.client()?;
@@ -192,17 +193,17 @@ impl Engine {
         })
     }
 
-    /// Whether it answers.
+    /// Checks that the engine answers.
     pub(crate) async fn ping(&self) -> Result<(), EngineError> {
         self.within(PROBE, self.client()?.ping()).await.map(drop)
     }
 
-    /// The minor version of API 1 that is spoken.
+    /// Minor version of API 1 that is used.
     fn minor(&self) -> u32 {
         self.0.minor.load(Ordering::Relaxed)
     }
 
-    /// The client, every request of which names the version settled on: bollard sends none by itself.
+    /// Returns the client. Each of its requests names the negotiated version, which bollard does not do by itself.
     fn client(&self) -> Result<&Docker, EngineError> {
         if let Some(client) = self.0.client.get() {
             return Ok(client);
@@ -214,7 +215,7 @@ impl Engine {
         Ok(self.0.client.get_or_init(|| client))
     }
 
-    /// A client for one request whose body is ours rather than bollard's.
+    /// Returns a client for one request that replaces bollard's body with this one.
     fn client_with_body(&self, body: Vec<u8>) -> Result<Docker, EngineError> {
         let minor = self.minor();
         let body = bytes::Bytes::from(body);
@@ -224,7 +225,7 @@ impl Engine {
         }))
     }
 
-    /// Waits for an answer, but not for ever.
+    /// Waits for an answer until a time limit.
     async fn within<T>(
         &self,
         limit: Duration,
@@ -255,12 +256,13 @@ impl Engine {
     }
 }
 
-/// `1.41` > 41
+/// Returns the minor version of an API version: 41 for `1.41`.
 fn minor(version: Option<&String>) -> Option<u32> {
     version?.strip_prefix("1.")?.parse().ok()
 }
 
-/// The containerd store names its snapshotter's plugin where the classic one describes its file system.
+/// Returns the kind of the image store. The containerd store names its snapshotter where the classic one describes its file
+/// system.
 fn store(status: &[Vec<String>]) -> &'static str {
     let containerd = status.iter().flatten().any(|text| text.starts_with("io.containerd.snapshotter"));
     if containerd { "containerd" } else { "classic" }
@@ -282,7 +284,7 @@ fn pinned(request: BollardRequest, minor: u32) -> BollardRequest {
     BollardRequest::from_parts(parts, body)
 }
 
-/// An error with all that it came from, in one line.
+/// Returns an error with all of its sources, in one line.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

@@ -8,11 +8,11 @@ use landfast_agent_core::observed::Network;
 use super::{Engine, EngineError, LONG, Labels, SHORT};
 use crate::wire;
 
-/// Since when a network may be without IPv4; older engines would not say that they do not know it.
+/// API version since which a network may be without IPv4. Older engines ignore the option silently.
 const IPV4_SWITCH: u32 = 48;
 
 impl Engine {
-    /// All networks by name.
+    /// Lists all networks by name.
     pub(crate) async fn list_networks(&self, fleet: &str) -> Result<BTreeMap<String, Network>, EngineError> {
         let found = self.within(SHORT, self.client()?.list_networks(None)).await?;
         Ok(found.into_iter().filter_map(|summary| Some((summary.name.clone()?, network(summary, fleet)))).collect())

@@ -10,7 +10,7 @@ use super::{Engine, EngineError, LONG, Labels, SHORT};
 use crate::wire;
 
 impl Engine {
-    /// All volumes by name.
+    /// Lists all volumes by name.
     pub(crate) async fn list_volumes(&self, fleet: &str) -> Result<BTreeMap<String, Volume>, EngineError> {
         let found = self.within(SHORT, self.client()?.list_volumes(None::<ListVolumesOptions>)).await?;
         let ours = |labels: &HashMap<String, String>| labels.get(Labels::FLEET).is_some_and(|label| label == fleet);

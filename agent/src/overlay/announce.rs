@@ -1,5 +1,5 @@
-//! Tells the containers on a bridge where an address is: an ARP announcement (RFC 5227, section 3), sent as if by its
-//! holder. Without it they would go on sending to the old MAC for most of a minute.
+//! Announces the address of a container on a bridge by an ARP announcement (RFC 5227, section 3), sent as if by the
+//! container. Without it the other containers would send to the old MAC for most of a minute.
 
 use std::net::Ipv4Addr;
 use std::os::fd::AsRawFd;
@@ -11,7 +11,7 @@ use nix::sys::socket::{AddressFamily, LinkAddr, MsgFlags, SockFlag, SockType, se
 
 use super::OverlayError;
 
-/// Sends one frame; it goes to the bridge's ports, and to other hosts never, as nothing is flooded there.
+/// Sends one frame to the ports of the bridge. It never reaches other hosts, because nothing is flooded there.
 pub(super) fn announce(bridge: &str, address: Ipv4Addr, mac: Mac) -> Result<(), OverlayError> {
     let failed = |errno: Errno| OverlayError::Announce { address, bridge: bridge.to_owned(), source: errno.into() };
     let link = link_address(bridge).map_err(failed)?;
@@ -19,14 +19,15 @@ pub(super) fn announce(bridge: &str, address: Ipv4Addr, mac: Mac) -> Result<(), 
     sendto(socket.as_raw_fd(), &frame(address, mac), &link, MsgFlags::empty()).map(drop).map_err(failed)
 }
 
-/// Where to send on this link, as only the list of all links tells it.
+/// Returns the address to send to on this link, from the list of all links.
 fn link_address(name: &str) -> Result<LinkAddr, Errno> {
     let link =
         getifaddrs()?.filter(|link| link.interface_name == name).find_map(|link| Some(*link.address?.as_link_addr()?));
     link.ok_or(Errno::ENODEV)
 }
 
-/// A broadcast in which the holder asks for its own address, so that nobody answers and all who know it learn.
+/// Builds a broadcast in which the holder asks for its own address. Nobody answers it, and all who know the address learn
+/// the MAC.
 fn frame(address: Ipv4Addr, mac: Mac) -> Vec<u8> {
     let (mac, address) = (mac.bytes(), address.octets());
     let ethernet: [&[u8]; 3] = [&[0xff; 6], &mac, &[0x08, 0x06]];

@@ -1,4 +1,4 @@
-//! Writes the overlay of one bridge into the kernel: one message a step.
+//! Writes the overlay of one bridge into the kernel, with one message for each step.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -27,7 +27,7 @@ pub(super) async fn apply(netlink: &Handle, bridge: &str, step: Step) -> Result<
     writer.carry_out().await
 }
 
-/// One step, and what it is done to.
+/// One step, and the links that it changes.
 struct Writer<'a> {
     netlink: &'a Handle,
     step: Step,
@@ -110,7 +110,7 @@ impl Writer<'_> {
     }
 }
 
-/// What is to be removed may have gone by itself.
+/// Accepts that something to remove is gone already.
 pub(super) fn unless_gone(removed: Result<(), rtnetlink::Error>) -> Result<(), rtnetlink::Error> {
     match removed {
         Err(error) if is_absent(&error) => Ok(()),
@@ -136,7 +136,7 @@ fn link_layer(mac: Mac) -> NeighbourAttribute {
     NeighbourAttribute::LinkLayerAddress(mac.bytes().to_vec())
 }
 
-/// Names a row of a table, to remove it.
+/// Builds the message that names a row of a table, to remove the row.
 fn row(
     family: AddressFamily,
     index: u32,

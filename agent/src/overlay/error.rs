@@ -1,9 +1,9 @@
-//! What can go wrong with the overlay: the step, and the kernel's reason.
+//! Errors of the overlay: the step, and the kernel's reason.
 
 use std::io;
 use std::net::Ipv4Addr;
 
-/// Of a step or of looking.
+/// Error of changing or observing an overlay.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OverlayError {
     #[error("{what}")]
@@ -31,7 +31,7 @@ impl OverlayError {
         move |source| Self::Netlink { what, source }
     }
 
-    /// Of making a VXLAN device.
+    /// Returns a conversion of errors of creating a VXLAN device.
     pub(super) fn creating(what: String) -> impl FnOnce(rtnetlink::Error) -> Self {
         move |source| match code(&source) {
             Some(EOPNOTSUPP) => Self::NoVxlan { source },
@@ -41,7 +41,7 @@ impl OverlayError {
     }
 }
 
-/// Whether what was to be found or removed is not there.
+/// Whether the object of a request does not exist.
 pub(super) fn is_absent(error: &rtnetlink::Error) -> bool {
     matches!(code(error), Some(ENODEV | ENOENT | EADDRNOTAVAIL))
 }

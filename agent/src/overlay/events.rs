@@ -1,4 +1,4 @@
-//! Tells when somebody touches our links, so that the loop need not wait for its timer.
+//! Reports changes of the overlays' links, so that the loop need not wait for its timer.
 
 use std::io;
 
@@ -9,8 +9,8 @@ use rtnetlink::packet_route::RouteNetlinkMessage;
 use rtnetlink::packet_route::link::{LinkAttribute, LinkMessage};
 use tokio::sync::mpsc;
 
-/// A message each time a bridge or a VXLAN device of ours has come, gone or changed; several become one while nobody
-/// looks. Inside a tokio runtime.
+/// Returns a receiver that gets a message each time a bridge or a VXLAN device of the fleet is added, removed or changed.
+/// Several changes become one message while it is not read. Must be called inside a tokio runtime.
 pub(crate) fn events() -> io::Result<mpsc::Receiver<()>> {
     let (connection, handle, mut messages) = rtnetlink::new_multicast_connection(&[MulticastGroup::Link])?;
     let (wake, woken) = mpsc::channel(1);
@@ -35,7 +35,7 @@ fn is_ours(payload: &NetlinkPayload<RouteNetlinkMessage>) -> bool {
         NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link) | RouteNetlinkMessage::DelLink(link)) => {
             has_our_name(link)
         }
-        // Messages were lost: one of them may have been ours.
+        // Messages were lost, and one of them may have been about these links.
         NetlinkPayload::Overrun(_) => true,
         _ => false,
     }

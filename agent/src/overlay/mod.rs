@@ -1,8 +1,8 @@
 //! Owns the overlay in the kernel: VXLAN devices, the bridges' ports, neighbours and forwarding tables, over rtnetlink.
 //!
-//! What must be there is decided by [`landfast_agent_core::overlay`]; here it is read and written, and nothing more.
-//! Bridged frames also pass the host's iptables FORWARD chain where br_netfilter is loaded. There Docker itself accepts
-//! what comes from and goes to one bridge, which is all that an overlay does, so no rule is needed from us.
+//! [`landfast_agent_core::overlay`] decides what must be there; this module only reads and writes it. Where br_netfilter is
+//! loaded, bridged frames also pass the FORWARD chain of the host's iptables. Docker accepts there what comes from and goes
+//! to the same bridge, which is all that an overlay sends, so no rule is needed.
 
 mod announce;
 mod apply;
@@ -20,37 +20,37 @@ use rtnetlink::Handle;
 pub(crate) use error::OverlayError;
 pub(crate) use events::events;
 
-/// A connection to the kernel, in the network namespace it was opened in.
+/// A connection to the kernel, in the network namespace in which it was opened.
 #[derive(Clone, Debug)]
 pub(crate) struct Overlay {
     netlink: Handle,
 }
 
 impl Overlay {
-    /// Connects; inside a tokio runtime.
+    /// Connects to the kernel. Must be called inside a tokio runtime.
     pub(crate) fn open() -> io::Result<Self> {
         let (connection, netlink, _) = rtnetlink::new_connection()?;
         tokio::spawn(connection);
         Ok(Self { netlink })
     }
 
-    /// What is there of the overlay on this bridge; all absent where the bridge is not there yet.
+    /// Observes the overlay on a bridge. Everything is absent if the bridge does not exist yet.
     pub(crate) async fn observe(&self, bridge: &str) -> Result<Observed, OverlayError> {
         observe::observe(&self.netlink, bridge).await
     }
 
-    /// Carries out one step on the overlay of this bridge.
+    /// Carries out one step on the overlay of a bridge.
     pub(crate) async fn apply(&self, bridge: &str, step: &Step) -> Result<(), OverlayError> {
         apply::apply(&self.netlink, bridge, *step).await
     }
 
-    /// Tells everybody on this bridge, which of others means this host's containers, that `address` is at `mac` now. For
-    /// an address that has come here; of those that are elsewhere the steps of a plan tell.
+    /// Announces to the containers on a bridge that `address` is at `mac` now. It is for an address that has come to this
+    /// host; steps of the plan announce those on other hosts.
     pub(crate) fn announce(&self, bridge: &str, address: Ipv4Addr, mac: Mac) -> Result<(), OverlayError> {
         announce::announce(bridge, address, mac)
     }
 
-    /// Removes our VXLAN devices whose bridge is none of these.
+    /// Removes the VXLAN devices of the fleet whose bridge is not one of these.
     pub(crate) async fn retain(&self, bridges: &BTreeSet<String>) -> Result<(), OverlayError> {
         let keep: BTreeSet<String> = bridges.iter().map(|bridge| device_name(bridge)).collect();
         for (name, index) in observe::our_devices(&self.netlink).await? {
@@ -64,7 +64,7 @@ impl Overlay {
     }
 }
 
-/// Of the VXLAN device in a bridge: `lf-0123456789ab` holds `lx-0123456789ab`.
+/// Returns the name of a bridge's VXLAN device: `lx-0123456789ab` for `lf-0123456789ab`.
 fn device_name(bridge: &str) -> String {
     let rest = bridge.strip_prefix("lf-").unwrap_or(bridge);
     format!("lx-{rest:.12}")

@@ -34,7 +34,7 @@ pub(super) async fn observe(netlink: &Handle, bridge: &str) -> Result<Observed, 
     Ok(observed)
 }
 
-/// The devices that carry a name of ours and are of our kind, with their indexes.
+/// Returns the indexes of the VXLAN devices that are named like those of the fleet, by name.
 pub(super) async fn our_devices(netlink: &Handle) -> Result<BTreeMap<String, u32>, OverlayError> {
     let links: Vec<_> =
         netlink.link().get().execute().try_collect().await.map_err(OverlayError::netlink("list links".to_owned()))?;
@@ -48,7 +48,7 @@ pub(super) async fn our_devices(netlink: &Handle) -> Result<BTreeMap<String, u32
     Ok(links.iter().filter_map(ours).collect())
 }
 
-/// `None`: there is no such link.
+/// Returns a link; `None` if there is none with this name.
 pub(super) async fn link(netlink: &Handle, name: &str) -> Result<Option<LinkMessage>, OverlayError> {
     match netlink.link().get().match_name(name).execute().try_next().await {
         Err(error) if is_absent(&error) => Ok(None),
@@ -89,7 +89,7 @@ fn vxlan(info: &InfoVxlan, device: &mut Device) {
 }
 
 fn port(infos: &[InfoBridgePort]) -> PortFlags {
-    // What a kernel does not tell it does not have, so it cannot be as we need it.
+    // A flag that the kernel does not report is not supported, and counts as set the wrong way.
     let mut flags = PortFlags {
         learning: true,
         unicast_flood: true,
@@ -115,14 +115,14 @@ async fn neighbours(netlink: &Handle, family: AddressFamily) -> Result<Vec<Neigh
     listed.map_err(OverlayError::netlink("list neighbours".to_owned()))
 }
 
-/// A permanent one on the bridge.
+/// Returns a permanent neighbour on the bridge; `None` for other messages.
 fn neighbour(message: &NeighbourMessage, bridge: u32) -> Option<(Ipv4Addr, Mac)> {
     let ours = message.header.ifindex == bridge && message.header.state == NeighbourState::Permanent;
     let (destination, mac) = (destination(message)?, link_layer(message)?);
     ours.then_some((destination, mac))
 }
 
-/// The static rows of the bridge that lead to the device, and the device's own rows.
+/// Returns the static rows of the bridge that lead to the device, and the device's own rows.
 async fn forwarding(netlink: &Handle, device: u32) -> Result<(BTreeSet<Mac>, BTreeSet<(Mac, Ipv4Addr)>), OverlayError> {
     let (mut forwards, mut remotes) = (BTreeSet::new(), BTreeSet::new());
     for message in neighbours(netlink, AddressFamily::Bridge).await? {
@@ -133,7 +133,7 @@ async fn forwarding(netlink: &Handle, device: u32) -> Result<(BTreeSet<Mac>, BTr
         if is_device_s_own {
             remotes.extend(link_layer(&message).zip(destination(&message)));
         } else if message.header.state != NeighbourState::Permanent {
-            // The permanent row is the device's own MAC.
+            // The permanent row has the device's own MAC.
             forwards.extend(link_layer(&message));
         }
     }
@@ -143,7 +143,7 @@ async fn forwarding(netlink: &Handle, device: u32) -> Result<(BTreeSet<Mac>, BTr
 fn destination(message: &NeighbourMessage) -> Option<Ipv4Addr> {
     message.attributes.iter().find_map(|attribute| match attribute {
         NeighbourAttribute::Destination(NeighbourAddress::Inet(address)) => Some(*address),
-        // Rows of a forwarding table do not say of which family it is.
+        // Rows of a forwarding table do not report their address family.
         NeighbourAttribute::Destination(NeighbourAddress::Other(bytes)) => {
             <[u8; 4]>::try_from(bytes.as_slice()).ok().map(Ipv4Addr::from)
         }

@@ -1,7 +1,7 @@
-//! Overlays in a real kernel: hosts and containers are network namespaces, joined by a switch that is one too.
+//! Overlays in a real kernel. Hosts and containers are network namespaces, connected by a switch that is a namespace too.
 //!
-//! Needs root, iproute2, nsenter and the kernel's VXLAN, bridge and veth; without them the tests fail with the command that
-//! did.
+//! The tests need root, iproute2, nsenter and the kernel's VXLAN, bridge and veth. Without them they fail with the command
+//! that failed.
 
 use std::fs::File;
 use std::net::{Ipv4Addr, UdpSocket};
@@ -26,7 +26,7 @@ impl Namespace {
         let name = format!("lfx-{}-{}-{role}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         run("ip", &["netns", "add", &name]);
         let namespace = Self(name);
-        // Its chatter would be counted among the frames that cross.
+        // IPv6 would send frames of its own, which would be counted among those that cross.
         namespace.run("sh", &["-c", "echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6"]);
         namespace.ip("link set lo up");
         namespace
@@ -45,12 +45,12 @@ impl Namespace {
         run("nsenter", &[&[net.as_str(), program], arguments].concat())
     }
 
-    /// Whether a datagram of `size` bytes to `address` gets to `other`, and an answer back.
+    /// Whether a datagram of `size` bytes to `address` reaches `other`, and an answer comes back.
     fn reaches(&self, other: &Namespace, address: &str, size: usize) -> bool {
         let (server, client) = (socket(other), socket(self));
         let port = server.local_addr().expect("an address").port();
         let mut buffer = vec![0; 2000];
-        // Each may fail where the way is cut.
+        // Each request may fail where the connection is cut.
         let Ok(_) = client.send_to(&vec![7; size], (address, port)) else { return false };
         let Ok((got, from)) = server.recv_from(&mut buffer) else { return false };
         let Ok(_) = server.send_to(&buffer[..got], from) else { return false };
@@ -83,7 +83,7 @@ fn text(output: &Output) -> String {
     String::from_utf8_lossy(&[output.stdout.as_slice(), &output.stderr].concat()).into_owned()
 }
 
-/// Hosts on one LAN, each with the bridge that the engine would have made.
+/// Hosts on one LAN, each with the bridge that the engine would have created.
 struct Lan {
     switch: Namespace,
     hosts: Vec<Host>,
@@ -117,7 +117,7 @@ impl Lan {
         host.ip("link set eth0 up");
     }
 
-    /// Starts a container on a host and tells all the others where it is.
+    /// Starts a container on a host and programs all other hosts.
     fn start(&mut self, on: usize, last: u8, epoch: u8) {
         self.hosts[on].start(last, epoch);
         for (number, host) in self.hosts.iter_mut().enumerate() {
@@ -182,7 +182,7 @@ impl Host {
     }
 
     fn stop(&mut self, last: u8, epoch: u8) {
-        // A namespace takes its devices with it some time later: this one is to be gone now.
+        // A namespace removes its devices some time after it is deleted. This one must be gone now.
         self.namespace.ip(&format!("link del v{last}e{epoch}"));
         self.containers.clear();
     }
@@ -198,13 +198,13 @@ impl Host {
         assert_eq!(self.plan().await, [], "a second look finds nothing to do");
     }
 
-    /// In the host's namespace, where the agent would be.
+    /// Carries out a step in the host's namespace, where the agent would run.
     fn carry_out(&self, step: &Step) -> Result<(), OverlayError> {
         let runtime = tokio::runtime::Handle::current();
         inside(&self.namespace, || Ok(runtime.block_on(self.overlay.apply(BRIDGE, step))))
     }
 
-    /// Frames that the VXLAN device was given to send.
+    /// Number of frames that the VXLAN device has sent.
     fn sent(&self) -> u64 {
         let listed = self.namespace.run("cat", &["/proc/net/dev"]);
         let line = listed.lines().find(|line| line.contains(DEVICE)).expect("the device");
@@ -216,7 +216,7 @@ impl Host {
     }
 }
 
-/// Runs `open` in a namespace: its sockets stay there.
+/// Runs `open` in a namespace. Its sockets stay there.
 fn inside<T: Send>(namespace: &Namespace, open: impl FnOnce() -> io::Result<T> + Send) -> T {
     let (path, runtime) = (namespace.path(), tokio::runtime::Handle::current());
     std::thread::scope(|scope| {
@@ -258,7 +258,7 @@ async fn what_is_for_nobody_known_is_not_sent_to_other_hosts() {
     let mut lan = Lan::new(2);
     lan.start(0, 11, 1);
     lan.start(1, 12, 1);
-    // On host 2 all the same, but no table of host 1 says so.
+    // The container is on host 2, but no table of host 1 has it.
     lan.hosts[1].start(13, 1);
     lan.converge().await;
     let (one, hidden) = (&lan.hosts[0].containers[0], &lan.hosts[1].containers[1]);

@@ -1,11 +1,11 @@
-//! Every kind of source, there or not, with leave to make it or without.
+//! Every kind of source, existing or not, with and without permission to create it.
 
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::os::unix::net::UnixListener;
 
 use super::*;
 
-/// A folder with one of everything, and a socket that is listened to.
+/// A folder with one object of each kind, and a socket with a listener.
 struct Place {
     folder: tempfile::TempDir,
     _socket: UnixListener,
@@ -30,7 +30,7 @@ impl Place {
         if name.starts_with('/') { name.into() } else { self.folder.path().join(name) }
     }
 
-    /// What became of it, with the folder's own name taken out.
+    /// Prepares a source and returns the result, without the path of the folder.
     fn prepared(&self, name: &str, create: bool) -> String {
         let told = match prepare(&self.at(name), create) {
             Ok(()) => "ready".to_owned(),

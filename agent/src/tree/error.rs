@@ -1,4 +1,4 @@
-//! What can go wrong with a live tree; every message names the path.
+//! Errors of live trees. Every message names the path.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -45,7 +45,7 @@ impl TreeError {
     }
 }
 
-/// The first ten; whoever fixes those sees the next.
+/// Lists the first ten conflicts. The next ones follow when those are resolved.
 fn list(conflicts: &[Conflict]) -> String {
     let mut list: Vec<String> = conflicts.iter().take(10).map(ToString::to_string).collect();
     if conflicts.len() > list.len() {

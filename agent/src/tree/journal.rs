@@ -1,4 +1,5 @@
-//! What a live tree is, or is becoming, beside it in `journal`: the one record that a crash leaves us.
+//! The journal beside a live tree: which bundle the tree is, or which one it is becoming. It is the only record that
+//! survives a crash.
 
 use std::fs;
 use std::io;
@@ -11,12 +12,12 @@ use crate::durable;
 
 const FILE: &str = "journal";
 
-/// Saved whole, by a rename: what is read is the last record that was saved.
+/// State of a live tree. It is saved as a whole, so what is read is always the last record that was saved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Journal {
-    /// The tree is this bundle; `None`: no bundle is here.
+    /// The tree is this bundle. `None` means that it holds no bundle.
     Settled(Option<Digest>),
-    /// Files of all these bundles may be here.
+    /// The tree is becoming `target`, and may hold files of all bundles in `brought`.
     Underway { brought: Vec<Digest>, target: Option<Digest> },
 }
 
@@ -27,7 +28,7 @@ impl Default for Journal {
 }
 
 impl Journal {
-    /// Every bundle that may have left files in the tree.
+    /// Iterates over all bundles that may have left files in the tree.
     pub(super) fn brought(&self) -> impl Iterator<Item = &Digest> {
         let (settled, underway, target) = match self {
             Self::Settled(digest) => (digest.as_ref(), &[][..], None),
@@ -36,12 +37,12 @@ impl Journal {
         settled.into_iter().chain(underway).chain(target.filter(|target| !underway.contains(target)))
     }
 
-    /// The record to save before the first file changes.
+    /// Returns the record to save before the first file changes.
     pub(super) fn towards(&self, target: Option<Digest>) -> Self {
         Self::Underway { brought: self.brought().cloned().collect(), target }
     }
 
-    /// Reads the record; none is [`Journal::default`].
+    /// Reads the record; [`Journal::default`] if there is none.
     pub(super) fn load(folder: &Path) -> Result<Self, TreeError> {
         let path = folder.join(FILE);
         match fs::read_to_string(&path) {

@@ -1,5 +1,5 @@
-//! The effects on one live tree. Containers can write in it while we do, so nothing here trusts a path twice: each is
-//! opened from the tree's own descriptor, never through a link, and changed by its last part alone.
+//! Carries out steps on one live tree. Containers can write in it at the same time, so no path is trusted twice: every file
+//! is opened from the descriptor of the tree, never through a link, and changed by the last part of its path alone.
 
 use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
@@ -16,7 +16,7 @@ use super::staging::Staging;
 
 const BENEATH: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_MAGICLINKS);
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
-/// Above this many folders, one sync of the file system is cheaper than one for each.
+/// Number of folders above which one sync of the file system is cheaper than one for each folder.
 const SYNC_EACH_MAX: usize = 32;
 
 pub(super) struct LiveTree {
@@ -29,7 +29,7 @@ impl LiveTree {
         Ok(Self { root: root.map_err(|error| TreeError::io(path)(error.into()))? })
     }
 
-    /// Opens a folder of the tree without passing a link; `None` is the tree itself.
+    /// Opens a folder of the tree without following a link. `None` is the root of the tree.
     pub(super) fn folder(&self, path: Option<&TreePath>) -> Result<OwnedFd, Errno> {
         self.open_at(path.map_or(".", TreePath::as_str), FOLDER)
     }
@@ -39,7 +39,7 @@ impl LiveTree {
         rustix::fs::openat2(&self.root, path, flags, rustix::fs::Mode::empty(), BENEATH | ResolveFlags::NO_SYMLINKS)
     }
 
-    /// Carries out one step of a plan; what it puts is staged under `index`.
+    /// Carries out one step of a plan. What it writes is staged under `index`.
     pub(super) fn carry_out(&self, step: &Step, staging: &Staging, index: usize) -> Result<(), TreeError> {
         let path = step.path();
         let done = match step {
@@ -54,7 +54,8 @@ impl LiveTree {
         done.map_err(|error| failure(path, error))
     }
 
-    /// One rename: the old or the new is there, and never a link followed. What has no business there is not replaced.
+    /// Puts a staged file in place by one rename, so that the old or the new one is there at any time. No link is followed,
+    /// and unless `replaces` is set nothing is replaced.
     fn put(&self, staging: &Staging, index: usize, path: &TreePath, replaces: bool) -> Result<(), Errno> {
         let folder = self.folder(path.parent().as_ref())?;
         let (staged, name) = (Staging::name(index), path.name());
@@ -62,7 +63,7 @@ impl LiveTree {
             return rustix::fs::renameat(staging.folder(), &staged, &folder, name);
         }
         match rustix::fs::renameat_with(staging.folder(), &staged, &folder, name, RenameFlags::NOREPLACE) {
-            // The file system does not know the flag; the survey has just seen that nothing is there.
+            // The file system does not support the flag. The survey has just shown that nothing is there.
             Err(Errno::INVAL) => rustix::fs::renameat(staging.folder(), &staged, &folder, name),
             done => done,
         }
@@ -72,7 +73,7 @@ impl LiveTree {
         rustix::fs::unlinkat(self.folder(path.parent().as_ref())?, path.name(), flags)
     }
 
-    /// A folder in which something has appeared meanwhile stays, and so does a mount point.
+    /// Removes a folder. One that is no longer empty stays, and so does a mount point.
     fn remove_folder(&self, path: &TreePath) -> Result<(), Errno> {
         match self.remove(path, AtFlags::REMOVEDIR) {
             Err(Errno::NOTEMPTY | Errno::EXIST | Errno::BUSY) => Ok(()),
@@ -80,7 +81,8 @@ impl LiveTree {
         }
     }
 
-    /// Through a descriptor of what is known to be a plain file of one name: not of a link's target or a device.
+    /// Sets the mode through a descriptor of a plain file with a single name, so that the target of a link or a device is
+    /// never changed.
     fn set_mode(&self, path: &TreePath, mode: Mode) -> Result<(), Errno> {
         let file = self.open_at(path.as_str(), OFlags::PATH | OFlags::NOFOLLOW)?;
         let found = rustix::fs::fstat(&file)?;
@@ -92,7 +94,7 @@ impl LiveTree {
             .map_err(|e| Errno::from_io_error(&e).unwrap_or(Errno::IO))
     }
 
-    /// Opens what a container is to mount. The links of a bundle are followed; none leads out.
+    /// Checks that a container can mount a path. The links of a bundle are followed, but none leads out of the tree.
     pub(super) fn source(&self, path: &TreePath, create: bool) -> Result<(), TreeError> {
         let mut found = self.source_at(path);
         if create && matches!(found, Err(Errno::NOENT)) {
@@ -123,7 +125,7 @@ impl LiveTree {
         Ok(())
     }
 
-    /// Makes what the steps did durable.
+    /// Makes the changes of these steps durable.
     pub(super) fn sync(&self, steps: &[Step]) -> Result<(), TreeError> {
         let folders: BTreeSet<Option<TreePath>> = steps.iter().map(|step| step.path().parent()).collect();
         let sync = || {
@@ -133,7 +135,7 @@ impl LiveTree {
             for folder in &folders {
                 match self.folder(folder.as_ref()) {
                     Ok(folder) => rustix::fs::fsync(folder)?,
-                    // It made way for a file or went; the folder it was in is synced.
+                    // A file has replaced the folder, or it was removed. The folder above it is synced.
                     Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {}
                     Err(error) => return Err(error),
                 }
@@ -144,7 +146,7 @@ impl LiveTree {
     }
 }
 
-/// Opening this path opens what the descriptor holds, and nothing that was put in its place since.
+/// Returns a path that opens what the descriptor refers to, even if something else has taken its place in the tree.
 pub(super) fn by_descriptor(file: &OwnedFd) -> String {
     use std::os::fd::AsRawFd;
     format!("/proc/self/fd/{}", file.as_raw_fd())

@@ -1,8 +1,8 @@
-//! Owns the live trees: `<state>/stacks/<stack>/live`, one for each stack, made to be the stack's bundle.
+//! Owns the live trees: `<state>/stacks/<stack>/live`, one for each stack, kept equal to the stack's bundle.
 //!
-//! What to do to which file is decided by [`landfast_agent_core::tree`]. Here it is carried out so that a crash at any
-//! moment is finished by planning again: all new files are staged beside the tree first, then the journal says what is
-//! under way, then each file is put in place by one rename, then the journal says it is done.
+//! [`landfast_agent_core::tree`] decides what to do to which file. Here it is carried out so that planning again recovers
+//! from a crash at any moment: all new files are staged beside the tree, the journal records what is under way, each file
+//! is put in place by one rename, and the journal records the end.
 
 mod error;
 mod journal;
@@ -28,10 +28,10 @@ use live::LiveTree;
 use staging::Staging;
 use survey::HashCache;
 
-/// A container's user may enter the tree, whoever that is.
+/// Mode of a live tree. The user of any container may enter it.
 const LIVE_MODE: u32 = 0o755;
 
-/// All live trees of this host. One change at a time; a shared handle is enough.
+/// All live trees of this host. They are changed one at a time, and all users share one handle.
 #[derive(Debug)]
 pub(crate) struct Trees {
     root: PathBuf,
@@ -39,25 +39,26 @@ pub(crate) struct Trees {
     memory: Mutex<Memory>,
 }
 
-/// What saves reading every file again each time a tree is looked at.
+/// Caches that save reading every file again each time a tree is observed.
 #[derive(Debug, Default)]
 struct Memory {
     hashes: BTreeMap<String, HashCache>,
     manifests: BTreeMap<String, (Digest, Arc<Manifest>)>,
 }
 
-/// What [`Trees::apply`] and [`Trees::remove`] left on purpose.
+/// Files that [`Trees::apply`] and [`Trees::remove`] left unchanged on purpose.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Left {
     /// Files of the bundle that were changed on the host and that the bundle does not change.
     pub(crate) drift: Vec<String>,
-    /// Files that were changed on the host and that the bundle no longer has.
+    /// Files that were changed on the host and that are no longer in the bundle.
     pub(crate) kept: Vec<String>,
 }
 
 impl Trees {
-    /// Opens the trees in the agent's state folder and finishes what a crash interrupted. A tree that cannot be finished
-    /// now, on a full disk for one, stays unfinished: [`Trees::observe`] says so, [`Trees::apply`] tries again.
+    /// Opens the trees in the agent's state folder, and finishes what a crash interrupted. A tree that cannot be finished
+    /// now, because the disk is full for example, stays unfinished: [`Trees::observe`] reports it, and [`Trees::apply`]
+    /// tries again.
     pub(crate) fn open(state_dir: &Path, blobs: BlobStore) -> Result<Self, TreeError> {
         let root = state_dir.join("stacks");
         make_folder(&root, 0o700)?;
@@ -74,7 +75,8 @@ impl Trees {
         Ok(trees)
     }
 
-    /// Agents that were started with a strict umask made trees that no container's user could enter.
+    /// Sets the mode of a live tree. Agents that were started with a strict umask created trees that no container's user
+    /// could enter.
     fn open_to_containers(&self, stack: &str) -> Result<(), TreeError> {
         let live = self.path(stack)?;
         match fs::set_permissions(&live, Permissions::from_mode(LIVE_MODE)) {
@@ -92,7 +94,7 @@ impl Trees {
         }
     }
 
-    /// The stacks that a bundle is here of, whole or in part. Where only data is left, none is.
+    /// Stacks that have a bundle here, complete or not. A folder where only data is left does not count.
     pub(crate) fn stacks(&self) -> Result<Vec<String>, TreeError> {
         let mut stacks = self.folders()?;
         stacks.retain(|stack| !matches!(self.journal(stack), Ok(Journal::Settled(None))));
@@ -109,8 +111,9 @@ impl Trees {
         Ok(stacks)
     }
 
-    /// The bundle that the tree is, and its files that were changed or removed by hand. `None`: there is no bundle here,
-    /// or the tree is on its way from one to another, or it cannot be told; then [`Trees::apply`] says why.
+    /// Returns the bundle that the tree is, and its files that were changed or removed by hand. The bundle is `None` if
+    /// there is none, if the tree is becoming another one, or if the journal or the manifest cannot be read; then
+    /// [`Trees::apply`] reports why.
     pub(crate) fn observe(&self, stack: &str) -> Result<(Option<String>, Vec<String>), TreeError> {
         match self.look(stack) {
             Err(error @ (TreeError::Journal { .. } | TreeError::Blob(_))) => {
@@ -129,14 +132,14 @@ impl Trees {
         Ok((Some(digest.as_str().to_owned()), strings(drift(&manifest, &survey))))
     }
 
-    /// Makes the tree the bundle of this manifest. Does nothing where it is that already.
+    /// Makes the tree equal to the bundle of this manifest. Does nothing if it is that already.
     ///
-    /// Nothing is changed when something the bundle changes was changed on the host too, nor when there is no room.
+    /// Nothing is changed if a file that the bundle changes was changed on the host too, or if there is no room.
     pub(crate) fn apply(&self, stack: &str, manifest: &str) -> Result<Left, TreeError> {
         self.make(stack, Some(&Digest::parse(manifest)?))
     }
 
-    /// Removes what bundles brought. Data beside it stays, and then the folder does.
+    /// Removes what bundles brought. If other files are beside it, they stay, and so does the folder.
     pub(crate) fn remove(&self, stack: &str) -> Result<Left, TreeError> {
         let left = self.make(stack, None)?;
         let mut memory = self.memory();
@@ -146,13 +149,13 @@ impl Trees {
         Ok(left)
     }
 
-    /// Where the stack's files are.
+    /// Returns the folder with the stack's files.
     pub(crate) fn path(&self, stack: &str) -> Result<PathBuf, TreeError> {
         Ok(self.folder(stack)?.join("live"))
     }
 
-    /// Where a path of the tree is on the host, for the engine to mount: links in it are followed and must stay beneath
-    /// the tree. `create` makes it a folder when it is not there.
+    /// Returns the path on the host of a path in the tree, for the engine to mount. Links are followed and must stay inside
+    /// the tree. `create` makes it a folder if it is missing.
     pub(crate) fn source(&self, stack: &str, path: &str, create: bool) -> Result<PathBuf, TreeError> {
         let root = self.path(stack)?;
         if create || path.is_empty() {
@@ -166,7 +169,7 @@ impl Trees {
         Ok(root.join(path.as_str()))
     }
 
-    /// What a mount of this path would find. Nothing is made.
+    /// Examines what a mount of this path would find. Creates nothing.
     pub(crate) fn examine(&self, stack: &str, path: &str) -> Result<sources::Found, TreeError> {
         let root = self.path(stack)?;
         if path.is_empty() {
@@ -176,7 +179,7 @@ impl Trees {
         Ok(sources::examine(&root.join(path.as_str())))
     }
 
-    /// The manifests that containers were started with stay to be compared with.
+    /// Keeps the manifests that containers were started with, to compare them with later ones.
     pub(crate) fn keep_started_with<'a>(&self, manifests: impl Iterator<Item = &'a str>) {
         self.blobs.keep_started_with(manifests);
     }
@@ -228,7 +231,7 @@ impl Trees {
         staging.remove()
     }
 
-    /// Blobs of earlier bundles make room for the next one.
+    /// Stages the new files. If there is no room, blobs of earlier bundles are removed first.
     fn stage(&self, folder: &Path, steps: &[Step]) -> Result<Staging, TreeError> {
         match Staging::fill(folder, &self.blobs, steps) {
             Err(TreeError::NoRoom { .. }) => {
@@ -239,7 +242,8 @@ impl Trees {
         }
     }
 
-    /// What may have left files here. One that is lost brings nothing: its files then count as somebody else's.
+    /// Manifests of the bundles that may have left files here. A manifest that is lost is left out: its files then count as
+    /// files of no bundle.
     fn manifests_before(&self, stack: &str, journal: &Journal) -> Vec<Manifest> {
         let load = |digest| match self.blobs.manifest(digest) {
             Ok(manifest) => Some(manifest),
@@ -270,13 +274,14 @@ impl Trees {
         survey::survey(&live, &survey_paths(manifests), manifests, cache)
     }
 
-    /// What the tree lies in is root's alone; containers get it, or a part of it, mounted.
+    /// Creates the folders of a tree. Only root can enter the folder around it; containers get the tree or a part of it
+    /// mounted.
     fn make_folders(&self, stack: &str) -> Result<(), TreeError> {
         make_folder(&self.folder(stack)?, 0o700)?;
         make_folder(&self.path(stack)?, LIVE_MODE)
     }
 
-    /// Removes the stack's folder once nothing is left in its tree.
+    /// Removes the stack's folder once its tree is empty.
     fn clear_away(&self, stack: &str) -> Result<(), TreeError> {
         let folder = self.folder(stack)?;
         match fs::remove_dir(folder.join("live")) {
@@ -295,13 +300,13 @@ impl Trees {
         if is_stack_name(stack) { Ok(self.root.join(stack)) } else { Err(TreeError::Name(stack.to_owned())) }
     }
 
-    /// A panic while it was held leaves a cache at worst; the journal has the truth.
+    /// Locks the caches. A panic while they were locked can at worst leave an entry in them; the journal has the truth.
     fn memory(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// As Compose names projects; so it is one plain part of a path.
+/// Whether a name is valid for a Compose project. Such a name is one plain part of a path.
 fn is_stack_name(name: &str) -> bool {
     let first = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     name.len() <= 128 && name.starts_with(first) && name.chars().all(|c| first(c) || c == '-' || c == '_')

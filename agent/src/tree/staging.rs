@@ -1,5 +1,5 @@
-//! Everything new, made ready beside the live tree where no container sees it: what can fail for want of room or bytes
-//! fails here, before the tree is touched.
+//! Prepares all new files beside the live tree, where no container sees them. A lack of room or a damaged blob fails here,
+//! before the tree is changed.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
@@ -11,17 +11,17 @@ use landfast_agent_core::tree::{Digest, Mode, Step, TreePath};
 use super::{TreeError, make_folder};
 use crate::blobs::{BlobError, BlobStore};
 
-/// Above this many files, one sync of the file system is cheaper than one for each.
+/// Number of files above which one sync of the file system is cheaper than one for each file.
 const SYNC_EACH_MAX: usize = 32;
 
-/// The files, links and folders of a plan, each under the number of its step. Dropped, all is removed.
+/// The files, links and folders of a plan, each named by the number of its step. They are removed when this is dropped.
 pub(super) struct Staging {
     path: PathBuf,
     folder: File,
 }
 
 impl Staging {
-    /// Makes ready all that `steps` put; durable when it returns.
+    /// Prepares what `steps` write. It is durable when this returns.
     pub(super) fn fill(stack_folder: &Path, blobs: &BlobStore, steps: &[Step]) -> Result<Self, TreeError> {
         let path = stack_folder.join("staging");
         clear(&path)?;
@@ -38,12 +38,12 @@ impl Staging {
         Ok(staging)
     }
 
-    /// The folder, to rename out of.
+    /// Returns the folder, to rename files out of it.
     pub(super) fn folder(&self) -> &File {
         &self.folder
     }
 
-    /// What is staged for the step with this number.
+    /// Returns the name of what is staged for the step with this number.
     pub(super) fn name(index: usize) -> String {
         index.to_string()
     }
@@ -61,7 +61,8 @@ impl Staging {
             }
             Step::Link { path, target, .. } => symlink(target.as_str(), &staged).map_err(on(path)),
             Step::MakeFolder(path, mode) => {
-                // Made out of reach of every container and under no umask: it appears with its mode.
+                // The folder is created where no container sees it, and gets its mode without the umask before it appears
+                // in the tree.
                 DirBuilder::new().mode(0o700).create(&staged).map_err(on(path))?;
                 fs::set_permissions(&staged, Permissions::from_mode(mode.bits())).map_err(on(path))
             }

@@ -1,4 +1,4 @@
-//! Looks at the disk for a plan: what is at each path, the digests of files, and nothing through a link.
+//! Surveys the disk for a plan: what is at each path, and the digests of files. Links are not followed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -13,13 +13,14 @@ use rustix::io::Errno;
 use super::TreeError;
 use super::live::{LiveTree, by_descriptor};
 
-/// A file that changed in the last two seconds may change again without a new time stamp: its digest is not remembered.
+/// Seconds during which a file that has changed may change again without a new time stamp. Its digest is not cached before
+/// they have passed.
 const SETTLED_AFTER_SECONDS: i64 = 2;
 
-/// Digests of files that have not changed since.
+/// Digests of files that have not changed since they were read.
 pub(super) type HashCache = BTreeMap<TreePath, (Signature, Digest)>;
 
-/// When all of this is the same, so are the bytes: the kernel alone sets a change time.
+/// Attributes of a file. If they are unchanged, so are its bytes, because only the kernel sets the change time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Signature {
     device: u64,
@@ -28,7 +29,7 @@ pub(super) struct Signature {
     changed: (i64, u64),
 }
 
-/// Looks at `paths`. `cache` is what the last survey of this tree left there.
+/// Surveys `paths`. `cache` holds the digests from the last survey of this tree.
 pub(super) fn survey(
     live: &LiveTree,
     paths: &BTreeSet<TreePath>,
@@ -50,12 +51,12 @@ struct Surveyor<'a> {
     manifests: &'a [&'a Manifest],
     known: HashCache,
     fresh: &'a mut HashCache,
-    /// The folder opened last: the next path mostly lies in it too.
+    /// The folder that was opened last. The next path is mostly in the same one.
     folder: Option<(Option<TreePath>, OwnedFd)>,
 }
 
 impl Surveyor<'_> {
-    /// `None`: nothing is there, or it lies behind something that is no folder.
+    /// Returns what is at a path; `None` if nothing is there, or if the path leads through something that is not a folder.
     fn look(&mut self, path: &TreePath) -> Result<Option<Found>, Errno> {
         match self.look_in_folder(path) {
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
@@ -95,7 +96,8 @@ impl Surveyor<'_> {
         }
     }
 
-    /// A file of another size than any bundle brought here need not be read: a container may have made it huge.
+    /// Whether a bundle may have brought a file of this size. Other files are not read, because a container may have made
+    /// them huge.
     fn may_be_brought(&self, path: &TreePath, size: i64) -> bool {
         let is_of_size = |manifest: &&Manifest| match manifest.get(path).map(|entry| &entry.content) {
             Some(Content::File { size: brought, .. }) => i64::try_from(*brought) == Ok(size),
@@ -104,7 +106,8 @@ impl Surveyor<'_> {
         self.manifests.iter().any(is_of_size)
     }
 
-    /// `None` when it is no plain file after all. The descriptor opens nothing, so a device put there has no effect.
+    /// Returns the digest of a file; `None` if it is not a plain file after all. The descriptor has not opened the file for
+    /// reading, so a device in its place is not touched.
     fn digest(&mut self, path: &TreePath, file: &OwnedFd) -> Result<Option<Digest>, Errno> {
         let stat = rustix::fs::fstat(file)?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
@@ -137,7 +140,7 @@ impl Surveyor<'_> {
     }
 }
 
-/// `None`: a target that is not text, so no bundle brought it.
+/// Returns the target of a link; `None` if it is not UTF-8, so that no bundle can have brought it.
 fn read_link(folder: &impl AsFd, name: &str) -> Result<Option<String>, Errno> {
     Ok(rustix::fs::readlinkat(folder, name, Vec::new())?.into_string().ok())
 }

@@ -1,14 +1,14 @@
-//! The steps themselves, from what is to what must be.
+//! Compares an overlay with the desired one and lists the changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use super::{Bridge, Desired, Device, Mac, Observed, PORT, PortFlags, Step};
 
-/// The steps from what is to what must be; none when it is so.
+/// Returns the steps from what an overlay is to what it must be; empty if they agree.
 ///
-/// What is stale goes first. Of what is new, the way there comes before the answer to who it is: from the moment that
-/// a neighbour is known, it can be reached.
+/// Stale rows are removed first. The forwarding rows of a new address are added before its neighbour entry, because it can
+/// be reached as soon as that entry exists.
 #[must_use]
 pub fn diff(desired: &Desired, observed: &Observed) -> Vec<Step> {
     let mut steps = bridge(desired, observed.bridge);
@@ -19,7 +19,7 @@ pub fn diff(desired: &Desired, observed: &Observed) -> Vec<Step> {
     steps.extend(link(desired, device));
 
     let wanted = Tables::of(desired);
-    // A new device begins with empty tables, and one that was elsewhere has lost the bridge's rows.
+    // A new device begins with empty tables, and one that was attached elsewhere has lost the bridge's rows.
     let attached = device.is_some_and(|device| device.attached.is_some());
     let remotes = if device.is_some() { observed.remotes.clone() } else { BTreeSet::new() };
     let forwards = if attached { observed.forwards.clone() } else { BTreeSet::new() };
@@ -32,13 +32,13 @@ pub fn diff(desired: &Desired, observed: &Observed) -> Vec<Step> {
     steps.extend(wanted.forwards.difference(&forwards).map(|mac| Step::SetForward(*mac)));
     let new = wanted.neighbours.iter().filter(|(address, mac)| observed.neighbours.get(address) != Some(mac));
     steps.extend(new.clone().map(|(address, mac)| Step::SetNeighbour(*address, *mac)));
-    // Where the device was not at work, nobody has learned anything from it.
+    // While the device was not attached, no container can have learned an address through it.
     let news = new.filter(|_| attached);
     steps.extend(news.map(|(address, mac)| Step::Announce(*address, *mac)));
     steps
 }
 
-/// What cannot be changed on a device that is there.
+/// Whether the properties of an existing device that cannot be changed are right.
 fn is_right(desired: &Desired, device: &Device) -> bool {
     device.vni == desired.vni && device.local == Some(desired.local) && device.port == PORT && !device.learning
 }
@@ -54,7 +54,7 @@ fn bridge(desired: &Desired, observed: Option<Bridge>) -> Vec<Step> {
     steps
 }
 
-/// The device is quiet before it is up: no frame is flooded or learned in between.
+/// The device stops learning and flooding before it is set up, so no frame is flooded or learned in between.
 fn link(desired: &Desired, device: Option<Device>) -> Vec<Step> {
     let mut steps = Vec::new();
     if device.is_none() {

@@ -3,23 +3,23 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A MAC address of one device.
+/// MAC address of one device.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Mac([u8; 6]);
 
-/// Why a text is no [`Mac`].
+/// Error of parsing a text that is not a [`Mac`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not the MAC address of a device")]
 pub struct InvalidMac(String);
 
 impl Mac {
-    /// From the kernel's bytes; `None` when there are not six.
+    /// Returns the address from the kernel's bytes; `None` if there are not six.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         Some(Self(bytes.try_into().ok()?))
     }
 
-    /// For the kernel.
+    /// Returns the bytes for the kernel.
     #[must_use]
     pub fn bytes(self) -> [u8; 6] {
         self.0
@@ -29,7 +29,7 @@ impl Mac {
 impl FromStr for Mac {
     type Err = InvalidMac;
 
-    /// `02:1f:00:01:00:32`. Group addresses and zero are no device's.
+    /// Parses an address such as `02:1f:00:01:00:32`. Group addresses and zero are refused, because no device has them.
     fn from_str(text: &str) -> Result<Self, InvalidMac> {
         let invalid = || InvalidMac(text.chars().take(40).collect());
         let byte = |part: &str| match part.len() {

@@ -1,9 +1,10 @@
-//! Decides how a network that spans hosts is programmed on this one.
+//! Decides how a network that spans hosts is programmed on this host.
 //!
-//! The engine makes the bridge. Into it goes a VXLAN device, and three tables say where everything is that is elsewhere:
-//! the bridge's neighbours (address > MAC, so that the bridge answers ARP itself), the bridge's forwarding table (MAC >
-//! the VXLAN device) and the device's own (MAC > host). Nothing is learned and nothing is flooded: what is in no table
-//! leaves the host under no circumstances. The tables are always diffed as a whole, so that no row outlives its reason.
+//! The engine creates the bridge. A VXLAN device is attached to it, and three tables locate everything that is on other
+//! hosts: the bridge's neighbours (address to MAC, so that the bridge answers ARP itself), the bridge's forwarding table
+//! (MAC to the VXLAN device) and the device's forwarding table (MAC to host). Nothing is learned and nothing is flooded, so
+//! a frame to an address that is in no table never leaves the host. The tables are always compared as a whole, so no row
+//! stays longer than it is needed.
 
 mod diff;
 mod mac;
@@ -16,95 +17,95 @@ pub use diff::diff;
 pub use mac::{InvalidMac, Mac};
 pub use step::Step;
 
-/// The port of VXLAN (RFC 7348, section 8).
+/// UDP port of VXLAN (RFC 7348, section 8).
 pub const PORT: u16 = 4789;
 
 /// What the overlay of one network must be on this host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Desired {
-    /// The engine's bridge: `lf-` and 12 characters at most.
+    /// Name of the engine's bridge: `lf-` and at most 12 characters.
     pub bridge: String,
-    /// Of the network, the same on all hosts.
+    /// VXLAN network identifier, the same on all hosts.
     pub vni: u32,
-    /// This host's address on the LAN.
+    /// Address of this host on the LAN.
     pub local: Ipv4Addr,
-    /// Of everything inside: bridge, VXLAN device, containers.
+    /// MTU of the bridge, the VXLAN device and the containers.
     pub mtu: u32,
-    /// The bridge's own: that of this host's gateway address.
+    /// MAC of the bridge: that of this host's gateway address.
     pub mac: Mac,
-    /// Everything on this network that is elsewhere, by its address.
+    /// Everything on this network that is on other hosts, by address.
     pub neighbours: BTreeMap<Ipv4Addr, Neighbour>,
 }
 
 /// Something on the network that is on another host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Neighbour {
-    /// Its own.
+    /// MAC of the neighbour.
     pub mac: Mac,
-    /// The LAN address of the host it is on.
+    /// Address on the LAN of the host that it is on.
     pub host: Ipv4Addr,
 }
 
 /// What the overlay of one network is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observed {
-    /// The engine's bridge, once it is there.
+    /// The engine's bridge, if it exists.
     pub bridge: Option<Bridge>,
-    /// The VXLAN device.
+    /// The VXLAN device, if it exists.
     pub device: Option<Device>,
-    /// Permanent neighbours on the bridge. Those that the kernel found by itself are none of ours.
+    /// Permanent neighbours on the bridge, without those that the kernel found by itself.
     pub neighbours: BTreeMap<Ipv4Addr, Mac>,
-    /// Static rows of the bridge's forwarding table that lead to the device.
+    /// MACs of the static rows of the bridge's forwarding table that lead to the device.
     pub forwards: BTreeSet<Mac>,
-    /// The device's own forwarding table.
+    /// Rows of the device's own forwarding table.
     pub remotes: BTreeSet<(Mac, Ipv4Addr)>,
 }
 
 /// The engine's bridge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bridge {
-    /// Its own.
+    /// MAC of the bridge.
     pub mac: Mac,
-    /// In bytes.
+    /// MTU in bytes.
     pub mtu: u32,
 }
 
-/// The VXLAN device. What cannot be changed on one is compared too: then it is made anew.
+/// The VXLAN device. Properties that cannot be changed are compared too: a device that differs in one is created again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Device {
-    /// Its network.
+    /// VXLAN network identifier.
     pub vni: u32,
-    /// The address it sends from.
+    /// Address that the device sends from.
     pub local: Option<Ipv4Addr>,
-    /// The UDP port it sends to and listens on.
+    /// UDP port that the device sends to and listens on.
     pub port: u16,
-    /// Whether it takes hosts from frames that arrive.
+    /// Whether the device learns hosts from frames that arrive.
     pub learning: bool,
-    /// In bytes.
+    /// MTU in bytes.
     pub mtu: u32,
-    /// Whether it is up.
+    /// Whether the device is up.
     pub up: bool,
-    /// Whether it is a port of our bridge, and as what kind of port.
+    /// Flags of the device as a port of the network's bridge; `None` if it is not attached to that bridge.
     pub attached: Option<PortFlags>,
 }
 
 /// How the bridge treats the VXLAN device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PortFlags {
-    /// Take MACs from frames that arrive.
+    /// Whether the bridge learns MACs from frames that arrive here.
     pub learning: bool,
-    /// Send it frames to unknown MACs.
+    /// Whether the bridge sends frames to unknown MACs here.
     pub unicast_flood: bool,
-    /// Send it multicast frames.
+    /// Whether the bridge sends multicast frames here.
     pub multicast_flood: bool,
-    /// Send it broadcast frames.
+    /// Whether the bridge sends broadcast frames here.
     pub broadcast_flood: bool,
-    /// Answer ARP for neighbours behind it.
+    /// Whether the bridge answers ARP for neighbours behind this port.
     pub neigh_suppress: bool,
 }
 
 impl PortFlags {
-    /// Nothing learned, nothing flooded, ARP answered here.
+    /// Flags of an overlay's port: nothing is learned or flooded, and the bridge answers ARP.
     pub const OVERLAY: Self = Self {
         learning: false,
         unicast_flood: false,

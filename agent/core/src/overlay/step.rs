@@ -5,27 +5,28 @@ use std::net::Ipv4Addr;
 
 use super::Mac;
 
-/// One change. All of one network: whoever carries it out knows the bridge and the device by [`Desired::bridge`](super::Desired::bridge).
+/// One change of the overlay of one network. The caller knows the bridge and the device by
+/// [`Desired::bridge`](super::Desired::bridge).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Delete the VXLAN device, and with it the rows that lead to it.
     RemoveDevice,
-    /// Make the VXLAN device, not learning, on [`PORT`](super::PORT).
+    /// Create the VXLAN device on [`PORT`](super::PORT), without learning.
     CreateDevice {
-        /// Of the network.
+        /// VXLAN network identifier.
         vni: u32,
-        /// The address it sends from.
+        /// Address that the device sends from.
         local: Ipv4Addr,
     },
     /// Set the device's MTU.
     SetDeviceMtu(u32),
-    /// Make the device a port of the bridge.
+    /// Attach the device to the bridge.
     Attach,
-    /// Make it a port that is [`PortFlags::OVERLAY`](super::PortFlags::OVERLAY).
+    /// Set the device's port flags to [`PortFlags::OVERLAY`](super::PortFlags::OVERLAY).
     SetPort,
     /// Set the device up.
     SetUp,
-    /// Set the bridge's own MAC.
+    /// Set the bridge's MAC.
     SetBridgeMac(Mac),
     /// Set the bridge's MTU.
     SetBridgeMtu(u32),
@@ -37,11 +38,12 @@ pub enum Step {
     RemoveRemote(Mac, Ipv4Addr),
     /// Add a row to the device's forwarding table.
     AddRemote(Mac, Ipv4Addr),
-    /// Put a row into the bridge's forwarding table.
+    /// Set a row of the bridge's forwarding table.
     SetForward(Mac),
-    /// Put a permanent neighbour.
+    /// Set a permanent neighbour.
     SetNeighbour(Ipv4Addr, Mac),
-    /// Tell this host's containers, which may know another MAC for the address and would believe it for most of a minute.
+    /// Announce an address to this host's containers, which may have another MAC for it in their caches for most of a
+    /// minute.
     Announce(Ipv4Addr, Mac),
 }
 

@@ -1,4 +1,4 @@
-//! Tables for the cases that matter, then random states against a model of the kernel.
+//! Tables for the important cases, then random states against a model of the kernel.
 
 use proptest::prelude::*;
 
@@ -20,7 +20,7 @@ fn host(last: u8) -> Ipv4Addr {
     Ipv4Addr::new(192, 168, 2, last)
 }
 
-/// Host 1 with the neighbours given as (last byte of the address, epoch, host).
+/// Returns the overlay of host 1 with these neighbours: (last byte of the address, epoch, host).
 fn desired(neighbours: &[(u8, u8, u8)]) -> Desired {
     let neighbour =
         |(at, epoch, on): &(u8, u8, u8)| (address(*at), Neighbour { mac: mac_of(*epoch, *at), host: host(*on) });
@@ -34,7 +34,7 @@ fn desired(neighbours: &[(u8, u8, u8)]) -> Desired {
     }
 }
 
-/// The kernel, as far as the steps reach.
+/// Models the kernel, as far as the steps change it.
 fn carry_out(steps: &[Step], observed: &mut Observed) {
     for step in steps {
         apply(*step, observed);
@@ -58,7 +58,7 @@ fn apply(step: Step, kernel: &mut Observed) {
         }
         Step::SetDeviceMtu(mtu) => device(kernel, &|device| device.mtu = mtu),
         Step::Attach => {
-            // As the kernel makes a port.
+            // The kernel creates a port with these flags.
             let port = PortFlags {
                 learning: true,
                 unicast_flood: true,
@@ -88,12 +88,12 @@ fn apply(step: Step, kernel: &mut Observed) {
     }
 }
 
-/// A host where the engine has just made the bridge.
+/// Returns a host where the engine has just created the bridge.
 fn fresh() -> Observed {
     Observed { bridge: Some(Bridge { mac: mac(99), mtu: 1500 }), ..Observed::default() }
 }
 
-/// A host that is as `desired` says.
+/// Returns a host that matches `desired`.
 fn settled(desired: &Desired) -> Observed {
     let mut observed = fresh();
     let steps = diff(desired, &observed);

@@ -1,4 +1,4 @@
-//! The part of a plan that is not containers: networks, overlays, volumes and live trees; and how the parts meet.
+//! Plans networks, overlays, volumes and live trees, and connects their steps to those of containers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,9 +13,9 @@ pub(super) struct Builder<'a> {
     pub(super) observed: &'a Observed,
     pub(super) given_up: &'a BTreeSet<Resource>,
     pub(super) plan: Plan,
-    /// The step that makes a resource ready for containers, where there is one.
+    /// Positions of the steps that make resources ready for containers.
     makes: BTreeMap<Resource, usize>,
-    /// Removals of containers, by container.
+    /// Positions of the removals of containers, by container.
     pub(super) removes: BTreeMap<String, usize>,
 }
 
@@ -36,7 +36,7 @@ impl<'a> Builder<'a> {
         self.plan
     }
 
-    /// Adds a step; gives its position.
+    /// Adds a step and returns its position.
     pub(super) fn step(&mut self, action: Action, after: impl IntoIterator<Item = usize>) -> usize {
         self.plan.steps.push(Step { action, after: after.into_iter().collect() });
         self.plan.steps.len() - 1
@@ -58,8 +58,8 @@ impl<'a> Builder<'a> {
         self.plan.waiting.insert(instance.clone(), Waiting { reason, hopeless });
     }
 
-    /// Networks whose subnet is written come first. The engine chooses the others' subnets from what is free then, and it
-    /// would choose one that is written here and not made yet.
+    /// Plans the networks. Those with a fixed subnet come first, because the engine chooses the other subnets from what is
+    /// free, and could choose one that is fixed and not created yet.
     fn networks(&mut self) {
         let (written, chosen): (Vec<_>, Vec<_>) =
             self.desired.networks.iter().partition(|(_, network)| !network.subnets.is_empty());
@@ -125,8 +125,8 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// The steps that must be done before a container of `instance` can be created; or what stands in the way, and
-    /// whether for good.
+    /// Returns the steps that must be done before a container of `instance` can be created; or what is in the way, and
+    /// whether that is permanent.
     pub(super) fn needs(&self, name: &InstanceName) -> Result<BTreeSet<usize>, (String, bool)> {
         let instance = &self.desired.instances[name];
         let mut needs = Vec::new();
@@ -138,7 +138,7 @@ impl<'a> Builder<'a> {
             needs.push((Resource::Volume(volume.clone()), self.observed.volumes.contains_key(volume)));
         }
         if instance.mounts_tree {
-            // A tree that is there but could not be made what it must be is not one to start from.
+            // A tree that exists and could not be synced to the bundle must not be started from.
             let done =
                 self.observed.trees.get(&name.stack).map(|tree| &tree.manifest) == self.desired.trees.get(&name.stack);
             needs.push((Resource::Tree(name.stack.clone()), done));
@@ -160,7 +160,7 @@ impl<'a> Builder<'a> {
         Ok(steps)
     }
 
-    /// What is ours and no longer desired, once no container needs it.
+    /// Removes what belongs to the fleet and is no longer desired, once no container needs it.
     fn leftovers(&mut self) {
         for (name, network) in &self.observed.networks {
             let used = self.observed.foreign.values().any(|foreign| foreign.networks.contains(name));
@@ -189,7 +189,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Removes a resource after the containers that use it; not at all while one of them is to stay.
+    /// Removes a resource after the containers that use it, and not at all while one of them stays.
     fn remove(&mut self, action: Action, uses: impl Fn(&Container) -> bool) {
         if self.given_up.contains(&action.resource()) {
             return;
@@ -202,7 +202,7 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// How a network that is there differs from the one desired; none when it will do.
+/// Describes how an existing network differs from the desired one; `None` if it will do.
 fn difference(desired: &Network, found: &observed::Network) -> Option<String> {
     let mut differs = Vec::new();
     let mut compare = |what: &str, wanted: &str, found: &str| {

@@ -1,9 +1,9 @@
-//! What happens to the containers of one instance.
+//! Plans the containers of one instance.
 //!
-//! A recreate is: create the new one beside the old under a temporary name, stop the old, give the name to the new one,
-//! start the new, remove the old. Both rest while the name changes hands, because an engine does not rename a container that
-//! keeps ending. What has been done of this is seen in the containers that are there, so each stage is planned from them
-//! alone. When the new one cannot be started, the old one comes back.
+//! A recreate has five stages: create the new container under a temporary name, stop the old one, give the name to the new
+//! one, start the new one, remove the old one. Neither runs while the name is handed over, because an engine does not
+//! rename a container that keeps restarting. Each stage is planned from the containers that exist, which show what has been
+//! done. If the new container cannot be started, the old one is started again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,27 +13,27 @@ use crate::attempts::Resource;
 use crate::desired::{Instance, InstanceName, Restart};
 use crate::observed::{Container, State};
 
-/// The name of a container that is to replace another, until that one has stopped.
+/// Returns the name of a new container until the one that it replaces has stopped.
 fn temporary(name: &str) -> String {
     format!("{name}.new")
 }
 
-/// The name of a container that has been replaced and has stopped, until the new one runs.
+/// Returns the name of a stopped container that was replaced, until the new one runs.
 fn retired(name: &str) -> String {
     format!("{name}.old")
 }
 
-/// Steps that come first, and containers of other instances.
+/// Steps that come first, and the containers of other instances that are needed.
 type Needed = (BTreeSet<usize>, BTreeMap<InstanceName, String>);
 
-/// An instance's containers, sorted by what they are to it.
+/// Containers of an instance, sorted by their role.
 #[derive(Default)]
 struct Found<'a> {
-    /// What must be: it runs, or could.
+    /// The desired container: it runs, or can be started.
     current: Option<(&'a String, &'a Container)>,
-    /// What was, and what to go back to.
+    /// An earlier container, to return to if the new one fails.
     previous: Option<(&'a String, &'a Container)>,
-    /// Remains of broken-off attempts.
+    /// Leftovers of interrupted attempts.
     remains: Vec<(&'a String, &'a Container)>,
 }
 
@@ -64,7 +64,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Towards the desired container.
+    /// Plans the next steps towards the desired container.
     fn advance(&mut self, name: &InstanceName, instance: &Instance, found: Found<'a>) {
         if let Some(current) = found.current.filter(|(_, current)| {
             let others = found.remains.iter().chain(&found.previous);
@@ -93,8 +93,8 @@ impl<'a> Builder<'a> {
         self.discard(name, found.previous, Some(started));
     }
 
-    /// An update was taken back halfway: the container that is desired again was stopped for another one. It is started before
-    /// that one goes, as nothing else says that it was not its own end.
+    /// Reverts an update that was interrupted. The desired container was stopped for another one, so it is started again
+    /// before the other one is removed: nothing else shows that it did not end by itself.
     fn take_back(
         &mut self,
         name: &InstanceName,
@@ -114,7 +114,7 @@ impl<'a> Builder<'a> {
         self.give_name(name, instance, (id, &current.name), gone);
     }
 
-    /// Gives a container its instance's name.
+    /// Gives a container the name of its instance.
     fn give_name(
         &mut self,
         name: &InstanceName,
@@ -127,7 +127,7 @@ impl<'a> Builder<'a> {
         (its_name != instance.container).then(|| self.step(rename, after))
     }
 
-    /// The same while the container before may still have the name. That one has been stopped.
+    /// Gives a container the name of its instance, which the stopped container before it may still have.
     fn hand_over_name(
         &mut self,
         name: &InstanceName,
@@ -146,7 +146,7 @@ impl<'a> Builder<'a> {
         self.give_name(name, instance, current, after)
     }
 
-    /// All of a recreate, or of the first start.
+    /// Plans a whole recreate, or the first start.
     fn create(
         &mut self,
         name: &InstanceName,
@@ -162,7 +162,7 @@ impl<'a> Builder<'a> {
             Ok(needed) => needed,
             Err((reason, hopeless)) => return self.wait(name, reason, hopeless),
         };
-        // Its name is free only when it is gone.
+        // The name is free only when the old container is gone.
         let is_going = |it: &Container| it.instance == *name && it.state == State::Removing;
         if self.observed.containers.values().any(is_going) {
             return self.wait(name, "waits until its old container is gone".to_owned(), false);
@@ -186,13 +186,13 @@ impl<'a> Builder<'a> {
         self.discard(name, previous, Some(started));
     }
 
-    /// The steps before it can start and the containers that it shares something with; or why it waits, and whether that is
-    /// hopeless.
+    /// Returns the steps that must come before the start, and the containers that the new one shares something with; or why
+    /// it waits, and whether that is hopeless.
     fn what_it_needs(&self, name: &InstanceName, instance: &Instance) -> Result<Needed, (String, bool)> {
         Ok((self.needs(name)?, self.partners(instance)?))
     }
 
-    /// The containers of those that it shares something with: running, where it joins their namespaces.
+    /// Returns the containers that the instance shares something with. Those whose namespaces it joins must run.
     fn partners(&self, instance: &Instance) -> Result<BTreeMap<InstanceName, String>, (String, bool)> {
         let mut partners = BTreeMap::new();
         for partner in instance.joins.union(&instance.volumes_from) {
@@ -211,27 +211,28 @@ impl<'a> Builder<'a> {
         Ok(partners)
     }
 
-    /// The container that an instance must be, if it is there.
+    /// Returns the desired container of an instance, if it exists.
     fn current(&self, name: &InstanceName) -> Option<(&'a String, &'a Container)> {
         let instance = self.desired.instances.get(name)?;
         let containers = self.observed.containers.iter().filter(|(_, container)| container.instance == *name);
         sort(instance, containers.collect(), |_| false).current
     }
 
-    /// Whether the namespaces it is in are not its partners' any more: another container has taken the place, or the same
-    /// one has started again since. As long as that one does not run there is nothing to go to.
+    /// Whether a container is in namespaces that its partners have left: another container has taken their place, or they
+    /// have been started again. While no partner runs there is nothing to move to.
     fn is_left_behind(&self, instance: &Instance, container: &Container) -> bool {
         let running = instance.joins.iter().filter_map(|partner| self.current(partner));
         let mut running = running.filter(|(_, partner)| partner.state.is_up());
         running.any(|(id, partner)| {
-            // Stopped since, it is still one to be replaced; what had ended before has done what it had to.
+            // A container that was stopped since then must still be replaced. One that had ended before has done its work.
             let began_before = (1..partner.started_at).contains(&container.started_at);
             let outlived = container.state.is_up() || container.finished_at >= partner.started_at;
             !container.joined.contains(id) || (began_before && outlived)
         })
     }
 
-    /// The new container could not be started: the old one again, if it was this that stopped it.
+    /// Returns to the old container after the new one could not be started. The old one is started if it was stopped for
+    /// the new one.
     fn go_back(&mut self, name: &InstanceName, instance: &Instance, found: Found<'a>) {
         let (Some((new_id, new)), Some((id, previous))) = (found.current, found.previous) else { return };
         let started = was_stopped_for(previous, new)
@@ -241,14 +242,14 @@ impl<'a> Builder<'a> {
         self.give_name(name, instance, (id, &previous.name), after);
     }
 
-    /// Nothing is to be tried any more, and the old container is back: under its own name.
+    /// Gives the old container its name back when no more attempts are made.
     fn stay(&mut self, name: &InstanceName, instance: &Instance, previous: Option<(&'a String, &'a Container)>) {
         if let Some((id, previous)) = previous {
             self.give_name(name, instance, (id, &previous.name), BTreeSet::new());
         }
     }
 
-    /// Not to run, but to stay.
+    /// Plans an instance that must exist and not run.
     fn rest(&mut self, name: &InstanceName, found: Found<'a>) {
         self.stop(name, found.current, []);
         if found.current.is_some() {
@@ -270,7 +271,7 @@ impl<'a> Builder<'a> {
         container.state.is_up().then(|| self.step(action, after))
     }
 
-    /// Removes a container; stops it first if no step of the plan does. Gives the removal.
+    /// Removes a container, and stops it first if no step of the plan does. Returns the position of the removal.
     fn discard(
         &mut self,
         name: &InstanceName,
@@ -298,8 +299,8 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// Who is what: the desired digest wins, running before not, the proper name before another, the newest first.
-/// One that was left behind is not the desired one any more, whatever its digest.
+/// Sorts containers by their role: first those with the desired digest, then running ones, then those with the instance's
+/// name, then the newest. A container whose partners have left its namespaces is not the desired one.
 fn sort<'a>(
     instance: &Instance,
     mut containers: Vec<(&'a String, &'a Container)>,
@@ -324,14 +325,14 @@ fn sort<'a>(
     found
 }
 
-/// Whether a container ran when another one was made for its place, and has not run since. One that has been started after that
-/// is back already, even if it has ended again.
+/// Whether a container ran when another one was created to replace it, and was not started again since. One that was
+/// started later is back already, even if it has ended again.
 fn was_stopped_for(container: &Container, other: &Container) -> bool {
     let ran = container.started_at < other.created_at && container.finished_at >= other.created_at;
     container.state == State::Exited && ran
 }
 
-/// Whether a container that must be has to be started. What has ended by its own policy has ended.
+/// Whether the desired container has to be started. One that ended according to its restart policy is not.
 fn should_start(container: &Container) -> bool {
     match container.state {
         State::Created => true,

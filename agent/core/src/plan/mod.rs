@@ -1,7 +1,7 @@
-//! The steps from what a host is to what it must be, each with those it comes after.
+//! Plans the steps from what a host is to what it must be.
 //!
-//! Whoever carries a plan out takes the steps that are [`Plan::ready`], looks at the host again and plans anew: so every
-//! stage of, say, a recreate is also what a crash at that stage would be recovered by.
+//! The caller runs the steps that are [`Plan::ready`], observes the host and plans again. So each stage of a change, a
+//! recreate for example, is also the recovery from a crash at that stage.
 
 mod build;
 mod instance;
@@ -18,136 +18,137 @@ use crate::desired::{Desired, InstanceName};
 use crate::observed::Observed;
 use crate::overlay;
 
-/// What is to be done, and what cannot be.
+/// What to do, and what cannot be done.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Plan {
-    /// In an order that would do, one after another.
+    /// Steps in an order in which they could run one after another.
     pub steps: Vec<Step>,
-    /// Instances that are not to be started yet.
+    /// Instances that must not be started yet.
     pub waiting: BTreeMap<InstanceName, Waiting>,
-    /// What no step can mend.
+    /// Problems that no step can fix.
     pub obstacles: Vec<Obstacle>,
 }
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
-    /// What to do.
+    /// What the step does.
     pub action: Action,
     /// Positions of the steps that must be done before.
     pub after: BTreeSet<usize>,
 }
 
-/// What a step does. Containers are named by id, or by name when the plan itself creates them.
+/// What a step does. Containers are named by id, or by name if the plan itself creates them.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
     /// Create a network of the desired state.
     CreateNetwork {
-        /// Its name.
+        /// Name of the network.
         network: String,
     },
-    /// Remove a network of ours that nothing uses.
+    /// Remove a network of this fleet that nothing uses.
     RemoveNetwork {
-        /// Its name.
+        /// Name of the network.
         network: String,
     },
-    /// Program a network's overlay.
+    /// Program the overlay of a network.
     Program {
-        /// The network's name.
+        /// Name of the network.
         network: String,
-        /// In order.
+        /// Changes to make, in order.
         steps: Vec<overlay::Step>,
     },
     /// Create a volume.
     CreateVolume {
-        /// Its name.
+        /// Name of the volume.
         volume: String,
     },
     /// Remove a volume with its data.
     RemoveVolume {
-        /// Its name.
+        /// Name of the volume.
         volume: String,
     },
-    /// Make a stack's live tree what a manifest says.
+    /// Make the live tree of a stack match a manifest.
     SyncTree {
-        /// The stack.
+        /// Name of the stack.
         stack: String,
         /// Digest of the manifest.
         manifest: String,
     },
-    /// Remove the files that a stack's bundles brought.
+    /// Remove the files that the bundles of a stack brought.
     RemoveTree {
-        /// The stack.
+        /// Name of the stack.
         stack: String,
     },
     /// Create the container of an instance.
     Create {
-        /// Which.
+        /// Name of the instance.
         instance: InstanceName,
-        /// The container's name for now.
+        /// Name of the container for now.
         name: String,
-        /// What to create it from.
+        /// Reference or id of the image.
         image: String,
-        /// The containers of the instances that it shares something with.
+        /// Ids of the containers that it shares namespaces or volumes with, by instance.
         partners: BTreeMap<InstanceName, String>,
-        /// The container whose place it takes, and whose anonymous volumes.
+        /// Container that it replaces, and whose anonymous volumes it takes over.
         previous: Option<String>,
     },
     /// Start a container.
     Start {
-        /// Which.
+        /// Name of the instance.
         instance: InstanceName,
-        /// The container.
+        /// Id or name of the container.
         container: String,
     },
-    /// Stop a container, giving its process its time.
+    /// Stop a container, with time for its process to end.
     Stop {
-        /// Which.
+        /// Name of the instance.
         instance: InstanceName,
-        /// The container.
+        /// Id or name of the container.
         container: String,
-        /// The seconds it has; none for the engine's own 10.
+        /// Seconds that the process has to end; `None` for the engine's default of 10.
         grace: Option<u32>,
     },
     /// Remove a container that does not run.
     Remove {
-        /// Which.
+        /// Name of the instance.
         instance: InstanceName,
-        /// The container.
+        /// Id or name of the container.
         container: String,
     },
-    /// Give a container its proper name.
+    /// Rename a container.
     Rename {
-        /// Which.
+        /// Name of the instance.
         instance: InstanceName,
-        /// The container.
+        /// Id or name of the container.
         container: String,
-        /// The name.
+        /// New name of the container.
         name: String,
     },
 }
 
-/// Why an instance is not to be started yet.
+/// Why an instance must not be started yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waiting {
-    /// In words.
+    /// Reason, as part of a sentence whose subject is the instance.
     pub reason: String,
-    /// What it waits for has been given up.
+    /// Whether what it waits for has been given up.
     pub hopeless: bool,
 }
 
-/// Something in the way that only people can move.
+/// Something in the way that only an operator can remove.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Obstacle {
-    /// What cannot be done: create, remove.
+    /// Verb of the step that cannot be done: create or remove.
     pub step: &'static str,
-    /// What it is about.
+    /// Resource that the step is for.
     pub resource: Resource,
     /// What was found and what to do.
     pub message: String,
 }
 
-/// The plan for a host. What was `given_up` is not tried again; for an instance that is its new container.
+/// Plans the steps for a host. Resources that are `given_up` are not tried again; for an instance, that means its new
+/// container.
 pub fn plan(desired: &Desired, observed: &Observed, given_up: &BTreeSet<Resource>) -> Plan {
     build::Builder::new(desired, observed, given_up).build()
 }
@@ -158,7 +159,7 @@ impl Plan {
         self.steps.is_empty() && self.waiting.values().all(|waiting| waiting.hopeless)
     }
 
-    /// The steps that wait for no other and whose resource is not `busy`.
+    /// Actions of the steps that wait for no other step, and whose resource is not `busy`.
     pub fn ready(&self, busy: impl Fn(&Resource) -> bool) -> impl Iterator<Item = &Action> {
         self.steps
             .iter()
@@ -168,7 +169,7 @@ impl Plan {
 }
 
 impl Action {
-    /// What it is about.
+    /// Resource that the action works on.
     pub fn resource(&self) -> Resource {
         match self {
             Action::CreateNetwork { network } | Action::RemoveNetwork { network } => Resource::Network(network.clone()),
@@ -183,7 +184,7 @@ impl Action {
         }
     }
 
-    /// The instance it is about, if it is about one.
+    /// Instance that the action works on; `None` for actions on other resources.
     pub fn instance(&self) -> Option<&InstanceName> {
         match self {
             Action::Create { instance, .. }
@@ -195,7 +196,7 @@ impl Action {
         }
     }
 
-    /// One word for reports and logs.
+    /// Verb for reports and logs.
     pub fn verb(&self) -> &'static str {
         match self {
             Action::CreateNetwork { .. } | Action::CreateVolume { .. } | Action::Create { .. } => "create",

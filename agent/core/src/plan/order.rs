@@ -1,4 +1,5 @@
-//! The order between instances: who must let go of an address or a port first, and who waits for whom after a reboot.
+//! Orders the steps of different instances: which must release an address or a port first, and which waits for which after
+//! a reboot.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +8,7 @@ use crate::attempts::Resource;
 use crate::desired::{Claim, Condition, Desired, InstanceName};
 use crate::observed::{Container, Health, Observed, State};
 
-/// A start comes after the stop of whoever of ours holds what the started one claims.
+/// Puts each start after the stops of the containers that hold what it claims.
 pub(super) fn claims(plan: &mut Plan, desired: &Desired, observed: &Observed) {
     let stops: Vec<(usize, InstanceName, &BTreeSet<Claim>)> = plan
         .steps
@@ -31,7 +32,7 @@ pub(super) fn claims(plan: &mut Plan, desired: &Desired, observed: &Observed) {
     }
 }
 
-/// Starts from rest wait for the services they depend on; the others go on where they were.
+/// Makes starts wait for the services that they depend on. Containers that only continue after an update do not wait.
 pub(super) fn dependencies(plan: &mut Plan, desired: &Desired, observed: &Observed, given_up: &BTreeSet<Resource>) {
     let starts: BTreeMap<InstanceName, usize> = plan
         .steps
@@ -74,7 +75,8 @@ pub(super) fn dependencies(plan: &mut Plan, desired: &Desired, observed: &Observ
     drop_steps(plan, held_back);
 }
 
-/// The instance does not run, nor did it until it was stopped to be replaced: then waiting would only prolong that.
+/// Whether the instance neither runs nor ran until it was stopped to be replaced. A start after such a stop does not wait,
+/// because that would prolong the interruption.
 fn from_rest(name: &InstanceName, digest: &str, observed: &Observed) -> bool {
     !containers(name, observed)
         .any(|container| container.state.is_up() || (container.digest != digest && container.state == State::Exited))
@@ -86,7 +88,7 @@ fn containers<'a>(name: &'a InstanceName, observed: &'a Observed) -> impl Iterat
 
 enum Come {
     Yes,
-    /// Once its start, which is in the plan, is done.
+    /// The condition holds once the start that is in the plan is done.
     AfterStart,
     No(Lack),
 }
@@ -118,7 +120,7 @@ fn come_so_far(name: &InstanceName, condition: Condition, observed: &Observed, s
     let well = containers(name, observed)
         .any(|container| container.state.is_up() && matches!(container.health, Health::None | Health::Healthy));
     match condition {
-        // Started once is started, however it ended.
+        // A container that was started once counts as started, however it ended.
         Condition::Started if up || ((done || failed) && !starts) => Come::Yes,
         Condition::Started if starts => Come::AfterStart,
         Condition::Healthy if well => Come::Yes,
@@ -130,13 +132,13 @@ fn come_so_far(name: &InstanceName, condition: Condition, observed: &Observed, s
     }
 }
 
-/// Takes steps out, and with them all that come after.
+/// Drops steps, and with them all that come after them.
 fn drop_steps(plan: &mut Plan, mut dropped: BTreeSet<usize>) {
     if dropped.is_empty() {
         return;
     }
     let waiting = &mut plan.waiting;
-    // A start may come after one with a higher position, so once through is not enough.
+    // A start may come after one with a higher position, so one pass is not enough.
     loop {
         let before = dropped.len();
         for (position, step) in plan.steps.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Plans as they print: the states a host can be found in, and what is done about each.
+//! Plans as they print: the states that a host can be found in, and what is done about each.
 
 use std::collections::BTreeSet;
 
@@ -27,13 +27,13 @@ fn instance(text: &str, digest: &str) -> (InstanceName, Instance) {
     (name(text), instance)
 }
 
-/// What must be: these instances, each with its digest.
+/// Returns a desired state with these instances, each with its digest.
 fn desired(instances: &[(&str, &str)]) -> Desired {
     let instances = instances.iter().map(|(text, digest)| instance(text, digest)).collect();
     Desired { instances, ..Desired::default() }
 }
 
-/// An engine that has the image, and these containers: (id, instance, digest, state).
+/// Returns a host whose engine has the image and these containers: (id, instance, digest, state).
 fn observed(containers: &[(&str, &str, &str, State)]) -> Observed {
     let mut observed = Observed::default();
     observed.images.references.insert("app:1".to_owned(), "f".to_owned());
@@ -111,7 +111,7 @@ fn another_digest_recreates_with_the_old_one_kept_until_the_new_one_runs() {
     );
 }
 
-/// The old container c1 and the new one c2, in the states a recreate goes through.
+/// Returns the old container c1 and the new one c2, in the states that a recreate goes through.
 fn recreating(old: State, new: State) -> (Desired, Observed) {
     let mut observed = observed(&[("c1", "data/redis", "a", old), ("c2", "data/redis", "b", new)]);
     observed.containers.get_mut("c2").expect("made above").name = "data-redis-1.new".to_owned();
@@ -192,19 +192,19 @@ fn a_recreate_over_a_recreate_goes_back_to_what_runs() {
 
 #[test]
 fn an_update_that_is_taken_back_halfway_starts_what_it_had_stopped() {
-    // An old one that does not restart by itself, stopped after the new one was made.
+    // An old container that does not restart by itself, stopped after the new one was created.
     let (_, mut observed) = recreating(State::Exited, State::Created);
     observed.containers.get_mut("c1").expect("made above").restart = Restart::No;
     let desired = desired(&[("data/redis", "a")]);
     let plan = "1. start data/redis.1: c1
          2. remove data/redis.1: c2 (after 1)";
     assert_prints(&print(&desired, &observed), plan);
-    // The names have changed hands already.
+    // The name has been handed over already.
     observed.containers.get_mut("c1").expect("made above").name = "data-redis-1.old".to_owned();
     observed.containers.get_mut("c2").expect("made above").name = "data-redis-1".to_owned();
     let plan = format!("{plan}\n3. rename data/redis.1: c1 to data-redis-1 (after 2)");
     assert_prints(&print(&desired, &observed), &plan);
-    // The new one runs already: both never do.
+    // The new container runs already. The two never run together.
     observed.containers.get_mut("c2").expect("made above").state = State::Running;
     assert_prints(
         &print(&desired, &observed),
@@ -213,7 +213,7 @@ fn an_update_that_is_taken_back_halfway_starts_what_it_had_stopped() {
          3. remove data/redis.1: c2 (after 1, 2)
          4. rename data/redis.1: c1 to data-redis-1 (after 3)",
     );
-    // A job that ended before the new one was made has done what it had to.
+    // A job that ended before the new container was created has done its work.
     let job = observed.containers.get_mut("c1").expect("made above");
     (job.name, job.finished_at) = ("data-redis-1".to_owned(), 5);
     observed.containers.get_mut("c2").expect("made above").state = State::Created;
@@ -230,7 +230,7 @@ fn f49_when_the_new_one_cannot_start_the_old_one_comes_back() {
     );
 }
 
-/// The same once the name has gone from the old one to the new one.
+/// Returns the same containers after the name was handed over to the new one.
 fn renamed(old: State, new: State) -> (Desired, Observed) {
     let (desired, mut observed) = recreating(old, new);
     observed.containers.get_mut("c1").expect("made above").name = "data-redis-1.old".to_owned();
@@ -474,7 +474,7 @@ fn whoever_takes_an_address_over_starts_after_the_holder_has_stopped() {
     );
 }
 
-/// `data/web` runs in the network of `data/db`.
+/// Returns a state in which `data/web` runs in the network of `data/db`.
 fn joined(digest: &str) -> Desired {
     let mut desired = desired(&[("data/db", digest), ("data/web", "w")]);
     let web = desired.instances.get_mut(&name("data/web")).expect("made above");
@@ -514,12 +514,12 @@ fn who_was_in_a_namespace_that_is_gone_is_made_again_in_the_new_one() {
          6. remove data/web.1: c3 (after 2, 5)";
     assert_prints(&print(&joined("d"), &with_joined(both(State::Running), "c3", "c1")), recreate);
 
-    // The same container, but it has started again since.
+    // The same container has started again since.
     let mut again = with_joined(both(State::Running), "c3", "c2");
     again.containers.get_mut("c3").expect("made above").started_at = 20;
     again.containers.get_mut("c2").expect("made above").started_at = 30;
     assert_prints(&print(&joined("d"), &again), recreate);
-    // Halfway through that, the old one is stopped already.
+    // Halfway through that, the old container is stopped already.
     let web = again.containers.get_mut("c3").expect("made above");
     (web.state, web.finished_at, web.restart) = (State::Exited, 31, Restart::No);
     let new = Container { name: "data-web-1.new".to_owned(), state: State::Created, ..web.clone() };
@@ -532,7 +532,7 @@ fn who_was_in_a_namespace_that_is_gone_is_made_again_in_the_new_one() {
          3. start data/web.1: c4 (after 2)
          4. remove data/web.1: c3 (after 3)",
     );
-    // A job that had ended before is not done again.
+    // A job that had ended before is not run again.
     again.containers.remove("c4");
     again.containers.get_mut("c3").expect("made above").finished_at = 25;
     let mut job = joined("d");
@@ -542,7 +542,7 @@ fn who_was_in_a_namespace_that_is_gone_is_made_again_in_the_new_one() {
 
 #[test]
 fn a_recreate_of_the_other_is_gone_through_once() {
-    // Both containers of the instance have the digest; the one in the new namespace is what must be.
+    // Both containers of the instance have the digest. The one in the new namespace is the desired one.
     let mut halfway = observed(&[
         ("c2", "data/db", "d", State::Running),
         ("c3", "data/web", "w", State::Running),

@@ -1,11 +1,12 @@
-//! A bundle's manifest as values that cannot hold what a tree must not: checked once, when it is decoded.
+//! The manifest of a bundle, as types that cannot hold what a tree must not contain. It is checked once, when it is
+//! decoded.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use super::path::{InvalidPath, TreePath};
 
-/// The BLAKE3 digest of some bytes, as 64 lower-case hex digits: safe as a file name.
+/// BLAKE3 digest as 64 lower-case hex digits, which is safe as a file name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Digest(String);
 
@@ -13,7 +14,7 @@ pub struct Digest(String);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mode(u32);
 
-/// Where a symbolic link points: relative, `..` only in front, and not above the root of the tree.
+/// Target of a symbolic link: relative, with `..` only in front, and not above the root of the tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkTarget(String);
 
@@ -22,78 +23,79 @@ pub struct LinkTarget(String);
 pub enum Content {
     /// A regular file.
     File {
-        /// Of its bytes.
+        /// Digest of the file's bytes.
         digest: Digest,
-        /// In bytes.
+        /// Size in bytes.
         size: u64,
     },
     /// A symbolic link.
     Link(LinkTarget),
-    /// A folder named for itself, as it holds nothing of the bundle.
+    /// A folder that has its own entry because it holds nothing else of the bundle.
     Folder,
 }
 
-/// One path of a bundle.
+/// What a bundle brings to one path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Of the file or the folder; a link has none of its own.
+    /// Permission bits of the file or the folder. They mean nothing for a link.
     pub mode: Mode,
-    /// What is there.
+    /// What is at the path.
     pub content: Content,
 }
 
-/// What a bundle brings, in path order.
+/// Everything that a bundle brings, in path order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Manifest {
     entries: BTreeMap<TreePath, Entry>,
     folders: BTreeSet<TreePath>,
 }
 
-/// Why a manifest is refused.
+/// Reason to refuse a manifest.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Invalid {
-    /// A path that could leave the tree, or that a file system does not take.
+    /// A path could leave the tree, or is not valid on a file system.
     #[error(transparent)]
     Path(#[from] InvalidPath),
-    /// Not 64 lower-case hex digits.
+    /// A digest is not 64 lower-case hex digits.
     #[error("{0:?} is not a digest")]
     Digest(String),
-    /// Set-uid, set-gid, sticky, or what is no permission bit at all.
+    /// A mode has other bits than permission bits, such as set-uid, set-gid or sticky.
     #[error("{path}: mode {mode:o} has more than permission bits")]
     Mode {
-        /// Of the entry.
+        /// Path of the entry.
         path: String,
-        /// As it came.
+        /// Mode as it was received.
         mode: u32,
     },
-    /// A link that leads out of the tree, or may.
+    /// A link leads out of the tree, or may do so.
     #[error("{path}: link target {target:?} {why}")]
     Link {
-        /// Of the link.
+        /// Path of the link.
         path: String,
-        /// As it came.
+        /// Target as it was received.
         target: String,
-        /// What is wrong with it.
+        /// What is wrong with the target.
         why: &'static str,
     },
-    /// Two entries for one path.
+    /// Two entries have the same path.
     #[error("{0}: named twice")]
     Twice(TreePath),
-    /// An entry inside what is no folder.
+    /// An entry is inside something that is not a folder.
     #[error("{path}: lies in {parent}, which is not a folder")]
     InsideFile {
-        /// Of the entry.
+        /// Path of the entry.
         path: TreePath,
-        /// The file or link above it.
+        /// Path of the file or link above it.
         parent: TreePath,
     },
 }
 
 impl Digest {
-    /// Checks a digest that came from elsewhere.
+    /// Checks a digest that was received.
     ///
     /// # Errors
-    /// [`Invalid::Digest`] when it is not 64 lower-case hex digits.
+    ///
+    /// [`Invalid::Digest`] if it is not 64 lower-case hex digits.
     pub fn parse(digest: &str) -> Result<Self, Invalid> {
         let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
         if digest.len() == 64 && digest.bytes().all(hex) {
@@ -102,7 +104,7 @@ impl Digest {
         Err(Invalid::Digest(digest.chars().take(80).collect()))
     }
 
-    /// The hex digits.
+    /// Returns the hex digits.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -116,24 +118,25 @@ impl fmt::Display for Digest {
 }
 
 impl Mode {
-    /// Of folders that a bundle implies and does not name.
+    /// Mode of folders that a bundle implies without an entry.
     pub const FOLDER: Self = Self(0o755);
 
     /// Checks the mode of the entry at `path`.
     ///
     /// # Errors
-    /// [`Invalid::Mode`] when there is more than permission bits in it.
+    ///
+    /// [`Invalid::Mode`] if it has other bits than permission bits.
     pub fn parse(path: &str, mode: u32) -> Result<Self, Invalid> {
         if mode & !0o777 == 0 { Ok(Self(mode)) } else { Err(Invalid::Mode { path: path.to_owned(), mode }) }
     }
 
-    /// What is on the disk, reduced to permission bits.
+    /// Returns the permission bits of a mode on the disk.
     #[must_use]
     pub fn of_disk(mode: u32) -> Self {
         Self(mode & 0o777)
     }
 
-    /// The bits.
+    /// Returns the bits.
     #[must_use]
     pub fn bits(self) -> u32 {
         self.0
@@ -143,11 +146,12 @@ impl Mode {
 impl LinkTarget {
     /// Checks the target of the link at `path`.
     ///
-    /// `..` may only stand in front. There the folders are real ones, since nothing in a manifest lies behind a link, so
-    /// that counting them is exact; behind another link's name it would not be.
+    /// `..` is allowed only in front. The folders above the link are real ones, since no entry is behind a link, so the
+    /// levels can be counted. Behind another link's name they could not.
     ///
     /// # Errors
-    /// [`Invalid::Link`] when it leads out of the tree, or may.
+    ///
+    /// [`Invalid::Link`] if the target leads out of the tree, or may do so.
     pub fn parse(path: &TreePath, target: &str) -> Result<Self, Invalid> {
         match link_fault(path, target) {
             None => Ok(Self(target.to_owned())),
@@ -155,7 +159,7 @@ impl LinkTarget {
         }
     }
 
-    /// The target as written.
+    /// Returns the target as written.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -182,14 +186,15 @@ fn link_fault(path: &TreePath, target: &str) -> Option<&'static str> {
 }
 
 impl Manifest {
-    /// Puts entries together.
+    /// Builds a manifest from its entries.
     ///
     /// # Errors
+    ///
     /// [`Invalid::Twice`] and [`Invalid::InsideFile`].
     pub fn new(entries: impl IntoIterator<Item = (TreePath, Entry)>) -> Result<Self, Invalid> {
         let mut manifest = Self::default();
         for (path, entry) in entries {
-            // Each folder once: where one is known, those above it are.
+            // Each folder is visited once: if it is known, those above it are known too.
             let own = (entry.content == Content::Folder).then(|| path.clone());
             for folder in own.into_iter().chain(path.ancestors()) {
                 if !manifest.folders.insert(folder) {
@@ -211,30 +216,30 @@ impl Manifest {
         Err(Invalid::InsideFile { path: inside.clone(), parent: parent.clone() })
     }
 
-    /// What it brings at `path`.
+    /// Returns the entry at `path`.
     #[must_use]
     pub fn get(&self, path: &TreePath) -> Option<&Entry> {
         self.entries.get(path)
     }
 
-    /// All it brings, in path order.
+    /// Iterates over all entries in path order.
     pub fn entries(&self) -> impl Iterator<Item = (&TreePath, &Entry)> {
         self.entries.iter()
     }
 
-    /// Every folder it needs: those it names, and those its entries lie in.
+    /// Every folder that the bundle needs: those with an entry, and those above its entries.
     #[must_use]
     pub fn folders(&self) -> &BTreeSet<TreePath> {
         &self.folders
     }
 
-    /// Whether there is nothing in it.
+    /// Whether the manifest has no entry.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// The digests of all its files, each once, with their sizes.
+    /// Digests of all files, each once, with their sizes.
     #[must_use]
     pub fn blobs(&self) -> BTreeMap<&Digest, u64> {
         let of_file = |entry| match entry {
@@ -266,7 +271,7 @@ mod tests {
             ("a/l", "../.."),
             ("l", "/etc"),
             ("l", ""),
-            // Behind another link, `..` is not where it seems to be.
+            // Behind another link, `..` does not lead to the folder that the text suggests.
             ("a/b/l", "other/../../../x"),
             ("l", "a/.."),
             ("l", "./x"),

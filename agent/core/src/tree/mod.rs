@@ -1,9 +1,9 @@
-//! Decides how a stack's live tree becomes its bundle: which files are written, which deleted, and which are left
-//! because somebody changed them on the host.
+//! Decides how the live tree of a stack becomes its bundle: which files are written, which are deleted, and which stay
+//! because they were changed on the host.
 //!
-//! The shell looks at the disk ([`Found`]) and carries out [`Step`]s; everything it may do to a file is decided here.
-//! The rules: a file is deleted only if an earlier bundle brought it and it is still as it was brought; what is beside
-//! the bundle's files is never touched; a file changed on the host is never overwritten.
+//! The caller surveys the disk ([`Found`]) and carries out the [`Step`]s; every change of a file is decided here. The
+//! rules: a file is deleted only if an earlier bundle brought it and it is unchanged since; other files are never touched;
+//! a file that was changed on the host is never overwritten.
 
 mod manifest;
 mod path;

@@ -1,25 +1,25 @@
-//! A path inside a bundle: relative, plain, and safe to print. Nothing else becomes a path on the disk.
+//! A path inside a bundle: relative, plain, and safe to print. No other string becomes a path on the disk.
 
 use std::fmt;
 
-/// The longest name the file systems of Linux take, in bytes.
+/// Length of the longest name that Linux file systems accept, in bytes.
 const NAME_MAX: usize = 255;
-/// Leaves room under the kernel's 4096 for the state folder in front.
+/// Length of the longest path, in bytes. It leaves room for the state folder under the kernel's limit of 4096.
 const PATH_MAX: usize = 3072;
-/// Deep enough for any real folder, and it bounds what a manifest can imply.
+/// Maximum depth of a path. It is more than real folders have, and it limits how many folders a manifest can imply.
 const DEPTH_MAX: usize = 64;
 
-/// A relative path with `/` between its parts, none of them empty, `.` or `..`, without control characters.
+/// A relative path with `/` between its parts. No part is empty, `.` or `..`, and none has control characters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TreePath(String);
 
-/// Why a string is no [`TreePath`].
+/// Error of parsing a string that is not a [`TreePath`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("path {path:?} {why}")]
 pub struct InvalidPath {
-    /// The string as it came; print it escaped.
+    /// The string as it was received. It must be escaped when it is printed.
     pub path: String,
-    /// What is wrong with it.
+    /// What is wrong with the string.
     pub why: &'static str,
 }
 
@@ -27,7 +27,8 @@ impl TreePath {
     /// Checks a string from a manifest.
     ///
     /// # Errors
-    /// Says what is wrong with it.
+    ///
+    /// [`InvalidPath`] says what is wrong with the string.
     pub fn parse(path: &str) -> Result<Self, InvalidPath> {
         match fault(path) {
             None => Ok(Self(path.to_owned())),
@@ -35,36 +36,36 @@ impl TreePath {
         }
     }
 
-    /// The path as a string.
+    /// Returns the path as a string.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The last part.
+    /// Returns the last part.
     #[must_use]
     pub fn name(&self) -> &str {
         self.0.rsplit_once('/').map_or(&self.0, |(_, name)| name)
     }
 
-    /// The folder it is in; `None` for the root of the tree.
+    /// Returns the folder that the path is in; `None` for the root of the tree.
     #[must_use]
     pub fn parent(&self) -> Option<Self> {
         self.0.rsplit_once('/').map(|(parent, _)| Self(parent.to_owned()))
     }
 
-    /// Every folder above it, nearest first.
+    /// Iterates over every folder above the path, nearest first.
     pub fn ancestors(&self) -> impl Iterator<Item = Self> {
         std::iter::successors(self.parent(), Self::parent)
     }
 
-    /// Whether it lies in `folder`, at any depth.
+    /// Whether the path is in `folder`, at any depth.
     #[must_use]
     pub fn is_beneath(&self, folder: &Self) -> bool {
         self.0.strip_prefix(&folder.0).is_some_and(|rest| rest.starts_with('/'))
     }
 
-    /// How many folders are above it.
+    /// Returns how many folders are above the path.
     #[must_use]
     pub fn depth(&self) -> usize {
         self.0.matches('/').count()

@@ -1,4 +1,4 @@
-//! The plan itself: from what earlier bundles brought, what the new one brings and what is on the disk, to steps.
+//! Plans the steps from what earlier bundles brought, what the new one brings and what is on the disk.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -6,84 +6,85 @@ use std::fmt;
 use super::manifest::{Content, Digest, Entry, LinkTarget, Manifest, Mode};
 use super::path::TreePath;
 
-/// What is on the disk at a path; a path that is not in the survey is not there.
+/// What is on the disk at a path. Nothing is at a path that is not in the survey.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
     /// A regular file.
     File {
-        /// Of its bytes.
+        /// Digest of the file's bytes.
         digest: Digest,
-        /// Its permission bits.
+        /// Permission bits of the file.
         mode: Mode,
     },
-    /// A symbolic link and where it points, whatever that is.
+    /// A symbolic link, with its target as it is on the disk.
     Link(String),
     /// A folder.
     Folder {
-        /// Whether it holds something at a path that is not among those surveyed.
+        /// Whether it holds something at a path that was not surveyed.
         foreign: bool,
     },
-    /// What no bundle brought: a device, a socket, a pipe, a file of another size.
+    /// Something that no bundle brought: a device, a socket, a pipe, or a file of another size.
     Other,
 }
 
-/// The disk at the paths of [`survey_paths`].
+/// What is on the disk at the paths of [`survey_paths`].
 pub type Survey = BTreeMap<TreePath, Found>;
 
-/// One change of the live tree. Whatever is not a folder is replaced whole, by a rename.
+/// One change of the live tree. Everything that is not a folder is replaced as a whole, by a rename.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Delete a file or a link that an earlier bundle brought.
     Remove(TreePath),
     /// Delete a folder if it is empty.
     RemoveFolder(TreePath),
-    /// Make a folder.
+    /// Create a folder.
     MakeFolder(TreePath, Mode),
-    /// Put a file.
+    /// Write a file.
     Write {
-        /// Where to.
+        /// Path of the file.
         path: TreePath,
-        /// Of its bytes.
+        /// Digest of the file's bytes.
         digest: Digest,
-        /// In bytes.
+        /// Size in bytes.
         size: u64,
-        /// Its permission bits.
+        /// Permission bits of the file.
         mode: Mode,
-        /// Something an earlier bundle brought is there; else nothing may be.
+        /// Whether something that an earlier bundle brought is there. Otherwise nothing may be there.
         replaces: bool,
     },
-    /// Put a symbolic link.
+    /// Create a symbolic link.
     Link {
-        /// Where to.
+        /// Path of the link.
         path: TreePath,
-        /// Where it points.
+        /// Target of the link.
         target: LinkTarget,
-        /// As in [`Step::Write`].
+        /// Whether something that an earlier bundle brought is there, as in [`Step::Write`].
         replaces: bool,
     },
-    /// Change a file's permission bits.
+    /// Change the permission bits of a file.
     SetMode(TreePath, Mode),
 }
 
-/// All that has to be done, in order.
+/// Everything that has to be done, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// What to do.
+    /// Steps in order.
     pub steps: Vec<Step>,
-    /// Changed on the host, the same in both bundles: left as it is.
+    /// Files that were changed on the host and are the same in both bundles. They stay as they are.
     pub drift: BTreeSet<TreePath>,
-    /// Changed on the host, and the new bundle no longer has it: left as it is, from now on nobody's.
+    /// Files that were changed on the host and are not in the new bundle. They stay as they are, and belong to no bundle
+    /// from now on.
     pub kept: BTreeSet<TreePath>,
 }
 
-/// A path that the new bundle changes and somebody else did too.
+/// A path that the new bundle changes and that was changed on the host too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Conflict {
-    /// An earlier bundle brought it, and it was changed on the host since.
+    /// An earlier bundle brought the file, and it was changed on the host since.
     Edited(TreePath),
     /// No bundle brought what is there.
     Occupied(TreePath),
-    /// It must become a file, and is a folder that holds what no bundle brought.
+    /// A file must take the place of a folder that holds files of no bundle.
     FolderInUse(TreePath),
 }
 
@@ -113,7 +114,7 @@ impl fmt::Display for Step {
     }
 }
 
-/// The paths whose state on the disk a plan or a drift list needs to know.
+/// Returns the paths whose state on the disk must be known for a plan or a list of drift.
 #[must_use]
 pub fn survey_paths(manifests: &[&Manifest]) -> BTreeSet<TreePath> {
     let of_one = |manifest: &&Manifest| {
@@ -122,7 +123,7 @@ pub fn survey_paths(manifests: &[&Manifest]) -> BTreeSet<TreePath> {
     manifests.iter().flat_map(of_one).collect()
 }
 
-/// The files of a bundle that are not as it brought them.
+/// Returns the files of a bundle that are not as it brought them.
 #[must_use]
 pub fn drift(manifest: &Manifest, survey: &Survey) -> BTreeSet<TreePath> {
     let differs =
@@ -130,13 +131,14 @@ pub fn drift(manifest: &Manifest, survey: &Survey) -> BTreeSet<TreePath> {
     manifest.entries().filter(differs).map(|(path, _)| path.clone()).collect()
 }
 
-/// What to do so that the tree becomes `target`.
+/// Plans how the tree becomes `target`.
 ///
-/// `brought` are the bundles that may have left files here: the last one, and after a crash those that were on the way.
-/// What one of them brought, and is still as brought, may be replaced and deleted.
+/// `brought` are the bundles that may have left files here: the last one, and after a crash those that were being brought.
+/// What one of them brought may be replaced and deleted if it is unchanged.
 ///
 /// # Errors
-/// Every path where going on would destroy what is not the bundles'. Nothing may be done then.
+///
+/// Every path where continuing would destroy what no bundle brought. Nothing may be done then.
 pub fn plan(brought: &[&Manifest], target: &Manifest, survey: &Survey) -> Result<Plan, Vec<Conflict>> {
     let mut planner = Planner { brought, target, survey, plan: Plan::default(), conflicts: Vec::new() };
     let removals = planner.removals();
@@ -156,7 +158,8 @@ struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    /// What earlier bundles brought and is still as brought, and the new one lacks: children before their folders.
+    /// Plans the removal of what earlier bundles brought, is unchanged, and is not in the new bundle. Children come before
+    /// their folders.
     fn removals(&mut self) -> Vec<TreePath> {
         let mut removals = Vec::new();
         // Folders that something stays in.
@@ -191,7 +194,7 @@ impl Planner<'_> {
         self.target.get(path).is_some() || self.target.folders().contains(path)
     }
 
-    /// Whether the new bundle needs the place that this path, or a folder above it, takes.
+    /// Whether the new bundle needs the place of this path, or of a folder above it.
     fn is_in_the_way(&self, path: &TreePath) -> bool {
         self.target.folders().contains(path)
             || std::iter::once(path.clone())
@@ -209,7 +212,7 @@ impl Planner<'_> {
         }
     }
 
-    /// Folders, files and links of the new bundle, parents before what they hold.
+    /// Plans the folders, files and links of the new bundle. Parents come before their contents.
     fn bring(&mut self) {
         let removed: BTreeSet<_> = self.plan.steps.iter().filter_map(Step::removes).cloned().collect();
         let mut obstacle: Option<TreePath> = None;
@@ -230,7 +233,7 @@ impl Planner<'_> {
         }
     }
 
-    /// `Err` when something else is there and stays, so that nothing beneath can be reached.
+    /// Plans a folder. Returns `Err` if something else is there and stays, so that nothing below can be reached.
     fn bring_folder(&mut self, path: &TreePath, found: Option<&Found>) -> Result<(), ()> {
         match found {
             Some(Found::Folder { .. }) => return Ok(()),
@@ -251,7 +254,7 @@ impl Planner<'_> {
             Some(found) if is_exactly(found, entry) => {}
             Some(found) if holds(found, entry) => self.set_mode(path, entry),
             Some(found) if !is_folder(found) && self.is_ours(path, found) => self.put(path, entry, true),
-            // The engine made it for a mount when the file was missing, and nobody has put anything into it since.
+            // The engine created the folder for a mount whose file was missing, and nothing was put into it since.
             Some(found) if self.is_empty_folder(path, found) => {
                 self.plan.steps.push(Step::RemoveFolder(path.clone()));
                 self.put(path, entry, false);
@@ -269,7 +272,8 @@ impl Planner<'_> {
         });
     }
 
-    /// Only when a bundle changes it: a container may have good reason to change the mode of a file that stays the same.
+    /// Plans a change of mode if the new bundle changes it. A container may have reason to change the mode of a file that
+    /// stays the same.
     fn set_mode(&mut self, path: &TreePath, entry: &Entry) {
         if self.is_unchanged(path) {
             self.plan.drift.insert(path.clone());
@@ -278,7 +282,8 @@ impl Planner<'_> {
         }
     }
 
-    /// What is at `obstacle` is not ours, so `path` cannot be brought: no harm if the new bundle does not change it.
+    /// Leaves `path` out because what is at `obstacle` is not of a bundle. It is a conflict only if the new bundle changes
+    /// `path`.
     fn leave(&mut self, path: &TreePath, obstacle: TreePath) {
         if self.target.get(path).is_none() {
             return; // An implied folder: what lies in it speaks for it.
@@ -297,24 +302,24 @@ impl Planner<'_> {
         }
     }
 
-    /// Whether a folder is there that holds nothing, neither of a bundle nor of anybody else.
+    /// Whether an empty folder is at this path that no bundle has.
     fn is_empty_folder(&self, path: &TreePath, found: &Found) -> bool {
         *found == Found::Folder { foreign: false } && !self.survey.keys().any(|other| other.is_beneath(path))
     }
 
-    /// Whether every earlier bundle brought just what the new one has here.
+    /// Whether every earlier bundle brought exactly what the new one has at this path.
     fn is_unchanged(&self, path: &TreePath) -> bool {
         !self.brought.is_empty() && self.brought.iter().all(|manifest| manifest.get(path) == self.target.get(path))
     }
 
-    /// Whether some earlier bundle brought what is there.
+    /// Whether an earlier bundle brought what is at this path.
     fn is_ours(&self, path: &TreePath, found: &Found) -> bool {
         self.brought.iter().any(|manifest| manifest.get(path).is_some_and(|entry| holds(found, entry)))
     }
 }
 
 impl Step {
-    /// What it changes.
+    /// Returns the path that the step changes.
     #[must_use]
     pub fn path(&self) -> &TreePath {
         match self {
@@ -339,7 +344,7 @@ fn is_folder(found: &Found) -> bool {
     matches!(found, Found::Folder { .. })
 }
 
-/// The same contents, whatever the mode.
+/// Whether the contents are the same, whatever the mode.
 fn holds(found: &Found, entry: &Entry) -> bool {
     match (found, &entry.content) {
         (Found::File { digest, .. }, Content::File { digest: brought, .. }) => digest == brought,
@@ -349,7 +354,7 @@ fn holds(found: &Found, entry: &Entry) -> bool {
     }
 }
 
-/// The same contents and, for a file, the same mode. A folder's mode is its user's business once it is there.
+/// Whether the contents are the same and, for a file, the mode. Whoever uses a folder may change its mode.
 fn is_exactly(found: &Found, entry: &Entry) -> bool {
     holds(found, entry) && !matches!(found, Found::File { mode, .. } if *mode != entry.mode)
 }

@@ -1,4 +1,4 @@
-//! A builder's tunnel under those who mean it no good, before an engine that echoes: T6, T20 and T21 for this service.
+//! Connections to a builder with hostile callers, before an engine that echoes: T6, T20 and T21 for this service.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -22,7 +22,7 @@ use super::*;
 use crate::wire::BuilderServer;
 
 const DEADLINE: Duration = Duration::from_secs(60);
-/// The first message of a control connection, as gRPC frames it.
+/// First message of a control connection, in gRPC's framing.
 const CONTROL: &str = "\0\0\0\0\x02\x12\0";
 
 type Client = BuilderClient<BoxCloneService<http::Request<Body>, http::Response<Body>, Infallible>>;
@@ -30,9 +30,9 @@ type Client = BuilderClient<BoxCloneService<http::Request<Body>, http::Response<
 /// A service before an engine, and what the engine sees.
 struct Bench {
     service: BuilderServer<BuilderService>,
-    /// Connections of builders that are open.
+    /// Number of open connections to the builder.
     open: watch::Receiver<usize>,
-    /// The requests that were no builder's.
+    /// Requests that were not for the builder.
     asked: watch::Receiver<Vec<String>>,
     stop: CancellationToken,
     _folder: tempfile::TempDir,
@@ -56,7 +56,7 @@ impl Bench {
         Self { service, open, asked, stop, _folder: folder }
     }
 
-    /// As somebody of this role calls, after the guard; with these bytes in place of what he means to send.
+    /// Returns a client with this role, after the guard. `body` replaces what it would send.
     fn client_with(&self, role: Role, body: Option<&'static str>) -> Client {
         let anna = Identity::operator("home", "anna", role).expect("a good name");
         let guarded = Guard.layer(self.service.clone());
@@ -74,7 +74,7 @@ impl Bench {
         self.client_with(Role::Deployer, None)
     }
 
-    /// A connection that works.
+    /// Opens a connection that works.
     async fn tunnel(&self) -> Tunneled {
         let (to, requests) = mpsc::channel(1);
         to.send(control()).await.expect("there is room");
@@ -115,7 +115,7 @@ fn data(text: &'static str) -> OpenRequest {
     OpenRequest { part: Some(open_request::Part::Data(Bytes::from_static(text.as_bytes()))) }
 }
 
-/// An engine whose builder says what it hears, and which has no images.
+/// Answers as an engine whose builder echoes, and which has no images.
 async fn answer(mut connection: UnixStream, opened: watch::Sender<usize>, asking: watch::Sender<Vec<String>>) {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -161,7 +161,7 @@ async fn t21_what_begins_with_garbage_opens_nothing() {
         ("\x05\0\0\0\x01x", Code::Internal),
         ("\0\0\0\0\x03\x7f\x7f\x7f", Code::Internal),
         ("\0\0\0\0\x09abc", Code::Internal),
-        // A message of 2 GiB, of which not a byte is waited for.
+        // The message announces 2 GiB. The service does not wait for a byte of it.
         ("\0\x7f\0\0\0", Code::OutOfRange),
         ("\0\0\0\0\x03\x1a\x01x", Code::InvalidArgument),
         ("\0\0\0\0\0", Code::InvalidArgument),
@@ -202,7 +202,7 @@ async fn a_caller_who_goes_away_takes_his_connection_along() {
     bench.assert_open(0).await;
     drop(to);
 
-    // One who sends without end and reads nothing.
+    // The caller sends without end and reads nothing.
     let endless = stream::once(async { control() }).chain(stream::repeat(data("more of it")));
     let answers = bench.client().open(endless).await.expect("opened");
     bench.assert_open(1).await;

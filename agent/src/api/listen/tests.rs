@@ -1,4 +1,4 @@
-//! Who gets in, over real sockets: T1 row by row. Whoever is refused is closed before anything comes out of the listener.
+//! Who may connect, over real sockets: T1 row by row. A refused connection is closed before the listener returns anything.
 
 use std::net::SocketAddr;
 use std::time::SystemTime;
@@ -43,13 +43,13 @@ async fn served() -> Served {
 }
 
 impl Served {
-    /// Nothing came out, and the listener still listens.
+    /// Checks that the connection is refused, and that the listener still accepts others.
     async fn assert_refused(mut self, config: Arc<ClientConfig>) {
         self.refuse(config).await;
         self.assert_alive().await;
     }
 
-    /// In TLS 1.3 the client learns of its refusal only when it reads.
+    /// Connects and expects a refusal. In TLS 1.3 the client learns of it only when it reads.
     async fn refuse(&self, config: Arc<ClientConfig>) {
         let socket = TcpStream::connect(self.address).await.expect("listening");
         let name = server_name("home", "alpha").expect("a good name");
@@ -84,7 +84,7 @@ async fn t01_plaintext_is_closed() {
     socket.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.expect("sent");
     let mut answer = Vec::new();
     let read = tokio::time::timeout(DEADLINE, socket.read_to_end(&mut answer)).await.expect("closed in time");
-    // A TLS alert at most.
+    // There is at most a TLS alert.
     assert!(read.is_err() || answer.len() <= 7, "{answer:?}");
     served.assert_alive().await;
 }
@@ -106,7 +106,7 @@ async fn t01_another_authority_of_the_same_name_is_closed() {
     let now = SystemTime::now();
     let other = Authority::create("home", now).expect("created");
     let forged = credentials(&other, &operator(), Validity::standard(now));
-    // It trusts the right authority, so that only its own certificate is wrong.
+    // The client trusts the right authority, so only its own certificate is wrong.
     let trusting = served.authority.certificate_pem().to_owned();
     let key = tempfile::tempdir().expect("a folder");
     forged.save(key.path()).expect("saved");

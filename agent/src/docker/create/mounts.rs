@@ -1,16 +1,16 @@
-//! Mounts as the engine is asked for them: in the same one of its two notations that Compose uses for each, so that a
-//! container's description is the same.
+//! Builds the mounts of a request. Each is written in the notation that Compose uses for it, so that the description of the
+//! container is the same.
 
 use bollard::models::{Mount, MountBindOptions, MountTmpfsOptions, MountType, MountVolumeOptions};
 
 use super::{Place, map, said};
 use crate::wire;
 
-/// What is beneath a read-only mount, as wanted.
+/// API version since which recursive read-only mounts can be requested.
 const READ_ONLY_BENEATH: u32 = 44;
 const VOLUME_SUBPATHS: u32 = 45;
 
-/// The old notation, one line a mount, and the new one.
+/// Returns the mounts in the old notation, one line each, and those in the new one.
 pub(super) fn mounts(
     container: &wire::Container,
     place: &Place,
@@ -22,7 +22,7 @@ pub(super) fn mounts(
             place.sources.get(position).and_then(Option::as_ref).map(|path| path.to_string_lossy().into_owned());
         match (&wanted.source, source) {
             (Some(wire::mount::Source::Volume(volume)), _) if volume.is_empty() && taken(wanted, place).is_some() => {
-                // The data of the container before, and nothing of what a new volume would be made with.
+                // The volume holds the data of the previous container, and needs none of the options of a new one.
                 let access = if wanted.read_only { "ro" } else { "rw" };
                 lines.extend(taken(wanted, place).map(|name| format!("{name}:{}:{access}", wanted.target)));
             }
@@ -38,20 +38,20 @@ pub(super) fn mounts(
             (_, None) => return Err(format!("the mount at {} has no source", wanted.target)),
         }
     }
-    // What the image declares and the file does not mention.
+    // These are volumes that the image declares and the instance does not mention.
     let at = |path: &str| container.mounts.iter().any(|mount| mount.target.trim_end_matches('/') == path);
     let declared = place.inherited.iter().filter(|(path, _)| !at(path));
     lines.extend(declared.map(|(path, name)| format!("{name}:{path}:rw")));
     Ok((lines, mounts))
 }
 
-/// The anonymous volume that the container before had there.
+/// Returns the anonymous volume that the previous container had at this path.
 fn taken<'a>(wanted: &wire::Mount, place: &'a Place) -> Option<&'a String> {
     place.inherited.get(wanted.target.trim_end_matches('/'))
 }
 
-/// `source:target:rw,z`, for what that can say: nothing but access and SELinux relabelling, which the new notation has no
-/// word for. A folder that is missing would be made by it, so what must be there goes the other way.
+/// Writes a mount as `source:target:rw,z`, if that can express it: access and SELinux relabelling, which the new notation
+/// lacks. This notation creates missing folders, so a mount whose source must exist is written in the new one.
 fn line(wanted: &wire::Mount, source: &str) -> Option<String> {
     let is_bind = !matches!(wanted.source, Some(wire::mount::Source::Volume(_)));
     let is_plain = wanted.propagation.is_empty()

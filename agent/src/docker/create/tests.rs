@@ -1,4 +1,4 @@
-//! Requests as they are sent, to engines of both ages.
+//! Requests as they are sent, to older and newer engines.
 
 use super::*;
 use serde_json::{Value, json};

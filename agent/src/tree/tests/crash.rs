@@ -1,4 +1,4 @@
-//! Kills, full disks and damaged files: the old bundle is live, or the new one, or it is known that neither is.
+//! Kills, full disks and damaged files: the old bundle is live, or the new one, or the journal shows that neither is.
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
@@ -31,7 +31,7 @@ fn f02_a_tree_left_underway_is_finished_at_the_start() {
     host.up(&[("a", "one"), ("b", "two"), ("gone/x", "3")]).expect("applied");
     let next = host.bundle(&[("a", "uno"), ("b", "due"), ("new/y", "4")]);
     let folder = host.state.path().join("stacks").join(STACK);
-    // As after a crash between the renames: the journal says where to, one file is there already.
+    // This is the state after a crash between the renames: the journal has the target, and one file is there already.
     let target = Digest::parse(&next).expect("a digest");
     host.trees.journal(STACK).expect("read").towards(Some(target)).save(&folder).expect("saved");
     fs::write(folder.join("live/a"), "uno").expect("written");
@@ -58,7 +58,7 @@ fn f12_a_damaged_journal_stops_that_stack_alone() {
     assert_eq!(host.trees.stacks().expect("listed"), [STACK, "other"]);
 }
 
-/// A disk of its own, unmounted when dropped.
+/// A small file system, unmounted when dropped.
 struct SmallDisk(tempfile::TempDir);
 
 impl SmallDisk {
@@ -88,7 +88,7 @@ fn f33_a_full_disk_fails_before_the_tree_is_touched_and_later_it_goes_through() 
     let old = bundle(&blobs, &[("a", "one"), ("b", "two")]);
     trees.apply(STACK, &old).expect("applied");
     let new = bundle(&blobs, &[("a", "uno"), ("b", &big)]);
-    // Room for neither another megabyte in the store nor one in the tree.
+    // There is no room for another megabyte, neither in the store nor in the tree.
     let ballast = disk.0.path().join("ballast");
     fs::write(&ballast, vec![0; 2_200_000]).expect("written");
 
@@ -129,10 +129,11 @@ fn f33_a_push_that_does_not_fit_leaves_nothing_and_what_live_trees_need_stays() 
     assert_eq!(trees.observe(STACK).expect("observed"), (Some(again), vec![]));
 }
 
-/// Where [`f01_f02_a_tree_whose_agent_is_killed_at_any_moment_is_never_mixed`] has its other process work.
+/// Environment variable with the folder where the other process of
+/// [`f01_f02_a_tree_whose_agent_is_killed_at_any_moment_is_never_mixed`] works.
 const VICTIM: &str = "LANDFAST_TEST_VICTIM";
 
-/// Not a test of its own: the process that is killed.
+/// The process that is killed. It is not a test of its own.
 #[test]
 fn victim_that_changes_bundles_until_it_is_killed() {
     let Some(state) = std::env::var_os(VICTIM) else { return };
@@ -147,7 +148,7 @@ fn victim_that_changes_bundles_until_it_is_killed() {
     }
 }
 
-/// Two bundles that share nothing but the names: files become folders, folders files.
+/// Writes two bundles that share only their names: files become folders, and folders become files.
 fn crash_bundles(blobs: &BlobStore) -> [String; 2] {
     let names: Vec<String> = (0..20).map(|n| format!("conf/{n}")).collect();
     let of = |text: &str, more: [(&str, &str); 3]| {
@@ -184,7 +185,7 @@ fn f01_f02_a_tree_whose_agent_is_killed_at_any_moment_is_never_mixed() {
             .expect("started");
         let mut lines = BufReader::new(victim.stdout.take().expect("its output")).lines();
         assert!(lines.any(|line| line.expect("a line").contains("ready")), "the other process never began");
-        // Another moment each round, as the point is to hit all of them: this wait is no wait for a condition.
+        // The process is killed at another moment in each round, to hit all of them. This is not a wait for a condition.
         std::thread::sleep(Duration::from_micros(500 + round * 7_919 % 40_000));
         victim.kill().expect("killed");
         assert_eq!(victim.wait().expect("waited for").signal(), Some(9), "it ended by itself");
@@ -199,7 +200,7 @@ fn f01_f02_a_tree_whose_agent_is_killed_at_any_moment_is_never_mixed() {
     }
 }
 
-/// Of this module, as the test runner names it.
+/// Returns the path of this module as the test runner names it.
 fn module() -> &'static str {
     module_path!().split_once("::").expect("inside the program").1
 }

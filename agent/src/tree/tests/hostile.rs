@@ -1,4 +1,4 @@
-//! Whoever writes in a tree while we do, and whoever names things that are no names: nothing outside is ever reached.
+//! Containers that write in a tree during a change, and names that are not valid: nothing outside the tree is ever reached.
 
 use std::os::unix::fs::symlink;
 use std::process::Command;
@@ -67,7 +67,7 @@ fn t18_steps_planned_before_a_folder_was_swapped_do_not_go_through_the_link() {
     assert_eq!(fs::read_dir(outside.path()).expect("a folder").count(), 1);
 }
 
-/// A container that swaps a folder of the tree for a link, as fast as it can, while bundles come and go.
+/// A container swaps a folder of the tree for a link as fast as it can, while bundles come and go.
 #[test]
 fn t18_a_symlink_swapper_never_gets_a_file_outside_the_tree() {
     let host = Host::new();
@@ -78,7 +78,7 @@ fn t18_a_symlink_swapper_never_gets_a_file_outside_the_tree() {
     let applied = std::thread::scope(|scope| {
         scope.spawn(|| {
             while !done.load(Ordering::Relaxed) {
-                // Each may fail: the tree changes under it as well.
+                // Each rename may fail, because the tree changes at the same time.
                 drop(fs::rename(live.join("conf"), live.join("aside")));
                 drop(symlink(outside.path(), live.join("conf")));
                 drop(fs::remove_file(live.join("conf")));

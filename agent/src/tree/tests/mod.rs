@@ -39,7 +39,7 @@ impl Host {
         self.trees.path(STACK).expect("a path")
     }
 
-    /// Brings a bundle: its blobs and its manifest. `"-> x"` is a link, `"/"` a folder, `"text +x"` has mode 755.
+    /// Stores a bundle: its blobs and its manifest. `"-> x"` is a link, `"/"` a folder, `"text +x"` a file of mode 755.
     fn bundle(&self, entries: &[(&str, &str)]) -> String {
         bundle(&self.blobs, entries)
     }
@@ -48,7 +48,7 @@ impl Host {
         self.trees.apply(STACK, &self.bundle(entries))
     }
 
-    /// Every file and link of the tree, as `path=contents` or `path>target`.
+    /// Lists every file and link of the tree, as `path=contents` or `path>target`.
     fn print(&self) -> String {
         let mut lines = Vec::new();
         print(&self.live(), "", &mut lines);

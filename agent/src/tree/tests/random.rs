@@ -1,4 +1,4 @@
-//! Random bundles, one after another, while somebody else changes random things in between.
+//! Random bundles, one after another, with random changes by others in between.
 
 use std::os::unix::fs::symlink;
 
@@ -6,13 +6,14 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Few names, so that they meet: files where folders were, links where files were.
+/// There are few names, so that they collide: files where folders were, links where files were.
 fn any_path() -> impl Strategy<Value = String> {
     let name = prop_oneof![Just("a"), Just("b"), Just("c d"), Just("ø")];
     prop::collection::vec(name, 1..4).prop_map(|parts| parts.join("/"))
 }
 
-/// In the notation of [`bundle`]; what would lie inside a file or a link, or come twice, is left out.
+/// Generates a bundle in the notation of [`bundle`]. Entries inside a file or a link, and second entries for a path, are
+/// left out.
 fn any_bundle() -> impl Strategy<Value = Vec<(String, &'static str)>> {
     let what = prop_oneof![Just("one"), Just("two"), Just("one +x"), Just(""), Just("-> a"), Just("-> b/c"), Just("/")];
     prop::collection::vec((any_path(), what), 0..8).prop_map(|entries| {
@@ -30,7 +31,7 @@ fn any_bundle() -> impl Strategy<Value = Vec<(String, &'static str)>> {
     })
 }
 
-/// What a container or an operator may do at a path of the tree.
+/// Something that a container or an operator may do at a path of the tree.
 #[derive(Clone, Debug)]
 enum Deed {
     Write(String),
@@ -53,7 +54,8 @@ fn any_deed() -> impl Strategy<Value = Deed> {
 }
 
 impl Deed {
-    /// As far as it can be done: it never goes through a link itself, so that what changes outside we have changed.
+    /// Carries the edit out as far as possible. It never follows a link, so a change outside the tree can only come from
+    /// the agent.
     fn carry_out(&self, live: &Path, outside: &Path) {
         let (Self::Write(path)
         | Self::Delete(path)
@@ -86,7 +88,7 @@ fn apply(host: &Host, entries: &[(String, &'static str)]) -> Result<Left, TreeEr
     host.up(&entries)
 }
 
-/// The files and links of a bundle, as [`Host::print`] prints a tree.
+/// Lists the files and links of a bundle, as [`Host::print`] lists those of a tree.
 fn expected(entries: &[(String, &'static str)]) -> String {
     let line = |(path, what): &(String, &str)| match what.strip_prefix("-> ") {
         Some(target) => Some(format!("{path}>{target}")),

@@ -13,7 +13,7 @@ fn digest(content: &str) -> Digest {
     Digest::parse(&format!("{hex:0<64}")).expect("a digest")
 }
 
-/// `"text"` is a file of mode 644, `"text +x"` one of 755, `"-> target"` a link, `"/"` a folder.
+/// Parses a manifest: `"text"` is a file of mode 644, `"text +x"` one of mode 755, `"-> target"` a link, `"/"` a folder.
 fn manifest(entries: &[(&str, &str)]) -> Manifest {
     Manifest::new(entries.iter().map(|(at, what)| (path(at), entry(at, what)))).expect("a manifest")
 }
@@ -29,7 +29,7 @@ fn entry(at: &str, what: &str) -> Entry {
     Entry { mode, content }
 }
 
-/// A disk, in the notation of [`manifest`]; `"!"` is a device.
+/// A disk, in the notation of [`manifest`]. `"!"` is a device.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Disk(BTreeMap<TreePath, Found>);
 
@@ -50,7 +50,7 @@ impl Disk {
         self
     }
 
-    /// As the shell does it: only the paths asked for, and nothing behind a link.
+    /// Surveys as the agent does: only the paths that are asked for, and nothing behind a link.
     fn survey(&self, manifests: &[&Manifest]) -> Survey {
         let paths = survey_paths(manifests);
         let look = |at: &TreePath| {
@@ -133,7 +133,7 @@ fn check(old: &[(&str, &str)], new: &[(&str, &str)], disk: &Disk, expected: &[&s
     assert_eq!(print(&plan_on(disk, &[&old], &new)), expected.join("\n"));
 }
 
-/// A disk just as `manifest` left it.
+/// Returns a disk just as `manifest` left it.
 fn just(entries: &[(&str, &str)]) -> Disk {
     Disk::default().with(entries)
 }
@@ -300,7 +300,7 @@ fn drift_lists_what_was_changed_or_removed_and_nothing_else() {
     assert_eq!(drift, ["b", "c", "e"]);
 }
 
-/// Few names, so that they meet: files where folders were, links where files were.
+/// There are few names, so that they collide: files where folders were, links where files were.
 fn any_entries() -> impl Strategy<Value = Vec<(String, String)>> {
     let name = prop_oneof![Just("a"), Just("b"), Just("c")];
     let at = prop::collection::vec(name, 1..4).prop_map(|parts| parts.join("/"));
@@ -324,7 +324,7 @@ fn any_manifest() -> impl Strategy<Value = Manifest> {
     })
 }
 
-/// What is on the disk at none of the manifests' paths.
+/// Returns what is on the disk at no path of the manifests.
 fn foreign(disk: &Disk, manifests: &[&Manifest]) -> BTreeMap<TreePath, Found> {
     let known = survey_paths(manifests);
     disk.0.iter().filter(|(at, _)| !known.contains(*at)).map(|(at, found)| (at.clone(), found.clone())).collect()
@@ -382,7 +382,7 @@ proptest! {
             }
             for (at, found) in &edited {
                 let now = disk.0.get(at);
-                // Contents survive; a mode may follow the bundle where both agree on the contents.
+                // Contents survive. A mode may follow the bundle where both agree on the contents.
                 let same = now.is_some_and(|now| holds_same(now, found));
                 let was_ours = old.get(at).is_some_and(|entry| holds(found, entry));
                 prop_assert!(same || was_ours, "{} was {:?}, is {:?}\n{:?}", at, found, now, plan);
