@@ -96,7 +96,7 @@ fn main() -> ExitCode {
 /// here so that a mistake shows before the request is carried to the authority.
 fn request(folder: &std::path::Path, host: &str, fleet: &str) -> anyhow::Result<()> {
     let identity = Identity::agent(fleet, host)?;
-    let request = landfast_certs::key_and_request(folder).context("no request made")?;
+    let request = landfast_certs::key_and_request(folder).context("cannot create a certificate request")?;
     eprintln!("landfast-agent: request for {identity}");
     print!("{request}");
     Ok(())

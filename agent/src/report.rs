@@ -146,7 +146,7 @@ fn problems(inputs: &Inputs<'_>) -> Vec<Problem> {
     let waiting = waiting.map(|(name, waiting)| problem("start", name.to_string(), waiting.reason.clone(), true));
     let kept = inputs.kept.iter().flat_map(|(stack, paths)| {
         paths.iter().map(move |path| {
-            let message = format!("{path} was changed on the host and is kept as it is: make the change in the stack's folder, or undo it here");
+            let message = format!("{path} was changed on this host and was not replaced: make the change in the stack's folder too, or undo it on the host");
             problem("sync", stack.clone(), message, true)
         })
     });

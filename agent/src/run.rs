@@ -38,8 +38,9 @@ pub(crate) fn run(run: Run) -> anyhow::Result<()> {
         bail!("{} is not an agent's identity: {}", run.identity.display(), credentials.identity());
     };
     let _lock = lock(&run.state)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")?;
-    let ended = runtime.block_on(go(run, credentials, fleet, host));
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the async runtime")?;
+    let ended = runtime.block_on(serve(run, credentials, fleet, host));
     // Blocking work is not waited for, because it can be interrupted safely.
     runtime.shutdown_background();
     ended
@@ -60,28 +61,28 @@ fn log() {
 fn lock(state: &Path) -> anyhow::Result<std::fs::File> {
     use std::os::unix::fs::DirBuilderExt as _;
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(state);
-    made.with_context(|| format!("cannot make {}", state.display()))?;
-    let file =
-        std::fs::File::create(state.join("lock")).with_context(|| format!("cannot write in {}", state.display()))?;
+    made.with_context(|| format!("cannot create the state folder {}", state.display()))?;
+    let file = std::fs::File::create(state.join("lock"))
+        .with_context(|| format!("cannot write in the state folder {}", state.display()))?;
     if rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive).is_err() {
         bail!("another landfast-agent is running with {}", state.display());
     }
     Ok(file)
 }
 
-async fn go(run: Run, credentials: Credentials, fleet: String, host: String) -> anyhow::Result<()> {
+async fn serve(run: Run, credentials: Credentials, fleet: String, host: String) -> anyhow::Result<()> {
     let listener = api::bind(run.listen).await?;
     let holder = Arc::new(Holder::open(&run.state, &fleet, &host)?);
     let blobs = BlobStore::open(&run.state)?;
     let trees = Arc::new(Trees::open(&run.state, blobs.clone())?);
-    let overlay = Arc::new(Overlay::open().context("no netlink")?);
-    let links = overlay::events().context("no netlink")?;
+    let overlay = Arc::new(Overlay::open().context("cannot open a netlink socket")?);
+    let links = overlay::events().context("cannot open a netlink socket")?;
     let engine = Engine::new(&run.docker);
     let images = Arc::new(ImageCache::default());
     let stop = CancellationToken::new();
 
     let (reports, reported) = watch::channel(None);
-    let (about, met) = watch::channel(Err("not asked yet".to_owned()));
+    let (about, met) = watch::channel(Err("the engine was not asked yet".to_owned()));
     let (wakes, engine_wakes) = mpsc::channel(1_024);
     let starts = Arc::new(Starts::open(&run.state));
     let sources = Sources {
@@ -112,14 +113,14 @@ async fn go(run: Run, credentials: Credentials, fleet: String, host: String) -> 
         stop: stop.clone(),
     };
     tokio::spawn(serve_names(context.holder.subscribe()));
-    tokio::spawn(until_told(stop));
+    tokio::spawn(cancel_on_signal(stop));
     tracing::info!(identity = %credentials.identity(), listen = %run.listen, "serving");
     if let Err(error) = sd_notify::notify(&[sd_notify::NotifyState::Ready]) {
-        tracing::debug!(error = %error, "no service manager told");
+        tracing::debug!(error = %error, "service manager not notified");
     }
     api::serve(listener, &credentials, context).await?;
-    looping.await.context("the loop broke off")?;
-    tracing::info!("ended; containers go on");
+    looping.await.context("the loop failed")?;
+    tracing::info!("agent ended; containers continue to run");
     Ok(())
 }
 
@@ -137,10 +138,10 @@ async fn serve_names(mut held: watch::Receiver<Option<Arc<Held>>>) {
     serving.abort();
 }
 
-async fn until_told(stop: CancellationToken) {
+async fn cancel_on_signal(stop: CancellationToken) {
     let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
-        tracing::warn!("signals cannot be heard");
+        tracing::warn!("signal handlers not installed");
         return;
     };
     // Cancel safe: a signal that was not taken stays pending, and the first one is enough.

@@ -33,13 +33,13 @@ pub(crate) enum Kind {
 /// Why a path cannot be the source of a mount.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SourceError {
-    #[error("{} is missing, and the mount does not let it be made: make it on the host", .0.display())]
+    #[error("{} does not exist, and the mount does not allow it to be created: create it on the host", .0.display())]
     Missing(PathBuf),
     #[error("{} is a link to {}, which is missing", path.display(), target.display())]
     Dangling { path: PathBuf, target: PathBuf },
-    #[error("{} cannot be made: {} is not a folder", path.display(), parent.display())]
+    #[error("{} cannot be created: {} is not a folder", path.display(), parent.display())]
     NotAFolder { path: PathBuf, parent: PathBuf },
-    #[error("{} cannot be made: its file system is read-only", .0.display())]
+    #[error("{} cannot be created: its file system is read-only", .0.display())]
     ReadOnly(PathBuf),
     #[error("{} cannot be examined", path.display())]
     Unreadable {
@@ -47,7 +47,7 @@ pub(crate) enum SourceError {
         #[source]
         source: io::Error,
     },
-    #[error("the folder {} cannot be made", path.display())]
+    #[error("the folder {} cannot be created", path.display())]
     NotMade {
         path: PathBuf,
         #[source]

@@ -39,7 +39,7 @@ impl Started {
             Err(error) => Err(chain(&error)),
         };
         let starts = read.unwrap_or_else(|error| {
-            tracing::warn!(path = %path.display(), error, "bundles that containers were started with not known");
+            tracing::warn!(path = %path.display(), error, "record of started bundles not read");
             BTreeMap::new()
         });
         Started { path, starts, is_written: true }
@@ -78,7 +78,7 @@ impl Started {
         match written.and_then(|bytes| durable::replace(&self.path, &[&bytes])) {
             Ok(()) => self.is_written = true,
             Err(error) => {
-                tracing::warn!(path = %self.path.display(), error = chain(&error), "starts of containers not kept");
+                tracing::warn!(path = %self.path.display(), error = chain(&error), "record of started bundles not written");
             }
         }
     }

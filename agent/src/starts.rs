@@ -10,7 +10,7 @@ use crate::docker::chain;
 use crate::durable;
 
 /// Reason of an incomplete start that the agent did not see the end of.
-const CUT_OFF: &str = "the agent ended while the commands after its start were run";
+const CUT_OFF: &str = "the agent ended while the commands after the start were running";
 
 /// Reasons of incomplete starts, by container id. The record in memory is the one on the disk.
 #[derive(Debug)]
@@ -25,12 +25,12 @@ impl Starts {
         let path = folder.join("starts");
         let unfinished = match fs_err::read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_else(|error| {
-                tracing::warn!(path = %path.display(), error = chain(&error), "unfinished starts not known");
+                tracing::warn!(path = %path.display(), error = chain(&error), "record of incomplete starts not read");
                 BTreeMap::new()
             }),
             Err(error) if error.kind() == ErrorKind::NotFound => BTreeMap::new(),
             Err(error) => {
-                tracing::warn!(path = %path.display(), error = chain(&error), "unfinished starts not known");
+                tracing::warn!(path = %path.display(), error = chain(&error), "record of incomplete starts not read");
                 BTreeMap::new()
             }
         };
@@ -61,7 +61,7 @@ impl Starts {
             return;
         }
         if let Err(error) = self.change(|unfinished| unfinished.retain(|container, _| is_there(container))) {
-            tracing::warn!(path = %self.path.display(), error = chain(&error), "starts of gone containers not forgotten");
+            tracing::warn!(path = %self.path.display(), error = chain(&error), "record of incomplete starts not written");
         }
     }
 

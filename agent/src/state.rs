@@ -23,17 +23,19 @@ pub(crate) enum StateError {
     #[error("the host state cannot be written; the one that was held before stays in force")]
     Write(#[source] std::io::Error),
     #[error(
-        "{path} is damaged: move it away and run `landfast up`, which assigns this host its state anew; containers go on"
+        "{path} is damaged: move it away and run `landfast up`, which assigns the host state again; containers continue to run"
     )]
     Damaged { path: PathBuf },
-    #[error("{path} holds no host state")]
-    Strange {
+    #[error("{path} does not contain a valid host state")]
+    NotValid {
         path: PathBuf,
         #[source]
         source: Invalid,
     },
-    #[error("{path} is for host {host} of fleet {fleet}, which this identity is not")]
-    Elsewhere { path: PathBuf, fleet: String, host: String },
+    #[error(
+        "{path} is the state of host {host} of fleet {fleet}, and this agent has another identity: check --state and --identity"
+    )]
+    OtherHost { path: PathBuf, fleet: String, host: String },
 }
 
 /// Why a host state is not accepted.
@@ -65,7 +67,7 @@ impl Holder {
         if let Some(stamp) =
             held.as_ref().map(|held| &held.stamp).filter(|stamp| stamp.fleet != fleet || stamp.host != host)
         {
-            return Err(StateError::Elsewhere { path, fleet: stamp.fleet.clone(), host: stamp.host.clone() });
+            return Err(StateError::OtherHost { path, fleet: stamp.fleet.clone(), host: stamp.host.clone() });
         }
         let held = watch::Sender::new(held.map(Arc::new));
         Ok(Holder {
@@ -110,7 +112,7 @@ fn read(path: &Path) -> Result<Option<Held>, StateError> {
         Err(error) => return Err(StateError::Read(error)),
     };
     let body = whole(&bytes).ok_or_else(|| StateError::Damaged { path: path.to_owned() })?;
-    Held::decode(body).map(Some).map_err(|source| StateError::Strange { path: path.to_owned(), source })
+    Held::decode(body).map(Some).map_err(|source| StateError::NotValid { path: path.to_owned(), source })
 }
 
 /// Returns what follows the digest, if the digest matches.
@@ -169,6 +171,6 @@ mod tests {
     fn another_hosts_state_is_not_taken_over() {
         let folder = tempfile::tempdir().expect("a folder");
         open(&folder).expect("empty").assign(state(3)).expect("the first");
-        assert!(matches!(Holder::open(folder.path(), "home", "beta"), Err(StateError::Elsewhere { .. })));
+        assert!(matches!(Holder::open(folder.path(), "home", "beta"), Err(StateError::OtherHost { .. })));
     }
 }

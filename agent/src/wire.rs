@@ -45,14 +45,14 @@ pub(crate) struct Held {
 /// Why a host state is not valid.
 #[derive(Debug, PartialEq, thiserror::Error)]
 pub(crate) enum Invalid {
-    #[error("cannot be read")]
+    #[error("it cannot be decoded")]
     Unreadable(#[from] prost::DecodeError),
-    #[error("{what} {name:?} is not a name")]
+    #[error("the {what} name {name:?} is not valid")]
     Name { what: &'static str, name: String },
-    #[error("{what} {name} is there twice")]
-    Twice { what: &'static str, name: String },
+    #[error("{what} {name} has two entries")]
+    Duplicate { what: &'static str, name: String },
     #[error("instance {0} has no {1}")]
-    Lacks(InstanceName, &'static str),
+    Missing(InstanceName, &'static str),
     #[error("network {network}: {problem}")]
     Overlay { network: String, problem: String },
     #[error("{what}: {text:?} is not an IPv4 address")]
@@ -155,7 +155,7 @@ fn desired(state: &HostState) -> Result<Desired, Invalid> {
 fn once<T>(what: &'static str, name: &str, before: Option<T>) -> Result<(), Invalid> {
     match before {
         None => Ok(()),
-        Some(_) => Err(Invalid::Twice { what, name: name.to_owned() }),
+        Some(_) => Err(Invalid::Duplicate { what, name: name.to_owned() }),
     }
 }
 
@@ -249,7 +249,7 @@ fn overlay(network: &Network) -> Result<Option<overlay::Desired>, Invalid> {
         let mac = neighbour.mac.parse::<overlay::Mac>().map_err(|error| problem(error.to_string()))?;
         let value = overlay::Neighbour { mac, host: address(&neighbour.host)? };
         if neighbours.insert(address(&neighbour.address)?, value).is_some() {
-            return Err(problem(format!("{} is there twice", neighbour.address)));
+            return Err(problem(format!("neighbour {} has two entries", neighbour.address)));
         }
     }
     Ok(Some(overlay::Desired {
@@ -269,12 +269,12 @@ fn gateway_mac(gateway: Ipv4Addr) -> overlay::Mac {
 }
 
 fn instance(instance: &Instance, name: &InstanceName, all: &[InstanceName]) -> Result<desired::Instance, Invalid> {
-    let Some(container) = &instance.container else { return Err(Invalid::Lacks(name.clone(), "container")) };
+    let Some(container) = &instance.container else { return Err(Invalid::Missing(name.clone(), "container")) };
     if instance.digest.is_empty() {
-        return Err(Invalid::Lacks(name.clone(), "digest"));
+        return Err(Invalid::Missing(name.clone(), "digest"));
     }
     if container.image.is_empty() {
-        return Err(Invalid::Lacks(name.clone(), "image"));
+        return Err(Invalid::Missing(name.clone(), "image"));
     }
     engine_name("container", &container.name)?;
     let sources = || container.mounts.iter().filter_map(|mount| mount.source.as_ref());
@@ -401,9 +401,9 @@ mod tests {
     fn what_is_there_twice_or_lacks_its_container_is_refused() {
         let mut twice = state();
         twice.instances.push(twice.instances[0].clone());
-        assert!(matches!(Held::new(twice), Err(Invalid::Twice { .. })));
+        assert!(matches!(Held::new(twice), Err(Invalid::Duplicate { .. })));
         let mut bare = state();
         bare.instances[0].container = None;
-        assert!(matches!(Held::new(bare), Err(Invalid::Lacks(_, "container"))));
+        assert!(matches!(Held::new(bare), Err(Invalid::Missing(_, "container"))));
     }
 }

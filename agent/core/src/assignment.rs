@@ -31,8 +31,10 @@ pub enum Verdict {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Refused {
     /// The state is for another host or another fleet.
-    #[error("this is {our_host} of fleet {our_fleet}; the state is for {their_host} of fleet {their_fleet}")]
-    Elsewhere {
+    #[error(
+        "this is host {our_host} of fleet {our_fleet}, and the state is for host {their_host} of fleet {their_fleet}"
+    )]
+    OtherHost {
         /// Name of this agent's fleet.
         our_fleet: String,
         /// Name of this agent's host.
@@ -44,7 +46,7 @@ pub enum Refused {
     },
     /// The state comes from a coordinator that another one has replaced.
     #[error(
-        "epoch {offered} is older than {held}, which this host holds: another coordinator has taken over; read the hosts again and plan anew"
+        "epoch {offered} is older than {held}, which this host holds, because another coordinator has taken over: read the hosts again and make a new plan"
     )]
     OldEpoch {
         /// Epoch of the offered state.
@@ -53,7 +55,9 @@ pub enum Refused {
         held: u64,
     },
     /// The state is older than the one that is held.
-    #[error("generation {offered} is not newer than {held}, which this host holds: read the hosts again and plan anew")]
+    #[error(
+        "generation {offered} is not newer than {held}, which this host holds: read the hosts again and make a new plan"
+    )]
     OldGeneration {
         /// Generation of the offered state.
         offered: u64,
@@ -61,7 +65,9 @@ pub enum Refused {
         held: u64,
     },
     /// The state has the numbers of the one that is held, and other contents.
-    #[error("generation {generation} of epoch {epoch} is held with other contents: read the hosts again and plan anew")]
+    #[error(
+        "this host holds generation {generation} of epoch {epoch} with other contents: read the hosts again and make a new plan"
+    )]
     OtherContents {
         /// Epoch of both states.
         epoch: u64,
@@ -73,7 +79,7 @@ pub enum Refused {
 /// Decides about `offered` for the host `host` of `fleet`, which holds `held`.
 pub fn judge(fleet: &str, host: &str, held: Option<&Stamp>, offered: &Stamp) -> Result<Verdict, Refused> {
     if offered.fleet != fleet || offered.host != host {
-        return Err(Refused::Elsewhere {
+        return Err(Refused::OtherHost {
             our_fleet: fleet.to_owned(),
             our_host: host.to_owned(),
             their_fleet: offered.fleet.clone(),
@@ -145,6 +151,9 @@ mod tests {
     #[test]
     fn another_hosts_state_is_refused_naming_both() {
         let refused = judge("home", "beta", None, &stamp(1, 1, "a")).expect_err("not ours");
-        assert_eq!(refused.to_string(), "this is beta of fleet home; the state is for alpha of fleet home");
+        assert_eq!(
+            refused.to_string(),
+            "this is host beta of fleet home, and the state is for host alpha of fleet home"
+        );
     }
 }

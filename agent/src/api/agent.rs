@@ -89,7 +89,7 @@ impl AgentService {
         let lacking = state.trees.iter().filter(|tree| missing.contains(&tree.manifest));
         let stacks: Vec<&str> = lacking.map(|tree| tree.stack.as_str()).collect();
         let problem =
-            format!("the bundle of {} is not whole on this host: push what is missing first", stacks.join(", "));
+            format!("the bundle of {} is incomplete on this host: push the missing blobs first", stacks.join(", "));
         Err(Status::failed_precondition(problem))
     }
 }
@@ -137,7 +137,8 @@ impl Agent for AgentService {
     }
 
     async fn assign(&self, request: Request<AssignRequest>) -> Result<Response<AssignResponse>, Status> {
-        let state = request.into_inner().state.ok_or_else(|| Status::invalid_argument("no host state"))?;
+        let state =
+            request.into_inner().state.ok_or_else(|| Status::invalid_argument("the request has no host state"))?;
         self.trees_are_here(&state).await?;
         let (epoch, generation) = (state.epoch, state.generation);
         let holder = self.0.holder.clone();

@@ -94,7 +94,7 @@ impl BlobsService {
             Receiving::Blob(incoming) => blocking(move || incoming.finish()).await.map_err(|error| blob_status(&error)),
             Receiving::Image(loading) => {
                 drop(loading.archive);
-                loading.load.await.map_err(|_| Status::internal("the image's loading broke off"))??;
+                loading.load.await.map_err(|_| Status::internal("loading the image was interrupted"))??;
                 // The engine's event may arrive later than an Assign that needs the image.
                 self.0.images.forget_list();
                 if self.settle(&loading.item).await? {
@@ -102,7 +102,7 @@ impl BlobsService {
                 }
                 let ImageItem { reference, fingerprint } = loading.item;
                 Err(Status::data_loss(format!(
-                    "the archive brought is not image {reference} as planned ({fingerprint})"
+                    "the archive does not contain image {reference} as planned (fingerprint {fingerprint})"
                 )))
             }
         }
@@ -111,7 +111,7 @@ impl BlobsService {
     async fn image(&self, reference: &str) -> Result<Response<PullStream>, Status> {
         let status = |error| engine_status(&error);
         if self.0.engine.fingerprint(reference).await.map_err(status)?.is_none() {
-            return Err(Status::not_found(format!("image {reference} is not here")));
+            return Err(Status::not_found(format!("the engine of this host does not have image {reference}")));
         }
         let archive = self.0.engine.export_image(reference).map_err(status)?;
         // The engine sends small parts. Those that are available together are sent together.
@@ -149,13 +149,13 @@ impl Blobs for BlobsService {
         while let Some(part) = parts.message().await? {
             match part.part {
                 Some(push_request::Part::Item(item)) => {
-                    let kind = item.kind.ok_or_else(|| Status::invalid_argument("an item of no kind"))?;
+                    let kind = item.kind.ok_or_else(|| Status::invalid_argument("an item has no kind"))?;
                     let whole = std::mem::replace(&mut receiving, Receiving::Nothing);
                     stored += u64::from(self.end(whole).await?);
                     receiving = self.begin(kind).await?;
                 }
                 Some(push_request::Part::Data(data)) => receiving = take(receiving, data).await?,
-                None => return Err(Status::invalid_argument("a part that is neither item nor data")),
+                None => return Err(Status::invalid_argument("a message is neither an item nor data")),
             }
         }
         stored += u64::from(self.end(receiving).await?);
@@ -175,7 +175,7 @@ impl Blobs for BlobsService {
                 Ok(Response::new(parts.boxed()))
             }
             Some(pull_request::What::Image(reference)) => self.image(&reference).await,
-            None => Err(Status::invalid_argument("neither a digest nor an image")),
+            None => Err(Status::invalid_argument("the request has neither a digest nor an image")),
         }
     }
 
@@ -185,14 +185,15 @@ impl Blobs for BlobsService {
         self.0.engine.pull_image(&reference, &platform).await.map_err(unavailable)?;
         self.0.images.forget_list();
         let image = self.0.engine.image(&reference).await.map_err(unavailable)?;
-        let image = image.ok_or_else(|| Status::unavailable(format!("{reference} was pulled and is not here")))?;
+        let image =
+            image.ok_or_else(|| Status::unavailable(format!("the engine pulled {reference} and does not list it")))?;
         Ok(Response::new(FetchResponse { fingerprint: image.fingerprint.clone(), image: Some(image) }))
     }
 }
 
 async fn take(receiving: Receiving, data: Bytes) -> Result<Receiving, Status> {
     match receiving {
-        Receiving::Nothing => Err(Status::invalid_argument("data before any item")),
+        Receiving::Nothing => Err(Status::invalid_argument("data was sent before any item")),
         Receiving::Known => Ok(Receiving::Known),
         Receiving::Blob(mut incoming) => {
             let taken = blocking(move || incoming.write(&data).map(|()| incoming)).await;
@@ -201,7 +202,7 @@ async fn take(receiving: Receiving, data: Bytes) -> Result<Receiving, Status> {
         Receiving::Image(loading) => {
             if loading.archive.send(Ok(data)).await.is_err() {
                 // The engine has ended the loading, and reports why.
-                loading.load.await.map_err(|_| Status::internal("the image's loading broke off"))??;
+                loading.load.await.map_err(|_| Status::internal("loading the image was interrupted"))??;
                 return Ok(Receiving::Known);
             }
             Ok(Receiving::Image(loading))

@@ -51,11 +51,13 @@ impl Builder for BuilderService {
             Some(open_request::Part::Session(SessionEnd { id, methods })) => BuilderEnd::Session { id, methods },
             Some(open_request::Part::Control(_)) => BuilderEnd::Control,
             Some(open_request::Part::Data(_)) | None => {
-                return Err(Status::invalid_argument("the first message says which connection is opened"));
+                return Err(Status::invalid_argument("the first message must name the connection to open"));
             }
         };
         let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| {
-            Status::resource_exhausted(format!("{CONNECTIONS} connections to the builder are open: try again later"))
+            Status::resource_exhausted(format!(
+                "all {CONNECTIONS} connections to the builder are in use: try again later"
+            ))
         })?;
         let builder = self.engine.open_builder(&end).await.map_err(|error| builder_status(&error))?;
         let (answers, answer) = mpsc::channel(PARTS);
@@ -67,7 +69,9 @@ impl Builder for BuilderService {
     async fn discard(&self, request: Request<DiscardRequest>) -> Result<Response<DiscardResponse>, Status> {
         let image = request.into_inner().image;
         if !is_folder_image(&image) {
-            return Err(Status::invalid_argument(format!("{image} is not called {FOLDER_IMAGES}… and stays")));
+            return Err(Status::invalid_argument(format!(
+                "{image} was not removed: its name does not begin with {FOLDER_IMAGES}"
+            )));
         }
         self.engine.remove_image(&image).await.map_err(|error| engine_status(&error))?;
         self.images.forget_list();
@@ -109,10 +113,10 @@ impl Tunnel {
             let (from, to) = tokio::io::split(builder);
             // Cancel safe: dropping the other futures ends the connection.
             tokio::select! {
-                problem = there(requests, to) => Some(problem),
-                problem = self.back(from, &answers) => problem,
+                problem = write_builder(requests, to) => Some(problem),
+                problem = self.read_builder(from, &answers) => problem,
                 () = answers.closed() => None,
-                () = self.stop.cancelled() => Some(Status::unavailable("the agent ends")),
+                () = self.stop.cancelled() => Some(Status::unavailable("the agent is shutting down")),
             }
         };
         drop(self);
@@ -123,7 +127,7 @@ impl Tunnel {
     }
 
     /// Passes on what the builder sends, until it ends or there is a problem.
-    async fn back(&self, mut from: impl AsyncRead + Unpin, answers: &Answers) -> Option<Status> {
+    async fn read_builder(&self, mut from: impl AsyncRead + Unpin, answers: &Answers) -> Option<Status> {
         let mut part = BytesMut::new();
         loop {
             part.reserve(PART);
@@ -141,11 +145,11 @@ impl Tunnel {
 
 /// Passes on what the caller sends, and returns what is wrong with it. The end of the caller's data is no error, because
 /// the builder may have more to send.
-async fn there(mut requests: Streaming<OpenRequest>, mut to: impl AsyncWrite + Unpin) -> Status {
+async fn write_builder(mut requests: Streaming<OpenRequest>, mut to: impl AsyncWrite + Unpin) -> Status {
     loop {
         let data = match requests.message().await {
             Ok(Some(OpenRequest { part: Some(open_request::Part::Data(data)) })) => data,
-            Ok(Some(_)) => return Status::invalid_argument("only data follows the first message"),
+            Ok(Some(_)) => return Status::invalid_argument("all messages after the first must be data"),
             Err(problem) => return problem,
             Ok(None) => {
                 // The builder may have ended the connection before.

@@ -10,12 +10,15 @@ use crate::tree::Trees;
 use crate::wire::{ExaminedSource, MountSource, examined_source, mount_source};
 
 /// Maximum number of sources in one call.
-const MOST: usize = 10_000;
+const SOURCES_MAX: usize = 10_000;
 
 /// Examines every source, in order. Blocks.
 pub(super) fn examine(trees: &Trees, asked: &[MountSource]) -> Result<Vec<ExaminedSource>, Status> {
-    if asked.len() > MOST {
-        return Err(Status::invalid_argument(format!("{} sources are asked for; {MOST} are the most", asked.len())));
+    if asked.len() > SOURCES_MAX {
+        return Err(Status::invalid_argument(format!(
+            "the request has {} sources; the limit is {SOURCES_MAX}",
+            asked.len()
+        )));
     }
     asked.iter().map(|source| one(trees, source)).collect()
 }
@@ -29,7 +32,7 @@ fn one(trees: &Trees, source: &MountSource) -> Result<ExaminedSource, Status> {
         Some(mount_source::Place::Tree(tree)) => {
             trees.examine(&tree.stack, &tree.path).map_err(|error| Status::invalid_argument(chain(&error)))?
         }
-        None => return Err(Status::invalid_argument("a source names no place")),
+        None => return Err(Status::invalid_argument("a source has no path")),
     };
     Ok(examined(&found))
 }

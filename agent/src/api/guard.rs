@@ -54,13 +54,14 @@ where
 
 /// Checks that `identity` may call the method at `path`.
 fn admit(path: &str, identity: Option<&Identity>) -> Result<(), Status> {
-    let identity = identity.ok_or_else(|| Status::unauthenticated("no identity"))?;
+    let identity = identity.ok_or_else(|| Status::unauthenticated("the connection has no identity"))?;
     let denied = |needs: &str| {
         let holds = identity.role().map_or_else(|| "no role".to_owned(), |role| format!("the role {role}"));
-        Status::permission_denied(format!("{identity} holds {holds}; {path} needs {needs}"))
+        Status::permission_denied(format!("{identity} has {holds}, and {path} needs {needs}"))
     };
-    let needed =
-        wire::least_role(path).and_then(role).ok_or_else(|| denied("what nobody holds: there is no such method"))?;
+    let needed = wire::least_role(path)
+        .and_then(role)
+        .ok_or_else(|| denied("a role that does not exist, because there is no such method"))?;
     if identity.role().is_some_and(|held| held >= needed) { Ok(()) } else { Err(denied(&needed.to_string())) }
 }
 
@@ -75,11 +76,13 @@ fn role(role: wire::Role) -> Option<Role> {
 
 /// Checks that the caller of a request holds at least this role, for data that a method returns only to some callers.
 pub(crate) fn holds<T>(request: &tonic::Request<T>, role: Role) -> Result<(), Status> {
-    let Some(Peer(identity)) = request.extensions().get() else { return Err(Status::unauthenticated("no identity")) };
+    let Some(Peer(identity)) = request.extensions().get() else {
+        return Err(Status::unauthenticated("the connection has no identity"));
+    };
     if identity.role().is_some_and(|held| held >= role) {
         return Ok(());
     }
-    Err(Status::permission_denied(format!("{identity} needs the role {role} to see this")))
+    Err(Status::permission_denied(format!("{identity} needs the role {role} to read the host state")))
 }
 
 #[cfg(test)]

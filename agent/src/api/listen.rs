@@ -34,16 +34,16 @@ pub(crate) struct Connection {
 
 /// Reason to close a connection.
 #[derive(Debug, thiserror::Error)]
-enum Unwelcome {
-    #[error("no handshake within {} s", HANDSHAKE.as_secs())]
+enum Rejected {
+    #[error("the TLS handshake took longer than {} s", HANDSHAKE.as_secs())]
     Slow,
-    #[error("handshake failed")]
+    #[error("the TLS handshake failed")]
     Handshake(#[source] io::Error),
-    #[error("no certificate")]
+    #[error("the caller has no certificate")]
     Anonymous,
     #[error(transparent)]
     Identity(#[from] landfast_certs::Error),
-    #[error("{0} is of another fleet")]
+    #[error("{0} belongs to another fleet")]
     OtherFleet(Identity),
 }
 
@@ -77,7 +77,7 @@ pub(crate) fn accept(
             };
             let (acceptor, fleet, sender) = (acceptor.clone(), fleet.clone(), sender.clone());
             tokio::spawn(async move {
-                match welcome(socket, &acceptor, &fleet).await {
+                match handshake(socket, &acceptor, &fleet).await {
                     Ok((stream, peer)) => {
                         let connection = Connection { stream, peer, _permit: permit };
                         // Nothing receives the connection once the server has ended.
@@ -94,18 +94,18 @@ pub(crate) fn accept(
     receiver
 }
 
-async fn welcome(
+async fn handshake(
     socket: TcpStream,
     acceptor: &TlsAcceptor,
     fleet: &str,
-) -> Result<(TlsStream<TcpStream>, Peer), Unwelcome> {
-    socket.set_nodelay(true).map_err(Unwelcome::Handshake)?;
+) -> Result<(TlsStream<TcpStream>, Peer), Rejected> {
+    socket.set_nodelay(true).map_err(Rejected::Handshake)?;
     let stream = tokio::time::timeout(HANDSHAKE, acceptor.accept(socket)).await;
-    let stream = stream.map_err(|_| Unwelcome::Slow)?.map_err(Unwelcome::Handshake)?;
+    let stream = stream.map_err(|_| Rejected::Slow)?.map_err(Rejected::Handshake)?;
     let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
-    let identity = Identity::of_certificate(certificates.first().ok_or(Unwelcome::Anonymous)?)?;
+    let identity = Identity::of_certificate(certificates.first().ok_or(Rejected::Anonymous)?)?;
     if identity.fleet() != fleet {
-        return Err(Unwelcome::OtherFleet(identity));
+        return Err(Rejected::OtherFleet(identity));
     }
     Ok((stream, Peer(identity)))
 }

@@ -29,12 +29,12 @@ use guard::Guard;
 /// Size limit of a message in bytes. The largest is the whole state of a host; files and images are sent in parts.
 const MESSAGE_MAX: usize = 16 << 20;
 /// Time that calls have to end when the agent shuts down.
-const FAREWELL: Duration = Duration::from_secs(3);
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
 
 /// Error of serving the API.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ServeError {
-    #[error("cannot listen on {address}: is another agent running, or the address not this host's?")]
+    #[error("cannot listen on {address}: check that no other agent runs and that the address belongs to this host")]
     Listen {
         address: SocketAddr,
         #[source]
@@ -42,7 +42,7 @@ pub(crate) enum ServeError {
     },
     #[error(transparent)]
     Identity(#[from] landfast_certs::Error),
-    #[error("serving ended")]
+    #[error("the API server failed")]
     Serve(#[from] tonic::transport::Error),
 }
 
@@ -102,7 +102,7 @@ pub(crate) async fn serve(
         ended = &mut served => return Ok(ended?),
         () = stop.cancelled() => {}
     }
-    match tokio::time::timeout(FAREWELL, served).await {
+    match tokio::time::timeout(SHUTDOWN_GRACE, served).await {
         Ok(ended) => Ok(ended?),
         Err(_) => Ok(()),
     }

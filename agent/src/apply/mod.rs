@@ -83,7 +83,7 @@ pub(crate) enum StepError {
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// A port or an address of the container is held by others.
-    #[error("{}: stop that or choose another ({message})", .owners.join(", "))]
+    #[error("{}: stop the holder or choose another ({message})", .owners.join(", "))]
     Taken { message: String, owners: Vec<String> },
     #[error(transparent)]
     Source(#[from] SourceError),

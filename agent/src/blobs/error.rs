@@ -10,17 +10,19 @@ use super::manifest::ManifestError;
 pub(crate) enum BlobError {
     #[error(transparent)]
     Name(#[from] Invalid),
-    #[error("blob {0} is not here")]
+    #[error("blob {0} is not on this host")]
     Absent(Digest),
-    #[error("blob {0} was damaged on this host's disk and is dropped: run the same again to bring it anew")]
+    #[error("blob {0} was damaged on this host's disk and was removed: run the command again to send it again")]
     Damaged(Digest),
-    #[error("the bytes brought are not blob {0}")]
+    #[error("the bytes received do not have the digest {0}")]
     Mismatch(Digest),
-    #[error("blob {digest} was announced with {size} bytes and {got} came")]
+    #[error("blob {digest} was announced with {size} bytes, and {got} were received")]
     Size { digest: Digest, size: u64, got: u64 },
-    #[error("blob {digest} has {size} bytes, more than the {limit} allowed")]
+    #[error("blob {digest} has {size} bytes, and the limit is {limit}")]
     TooLarge { digest: Digest, size: u64, limit: u64 },
-    #[error("no room on this host's disk for blob {digest} of {size} bytes: free some and run the same again")]
+    #[error(
+        "no space left on this host's disk for blob {digest} of {size} bytes: free some space and run the command again"
+    )]
     NoRoom { digest: Digest, size: u64 },
     #[error("manifest {digest} is refused")]
     Manifest { digest: Digest, source: ManifestError },

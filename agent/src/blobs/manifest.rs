@@ -11,13 +11,13 @@ const ENTRY_TAG: u8 = 1 << 3 | 2;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ManifestError {
-    #[error("it holds something else than entries: it is of a newer Landfast, or not a manifest")]
+    #[error("it contains something other than entries: it comes from a newer Landfast, or is not a manifest")]
     Unknown,
-    #[error("it cannot be read")]
+    #[error("it cannot be decoded")]
     Encoding(#[from] prost::DecodeError),
     #[error("it has more than {ENTRIES_MAX} entries")]
     TooMany,
-    #[error("{0}: has no content")]
+    #[error("{0} has no content")]
     Empty(String),
     #[error(transparent)]
     Invalid(#[from] Invalid),

@@ -141,7 +141,7 @@ impl BlobStore {
     }
 
     fn drop_damaged(&self, digest: &Digest) -> BlobError {
-        tracing::warn!(%digest, "blob damaged on the disk, dropped");
+        tracing::warn!(%digest, "damaged blob dropped");
         match fs::remove_file(self.path(digest)) {
             Ok(()) => BlobError::Damaged(digest.clone()),
             Err(error) => error.into(),

@@ -62,7 +62,7 @@ impl Needed {
                 }
             }
         }
-        tracing::info!(bytes = freed, "blobs that nobody needs removed for want of room");
+        tracing::info!(bytes = freed, "unneeded blobs removed to free space");
         Ok(())
     }
 

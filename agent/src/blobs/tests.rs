@@ -189,7 +189,7 @@ fn t16_a_manifest_that_could_do_harm_is_refused_and_names_the_path() {
         (vec![entry("l", link("/etc"))], "absolute"),
         (vec![entry("a/l", link("../../x"))], "leads out"),
         (vec![entry("l", link("x")), entry("l/y", file(b"x"))], "l/y"),
-        (vec![entry("a", file(b"x")), entry("a", file(b"y"))], "twice"),
+        (vec![entry("a", file(b"x")), entry("a", file(b"y"))], "two entries"),
         (vec![with_mode(0o4755)], "bin/su"),
         (vec![with_mode(0o100_644)], "bin/su"),
         (vec![v1::Entry { path: "a".to_owned(), mode: 0o644, content: None }], "no content"),

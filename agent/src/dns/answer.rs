@@ -35,7 +35,7 @@ pub(super) enum Transport {
 
 /// Decides the answer to a query. `turn` grows with every query and rotates the addresses of a name.
 pub(super) fn answer(query: &[u8], zone: &Zone, turn: usize, transport: Transport) -> Verdict {
-    let Ok(query) = Message::from_vec(query) else { return garbled(query) };
+    let Ok(query) = Message::from_vec(query) else { return malformed(query) };
     if query.metadata.message_type != MessageType::Query {
         return Verdict::Ignore;
     }
@@ -51,7 +51,7 @@ pub(super) fn answer(query: &[u8], zone: &Zone, turn: usize, transport: Transpor
 }
 
 /// Answers with a format error to a message that cannot be read but has the header of a query.
-fn garbled(query: &[u8]) -> Verdict {
+fn malformed(query: &[u8]) -> Verdict {
     match query {
         [high, low, flags, ..] if query.len() >= 12 && flags & 0x80 == 0 => {
             let id = u16::from_be_bytes([*high, *low]);

@@ -14,7 +14,7 @@ use super::answer::Transport;
 use super::framing::{read_message, write_message};
 
 /// Time to wait for the host's server. Clients usually wait five seconds.
-const PATIENCE: Duration = Duration::from_secs(2);
+const UPSTREAM_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Returns the first server in the host's `resolv.conf` that is not this one.
 pub(super) async fn upstream(settings: &Settings, ours: &BTreeMap<Ipv4Addr, Ipv4Net>) -> io::Result<SocketAddr> {
@@ -42,7 +42,7 @@ pub(super) async fn forward(query: &[u8], upstream: SocketAddr, transport: Trans
             Transport::Tcp => over_tcp(query, upstream).await,
         }
     };
-    timeout(PATIENCE, ask).await?
+    timeout(UPSTREAM_TIMEOUT, ask).await?
 }
 
 /// Sends a query over UDP from a port of its own, connected to the server, so that no other address can answer.

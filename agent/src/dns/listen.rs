@@ -24,7 +24,7 @@ const QUERY_MAX: usize = 4096;
 /// Time after which an idle connection is closed.
 const IDLE: Duration = Duration::from_secs(10);
 /// Delay between attempts to listen on an address that is in use.
-const AGAIN: Duration = Duration::from_secs(5);
+const RETRY_DELAY: Duration = Duration::from_secs(5);
 
 pub(super) struct Server {
     zone: watch::Receiver<Zone>,
@@ -49,16 +49,16 @@ impl Server {
                 (Err(error), _) | (_, Err(error)) => Err(error),
             };
             if let Err(error) = served {
-                tracing::warn!(%gateway, %error, "names cannot be served, will try again");
+                tracing::warn!(%gateway, %error, "cannot serve dns, will try again");
             }
-            sleep(AGAIN).await;
+            sleep(RETRY_DELAY).await;
         }
     }
 
     async fn serve(self: Arc<Self>, gateway: Ipv4Addr, udp: OwnedFd, tcp: OwnedFd) -> io::Result<()> {
         let udp = Arc::new(UdpSocket::from_std(udp.into())?);
         let tcp = TcpListener::from_std(tcp.into())?;
-        tracing::info!(%gateway, "serving names");
+        tracing::info!(%gateway, "serving dns");
         // Each of the two ends only with an error. Then both sockets are opened again.
         tokio::select! {
             ended = self.serve_udp(gateway, udp) => ended,
@@ -134,7 +134,7 @@ impl Server {
             forward::forward(query, upstream, transport).await
         };
         asked.await.unwrap_or_else(|error| {
-            tracing::debug!(%error, "name not known here, and the host's server does not answer");
+            tracing::debug!(%error, "query not forwarded");
             otherwise
         })
     }

@@ -49,7 +49,7 @@ impl Engine {
         let names = labels.get(INHERITED).map_or("", String::as_str);
         for name in names.split(',').filter(|name| is_generated(name)) {
             if let Err(error) = self.remove_volume(name).await {
-                tracing::debug!(volume = name, error = %error, "inherited volume stays");
+                tracing::debug!(volume = name, error = %error, "inherited volume not removed");
             }
         }
     }

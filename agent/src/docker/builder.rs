@@ -35,7 +35,7 @@ impl Engine {
             StatusCode::NOT_FOUND => return Err(EngineError::Unsupported("this engine has no BuildKit".to_owned())),
             status => {
                 return Err(EngineError::Unsupported(format!(
-                    "this engine's builder cannot be opened: it says {status}"
+                    "the engine's builder cannot be opened: the engine answered {status}"
                 )));
             }
         }

@@ -14,7 +14,7 @@ use landfast_agent_core::observed::{self, Container, Foreign, Listed, Port, Stat
 use super::{Engine, EngineError, LONG, SHORT};
 
 /// Time limit for inspecting a container. The engine answers only when no other request for that container is under way.
-const GLANCE: Duration = Duration::from_secs(3);
+const INSPECT_LIMIT: Duration = Duration::from_secs(3);
 
 /// Labels that mark a container as one of the fleet and name its instance.
 pub(crate) struct Labels;
@@ -70,7 +70,7 @@ impl Engine {
         id: &str,
         fleet: &str,
     ) -> Result<Option<Result<Container, Foreign>>, EngineError> {
-        match self.within(GLANCE, self.client()?.inspect_container(id, None)).await {
+        match self.within(INSPECT_LIMIT, self.client()?.inspect_container(id, None)).await {
             Ok(found) => Ok(Some(container(found, fleet))),
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
@@ -282,10 +282,10 @@ mod tests {
     fn a_stacks_volume_is_composes_too_and_a_fleets_network_is_not() {
         let written = [("tier".to_owned(), "data".to_owned())].into();
         let volume = Labels::of_part("volume", ("data", "", "postgres"), &written, "home");
-        let said = |key: &str| volume.get(key).map(String::as_str);
-        assert_eq!(said("com.docker.compose.project"), Some("data"));
-        assert_eq!(said("com.docker.compose.volume"), Some("postgres"));
-        assert_eq!((said("landfast.fleet"), said("tier")), (Some("home"), Some("data")));
+        let label = |key: &str| volume.get(key).map(String::as_str);
+        assert_eq!(label("com.docker.compose.project"), Some("data"));
+        assert_eq!(label("com.docker.compose.volume"), Some("postgres"));
+        assert_eq!((label("landfast.fleet"), label("tier")), (Some("home"), Some("data")));
 
         let named = Labels::of_part("volume", ("data", "shop", "postgres"), &written, "home");
         let labels = ["landfast.stack", "com.docker.compose.project"].map(|key| named[key].as_str());

@@ -77,7 +77,7 @@ impl Engine {
             let request = NetworkConnectRequest { container: created.id.clone(), endpoint_config: Some(endpoint) };
             if let Err(error) = self.within(SHORT, self.client()?.connect_network(&network, request)).await {
                 if let Err(left) = self.remove_container(&created.id).await {
-                    tracing::warn!(container = created.id, error = %left, "half-made container not removed");
+                    tracing::warn!(container = created.id, error = %left, "incomplete container not removed");
                 }
                 return Err(error);
             }
@@ -101,9 +101,9 @@ pub(crate) fn creation(instance: &wire::Instance, place: &Place, minor: u32) -> 
     let container = &resolved(instance, container, place)?;
     let networks = networks(container, minor)?;
     let body = ContainerCreateBody {
-        hostname: said(&container.hostname),
-        domainname: said(&container.domainname),
-        user: said(&container.user),
+        hostname: non_empty(&container.hostname),
+        domainname: non_empty(&container.domainname),
+        user: non_empty(&container.user),
         exposed_ports: some(exposed(container)),
         // Compose sets these too: whoever attaches to the container later sees its output.
         attach_stdout: Some(true),
@@ -114,14 +114,14 @@ pub(crate) fn creation(instance: &wire::Instance, place: &Place, minor: u32) -> 
         cmd: container.command.as_ref().map(|list| list.values.clone()),
         healthcheck: container.healthcheck.as_ref().map(health),
         image: Some(place.image.clone()),
-        working_dir: said(&container.working_dir),
+        working_dir: non_empty(&container.working_dir),
         // An empty entry point means none at all, which the engine writes as one empty string.
         entrypoint: container
             .entrypoint
             .as_ref()
             .map(|list| if list.values.is_empty() { vec![String::new()] } else { list.values.clone() }),
         labels: Some(labels(instance, container, place)),
-        stop_signal: said(&container.stop_signal),
+        stop_signal: non_empty(&container.stop_signal),
         stop_timeout: container.stop_grace_seconds.map(i64::from),
         host_config: Some(host_config(container, place, networks.mode, minor)?),
         networking_config: some(networks.first).map(|endpoints| NetworkingConfig { endpoints_config: Some(endpoints) }),
@@ -136,11 +136,13 @@ fn resolved(instance: &wire::Instance, container: &wire::Container, place: &Plac
     let name = wire::instance_name(instance);
     let mut container = container.clone();
     let modes = [&mut container.network_mode, &mut container.pid_mode, &mut container.ipc_mode];
-    for said in modes.into_iter().chain(&mut container.volumes_from) {
-        let Some(service) = wire::service_of(said) else { continue };
+    for text in modes.into_iter().chain(&mut container.volumes_from) {
+        let Some(service) = wire::service_of(text) else { continue };
         let partner = wire::partner(&name, service, place.partners.keys()).and_then(|it| place.partners.get(it));
-        let id = partner.ok_or_else(|| format!("{service}, which it shares with, has no container here"))?;
-        *said = said.replacen(&format!("service:{service}"), &format!("container:{id}"), 1);
+        let id = partner.ok_or_else(|| {
+            format!("the service {service}, which it shares a namespace or volumes with, has no container on this host")
+        })?;
+        *text = text.replacen(&format!("service:{service}"), &format!("container:{id}"), 1);
     }
     // The engine expects the container alone where it accepts only containers.
     for from in &mut container.volumes_from {
@@ -177,7 +179,7 @@ fn networks(container: &wire::Container, minor: u32) -> Result<Networks, String>
         attachments.iter().position(|attachment| !attachment.mac.is_empty() && minor < MANY_NETWORKS).unwrap_or(0);
     let Some(primary) = attachments.get(first) else {
         return Ok(Networks {
-            mode: said(&container.network_mode),
+            mode: non_empty(&container.network_mode),
             mac: None,
             first: HashMap::new(),
             later: Vec::new(),
@@ -205,10 +207,10 @@ fn networks(container: &wire::Container, minor: u32) -> Result<Networks, String>
     if attachments.iter().filter(|attachment| !attachment.mac.is_empty()).count() > 1 {
         let names: Vec<&str> = attachments.iter().map(|attachment| attachment.network.as_str()).collect();
         let needed = "a container on several fleet networks needs Docker Engine 25 or newer";
-        return Err(format!("it is on {}: {needed}", names.join(", ")));
+        return Err(format!("the container is attached to {}: {needed}", names.join(", ")));
     }
     let (first, later) = endpoints.partition::<Vec<_>, _>(|(network, _)| *network == primary.network);
-    Ok(Networks { mode, mac: said(&primary.mac), first: first.into_iter().collect(), later })
+    Ok(Networks { mode, mac: non_empty(&primary.mac), first: first.into_iter().collect(), later })
 }
 
 fn endpoint(attachment: &wire::Attachment, name: &str) -> EndpointSettings {
@@ -216,11 +218,11 @@ fn endpoint(attachment: &wire::Attachment, name: &str) -> EndpointSettings {
         || !attachment.link_local_ips.is_empty();
     EndpointSettings {
         ipam_config: fixed.then(|| EndpointIpamConfig {
-            ipv4_address: said(&attachment.address),
-            ipv6_address: said(&attachment.address6),
+            ipv4_address: non_empty(&attachment.address),
+            ipv6_address: non_empty(&attachment.address6),
             link_local_ips: some(attachment.link_local_ips.clone()),
         }),
-        mac_address: said(&attachment.mac),
+        mac_address: non_empty(&attachment.mac),
         aliases: some(aliases(attachment, name)),
         driver_opts: map(&attachment.driver_options),
         links: some(attachment.links.clone()),
@@ -320,20 +322,20 @@ fn host_config(
         log_config: container
             .logging
             .as_ref()
-            .map(|logging| HostConfigLogConfig { typ: said(&logging.driver), config: map(&logging.options) }),
+            .map(|logging| HostConfigLogConfig { typ: non_empty(&logging.driver), config: map(&logging.options) }),
         annotations: map(&container.annotations),
         cap_add: some(capabilities(&container.cap_add)),
         cap_drop: some(capabilities(&container.cap_drop)),
-        cgroupns_mode: said(&container.cgroup_mode).map(|mode| mode.parse()).transpose()?,
+        cgroupns_mode: non_empty(&container.cgroup_mode).map(|mode| mode.parse()).transpose()?,
         dns: some(dns),
         dns_options: some(container.dns_options.clone()),
         dns_search: some(container.dns_search.clone()),
         extra_hosts: some(container.extra_hosts.clone()),
         group_add: some(container.group_add.clone()),
-        ipc_mode: said(&container.ipc_mode),
+        ipc_mode: non_empty(&container.ipc_mode),
         volumes_from: some(container.volumes_from.clone()),
         oom_score_adj: container.oom_score_adj.map(i64::from),
-        pid_mode: said(&container.pid_mode),
+        pid_mode: non_empty(&container.pid_mode),
         privileged: Some(container.privileged),
         readonly_rootfs: Some(container.read_only),
         security_opt: some(container.security_opt.clone()),
@@ -342,11 +344,11 @@ fn host_config(
         readonly_paths: container.unconfined_paths.then(Vec::new),
         storage_opt: map(&container.storage_options),
         tmpfs: some(tmpfs),
-        uts_mode: said(&container.uts_mode),
-        userns_mode: said(&container.userns_mode),
+        uts_mode: non_empty(&container.uts_mode),
+        userns_mode: non_empty(&container.userns_mode),
         shm_size: container.shm_size,
         sysctls: map(&container.sysctls),
-        runtime: said(&container.runtime),
+        runtime: non_empty(&container.runtime),
         init: container.init,
         ..HostConfig::default()
     };
@@ -367,14 +369,14 @@ fn with_resources(host: HostConfig, container: &wire::Container) -> HostConfig {
         cpu_period: number(resources.cpu_period),
         cpu_realtime_period: number(resources.cpu_rt_period),
         cpu_realtime_runtime: number(resources.cpu_rt_runtime),
-        cpuset_cpus: said(&resources.cpuset),
+        cpuset_cpus: non_empty(&resources.cpuset),
         blkio_weight: u16::try_from(resources.blkio_weight).ok().filter(|weight| *weight != 0),
         blkio_weight_device: some(resources.blkio_weight_devices.iter().map(weight).collect()),
         blkio_device_read_bps: some(rates(&resources.blkio_read_bps)),
         blkio_device_read_iops: some(rates(&resources.blkio_read_iops)),
         blkio_device_write_bps: some(rates(&resources.blkio_write_bps)),
         blkio_device_write_iops: some(rates(&resources.blkio_write_iops)),
-        cgroup_parent: said(&container.cgroup_parent),
+        cgroup_parent: non_empty(&container.cgroup_parent),
         oom_kill_disable: container.oom_kill_disable.then_some(true),
         device_cgroup_rules: some(container.device_cgroup_rules.clone()),
         devices: some(container.devices.iter().map(device).collect()),
@@ -396,12 +398,14 @@ fn capabilities(written: &[String]) -> Vec<String> {
 }
 
 fn weight(limit: &wire::DeviceLimit) -> ResourcesBlkioWeightDevice {
-    ResourcesBlkioWeightDevice { path: said(&limit.path), weight: usize::try_from(limit.value).ok() }
+    ResourcesBlkioWeightDevice { path: non_empty(&limit.path), weight: usize::try_from(limit.value).ok() }
 }
 
 fn rates(limits: &[wire::DeviceLimit]) -> Vec<ThrottleDevice> {
-    let rate =
-        |limit: &wire::DeviceLimit| ThrottleDevice { path: said(&limit.path), rate: i64::try_from(limit.value).ok() };
+    let rate = |limit: &wire::DeviceLimit| ThrottleDevice {
+        path: non_empty(&limit.path),
+        rate: i64::try_from(limit.value).ok(),
+    };
     limits.iter().map(rate).collect()
 }
 
@@ -416,15 +420,15 @@ fn restart(restart: &wire::RestartPolicy) -> Result<RestartPolicy, String> {
 fn device(device: &wire::Device) -> DeviceMapping {
     let permissions = if device.permissions.is_empty() { "rwm" } else { &device.permissions };
     DeviceMapping {
-        path_on_host: said(&device.host),
-        path_in_container: said(if device.container.is_empty() { &device.host } else { &device.container }),
+        path_on_host: non_empty(&device.host),
+        path_in_container: non_empty(if device.container.is_empty() { &device.host } else { &device.container }),
         cgroup_permissions: Some(permissions.to_owned()),
     }
 }
 
 fn device_request(request: &wire::DeviceRequest) -> DeviceRequest {
     DeviceRequest {
-        driver: said(&request.driver),
+        driver: non_empty(&request.driver),
         count: number(request.count),
         device_ids: some(request.device_ids.clone()),
         capabilities: Some(vec![request.capabilities.clone()]),
@@ -433,10 +437,10 @@ fn device_request(request: &wire::DeviceRequest) -> DeviceRequest {
 }
 
 fn ulimit(ulimit: &wire::Ulimit) -> ResourcesUlimits {
-    ResourcesUlimits { name: said(&ulimit.name), soft: Some(ulimit.soft), hard: Some(ulimit.hard) }
+    ResourcesUlimits { name: non_empty(&ulimit.name), soft: Some(ulimit.soft), hard: Some(ulimit.hard) }
 }
 
-fn said(text: &str) -> Option<String> {
+fn non_empty(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 

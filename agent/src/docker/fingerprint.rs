@@ -54,8 +54,8 @@ fn health(health: &HealthConfig) -> Value {
 
 /// Returns an object with sorted keys and without empty values; null if nothing is left.
 fn sorted<const N: usize>(parts: [(&str, Value); N]) -> Value {
-    let said: BTreeMap<&str, Value> = parts.into_iter().filter(|(_, value)| !is_nothing(value)).collect();
-    if said.is_empty() { Value::Null } else { json!(said) }
+    let present: BTreeMap<&str, Value> = parts.into_iter().filter(|(_, value)| !is_nothing(value)).collect();
+    if present.is_empty() { Value::Null } else { json!(present) }
 }
 
 fn is_nothing(value: &Value) -> bool {

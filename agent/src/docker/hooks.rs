@@ -16,7 +16,7 @@ use crate::wire;
 /// Label with the commands to run before a container is stopped.
 const BEFORE_STOP: &str = "landfast.pre-stop";
 /// Length of a command's output that is reported, in bytes.
-const TOLD: usize = 2_000;
+const OUTPUT_MAX: usize = 2_000;
 
 /// A command to run in a container.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -97,15 +97,15 @@ impl Engine {
 }
 
 fn request(hook: &Hook) -> ExecConfig {
-    let said = |text: &String| (!text.is_empty()).then(|| text.clone());
+    let non_empty = |text: &String| (!text.is_empty()).then(|| text.clone());
     ExecConfig {
         attach_stdout: Some(true),
         attach_stderr: Some(true),
         cmd: Some(hook.command.clone()),
         env: (!hook.environment.is_empty()).then(|| hook.environment.clone()),
         privileged: Some(hook.privileged),
-        user: said(&hook.user),
-        working_dir: said(&hook.working_dir),
+        user: non_empty(&hook.user),
+        working_dir: non_empty(&hook.working_dir),
         ..ExecConfig::default()
     }
 }
@@ -113,7 +113,7 @@ fn request(hook: &Hook) -> ExecConfig {
 /// Returns the end of a text.
 fn last(text: &str) -> String {
     let count = text.chars().count();
-    text.chars().skip(count.saturating_sub(TOLD)).collect()
+    text.chars().skip(count.saturating_sub(OUTPUT_MAX)).collect()
 }
 
 #[cfg(test)]
@@ -153,6 +153,6 @@ mod tests {
 
     #[test]
     fn the_end_of_the_output_is_told() {
-        assert_eq!(last(&format!("{}ä", "x".repeat(TOLD))), format!("{}ä", "x".repeat(TOLD - 1)));
+        assert_eq!(last(&format!("{}ä", "x".repeat(OUTPUT_MAX))), format!("{}ä", "x".repeat(OUTPUT_MAX - 1)));
     }
 }

@@ -58,15 +58,15 @@ pub(crate) enum EngineError {
     /// The engine refused the request, with this message.
     #[error("{message}")]
     Refused { status: u16, message: String },
-    #[error("the Docker Engine said what was not understood")]
+    #[error("the Docker Engine sent a response that cannot be parsed")]
     Unexpected(#[source] Box<bollard::errors::Error>),
     #[error("{0}")]
     Unsupported(String),
-    #[error("`{command}` after the start ended with status {status}: {output}")]
+    #[error("the command `{command}` after the start ended with status {status}: {output}")]
     Hook { command: String, status: i64, output: String },
-    #[error("`{command}` after the start did not end within {} s", .limit.as_secs())]
+    #[error("the command `{command}` after the start did not end within {} s", .limit.as_secs())]
     HookSlow { command: String, limit: Duration },
-    #[error("its files do not make an archive")]
+    #[error("cannot build an archive of the container's files")]
     Archive(#[source] std::io::Error),
 }
 

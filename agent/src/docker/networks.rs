@@ -48,27 +48,27 @@ fn network(summary: models::Network, fleet: &str) -> Network {
 }
 
 fn request(network: &wire::Network, fleet: &str) -> NetworkCreateRequest {
-    let said = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let non_empty = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let some = |map: &BTreeMap<String, String>| (!map.is_empty()).then(|| map.clone().into_iter().collect());
     let plain =
         wire::Pool { subnet: network.subnet.clone(), gateway: network.gateway.clone(), ..wire::Pool::default() };
     let pools = if network.pools.is_empty() { std::slice::from_ref(&plain) } else { &network.pools };
     let blocks = pools.iter().map(|pool| IpamConfig {
-        subnet: said(&pool.subnet),
-        gateway: said(&pool.gateway),
-        ip_range: said(&pool.ip_range),
+        subnet: non_empty(&pool.subnet),
+        gateway: non_empty(&pool.gateway),
+        ip_range: non_empty(&pool.ip_range),
         auxiliary_addresses: some(&pool.aux_addresses),
     });
     let blocks: Vec<IpamConfig> = blocks.filter(|block| *block != IpamConfig::default()).collect();
     let ipam = Ipam {
-        driver: said(&network.ipam_driver),
+        driver: non_empty(&network.ipam_driver),
         config: (!blocks.is_empty()).then_some(blocks),
         options: some(&network.ipam_options),
     };
     let part = (network.stack.as_str(), network.project.as_str(), network.key.as_str());
     NetworkCreateRequest {
         name: network.name.clone(),
-        driver: said(&network.driver),
+        driver: non_empty(&network.driver),
         internal: Some(network.internal),
         attachable: Some(network.attachable),
         enable_ipv6: Some(network.ipv6),

@@ -6,17 +6,19 @@ use std::net::Ipv4Addr;
 /// Error of changing or observing an overlay.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OverlayError {
-    #[error("{what}")]
+    #[error("cannot {what}")]
     Netlink { what: String, source: rtnetlink::Error },
-    #[error("the kernel has no VXLAN, which a network that spans hosts needs: load or install its module `vxlan`")]
+    #[error(
+        "the kernel does not support VXLAN, which a network that spans hosts needs: load or install the module `vxlan`"
+    )]
     NoVxlan { source: rtnetlink::Error },
     #[error(
-        "{what}: another VXLAN device on this host has the same VNI and port: remove it, see `ip -d link show type vxlan`"
+        "cannot {what}: another VXLAN device on this host has the same VNI and port; find it with `ip -d link show type vxlan` and remove it"
     )]
     VniTaken { what: String, source: rtnetlink::Error },
-    #[error("announce {address} on {bridge}")]
+    #[error("cannot announce {address} on {bridge}")]
     Announce { address: Ipv4Addr, bridge: String, source: io::Error },
-    #[error("{0}: no such device")]
+    #[error("the network device {0} does not exist")]
     NoDevice(String),
 }
 

@@ -52,7 +52,7 @@ pub(super) async fn our_devices(netlink: &Handle) -> Result<BTreeMap<String, u32
 pub(super) async fn link(netlink: &Handle, name: &str) -> Result<Option<LinkMessage>, OverlayError> {
     match netlink.link().get().match_name(name).execute().try_next().await {
         Err(error) if is_absent(&error) => Ok(None),
-        found => found.map_err(OverlayError::netlink(format!("look at {name}"))),
+        found => found.map_err(OverlayError::netlink(format!("read the link {name}"))),
     }
 }
 

@@ -57,7 +57,10 @@ fn what_is_missing_is_made_a_folder_with_its_parents_where_that_is_allowed() {
     let place = Place::new();
     for name in ["missing", "deep/er/still", "to-folder/inside"] {
         let told = place.prepared(name, false);
-        assert_eq!(told, format!("{name} is missing, and the mount does not let it be made: make it on the host"));
+        assert_eq!(
+            told,
+            format!("{name} does not exist, and the mount does not allow it to be created: create it on the host")
+        );
         assert!(!place.at(name).exists(), "{name} was made all the same");
         assert_eq!(place.prepared(name, true), "ready");
     }
@@ -73,8 +76,8 @@ fn what_cannot_be_made_says_what_is_in_the_way() {
     for (name, told) in [
         ("to-nothing", "to-nothing is a link to nothing, which is missing"),
         ("to-nothing/inside", "to-nothing is a link to nothing, which is missing"),
-        ("file/inside", "file/inside cannot be made: file is not a folder"),
-        ("socket/deep/inside", "socket/deep/inside cannot be made: socket is not a folder"),
+        ("file/inside", "file/inside cannot be created: file is not a folder"),
+        ("socket/deep/inside", "socket/deep/inside cannot be created: socket is not a folder"),
     ] {
         for create in [true, false] {
             assert_eq!(place.prepared(name, create), told);

@@ -16,21 +16,23 @@ pub(crate) enum TreeError {
     #[error(transparent)]
     Blob(#[from] BlobError),
     #[error(
-        "nothing was changed in {stack}: {}; take the change over into the stack's folder, or move the file away on the host",
+        "no file of {stack} was changed, because the new bundle conflicts with files on this host: {}; make the change in the stack's folder too, or move the file away on the host",
         list(conflicts)
     )]
     Conflicts { stack: String, conflicts: Vec<Conflict> },
-    #[error("no room on this host's disk for {path}: nothing was changed; free some and run the same again")]
+    #[error(
+        "no space left on this host's disk for {path}, and no file was changed: free some space and run the command again"
+    )]
     NoRoom { path: PathBuf },
-    #[error("{path}: a link, a device or something else stands where a plain file or folder must be")]
-    Swapped { path: PathBuf },
-    #[error("{path} is to be mounted and is not among the stack's files on this host")]
+    #[error("{path} is a link, a device or something else where a plain file or folder must be: remove it on the host")]
+    NotPlain { path: PathBuf },
+    #[error("the mount source {path} is not among the stack's files on this host")]
     NoSource { path: PathBuf },
-    #[error("{path} is to be mounted and leads to a link whose target is missing")]
+    #[error("the mount source {path} is a link whose target is missing")]
     Dangling { path: PathBuf },
-    #[error("{path} is damaged ({why}): move it away, then files that differ from the bundle are named")]
+    #[error("{path} is damaged ({why}): move it away; the next deployment lists the files that differ from the bundle")]
     Journal { path: PathBuf, why: &'static str },
-    #[error("{path}")]
+    #[error("cannot access {path}")]
     Io { path: PathBuf, source: io::Error },
 }
 

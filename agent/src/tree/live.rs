@@ -155,7 +155,7 @@ pub(super) fn by_descriptor(file: &OwnedFd) -> String {
 fn failure(path: &TreePath, error: Errno) -> TreeError {
     match error {
         Errno::LOOP | Errno::NOTDIR | Errno::XDEV | Errno::EXIST | Errno::ISDIR => {
-            TreeError::Swapped { path: path.as_str().into() }
+            TreeError::NotPlain { path: path.as_str().into() }
         }
         Errno::NOSPC | Errno::DQUOT => TreeError::NoRoom { path: path.as_str().into() },
         error => TreeError::io(Path::new(path.as_str()))(error.into()),

@@ -117,7 +117,11 @@ impl Trees {
     pub(crate) fn observe(&self, stack: &str) -> Result<(Option<String>, Vec<String>), TreeError> {
         match self.look(stack) {
             Err(error @ (TreeError::Journal { .. } | TreeError::Blob(_))) => {
-                tracing::warn!(stack, error = &error as &dyn std::error::Error, "live tree not known");
+                tracing::warn!(
+                    stack,
+                    error = &error as &dyn std::error::Error,
+                    "journal or manifest of a live tree not read"
+                );
                 Ok((None, Vec::new()))
             }
             seen => seen,
@@ -248,7 +252,7 @@ impl Trees {
         let load = |digest| match self.blobs.manifest(digest) {
             Ok(manifest) => Some(manifest),
             Err(error) => {
-                tracing::warn!(stack, %digest, error = &error as &dyn std::error::Error, "earlier manifest lost");
+                tracing::warn!(stack, %digest, error = &error as &dyn std::error::Error, "manifest of an earlier bundle not read");
                 None
             }
         };

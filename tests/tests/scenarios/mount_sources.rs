@@ -180,14 +180,14 @@ fn plan_reports_all_impossible_mounts_at_once_and_creates_nothing() -> Result<()
         let refused = fleet.landfast(&["plan"])?.exits(1)?;
         for expected in [
             format!("{name}: {HOST}/dangling is a link to nothing, which is missing"),
-            format!("{name}: {HOST}/file/beneath cannot be made: {HOST}/file is not a folder"),
+            format!("{name}: {HOST}/file/beneath cannot be created: {HOST}/file is not a folder"),
             format!("{name}: {HOST}/nowhere does not exist, and nothing creates it"),
-            format!("{name}: {HOST}/ro/folder cannot be made: its file system is read-only"),
+            format!("{name}: {HOST}/ro/folder cannot be created: its file system is read-only"),
             format!(
                 "{name}: {HOST}/no-device does not exist, and nothing creates it: demo/still.1 mounts the volume demo_bound"
             ),
             format!("{name}: {TREE}/data/dangling is a link to nothing, which is missing"),
-            format!("{name}: {TREE}/data/file/beneath cannot be made: {TREE}/data/file is not a folder"),
+            format!("{name}: {TREE}/data/file/beneath cannot be created: {TREE}/data/file is not a folder"),
             format!(
                 "{name}: ./data/nowhere is neither in the folder of the stack demo, unless it is ignored, nor on the host"
             ),

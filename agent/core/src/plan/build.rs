@@ -74,7 +74,7 @@ impl<'a> Builder<'a> {
                 None => self.network(name, network, &first),
                 Some(lacking) => {
                     let message = format!(
-                        "it is made after {lacking}, which could not be made: the engine might give it the same addresses"
+                        "it must be created after {lacking}, which could not be created: the engine might give it the same addresses"
                     );
                     self.obstacle("create", Resource::Network(name.clone()), message);
                 }
@@ -146,13 +146,13 @@ impl<'a> Builder<'a> {
         let mut steps = BTreeSet::new();
         for (resource, there) in needs {
             if self.plan.obstacles.iter().any(|obstacle| obstacle.resource == resource) {
-                return Err((format!("needs {resource}, which is in the way"), true));
+                return Err((format!("needs {resource}, which cannot be created"), true));
             }
             match self.makes.get(&resource) {
                 Some(step) => steps.extend([*step]),
                 None if there => {}
                 None if self.given_up.contains(&resource) => {
-                    return Err((format!("needs {resource}, which could not be made what it must be"), true));
+                    return Err((format!("needs {resource}, which could not be created or changed"), true));
                 }
                 None => return Err((format!("needs {resource}, which is not part of the host state"), true)),
             }
@@ -178,7 +178,8 @@ impl<'a> Builder<'a> {
                     });
                 }
                 Some(_) => {
-                    let message = format!("Landfast did not make it; to delete it: docker volume rm {name}");
+                    let message =
+                        format!("it was not created by Landfast; to remove it, run `docker volume rm {name}`");
                     self.obstacle("remove", Resource::Volume(name.clone()), message);
                 }
                 None => {}
@@ -225,6 +226,7 @@ fn difference(desired: &Network, found: &observed::Network) -> Option<String> {
     if differs.is_empty() {
         return None;
     }
-    let made = if found.ours { "it was made by Landfast with other settings" } else { "it was not made by Landfast" };
-    Some(format!("it is there already and differs: {}; {made}: remove it or change landfast.toml", differs.join(", ")))
+    let made =
+        if found.ours { "it was created by Landfast with other settings" } else { "it was not created by Landfast" };
+    Some(format!("it exists already and differs: {}; {made}: remove it or change landfast.toml", differs.join(", ")))
 }

@@ -34,7 +34,7 @@ struct Found<'a> {
     /// An earlier container, to return to if the new one fails.
     previous: Option<(&'a String, &'a Container)>,
     /// Leftovers of interrupted attempts.
-    remains: Vec<(&'a String, &'a Container)>,
+    leftovers: Vec<(&'a String, &'a Container)>,
 }
 
 impl<'a> Builder<'a> {
@@ -50,13 +50,13 @@ impl<'a> Builder<'a> {
                 None => {
                     self.discard_all(name, containers);
                 }
-                Some(instance) if instance.stopped => self.rest(name, sort(instance, containers, |_| false)),
+                Some(instance) if instance.stopped => self.keep_stopped(name, sort(instance, containers, |_| false)),
                 Some(instance) => {
-                    let found = sort(instance, containers, |container| self.is_left_behind(instance, container));
+                    let found = sort(instance, containers, |container| self.is_in_old_namespace(instance, container));
                     let given_up = self.given_up.contains(&Resource::Instance(name.clone()));
                     match (given_up, found.current) {
-                        (true, Some((_, new))) if !new.state.is_up() => self.go_back(name, instance, found),
-                        (true, None) => self.stay(name, instance, found.previous),
+                        (true, Some((_, new))) if !new.state.is_up() => self.roll_back(name, instance, found),
+                        (true, None) => self.keep_previous(name, instance, found.previous),
                         _ => self.advance(name, instance, found),
                     }
                 }
@@ -67,12 +67,12 @@ impl<'a> Builder<'a> {
     /// Plans the next steps towards the desired container.
     fn advance(&mut self, name: &InstanceName, instance: &Instance, found: Found<'a>) {
         if let Some(current) = found.current.filter(|(_, current)| {
-            let others = found.remains.iter().chain(&found.previous);
+            let others = found.leftovers.iter().chain(&found.previous);
             !should_start(current) && others.into_iter().any(|(_, other)| was_stopped_for(current, other))
         }) {
-            return self.take_back(name, instance, current, found);
+            return self.revert(name, instance, current, found);
         }
-        let cleared = self.discard_all(name, found.remains);
+        let cleared = self.discard_all(name, found.leftovers);
         let Some((id, current)) = found.current else {
             return self.create(name, instance, found.previous, cleared);
         };
@@ -95,7 +95,7 @@ impl<'a> Builder<'a> {
 
     /// Reverts an update that was interrupted. The desired container was stopped for another one, so it is started again
     /// before the other one is removed: nothing else shows that it did not end by itself.
-    fn take_back(
+    fn revert(
         &mut self,
         name: &InstanceName,
         instance: &Instance,
@@ -109,7 +109,7 @@ impl<'a> Builder<'a> {
         let stopped = self.stop(name, found.previous, []);
         let after: BTreeSet<usize> = needs.into_iter().chain(stopped).collect();
         let started = self.step(Action::Start { instance: name.clone(), container: id.clone() }, after);
-        let others = found.remains.into_iter().chain(found.previous);
+        let others = found.leftovers.into_iter().chain(found.previous);
         let gone = others.filter_map(|other| self.discard(name, Some(other), Some(started))).collect();
         self.give_name(name, instance, (id, &current.name), gone);
     }
@@ -155,7 +155,8 @@ impl<'a> Builder<'a> {
         cleared: BTreeSet<usize>,
     ) {
         let Some(image) = self.observed.images.resolve(&instance.image, &instance.fingerprint) else {
-            let reason = format!("needs image {}, which this host does not have as it was planned", instance.image);
+            let reason =
+                format!("needs image {}, and this host does not have the planned version of it", instance.image);
             return self.wait(name, reason, true);
         };
         let (mut after, partners) = match self.what_it_needs(name, instance) {
@@ -165,7 +166,7 @@ impl<'a> Builder<'a> {
         // The name is free only when the old container is gone.
         let is_going = |it: &Container| it.instance == *name && it.state == State::Removing;
         if self.observed.containers.values().any(is_going) {
-            return self.wait(name, "waits until its old container is gone".to_owned(), false);
+            return self.wait(name, "waits until its old container is removed".to_owned(), false);
         }
         after.extend(cleared);
         let taken = previous.is_some_and(|(_, container)| container.name == instance.container);
@@ -198,7 +199,7 @@ impl<'a> Builder<'a> {
         for partner in instance.joins.union(&instance.volumes_from) {
             let must_run = instance.joins.contains(partner);
             let (lack, found) = match self.current(partner) {
-                None => ("is not there", None),
+                None => ("does not exist", None),
                 Some((_, container)) if must_run && !container.state.is_up() => ("does not run", None),
                 found => ("", found),
             };
@@ -220,7 +221,7 @@ impl<'a> Builder<'a> {
 
     /// Whether a container is in namespaces that its partners have left: another container has taken their place, or they
     /// have been started again. While no partner runs there is nothing to move to.
-    fn is_left_behind(&self, instance: &Instance, container: &Container) -> bool {
+    fn is_in_old_namespace(&self, instance: &Instance, container: &Container) -> bool {
         let running = instance.joins.iter().filter_map(|partner| self.current(partner));
         let mut running = running.filter(|(_, partner)| partner.state.is_up());
         running.any(|(id, partner)| {
@@ -233,31 +234,36 @@ impl<'a> Builder<'a> {
 
     /// Returns to the old container after the new one could not be started. The old one is started if it was stopped for
     /// the new one.
-    fn go_back(&mut self, name: &InstanceName, instance: &Instance, found: Found<'a>) {
+    fn roll_back(&mut self, name: &InstanceName, instance: &Instance, found: Found<'a>) {
         let (Some((new_id, new)), Some((id, previous))) = (found.current, found.previous) else { return };
         let started = was_stopped_for(previous, new)
             .then(|| self.step(Action::Start { instance: name.clone(), container: id.clone() }, []));
         let mut after: BTreeSet<usize> = self.discard(name, Some((new_id, new)), started).into_iter().collect();
-        after.extend(self.discard_all(name, found.remains));
+        after.extend(self.discard_all(name, found.leftovers));
         self.give_name(name, instance, (id, &previous.name), after);
     }
 
     /// Gives the old container its name back when no more attempts are made.
-    fn stay(&mut self, name: &InstanceName, instance: &Instance, previous: Option<(&'a String, &'a Container)>) {
+    fn keep_previous(
+        &mut self,
+        name: &InstanceName,
+        instance: &Instance,
+        previous: Option<(&'a String, &'a Container)>,
+    ) {
         if let Some((id, previous)) = previous {
             self.give_name(name, instance, (id, &previous.name), BTreeSet::new());
         }
     }
 
     /// Plans an instance that must exist and not run.
-    fn rest(&mut self, name: &InstanceName, found: Found<'a>) {
+    fn keep_stopped(&mut self, name: &InstanceName, found: Found<'a>) {
         self.stop(name, found.current, []);
         if found.current.is_some() {
             self.discard(name, found.previous, None);
         } else {
             self.stop(name, found.previous, []);
         }
-        self.discard_all(name, found.remains);
+        self.discard_all(name, found.leftovers);
     }
 
     fn stop(
@@ -304,7 +310,7 @@ impl<'a> Builder<'a> {
 fn sort<'a>(
     instance: &Instance,
     mut containers: Vec<(&'a String, &'a Container)>,
-    is_left_behind: impl Fn(&Container) -> bool,
+    is_in_old_namespace: impl Fn(&Container) -> bool,
 ) -> Found<'a> {
     containers.sort_by_key(|(_, container)| {
         (!container.state.is_up(), container.name != instance.container, std::cmp::Reverse(container.created_at))
@@ -313,13 +319,13 @@ fn sort<'a>(
     for (id, container) in containers {
         let usable = !matches!(container.state, State::Dead | State::Removing);
         let never_ran = container.state == State::Created;
-        let desired = container.digest == instance.digest && !is_left_behind(container);
+        let desired = container.digest == instance.digest && !is_in_old_namespace(container);
         if usable && desired && found.current.is_none() {
             found.current = Some((id, container));
         } else if usable && !desired && !never_ran && found.previous.is_none() {
             found.previous = Some((id, container));
         } else {
-            found.remains.push((id, container));
+            found.leftovers.push((id, container));
         }
     }
     found

@@ -240,7 +240,7 @@ impl fmt::Display for Plan {
             writeln!(f)?;
         }
         for (instance, waiting) in &self.waiting {
-            writeln!(f, "{instance} {}{}", waiting.reason, if waiting.hopeless { ", in vain" } else { "" })?;
+            writeln!(f, "{instance} {}{}", waiting.reason, if waiting.hopeless { " (hopeless)" } else { "" })?;
         }
         for obstacle in &self.obstacles {
             writeln!(f, "cannot {} {}: {}", obstacle.step, obstacle.resource, obstacle.message)?;

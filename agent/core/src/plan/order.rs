@@ -55,15 +55,15 @@ pub(super) fn dependencies(plan: &mut Plan, desired: &Desired, observed: &Observ
                 .keys()
                 .filter(|other| other.stack == name.stack && other.service == dependency.service && *other != name);
             for other in others.filter(|other| !desired.instances[*other].stopped) {
-                match come_so_far(other, dependency.condition, observed, starts.contains_key(other)) {
-                    Come::Yes => {}
-                    Come::AfterStart => {
+                match reached(other, dependency.condition, observed, starts.contains_key(other)) {
+                    Reached::Yes => {}
+                    Reached::AfterStart => {
                         plan.steps[*position].after.extend(starts.get(other));
                     }
-                    Come::No(what) => {
+                    Reached::No(what) => {
                         let hopeless = given_up.contains(&Resource::Instance(other.clone()))
                             || plan.waiting.get(other).is_some_and(|waiting| waiting.hopeless)
-                            || what == Lack::Failed;
+                            || what == Unmet::Failed;
                         let reason = format!("waits for {other}, which {}", what.words());
                         plan.waiting.insert(name.clone(), Waiting { reason, hopeless });
                         held_back.insert(*position);
@@ -86,33 +86,33 @@ fn containers<'a>(name: &'a InstanceName, observed: &'a Observed) -> impl Iterat
     observed.containers.values().filter(move |container| container.instance == *name)
 }
 
-enum Come {
+enum Reached {
     Yes,
     /// The condition holds once the start that is in the plan is done.
     AfterStart,
-    No(Lack),
+    No(Unmet),
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Lack {
+enum Unmet {
     Started,
     Healthy,
     Completed,
     Failed,
 }
 
-impl Lack {
+impl Unmet {
     fn words(self) -> &'static str {
         match self {
-            Lack::Started => "is not started",
-            Lack::Healthy => "is not healthy yet",
-            Lack::Completed => "has not completed",
-            Lack::Failed => "ended with a failure",
+            Unmet::Started => "is not started",
+            Unmet::Healthy => "is not healthy yet",
+            Unmet::Completed => "has not completed",
+            Unmet::Failed => "ended with a failure",
         }
     }
 }
 
-fn come_so_far(name: &InstanceName, condition: Condition, observed: &Observed, starts: bool) -> Come {
+fn reached(name: &InstanceName, condition: Condition, observed: &Observed, starts: bool) -> Reached {
     let up = containers(name, observed).any(|container| container.state.is_up());
     let done = containers(name, observed).any(|container| container.state == State::Exited && container.exit_code == 0);
     let failed =
@@ -121,14 +121,14 @@ fn come_so_far(name: &InstanceName, condition: Condition, observed: &Observed, s
         .any(|container| container.state.is_up() && matches!(container.health, Health::None | Health::Healthy));
     match condition {
         // A container that was started once counts as started, however it ended.
-        Condition::Started if up || ((done || failed) && !starts) => Come::Yes,
-        Condition::Started if starts => Come::AfterStart,
-        Condition::Healthy if well => Come::Yes,
-        Condition::Completed if done && !starts => Come::Yes,
-        Condition::Started => Come::No(Lack::Started),
-        Condition::Healthy => Come::No(Lack::Healthy),
-        Condition::Completed if failed && !up && !starts => Come::No(Lack::Failed),
-        Condition::Completed => Come::No(Lack::Completed),
+        Condition::Started if up || ((done || failed) && !starts) => Reached::Yes,
+        Condition::Started if starts => Reached::AfterStart,
+        Condition::Healthy if well => Reached::Yes,
+        Condition::Completed if done && !starts => Reached::Yes,
+        Condition::Started => Reached::No(Unmet::Started),
+        Condition::Healthy => Reached::No(Unmet::Healthy),
+        Condition::Completed if failed && !up && !starts => Reached::No(Unmet::Failed),
+        Condition::Completed => Reached::No(Unmet::Completed),
     }
 }
 
@@ -150,7 +150,7 @@ fn drop_steps(plan: &mut Plan, mut dropped: BTreeSet<usize>) {
                 let hopeless = others
                     .filter_map(|earlier| waiting.get(plan.steps[*earlier].action.instance()?))
                     .any(|other| other.hopeless);
-                let reason = "waits for another that waits".to_owned();
+                let reason = "waits for an instance that waits itself".to_owned();
                 waiting.entry(instance.clone()).or_insert(Waiting { reason, hopeless });
             }
         }

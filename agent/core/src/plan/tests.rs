@@ -354,7 +354,7 @@ fn a_volume_is_removed_only_when_that_is_said_and_only_when_ours() {
     assert_prints(
         &print(&desired, &observed),
         "1. remove volume ours
-         cannot remove volume theirs: Landfast did not make it; to delete it: docker volume rm theirs",
+         cannot remove volume theirs: it was not created by Landfast; to remove it, run `docker volume rm theirs`",
     );
 }
 
@@ -370,9 +370,9 @@ fn f34_a_network_that_differs_is_left_and_what_needs_it_waits() {
     observed.networks.insert("infra_net".to_owned(), observed::Network { subnets, ..observed::Network::default() });
     assert_prints(
         &print(&desired, &observed),
-        "data/redis.1 needs network infra_net, which is in the way, in vain
-         cannot create network infra_net: it is there already and differs: subnet is 172.19.0.0/24 and should be \
-         172.19.0.0/16; it was not made by Landfast: remove it or change landfast.toml",
+        "data/redis.1 needs network infra_net, which cannot be created (hopeless)
+         cannot create network infra_net: it exists already and differs: subnet is 172.19.0.0/24 and should be \
+         172.19.0.0/16; it was not created by Landfast: remove it or change landfast.toml",
     );
     assert!(plan(&desired, &observed, &BTreeSet::new()).is_done());
 }
@@ -397,7 +397,7 @@ fn f73_networks_whose_subnet_the_engine_chooses_come_after_those_that_are_writte
     let given_up = [Resource::Network("infra_net".to_owned())].into();
     assert_prints(
         &plan(&desired, &there, &given_up).to_string(),
-        "cannot create network b_default: it is made after infra_net, which could not be made: the engine might give it \
+        "cannot create network b_default: it must be created after infra_net, which could not be created: the engine might give it \
          the same addresses",
     );
 }
@@ -408,7 +408,7 @@ fn f48_an_image_that_is_not_here_stops_nothing() {
     observed.images.references.clear();
     assert_prints(
         &print(&desired(&[("data/redis", "b")]), &observed),
-        "data/redis.1 needs image app:1, which this host does not have as it was planned, in vain",
+        "data/redis.1 needs image app:1, and this host does not have the planned version of it (hopeless)",
     );
 }
 
@@ -454,7 +454,7 @@ fn what_waits_for_a_job_that_failed_waits_in_vain() {
     assert_prints(
         &print(&depending(Condition::Completed), &host),
         "1. create data/app.1 as data-app-1 from app:1
-         data/app.1 waits for data/db.1, which ended with a failure, in vain",
+         data/app.1 waits for data/db.1, which ended with a failure (hopeless)",
     );
 }
 
@@ -578,6 +578,6 @@ fn volumes_of_another_need_its_container_and_no_more() {
 fn the_name_of_a_container_that_is_being_removed_is_waited_for() {
     assert_prints(
         &print(&desired(&[("data/redis", "a")]), &observed(&[("c1", "data/redis", "a", State::Removing)])),
-        "data/redis.1 waits until its old container is gone",
+        "data/redis.1 waits until its old container is removed",
     );
 }

@@ -60,7 +60,7 @@ pub enum Invalid {
     #[error("{0:?} is not a digest")]
     Digest(String),
     /// A mode has other bits than permission bits, such as set-uid, set-gid or sticky.
-    #[error("{path}: mode {mode:o} has more than permission bits")]
+    #[error("{path}: mode {mode:o} has other bits than permission bits")]
     Mode {
         /// Path of the entry.
         path: String,
@@ -78,10 +78,10 @@ pub enum Invalid {
         why: &'static str,
     },
     /// Two entries have the same path.
-    #[error("{0}: named twice")]
+    #[error("{0} has two entries")]
     Twice(TreePath),
     /// An entry is inside something that is not a folder.
-    #[error("{path}: lies in {parent}, which is not a folder")]
+    #[error("{path} is inside {parent}, which is not a folder")]
     InsideFile {
         /// Path of the entry.
         path: TreePath,

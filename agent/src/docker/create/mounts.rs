@@ -3,7 +3,7 @@
 
 use bollard::models::{Mount, MountBindOptions, MountTmpfsOptions, MountType, MountVolumeOptions};
 
-use super::{Place, map, said};
+use super::{Place, map, non_empty};
 use crate::wire;
 
 /// API version since which recursive read-only mounts can be requested.
@@ -73,11 +73,11 @@ fn bind_mount(wanted: &wire::Mount, source: String, minor: u32) -> Result<Mount,
     let recursive = wanted.recursive.as_str();
     if matches!(recursive, "writable" | "readonly") && minor < READ_ONLY_BENEATH {
         let needed = "needs Docker Engine 25 or newer";
-        return Err(format!("the mount at {} is recursive: {recursive}, which {needed}", wanted.target));
+        return Err(format!("the mount at {} has `recursive: {recursive}`, which {needed}", wanted.target));
     }
     let options = MountBindOptions {
         create_mountpoint: wanted.create.then_some(true),
-        propagation: said(&wanted.propagation).map(|propagation| propagation.parse()).transpose()?,
+        propagation: non_empty(&wanted.propagation).map(|propagation| propagation.parse()).transpose()?,
         non_recursive: (recursive == "disabled").then_some(true),
         read_only_non_recursive: (recursive == "writable").then_some(true),
         read_only_force_recursive: (recursive == "readonly").then_some(true),
@@ -96,11 +96,11 @@ fn volume_mount(wanted: &wire::Mount, volume: &str, minor: u32) -> Result<Mount,
     let special = wanted.no_copy || !wanted.subpath.is_empty() || !wanted.labels.is_empty();
     let options = special.then(|| MountVolumeOptions {
         no_copy: Some(wanted.no_copy),
-        subpath: said(&wanted.subpath),
+        subpath: non_empty(&wanted.subpath),
         labels: map(&wanted.labels),
         ..MountVolumeOptions::default()
     });
-    Ok(Mount { source: said(volume), typ: Some(MountType::VOLUME), volume_options: options, ..mount(wanted) })
+    Ok(Mount { source: non_empty(volume), typ: Some(MountType::VOLUME), volume_options: options, ..mount(wanted) })
 }
 
 fn memory_mount(wanted: &wire::Mount, memory: &wire::Memory) -> Mount {
@@ -113,5 +113,5 @@ fn memory_mount(wanted: &wire::Mount, memory: &wire::Memory) -> Mount {
 }
 
 fn mount(wanted: &wire::Mount) -> Mount {
-    Mount { target: said(&wanted.target), read_only: Some(wanted.read_only), ..Mount::default() }
+    Mount { target: non_empty(&wanted.target), read_only: Some(wanted.read_only), ..Mount::default() }
 }

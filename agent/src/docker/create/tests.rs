@@ -269,7 +269,9 @@ fn what_is_shared_with_a_service_is_shared_with_its_container() {
     assert_eq!((&host["NetworkMode"], &host["PidMode"]), (&json!("container:c1"), &json!("container:other")));
     assert_eq!(host["IpcMode"], "container:c4");
     assert_eq!(host["VolumesFrom"], json!(["c1:ro", "other"]));
-    assert!(creation(&instance, &place(), 51).expect_err("nobody is there").contains("db, which it shares with"));
+    assert!(
+        creation(&instance, &place(), 51).expect_err("nobody is there").contains("the service db, which it shares")
+    );
 }
 
 #[test]

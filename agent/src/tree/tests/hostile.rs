@@ -60,7 +60,7 @@ fn t18_steps_planned_before_a_folder_was_swapped_do_not_go_through_the_link() {
         let staging = Staging::fill(host.state.path(), &host.blobs, &steps).expect("staged");
         let live = LiveTree::open(&host.live()).expect("opened");
         let error = live.carry_out(&steps[0], &staging, 0).expect_err(&steps[0].to_string());
-        assert!(matches!(error, TreeError::Swapped { .. }), "{}: {error}", steps[0]);
+        assert!(matches!(error, TreeError::NotPlain { .. }), "{}: {error}", steps[0]);
     }
     assert_eq!(fs::read_to_string(outside.path().join("f")).expect("still there"), "precious");
     assert_eq!(mode(&outside.path().join("f")), 0o600);
