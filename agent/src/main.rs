@@ -26,6 +26,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
+use landfast_agreement::paths;
 use landfast_certs::Identity;
 
 /// Agent of one host: serves the coordinator and makes the host what it was assigned.
@@ -61,10 +62,10 @@ pub(crate) struct Run {
     #[arg(long, value_name = "FOLDER")]
     pub(crate) identity: PathBuf,
     /// Folder for the host state, bundles and live trees.
-    #[arg(long, value_name = "FOLDER", default_value = "/var/lib/landfast")]
+    #[arg(long, value_name = "FOLDER", default_value = paths::STATE)]
     pub(crate) state: PathBuf,
     /// Address to serve on.
-    #[arg(long, value_name = "IP:PORT", default_value = "0.0.0.0:7219")]
+    #[arg(long, value_name = "IP:PORT", default_value_t = SocketAddr::from(([0, 0, 0, 0], landfast_agreement::ports::AGENT)))]
     pub(crate) listen: SocketAddr,
     /// Socket of the Docker Engine.
     #[arg(long, value_name = "SOCKET", default_value = "unix:///var/run/docker.sock")]

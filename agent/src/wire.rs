@@ -9,6 +9,7 @@ use landfast_agent_core::assignment::Stamp;
 use landfast_agent_core::desired::{self, Claim, Condition, Desired, InstanceName, Restart};
 use landfast_agent_core::overlay;
 use landfast_agent_core::reconcile::Assignment;
+use landfast_agreement::{ProjectName, ServiceName, StackName, partner};
 use prost::Message as _;
 
 use crate::dns::Zone;
@@ -111,18 +112,6 @@ pub(crate) fn service_of(text: &str) -> Option<&str> {
     Some(service.split_once(':').map_or(service, |(service, _)| service))
 }
 
-/// Returns the instance of another service that an instance shares with: the one with the same index, or else the first one
-/// on this host.
-pub(crate) fn partner<'a>(
-    name: &InstanceName,
-    service: &str,
-    mut all: impl Iterator<Item = &'a InstanceName> + Clone,
-) -> Option<&'a InstanceName> {
-    let is_theirs = |other: &&InstanceName| other.stack == name.stack && other.service == service;
-    let first = all.clone().filter(is_theirs).min();
-    all.find(|other| is_theirs(other) && other.index == name.index).or(first)
-}
-
 fn desired(state: &HostState) -> Result<Desired, Invalid> {
     let mut desired = Desired::default();
     for network in &state.networks {
@@ -138,14 +127,14 @@ fn desired(state: &HostState) -> Result<Desired, Invalid> {
         once("volume", &volume.name, desired.volumes.insert(volume.name.clone(), value))?;
     }
     for tree in &state.trees {
-        project_name("stack", &tree.stack)?;
+        stack_name(&tree.stack)?;
         once("tree", &tree.stack, desired.trees.insert(tree.stack.clone(), tree.manifest.clone()))?;
     }
     let all: Vec<InstanceName> = state.instances.iter().map(instance_name).collect();
     for instance in &state.instances {
         let name = instance_name(instance);
-        project_name("stack", &name.stack)?;
-        engine_name("service", &name.service)?;
+        stack_name(&name.stack)?;
+        service_name(&name.service)?;
         let value = self::instance(instance, &name, &all)?;
         once("instance", &name.to_string(), desired.instances.insert(name.clone(), value))?;
     }
@@ -166,15 +155,22 @@ fn engine_name(what: &'static str, name: &str) -> Result<(), Invalid> {
     if first && rest { Ok(()) } else { Err(Invalid::Name { what, name: name.to_owned() }) }
 }
 
-/// Checks the name of a stack, which is that of a Compose project.
-fn project_name(what: &'static str, name: &str) -> Result<(), Invalid> {
-    let lower = name.chars().all(|character| !character.is_ascii_uppercase() && character != '.');
-    if lower { engine_name(what, name) } else { Err(Invalid::Name { what, name: name.to_owned() }) }
+/// Checks the name of a stack.
+fn stack_name(name: &str) -> Result<(), Invalid> {
+    if StackName::is_valid(name) { Ok(()) } else { Err(Invalid::Name { what: "stack", name: name.to_owned() }) }
+}
+
+/// Checks the name of a service.
+fn service_name(name: &str) -> Result<(), Invalid> {
+    if ServiceName::is_valid(name) { Ok(()) } else { Err(Invalid::Name { what: "service", name: name.to_owned() }) }
 }
 
 /// Checks the project of a network or a volume. It may be empty, and then it is the stack.
 fn part_of_project(name: &str) -> Result<(), Invalid> {
-    if name.is_empty() { Ok(()) } else { project_name("project", name) }
+    if name.is_empty() || ProjectName::is_valid(name) {
+        return Ok(());
+    }
+    Err(Invalid::Name { what: "project", name: name.to_owned() })
 }
 
 fn network(network: &Network) -> Result<desired::Network, Invalid> {

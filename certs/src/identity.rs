@@ -5,6 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use landfast_agreement::HostName;
 use x509_parser::extensions::GeneralName;
 
 use crate::Error;
@@ -154,15 +155,8 @@ impl FromStr for Identity {
     }
 }
 
-/// Returns whether `name` is valid for a fleet, host, coordinator or operator: one DNS label in lower case.
-pub fn is_name(name: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let mut bytes = name.bytes();
-    name.len() <= 63 && bytes.next().is_some_and(allowed) && bytes.all(|byte| allowed(byte) || byte == b'-')
-}
-
 pub(crate) fn checked_name(name: &str) -> Result<String, Error> {
-    if is_name(name) { Ok(name.to_owned()) } else { Err(Error::Name { name: name.to_owned() }) }
+    if HostName::is_valid(name) { Ok(name.to_owned()) } else { Err(Error::Name { name: name.to_owned() }) }
 }
 
 /// Reads the fleet's name from an authority's certificate (DER), which carries `landfast://home/authority`.
@@ -245,7 +239,13 @@ mod tests {
 
     #[test]
     fn a_name_is_one_dns_label() {
-        assert!(is_name("a") && is_name("0-a") && is_name(&"a".repeat(63)));
-        assert!(!is_name("") && !is_name(&"a".repeat(64)) && !is_name("a.b") && !is_name("é") && !is_name("a b"));
+        assert!(HostName::is_valid("a") && HostName::is_valid("0-a") && HostName::is_valid(&"a".repeat(63)));
+        assert!(
+            !HostName::is_valid("")
+                && !HostName::is_valid(&"a".repeat(64))
+                && !HostName::is_valid("a.b")
+                && !HostName::is_valid("é")
+                && !HostName::is_valid("a b")
+        );
     }
 }

@@ -6,18 +6,33 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Dependencies in the table of ARCHITECTURE.md. A crate may depend on these workspace crates and on no others.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
+    ("landfast-agreement", &[]),
     ("landfast-proto", &[]),
-    ("landfast-certs", &[]),
-    ("landfast-agent-core", &[]),
-    ("landfast-agent", &["landfast-proto", "landfast-certs", "landfast-agent-core"]),
+    ("landfast-certs", &["landfast-agreement"]),
+    ("landfast-agent-core", &["landfast-agreement"]),
+    ("landfast-agent", &["landfast-agreement", "landfast-proto", "landfast-certs", "landfast-agent-core"]),
     ("landfast-compose", &[]),
-    ("landfast-core", &["landfast-compose"]),
-    ("landfast-engine", &["landfast-proto", "landfast-certs", "landfast-compose", "landfast-core"]),
-    ("landfast", &["landfast-proto", "landfast-certs", "landfast-compose", "landfast-core", "landfast-engine"]),
+    ("landfast-core", &["landfast-agreement", "landfast-compose"]),
+    (
+        "landfast-engine",
+        &["landfast-agreement", "landfast-proto", "landfast-certs", "landfast-compose", "landfast-core"],
+    ),
+    (
+        "landfast",
+        &[
+            "landfast-agreement",
+            "landfast-proto",
+            "landfast-certs",
+            "landfast-compose",
+            "landfast-core",
+            "landfast-engine",
+        ],
+    ),
     (
         "landfast-tests",
         &[
+            "landfast-agreement",
             "landfast-proto",
             "landfast-certs",
             "landfast-agent-core",
@@ -31,7 +46,7 @@ const ARROWS: [(&str, &[&str]); 9] = [
 ];
 
 /// Crates that decide and have no effects.
-const PURE: [&str; 3] = ["landfast-agent-core", "landfast-compose", "landfast-core"];
+const PURE: [&str; 4] = ["landfast-agreement", "landfast-agent-core", "landfast-compose", "landfast-core"];
 
 /// Crates of the command line, on which a library crate must not depend.
 const OF_THE_COMMAND_LINE: [&str; 5] = ["clap", "comfy-table", "russh", "tracing-subscriber", "anyhow"];

@@ -4,26 +4,10 @@
 //! rest up by its name.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+
+pub use landfast_agreement::InstanceName;
 
 use crate::overlay;
-
-/// Name of one instance of a service, such as `data/postgres.1`. An instance has one container.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct InstanceName {
-    /// Name of the stack.
-    pub stack: String,
-    /// Name of the service in the stack.
-    pub service: String,
-    /// Number of the instance among those of the service, from 1.
-    pub index: u32,
-}
-
-impl fmt::Display for InstanceName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}.{}", self.stack, self.service, self.index)
-    }
-}
 
 /// Everything that the host must be. What belongs to the fleet and is not named here is removed, except volumes.
 #[derive(Clone, Debug, Default, PartialEq)]

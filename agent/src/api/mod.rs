@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use landfast_agreement::limits::MESSAGE_MAX;
 use landfast_certs::Credentials;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -26,8 +27,6 @@ use crate::tree::Trees;
 use crate::wire::{AgentServer, BlobsServer, BuilderServer, Report};
 use guard::Guard;
 
-/// Size limit of a message in bytes. The largest is the whole state of a host; files and images are sent in parts.
-const MESSAGE_MAX: usize = 16 << 20;
 /// Time that calls have to end when the agent shuts down.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
 

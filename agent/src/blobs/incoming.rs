@@ -7,12 +7,10 @@ use fs_err as fs;
 use fs_err::os::unix::fs::OpenOptionsExt as _;
 use fs_err::{File, OpenOptions};
 use landfast_agent_core::tree::Digest;
+use landfast_agreement::limits::BLOB_MAX;
 use rustix::fs::FallocateFlags;
 
 use super::{BlobError, BlobStore};
-
-/// Size of the largest blob that is accepted, in bytes.
-const BLOB_MAX: u64 = 16 << 30;
 
 /// A blob that is being received. If it is dropped before it is complete, nothing of it is left.
 #[derive(Debug)]

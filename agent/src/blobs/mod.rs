@@ -20,7 +20,8 @@ use std::sync::Arc;
 
 use fs_err as fs;
 use fs_err::File;
-use landfast_agent_core::tree::{Digest, Manifest};
+use landfast_agent_core::tree::{Digest, Invalid, Manifest};
+use landfast_agreement::limits::MANIFEST_MAX;
 
 pub(crate) use error::BlobError;
 pub(crate) use incoming::Incoming;
@@ -29,8 +30,6 @@ use room::Needed;
 
 /// Mode of the store's folders. Blobs hold secrets of stacks, so only root can read them.
 const FOLDER_MODE: u32 = 0o700;
-/// Size of the largest manifest that is read into memory, in bytes. It is enough for about 300,000 files.
-const MANIFEST_MAX: u64 = 32 << 20;
 
 /// A handle on the store. Clones share the store.
 #[derive(Clone, Debug)]
@@ -78,7 +77,7 @@ impl BlobStore {
     /// Begins to receive a blob. If there is no room, blobs that are not needed are removed. If that is not enough, all
     /// blobs of this push are removed too, so that a push that does not fit leaves nothing.
     pub(crate) fn receive(&self, digest: &str, size: u64) -> Result<Incoming, BlobError> {
-        let digest = Digest::parse(digest)?;
+        let digest = Digest::parse(digest).map_err(Invalid::from)?;
         match Incoming::begin(self, digest.clone(), size) {
             Err(BlobError::NoRoom { .. }) => {}
             begun => return begun,
@@ -108,7 +107,7 @@ impl BlobStore {
 
     /// Opens a blob to send it. The receiver verifies it.
     pub(crate) fn file(&self, digest: &str) -> Result<std::fs::File, BlobError> {
-        Ok(self.open_blob(&Digest::parse(digest)?)?.into_file())
+        Ok(self.open_blob(&Digest::parse(digest).map_err(Invalid::from)?)?.into_file())
     }
 
     /// Reads and checks the manifest of a bundle.
@@ -177,7 +176,7 @@ fn select(
 ) -> Result<Vec<String>, BlobError> {
     let mut missing = Vec::new();
     for digest in digests {
-        if is_missing(&Digest::parse(digest)?)? {
+        if is_missing(&Digest::parse(digest).map_err(Invalid::from)?)? {
             missing.push(digest.clone());
         }
     }

@@ -27,7 +27,7 @@ fn bring(store: &BlobStore, bytes: &[u8]) -> Result<bool, BlobError> {
 
 fn read(store: &BlobStore, digest: &str) -> Result<Vec<u8>, BlobError> {
     let mut bytes = Vec::new();
-    store.copy(&Digest::parse(digest)?, 1 << 20, &mut bytes).map(|()| bytes)
+    store.copy(&Digest::parse(digest).map_err(Invalid::from)?, 1 << 20, &mut bytes).map(|()| bytes)
 }
 
 fn files_in(folder: &Path) -> usize {

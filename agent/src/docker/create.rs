@@ -15,6 +15,7 @@ use bollard::models::{
 use bollard::query_parameters::CreateContainerOptions;
 
 use landfast_agent_core::desired::InstanceName;
+use landfast_agreement::partner;
 
 use super::anonymous::{self, Inheritance};
 use super::{Engine, EngineError, LONG, Labels, SHORT, hooks};
@@ -138,7 +139,7 @@ fn resolved(instance: &wire::Instance, container: &wire::Container, place: &Plac
     let modes = [&mut container.network_mode, &mut container.pid_mode, &mut container.ipc_mode];
     for text in modes.into_iter().chain(&mut container.volumes_from) {
         let Some(service) = wire::service_of(text) else { continue };
-        let partner = wire::partner(&name, service, place.partners.keys()).and_then(|it| place.partners.get(it));
+        let partner = partner(&name, service, place.partners.keys()).and_then(|it| place.partners.get(it));
         let id = partner.ok_or_else(|| {
             format!("the service {service}, which it shares a namespace or volumes with, has no container on this host")
         })?;

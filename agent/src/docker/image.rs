@@ -10,8 +10,9 @@ use bollard::query_parameters::{
 use bytes::Bytes;
 use futures::stream::{self, Stream, StreamExt as _, TryStreamExt as _};
 use landfast_agent_core::observed::{Images, normalised};
+use landfast_agreement::fingerprint::fingerprint;
+use serde_json::json;
 
-use super::fingerprint::fingerprint;
 use super::{Engine, EngineError, IMAGE, LONG, SHORT};
 use crate::wire;
 
@@ -195,7 +196,7 @@ fn described(id: &str, found: &ImageInspect) -> wire::Image {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     wire::Image {
         id: id.to_owned(),
-        fingerprint: fingerprint(found),
+        fingerprint: fingerprint(&json!(found)),
         os: text(&found.os),
         architecture: text(&found.architecture),
         variant: text(&found.variant),

@@ -10,7 +10,6 @@ mod create;
 mod devices;
 mod events;
 mod files;
-mod fingerprint;
 mod hooks;
 mod image;
 mod logs;

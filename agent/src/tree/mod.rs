@@ -17,7 +17,9 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use landfast_agent_core::tree::{Digest, Manifest, Step, Survey, TreePath, drift, plan, survey_paths};
+use landfast_agent_core::tree::{Digest, Invalid, Manifest, Step, Survey, TreePath, drift, plan, survey_paths};
+
+use landfast_agreement::{StackName, paths};
 
 use crate::blobs::BlobStore;
 use crate::sources;
@@ -60,7 +62,7 @@ impl Trees {
     /// now, because the disk is full for example, stays unfinished: [`Trees::observe`] reports it, and [`Trees::apply`]
     /// tries again.
     pub(crate) fn open(state_dir: &Path, blobs: BlobStore) -> Result<Self, TreeError> {
-        let root = state_dir.join("stacks");
+        let root = state_dir.join(paths::STACKS);
         make_folder(&root, 0o700)?;
         let trees = Self { root, blobs, memory: Mutex::default() };
         for stack in trees.folders()? {
@@ -105,7 +107,7 @@ impl Trees {
         let mut stacks = Vec::new();
         for folder in fs::read_dir(&self.root).map_err(TreeError::io(&self.root))? {
             let name = folder.map_err(TreeError::io(&self.root))?.file_name();
-            stacks.extend(name.into_string().ok().filter(|name| is_stack_name(name)));
+            stacks.extend(name.into_string().ok().filter(|name| StackName::is_valid(name)));
         }
         stacks.sort();
         Ok(stacks)
@@ -140,7 +142,7 @@ impl Trees {
     ///
     /// Nothing is changed if a file that the bundle changes was changed on the host too, or if there is no room.
     pub(crate) fn apply(&self, stack: &str, manifest: &str) -> Result<Left, TreeError> {
-        self.make(stack, Some(&Digest::parse(manifest)?))
+        self.make(stack, Some(&Digest::parse(manifest).map_err(Invalid::from)?))
     }
 
     /// Removes what bundles brought. If other files are beside it, they stay, and so does the folder.
@@ -155,7 +157,7 @@ impl Trees {
 
     /// Returns the folder with the stack's files.
     pub(crate) fn path(&self, stack: &str) -> Result<PathBuf, TreeError> {
-        Ok(self.folder(stack)?.join("live"))
+        Ok(self.folder(stack)?.join(paths::LIVE))
     }
 
     /// Returns the path on the host of a path in the tree, for the engine to mount. Links are followed and must stay inside
@@ -288,7 +290,7 @@ impl Trees {
     /// Removes the stack's folder once its tree is empty.
     fn clear_away(&self, stack: &str) -> Result<(), TreeError> {
         let folder = self.folder(stack)?;
-        match fs::remove_dir(folder.join("live")) {
+        match fs::remove_dir(folder.join(paths::LIVE)) {
             Ok(()) => fs::remove_dir_all(&folder).map_err(TreeError::io(&folder)),
             Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -301,19 +303,13 @@ impl Trees {
     }
 
     fn folder(&self, stack: &str) -> Result<PathBuf, TreeError> {
-        if is_stack_name(stack) { Ok(self.root.join(stack)) } else { Err(TreeError::Name(stack.to_owned())) }
+        if StackName::is_valid(stack) { Ok(self.root.join(stack)) } else { Err(TreeError::Name(stack.to_owned())) }
     }
 
     /// Locks the caches. A panic while they were locked can at worst leave an entry in them; the journal has the truth.
     fn memory(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// Whether a name is valid for a Compose project. Such a name is one plain part of a path.
-fn is_stack_name(name: &str) -> bool {
-    let first = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    name.len() <= 128 && name.starts_with(first) && name.chars().all(|c| first(c) || c == '-' || c == '_')
 }
 
 fn make_folder(path: &Path, mode: u32) -> Result<(), TreeError> {

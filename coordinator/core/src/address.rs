@@ -6,6 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
+use landfast_agreement::Mac;
+
 use crate::compile::findings::Findings;
 use crate::deployment::{Deployment, InstanceName};
 use crate::desired::host_state::HostState;
@@ -33,17 +35,6 @@ pub fn gateways(fleet: &Fleet, held: &BTreeMap<String, HostState>) -> BTreeMap<(
         }
     }
     gateways
-}
-
-/// The MAC of an address in an epoch.
-pub fn mac(epoch: u16, address: Ipv4Addr) -> String {
-    let ([high, low], [.., c, d]) = (epoch.to_be_bytes(), address.octets());
-    format!("02:1f:{high:02x}:{low:02x}:{c:02x}:{d:02x}")
-}
-
-/// The MAC of a host's bridge: its epoch is 0 for ever.
-pub fn gateway_mac(address: Ipv4Addr) -> String {
-    mac(0, address)
 }
 
 /// An instance that is to have an address on a fleet network.
@@ -229,7 +220,7 @@ impl<'a> Ledger<'a> {
             Some(holding) => epoch_of(&holding.mac).map_or(1, |epoch| epoch.checked_add(1).unwrap_or(1)),
             None => 1,
         };
-        Grant { address, mac: mac(epoch, address) }
+        Grant { address, mac: Mac::of(epoch, address).to_string() }
     }
 }
 
@@ -239,8 +230,7 @@ fn usable(network: &FleetNetwork, range: ipnet::Ipv4Net) -> impl Iterator<Item =
     range.hosts().filter(move |address| *address != first && *address != last)
 }
 
-/// The epoch in a MAC of ours.
+/// The epoch in the MAC of an address on a fleet network.
 fn epoch_of(mac: &str) -> Option<u16> {
-    let digits: String = mac.strip_prefix("02:1f:")?.get(..5)?.split(':').collect();
-    u16::from_str_radix(&digits, 16).ok()
+    mac.parse::<Mac>().ok()?.epoch()
 }

@@ -1,110 +1,11 @@
 //! One stack, decided: which containers, where, at which addresses and why. What a release keeps.
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
 use crate::container::Container;
+pub use landfast_agreement::{InstanceName, StackService as ServiceName};
 pub use landfast_compose::model::Condition;
-
-/// An instance's name: `data/postgres.1`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
-pub struct InstanceName {
-    /// The stack.
-    pub stack: String,
-    /// The service in it.
-    pub service: String,
-    /// From 1.
-    pub index: u32,
-}
-
-impl InstanceName {
-    /// `stack/service.index`.
-    pub fn new(stack: impl Into<String>, service: impl Into<String>, index: u32) -> Self {
-        Self { stack: stack.into(), service: service.into(), index }
-    }
-
-    /// The service, with its stack.
-    pub fn service_name(&self) -> ServiceName {
-        ServiceName { stack: self.stack.clone(), service: self.service.clone() }
-    }
-}
-
-impl fmt::Display for InstanceName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}.{}", self.stack, self.service, self.index)
-    }
-}
-
-impl From<InstanceName> for String {
-    fn from(name: InstanceName) -> Self {
-        name.to_string()
-    }
-}
-
-/// Not `stack/service.index`.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0} is no instance: expected stack/service.index, as in data/postgres.1")]
-pub struct NotAnInstance(pub String);
-
-impl FromStr for InstanceName {
-    type Err = NotAnInstance;
-
-    fn from_str(text: &str) -> Result<Self, NotAnInstance> {
-        let parts = text.split_once('/').and_then(|(stack, rest)| Some((stack, rest.rsplit_once('.')?)));
-        let refused = || NotAnInstance(text.to_owned());
-        let (stack, (service, index)) = parts.ok_or_else(refused)?;
-        Ok(Self::new(stack, service, index.parse().map_err(|_| refused())?))
-    }
-}
-
-impl TryFrom<String> for InstanceName {
-    type Error = NotAnInstance;
-
-    fn try_from(text: String) -> Result<Self, NotAnInstance> {
-        text.parse()
-    }
-}
-
-/// A service's name: `data/postgres`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
-pub struct ServiceName {
-    /// The stack.
-    pub stack: String,
-    /// The service in it.
-    pub service: String,
-}
-
-impl ServiceName {
-    /// `stack/service`.
-    pub fn new(stack: impl Into<String>, service: impl Into<String>) -> Self {
-        Self { stack: stack.into(), service: service.into() }
-    }
-}
-
-impl fmt::Display for ServiceName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.stack, self.service)
-    }
-}
-
-impl From<ServiceName> for String {
-    fn from(name: ServiceName) -> Self {
-        name.to_string()
-    }
-}
-
-impl TryFrom<String> for ServiceName {
-    type Error = NotAnInstance;
-
-    fn try_from(text: String) -> Result<Self, NotAnInstance> {
-        let (stack, service) = text.split_once('/').ok_or_else(|| NotAnInstance(text.clone()))?;
-        Ok(Self::new(stack, service))
-    }
-}
 
 /// One stack, decided.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,7 +2,8 @@
 #![allow(clippy::unwrap_used)]
 mod stage;
 
-use landfast_core::address::{gateways, mac};
+use landfast_agreement::Mac;
+use landfast_core::address::gateways;
 use landfast_core::desired::vni;
 use stage::{NET, Stage};
 
@@ -73,6 +74,6 @@ fn gateways_stay_when_hosts_come_and_go() {
 #[test]
 fn what_hosts_agree_on_by_computing_it_is_pinned() {
     assert_eq!(vni("infra_net"), 774_158);
-    assert_eq!(mac(1, "172.19.0.50".parse().unwrap()), "02:1f:00:01:00:32");
-    assert_eq!(mac(0x1234, "10.0.255.7".parse().unwrap()), "02:1f:12:34:ff:07");
+    assert_eq!(Mac::of(1, "172.19.0.50".parse().unwrap()).to_string(), "02:1f:00:01:00:32");
+    assert_eq!(Mac::of(0x1234, "10.0.255.7".parse().unwrap()).to_string(), "02:1f:12:34:ff:07");
 }

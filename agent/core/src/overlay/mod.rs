@@ -7,14 +7,14 @@
 //! stays longer than it is needed.
 
 mod diff;
-mod mac;
 mod step;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 pub use diff::diff;
-pub use mac::{InvalidMac, Mac};
+pub use landfast_agreement::Mac;
+pub use landfast_agreement::mac::InvalidMac;
 pub use step::Step;
 
 /// UDP port of VXLAN (RFC 7348, section 8).

@@ -2,13 +2,10 @@
 //! decoded.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+
+use landfast_agreement::{Digest, InvalidDigest};
 
 use super::path::{InvalidPath, TreePath};
-
-/// BLAKE3 digest as 64 lower-case hex digits, which is safe as a file name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Digest(String);
 
 /// Permission bits, without set-uid, set-gid and sticky.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,8 +54,8 @@ pub enum Invalid {
     #[error(transparent)]
     Path(#[from] InvalidPath),
     /// A digest is not 64 lower-case hex digits.
-    #[error("{0:?} is not a digest")]
-    Digest(String),
+    #[error(transparent)]
+    Digest(#[from] InvalidDigest),
     /// A mode has other bits than permission bits, such as set-uid, set-gid or sticky.
     #[error("{path}: mode {mode:o} has other bits than permission bits")]
     Mode {
@@ -88,33 +85,6 @@ pub enum Invalid {
         /// Path of the file or link above it.
         parent: TreePath,
     },
-}
-
-impl Digest {
-    /// Checks a digest that was received.
-    ///
-    /// # Errors
-    ///
-    /// [`Invalid::Digest`] if it is not 64 lower-case hex digits.
-    pub fn parse(digest: &str) -> Result<Self, Invalid> {
-        let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-        if digest.len() == 64 && digest.bytes().all(hex) {
-            return Ok(Self(digest.to_owned()));
-        }
-        Err(Invalid::Digest(digest.chars().take(80).collect()))
-    }
-
-    /// Returns the hex digits.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Digest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
 }
 
 impl Mode {
@@ -298,17 +268,6 @@ mod tests {
             assert!(refusal.starts_with("bin/su: mode"), "{refusal}");
         }
         assert_eq!(Mode::parse("x", 0o640).expect("a mode").bits(), 0o640);
-    }
-
-    #[test]
-    fn a_digest_is_64_lower_case_hex_digits_and_nothing_else() {
-        let good = "0123456789abcdef".repeat(4);
-        assert_eq!(Digest::parse(&good).expect("a digest").as_str(), good);
-        for bad in
-            ["", "../../etc/passwd", &good[1..], &format!("{good}0"), &good.to_uppercase(), &good.replace('0', "/")]
-        {
-            assert!(Digest::parse(bad).is_err(), "{bad}");
-        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod manifest;
 mod path;
 mod plan;
 
-pub use manifest::{Content, Digest, Entry, Invalid, LinkTarget, Manifest, Mode};
+pub use landfast_agreement::Digest;
+pub use manifest::{Content, Entry, Invalid, LinkTarget, Manifest, Mode};
 pub use path::{InvalidPath, TreePath};
 pub use plan::{Conflict, Found, Plan, Step, Survey, drift, plan, survey_paths};

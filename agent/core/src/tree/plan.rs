@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::manifest::{Content, Digest, Entry, LinkTarget, Manifest, Mode};
+use landfast_agreement::Digest;
+
+use super::manifest::{Content, Entry, LinkTarget, Manifest, Mode};
 use super::path::TreePath;
 
 /// What is on the disk at a path. Nothing is at a path that is not in the survey.

@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use landfast_certs::identity::is_name;
+use landfast_agreement::HostName;
 use landfast_certs::{Authority, Credentials, Identity, Role, Validity};
 
 use landfast_engine::folder::{self, FleetFolder};
@@ -62,11 +62,11 @@ fn name_of_fleet(context: &Context, folder: &Path, asked: Option<String>) -> Res
 fn new_name(folder: &Path, asked: Option<String>) -> Result<String, CliError> {
     let of_folder = || folder.file_name().map(|name| name.to_string_lossy().into_owned());
     let name = asked.or_else(of_folder).unwrap_or_default();
-    if is_name(&name) {
+    if HostName::is_valid(&name) {
         return Ok(name);
     }
     Err(CliError::usage(
-        format!("{name:?} is no name for a fleet: lower-case letters, digits and -, 63 at most"),
+        format!("{name:?} is not a name of a fleet: {}", HostName::RULE),
         "name it: landfast init NAME",
     ))
 }
@@ -129,5 +129,5 @@ fn make_state_folder(state: &Path) -> Result<(), CliError> {
 /// The user's own name as far as it is one here.
 fn operator_name(context: &Context) -> String {
     let user = context.environment.get("USER").or_else(|| context.environment.get("LOGNAME"));
-    user.map(|user| user.to_lowercase()).filter(|user| is_name(user)).unwrap_or_else(|| "admin".to_owned())
+    user.map(|user| user.to_lowercase()).filter(|user| HostName::is_valid(user)).unwrap_or_else(|| "admin".to_owned())
 }

@@ -8,9 +8,6 @@ use crate::container::{Container, Device, DeviceRequest, Healthcheck, Hook, Logg
 use crate::deployment::InstanceName;
 use landfast_compose::model::{self, Service};
 
-/// Where an agent keeps live trees unless told otherwise. Only labels say it: no path is made from it here.
-const LIVE: &str = "/var/lib/landfast/stacks";
-
 /// The container, and what of the bundle it mounts.
 pub(super) fn container(site: Site<'_>, findings: &mut Findings<'_>) -> (Container, BTreeMap<String, String>) {
     let service = site.service();
@@ -110,7 +107,7 @@ fn labels(site: Site<'_>) -> BTreeMap<String, String> {
     let InstanceName { stack, service, index } = site.name;
     let mut labels = site.service().labels.clone();
     // Of the host, and not of the machine that deploys: another laptop must not make every container again.
-    let folder = format!("{LIVE}/{stack}/live");
+    let folder = landfast_agreement::paths::live_folder(stack);
     let compose = [
         ("project", site.input.project.name.clone()),
         ("service", service.clone()),

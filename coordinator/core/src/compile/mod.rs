@@ -26,6 +26,7 @@ pub(crate) mod findings;
 mod image;
 mod links;
 pub(crate) mod mounts;
+mod names;
 mod networks;
 mod ports;
 mod project;
@@ -107,6 +108,7 @@ pub fn images(project: &Project) -> BTreeSet<String> {
 /// Compiles one stack; either a deployment or everything that is wrong with it.
 pub fn compile(input: Input<'_>) -> Result<Compiled, Diagnostics> {
     let mut findings = Findings::new(input.project);
+    names::check(input, &mut findings);
     unsupported::check(input.fleet, input.project, &mut findings);
     let placed = place::place(question(input), &mut findings);
     let grants = address::grant(surroundings(input), &claims(input, &placed), &mut findings);

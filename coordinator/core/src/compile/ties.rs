@@ -2,6 +2,8 @@
 //! it is.
 use std::collections::BTreeSet;
 
+use landfast_agreement::partner;
+
 use crate::container::Container;
 use crate::deployment::InstanceName;
 use landfast_compose::Project;
@@ -45,17 +47,6 @@ pub(crate) fn joined<'a>(
 fn volumes_of(from: &str) -> Option<&str> {
     let service = from.split_once(':').map_or(from, |(service, _)| service);
     (service != "container" || !from.contains(':')).then_some(service)
-}
-
-/// The instance of another service that one is tied to: that of its own number, or else the first.
-pub(crate) fn partner<'a>(
-    name: &InstanceName,
-    service: &str,
-    all: impl Iterator<Item = &'a InstanceName> + Clone,
-) -> Option<&'a InstanceName> {
-    let mut theirs = all.filter(|other| other.service == service);
-    let first = theirs.clone().min_by_key(|other| other.index);
-    theirs.find(|other| other.index == name.index).or(first)
 }
 
 /// The instances with which one is made again.

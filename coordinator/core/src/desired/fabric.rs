@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use super::{HostState, Name, Neighbour};
-use crate::address::gateway_mac;
 use crate::fleet::Fleet;
+use landfast_agreement::Mac;
 
 /// Service, `service.stack`, container and aliases of every instance on a fleet network, with its addresses there.
 pub fn names(states: &BTreeMap<String, HostState>) -> Vec<Name> {
@@ -46,7 +46,7 @@ pub fn neighbours(states: &BTreeMap<String, HostState>) -> BTreeMap<String, Vec<
                 all.insert(parsed, neighbour);
             };
             if let Ok(gateway) = network.gateway.parse() {
-                add(&network.gateway, gateway_mac(gateway));
+                add(&network.gateway, Mac::of_gateway(gateway).to_string());
             }
             for instance in &state.instances {
                 for end in instance.container.networks.iter().filter(|end| end.network == network.name) {

@@ -14,9 +14,6 @@ mod parse;
 mod quote;
 mod reader;
 
-/// Where an agent listens unless `landfast.toml` says otherwise.
-pub const AGENT_PORT: u16 = 7219;
-
 /// The hosts, networks and stacks of one `landfast.toml`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Fleet {

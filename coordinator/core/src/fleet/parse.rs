@@ -2,10 +2,11 @@
 use std::collections::BTreeMap;
 
 use ipnet::Ipv4Net;
+use landfast_agreement::{HostName, NetworkName, ProjectName, StackName, ports};
 use toml::de::DeTable;
 
 use super::reader::{Field, Reader, Table};
-use super::{AGENT_PORT, Fleet, FleetNetwork, Host, NamedEnvFile, Placement, PlacementRule, Publish, StackConfig};
+use super::{Fleet, FleetNetwork, Host, NamedEnvFile, Placement, PlacementRule, Publish, StackConfig};
 use crate::check::{self, Exception, Level, Policy};
 use crate::environments::{self, EnvFilePattern};
 use landfast_compose::Diagnostic;
@@ -47,8 +48,8 @@ fn read<'t>(reader: &mut Reader<'t>, root: Table<'t>, fleet: &mut Fleet) {
 fn read_fleet<'t>(reader: &mut Reader<'t>, table: Table<'t>, fleet: &mut Fleet) {
     for field in reader.known("fleet", table, &["name"]) {
         let Some(name) = reader.text(&field) else { continue };
-        if !is_label(&name) {
-            reader.mistake_at(&field, format!("{name:?} is no name: lower-case letters, digits and -, 63 at most"));
+        if !HostName::is_valid(&name) {
+            reader.mistake_at(&field, format!("{name:?} is not a name of a fleet: {}", HostName::RULE));
         }
         fleet.name = name;
     }
@@ -66,8 +67,13 @@ fn entries<'t, T>(
     let mut entries = BTreeMap::new();
     for field in reader.fields(&section.path, table) {
         let name = field.path[section.path.len() + 1..].to_owned();
-        if !is_name(&name) || (section.path == "hosts" && !is_label(&name)) {
-            reader.mistake_at(&field, format!("{name:?} is no name: lower-case letters, digits and -, 63 at most"));
+        let checked = match section.path.as_str() {
+            "hosts" => name.parse::<HostName>().map(drop),
+            "stacks" => name.parse::<StackName>().map(drop),
+            _ => name.parse::<NetworkName>().map(drop),
+        };
+        if let Err(invalid) = checked {
+            reader.mistake_at(&field, invalid.to_string());
             continue;
         }
         let entry = reader.table(&field).and_then(|table| read(reader, &field, table));
@@ -113,7 +119,7 @@ fn read_subnet<'t>(reader: &mut Reader<'t>, field: &Field<'t>) -> Option<Ipv4Net
 }
 
 fn read_host<'t>(reader: &mut Reader<'t>, at: &Field<'t>, table: Table<'t>) -> Option<Host> {
-    let (mut address, mut port, mut labels) = (None, AGENT_PORT, BTreeMap::new());
+    let (mut address, mut port, mut labels) = (None, ports::AGENT, BTreeMap::new());
     for field in reader.known(&at.path, table, &["address", "port", "labels"]) {
         match field.name() {
             "address" => address = Some(reader.parsed(&field, "an IPv4 address, as 192.168.2.201")?),
@@ -225,13 +231,10 @@ fn read_publish<'t>(reader: &mut Reader<'t>, field: &Field<'t>) -> Option<Publis
 
 fn read_project<'t>(reader: &mut Reader<'t>, field: &Field<'t>) -> Option<String> {
     let name = reader.text(field)?;
-    if is_name(&name) {
-        return Some(name);
+    match name.parse::<ProjectName>() {
+        Ok(_) => Some(name),
+        Err(invalid) => reader.refuse(field, invalid.to_string()),
     }
-    reader.refuse(
-        field,
-        format!("{name:?} is no project name: lower-case letters, digits, - and _, a letter or digit first"),
-    )
 }
 
 fn read_env<'t>(reader: &mut Reader<'t>, field: &Field<'t>) -> Option<String> {
@@ -295,15 +298,4 @@ fn read_exceptions<'t>(reader: &mut Reader<'t>, at: &Field<'t>) -> Option<BTreeM
         exceptions.insert(rule.code, Exception { reason, location, inline: false });
     }
     Some(exceptions)
-}
-
-/// A part of a DNS name, as hosts and the fleet become parts of certificates' names.
-fn is_label(name: &str) -> bool {
-    is_name(name) && name.len() <= 63 && !name.contains(['_', '.'])
-}
-
-/// What Compose and the engine take as a name.
-fn is_name(name: &str) -> bool {
-    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_');
-    name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit()) && name.chars().all(allowed)
 }

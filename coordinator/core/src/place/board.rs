@@ -6,8 +6,9 @@ use super::choice::Choice;
 use super::group::Groups;
 use super::{Placed, Question};
 use crate::compile::findings::Findings;
-use crate::compile::ties::{Tie, partner, ties};
+use crate::compile::ties::{Tie, ties};
 use crate::deployment::InstanceName;
+use landfast_agreement::partner;
 use landfast_compose::model::Service;
 
 /// A way to choose a host.

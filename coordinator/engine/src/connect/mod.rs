@@ -8,6 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use futures::future::join_all;
+use landfast_agreement::limits::MESSAGE_MAX;
 use landfast_certs::{Credentials, client_config};
 use landfast_core::fleet::Fleet;
 use landfast_proto::v1::agent_client::AgentClient;
@@ -18,9 +19,6 @@ use tonic::transport::Channel;
 
 use dial::Route;
 pub use error::{ConnectError, Unreachable};
-
-/// The largest message either way: agent and coordinator set the same. What is larger goes as a stream of blobs.
-pub const MESSAGE_LIMIT: usize = 16 * 1024 * 1024;
 
 /// A host that answers is described within this time, even when its engine is busy.
 const DESCRIBE_LIMIT: Duration = Duration::from_secs(20);
@@ -112,8 +110,8 @@ impl Agent {
     /// To call `landfast.v1.Blobs`.
     pub fn blobs(&self) -> BlobsClient<Channel> {
         BlobsClient::new(self.channel.clone())
-            .max_decoding_message_size(MESSAGE_LIMIT)
-            .max_encoding_message_size(MESSAGE_LIMIT)
+            .max_decoding_message_size(MESSAGE_MAX)
+            .max_encoding_message_size(MESSAGE_MAX)
     }
 
     /// To call `landfast.v1.Builder`.
@@ -123,7 +121,7 @@ impl Agent {
 }
 
 fn agent_client(channel: Channel) -> AgentClient<Channel> {
-    AgentClient::new(channel).max_decoding_message_size(MESSAGE_LIMIT).max_encoding_message_size(MESSAGE_LIMIT)
+    AgentClient::new(channel).max_decoding_message_size(MESSAGE_MAX).max_encoding_message_size(MESSAGE_MAX)
 }
 
 async fn describe(target: &Target, channel: Channel, ask: Ask) -> Result<DescribeResponse, ConnectError> {

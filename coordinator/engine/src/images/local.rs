@@ -8,11 +8,11 @@ use bollard::models::ImageInspect;
 use bollard::query_parameters::RemoveImageOptions;
 use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt as _};
+use landfast_agreement::fingerprint::fingerprint;
 use landfast_core::platform::Platform;
+use serde_json::json;
 
 use crate::image_build::Door;
-
-use super::fingerprint::fingerprint;
 
 const SOCKET: &str = "unix:///var/run/docker.sock";
 /// It is on this machine: one that takes longer is not going to answer.
@@ -74,7 +74,7 @@ impl LocalEngine {
         let size = inspected.size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0);
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
         Some(LocalImage {
-            fingerprint: fingerprint(&inspected),
+            fingerprint: fingerprint(&json!(inspected)),
             platform: Platform::new(&text(&inspected.os), &text(&inspected.architecture), &text(&inspected.variant)),
             id: text(&inspected.id),
             store: store(&inspected),

@@ -4,7 +4,6 @@
 //! A host that has the image keeps it; else it is pulled when its reference names a registry; else it is brought from this
 //! machine's engine or from another host; else the default registry is asked.
 
-mod fingerprint;
 mod local;
 mod meaning;
 mod pull;

@@ -1,5 +1,6 @@
 //! Manifests. A manifest's digest is that of its encoding, so there is one encoding: entries in path order.
 
+use landfast_agreement::digest;
 use landfast_core::bundle::{Content, Entry, Manifest};
 use landfast_proto::v1;
 use prost::Message as _;
@@ -35,7 +36,7 @@ pub fn decode_manifest(bytes: &[u8]) -> Option<Manifest> {
 
 /// The bundle's name.
 pub fn manifest_digest(encoded: &[u8]) -> String {
-    blake3::hash(encoded).to_hex().to_string()
+    digest(encoded).into()
 }
 
 #[cfg(test)]

@@ -6,8 +6,7 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use landfast_certs::identity::is_name;
-use landfast_core::fleet::AGENT_PORT;
+use landfast_agreement::{HostName, paths, ports};
 use landfast_proto::v1::DescribeResponse;
 use serde_json::json;
 
@@ -47,16 +46,16 @@ pub(super) struct AddArguments {
     #[arg(long, value_name = "PATH")]
     agent: Option<PathBuf>,
     /// The agent's port
-    #[arg(long, value_name = "PORT", default_value_t = AGENT_PORT, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "PORT", default_value_t = ports::AGENT, value_parser = clap::value_parser!(u16).range(1..))]
     port: u16,
     /// Where the agent's binary goes over there
     #[arg(long, value_name = "DIR", default_value = "/usr/local/bin")]
     install_dir: PathBuf,
     /// Where the host keeps its key and certificate
-    #[arg(long, value_name = "DIR", default_value = "/etc/landfast")]
+    #[arg(long, value_name = "DIR", default_value = paths::IDENTITY)]
     identity_dir: PathBuf,
     /// Where the agent keeps its state
-    #[arg(long, value_name = "DIR", default_value = "/var/lib/landfast")]
+    #[arg(long, value_name = "DIR", default_value = paths::STATE)]
     state_dir: PathBuf,
     /// The engine's socket over there
     #[arg(long, value_name = "SOCKET", default_value = "/var/run/docker.sock")]
@@ -69,8 +68,8 @@ pub(super) struct AddArguments {
 pub(super) async fn run(context: &Context, args: AddArguments) -> Result<Exit, CliError> {
     let json = context.json()?;
     let folder = context.folder()?;
-    if !is_name(&args.host) {
-        let message = format!("{:?} is no name for a host: lower-case letters, digits and -, 63 at most", args.host);
+    if !HostName::is_valid(&args.host) {
+        let message = format!("{:?} is not a name of a host: {}", args.host, HostName::RULE);
         return Err(CliError::usage(message, "choose another name"));
     }
     // Whether the file can take the host is known before the host is touched.

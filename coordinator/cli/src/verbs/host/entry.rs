@@ -4,7 +4,8 @@
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 
-use landfast_core::fleet::{AGENT_PORT, Fleet};
+use landfast_agreement::ports;
+use landfast_core::fleet::Fleet;
 
 /// Why the file cannot be added to.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,7 +42,7 @@ pub(super) fn with_host(
 
 fn entry(host: &str, address: Ipv4Addr, port: u16) -> String {
     let mut entry = format!("\n\n[hosts.{host}]\naddress = \"{address}\"\n");
-    if port != AGENT_PORT {
+    if port != ports::AGENT {
         writeln!(entry, "port = {port}").expect("a String takes all");
     }
     entry

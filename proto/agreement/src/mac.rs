@@ -1,7 +1,17 @@
-//! MAC addresses, as text and as bytes.
+//! MAC addresses, and the scheme by which an address on a fleet network has one.
+//!
+//! The MAC of an address is `02:1f:<epoch>:<low 16 bits of the address>`. The epoch grows each time the address moves to
+//! another host, so that a forwarding or neighbour entry of an earlier time never matches.
 
 use std::fmt;
+use std::net::Ipv4Addr;
 use std::str::FromStr;
+
+/// First bytes of every MAC address on a fleet network.
+const PREFIX: [u8; 2] = [0x02, 0x1f];
+
+/// Epoch of the bridge of a host, whose address never moves.
+const GATEWAY_EPOCH: u16 = 0;
 
 /// MAC address of one device.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,6 +23,26 @@ pub struct Mac([u8; 6]);
 pub struct InvalidMac(String);
 
 impl Mac {
+    /// Returns the MAC of an address on a fleet network in an epoch.
+    #[must_use]
+    pub fn of(epoch: u16, address: Ipv4Addr) -> Self {
+        let ([high, low], [.., c, d]) = (epoch.to_be_bytes(), address.octets());
+        Self([PREFIX[0], PREFIX[1], high, low, c, d])
+    }
+
+    /// Returns the MAC of a host's bridge on a fleet network.
+    #[must_use]
+    pub fn of_gateway(address: Ipv4Addr) -> Self {
+        Self::of(GATEWAY_EPOCH, address)
+    }
+
+    /// Returns the epoch in a MAC of a fleet network; `None` for the MAC of another network.
+    #[must_use]
+    pub fn epoch(self) -> Option<u16> {
+        let [a, b, high, low, ..] = self.0;
+        ([a, b] == PREFIX).then(|| u16::from_be_bytes([high, low]))
+    }
+
     /// Returns the address from the kernel's bytes; `None` if there are not six.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
@@ -58,6 +88,21 @@ impl fmt::Debug for Mac {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_vectors_of_the_scheme_hold() {
+        for (epoch, address, expected) in [
+            (1, [172, 19, 0, 50], "02:1f:00:01:00:32"),
+            (0x1234, [172, 19, 255, 1], "02:1f:12:34:ff:01"),
+            (u16::MAX, [10, 0, 0, 0], "02:1f:ff:ff:00:00"),
+        ] {
+            let mac = Mac::of(epoch, Ipv4Addr::from(address));
+            assert_eq!(mac.to_string(), expected);
+            assert_eq!(mac.epoch(), Some(epoch));
+        }
+        assert_eq!(Mac::of_gateway(Ipv4Addr::new(172, 19, 255, 1)).to_string(), "02:1f:00:00:ff:01");
+        assert_eq!("02:42:ac:13:00:02".parse::<Mac>().expect("a mac").epoch(), None);
+    }
 
     #[test]
     fn a_mac_is_read_as_it_is_printed() {
