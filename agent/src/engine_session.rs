@@ -15,7 +15,7 @@ const RECONNECT: Duration = Duration::from_millis(500);
 /// Interval of pings. An engine that hangs sends no events, and neither does one where nothing happens.
 const PROBE: Duration = Duration::from_secs(5);
 
-/// Keeps one session after another with the engine, until nobody receives `wakes`. `about` always holds what the engine
+/// Keeps one session after another with the engine, until the receiver of `wakes` is gone. `about` always holds what the engine
 /// is, or why it does not answer.
 pub(crate) async fn run(
     engine: Engine,

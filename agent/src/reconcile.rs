@@ -56,7 +56,8 @@ impl Reconciler {
     pub(crate) async fn run(mut self, stop: CancellationToken) {
         while let Some(first) = self.next_wake(&stop).await {
             let wakes: Vec<Wake> = std::iter::once(first).chain(self.other_wakes()).collect();
-            tracing::debug!(?wakes, "wake");
+            let reasons: Vec<&str> = wakes.iter().map(Wake::reason).collect();
+            tracing::debug!(?reasons, "wake");
             self.turn(wakes).await;
         }
         let rest = async { while self.steps.join_next().await.is_some() {} };
@@ -68,7 +69,7 @@ impl Reconciler {
     /// Waits for the next wake; `None` when the loop is to end.
     ///
     /// Cancel safe: a change of the watch is marked as seen only when it is returned, messages and ended steps are taken
-    /// only then too, and the timer is made anew each time.
+    /// only then too, and the timer is created again each time.
     async fn next_wake(&mut self, stop: &CancellationToken) -> Option<Wake> {
         let timer = self.started + Duration::from_millis(self.wake_at);
         tokio::select! {

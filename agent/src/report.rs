@@ -129,9 +129,9 @@ fn problems(inputs: &Inputs<'_>) -> Vec<Problem> {
         let name = instance_name(&instance);
         // A failure of an older container is not a problem of the desired one.
         let digest = inputs.held?.desired.instances.get(&name).map(|desired| &desired.digest);
-        let is_told = tried.contains(&name.to_string()) || instance.unfinished.is_empty();
-        let told = (!is_told && digest == Some(&instance.digest)).then_some(instance.unfinished)?;
-        Some(problem("start", name.to_string(), told, true))
+        let is_reported = tried.contains(&name.to_string()) || instance.unfinished.is_empty();
+        let reason = (!is_reported && digest == Some(&instance.digest)).then_some(instance.unfinished)?;
+        Some(problem("start", name.to_string(), reason, true))
     });
     let failed = inputs.attempts.iter().map(|(resource, failure)| {
         let message = format!("{}{}", failure.message, runs_instead(inputs, resource));
@@ -216,7 +216,7 @@ mod tests {
         Observed { containers: containers.collect(), ..Observed::default() }
     }
 
-    fn told(observed: &Observed, attempts: &Attempts) -> Report {
+    fn reported(observed: &Observed, attempts: &Attempts) -> Report {
         let held = held();
         let plan = plan(&held.desired, observed, &attempts.given_up());
         report(&Inputs {
@@ -232,40 +232,40 @@ mod tests {
 
     #[test]
     fn what_is_assigned_and_not_there_is_missing() {
-        let report = told(&observed(&[]), &Attempts::default());
+        let report = reported(&observed(&[]), &Attempts::default());
         assert_eq!(report.instances[0].state(), instance_report::State::Missing);
         assert_eq!(report.generation, 7);
     }
 
     #[test]
-    fn of_two_containers_the_one_that_runs_is_told() {
+    fn of_two_containers_the_one_that_runs_is_reported() {
         let report =
-            told(&observed(&[("a", "old", State::Running), ("b", "new", State::Created)]), &Attempts::default());
+            reported(&observed(&[("a", "old", State::Running), ("b", "new", State::Created)]), &Attempts::default());
         assert_eq!(report.instances.len(), 1);
         assert_eq!(report.instances[0].digest, "old");
         assert!(!report.converged);
     }
 
     #[test]
-    fn what_was_given_up_is_told_and_ends_the_generation() {
+    fn what_was_given_up_is_reported_and_ends_the_generation() {
         let mut attempts = Attempts::default();
         let name = InstanceName { stack: "data".to_owned(), service: "redis".to_owned(), index: 1 };
         attempts.failed(Resource::Instance(name), "start", "port 80 is taken".to_owned(), Severity::Final, 0);
-        let report = told(&observed(&[("a", "old", State::Running)]), &attempts);
+        let report = reported(&observed(&[("a", "old", State::Running)]), &attempts);
         assert!(report.converged);
         let problem = &report.problems[0];
         assert_eq!((problem.step.as_str(), problem.resource.as_str()), ("start", "data/redis.1"));
         assert_eq!(problem.message, "port 80 is taken; its container of release 0 runs instead");
         assert!(problem.r#final);
-        let ended = told(&observed(&[("a", "old", State::Exited)]), &attempts);
+        let ended = reported(&observed(&[("a", "old", State::Exited)]), &attempts);
         assert_eq!(ended.problems[0].message, "port 80 is taken");
     }
 
     #[test]
-    fn a_start_that_is_not_whole_is_a_problem_of_this_container_alone_and_told_once() {
+    fn an_incomplete_start_is_a_problem_of_its_container_alone_and_reported_once() {
         let mut seen = observed(&[("a", "new", State::Running)]);
         seen.containers.get_mut("a").expect("there").unfinished = Some("no such table".to_owned());
-        let report = told(&seen, &Attempts::default());
+        let report = reported(&seen, &Attempts::default());
         assert_eq!(report.instances[0].unfinished, "no such table");
         let problem = &report.problems[0];
         assert_eq!((problem.step.as_str(), problem.resource.as_str()), ("start", "data/redis.1"));
@@ -274,15 +274,15 @@ mod tests {
         let mut attempts = Attempts::default();
         let name = InstanceName { stack: "data".to_owned(), service: "redis".to_owned(), index: 1 };
         attempts.failed(Resource::Instance(name), "start", "no such table".to_owned(), Severity::Final, 0);
-        assert_eq!(told(&seen, &attempts).problems.len(), 1);
+        assert_eq!(reported(&seen, &attempts).problems.len(), 1);
 
         seen.containers.get_mut("a").expect("there").digest = "old".to_owned();
-        let report = told(&seen, &Attempts::default());
+        let report = reported(&seen, &Attempts::default());
         assert!(report.problems.iter().all(|problem| problem.message != "no such table"));
 
         let mut made = observed(&[("a", "new", State::Created)]);
         made.containers.get_mut("a").expect("there").unfinished = Some("of a start that failed".to_owned());
-        assert_eq!(told(&made, &Attempts::default()).instances[0].unfinished, "");
+        assert_eq!(reported(&made, &Attempts::default()).instances[0].unfinished, "");
     }
 
     #[test]
@@ -291,7 +291,7 @@ mod tests {
         for resource in [Resource::Network("infra_net".to_owned()), Resource::Tree("data".to_owned())] {
             attempts.failed(resource, "sync", "no room".to_owned(), Severity::Final, 0);
         }
-        let report = told(&observed(&[]), &attempts);
+        let report = reported(&observed(&[]), &attempts);
         let names: Vec<&str> = report.problems.iter().map(|problem| problem.resource.as_str()).collect();
         assert_eq!(names[..2], ["infra_net", "data"]);
     }

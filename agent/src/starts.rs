@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_file_keeps_nobody_from_starting() {
+    fn a_damaged_file_keeps_no_container_from_starting() {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("starts"), "{").expect("written");
         let starts = Starts::open(folder.path());

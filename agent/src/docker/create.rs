@@ -106,7 +106,7 @@ pub(crate) fn creation(instance: &wire::Instance, place: &Place, minor: u32) -> 
         domainname: non_empty(&container.domainname),
         user: non_empty(&container.user),
         exposed_ports: some(exposed(container)),
-        // Compose sets these too: whoever attaches to the container later sees its output.
+        // Compose sets these too: a client that attaches to the container later sees its output.
         attach_stdout: Some(true),
         attach_stderr: Some(true),
         tty: Some(container.tty),

@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_the_output_is_told() {
+    fn the_end_of_the_output_is_reported() {
         assert_eq!(last(&format!("{}ä", "x".repeat(OUTPUT_MAX))), format!("{}ä", "x".repeat(OUTPUT_MAX - 1)));
     }
 }

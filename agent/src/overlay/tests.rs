@@ -254,7 +254,7 @@ async fn containers_gateways_and_hosts_reach_each_other_and_no_arp_crosses() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_for_nobody_known_is_not_sent_to_other_hosts() {
+async fn frames_to_unknown_addresses_are_not_sent_to_other_hosts() {
     let mut lan = Lan::new(2);
     lan.start(0, 11, 1);
     lan.start(1, 12, 1);

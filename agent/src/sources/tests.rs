@@ -87,7 +87,7 @@ fn what_cannot_be_made_says_what_is_in_the_way() {
 }
 
 #[test]
-fn kinds_are_told_apart() {
+fn kinds_are_distinguished() {
     let place = Place::new();
     let told = |name: &str| format!("{:?}", examine(&place.at(name)));
     for (name, kind) in [

@@ -135,7 +135,7 @@ fn what_is_as_it_must_be_needs_no_step() {
 }
 
 #[test]
-fn f38_when_an_address_moves_its_old_mac_goes_the_new_one_comes_and_containers_are_told() {
+fn f38_when_an_address_moves_its_mac_is_replaced_and_announced_to_containers() {
     let observed = settled(&desired(&[(50, 1, 2)]));
     assert_eq!(
         print(&diff(&desired(&[(50, 2, 3)]), &observed)),

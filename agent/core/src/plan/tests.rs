@@ -447,7 +447,7 @@ fn what_waits_for_health_starts_once_it_is_there() {
 }
 
 #[test]
-fn what_waits_for_a_job_that_failed_waits_in_vain() {
+fn waiting_for_a_job_that_failed_is_hopeless() {
     let mut host = observed(&[("c2", "data/db", "a", State::Exited)]);
     let job = host.containers.get_mut("c2").expect("made above");
     (job.restart, job.exit_code) = (Restart::No, 3);
@@ -459,7 +459,7 @@ fn what_waits_for_a_job_that_failed_waits_in_vain() {
 }
 
 #[test]
-fn whoever_takes_an_address_over_starts_after_the_holder_has_stopped() {
+fn an_instance_that_takes_an_address_over_starts_after_the_holder_has_stopped() {
     let address = || Claim::Address { network: "infra_net".to_owned(), address: "172.19.0.5".to_owned() };
     let mut desired = desired(&[("data/new", "a")]);
     desired.instances.get_mut(&name("data/new")).expect("made above").claims.insert(address());

@@ -62,6 +62,22 @@ pub enum Wake {
     Observed(Observation),
 }
 
+impl Wake {
+    /// Names the kind of the wake, for logs.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Wake::Assigned(_) => "assigned",
+            Wake::EngineUp => "engine up",
+            Wake::EngineDown => "engine down",
+            Wake::EngineEvent(_) => "engine event",
+            Wake::Links => "links",
+            Wake::StepEnded(_) => "step ended",
+            Wake::Timer => "timer",
+            Wake::Observed(_) => "observed",
+        }
+    }
+}
+
 /// A step that ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepEnded {
@@ -117,7 +133,7 @@ pub enum Effect {
     Start(Action),
     /// Publish a report of the host.
     Publish {
-        /// The plan, for what is left to do and what stands in the way.
+        /// The plan, for what is left to do and what is in the way.
         plan: Plan,
         /// Whether no step is under way and no container waits to be inspected.
         idle: bool,

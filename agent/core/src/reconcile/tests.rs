@@ -91,7 +91,7 @@ fn an_engine_that_answers_makes_everything_stale_and_is_observed() {
 }
 
 #[test]
-fn an_observation_is_told_what_is_assigned_and_which_instances_are_busy() {
+fn an_observation_gets_the_desired_state_and_the_busy_instances() {
     let mut state = quiet(&[(instance("redis"), false), (Resource::Network("infra".to_owned()), false)]);
     state.assignment = Some(networks(1, &["infra"]));
     let (_, effects) = turn(state, [Wake::Links], 0);

@@ -211,7 +211,7 @@ async fn a_caller_who_goes_away_takes_his_connection_along() {
 }
 
 #[tokio::test]
-async fn a_caller_who_has_said_all_hears_the_rest() {
+async fn a_caller_that_has_sent_everything_receives_the_rest() {
     let bench = Bench::set();
     let answers = bench.client().open(stream::iter([control(), data("one"), data("two")])).await.expect("opened");
     let heard = in_time(bytes(answers.into_inner())).await.expect("it ends well");
