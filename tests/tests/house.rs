@@ -49,7 +49,7 @@ const ARROWS: [(&str, &[&str]); 10] = [
 const PURE: [&str; 4] = ["landfast-agreement", "landfast-agent-core", "landfast-compose", "landfast-core"];
 
 /// Crates of the command line, on which a library crate must not depend.
-const OF_THE_COMMAND_LINE: [&str; 5] = ["clap", "comfy-table", "russh", "tracing-subscriber", "anyhow"];
+const OF_THE_COMMAND_LINE: [&str; 6] = ["clap", "comfy-table", "indicatif", "russh", "tracing-subscriber", "anyhow"];
 
 /// Crates that have effects, so that a pure crate must not depend on them.
 const NOT_IN_A_CORE: [&str; 10] =

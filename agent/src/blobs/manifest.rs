@@ -43,7 +43,9 @@ fn entry(entry: v1::Entry) -> Result<(TreePath, Entry), ManifestError> {
     use v1::entry::Content as Wire;
     let path = TreePath::parse(&entry.path).map_err(Invalid::from)?;
     let content = match entry.content {
-        Some(Wire::File(file)) => Content::File { digest: Digest::parse(&file.digest).map_err(Invalid::from)?, size: file.size },
+        Some(Wire::File(file)) => {
+            Content::File { digest: Digest::parse(&file.digest).map_err(Invalid::from)?, size: file.size }
+        }
         Some(Wire::Link(target)) => Content::Link(LinkTarget::parse(&path, &target)?),
         Some(Wire::Folder(_)) => Content::Folder,
         None => return Err(ManifestError::Empty(entry.path)),

@@ -114,7 +114,7 @@ pub struct StackArguments {
 
 impl StackArguments {
     /// The engine for these stacks.
-    pub(super) fn engine<'c>(&self, context: &'c Context) -> Result<Engine<'c>, CliError> {
+    pub(super) fn engine(&self, context: &Context) -> Result<Engine, CliError> {
         context.engine_reading(&self.profile, &self.env_file, &self.stacks)
     }
 }

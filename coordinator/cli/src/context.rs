@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use landfast_compose::Diagnostics;
 
-use crate::output::progress;
+use crate::output::progress::{self, ProgressPrinter};
 use crate::output::stderr;
+use crate::signals::Signals;
+use landfast_engine::event::Listener;
 use landfast_engine::folder::{FleetFolder, FolderError};
 use landfast_engine::image_build::BuildError;
-use landfast_engine::listener::Listener;
 use landfast_engine::observe::Status;
 use landfast_engine::project::{self, ProjectError, Request, shorten};
 use landfast_engine::store::Store;
@@ -25,19 +27,21 @@ pub struct Context {
     pub current_dir: PathBuf,
     /// Variables whose name and value are text.
     pub environment: BTreeMap<String, String>,
-    pub listener: Box<dyn Listener>,
+    pub printer: Arc<ProgressPrinter>,
+    /// Cancelled when the process is asked to end. Only commands that can stop halfway and clean up wait for it.
+    pub signals: Signals,
 }
 
 impl Context {
-    pub(super) fn new(global: Global, compose: ComposeArguments) -> Result<Self, CliError> {
+    pub(super) fn new(global: Global, compose: ComposeArguments, signals: Signals) -> Result<Self, CliError> {
         let current_dir =
             std::env::current_dir().map_err(|error| CliError::failed("the current folder cannot be read", error))?;
         let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         };
         let environment = std::env::vars_os().filter_map(text).collect();
-        let listener = progress::listener(global.quiet);
-        Ok(Self { global, compose, current_dir, environment, listener })
+        let printer = Arc::new(ProgressPrinter::new(progress::printer(global.quiet)));
+        Ok(Self { global, compose, current_dir, environment, printer, signals })
     }
 
     /// Whether data is for programs. `config` alone prints YAML.
@@ -95,7 +99,7 @@ impl Context {
     }
 
     /// The engine for a command that reads no variables of a stack.
-    pub fn engine(&self, profiles: &[String]) -> Result<Engine<'_>, CliError> {
+    pub fn engine(&self, profiles: &[String]) -> Result<Engine, CliError> {
         if !self.compose.env_file.is_empty() {
             return Err(CliError::usage(
                 "--env-file is for the commands that read a stack's variables: `config`, `check`, `plan`, `up`, `sync`, `build`",
@@ -111,7 +115,7 @@ impl Context {
         profiles: &[String],
         env_files: &[PathBuf],
         stacks: &[String],
-    ) -> Result<Engine<'_>, CliError> {
+    ) -> Result<Engine, CliError> {
         let named: Vec<_> = self.compose.env_file.iter().chain(env_files).cloned().collect();
         self.one_source_of_variables(&named)?;
         let files = named.iter().map(|file| self.env_file(file)).collect::<Result<Vec<_>, _>>()?;
@@ -138,7 +142,7 @@ impl Context {
         }
     }
 
-    fn engine_of(&self, profiles: &[String], env_files: Vec<PathBuf>) -> Result<Engine<'_>, CliError> {
+    fn engine_of(&self, profiles: &[String], env_files: Vec<PathBuf>) -> Result<Engine, CliError> {
         let folder = self.folder()?;
         let options = landfast_engine::Options {
             env: self.global.env.clone(),
@@ -146,7 +150,7 @@ impl Context {
             profiles: self.compose.profile.iter().chain(profiles).cloned().collect(),
             environment: self.environment.clone(),
         };
-        Ok(Engine::new(folder, options, &*self.listener))
+        Ok(Engine::new(folder, options, Arc::clone(&self.printer) as Arc<dyn Listener>))
     }
 
     /// What there is to say after the work, on stderr.
@@ -159,12 +163,12 @@ impl Context {
     /// What is wrong on the hosts, on stderr.
     pub(super) fn warn_of(&self, status: &Status) {
         for problem in status.hosts.iter().flat_map(|host| &host.problems) {
-            self.listener.warn(problem);
+            self.printer.warn(problem);
         }
     }
 
     /// What the fleet's folder remembers.
-    pub(super) fn store(&self, engine: &Engine<'_>) -> Result<Box<dyn Store>, CliError> {
+    pub(super) fn store(&self, engine: &Engine) -> Result<Box<dyn Store>, CliError> {
         engine.folder.store().map_err(|error| self.engine_error(error.into()))
     }
 

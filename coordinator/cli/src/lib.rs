@@ -3,9 +3,11 @@
 
 pub mod arguments;
 mod context;
+mod contract;
 mod error;
 pub mod output;
 mod question;
+pub mod signals;
 pub mod ssh;
 pub mod verbs;
 
@@ -54,7 +56,17 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return Exit::Failed.into();
         }
     };
-    let exit = match runtime.block_on(verbs::dispatch(arguments)) {
+    let signals = match runtime.block_on(async { signals::Receiver::new() }) {
+        Ok((receiver, signals)) => {
+            runtime.spawn(end_by_signal(receiver, signals.clone()));
+            signals
+        }
+        Err(error) => {
+            stderr::line(&format!("error: signals cannot be received: {error}"));
+            return Exit::Failed.into();
+        }
+    };
+    let exit = match runtime.block_on(verbs::dispatch(arguments, signals)) {
         Ok(exit) => exit,
         Err(error) => {
             error::print(&error);
@@ -64,6 +76,17 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     // What still runs on other threads (a lookup, a read of the terminal) has nothing left to say.
     runtime.shutdown_background();
     exit.into()
+}
+
+/// Ends the process when a signal asks for it. The command may be blocked, such as in a read of the terminal, so the process
+/// ends here and not in `main`.
+async fn end_by_signal(receiver: signals::Receiver, signals: signals::Signals) {
+    let number = receiver.end().await;
+    if signals.is_stopping() {
+        stderr::line("error: interrupted before the steps under way were done");
+        stderr::line("hint: `landfast status` shows what runs; the same command again resumes from here");
+    }
+    std::process::exit(128 + i32::from(number));
 }
 
 /// For those who look for a mistake in landfast itself: `LANDFAST_LOG=landfast=debug` says on stderr what takes how long.

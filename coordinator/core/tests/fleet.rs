@@ -115,7 +115,17 @@ fn hosts_that_cannot_be_are_refused() {
     assert!(mistakes(&WHOLE.replace("192.168.2.202", "172.19.3.4")).contains("lies in 172.19.0.0/16"));
     assert!(mistakes(&WHOLE.replace("192.168.2.202", "beta.lan")).contains("is not an IPv4 address"));
     assert!(mistakes(&WHOLE.replace("port = 7300", "port = 0")).contains("a port is a number from 1 to 65535"));
-    assert!(mistakes(&WHOLE.replace("hosts.beta", "hosts.Beta")).contains("\"Beta\" is no name"));
+    assert!(
+        mistakes(&WHOLE.replace("hosts.beta", "hosts.Beta"))
+            .contains("\"Beta\" is not a name of a host: lower-case letters")
+    );
+}
+
+#[test]
+fn a_stack_whose_name_no_agent_accepts_is_refused() {
+    let stack = |name: &str| mistakes(&format!("{WHOLE}\n[stacks.{name}]\npath = \"x\"\n"));
+    assert!(stack(&"a".repeat(200)).contains("is not a name of a stack: lower-case letters"));
+    assert!(stack("\"a.b\"").contains("\"a.b\" is not a name of a stack"));
 }
 
 #[test]
@@ -131,9 +141,9 @@ fn the_name_of_a_project_is_one_that_compose_takes() {
     };
     assert_eq!(read("\"shop_1\"").unwrap().stacks["web"].project.as_deref(), Some("shop_1"));
     for (name, said) in [
-        ("\"Shop\"", "landfast.toml:4:1: \"Shop\" is no project name: lower-case letters, digits, - and _"),
-        ("\"_a\"", "is no project name"),
-        ("\"\"", "is no project name"),
+        ("\"Shop\"", "landfast.toml:4:1: \"Shop\" is not a name of a project: lower-case letters, digits, - and _"),
+        ("\"_a\"", "is not a name of a project"),
+        ("\"\"", "is not a name of a project"),
         ("3", "expected a text in quotes, found integer"),
     ] {
         let refusal = read(name).unwrap_err().to_string();

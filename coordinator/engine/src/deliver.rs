@@ -16,8 +16,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use v1::push_request::Part;
 
 use crate::connect::Agent;
-use crate::listener::{Listener, Transfer};
-use crate::text::count;
+use crate::event::{self, Listener, Transfer};
 use crate::wire::problem;
 
 /// Bytes in one message.
@@ -110,10 +109,14 @@ pub async fn push(
     agent: &Agent,
     parcel: &Parcel,
     lacking: &Lacking,
-    listener: &dyn Listener,
+    listener: &Arc<dyn Listener>,
 ) -> Result<(), DeliverError> {
-    let what = format!("{}: {} of {}", agent.host(), count(lacking.blobs.len(), "file"), parcel.stack);
-    let transfer: Arc<dyn Transfer> = listener.transfer(&what, lacking.bytes()).into();
+    let content = event::Content::Files {
+        host: agent.host().to_owned(),
+        stack: parcel.stack.clone(),
+        count: lacking.blobs.len(),
+    };
+    let transfer = Arc::new(Transfer::start(listener, content, lacking.bytes()));
     let broken = Arc::new(Mutex::new(None));
     let batches = ReceiverStream::new(load(parcel, lacking));
     // A stream of requests cannot carry an error: it is kept aside and the stream ends.
@@ -121,7 +124,7 @@ pub async fn push(
         future::ready(match part {
             Ok(part) => {
                 if let Part::Data(data) = &part {
-                    transfer.advance(data.len() as u64);
+                    transfer.advance(data.len());
                 }
                 Some(v1::PushRequest { part: Some(part) })
             }

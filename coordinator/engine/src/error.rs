@@ -14,7 +14,7 @@ use crate::project::ProjectError;
 use crate::scan::ScanError;
 use crate::store::StoreError;
 
-use crate::operation::Standing;
+use crate::operation::FailureReport;
 
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
@@ -47,7 +47,7 @@ pub enum EngineError {
     #[error("something on the hosts is in the way, nothing was touched{}", list(.0))]
     Conflicts(Vec<Conflict>),
     #[error("{host} has changed since the plan was made (from {planned} to {found})")]
-    GroundMoved { host: String, planned: Version, found: Version },
+    FleetChanged { host: String, planned: Version, found: Version },
     #[error("{host}: {step} failed: {problem}")]
     Host { host: String, step: &'static str, problem: String },
     #[error("{digest} is on no host any more, so release {release} of {stack} cannot be brought back")]
@@ -65,13 +65,11 @@ pub enum EngineError {
         source: serde_json::Error,
     },
     #[error("{0}")]
-    Stopped(Box<Standing>),
+    Stopped(Box<FailureReport>),
     #[error("stopped as asked")]
     Interrupted,
     #[error("this machine gives no random numbers")]
     NoRandomness(#[source] std::io::Error),
-    #[error("signals cannot be listened to")]
-    Signals(#[source] std::io::Error),
 }
 
 /// What a host holds, as two numbers.
@@ -109,7 +107,7 @@ impl EngineError {
                 Some(format!("leave the environment out, or write {{env}} into a path under [stacks.{stack}]"))
             }
             Self::NoEngine { .. } => Some("start the engine on that host: `systemctl start docker`".to_owned()),
-            Self::GroundMoved { .. } => Some("somebody else deploys too: run `landfast plan` again".to_owned()),
+            Self::FleetChanged { .. } => Some("somebody else deploys too: run `landfast plan` again".to_owned()),
             Self::NoRelease { .. } | Self::NoEarlierRelease { .. } => {
                 Some("`landfast history` lists what there is".to_owned())
             }
@@ -122,7 +120,6 @@ impl EngineError {
             }
             Self::Record { .. } => Some("it was written by another version of landfast".to_owned()),
             Self::NoRandomness(_)
-            | Self::Signals(_)
             | Self::Store(_)
             | Self::Mistakes(_)
             | Self::Unreachable(_)

@@ -4,10 +4,10 @@
 pub mod connect;
 pub mod deliver;
 mod error;
+pub mod event;
 pub mod folder;
 pub mod image_build;
 pub mod images;
-pub mod listener;
 pub mod observe;
 pub mod operation;
 pub mod project;
@@ -19,12 +19,13 @@ pub mod wire;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use landfast_core::compile;
 
+use crate::event::Listener;
 use crate::folder::FleetFolder;
 use crate::images::Images;
-use crate::listener::Listener;
 use crate::stack::Source;
 
 pub use error::{EngineError, Version};
@@ -43,14 +44,14 @@ pub struct Options {
 }
 
 /// A fleet's folder, and somebody who listens.
-pub struct Engine<'a> {
+pub struct Engine {
     pub folder: FleetFolder,
     pub options: Options,
-    pub listener: &'a dyn Listener,
+    pub listener: Arc<dyn Listener>,
 }
 
-impl<'a> Engine<'a> {
-    pub fn new(folder: FleetFolder, options: Options, listener: &'a dyn Listener) -> Self {
+impl Engine {
+    pub fn new(folder: FleetFolder, options: Options, listener: Arc<dyn Listener>) -> Self {
         Self { folder, options, listener }
     }
 

@@ -10,8 +10,3 @@ pub fn sentence(step: &Step) -> String {
         None => format!("{what} on {}", step.host),
     }
 }
-
-/// `1 file`, `2 files`.
-pub fn count(number: usize, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
-}

@@ -4,8 +4,7 @@ pub mod escape;
 pub mod progress;
 pub mod stderr;
 pub mod table;
-
-pub use landfast_engine::text::count;
+pub mod words;
 
 use std::io::{self, IsTerminal as _, Write as _};
 
@@ -47,4 +46,9 @@ pub fn is_terminal() -> bool {
 #[allow(clippy::disallowed_methods, reason = "this is the module that writes there")]
 fn stdout() -> io::Stdout {
     io::stdout()
+}
+
+/// Returns a number with its noun: `1 file`, `2 files`.
+pub fn count(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }

@@ -1,16 +1,34 @@
-//! What a run says while it goes on: bars on a terminal, plain lines elsewhere, always on stderr.
+//! Progress of a command on stderr: bars on a terminal, plain lines elsewhere.
 
-use std::sync::Mutex;
+use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use landfast_engine::listener::{Listener, Transfer};
+use landfast_engine::event::{Event, Listener};
 
-use super::{escape, stderr};
+use super::{escape, stderr, words};
 
-/// The listener for this process's stderr.
-pub fn listener(quiet: bool) -> Box<dyn Listener> {
+/// Prints the progress of a command.
+pub trait Printer: Send + Sync {
+    /// Prints one thing that happened, as a sentence.
+    fn say(&self, line: &str);
+    /// Prints a problem that stops nothing.
+    fn warn(&self, line: &str);
+    /// Begins to show a transfer of `total` bytes; 0 means that the size is not known.
+    fn transfer(&self, what: &str, total: u64) -> Box<dyn Bytes>;
+}
+
+/// A transfer that is shown until it is dropped.
+pub trait Bytes: Send + Sync {
+    /// Adds bytes that were sent.
+    fn advance(&self, bytes: u64);
+}
+
+/// Returns the printer for the stderr of this process.
+pub fn printer(quiet: bool) -> Box<dyn Printer> {
     match (quiet, stderr::is_terminal()) {
         (true, _) => Box::new(Quiet),
         (false, true) => Box::new(Bars(MultiProgress::with_draw_target(ProgressDrawTarget::stderr()))),
@@ -18,29 +36,73 @@ pub fn listener(quiet: bool) -> Box<dyn Listener> {
     }
 }
 
+/// Prints the events of a run.
+pub struct ProgressPrinter {
+    printer: Box<dyn Printer>,
+    transfers: Mutex<BTreeMap<u64, Box<dyn Bytes>>>,
+}
+
+impl ProgressPrinter {
+    /// Makes a printer of events from a printer of lines.
+    pub fn new(printer: Box<dyn Printer>) -> Self {
+        Self { printer, transfers: Mutex::default() }
+    }
+
+    fn transfers(&self) -> MutexGuard<'_, BTreeMap<u64, Box<dyn Bytes>>> {
+        self.transfers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Deref for ProgressPrinter {
+    type Target = dyn Printer;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.printer
+    }
+}
+
+impl Listener for ProgressPrinter {
+    fn report(&self, event: Event) {
+        match event {
+            Event::TransferStarted { id, content, bytes } => {
+                let shown = self.printer.transfer(&words::content(&content), bytes.unwrap_or(0));
+                self.transfers().insert(id, shown);
+            }
+            Event::TransferAdvanced { id, bytes } => {
+                if let Some(shown) = self.transfers().get(&id) {
+                    shown.advance(bytes);
+                }
+            }
+            Event::TransferEnded { id } => drop(self.transfers().remove(&id)),
+            Event::Warning(warning) => self.printer.warn(&words::warning(&warning)),
+            event => self.printer.say(&words::event(&event)),
+        }
+    }
+}
+
 /// Says nothing but warnings.
 struct Quiet;
 
-impl Listener for Quiet {
+impl Printer for Quiet {
     fn say(&self, _line: &str) {}
 
     fn warn(&self, line: &str) {
         stderr::line(&format!("warning: {}", escape::lines(line)));
     }
 
-    fn transfer(&self, _what: &str, _total: u64) -> Box<dyn Transfer> {
+    fn transfer(&self, _what: &str, _total: u64) -> Box<dyn Bytes> {
         Box::new(Quiet)
     }
 }
 
-impl Transfer for Quiet {
+impl Bytes for Quiet {
     fn advance(&self, _bytes: u64) {}
 }
 
 /// One line for each thing.
 struct Lines;
 
-impl Listener for Lines {
+impl Printer for Lines {
     fn say(&self, line: &str) {
         stderr::line(&escape::lines(line));
     }
@@ -49,7 +111,7 @@ impl Listener for Lines {
         stderr::line(&format!("warning: {}", escape::lines(line)));
     }
 
-    fn transfer(&self, what: &str, total: u64) -> Box<dyn Transfer> {
+    fn transfer(&self, what: &str, total: u64) -> Box<dyn Bytes> {
         let what = escape::line(what).into_owned();
         match total {
             0 => stderr::line(&what),
@@ -72,7 +134,7 @@ struct Tally {
 
 const TALLY_EVERY: Duration = Duration::from_secs(5);
 
-impl Transfer for Tally {
+impl Bytes for Tally {
     fn advance(&self, bytes: u64) {
         let Ok(mut state) = self.state.lock() else { return };
         state.0 += bytes;
@@ -101,7 +163,7 @@ impl Bars {
     }
 }
 
-impl Listener for Bars {
+impl Printer for Bars {
     fn say(&self, line: &str) {
         self.print(&escape::lines(line));
     }
@@ -110,7 +172,7 @@ impl Listener for Bars {
         self.print(&format!("warning: {}", escape::lines(line)));
     }
 
-    fn transfer(&self, what: &str, total: u64) -> Box<dyn Transfer> {
+    fn transfer(&self, what: &str, total: u64) -> Box<dyn Bytes> {
         let (bar, template) = match total {
             0 => (ProgressBar::new_spinner(), "{spinner} {msg} {bytes} {bytes_per_sec}"),
             total => (ProgressBar::new(total), "{msg} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec}"),
@@ -123,7 +185,7 @@ impl Listener for Bars {
 
 struct Bar(ProgressBar);
 
-impl Transfer for Bar {
+impl Bytes for Bar {
     fn advance(&self, bytes: u64) {
         self.0.inc(bytes);
     }

@@ -12,7 +12,7 @@ use russh::{Error, Preferred};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
-use landfast_engine::listener::Listener;
+use crate::output::progress::Printer;
 
 use super::error::SshError;
 use super::host_key::{HostKeyError, Vouched, kind_of};
@@ -70,7 +70,7 @@ impl client::Handler for Judge {
 }
 
 /// Connects to the host, over the one before it on the way.
-pub(super) async fn connect(hop: &Hop, over: Option<(&Hop, &Link)>, say: &dyn Listener) -> Result<Link, SshError> {
+pub(super) async fn connect(hop: &Hop, over: Option<(&Hop, &Link)>, say: &dyn Printer) -> Result<Link, SshError> {
     let mut first_refusal = None;
     let mut left_out = Vec::new();
     loop {
@@ -90,7 +90,7 @@ async fn attempt(
     hop: &Hop,
     over: Option<(&Hop, &Link)>,
     left_out: &[&'static str],
-    say: &dyn Listener,
+    say: &dyn Printer,
 ) -> Result<Link, SshError> {
     let (stream, address) = reach(hop, over).await?;
     let vouched = hop.trust.look_up(&hop.names, address.as_deref()).map_err(SshError::HostKey)?;

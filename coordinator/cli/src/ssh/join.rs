@@ -9,8 +9,8 @@ use landfast_certs::{Authority, Credentials, Identity, Validity};
 use landfast_proto::v1::DescribeResponse;
 use tokio::time::Instant;
 
+use crate::output::progress::Printer;
 use landfast_engine::connect::{Agent, Ask, ConnectError, Target};
-use landfast_engine::listener::Listener;
 
 use super::command::{UnsafeWord, plain_path};
 use super::error::SshError;
@@ -81,13 +81,13 @@ impl JoinError {
 }
 
 /// Joins the host and returns what its agent says it is.
-pub async fn join(join: &Join<'_>, listener: &dyn Listener) -> Result<DescribeResponse, JoinError> {
+pub async fn join(join: &Join<'_>, printer: &dyn Printer) -> Result<DescribeResponse, JoinError> {
     let binary =
         std::fs::read(&join.binary).map_err(|source| JoinError::Binary { path: join.binary.clone(), source })?;
     let way: Vec<String> = join.hops.iter().rev().map(|hop| hop.destination.to_string()).collect();
-    listener.say(&format!("logging in to {}", way.join(", over ")));
-    let session = Session::open(&join.hops, listener).await?;
-    let result = on_host(join, &session, &binary, listener).await;
+    printer.say(&format!("logging in to {}", way.join(", over ")));
+    let session = Session::open(&join.hops, printer).await?;
+    let result = on_host(join, &session, &binary, printer).await;
     session.close().await;
     result
 }
@@ -96,18 +96,18 @@ async fn on_host(
     join: &Join<'_>,
     session: &Session,
     binary: &[u8],
-    listener: &dyn Listener,
+    printer: &dyn Printer,
 ) -> Result<DescribeResponse, JoinError> {
     check_machine(join, session, binary).await?;
     if !session.succeeds(["test", "-S", plain_path(&join.run.docker)?]).await? {
-        listener.warn(&format!("no Docker Engine at {} on {}", join.run.docker.display(), join.target.host));
+        printer.warn(&format!("no Docker Engine at {} on {}", join.run.docker.display(), join.target.host));
     }
     // Made by the user that is logged in, who alone may write there; what is installed belongs to root.
     let staging = session.make_staging().await?;
-    let result = install(join, session, binary, &staging, listener).await;
+    let result = install(join, session, binary, &staging, printer).await;
     session.remove_staging(&staging).await?;
     result?;
-    listener.say(&format!("waiting for {} to answer at {}", join.target.host, join.target.socket()));
+    printer.say(&format!("waiting for {} to answer at {}", join.target.host, join.target.socket()));
     match answer(join).await {
         Ok(description) => Ok(description),
         Err(error) => Err(JoinError::NoAnswer { error, log: log_of(join, session).await }),
@@ -119,16 +119,16 @@ async fn install(
     session: &Session,
     binary: &[u8],
     staging: &str,
-    listener: &dyn Listener,
+    printer: &dyn Printer,
 ) -> Result<(), JoinError> {
     let program = plain_path(&join.run.program)?;
-    let transfer = listener.transfer(&format!("{NAME} to {}", join.target.host), binary.len() as u64);
+    let transfer = printer.transfer(&format!("{NAME} to {}", join.target.host), binary.len() as u64);
     let staged = format!("{staging}/agent");
     session.write(&staged, binary, 0o700, |bytes| transfer.advance(bytes)).await?;
     drop(transfer);
     place(session, &staged, program, "0755").await?;
 
-    listener.say(&format!("{} makes its key and asks for a certificate", join.target.host));
+    printer.say(&format!("{} makes its key and asks for a certificate", join.target.host));
     let certificate = sign(join, session, program).await?;
     let identity = plain_path(&join.run.identity)?;
     for (name, contents) in [("ca.pem", join.authority.certificate_pem()), ("cert.pem", certificate.as_str())] {
@@ -136,7 +136,7 @@ async fn install(
         session.write(&staged, contents.as_bytes(), 0o600, |_| ()).await?;
         place(session, &staged, &format!("{identity}/{name}"), "0644").await?;
     }
-    start(join, session, staging, listener).await
+    start(join, session, staging, printer).await
 }
 
 async fn sign(join: &Join<'_>, session: &Session, program: &str) -> Result<String, JoinError> {
@@ -156,21 +156,21 @@ async fn place(session: &Session, staged: &str, target: &str, mode: &str) -> Res
     Ok(())
 }
 
-async fn start(join: &Join<'_>, session: &Session, staging: &str, listener: &dyn Listener) -> Result<(), JoinError> {
+async fn start(join: &Join<'_>, session: &Session, staging: &str, printer: &dyn Printer) -> Result<(), JoinError> {
     let staged = format!("{staging}/start");
     let systemd = match join.supervisor {
         Some(supervisor) => supervisor == Supervisor::Systemd,
         None => session.succeeds(["test", "-d", "/run/systemd/system"]).await?,
     };
     if systemd {
-        listener.say(&format!("starting the service {NAME} on {}", join.target.host));
+        printer.say(&format!("starting the service {NAME} on {}", join.target.host));
         session.write(&staged, join.run.unit()?.as_bytes(), 0o600, |_| ()).await?;
         place(session, &staged, UNIT, "0644").await?;
         session.run(["systemctl", "daemon-reload"]).await?;
         session.run(["systemctl", "enable", NAME]).await?;
         session.run(["systemctl", "restart", NAME]).await?;
     } else {
-        listener.say(&format!("starting {NAME} on {}, as a process: there is no systemd", join.target.host));
+        printer.say(&format!("starting {NAME} on {}, as a process: there is no systemd", join.target.host));
         session.write(&staged, join.run.script()?.as_bytes(), 0o600, |_| ()).await?;
         session.run(["sh", &staged]).await?;
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use russh::client::Msg;
 use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
 
-use landfast_engine::listener::Listener;
+use crate::output::progress::Printer;
 
 use super::command::{Command, Frame, plain_path};
 use super::connect::{Link, connect};
@@ -44,7 +44,7 @@ pub struct Session {
 
 impl Session {
     /// Connects, judges the host key, and logs in: to each host on the way, and to the last.
-    pub async fn open(hops: &[Hop], say: &dyn Listener) -> Result<Self, SshError> {
+    pub async fn open(hops: &[Hop], say: &dyn Printer) -> Result<Self, SshError> {
         let mut links: Vec<Link> = Vec::new();
         for (index, hop) in hops.iter().enumerate() {
             let before = index.checked_sub(1).and_then(|before| Some((hops.get(before)?, links.last()?)));

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use landfast_engine::operation::BuildOptions;
+use landfast_engine::operation::{BuildOptions, Operation};
+
+use super::up;
 
 use crate::{CliError, Context, Exit};
 
@@ -37,24 +39,22 @@ pub(super) async fn run(context: &Context, args: BuildArguments) -> Result<Exit,
     let store = context.store(&engine)?;
     let options = BuildOptions { no_cache: args.no_cache, pull: args.pull, args: arguments(context, &args.build_arg) };
     let services = args.services.into_iter().collect::<BTreeSet<_>>();
-    let built = engine
-        .build_images(&*store, &args.stack, &services, &options)
-        .await
-        .map_err(|error| context.engine_error(error))?;
-    match built.as_slice() {
-        [] if !services.is_empty() => {
-            let names = services.into_iter().collect::<Vec<_>>().join(", ");
-            Err(CliError::usage(format!("no service {names} has `build`"), "`landfast config --services` lists them"))
-        }
-        [] => {
+    let operation = Operation::Build { stacks: args.stack, services: services.clone(), options };
+    let proposal = engine.propose(&*store, operation).await.map_err(|error| context.engine_error(error))?;
+    proposal.plan.warnings.iter().for_each(|warning| context.printer.warn(warning));
+    if proposal.is_empty() {
+        if services.is_empty() {
             context.talk("nothing to build: no service has `build`\n");
-            Ok(Exit::Done)
+            return Ok(Exit::Done);
         }
-        built => {
-            context.talk(&format!("built: {}\n", built.join(", ")));
-            Ok(Exit::Done)
-        }
+        let names = services.into_iter().collect::<Vec<_>>().join(", ");
+        let message = format!("no service {names} has `build`");
+        return Err(CliError::usage(message, "`landfast config --services` lists them"));
     }
+    let stop = context.signals.graceful();
+    let outcome = engine.carry_out(&*store, proposal, stop).await.map_err(|error| context.engine_error(error))?;
+    context.talk(&up::sentence(&outcome));
+    Ok(Exit::Done)
 }
 
 fn arguments(context: &Context, written: &[String]) -> BTreeMap<String, String> {

@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use landfast_certs::{Authority, Credentials, Identity, Role, Validity};
-use serde_json::json;
 
+use crate::contract;
 use crate::output::{self, table::table};
 use landfast_engine::folder::{self, FleetFolder};
 
@@ -74,7 +74,7 @@ pub(super) async fn run(context: &Context, args: CertArguments) -> Result<Exit, 
         CertVerb::Issue { whom: Whom::Agent { host, how } } => {
             let folder = context.folder()?;
             if !folder.fleet.hosts.contains_key(&host) {
-                context.listener.warn(&format!("landfast.toml has no host {host} yet: add it under [hosts.{host}]"));
+                context.printer.warn(&format!("landfast.toml has no host {host} yet: add it under [hosts.{host}]"));
             }
             issue(context, &folder, &how, |fleet| Identity::agent(fleet, &host))
         }
@@ -120,7 +120,7 @@ fn issue(
     let validity = Validity::lasting(SystemTime::now(), DAY * how.days);
     let issued = authority.issue(&identity, validity).and_then(|credentials| credentials.save(&out));
     issued.map_err(CliError::of)?;
-    context.listener.say(&format!("wrote ca.pem, cert.pem and key.pem of {identity} to {}", out.display()));
+    context.printer.say(&format!("wrote ca.pem, cert.pem and key.pem of {identity} to {}", out.display()));
     Ok(Exit::Done)
 }
 
@@ -135,14 +135,15 @@ fn show(context: &Context, folder: Option<&Path>) -> Result<Exit, CliError> {
     let role = identity.role().map(|role| role.to_string());
     let (from, until) = (date(credentials.not_before()), date(credentials.not_after()));
     let printed = if json {
-        output::json(&json!({ "identity": identity.to_string(), "role": role, "from": from, "until": until }))
+        let identity = identity.to_string();
+        output::json(&contract::Certificate { identity: &identity, role: role.as_deref(), from: &from, until: &until })
     } else {
         let row = [identity.to_string(), role.unwrap_or_default(), from, until];
         output::print(&table(["IDENTITY", "ROLE", "FROM", "UNTIL"], [row]))
     };
     printed.map_err(|error| CliError::failed("standard output cannot be written", error))?;
     if credentials.not_after() < SystemTime::now() {
-        context.listener.warn("it has expired");
+        context.printer.warn("it has expired");
     }
     Ok(Exit::Done)
 }

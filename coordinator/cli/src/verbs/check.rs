@@ -7,8 +7,8 @@ use std::path::Path;
 
 use landfast_compose::{Diagnostics, Location};
 use landfast_core::check::{self, Exceptions, Finding, Level, Policy, RULES, Rule, Subject, sarif, secrets};
-use serde_json::{Value, json};
 
+use crate::contract::{self, CheckReport, ExplainedRule, ListedRule};
 use crate::output::{self, count, table::table};
 use landfast_engine::folder::{FleetFolder, FolderError};
 use landfast_engine::project::{self, ProjectError, Request};
@@ -188,29 +188,29 @@ impl Tally {
     }
 }
 
-/// The JSON contract: `{"findings":[…],"errors":N,"warnings":N,"notes":N,"excused":N}`.
-fn report(context: &Context, findings: &[Finding]) -> Value {
+fn report<'a>(context: &Context, findings: &'a [Finding]) -> CheckReport<'a> {
     let place = |location: Option<&Location>| {
         let short = |file: &Path| file.strip_prefix(&context.current_dir).unwrap_or(file).display().to_string();
-        let file = location.map(|it| short(&it.file));
         let number = |number: fn(&Location) -> usize| location.map(number).filter(|number| *number > 0);
-        (file, number(|it| it.line), number(|it| it.column))
+        let file = location.map(|it| short(&it.file));
+        contract::Place { file, line: number(|it| it.line), column: number(|it| it.column) }
     };
-    let finding = |finding: &Finding| {
-        let (file, line, column) = place(finding.location.as_ref());
-        let exception = finding.exception.as_ref().map(|exception| {
-            let (file, line, column) = place(exception.location.as_ref());
-            json!({ "reason": exception.reason, "file": file, "line": line, "column": column })
-        });
-        json!({
-            "code": finding.code, "level": finding.level, "stack": finding.stack, "service": finding.service,
-            "file": file, "line": line, "column": column, "path": finding.path,
-            "message": finding.message, "help": finding.help, "exception": exception,
-        })
+    let finding = |finding: &'a Finding| contract::Finding {
+        code: finding.code,
+        level: finding.level.name(),
+        stack: &finding.stack,
+        service: finding.service.as_deref(),
+        place: place(finding.location.as_ref()),
+        path: &finding.path,
+        message: &finding.message,
+        help: &finding.help,
+        exception: finding.exception.as_ref().map(|exception| contract::Exception {
+            reason: &exception.reason,
+            place: place(exception.location.as_ref()),
+        }),
     };
     let Tally { errors, warnings, notes, excused } = Tally::of(findings);
-    let findings: Vec<_> = findings.iter().map(finding).collect();
-    json!({ "findings": findings, "errors": errors, "warnings": warnings, "notes": notes, "excused": excused })
+    CheckReport { findings: findings.iter().map(finding).collect(), errors, warnings, notes, excused }
 }
 
 fn explain(context: &Context, code: &str) -> Result<Exit, CliError> {
@@ -224,8 +224,7 @@ fn explain(context: &Context, code: &str) -> Result<Exit, CliError> {
         },
     };
     if context.json()? {
-        let page =
-            |rule: &&Rule| json!({ "code": rule.code, "level": rule.level, "title": rule.title, "page": rule.page });
+        let page = |rule: &&Rule| ExplainedRule { rule: listed(rule), page: rule.page };
         output::json(&rules.iter().map(page).collect::<Vec<_>>()).map_err(stdout_error)?;
     } else {
         let pages: Vec<_> = rules.iter().map(|rule| rule.page).collect();
@@ -236,12 +235,15 @@ fn explain(context: &Context, code: &str) -> Result<Exit, CliError> {
 
 fn list(context: &Context) -> Result<Exit, CliError> {
     let printed = if context.json()? {
-        let row = |rule: &Rule| json!({ "code": rule.code, "level": rule.level, "title": rule.title });
-        output::json(&RULES.iter().map(row).collect::<Vec<_>>())
+        output::json(&RULES.iter().map(listed).collect::<Vec<_>>())
     } else {
         let row = |rule: &Rule| [rule.code, rule.level.name(), rule.title].map(str::to_owned);
         output::print(&table(["CODE", "LEVEL", "WHAT"], RULES.iter().map(row)))
     };
     printed.map_err(stdout_error)?;
     Ok(Exit::Done)
+}
+
+fn listed(rule: &Rule) -> ListedRule {
+    ListedRule { code: rule.code, level: rule.level.name(), title: rule.title }
 }

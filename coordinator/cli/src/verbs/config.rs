@@ -155,7 +155,7 @@ fn text(context: &Context, args: &ConfigArguments, input: &Input) -> Result<Stri
 fn loaded(context: &Context, input: &Input) -> Result<Loaded, CliError> {
     let loaded = project::load(input).map_err(|error| context.project_error(error))?;
     for warning in shorten(Diagnostics(loaded.warnings.clone()), &context.current_dir).0 {
-        context.listener.warn(&warning.to_string());
+        context.printer.warn(&warning.to_string());
     }
     Ok(loaded)
 }

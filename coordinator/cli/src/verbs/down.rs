@@ -2,6 +2,8 @@
 
 use landfast_core::plan::{Action, Plan};
 
+use landfast_engine::operation::Operation;
+
 use super::up::carry_out;
 use crate::{CliError, Context, Exit};
 
@@ -20,11 +22,8 @@ pub struct DownArguments {
 
 pub(super) async fn run(context: &Context, args: DownArguments) -> Result<Exit, CliError> {
     let engine = context.engine(&[])?;
-    let store = context.store(&engine)?;
-    let proposal =
-        engine.propose_down(&*store, &args.stacks, args.volumes).await.map_err(|error| context.engine_error(error))?;
-    let question = question(&proposal.plan);
-    carry_out(context, &engine, &*store, proposal, args.yes, &question).await
+    let operation = Operation::Down { stacks: args.stacks, remove_volumes: args.volumes };
+    carry_out(context, &engine, operation, args.yes, |proposal| question(&proposal.plan)).await
 }
 
 /// Names every volume that goes.

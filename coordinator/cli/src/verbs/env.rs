@@ -2,14 +2,13 @@
 
 mod choice;
 
+use crate::contract::{ActiveEnvironment, ListedEnvironment, MissingName, StackEnvironments};
+use crate::output::{self, table::table};
 use clap::{Args, Subcommand};
 use landfast_compose::spelling::nearest;
 use landfast_compose::{Diagnostics, Location};
 use landfast_core::environments::{Comparison, Named};
 use landfast_core::fleet::StackConfig;
-use serde_json::{Value, json};
-
-use crate::output::{self, table::table};
 use landfast_engine::folder::FILE;
 use landfast_engine::project::{self, ProjectError, shorten};
 use landfast_engine::stack::Environments;
@@ -67,7 +66,7 @@ pub(super) fn run(context: &Context, args: EnvArguments) -> Result<Exit, CliErro
 
 type Stack<'e> = (&'e str, &'e StackConfig, Environments);
 
-fn read<'e>(context: &Context, engine: &'e Engine<'_>, names: &[String]) -> Result<Vec<Stack<'e>>, CliError> {
+fn read<'e>(context: &Context, engine: &'e Engine, names: &[String]) -> Result<Vec<Stack<'e>>, CliError> {
     let stacks = engine.folder.stacks(names).map_err(|error| context.folder_error(error))?;
     let read = stacks.into_iter().map(|(name, config)| {
         let read = Environments::read(&engine.folder.path, name, config, &engine.options);
@@ -76,7 +75,7 @@ fn read<'e>(context: &Context, engine: &'e Engine<'_>, names: &[String]) -> Resu
     read.collect()
 }
 
-fn list(context: &Context, engine: &Engine<'_>, names: &[String]) -> Result<Exit, CliError> {
+fn list(context: &Context, engine: &Engine, names: &[String]) -> Result<Exit, CliError> {
     let json = context.json()?;
     let stacks = read(context, engine, names)?;
     let mut rows = Vec::new();
@@ -92,14 +91,14 @@ fn list(context: &Context, engine: &Engine<'_>, names: &[String]) -> Result<Exit
             rows.push([stack, "-", "", "", "", ""].map(str::to_owned));
         }
         if let Some(warning) = no_file(stack, environments) {
-            context.listener.warn(&warning);
+            context.printer.warn(&warning);
         }
         let active = environments.chosen.as_ref().map(|chosen| {
             let from = if chosen.location.is_some() { FILE } else { "--env" };
             let line = chosen.location.as_ref().map(|location| location.line);
-            json!({ "env": chosen.name, "from": from, "line": line })
+            ActiveEnvironment { env: chosen.name.clone(), from, line }
         });
-        objects.push(json!({ "stack": stack, "active": active, "environments": listed }));
+        objects.push(StackEnvironments { stack: (*stack).to_owned(), active, environments: listed });
     }
     let printed = if json {
         output::json(&objects)
@@ -150,21 +149,32 @@ fn short(location: &Location, context: &Context) -> String {
     format!("{}:{}", file.display(), location.line)
 }
 
-/// `missing` and `surplus` are null where there is nothing to compare with.
-fn object(env: &str, environments: &Environments, comparison: Option<&Comparison>, context: &Context) -> Value {
+fn object(
+    env: &str,
+    environments: &Environments,
+    comparison: Option<&Comparison>,
+    context: &Context,
+) -> ListedEnvironment {
     let path = |path: &std::path::Path| path.strip_prefix(&context.current_dir).unwrap_or(path).display().to_string();
     let names = |list: fn(&Comparison) -> &Vec<Named>| {
-        let name = |named: &Named| json!({ "name": named.name, "file": path(&named.location.file), "line": named.location.line });
+        let name = |named: &Named| MissingName {
+            name: named.name.clone(),
+            file: path(&named.location.file),
+            line: named.location.line,
+        };
         comparison.map(|comparison| list(comparison).iter().map(name).collect::<Vec<_>>())
     };
-    json!({
-        "env": env, "file": path(&environments.file(env)), "active": is_active(env, environments),
-        "missing": names(|it| &it.missing), "surplus": names(|it| &it.surplus),
-    })
+    ListedEnvironment {
+        env: env.to_owned(),
+        file: path(&environments.file(env)),
+        active: is_active(env, environments),
+        missing: names(|it| &it.missing),
+        surplus: names(|it| &it.surplus),
+    }
 }
 
 /// Looks at all stacks before it writes anything: half a choice is none.
-fn choose(context: &Context, engine: &Engine<'_>, env: &str, names: &[String]) -> Result<Exit, CliError> {
+fn choose(context: &Context, engine: &Engine, env: &str, names: &[String]) -> Result<Exit, CliError> {
     let mut chosen = Vec::new();
     for (stack, config, environments) in &read(context, engine, names)? {
         if names.is_empty() && environments.there.is_empty() && config.env.is_none() {
@@ -181,7 +191,7 @@ fn choose(context: &Context, engine: &Engine<'_>, env: &str, names: &[String]) -
         }
         let beyond = environments.check(Some(env)).map_err(|error| context.engine_error(error))?;
         for warning in shorten(Diagnostics(beyond.0), &context.current_dir).0 {
-            context.listener.warn(&warning.to_string());
+            context.printer.warn(&warning.to_string());
         }
         chosen.push(*stack);
     }
@@ -194,7 +204,7 @@ fn choose(context: &Context, engine: &Engine<'_>, env: &str, names: &[String]) -
 
 /// The choice stands in `landfast.toml` and not in `.landfast`: a stack is on its hosts once, so everybody who deploys it
 /// has to mean the same environment. Two choices kept apart would undo each other with every `up`.
-fn write(context: &Context, engine: &Engine<'_>, env: &str, stacks: &[&str]) -> Result<(), CliError> {
+fn write(context: &Context, engine: &Engine, env: &str, stacks: &[&str]) -> Result<(), CliError> {
     let file = engine.folder.path.join(FILE);
     let text = project::text_of(&file).map_err(|error| context.project_error(error))?;
     let changed = choice::with_env(&text, stacks, env).map_err(CliError::of)?;

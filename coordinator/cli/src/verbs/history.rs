@@ -1,7 +1,6 @@
 //! `landfast history`: the releases of the stacks, newest first.
 
-use serde_json::json;
-
+use crate::contract;
 use crate::output::{self, table::table};
 use landfast_engine::operation::releases::{self, Release};
 
@@ -25,7 +24,7 @@ pub(super) async fn run(context: &Context, args: HistoryArguments) -> Result<Exi
         all.extend(releases.into_iter().rev());
     }
     let printed = if json {
-        output::json(&all.iter().map(object).collect::<Vec<_>>())
+        output::json(&all.iter().map(contract::Release::from).collect::<Vec<_>>())
     } else {
         output::print(&table(
             ["STACK", "RELEASE", "TIME", "ENV", "INSTANCES", "BUNDLE", "OUTCOME"],
@@ -34,19 +33,6 @@ pub(super) async fn run(context: &Context, args: HistoryArguments) -> Result<Exi
     };
     printed.map_err(|error| CliError::failed("standard output cannot be written", error))?;
     Ok(Exit::Done)
-}
-
-/// Its JSON is a contract.
-fn object(release: &Release) -> serde_json::Value {
-    json!({
-        "stack": release.stack,
-        "release": release.number,
-        "time": release.time,
-        "env": release.env,
-        "instances": release.deployment.instances.len(),
-        "bundle": release.manifest,
-        "outcome": release.outcome,
-    })
 }
 
 fn row(release: &Release) -> [String; 7] {

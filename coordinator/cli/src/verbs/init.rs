@@ -29,11 +29,11 @@ pub(super) async fn run(context: &Context, args: InitArguments) -> Result<Exit, 
     } else {
         let name = new_name(&folder, args.name)?;
         write_template(&file, &name)?;
-        context.listener.say(&format!("made {}: your hosts, networks and stacks go there", file.display()));
+        context.printer.say(&format!("made {}: your hosts, networks and stacks go there", file.display()));
         name
     };
     make_trust(context, &folder.join(folder::STATE), &name)?;
-    context.listener.say(&format!("next: landfast{} host add NAME ADDRESS --ssh root@", in_folder(context)));
+    context.printer.say(&format!("next: landfast{} host add NAME ADDRESS --ssh root@", in_folder(context)));
     Ok(Exit::Done)
 }
 
@@ -108,10 +108,8 @@ fn make_trust(context: &Context, state: &Path, fleet: &str) -> Result<(), CliErr
         credentials.save(&operator_folder).map(|()| credentials)
     });
     let operator: Credentials = operator.map_err(CliError::of)?;
-    context
-        .listener
-        .say(&format!("made the authority of {fleet} in {}: keep a copy of it", authority_folder.display()));
-    context.listener.say(&format!("you are {}", operator.identity()));
+    context.printer.say(&format!("made the authority of {fleet} in {}: keep a copy of it", authority_folder.display()));
+    context.printer.say(&format!("you are {}", operator.identity()));
     Ok(())
 }
 

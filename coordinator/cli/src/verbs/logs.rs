@@ -8,6 +8,7 @@ use futures::stream::{self, BoxStream, StreamExt as _};
 use landfast_core::deployment::InstanceName;
 use landfast_proto::v1::{LogsRequest, LogsResponse};
 
+use crate::contract::LogLine;
 use crate::output::{self, Reader};
 use landfast_engine::connect::{Agent, Agents};
 use landfast_engine::observe::InstanceStatus;
@@ -101,7 +102,7 @@ async fn open(
         match ask(agent, &instance.instance, args).await {
             Ok(lines) => Some(lines),
             Err(problem) => {
-                context.listener.warn(&format!("{} on {}: {problem}", instance.instance, instance.host));
+                context.printer.warn(&format!("{} on {}: {problem}", instance.instance, instance.host));
                 None
             }
         }
@@ -167,9 +168,8 @@ impl Printer {
         let time = jiff::Timestamp::from_nanosecond(line.time.into()).ok().filter(|_| line.time > 0);
         let time = time.map(|time| time.strftime("%Y-%m-%dT%H:%M:%S.%9fZ").to_string()).unwrap_or_default();
         if self.json {
-            let object = serde_json::json!({
-                "instance": line.instance, "stream": line.stream, "time": time, "line": line.text,
-            });
+            let object = LogLine { instance: &line.instance, stream: line.stream, time: &time, line: &line.text };
+            let object = serde_json::to_string(&object).expect("text serializes");
             return format!("{object}\n");
         }
         let prefix =

@@ -20,6 +20,7 @@ mod up;
 use clap::{Parser, Subcommand};
 
 use crate::arguments::{ComposeArguments, Global};
+use crate::signals::Signals;
 use crate::{CliError, Context, Exit};
 
 /// Pushes Compose stacks to a group of Linux boxes and keeps every service at the address you gave it.
@@ -71,8 +72,8 @@ pub enum Verb {
 }
 
 /// Runs the verb that was given.
-pub(crate) async fn dispatch(arguments: Arguments) -> Result<Exit, CliError> {
-    let context = Context::new(arguments.global, arguments.compose)?;
+pub(crate) async fn dispatch(arguments: Arguments, signals: Signals) -> Result<Exit, CliError> {
+    let context = Context::new(arguments.global, arguments.compose, signals)?;
     match arguments.verb {
         Verb::Init(args) => init::run(&context, args).await,
         Verb::Host(args) => host::run(&context, args).await,

@@ -3,12 +3,11 @@
 use std::collections::BTreeSet;
 
 use indicatif::BinaryBytes;
-use landfast_core::plan::Plan;
-use serde::Serialize;
 
-use crate::output::{self, count, escape};
+use crate::contract;
+use crate::output::{self, count, escape, words};
 use landfast_engine::images::Need;
-use landfast_engine::operation::{PlannedBuild, PlannedPull, Proposal, Unknown, Up};
+use landfast_engine::operation::{MissingImages, Operation, Proposal, Up};
 
 use crate::arguments::{Pull, StackArguments};
 use crate::{CliError, Context, Exit};
@@ -32,17 +31,17 @@ pub(super) async fn run(context: &Context, args: PlanArguments) -> Result<Exit, 
     let json = context.json()?;
     let engine = args.stacks.engine(context)?;
     let store = context.store(&engine)?;
-    let up = Up {
+    let operation = Operation::Up(Up {
+        stacks: args.stacks.stacks,
         force_recreate: args.force_recreate,
         build: args.build,
         pull: args.pull.imposed(),
         now: jiff::Timestamp::now(),
-        unknown: Unknown::Warn,
-    };
-    let proposal =
-        engine.propose_up(&*store, &args.stacks.stacks, up).await.map_err(|error| context.engine_error(error))?;
+        missing_images: MissingImages::Warn,
+    });
+    let proposal = engine.propose(&*store, operation).await.map_err(|error| context.engine_error(error))?;
     let printed = if json {
-        output::json(&Printed { plan: &proposal.plan, builds: &proposal.builds, pulls: &proposal.pulls })
+        output::json(&contract::Plan::from(&proposal))
     } else {
         output::print(&text(&proposal, context.global.verbose))
     };
@@ -50,19 +49,12 @@ pub(super) async fn run(context: &Context, args: PlanArguments) -> Result<Exit, 
     Ok(if proposal.plan.is_empty() { Exit::Done } else { Exit::PlanNotEmpty })
 }
 
-/// The plan's JSON is a contract: `{"steps":[…],"warnings":[…],"builds":[…],"pulls":[…]}`.
-#[derive(Serialize)]
-struct Printed<'a> {
-    #[serde(flatten)]
-    plan: &'a Plan,
-    builds: &'a [PlannedBuild],
-    pulls: &'a [PlannedPull],
-}
-
 /// The plan, and what has to travel for it: images one by one only when that is asked for.
 pub(super) fn text(proposal: &Proposal, verbose: bool) -> String {
-    let builds = proposal.builds.iter().map(|build| format!("build images: {}\n", escape::line(&build.to_string())));
-    let pulls = proposal.pulls.iter().map(|pull| format!("ask a registry: {}\n", escape::line(&pull.to_string())));
+    let builds =
+        proposal.builds.iter().map(|build| format!("build images: {}\n", escape::line(&words::planned_build(build))));
+    let pulls =
+        proposal.pulls.iter().map(|pull| format!("ask a registry: {}\n", escape::line(&words::planned_pull(pull))));
     let mut text = builds.chain(pulls).collect::<String>();
     text.push_str(escape::lines(&proposal.plan.to_string()).trim_end());
     for (host, parcel, lacking) in &proposal.files {

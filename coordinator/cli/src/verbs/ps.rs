@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use landfast_compose::spelling::nearest;
 use landfast_core::report::{ContainerState, Health, ReportedPort};
 
+use crate::contract;
 use crate::output::{self, table::table};
 use landfast_engine::Engine;
 use landfast_engine::observe::{InstanceStatus, Status};
@@ -27,7 +28,7 @@ pub(super) async fn run(context: &Context, args: PsArguments) -> Result<Exit, Cl
     let (mut status, _) = engine.status().await.map_err(|error| context.engine_error(error))?;
     choose(&mut status, &args.names, &engine)?;
     let printed = match (json, args.ids) {
-        (true, _) => output::json(&status.instances),
+        (true, _) => output::json(&status.instances.iter().map(contract::Instance::from).collect::<Vec<_>>()),
         (false, true) => output::print(&ids(&status.instances)),
         (false, false) => output::print(&text(&status.instances)),
     };
@@ -39,7 +40,7 @@ pub(super) async fn run(context: &Context, args: PsArguments) -> Result<Exit, Cl
 /// Keeps the instances with these names, or all of them when none is given.
 ///
 /// Errors: a name that neither `landfast.toml` nor any host knows.
-pub(super) fn choose(status: &mut Status, names: &[String], engine: &Engine<'_>) -> Result<(), CliError> {
+pub(super) fn choose(status: &mut Status, names: &[String], engine: &Engine) -> Result<(), CliError> {
     if names.is_empty() {
         return Ok(());
     }

@@ -1,5 +1,7 @@
 //! `landfast rollback`: deploys an earlier release again, as a release of its own.
 
+use landfast_engine::operation::Operation;
+
 use super::up::carry_out;
 use crate::{CliError, Context, Exit};
 
@@ -32,8 +34,6 @@ pub(super) async fn run(context: &Context, args: RollbackArguments) -> Result<Ex
         }
     };
     engine.folder.stack(&stack).map_err(|error| context.folder_error(error))?;
-    let store = context.store(&engine)?;
-    let proposal =
-        engine.propose_rollback(&*store, &stack, args.to).await.map_err(|error| context.engine_error(error))?;
-    carry_out(context, &engine, &*store, proposal, args.yes, "Go back?").await
+    let operation = Operation::Rollback { stack, release: args.to };
+    carry_out(context, &engine, operation, args.yes, |_| "Go back?".to_owned()).await
 }

@@ -1,5 +1,6 @@
 //! `landfast status`: the hosts and what runs on them. A host that cannot be reached is a part of the answer.
 
+use crate::contract;
 use crate::output;
 use crate::output::table::{age, table};
 use landfast_engine::observe::{HostStatus, Status};
@@ -24,7 +25,7 @@ pub(super) async fn run(context: &Context, args: StatusArguments) -> Result<Exit
         let Status { hosts, instances, .. } = &mut status;
         hosts.retain(|host| host.state != "ready" || instances.iter().any(|instance| instance.host == host.name));
     }
-    let printed = if json { output::json(&status) } else { output::print(&text(&status)) };
+    let printed = if json { output::json(&contract::Status::from(&status)) } else { output::print(&text(&status)) };
     printed.map_err(|error| CliError::failed("standard output cannot be written", error))?;
     context.warn_of(&status);
     Ok(Exit::Done)

@@ -1,6 +1,8 @@
 //! `landfast sync`: brings stacks' files to the hosts that have them, and touches no container.
 
 use super::up::carry_out;
+use landfast_engine::operation::Operation;
+
 use crate::arguments::StackArguments;
 use crate::{CliError, Context, Exit};
 
@@ -15,8 +17,6 @@ pub struct SyncArguments {
 
 pub(super) async fn run(context: &Context, args: SyncArguments) -> Result<Exit, CliError> {
     let engine = args.stacks.engine(context)?;
-    let store = context.store(&engine)?;
-    let proposal =
-        engine.propose_sync(&*store, &args.stacks.stacks).await.map_err(|error| context.engine_error(error))?;
-    carry_out(context, &engine, &*store, proposal, args.yes, "Go ahead?").await
+    let operation = Operation::Sync { stacks: args.stacks.stacks };
+    carry_out(context, &engine, operation, args.yes, |_| "Go ahead?".to_owned()).await
 }

@@ -1,11 +1,9 @@
 //! `landfast up`: makes the hosts what the stacks say.
 
-use serde_json::json;
-
+use crate::contract;
 use crate::output::{self, count, stderr};
 use landfast_engine::Engine;
-use landfast_engine::operation::{Outcome, Proposal, Unknown, Up};
-use landfast_engine::store::Store;
+use landfast_engine::operation::{MissingImages, Operation, Outcome, Proposal, Up};
 
 use super::plan;
 use crate::arguments::{Pull, StackArguments};
@@ -35,61 +33,55 @@ pub struct UpArguments {
 
 pub(super) async fn run(context: &Context, args: UpArguments) -> Result<Exit, CliError> {
     let engine = args.stacks.engine(context)?;
-    let store = context.store(&engine)?;
-    let up = Up {
+    let operation = Operation::Up(Up {
+        stacks: args.stacks.stacks,
         force_recreate: args.force_recreate,
         build: args.build,
         pull: args.pull.imposed(),
         now: jiff::Timestamp::now(),
-        unknown: Unknown::Pull,
-    };
-    let proposal =
-        engine.propose_up(&*store, &args.stacks.stacks, up).await.map_err(|error| context.engine_error(error))?;
-    carry_out(context, &engine, &*store, proposal, args.yes, "Go ahead?").await
+        missing_images: MissingImages::Pull,
+    });
+    carry_out(context, &engine, operation, args.yes, |_| "Go ahead?".to_owned()).await
 }
 
-/// Prints the plan, asks, and does it: the same for every verb that changes hosts.
+/// Proposes an operation, prints the plan, asks, and carries it out: the same for every verb that changes hosts.
 pub(super) async fn carry_out(
     context: &Context,
-    engine: &Engine<'_>,
-    store: &dyn Store,
-    proposal: Proposal,
+    engine: &Engine,
+    operation: Operation,
     yes: bool,
-    question: &str,
+    question: impl FnOnce(&Proposal) -> String,
 ) -> Result<Exit, CliError> {
+    let store = context.store(engine)?;
+    let proposal = engine.propose(&*store, operation).await.map_err(|error| context.engine_error(error))?;
     let json = context.json()?;
     let worth_reading = !proposal.plan.is_empty() || !proposal.plan.warnings.is_empty();
-    // Who is asked sees what about, -q or not.
+    // The plan that a question is about is printed even with --quiet.
     if worth_reading && !(yes && context.global.quiet) {
         stderr::text(&plan::text(&proposal, context.global.verbose));
     }
-    if !proposal.plan.is_empty() && !confirm(yes, question)? {
+    if !proposal.plan.is_empty() && !confirm(yes, &question(&proposal))? {
         context.talk("nothing was changed\n");
         return Ok(Exit::Usage);
     }
-    let outcome = engine.carry_out(store, proposal).await.map_err(|error| context.engine_error(error))?;
-    let printed = match (&outcome, json) {
-        (Outcome::Unchanged, true) => output::json(&json!({ "outcome": "unchanged", "steps": 0, "releases": [] })),
-        (Outcome::Done { steps, releases }, true) => {
-            let releases = releases.iter().map(|(stack, number)| json!({ "stack": stack, "release": number }));
-            let releases = releases.collect::<Vec<_>>();
-            output::json(&json!({ "outcome": "done", "steps": steps, "releases": releases }))
-        }
-        (outcome, false) => {
-            context.talk(&sentence(outcome));
-            Ok(())
-        }
-    };
-    printed.map_err(|error| CliError::failed("standard output cannot be written", error))?;
+    let stop = context.signals.graceful();
+    let outcome = engine.carry_out(&*store, proposal, stop).await.map_err(|error| context.engine_error(error))?;
+    if json {
+        output::json(&contract::Outcome::from(&outcome))
+            .map_err(|error| CliError::failed("standard output cannot be written", error))?;
+    } else {
+        context.talk(&sentence(&outcome));
+    }
     Ok(Exit::Done)
 }
 
-fn sentence(outcome: &Outcome) -> String {
+pub(super) fn sentence(outcome: &Outcome) -> String {
     match outcome {
+        Outcome::Built { images } => format!("built: {}\n", images.join(", ")),
         Outcome::Unchanged => "nothing to do: everything is as the files say\n".to_owned(),
         Outcome::Done { steps, releases } if releases.is_empty() => format!("done: {}\n", count(*steps, "step")),
         Outcome::Done { steps, releases } => {
-            let releases = releases.iter().map(|(stack, number)| format!("release {number} of {stack}"));
+            let releases = releases.iter().map(|release| format!("release {} of {}", release.number, release.stack));
             format!("done: {}, {}\n", count(*steps, "step"), releases.collect::<Vec<_>>().join(", "))
         }
     }

@@ -1,8 +1,10 @@
 //! What `up`, `down`, `sync` and `rollback` do to a fleet of agents.
 
 use crate::fleet::{Fleet, eventually};
+use landfast::output::words;
 use landfast_engine::EngineError;
-use landfast_engine::operation::{Outcome, Unknown, Up};
+use landfast_engine::operation::{Operation, Outcome, Up};
+use tokio_util::sync::CancellationToken;
 
 const STACK: &str = "[stacks.data]\npath = \"data\"\n\n[stacks.data.place]\npostgres = \"alpha\"\napp = \"beta\"\n";
 
@@ -191,13 +193,13 @@ async fn a_plan_whose_ground_moved_is_refused() {
     fleet.write("data/app.conf", "port = 2\n");
     let engine = fleet.engine();
     let store = engine.folder.store().expect("a store");
-    let proposal = engine.propose_up(&*store, &[], Up::default()).await.expect("a plan");
+    let proposal = engine.propose(&*store, Operation::Up(Up::default())).await.expect("a plan");
     fleet.host("beta").with(|state| {
         let held = state.held.as_mut().expect("assigned");
         held.generation += 5;
     });
-    let error = engine.carry_out(&*store, proposal).await.expect_err("a refusal");
-    assert!(matches!(&error, EngineError::GroundMoved { host, .. } if host == "beta"), "{error}");
+    let error = engine.carry_out(&*store, proposal, CancellationToken::new()).await.expect_err("a refusal");
+    assert!(matches!(&error, EngineError::FleetChanged { host, .. } if host == "beta"), "{error}");
 }
 
 #[tokio::test]
@@ -206,9 +208,10 @@ async fn down_keeps_data_and_down_with_volumes_deletes_it_by_name() {
     done(fleet.up().await);
     let engine = fleet.engine();
     let store = engine.folder.store().expect("a store");
-    let plan = engine.propose_down(&*store, &[], true).await.expect("a plan").plan.to_string();
+    let down = |remove_volumes| Operation::Down { stacks: Vec::new(), remove_volumes };
+    let plan = engine.propose(&*store, down(true)).await.expect("a plan").plan.to_string();
     assert!(plan.contains("remove volume") && plan.contains("data_pgdata"), "{plan}");
-    let plan = engine.propose_down(&*store, &[], false).await.expect("a plan").plan.to_string();
+    let plan = engine.propose(&*store, down(false)).await.expect("a plan").plan.to_string();
     assert!(!plan.contains("remove volume"), "{plan}");
     drop(store);
     done(fleet.down(false).await);
@@ -225,10 +228,8 @@ async fn rollback_brings_back_files_and_instances_of_the_release_before() {
     fleet.write("data/app.conf", "port = 2\n");
     done(fleet.up().await);
     assert_ne!(held("beta").trees[0].manifest, first_tree);
-    let engine = fleet.engine();
-    let store = engine.folder.store().expect("a store");
-    let proposal = engine.propose_rollback(&*store, "data", None).await.expect("a plan");
-    done(engine.carry_out(&*store, proposal).await);
+    done(fleet.carry_out(Operation::Rollback { stack: "data".to_owned(), release: None }).await);
+    let store = fleet.engine().folder.store().expect("a store");
     assert_eq!((held("beta").instances[0].digest.clone(), held("beta").trees[0].manifest.clone()), (first, first_tree));
     let releases = landfast_engine::operation::releases::of_stack(&*store, "data").await.expect("releases");
     assert_eq!(releases.iter().map(|release| release.number).collect::<Vec<_>>(), [1, 2, 3]);
@@ -239,15 +240,11 @@ async fn sync_brings_files_and_touches_no_instance() {
     let fleet = data().await;
     done(fleet.up().await);
     fleet.write("data/app.conf", "port = 2\n");
-    let engine = fleet.engine();
-    let store = engine.folder.store().expect("a store");
     let before = fleet.host("beta").with(|state| state.held.clone().expect("assigned"));
-    let proposal = engine.propose_sync(&*store, &[]).await.expect("a plan");
-    done(engine.carry_out(&*store, proposal).await);
+    done(fleet.carry_out(Operation::Sync { stacks: Vec::new() }).await);
     let after = fleet.host("beta").with(|state| state.held.clone().expect("assigned"));
     assert_eq!(before.instances, after.instances);
     assert_ne!(before.trees, after.trees);
-    drop(store);
     let plan = fleet.plan().await.expect("a plan");
     assert!(plan.contains("data/app.1"), "what mounts the file is still to be made again: {plan}");
 }
@@ -269,14 +266,10 @@ async fn a_host_that_cannot_be_reached_stops_up_and_is_a_part_of_status() {
 async fn force_recreate_makes_everything_again_once() {
     let fleet = data().await;
     done(fleet.up().await);
-    let engine = fleet.engine();
-    let store = engine.folder.store().expect("a store");
     let digest = || fleet.host("beta").with(|state| state.held.clone().expect("assigned").instances[0].digest.clone());
     let before = digest();
-    let proposal = engine.propose_up(&*store, &[], Up { force_recreate: true, ..Up::default() }).await.expect("a plan");
-    done(engine.carry_out(&*store, proposal).await);
+    done(fleet.up_as(Up { force_recreate: true, ..Up::default() }).await);
     assert_ne!(digest(), before);
-    drop(store);
     assert_eq!(fleet.up().await.expect("no error"), Outcome::Unchanged);
 }
 
@@ -296,7 +289,7 @@ async fn warnings_of_a_plan_name_files_from_the_fleets_folder_on() {
     fleet.write("data/compose.yaml", "services:\n  app:\n    image: app:1\n    isolation: default\n");
     let engine = fleet.engine();
     let store = engine.folder.store().expect("a store");
-    let planned = engine.propose_up(&*store, &[], Up::default()).await.expect("a plan");
+    let planned = engine.propose(&*store, Operation::Up(Up::default())).await.expect("a plan");
     let begins = |warning: &String| warning.starts_with("data/compose.yaml:4:5: no effect");
     assert!(planned.plan.warnings.iter().any(begins), "{:?}", planned.plan.warnings);
 }
@@ -306,14 +299,10 @@ async fn without_an_engine_that_builds_a_plan_says_so_and_up_fails_with_nothing_
     let fleet = data().await;
     fleet.write("data/compose.yaml", "services:\n  app:\n    build: ./app\n");
     fleet.write("data/app/Dockerfile", "FROM redis:7\n");
-    let engine = fleet.engine();
-    let store = engine.folder.store().expect("a store");
-    let planned =
-        engine.propose_up(&*store, &[], Up { unknown: Unknown::Warn, ..Up::default() }).await.expect("a plan");
-    let builds = planned.builds.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let planned = fleet.propose(Up::default()).await.expect("a plan");
+    let builds = planned.builds.iter().map(words::planned_build).collect::<Vec<_>>();
     assert_eq!(builds, ["data-app from ./app (1 file, 13 B)"]);
     assert!(planned.plan.warnings.iter().any(|line| line.contains("an engine that builds")), "{:?}", planned.plan);
-    drop(store);
     let error = fleet.up().await.expect_err("nobody builds").to_string();
     assert!(error.contains("data-app cannot be built"), "{error}");
 

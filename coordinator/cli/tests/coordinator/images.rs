@@ -1,9 +1,10 @@
 //! Which images are deployed, and when registries are asked for them.
 
 use crate::fleet::Fleet;
+use landfast::output::words;
 use landfast_core::pull::Policy;
 use landfast_engine::EngineError;
-use landfast_engine::operation::{Outcome, Proposal, Unknown, Up};
+use landfast_engine::operation::{Operation, Outcome, Proposal, Up};
 
 const STACK: &str = "[stacks.app]\npath = \"app\"\n[stacks.app.place]\n\"*\" = \"alpha\"\n";
 
@@ -26,9 +27,7 @@ fn registry_has(fleet: &Fleet, host: &str, reference: &str, fingerprint: &str) {
 }
 
 async fn plan(fleet: &Fleet, up: Up) -> Result<Proposal, EngineError> {
-    let engine = fleet.engine();
-    let store = engine.folder.store()?;
-    engine.propose_up(&*store, &[], Up { unknown: Unknown::Warn, ..up }).await
+    fleet.propose(up).await
 }
 
 fn done(outcome: Result<Outcome, EngineError>) {
@@ -103,7 +102,7 @@ async fn always_asks_the_registry_in_every_up_and_in_no_plan() {
     done(fleet.up().await);
     registry_has(&fleet, "alpha", "app:1", "new");
     let proposal = plan(&fleet, Up::default()).await.expect("a plan");
-    let pulls = proposal.pulls.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let pulls = proposal.pulls.iter().map(words::planned_pull).collect::<Vec<_>>();
     assert_eq!(pulls, ["app:1 (pull_policy of app/web: always)"]);
     assert!(proposal.plan.is_empty() && proposal.plan.warnings.is_empty(), "{}", proposal.plan);
     assert_eq!(alpha.calls("fetch"), 1, "by `up` alone");
@@ -144,7 +143,7 @@ async fn an_image_that_moved_in_its_registry_is_named_with_both_ids() {
     let engine = fleet.engine();
     let store = engine.folder.store().expect("a store");
     let up = Up { pull: Some(Policy::Always), ..Up::default() };
-    let plan = engine.propose_up(&*store, &[], up).await.expect("a plan").plan;
+    let plan = engine.propose(&*store, Operation::Up(up)).await.expect("a plan").plan;
     assert_eq!(plan.steps[0].reasons, ["image app:1 sha256:aaaaaaaaaaaa > sha256:bbbbbbbbbbbb"]);
 }
 

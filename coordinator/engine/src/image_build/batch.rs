@@ -2,22 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use landfast_compose::{Diagnostic, Diagnostics};
 use landfast_core::build::{self, Build, Dockerfile, Request, Schedule};
 use tokio_util::sync::CancellationToken;
 
-use crate::listener::{Listener, Transfer};
+use crate::event::{Event, Listener, Warning};
 
 use super::prepare::{FOLDER_IMAGE, Prepared};
 use super::{BuildError, Builder, solve};
 
 /// Builds all of them. When one fails, those that are under way are given up, as the reference does.
-pub async fn build(builder: &Builder, prepared: Vec<Prepared>, listener: &dyn Listener) -> Result<(), BuildError> {
+pub async fn build(builder: &Builder, prepared: Vec<Prepared>, listener: &Arc<dyn Listener>) -> Result<(), BuildError> {
     let jobs = jobs(builder, prepared)?;
     for Job { request, .. } in &jobs {
-        request.warnings.iter().for_each(|warning| listener.warn(&warning.to_string()));
+        let warnings = request.warnings.iter().cloned().map(Warning::BuildKeyIgnored);
+        warnings.for_each(|warning| listener.report(Event::Warning(warning)));
     }
     let mut schedule = Schedule::of(jobs.iter().map(|job| (&job.one.build, job.one.instructions())));
     let stop = CancellationToken::new();
@@ -42,8 +44,8 @@ pub async fn build(builder: &Builder, prepared: Vec<Prepared>, listener: &dyn Li
     }
     given_up.extend(schedule.waiting());
     if !given_up.is_empty() {
-        let images: Vec<_> = given_up.iter().map(|at| jobs[*at].one.build.image.as_str()).collect();
-        listener.say(&format!("not built, as another build failed: {}", images.join(", ")));
+        let images = given_up.iter().map(|at| jobs[*at].one.build.image.clone()).collect();
+        listener.report(Event::BuildsAbandoned { images });
     }
     told_together(failed.into_iter().map(|(at, error)| (&jobs[at].one.build, error)))
 }
@@ -78,15 +80,15 @@ impl Job {
         builder: &Builder,
         is_alone: bool,
         stop: &CancellationToken,
-        listener: &dyn Listener,
+        listener: &Arc<dyn Listener>,
     ) -> Result<Ended, BuildError> {
         let image = &self.one.build.image;
-        let named = Named { name: if is_alone { String::new() } else { format!("{image}: ") }, listener };
-        listener.say(&format!("build image {image}"));
+        let output = Output { build: (!is_alone).then(|| image.clone()), listener };
+        listener.report(Event::BuildStarted { image: image.clone() });
         // Cancel safe: a build that is dropped ends at the builder with its connections. What failed first is told.
         let built = tokio::select! {
             biased;
-            built = self.solve(builder, &named) => built.map(|()| Ended::Built),
+            built = self.solve(builder, &output) => built.map(|()| Ended::Built),
             () = stop.cancelled() => Ok(Ended::GivenUp),
         };
         for folder in self.request.folder_images.keys() {
@@ -95,14 +97,14 @@ impl Job {
         built
     }
 
-    async fn solve(&self, builder: &Builder, listener: &dyn Listener) -> Result<(), BuildError> {
+    async fn solve(&self, builder: &Builder, output: &Output<'_>) -> Result<(), BuildError> {
         for (image, folder) in &self.request.folder_images {
-            listener.say(&format!("image {image} first: a folder"));
+            output.folder_started(image);
             let request = build::request(&folder_image(image, folder), FOLDER_IMAGE, builder.api)
                 .map_err(|mistake| BuildError::Mistakes(mistake.into()))?;
-            solve::solve(&builder.door, &request, self.one.offer_folder(&request, builder), listener).await?;
+            solve::solve(&builder.door, &request, self.one.offer_folder(&request, builder), output).await?;
         }
-        solve::solve(&builder.door, &self.request, self.one.offer(&self.request, builder), listener).await
+        solve::solve(&builder.door, &self.request, self.one.offer(&self.request, builder), output).await
     }
 }
 
@@ -145,23 +147,20 @@ fn told_together<'a>(failed: impl Iterator<Item = (&'a Build, BuildError)>) -> R
     Err(BuildError::Mistakes(Diagnostics(mistakes)))
 }
 
-/// What a build says, with its name before each line when others speak too.
-struct Named<'a> {
-    name: String,
-    listener: &'a dyn Listener,
+/// Reports what a builder writes.
+pub(super) struct Output<'a> {
+    /// Reference of the image; `None` if no other image is built in the run.
+    build: Option<String>,
+    listener: &'a Arc<dyn Listener>,
 }
 
-impl Listener for Named<'_> {
-    fn say(&self, line: &str) {
-        self.listener.say(&format!("{}{line}", self.name));
+impl Output<'_> {
+    pub(super) fn line(&self, line: String) {
+        self.listener.report(Event::BuildLine { build: self.build.clone(), line });
     }
 
-    fn warn(&self, line: &str) {
-        self.listener.warn(&format!("{}{line}", self.name));
-    }
-
-    fn transfer(&self, what: &str, total: u64) -> Box<dyn Transfer> {
-        self.listener.transfer(&format!("{}{what}", self.name), total)
+    fn folder_started(&self, image: &str) {
+        self.listener.report(Event::BuildFolderStarted { build: self.build.clone(), image: image.to_owned() });
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Command;
 use tokio::sync::Mutex;
 
-use crate::listener::Listener;
+use crate::event::{Event, Listener, Warning};
 
 /// Some ask a person first.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -48,7 +48,7 @@ pub struct Logins {
 
 impl Logins {
     /// What `docker login` has kept, as far as it can be read.
-    pub fn read(environment: &BTreeMap<String, String>, listener: &dyn Listener) -> Arc<Self> {
+    pub fn read(environment: &BTreeMap<String, String>, listener: &Arc<dyn Listener>) -> Arc<Self> {
         let folder = environment.get("DOCKER_CONFIG").map(PathBuf::from);
         let folder = folder.or_else(|| Some(Path::new(environment.get("HOME")?).join(".docker")));
         let read = folder.map(|folder| folder.join("config.json")).and_then(|path| {
@@ -56,7 +56,8 @@ impl Logins {
             match Credentials::parse(&text) {
                 Ok(credentials) => Some(credentials),
                 Err(problem) => {
-                    listener.warn(&format!("{}: {problem}; no login is used", path.display()));
+                    let problem = problem.to_string();
+                    listener.report(Event::Warning(Warning::LoginsUnreadable { path, problem }));
                     None
                 }
             }

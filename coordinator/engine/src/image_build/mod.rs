@@ -19,8 +19,8 @@ use landfast_compose::Diagnostics;
 use landfast_core::build::Failed;
 use landfast_proto::v1::DiscardRequest;
 
+use crate::event::{Event, Listener, Warning};
 use crate::images::LocalEngine;
-use crate::listener::Listener;
 use crate::wire::problem;
 
 pub use batch::build;
@@ -96,18 +96,15 @@ impl std::fmt::Debug for Builder {
 
 impl Builder {
     /// Takes the name from an image that was only made for a build. It may be gone already.
-    async fn discard(&self, image: &str, listener: &dyn Listener) {
+    async fn discard(&self, image: &str, listener: &Arc<dyn Listener>) {
         if let Some(engine) = &self.engine {
             engine.remove(image).await;
         }
         let Door::Host(agent) = &self.door else { return };
         let discarded = agent.builder().discard(DiscardRequest { image: image.to_owned() }).await;
         if let Err(status) = discarded {
-            listener.warn(&format!(
-                "{}: {image}, made for this build, is not removed: {}",
-                agent.host(),
-                problem(&status)
-            ));
+            let (host, image) = (agent.host().to_owned(), image.to_owned());
+            listener.report(Event::Warning(Warning::ImageNotRemoved { host, image, problem: problem(&status) }));
         }
     }
 }

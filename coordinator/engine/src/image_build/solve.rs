@@ -14,8 +14,7 @@ use landfast_core::build::{Log, Request, Transcript, Vertex};
 use tonic::transport::{Channel, Endpoint};
 use tower::service_fn;
 
-use crate::listener::Listener;
-
+use super::batch::Output;
 use super::door::{Door, End};
 use super::session::{self, Offer};
 use super::{BuildError, Failure};
@@ -24,12 +23,7 @@ use super::{BuildError, Failure};
 const MESSAGE: usize = 16 << 20;
 
 /// Has the builder do what is requested. Its result is in the builder's image store, under the names requested.
-pub(super) async fn solve(
-    door: &Door,
-    request: &Request,
-    offer: Offer,
-    listener: &dyn Listener,
-) -> Result<(), BuildError> {
+pub(super) async fn solve(door: &Door, request: &Request, offer: Offer, output: &Output<'_>) -> Result<(), BuildError> {
     let session = identity();
     let methods = session::methods();
     let transcript = Transcript::masking(offer.secrets.values().map(Vec::as_slice));
@@ -40,7 +34,7 @@ pub(super) async fn solve(
     let transcript = Mutex::new(transcript);
     let mut solving = control.clone();
     let solved = solving.solve(solve_request(request, &reference, session));
-    let telling = tell(control, reference.clone(), &transcript, listener);
+    let telling = tell(control, reference.clone(), &transcript, output);
     // Its last news come with its end.
     let (solved, ()) = tokio::join!(solved, telling);
     match solved {
@@ -93,16 +87,14 @@ async fn tell(
     mut control: ControlClient<Channel>,
     reference: String,
     transcript: &Mutex<Transcript>,
-    listener: &dyn Listener,
+    output: &Output<'_>,
 ) {
     let Ok(news) = control.status(StatusRequest { r#ref: reference }).await else { return };
     let mut news = news.into_inner();
     while let Ok(Some(response)) = news.message().await {
         let (vertexes, logs) = heard(response);
         let lines = transcript.lock().map(|mut transcript| transcript.hear(&vertexes, &logs)).unwrap_or_default();
-        for line in lines {
-            listener.say(&line);
-        }
+        lines.into_iter().for_each(|line| output.line(line));
     }
 }
 

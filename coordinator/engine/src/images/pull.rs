@@ -1,17 +1,18 @@
 //! Pulls before anything is stopped: of what is nowhere, and of what is to be asked for anew.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use futures::future::join_all;
 use landfast_core::platform::Platform;
 use landfast_proto::v1;
 
 use crate::connect::Agent;
-use crate::listener::Listener;
+use crate::event::{Content, Event, Listener, Transfer, Warning};
 
 use super::reference::familiar;
 use super::transfer::fetch;
-use super::{HostImage, ImageError, Images};
+use super::{HostImage, ImageError, Images, Origin};
 
 /// An image that a registry is asked for, on behalf of hosts of one platform.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,7 +44,7 @@ impl Images {
         &mut self,
         agents: &BTreeMap<String, Agent>,
         to_pull: &[ToPull],
-        listener: &dyn Listener,
+        listener: &Arc<dyn Listener>,
     ) -> Result<Vec<String>, ImageError> {
         let pulls = to_pull.iter().map(async |one| pull(one, agents, listener).await);
         let mut pulled = Vec::new();
@@ -52,10 +53,7 @@ impl Images {
             match answer {
                 Ok((host, image)) => pulled.push((host, one, image)),
                 Err(refusals) if one.is_built => {
-                    let why = refusals.join("; ");
-                    listener.warn(&format!(
-                        "image {reference} could not be pulled; the existing image or a build is used: {why}"
-                    ));
+                    listener.report(Event::Warning(Warning::PullFailed { reference, refusals }));
                 }
                 Err(refusals) if one.is_there => return Err(ImageError::NotPulled { reference, refusals }),
                 Err(refusals) => return Err(ImageError::Nowhere { reference, asked: self.asked(), refusals }),
@@ -80,11 +78,13 @@ impl Images {
 async fn pull(
     one: &ToPull,
     agents: &BTreeMap<String, Agent>,
-    listener: &dyn Listener,
+    listener: &Arc<dyn Listener>,
 ) -> Result<(String, v1::Image), Vec<String>> {
     let mut refusals = Vec::new();
     for agent in one.hosts.iter().filter_map(|host| agents.get(host)) {
-        let transfer = listener.transfer(&format!("{}: image {} from a registry", agent.host(), one.reference), 0);
+        let (host, reference) = (agent.host().to_owned(), one.reference.clone());
+        let content = Content::Image { host, reference, origin: Origin::Registry };
+        let transfer = Transfer::start(listener, content, 0);
         let answer = fetch(agent, &one.reference, &one.platform).await;
         drop(transfer);
         match answer {

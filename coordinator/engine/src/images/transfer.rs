@@ -11,7 +11,7 @@ use landfast_proto::v1;
 use v1::push_request::Part;
 
 use crate::connect::Agent;
-use crate::listener::{Listener, Transfer};
+use crate::event::{Content, Listener, Transfer};
 use crate::wire::problem;
 
 use super::reference::registry;
@@ -48,13 +48,12 @@ pub async fn bring(
     need: &Need,
     images: &Images,
     agents: &BTreeMap<String, Agent>,
-    listener: &dyn Listener,
+    listener: &Arc<dyn Listener>,
 ) -> Result<(), ImageError> {
     let Some(agent) = agents.get(&need.host) else { return Ok(()) };
     let mut refusals = Vec::new();
     for origin in &need.origins {
-        let what = format!("{}: image {} from {origin}", need.host, need.reference);
-        match from(origin, need, images, agents, agent, listener, &what).await {
+        match from(origin, need, images, agents, agent, listener).await {
             Ok(()) => return Ok(()),
             Err(error) => refusals.push(error.to_string()),
         }
@@ -68,15 +67,18 @@ async fn from(
     images: &Images,
     agents: &BTreeMap<String, Agent>,
     agent: &Agent,
-    listener: &dyn Listener,
-    what: &str,
+    listener: &Arc<dyn Listener>,
 ) -> Result<(), ImageError> {
+    let start = |bytes: u64| {
+        let (host, reference) = (need.host.clone(), need.reference.clone());
+        Transfer::start(listener, Content::Image { host, reference, origin: origin.clone() }, bytes)
+    };
     let refused =
         |problem: String| ImageError::NotTaken { host: need.host.clone(), reference: need.reference.clone(), problem };
     let archive = match origin {
         Origin::Build => return Err(refused("it has not been built".to_owned())),
         Origin::Registry => {
-            let transfer = listener.transfer(what, 0);
+            let transfer = start(0);
             let fingerprint = fetch(agent, &need.reference, "").await?.fingerprint;
             drop(transfer);
             let other = || refused("the registry has another image under that reference".to_owned());
@@ -91,7 +93,7 @@ async fn from(
             pull(other, reference).await.map_err(refused)?
         }
     };
-    push(agent, need, archive, listener.transfer(what, need.size)).await.map_err(refused)
+    push(agent, need, archive, start(need.size)).await.map_err(refused)
 }
 
 /// The archive that another host's engine makes of it.
@@ -106,7 +108,7 @@ async fn push(
     agent: &Agent,
     need: &Need,
     archive: BoxStream<'static, Result<Bytes, String>>,
-    transfer: Box<dyn Transfer>,
+    transfer: Transfer,
 ) -> Result<(), String> {
     let image = v1::ImageItem { reference: need.reference.clone(), fingerprint: need.fingerprint.clone() };
     let head = Part::Item(v1::Item { kind: Some(v1::item::Kind::Image(image)) });
@@ -116,7 +118,7 @@ async fn push(
     let parts = parts.scan((transfer, Arc::clone(&broken)), |(transfer, broken), part| {
         future::ready(match part {
             Ok(data) => {
-                transfer.advance(data.len() as u64);
+                transfer.advance(data.len());
                 Some(Part::Data(data))
             }
             Err(problem) => broken.set(problem).ok().and(None),

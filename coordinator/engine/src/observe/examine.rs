@@ -12,7 +12,7 @@ use tonic::{Code, Status};
 use crate::connect::Agent;
 use crate::wire::{Wire as _, problem};
 
-use super::Ground;
+use super::ObservedFleet;
 use crate::EngineError;
 
 /// A look at a file server that is away may never end.
@@ -20,10 +20,10 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 /// The answers of all hosts, asked at once.
 pub(crate) async fn examine(
-    ground: &Ground,
+    observed: &ObservedFleet,
     places: BTreeMap<String, BTreeSet<Place>>,
 ) -> Result<Answers, EngineError> {
-    let asked = places.into_iter().filter_map(|(host, places)| Some((ground.agents.get(&host)?, places)));
+    let asked = places.into_iter().filter_map(|(host, places)| Some((observed.agents.get(&host)?, places)));
     let asked = asked
         .map(async |(agent, places)| Ok::<_, EngineError>((agent.host().to_owned(), of_host(agent, places).await?)));
     Ok(try_join_all(asked).await?.into_iter().collect())

@@ -22,8 +22,8 @@ pub(crate) use status::drift;
 pub use status::{HostStatus, InstanceStatus, Status};
 
 /// All hosts, as they were at one moment.
-#[derive(Debug)]
-pub struct Ground {
+#[derive(Debug, Default)]
+pub struct ObservedFleet {
     pub agents: BTreeMap<String, Agent>,
     pub held: BTreeMap<String, HostState>,
     pub reports: BTreeMap<String, Report>,
@@ -38,40 +38,39 @@ pub struct Ground {
     pub abilities: BTreeMap<String, Abilities>,
 }
 
-impl Ground {
+impl ObservedFleet {
     /// Asks all hosts at once. A deployment needs every one of them: a name or an address that moves concerns them all.
-    pub async fn survey(engine: &Engine<'_>) -> Result<Self, EngineError> {
+    pub async fn survey(engine: &Engine) -> Result<Self, EngineError> {
         let fleet = &engine.folder.fleet;
         let credentials = engine.folder.credentials()?;
         let agents = Agents::connect(&fleet.name, &targets(fleet), &credentials, Ask::Held).await;
         let agents = agents.all().map_err(EngineError::Unreachable)?;
-        let (held, reports, found, engines, platforms, stores, abilities) = Default::default();
-        let mut ground = Self { agents, held, reports, found, engines, platforms, stores, abilities };
-        for agent in ground.agents.values() {
+        let mut observed = Self { agents, ..Self::default() };
+        for agent in observed.agents.values() {
             let said = agent.description();
             engine_answers(agent.host(), said)?;
             let host = agent.host().to_owned();
             if let Some(held) = said.held.clone() {
-                ground.held.insert(host.clone(), HostState::of_wire(held));
+                observed.held.insert(host.clone(), HostState::of_wire(held));
             }
             let spoken = said.engine.as_ref().and_then(|engine| api(&engine.api_version));
             // Another major number would be another API altogether; its agent has to judge.
             if let Some((1, minor)) = spoken {
-                ground.engines.insert(host.clone(), minor);
+                observed.engines.insert(host.clone(), minor);
             }
             if let Some(engine) = &said.engine {
-                ground.platforms.insert(host.clone(), Platform::new(&engine.os, &engine.architecture, ""));
-                ground.stores.insert(host.clone(), engine.image_store.clone());
+                observed.platforms.insert(host.clone(), Platform::new(&engine.os, &engine.architecture, ""));
+                observed.stores.insert(host.clone(), engine.image_store.clone());
             }
-            ground.abilities.extend(said.engine.as_ref().map(|engine| (host.clone(), abilities_of(engine))));
+            observed.abilities.extend(said.engine.as_ref().map(|engine| (host.clone(), abilities_of(engine))));
             let report = said.report.clone().map(Report::of_wire).unwrap_or_default();
-            ground.reports.insert(host.clone(), report);
+            observed.reports.insert(host.clone(), report);
             let networks = said.networks.iter().cloned().map(EngineNetwork::of_wire).collect();
             let volumes = said.volumes.iter().cloned().map(EngineVolume::of_wire).collect();
             let ports = said.ports.iter().cloned().map(UsedPort::of_wire).collect();
-            ground.found.insert(host, Found { networks, volumes, ports });
+            observed.found.insert(host, Found { networks, volumes, ports });
         }
-        Ok(ground)
+        Ok(observed)
     }
 
     /// The epoch that a run claims: greater than any that a host has seen.

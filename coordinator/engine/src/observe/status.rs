@@ -4,23 +4,22 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use landfast_core::report::{ContainerState, Health, InstanceReport, Problem, Report, ReportedPort};
-use serde::Serialize;
 
 use crate::connect::{Agents, Ask, Target, targets};
 use crate::wire::Wire as _;
 
 use crate::{Engine, EngineError};
 
-/// The fleet as it is. Its JSON is a contract.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// The fleet as it is.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Status {
     pub fleet: String,
     pub hosts: Vec<HostStatus>,
     pub instances: Vec<InstanceStatus>,
 }
 
-/// One host. Its JSON is a contract.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// One host.
+#[derive(Debug, Clone, PartialEq)]
 pub struct HostStatus {
     pub name: String,
     pub address: String,
@@ -34,8 +33,8 @@ pub struct HostStatus {
     pub problems: Vec<String>,
 }
 
-/// One instance. Its JSON is a contract.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// One instance.
+#[derive(Debug, Clone, PartialEq)]
 pub struct InstanceStatus {
     pub stack: String,
     pub service: String,
@@ -49,13 +48,11 @@ pub struct InstanceStatus {
     pub address: Option<String>,
     pub image: String,
     pub release: u64,
-    #[serde(skip)]
     pub exit_code: i32,
-    #[serde(skip)]
     pub ports: Vec<ReportedPort>,
 }
 
-impl Engine<'_> {
+impl Engine {
     /// Asks all hosts. Those that cannot be reached are a part of the answer.
     pub async fn status(&self) -> Result<(Status, Agents), EngineError> {
         let fleet = &self.folder.fleet;

@@ -1,25 +1,27 @@
 //! Everything a rollout needs is on the hosts before anything is stopped: files and images, all hosts at once.
 
+use std::sync::Arc;
+
 use futures::future::try_join_all;
 use landfast_core::fleet::Fleet;
 
 use crate::deliver;
+use crate::event::Listener;
 use crate::images;
-use crate::listener::Listener;
 
 use super::Proposal;
 use crate::EngineError;
 
 /// Brings what the proposal says the hosts lack.
-pub(super) async fn bring(fleet: &Fleet, proposal: &Proposal, listener: &dyn Listener) -> Result<(), EngineError> {
+pub(super) async fn bring(fleet: &Fleet, proposal: &Proposal, listener: &Arc<dyn Listener>) -> Result<(), EngineError> {
     let files = try_join_all(fleet.hosts.keys().map(|host| files(host, proposal, listener)));
     let images = try_join_all(fleet.hosts.keys().map(|host| images(host, proposal, listener)));
     tokio::try_join!(files, images)?;
     Ok(())
 }
 
-async fn files(host: &str, proposal: &Proposal, listener: &dyn Listener) -> Result<(), EngineError> {
-    let Some(agent) = proposal.ground.agents.get(host) else { return Ok(()) };
+async fn files(host: &str, proposal: &Proposal, listener: &Arc<dyn Listener>) -> Result<(), EngineError> {
+    let Some(agent) = proposal.observed.agents.get(host) else { return Ok(()) };
     for (_, parcel, lacking) in proposal.files.iter().filter(|(to, _, _)| to == host) {
         deliver::push(agent, parcel, lacking, listener).await?;
     }
@@ -27,9 +29,9 @@ async fn files(host: &str, proposal: &Proposal, listener: &dyn Listener) -> Resu
 }
 
 /// One after another: a host's disk and line are busy with one already.
-async fn images(host: &str, proposal: &Proposal, listener: &dyn Listener) -> Result<(), EngineError> {
+async fn images(host: &str, proposal: &Proposal, listener: &Arc<dyn Listener>) -> Result<(), EngineError> {
     for need in proposal.needs.iter().filter(|need| need.host == host) {
-        images::bring(need, &proposal.images, &proposal.ground.agents, listener).await?;
+        images::bring(need, &proposal.images, &proposal.observed.agents, listener).await?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The builds of a run: which are wanted, whether all is there for them, and their results among the images.
+//! The builds of a run: which are input, whether all is there for them, and their results among the images.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,21 +7,18 @@ use landfast_core::build::{
     Anew, Asked, Build, Builder as Place, Candidate, Context, Question, builder, choose, unite,
 };
 use landfast_core::bundle::EnvFiles;
-
-use indicatif::BinaryBytes;
-
-use serde::Serialize;
+use landfast_core::plan::Plan;
 
 use crate::connect::{Agent, Ask};
+use crate::event::Event;
 use crate::image_build::{self, BuildError, Builder, Door, Logins, Prepared, env_files_in, prepare};
 use crate::images::Images;
-use crate::observe::{Ground, api};
+use crate::observe::{ObservedFleet, api};
 use crate::stack::Source;
 use crate::store::Store;
-use crate::text::count;
 use crate::{Engine, EngineError};
 
-use super::Up;
+use super::{Proposal, Up};
 
 /// What `landfast build` is asked for, over what the compose files say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,7 +30,7 @@ pub struct BuildOptions {
 }
 
 /// An image that is built before anything else is done.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedBuild {
     pub image: String,
     pub stack: String,
@@ -44,14 +41,6 @@ pub struct PlannedBuild {
     pub bytes: u64,
     /// None: on this machine.
     pub host: Option<String>,
-}
-
-impl std::fmt::Display for PlannedBuild {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { image, context, files, bytes, host, .. } = self;
-        write!(f, "{image} from {context} ({}, {})", count(*files, "file"), BinaryBytes(*bytes))?;
-        host.as_ref().map_or(Ok(()), |host| write!(f, " on {host}"))
-    }
 }
 
 /// Which image was built last under a reference: its fingerprint. What hosts and engines say of where an image is from does
@@ -77,31 +66,38 @@ pub(super) struct Workshop {
     host: Option<Agent>,
 }
 
+/// Builds of a proposal, with the engine that carries them out.
+pub(super) struct PreparedBuilds {
+    workshop: Option<Workshop>,
+    ready: Vec<Ready>,
+}
+
 impl Workshop {
     fn has(&self, images: &Images, reference: &str) -> bool {
         self.host.as_ref().map_or_else(|| images.is_here(reference), |agent| images.is_on(agent.host(), reference))
     }
 }
 
-impl Engine<'_> {
-    /// Builds images of these stacks, those of all services unless some are named. Returns their references.
-    pub async fn build_images(
+impl Engine {
+    /// Returns the builds of these services, or of all services of these stacks.
+    pub(super) async fn propose_build(
         &self,
-        store: &dyn Store,
         stacks: &[String],
         services: &BTreeSet<String>,
         options: &BuildOptions,
-    ) -> Result<Vec<String>, EngineError> {
+    ) -> Result<Proposal, EngineError> {
         let (sources, mut images) = self.read(stacks).await?;
-        let agents =
-            if api_here(&images).await.is_some() { BTreeMap::new() } else { Ground::survey(self).await?.agents };
-        for agent in agents.values() {
+        let observed = match api_here(&images).await {
+            Some(_) => ObservedFleet::default(),
+            None => ObservedFleet::survey(self).await?,
+        };
+        for agent in observed.agents.values() {
             images.add_host(agent.host(), &agent.description().images);
         }
-        let workshop = self.workshop(&images, &agents, &sources).await;
+        let workshop = self.workshop(&images, &observed.agents, &sources).await;
         let asked = if services.is_empty() { Asked::All } else { Asked::Services(services) };
-        let mut warnings = Vec::new();
-        let mut chosen = choose_all(&images, workshop.as_ref(), &sources, &BTreeSet::new(), asked, &mut warnings)?;
+        let mut plan = Plan::default();
+        let mut chosen = choose_all(&images, workshop.as_ref(), &sources, &BTreeSet::new(), asked, &mut plan.warnings)?;
         for Chosen { build, .. } in &mut chosen {
             build.pull |= options.pull;
             build.args.extend(options.args.clone());
@@ -109,11 +105,33 @@ impl Engine<'_> {
                 build.anew = Anew::All;
             }
         }
-        let ready = self.prepare(chosen, &sources, &mut warnings).await?;
-        warnings.iter().for_each(|warning| self.listener.warn(warning));
-        let built = ready.iter().map(|one| one.prepared.build.image.clone()).collect();
-        let planned = planned(&ready, &sources, workshop.as_ref());
-        self.build(store, &mut images, workshop, ready, &planned).await?;
+        let ready = self.prepare(chosen, &sources, &mut plan.warnings).await?;
+        let builds = planned(&ready, &sources, workshop.as_ref());
+        let prepared = (!ready.is_empty()).then_some(PreparedBuilds { workshop, ready });
+        Ok(Proposal {
+            observed,
+            plan,
+            target: BTreeMap::new(),
+            deployments: Vec::new(),
+            builds,
+            pulls: Vec::new(),
+            images,
+            needs: Vec::new(),
+            files: Vec::new(),
+            prepared,
+        })
+    }
+
+    /// Carries out the builds of a proposal. Returns the references of the images.
+    pub(super) async fn carry_out_builds(
+        &self,
+        store: &dyn Store,
+        mut images: Images,
+        prepared: PreparedBuilds,
+        planned: &[PlannedBuild],
+    ) -> Result<Vec<String>, EngineError> {
+        let built = prepared.ready.iter().map(|one| one.prepared.build.image.clone()).collect();
+        self.build(store, &mut images, prepared.workshop, prepared.ready, planned).await?;
         Ok(built)
     }
 
@@ -135,7 +153,7 @@ impl Engine<'_> {
             Some(Candidate { host: agent.host(), api, free: said.disk_free })
         });
         let candidates = candidates.collect::<Vec<_>>();
-        let logins = Logins::read(&self.options.environment, self.listener);
+        let logins = Logins::read(&self.options.environment, &self.listener);
         match builder(here, &candidates)? {
             Place::Here => {
                 let engine = images.engine()?.clone();
@@ -158,7 +176,7 @@ impl Engine<'_> {
         workshop: Option<&Workshop>,
         sources: &[Source],
         references: &BTreeSet<String>,
-        up: Up,
+        up: &Up,
         warnings: &mut Vec<String>,
     ) -> Result<Vec<Chosen>, EngineError> {
         let missing = images.resolve(references).unknown;
@@ -211,11 +229,11 @@ impl Engine<'_> {
         if ready.is_empty() {
             return Ok(());
         }
-        planned.iter().for_each(|build| self.listener.say(&format!("build images: {build}")));
+        planned.iter().for_each(|build| self.listener.report(Event::BuildPlanned(build.clone())));
         let built = references(&ready);
         let nowhere = || BuildError::Nowhere { images: built.iter().cloned().collect() };
         let workshop = workshop.ok_or_else(nowhere)?;
-        image_build::build(&workshop.builder, ready.into_iter().map(|one| one.prepared).collect(), self.listener)
+        image_build::build(&workshop.builder, ready.into_iter().map(|one| one.prepared).collect(), &self.listener)
             .await?;
         let gone = |reference: &String| BuildError::Gone { image: reference.clone() };
         match &workshop.host {

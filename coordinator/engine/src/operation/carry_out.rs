@@ -5,21 +5,21 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use landfast_core::desired::HostState;
 use landfast_core::report::Report;
-use landfast_core::rollout::{self, Action, Event, Failure};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use landfast_core::rollout::{self, Action, Failure};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
-use crate::images::Images;
-use crate::observe::Ground;
+use crate::event::{Event, NumberedRelease, Warning};
+use crate::observe::ObservedFleet;
 use crate::store::Store;
 use crate::{Engine, EngineError, Version};
 
-use super::failure::Standing;
+use super::failure::FailureReport;
 use super::journal::{Entry, Journal};
 use super::releases::{self, Ending, Release};
-use super::talk::Talk;
-use super::{Proposal, Wanted, bring, host_events};
+use super::step_events::StepEvents;
+use super::{Operation, Proposal, bring, host_events};
 
 /// How a run ended well.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,10 +27,11 @@ pub enum Outcome {
     /// Everything was as it should be.
     Unchanged,
     /// It is now.
-    Done {
-        steps: usize,
-        /// Stack and number.
-        releases: Vec<(String, u64)>,
+    Done { steps: usize, releases: Vec<NumberedRelease> },
+    /// Images were built.
+    Built {
+        /// References of the images.
+        images: Vec<String>,
     },
 }
 
@@ -41,27 +42,44 @@ const TICK: Duration = Duration::from_secs(1);
 /// For the first report of every host, which an agent sends at once.
 const FIRST_REPORT_LIMIT: Duration = Duration::from_secs(20);
 
-/// What a run goes on with once everything is on the hosts.
+/// Values that a rollout needs once everything is on the hosts.
 struct Run<'a> {
     journal: Journal<'a>,
     store: &'a dyn Store,
-    ground: &'a Ground,
-    interrupts: Signal,
-    /// Not one that was cut off.
-    fresh: bool,
+    observed: &'a ObservedFleet,
+    stop: CancellationToken,
+    /// Whether the rollout is new, and not one that was interrupted.
+    is_new: bool,
 }
 
-impl Engine<'_> {
-    /// Carries out a proposal, or goes on with the rollout that was cut off when it had the same aim.
-    pub async fn carry_out(&self, store: &dyn Store, proposal: Proposal) -> Result<Outcome, EngineError> {
+impl Engine {
+    /// Carries out a proposal, or continues a rollout with the same aim that was interrupted.
+    ///
+    /// When `stop` is cancelled, files and images are no longer sent, and a rollout ends after the steps under way.
+    ///
+    /// # Errors
+    /// [`EngineError::Interrupted`] if `stop` was cancelled before the rollout began, [`EngineError::Stopped`] if the rollout
+    /// did not come to its end. Other errors say which host or image prevented it.
+    pub async fn carry_out(
+        &self,
+        store: &dyn Store,
+        mut proposal: Proposal,
+        stop: CancellationToken,
+    ) -> Result<Outcome, EngineError> {
+        if let Some(prepared) = proposal.prepared.take() {
+            // A build that is dropped ends at the builder with its connections.
+            let building = self.carry_out_builds(store, proposal.images, prepared, &proposal.builds);
+            let images = unless_stopped(&stop, building).await?;
+            return Ok(Outcome::Built { images });
+        }
         let (journal, unfinished) = Journal::open(store).await?;
         let resumed = match unfinished {
             Some(entry) if is_aim(&entry, &proposal) => {
-                self.listener.say(&format!("going on with {}, which was cut off", names(&entry)));
+                self.listener.report(Event::Resumed { releases: numbered(&entry) });
                 Some(entry)
             }
             Some(entry) => {
-                self.listener.warn(&format!("{} was cut off, and is superseded", names(&entry)));
+                self.listener.report(Event::Warning(Warning::Superseded { releases: numbered(&entry) }));
                 record(store, entry.releases, Ending::Failed).await?;
                 None
             }
@@ -71,48 +89,42 @@ impl Engine<'_> {
             journal.close().await?;
             return Ok(Outcome::Unchanged);
         }
-        // One for the whole run: a signal that comes when nobody listens is lost.
-        let mut interrupts = signal(SignalKind::interrupt()).map_err(EngineError::Signals)?;
-        tokio::select! {
-            // Dropping it ends the transfers; what has arrived is used next time.
-            brought = bring::bring(&self.folder.fleet, &proposal, self.listener) => brought?,
-            _ = interrupts.recv() => return Err(EngineError::Interrupted),
-        }
-        let fresh = resumed.is_none();
+        // Dropping it ends the transfers; what has arrived is used next time.
+        unless_stopped(&stop, bring::bring(&self.folder.fleet, &proposal, &self.listener)).await?;
+        let is_new = resumed.is_none();
         let entry = resumed.unwrap_or_else(|| entry(&proposal));
-        self.drive(Run { journal, store, ground: &proposal.ground, interrupts, fresh }, entry).await
+        self.drive(Run { journal, store, observed: &proposal.observed, stop, is_new }, entry).await
     }
 
-    /// Makes the networks of the fleet where they are missing, as on a host that has just joined, and tells the others of it. A
-    /// rollout that was cut off comes first: its next run does this too.
-    pub async fn make_networks(&self, store: &dyn Store) -> Result<Outcome, EngineError> {
+    /// Creates the networks of the fleet where they are missing, as on a host that has just joined, and informs the other
+    /// hosts. A rollout that was interrupted comes first, and its next run does this too.
+    pub async fn create_networks(&self, store: &dyn Store, stop: CancellationToken) -> Result<Outcome, EngineError> {
         let (_, unfinished) = Journal::open(store).await?;
         if unfinished.is_some() {
             return Ok(Outcome::Unchanged);
         }
-        let ground = Ground::survey(self).await?;
-        let proposal = self.propose(store, ground, Images::default(), Wanted::default()).await?;
-        self.carry_out(store, proposal).await
+        let proposal = self.propose(store, Operation::CreateNetworks).await?;
+        self.carry_out(store, proposal, stop).await
     }
 
     async fn drive(&self, run: Run<'_>, mut entry: Entry) -> Result<Outcome, EngineError> {
-        let Run { mut journal, store, ground, mut interrupts, fresh } = run;
+        let Run { mut journal, store, observed, stop, is_new } = run;
         let (sender, mut receiver) = mpsc::channel(EVENTS);
         let mut tasks = JoinSet::new();
-        for agent in ground.agents.values() {
+        for agent in observed.agents.values() {
             tasks.spawn(host_events::watch(agent.clone(), sender.clone()));
         }
-        let first = first_reports(&mut receiver, ground).await?;
-        if fresh {
-            unmoved(ground, &first)?;
+        let first = first_reports(&mut receiver, observed).await?;
+        if is_new {
+            unmoved(observed, &first)?;
         }
-        let mut queue = vec![Event::Start];
-        queue.extend(first.into_iter().map(|(host, report)| Event::Reported { host, report }));
+        let mut queue = vec![rollout::Event::Start];
+        queue.extend(first.into_iter().map(|(host, report)| rollout::Event::Reported { host, report }));
         let mut ticks = tokio::time::interval(TICK);
-        let mut talk = Talk::new(self.listener);
-        let mut stopped = false;
+        let mut steps = StepEvents::new(&*self.listener);
+        let mut is_stopping = false;
         loop {
-            talk.tick();
+            steps.tick();
             for event in queue.drain(..) {
                 let (state, actions) = rollout::step(entry.state, event, now());
                 entry.state = state;
@@ -122,30 +134,38 @@ impl Engine<'_> {
                 for action in actions {
                     match action {
                         Action::Assign { host, state } => {
-                            if let Some(agent) = ground.agents.get(&host) {
+                            if let Some(agent) = observed.agents.get(&host) {
                                 tasks.spawn(host_events::assign(agent.clone(), *state, sender.clone()));
                             }
                         }
-                        Action::Say(line) => talk.hear(&entry.state.plan, &line),
+                        Action::Say(line) => steps.progressed(&entry.state.plan, &line),
                         Action::Done => return finish(journal, store, entry).await,
-                        Action::Failed(failure) => return fail(journal, store, entry, failure, stopped).await,
+                        Action::Failed(failure) => return fail(journal, store, entry, failure, is_stopping).await,
                     }
                 }
             }
-            // Cancel-safe: a receive, a tick and a signal lose nothing when another comes first.
+            // Cancel-safe: a receive, a tick and a cancellation lose nothing when another one comes first.
             queue.push(tokio::select! {
                 Some(event) = receiver.recv() => event,
-                _ = ticks.tick() => Event::Tick,
-                _ = interrupts.recv() => {
-                    if stopped {
-                        return Err(EngineError::Interrupted);
-                    }
-                    stopped = true;
-                    self.listener.warn("stopping when the steps under way are done; once more to leave at once");
-                    Event::Cancel
+                _ = ticks.tick() => rollout::Event::Tick,
+                () = stop.cancelled(), if !is_stopping => {
+                    is_stopping = true;
+                    self.listener.report(Event::Warning(Warning::Stopping));
+                    rollout::Event::Cancel
                 }
             });
         }
+    }
+}
+
+/// Runs work that can be dropped at any point, until it is done or a stop is requested.
+async fn unless_stopped<T>(
+    stop: &CancellationToken,
+    work: impl Future<Output = Result<T, EngineError>>,
+) -> Result<T, EngineError> {
+    tokio::select! {
+        done = work => done,
+        () = stop.cancelled() => Err(EngineError::Interrupted),
     }
 }
 
@@ -155,11 +175,9 @@ fn is_aim(entry: &Entry, proposal: &Proposal) -> bool {
     before.keys().eq(now.keys()) && before.values().zip(now.values()).all(|(before, now)| same_aim(before, now))
 }
 
-/// `release 3 of data`.
-fn names(entry: &Entry) -> String {
-    let names = entry.releases.iter().map(|release| format!("release {} of {}", release.number, release.stack));
-    let names = names.collect::<Vec<_>>();
-    if names.is_empty() { "a rollout".to_owned() } else { names.join(", ") }
+fn numbered(entry: &Entry) -> Vec<NumberedRelease> {
+    let numbered = |release: &Release| NumberedRelease { stack: release.stack.clone(), number: release.number };
+    entry.releases.iter().map(numbered).collect()
 }
 
 /// Equal but for the numbers of releases: what was cut off and what is asked for now each have their own.
@@ -173,14 +191,14 @@ fn same_aim(before: &HostState, now: &HostState) -> bool {
 }
 
 fn entry(proposal: &Proposal) -> Entry {
-    let ground = &proposal.ground;
+    let observed = &proposal.observed;
     let releases = proposal.deployments.iter().cloned();
     Entry {
         state: rollout::State::new(
             proposal.plan.clone(),
-            ground.held.clone(),
+            observed.held.clone(),
             proposal.target.clone(),
-            ground.next_epoch(),
+            observed.next_epoch(),
         ),
         releases: releases.map(|deployment| Release::of(deployment, Ending::Failed)).collect(),
     }
@@ -188,17 +206,17 @@ fn entry(proposal: &Proposal) -> Entry {
 
 /// One report of each host, before anything is sent.
 async fn first_reports(
-    events: &mut mpsc::Receiver<Event>,
-    ground: &Ground,
+    events: &mut mpsc::Receiver<rollout::Event>,
+    observed: &ObservedFleet,
 ) -> Result<BTreeMap<String, Report>, EngineError> {
     let mut reports = BTreeMap::new();
     let deadline = tokio::time::Instant::now() + FIRST_REPORT_LIMIT;
-    while reports.len() < ground.agents.len() {
+    while reports.len() < observed.agents.len() {
         match tokio::time::timeout_at(deadline, events.recv()).await {
-            Ok(Some(Event::Reported { host, report })) => drop(reports.insert(host, report)),
+            Ok(Some(rollout::Event::Reported { host, report })) => drop(reports.insert(host, report)),
             Ok(Some(_)) => {}
             Ok(None) | Err(_) => {
-                let silent = ground.agents.keys().find(|host| !reports.contains_key(*host)).cloned();
+                let silent = observed.agents.keys().find(|host| !reports.contains_key(*host)).cloned();
                 let problem = "no report: the connection was lost, nothing was touched".to_owned();
                 return Err(EngineError::Host { host: silent.unwrap_or_default(), step: "watch", problem });
             }
@@ -208,19 +226,19 @@ async fn first_reports(
 }
 
 /// Nobody else deployed since the plan was made.
-fn unmoved(ground: &Ground, reports: &BTreeMap<String, Report>) -> Result<(), EngineError> {
+fn unmoved(observed: &ObservedFleet, reports: &BTreeMap<String, Report>) -> Result<(), EngineError> {
     for (host, report) in reports {
-        let planned = ground.version(host);
+        let planned = observed.version(host);
         let found = Version { epoch: report.epoch, generation: report.generation };
         if found.generation > planned.generation || found.epoch > planned.epoch {
-            return Err(EngineError::GroundMoved { host: host.clone(), planned, found });
+            return Err(EngineError::FleetChanged { host: host.clone(), planned, found });
         }
     }
     Ok(())
 }
 
 async fn finish(journal: Journal<'_>, store: &dyn Store, entry: Entry) -> Result<Outcome, EngineError> {
-    let releases = entry.releases.iter().map(|release| (release.stack.clone(), release.number)).collect();
+    let releases = numbered(&entry);
     record(store, entry.releases, Ending::Done).await?;
     journal.close().await?;
     Ok(Outcome::Done { steps: entry.state.plan.steps.len(), releases })
@@ -235,7 +253,7 @@ async fn fail(
 ) -> Result<Outcome, EngineError> {
     record(store, entry.releases, if stopped { Ending::Stopped } else { Ending::Failed }).await?;
     journal.close().await?;
-    Err(EngineError::Stopped(Box::new(Standing { plan: entry.state.plan, failure, stopped })))
+    Err(EngineError::Stopped(Box::new(FailureReport { plan: entry.state.plan, failure, stopped })))
 }
 
 async fn record(store: &dyn Store, releases: Vec<Release>, outcome: Ending) -> Result<(), EngineError> {

@@ -9,14 +9,14 @@ use crate::text;
 
 /// What stands where after a run that did not come to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
+pub struct FailureReport {
     pub plan: Plan,
     pub failure: Failure,
     /// On request.
     pub stopped: bool,
 }
 
-impl fmt::Display for Standing {
+impl fmt::Display for FailureReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = if self.stopped { "stopped as asked" } else { "the rollout stopped" };
         write!(f, "{what}: {}", self.failure.reasons.join("\n  "))?;

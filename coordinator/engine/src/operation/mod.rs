@@ -1,4 +1,4 @@
-//! The operations of a run: what a command would do is proposed first, and then carried out.
+//! Operations of a run: [`Engine::propose`] returns what an operation would do, [`Engine::carry_out`] does it.
 
 mod bring;
 mod builds;
@@ -9,7 +9,7 @@ mod journal;
 mod proposal;
 mod pulls;
 pub mod releases;
-mod talk;
+mod step_events;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
@@ -18,61 +18,120 @@ use landfast_core::desired::HostState;
 use landfast_core::pull::Policy;
 
 use crate::images::Images;
-use crate::observe::Ground;
+use crate::observe::ObservedFleet;
 use crate::store::Store;
 use crate::{Engine, EngineError};
 
 pub use builds::{BuildOptions, PlannedBuild};
 pub use carry_out::Outcome;
-pub use failure::Standing;
-pub use proposal::{Proposal, Unknown, Wanted};
+pub use failure::FailureReport;
+use proposal::ProposalInput;
+pub use proposal::{MissingImages, Proposal};
 pub use pulls::PlannedPull;
 
-/// What `up` and `plan` are asked for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Up {
-    /// Every instance is made again, changed or not.
-    pub force_recreate: bool,
-    /// Images are built again, there or not.
-    pub build: bool,
-    /// In place of every service's own `pull_policy`.
-    pub pull: Option<Policy>,
-    /// When the command was given.
-    pub now: jiff::Timestamp,
-    pub unknown: Unknown,
+/// Something that a user asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Operation {
+    /// Make the hosts match the stacks.
+    Up(Up),
+    /// Remove stacks from the hosts.
+    Down {
+        /// Names of the stacks; all if there are none.
+        stacks: Vec<String>,
+        /// Remove the stacks' volumes too, with all data in them.
+        remove_volumes: bool,
+    },
+    /// Update the files of stacks on the hosts, and touch no container.
+    Sync {
+        /// Names of the stacks; all if there are none.
+        stacks: Vec<String>,
+    },
+    /// Deploy an earlier release of a stack again.
+    Rollback {
+        /// Name of the stack.
+        stack: String,
+        /// Number of the release; the last successful one before the present one if there is none.
+        release: Option<u64>,
+    },
+    /// Build images, and change nothing on the hosts.
+    Build {
+        /// Names of the stacks; all if there are none.
+        stacks: Vec<String>,
+        /// Names of the services; all if there are none.
+        services: BTreeSet<String>,
+        /// Options of the builds.
+        options: BuildOptions,
+    },
+    /// Create the networks of the fleet where they are missing, as on a host that has just joined.
+    CreateNetworks,
 }
 
-impl Engine<'_> {
-    /// What `up` would do about these stacks, or all of them.
-    pub async fn propose_up(&self, store: &dyn Store, stacks: &[String], up: Up) -> Result<Proposal, EngineError> {
+/// Options of [`Operation::Up`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Up {
+    /// Names of the stacks; all if there are none.
+    pub stacks: Vec<String>,
+    /// Create every container again, changed or not.
+    pub force_recreate: bool,
+    /// Build images again, even if they exist.
+    pub build: bool,
+    /// Pull policy that replaces the policies of all services.
+    pub pull: Option<Policy>,
+    /// Time at which the command was given.
+    pub now: jiff::Timestamp,
+    /// What to do about images that are neither on a host nor on this machine.
+    pub missing_images: MissingImages,
+}
+
+impl Engine {
+    /// Returns what an operation would do. Nothing on the hosts is changed, except that [`Operation::Up`] builds and pulls
+    /// images that the plan depends on, unless [`MissingImages::Warn`] is set.
+    ///
+    /// # Errors
+    /// [`EngineError`] says what is wrong with the stacks, or which host does not answer.
+    pub async fn propose(&self, store: &dyn Store, operation: Operation) -> Result<Proposal, EngineError> {
+        match operation {
+            Operation::Up(up) => self.propose_up(store, up).await,
+            Operation::Down { stacks, remove_volumes } => self.propose_down(store, &stacks, remove_volumes).await,
+            Operation::Sync { stacks } => self.propose_sync(store, &stacks).await,
+            Operation::Rollback { stack, release } => self.propose_rollback(store, &stack, release).await,
+            Operation::Build { stacks, services, options } => self.propose_build(&stacks, &services, &options).await,
+            Operation::CreateNetworks => {
+                let observed = ObservedFleet::survey(self).await?;
+                self.propose_target_of(store, observed, Images::default(), ProposalInput::default()).await
+            }
+        }
+    }
+
+    async fn propose_up(&self, store: &dyn Store, up: Up) -> Result<Proposal, EngineError> {
         // The hosts describe themselves while the folders are read: neither needs the other.
-        let (ground, read) = tokio::join!(timed("survey", Ground::survey(self)), timed("read", self.read(stacks)));
+        let (observed, read) =
+            tokio::join!(timed("survey", ObservedFleet::survey(self)), timed("read", self.read(&up.stacks)));
         let (mut sources, mut images) = read?;
-        let ground = ground?;
+        let observed = observed?;
         if let Some(policy) = up.pull {
             sources.iter_mut().for_each(|source| policy.impose(&mut source.project));
         }
-        let compiling = self.compile(store, &ground, &mut images, sources, up);
-        let mut wanted = timed("compile", compiling).await?;
-        wanted.force_recreate = up.force_recreate;
-        timed("propose", self.propose(store, ground, images, wanted)).await
+        let force_recreate = up.force_recreate;
+        let compiling = self.compile(store, &observed, &mut images, sources, &up);
+        let mut input = timed("compile", compiling).await?;
+        input.force_recreate = force_recreate;
+        timed("propose", self.propose_target_of(store, observed, images, input)).await
     }
 
-    /// What `down` would do about these stacks, or all of them.
-    pub async fn propose_down(
+    async fn propose_down(
         &self,
         store: &dyn Store,
         stacks: &[String],
         remove_volumes: bool,
     ) -> Result<Proposal, EngineError> {
-        let ground = Ground::survey(self).await?;
-        let removed = if stacks.is_empty() { self.all_stacks(&ground) } else { self.known(stacks, &ground)? };
-        let wanted = Wanted { removed, remove_volumes, ..Wanted::default() };
-        self.propose(store, ground, Images::default(), wanted).await
+        let observed = ObservedFleet::survey(self).await?;
+        let removed = if stacks.is_empty() { self.all_stacks(&observed) } else { self.known(stacks, &observed)? };
+        let input = ProposalInput { removed, remove_volumes, ..ProposalInput::default() };
+        self.propose_target_of(store, observed, Images::default(), input).await
     }
 
-    /// What `rollback` would do: the stack's earlier release again.
-    pub async fn propose_rollback(
+    async fn propose_rollback(
         &self,
         store: &dyn Store,
         stack: &str,
@@ -80,38 +139,37 @@ impl Engine<'_> {
     ) -> Result<Proposal, EngineError> {
         let release = releases::earlier(&releases::of_stack(store, stack).await?, stack, number)?;
         let references = release.deployment.instances.values().map(|one| one.container.image.clone()).collect();
-        let (ground, mut images) =
-            tokio::join!(Ground::survey(self), Images::here(&self.options.environment, &references));
-        let ground = ground?;
-        for agent in ground.agents.values() {
+        let (observed, mut images) =
+            tokio::join!(ObservedFleet::survey(self), Images::here(&self.options.environment, &references));
+        let observed = observed?;
+        for agent in observed.agents.values() {
             images.add_host(agent.host(), &agent.description().images);
         }
-        let wanted = self.again(store, &ground, release).await?;
-        self.propose(store, ground, images, wanted).await
+        let input = self.rollback(store, &observed, release).await?;
+        self.propose_target_of(store, observed, images, input).await
     }
 
-    /// What `sync` would do: these stacks' files and nothing else.
-    pub async fn propose_sync(&self, store: &dyn Store, stacks: &[String]) -> Result<Proposal, EngineError> {
-        let (ground, read) = tokio::join!(Ground::survey(self), self.read(stacks));
-        let ((sources, images), ground) = (read?, ground?);
-        let mut target = ground.held.clone();
-        let mut wanted = Wanted::default();
+    async fn propose_sync(&self, store: &dyn Store, stacks: &[String]) -> Result<Proposal, EngineError> {
+        let (observed, read) = tokio::join!(ObservedFleet::survey(self), self.read(stacks));
+        let ((sources, images), observed) = (read?, observed?);
+        let mut target = observed.held.clone();
+        let mut input = ProposalInput::default();
         for source in sources {
             let parcel = proposal::parcel(source);
             point_trees(&mut target, &parcel.stack, &parcel.digest)?;
-            wanted.parcels.insert(parcel.stack.clone(), parcel);
+            input.parcels.insert(parcel.stack.clone(), parcel);
         }
-        self.propose_target(store, ground, images, wanted, target).await
+        self.propose_target(store, observed, images, input, target).await
     }
 
     /// Those of `landfast.toml`, and those that only the hosts know any more.
-    fn all_stacks(&self, ground: &Ground) -> BTreeSet<String> {
-        let held = ground.held.values().flat_map(|state| state.trees.iter().map(|tree| tree.stack.clone()));
+    fn all_stacks(&self, observed: &ObservedFleet) -> BTreeSet<String> {
+        let held = observed.held.values().flat_map(|state| state.trees.iter().map(|tree| tree.stack.clone()));
         self.folder.fleet.stacks.keys().cloned().chain(held).collect()
     }
 
-    fn known(&self, stacks: &[String], ground: &Ground) -> Result<BTreeSet<String>, EngineError> {
-        let all = self.all_stacks(ground);
+    fn known(&self, stacks: &[String], observed: &ObservedFleet) -> Result<BTreeSet<String>, EngineError> {
+        let all = self.all_stacks(observed);
         for stack in stacks.iter().filter(|stack| !all.contains(*stack)) {
             self.folder.stack(stack)?;
         }

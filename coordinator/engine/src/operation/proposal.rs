@@ -1,4 +1,4 @@
-//! From what is there and what is wanted to a plan, with nothing touched yet but for images that nobody had.
+//! From what is there and what is input to a plan, with nothing touched yet but for images that nobody had.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,13 +12,13 @@ use landfast_core::pull;
 
 use crate::deliver::{self, Contents, Lacking, Parcel};
 use crate::images::{Images, Need, Origin};
-use crate::observe::{Ground, drift, examine};
+use crate::observe::{ObservedFleet, drift, examine};
 use crate::stack::Source;
 use crate::store::Store;
 use crate::wire::decode_manifest;
 use crate::{Engine, EngineError};
 
-use super::builds::PlannedBuild;
+use super::builds::{PlannedBuild, PreparedBuilds};
 use super::journal::Journal;
 use super::pulls::PlannedPull;
 use super::releases::{self, Release};
@@ -26,7 +26,7 @@ use super::{Up, builds, pulls};
 
 /// What a command wants of the fleet.
 #[derive(Debug, Default)]
-pub struct Wanted {
+pub(crate) struct ProposalInput {
     pub deployments: Vec<Deployment>,
     /// Their bundles.
     pub parcels: BTreeMap<String, Parcel>,
@@ -45,7 +45,7 @@ pub struct Wanted {
     pub offline: BTreeSet<String>,
 }
 
-impl Wanted {
+impl ProposalInput {
     /// Whether an image is still to be built or pulled.
     pub(super) fn comes_first(&self, reference: &str) -> bool {
         let built = self.builds.iter().any(|build| build.image == reference);
@@ -55,7 +55,7 @@ impl Wanted {
 
 /// What would be done, and everything that is needed to do it.
 pub struct Proposal {
-    pub ground: Ground,
+    pub observed: ObservedFleet,
     pub plan: Plan,
     pub target: BTreeMap<String, HostState>,
     pub deployments: Vec<Deployment>,
@@ -68,68 +68,79 @@ pub struct Proposal {
     pub needs: Vec<Need>,
     /// What hosts lack of bundles: host and stack.
     pub files: Vec<(String, Parcel, Lacking)>,
+    /// Builds that are carried out, of [`Operation::Build`](super::Operation::Build).
+    pub(super) prepared: Option<PreparedBuilds>,
 }
 
-/// Whether images that are nowhere in the fleet are built and pulled now, or only told of.
+impl Proposal {
+    /// Whether carrying it out would change nothing.
+    pub fn is_empty(&self) -> bool {
+        self.plan.is_empty() && self.prepared.is_none()
+    }
+}
+
+/// What to do about images that are neither on a host nor on this machine.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Unknown {
+pub enum MissingImages {
+    /// Build or pull them now.
     #[default]
     Pull,
+    /// Only report them.
     Warn,
 }
 
-impl Engine<'_> {
-    /// Compiles these sources over the ground: what the compose files say, with every choice made.
+impl Engine {
+    /// Compiles these sources over the observed: what the compose files say, with every choice made.
     pub(super) async fn compile(
         &self,
         store: &dyn Store,
-        ground: &Ground,
+        observed: &ObservedFleet,
         images: &mut Images,
         sources: Vec<Source>,
-        up: Up,
-    ) -> Result<Wanted, EngineError> {
-        for agent in ground.agents.values() {
+        up: &Up,
+    ) -> Result<ProposalInput, EngineError> {
+        for agent in observed.agents.values() {
             images.add_host(agent.host(), &agent.description().images);
         }
         self.remember_builds(store, images).await?;
-        let mut wanted = Wanted::default();
+        let mut input = ProposalInput::default();
         let references = pulls::references(&sources);
-        wanted.pulls = pulls::due(store, images, &sources, up.now).await?;
-        if up.unknown == Unknown::Pull && !wanted.pulls.is_empty() {
+        input.pulls = pulls::due(store, images, &sources, up.now).await?;
+        if up.missing_images == MissingImages::Pull && !input.pulls.is_empty() {
             // What is wrong with the files is said before anything is pulled or built.
-            let decided = self.decide(store, ground, &sources, &pulls::undecided(&references)).await?;
-            let due = std::mem::take(&mut wanted.pulls);
-            self.pull_due(store, ground, images, &due, &decided, up.now).await?;
+            let decided = self.decide(store, observed, &sources, &pulls::undecided(&references)).await?;
+            let due = std::mem::take(&mut input.pulls);
+            self.pull_due(store, observed, images, &due, &decided, up.now).await?;
         }
-        let workshop = self.workshop(images, &ground.agents, &sources).await;
-        let chosen = self.choose_builds(images, workshop.as_ref(), &sources, &references, up, &mut wanted.warnings)?;
-        let prepared = self.prepare(chosen, &sources, &mut wanted.warnings).await?;
+        let workshop = self.workshop(images, &observed.agents, &sources).await;
+        let chosen = self.choose_builds(images, workshop.as_ref(), &sources, &references, up, &mut input.warnings)?;
+        let prepared = self.prepare(chosen, &sources, &mut input.warnings).await?;
         let planned = builds::planned(&prepared, &sources, workshop.as_ref());
-        if workshop.is_none() && !prepared.is_empty() && up.unknown == Unknown::Warn {
-            wanted.warnings.push("neither this machine nor a host has an engine that builds: `up` fails".to_owned());
+        if workshop.is_none() && !prepared.is_empty() && up.missing_images == MissingImages::Warn {
+            input.warnings.push("neither this machine nor a host has an engine that builds: `up` fails".to_owned());
         }
-        if up.unknown == Unknown::Pull && !prepared.is_empty() {
-            self.decide(store, ground, &sources, &pulls::undecided(&references)).await?;
+        if up.missing_images == MissingImages::Pull && !prepared.is_empty() {
+            self.decide(store, observed, &sources, &pulls::undecided(&references)).await?;
             self.build(store, images, workshop, prepared, &planned).await?;
         } else {
-            wanted.builds = planned;
+            input.builds = planned;
         }
-        let decided = self.decide_images(store, ground, images, &sources, up, &mut wanted).await?;
-        wanted.offline = pull::never(&sources.iter().map(|source| &source.project).collect::<Vec<_>>());
+        let decided = self.decide_images(store, observed, images, &sources, up, &mut input).await?;
+        input.offline = pull::never(&sources.iter().map(|source| &source.project).collect::<Vec<_>>());
         for (source, compiled) in sources.into_iter().zip(decided) {
-            wanted.warnings.extend(source.warnings.iter().cloned());
-            wanted.warnings.extend(compiled.warnings.iter().map(ToString::to_string));
-            wanted.deployments.push(compiled.deployment);
-            wanted.parcels.insert(source.stack.clone(), parcel(source));
+            input.warnings.extend(source.warnings.iter().cloned());
+            input.warnings.extend(compiled.warnings.iter().map(ToString::to_string));
+            input.deployments.push(compiled.deployment);
+            input.parcels.insert(source.stack.clone(), parcel(source));
         }
-        Ok(wanted)
+        Ok(input)
     }
 
     /// Every choice about these sources, or all that is wrong with them.
     pub(super) async fn decide(
         &self,
         store: &dyn Store,
-        ground: &Ground,
+        observed: &ObservedFleet,
         sources: &[Source],
         meanings: &BTreeMap<String, Meaning>,
     ) -> Result<Vec<Compiled>, EngineError> {
@@ -138,7 +149,7 @@ impl Engine<'_> {
         let mut mistakes = Vec::new();
         let salt = salt()?;
         for source in sources {
-            let release = next_number(store, ground, &source.stack).await?;
+            let release = next_number(store, observed, &source.stack).await?;
             let input = compile::Input {
                 fleet: &self.folder.fleet,
                 stack: &source.stack,
@@ -149,11 +160,11 @@ impl Engine<'_> {
                 manifest_digest: &source.bundle.digest,
                 profiles: &source.profiles,
                 images: meanings,
-                engines: &ground.engines,
-                platforms: &ground.platforms,
-                abilities: &ground.abilities,
-                held: &ground.held,
-                found: &ground.found,
+                engines: &observed.engines,
+                platforms: &observed.platforms,
+                abilities: &observed.abilities,
+                held: &observed.held,
+                found: &observed.found,
                 beside: &deployments,
                 release,
                 salt: &salt,
@@ -169,73 +180,77 @@ impl Engine<'_> {
         if mistakes.is_empty() { Ok(decided) } else { Err(EngineError::Mistakes(Diagnostics(mistakes))) }
     }
 
-    /// What would change, or what stands in the way.
-    pub(super) async fn propose(
+    /// Returns what would change so that the fleet matches the input, or what prevents it.
+    pub(super) async fn propose_target_of(
         &self,
         store: &dyn Store,
-        ground: Ground,
+        observed: ObservedFleet,
         images: Images,
-        mut wanted: Wanted,
+        mut input: ProposalInput,
     ) -> Result<Proposal, EngineError> {
-        if wanted.force_recreate {
-            wanted.deployments.iter_mut().for_each(Deployment::renew);
+        if input.force_recreate {
+            input.deployments.iter_mut().for_each(Deployment::renew);
         }
-        let Wanted { deployments, removed, remove_volumes, .. } = &wanted;
+        let ProposalInput { deployments, removed, remove_volumes, .. } = &input;
         let wish = Wish { deployments, removed, remove_volumes: *remove_volumes };
-        let mut target = desired(&self.folder.fleet, wish, &ground.held);
-        wanted.started = started_with(&ground, &target).await;
-        revive(&wanted.deployments, &ground.reports, &wanted.started, &mut target);
-        self.propose_target(store, ground, images, wanted, target).await
+        let mut target = desired(&self.folder.fleet, wish, &observed.held);
+        input.started = started_with(&observed, &target).await;
+        revive(&input.deployments, &observed.reports, &input.started, &mut target);
+        self.propose_target(store, observed, images, input, target).await
     }
 
     /// The same, for a target that is known already.
     pub(super) async fn propose_target(
         &self,
         store: &dyn Store,
-        ground: Ground,
+        observed: ObservedFleet,
         images: Images,
-        mut wanted: Wanted,
+        mut input: ProposalInput,
         target: BTreeMap<String, HostState>,
     ) -> Result<Proposal, EngineError> {
-        let in_the_way = conflicts(&ground.held, &target, &ground.found);
+        let in_the_way = conflicts(&observed.held, &target, &observed.found);
         if !in_the_way.is_empty() {
             return Err(EngineError::Conflicts(in_the_way));
         }
-        let before = self.running(store, &wanted).await?;
-        let after = wanted.deployments.iter().map(|one| (one.stack.clone(), one.clone())).collect();
+        let before = self.running(store, &input).await?;
+        let after = input.deployments.iter().map(|one| (one.stack.clone(), one.clone())).collect();
         let mut plan = diff(Comparison {
-            current: &ground.held,
+            current: &observed.held,
             target: &target,
             before: &before,
             after: &after,
-            reports: &ground.reports,
-            started: &wanted.started,
+            reports: &observed.reports,
+            started: &input.started,
             now: now(),
-            image_ids: &images.ids(&ground.stores),
-            force_recreate: wanted.force_recreate,
+            image_ids: &images.ids(&observed.stores),
+            force_recreate: input.force_recreate,
         });
-        let bundles = wanted.parcels.iter().map(|(stack, parcel)| (stack.as_str(), &parcel.manifest)).collect();
-        let answers = examine(&ground, sources::places(&plan, &target, &bundles)).await?;
+        let bundles = input.parcels.iter().map(|(stack, parcel)| (stack.as_str(), &parcel.manifest)).collect();
+        let answers = examine(&observed, sources::places(&plan, &target, &bundles)).await?;
         let lacking = sources::lacking(&plan, &target, &bundles, &answers);
         if !lacking.conflicts.is_empty() {
             return Err(EngineError::Conflicts(lacking.conflicts));
         }
         plan.warnings.extend(lacking.warnings);
-        let drift = ground.reports.iter().flat_map(|(host, report)| drift(host, report));
+        let drift = observed.reports.iter().flat_map(|(host, report)| drift(host, report));
         // Files as people name them: from the fleet's folder on.
         let above = format!("{}/", self.folder.path.display());
-        let found = std::mem::take(&mut wanted.warnings).into_iter().map(|warning| warning.replace(&above, ""));
+        let found = std::mem::take(&mut input.warnings).into_iter().map(|warning| warning.replace(&above, ""));
         plan.warnings.splice(0..0, found.chain(drift));
-        let needs = needs(&images, &wanted);
-        let files = files(&ground, &plan, &wanted.parcels).await?;
-        let Wanted { deployments, builds, pulls, .. } = wanted;
-        Ok(Proposal { ground, plan, target, deployments, builds, pulls, images, needs, files })
+        let needs = needs(&images, &input);
+        let files = files(&observed, &plan, &input.parcels).await?;
+        let ProposalInput { deployments, builds, pulls, .. } = input;
+        Ok(Proposal { observed, plan, target, deployments, builds, pulls, images, needs, files, prepared: None })
     }
 
     /// The newest release of every stack that is touched: it says in which order things go.
-    async fn running(&self, store: &dyn Store, wanted: &Wanted) -> Result<BTreeMap<String, Deployment>, EngineError> {
+    async fn running(
+        &self,
+        store: &dyn Store,
+        input: &ProposalInput,
+    ) -> Result<BTreeMap<String, Deployment>, EngineError> {
         let mut running = BTreeMap::new();
-        for stack in wanted.deployments.iter().map(|one| &one.stack).chain(&wanted.removed) {
+        for stack in input.deployments.iter().map(|one| &one.stack).chain(&input.removed) {
             if let Some(release) = releases::of_stack(store, stack).await?.pop() {
                 running.insert(stack.clone(), release.deployment);
             }
@@ -243,40 +258,40 @@ impl Engine<'_> {
         Ok(running)
     }
 
-    /// An earlier release as something to want again, under a number of its own.
-    pub(super) async fn again(
+    /// Returns an earlier release as the input of a proposal, under a number of its own.
+    pub(super) async fn rollback(
         &self,
         store: &dyn Store,
-        ground: &Ground,
+        observed: &ObservedFleet,
         release: Release,
-    ) -> Result<Wanted, EngineError> {
+    ) -> Result<ProposalInput, EngineError> {
         let earlier = compile::Earlier {
             fleet: &self.folder.fleet,
-            held: &ground.held,
+            held: &observed.held,
             beside: &[],
-            release: next_number(store, ground, &release.stack).await?,
+            release: next_number(store, observed, &release.stack).await?,
         };
         let deployment = compile::again(earlier, release.deployment).map_err(EngineError::Mistakes)?;
-        let parcel = kept(ground, &release.stack, release.number, &release.manifest).await?;
+        let parcel = kept(observed, &release.stack, release.number, &release.manifest).await?;
         let parcels = BTreeMap::from([(release.stack, parcel)]);
-        Ok(Wanted { deployments: vec![deployment], parcels, ..Wanted::default() })
+        Ok(ProposalInput { deployments: vec![deployment], parcels, ..ProposalInput::default() })
     }
 }
 
 /// Greater than any number that this folder or a host has seen: another folder may have deployed the stack too.
-async fn next_number(store: &dyn Store, ground: &Ground, stack: &str) -> Result<u64, EngineError> {
+async fn next_number(store: &dyn Store, observed: &ObservedFleet, stack: &str) -> Result<u64, EngineError> {
     let recorded = releases::of_stack(store, stack).await?.last().map_or(0, |release| release.number);
     let cut_off = Journal::number(store, stack).await?.unwrap_or(0);
-    let held = ground.held.values().flat_map(|state| &state.instances).filter(|one| one.name.stack == stack);
+    let held = observed.held.values().flat_map(|state| &state.instances).filter(|one| one.name.stack == stack);
     Ok(held.map(|instance| instance.release).max().unwrap_or(0).max(recorded).max(cut_off) + 1)
 }
 
 /// The manifests that containers were started with, of those whose stack's folder is to be another now. What no host has any
 /// more is not known.
-async fn started_with(ground: &Ground, target: &BTreeMap<String, HostState>) -> Started {
+async fn started_with(observed: &ObservedFleet, target: &BTreeMap<String, HostState>) -> Started {
     let mut started = Started::new();
-    for (host, report) in &ground.reports {
-        let Some(agent) = ground.agents.get(host) else { continue };
+    for (host, report) in &observed.reports {
+        let Some(agent) = observed.agents.get(host) else { continue };
         for seen in report.instances.iter().filter(|seen| !seen.tree.is_empty()) {
             let trees = target.get(host).map(|state| state.trees.as_slice()).unwrap_or_default();
             let is_now = trees.iter().any(|tree| tree.stack == seen.name.stack && tree.manifest == seen.tree);
@@ -315,8 +330,8 @@ pub(super) fn parcel(source: Source) -> Parcel {
 }
 
 /// A bundle that some host still has whole.
-async fn kept(ground: &Ground, stack: &str, release: u64, digest: &str) -> Result<Parcel, EngineError> {
-    for agent in ground.agents.values() {
+async fn kept(observed: &ObservedFleet, stack: &str, release: u64, digest: &str) -> Result<Parcel, EngineError> {
+    for agent in observed.agents.values() {
         let Ok(encoded) = deliver::blob(agent, digest).await else { continue };
         let Some(manifest) = decode_manifest(&encoded) else { continue };
         let contents = Contents::Host(Box::new(agent.clone()));
@@ -329,17 +344,17 @@ async fn kept(ground: &Ground, stack: &str, release: u64, digest: &str) -> Resul
 }
 
 /// The images that the hosts lack, with where they can come from.
-fn needs(images: &Images, wanted: &Wanted) -> Vec<Need> {
+fn needs(images: &Images, input: &ProposalInput) -> Vec<Need> {
     let mut all: BTreeMap<&str, BTreeSet<(&str, &str)>> = BTreeMap::new();
-    for (host, more) in wanted.deployments.iter().flat_map(Deployment::images) {
+    for (host, more) in input.deployments.iter().flat_map(Deployment::images) {
         all.entry(host).or_default().extend(more);
     }
     let mut needs = images.needs(&all);
     for need in &mut needs {
-        if wanted.offline.contains(&need.reference) {
+        if input.offline.contains(&need.reference) {
             need.origins.retain(|origin| *origin != Origin::Registry);
         }
-        if wanted.builds.iter().any(|build| build.image == need.reference) {
+        if input.builds.iter().any(|build| build.image == need.reference) {
             need.origins = vec![Origin::Build];
         }
     }
@@ -348,12 +363,12 @@ fn needs(images: &Images, wanted: &Wanted) -> Vec<Need> {
 
 /// What the hosts whose live trees change lack, asked all at once.
 async fn files(
-    ground: &Ground,
+    observed: &ObservedFleet,
     plan: &Plan,
     parcels: &BTreeMap<String, Parcel>,
 ) -> Result<Vec<(String, Parcel, Lacking)>, EngineError> {
     let syncs = plan.steps.iter().filter(|step| step.action == Action::Sync);
-    let questions = syncs.filter_map(|step| Some((ground.agents.get(&step.host)?, parcels.get(&step.stack)?)));
+    let questions = syncs.filter_map(|step| Some((observed.agents.get(&step.host)?, parcels.get(&step.stack)?)));
     let asked = questions.map(async |(agent, parcel)| {
         let lacking = deliver::missing(agent, parcel).await?;
         Ok::<_, EngineError>((agent.host().to_owned(), parcel.clone(), lacking))

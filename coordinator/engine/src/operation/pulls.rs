@@ -7,14 +7,13 @@ use landfast_core::compile::{self, Beyond, Compiled, Meaning};
 use landfast_core::container::Container;
 use landfast_core::platform::Platform;
 use landfast_core::pull::{self, Pull};
-use serde::Serialize;
 
 use crate::images::reference::familiar;
 use crate::images::{Images, ToPull};
 use crate::store::Store;
 
-use super::{Unknown, Up, Wanted};
-use crate::observe::Ground;
+use super::{MissingImages, ProposalInput, Up};
+use crate::observe::ObservedFleet;
 use crate::stack::Source;
 use crate::{Engine, EngineError};
 
@@ -22,21 +21,13 @@ use crate::{Engine, EngineError};
 const RECORDS: &str = "pulls/";
 
 /// An image that a registry is asked for though it may be there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedPull {
     pub image: String,
     pub stack: String,
     pub service: String,
     pub policy: String,
-    #[serde(skip)]
     is_built: bool,
-}
-
-impl std::fmt::Display for PlannedPull {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { image, stack, service, policy, .. } = self;
-        write!(f, "{image} (pull_policy of {stack}/{service}: {policy})")
-    }
 }
 
 /// What these sources ask registries for, each image once. What a registry had in an earlier run is entered among the images.
@@ -65,13 +56,17 @@ pub(super) async fn due(
 }
 
 /// What has to be pulled for those of these instances of whose container `is` holds, once for each platform.
-pub(super) fn to_pull(ground: &Ground, decided: &[Compiled], is: impl Fn(&Container) -> bool) -> BTreeSet<ToPull> {
+pub(super) fn to_pull(
+    observed: &ObservedFleet,
+    decided: &[Compiled],
+    is: impl Fn(&Container) -> bool,
+) -> BTreeSet<ToPull> {
     let instances = decided.iter().flat_map(|compiled| compiled.deployment.instances.values());
     let to_pull = instances.filter(|instance| is(&instance.container)).map(|instance| {
         let written = Platform::parse(&instance.container.platform);
-        let own = ground.platforms.get(&instance.host);
+        let own = observed.platforms.get(&instance.host);
         // Another host with the same processor may reach the registry when this one does not.
-        let others = ground.platforms.iter().filter(|(_, other)| written.is_some() || Some(*other) == own);
+        let others = observed.platforms.iter().filter(|(_, other)| written.is_some() || Some(*other) == own);
         let others = others.map(|(host, _)| host.clone()).collect::<BTreeSet<_>>();
         let target = written.or_else(|| own.cloned()).unwrap_or_default();
         let (reference, platform) = (instance.container.image.clone(), instance.container.platform.clone());
@@ -88,38 +83,38 @@ pub(super) fn to_pull(ground: &Ground, decided: &[Compiled], is: impl Fn(&Contai
     first.into_iter().map(one).collect()
 }
 
-impl Engine<'_> {
+impl Engine {
     /// Pulls what is due, where it is going to run.
     pub(super) async fn pull_due(
         &self,
         store: &dyn Store,
-        ground: &Ground,
+        observed: &ObservedFleet,
         images: &mut Images,
         due: &[PlannedPull],
         decided: &[Compiled],
         now: jiff::Timestamp,
     ) -> Result<(), EngineError> {
         let of = |reference: &str| due.iter().find(|pull| pull.image == reference);
-        let to_pull = to_pull(ground, decided, |container| of(&container.image).is_some());
+        let to_pull = to_pull(observed, decided, |container| of(&container.image).is_some());
         let unknown = images.resolve(&due.iter().map(|pull| pull.image.clone()).collect()).unknown;
         let to_pull = to_pull.into_iter().map(|one| ToPull {
             is_there: !unknown.contains(&one.reference),
             is_built: of(&one.reference).is_some_and(|pull| pull.is_built),
             ..one
         });
-        self.pull(store, ground, images, &to_pull.collect::<Vec<_>>(), now).await
+        self.pull(store, observed, images, &to_pull.collect::<Vec<_>>(), now).await
     }
 
     /// Pulls these, and records when.
     pub(super) async fn pull(
         &self,
         store: &dyn Store,
-        ground: &Ground,
+        observed: &ObservedFleet,
         images: &mut Images,
         to_pull: &[ToPull],
         now: jiff::Timestamp,
     ) -> Result<(), EngineError> {
-        let pulled = images.pull(&ground.agents, to_pull, self.listener).await?;
+        let pulled = images.pull(&observed.agents, to_pull, &self.listener).await?;
         for reference in pulled.iter().map(|reference| familiar(reference)).collect::<BTreeSet<_>>() {
             let key = format!("{RECORDS}{reference}");
             let recorded = store.get(&key).await?.map(|record| record.version);
@@ -132,32 +127,32 @@ impl Engine<'_> {
     pub(super) async fn decide_images(
         &self,
         store: &dyn Store,
-        ground: &Ground,
+        observed: &ObservedFleet,
         images: &mut Images,
         sources: &[Source],
-        up: Up,
-        wanted: &mut Wanted,
+        up: &Up,
+        input: &mut ProposalInput,
     ) -> Result<Vec<Compiled>, EngineError> {
         let references = references(sources);
         let mut resolution = images.resolve(&references);
         for (reference, meaning) in &mut resolution.meanings {
-            if wanted.comes_first(reference) {
+            if input.comes_first(reference) {
                 meaning.beyond = Beyond::Pending;
             }
         }
-        let decided = self.decide(store, ground, sources, &resolution.meanings).await?;
-        let lacking = to_pull(ground, &decided, |container| {
-            container.image_fingerprint.is_empty() && !wanted.comes_first(&container.image)
+        let decided = self.decide(store, observed, sources, &resolution.meanings).await?;
+        let lacking = to_pull(observed, &decided, |container| {
+            container.image_fingerprint.is_empty() && !input.comes_first(&container.image)
         });
-        if up.unknown == Unknown::Warn || lacking.is_empty() {
+        if up.missing_images == MissingImages::Warn || lacking.is_empty() {
             let warnings = lacking.iter().map(|one| told(one, &resolution.unknown));
-            wanted.warnings.extend(resolution.warnings.into_iter().chain(warnings));
+            input.warnings.extend(resolution.warnings.into_iter().chain(warnings));
             return Ok(decided);
         }
-        self.pull(store, ground, images, &lacking.into_iter().collect::<Vec<_>>(), up.now).await?;
+        self.pull(store, observed, images, &lacking.into_iter().collect::<Vec<_>>(), up.now).await?;
         let resolution = images.resolve(&references);
-        wanted.warnings.extend(resolution.warnings);
-        self.decide(store, ground, sources, &resolution.meanings).await
+        input.warnings.extend(resolution.warnings);
+        self.decide(store, observed, sources, &resolution.meanings).await
     }
 }
 

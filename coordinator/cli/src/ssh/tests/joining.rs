@@ -101,7 +101,7 @@ async fn a_host_joins_and_joins_again() {
             let answer = DescribeResponse { agent_version: "9".to_owned(), ..Default::default() };
             serve_on(listener, server_config(&credentials).unwrap(), Ok(answer));
         });
-        let joined = join(&joining.join(&target), &*progress::listener(true)).await.unwrap();
+        let joined = join(&joining.join(&target), &*progress::printer(true)).await.unwrap();
         assert_eq!(joined.agent_version, "9");
         let pid = joining.process();
         run(Command::new("kill").arg(pid.to_string()));
@@ -129,7 +129,7 @@ async fn a_program_for_another_processor_is_noticed_before_it_goes_there() {
     elf[..4].copy_from_slice(b"\x7fELF");
     elf[18..20].copy_from_slice(&if cfg!(target_arch = "x86_64") { 183_u16 } else { 62 }.to_le_bytes());
     std::fs::write(joining.sshd.path("script"), elf).unwrap();
-    let error = join(&joining.join(&target), &*progress::listener(true)).await.unwrap_err();
+    let error = join(&joining.join(&target), &*progress::printer(true)).await.unwrap_err();
     assert!(matches!(error, JoinError::Machine { .. }), "{error:?}");
     assert!(!joining.sshd.path("bin").exists());
 }

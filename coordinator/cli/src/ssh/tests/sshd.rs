@@ -178,7 +178,7 @@ pub(super) fn wait_for(what: &str, condition: impl Fn() -> bool) {
 }
 
 pub(super) async fn open(hop: &Hop) -> Result<Session, SshError> {
-    Session::open(std::slice::from_ref(hop), &*progress::listener(true)).await
+    Session::open(std::slice::from_ref(hop), &*progress::printer(true)).await
 }
 
 pub(super) async fn failure(hop: &Hop) -> SshError {

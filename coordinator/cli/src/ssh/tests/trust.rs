@@ -97,12 +97,12 @@ async fn a_host_with_rsa_alone_is_known_by_it() {
 #[tokio::test]
 async fn a_broken_line_is_named_with_its_number() {
     struct Heard(std::sync::Mutex<Vec<String>>);
-    impl landfast_engine::listener::Listener for Heard {
+    impl crate::output::progress::Printer for Heard {
         fn say(&self, _: &str) {}
         fn warn(&self, line: &str) {
             self.0.lock().unwrap().push(line.to_owned());
         }
-        fn transfer(&self, _: &str, _: u64) -> Box<dyn landfast_engine::listener::Transfer> {
+        fn transfer(&self, _: &str, _: u64) -> Box<dyn crate::output::progress::Bytes> {
             unreachable!("nothing is sent")
         }
     }

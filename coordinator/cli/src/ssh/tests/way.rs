@@ -10,13 +10,13 @@ use crate::output::progress;
 async fn a_host_is_reached_over_others_each_of_them_judged() {
     let (first, second, host) = (Sshd::start(), Sshd::start(), Sshd::start());
     let way = [first.known(), second.known(), host.known()];
-    works(&Session::open(&way, &*progress::listener(true)).await.unwrap()).await;
+    works(&Session::open(&way, &*progress::printer(true)).await.unwrap()).await;
 
     for unknown in 0..3 {
         let mut way = way.clone();
         way[unknown].trust = Trust::KnownHosts(vec!["/dev/null".into()]);
         let before = host.log().matches("Accepted publickey").count();
-        let error = Session::open(&way, &*progress::listener(true)).await.err().unwrap();
+        let error = Session::open(&way, &*progress::printer(true)).await.err().unwrap();
         assert!(
             matches!(&error, SshError::HostKey(HostKeyError::Unknown { host, .. }) if *host == way[unknown].names.name),
             "{error:?}"
@@ -29,6 +29,6 @@ async fn a_host_is_reached_over_others_each_of_them_judged() {
 async fn a_host_that_passes_nothing_on_is_named() {
     let gate = Sshd::odd(&Odd { settings: "AllowTcpForwarding no", ..Odd::default() });
     let host = Sshd::start();
-    let error = Session::open(&[gate.known(), host.known()], &*progress::listener(true)).await.err().unwrap();
+    let error = Session::open(&[gate.known(), host.known()], &*progress::printer(true)).await.err().unwrap();
     assert!(matches!(&error, SshError::Forward { jump, .. } if *jump == gate.destination().to_string()), "{error:?}");
 }

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use landfast_agreement::{HostName, paths, ports};
 use landfast_proto::v1::DescribeResponse;
-use serde_json::json;
 
+use crate::contract::AddedHost;
 use crate::output;
 use crate::ssh::config::files::{self, LoadError};
 use crate::ssh::service::{Run, Supervisor};
@@ -86,12 +86,12 @@ pub(super) async fn run(context: &Context, args: AddArguments) -> Result<Exit, C
         target,
         supervisor: args.no_systemd.then_some(Supervisor::Process),
     };
-    let found = join(&request, &*context.listener).await.map_err(join_error)?;
+    let found = join(&request, &**context.printer).await.map_err(join_error)?;
     if let Some(text) = with_host(&folder, &args)? {
         let file = folder.path.join(folder::FILE);
         replace(&file, &text)
             .map_err(|error| CliError::failed(format!("{} cannot be written", file.display()), error))?;
-        context.listener.say(&format!("added {} to {}", args.host, file.display()));
+        context.printer.say(&format!("added {} to {}", args.host, file.display()));
     }
     tell(context, &args, &found, json)?;
     networks::make(context).await;
@@ -134,7 +134,7 @@ fn hops(context: &Context, args: &AddArguments) -> Result<Vec<Hop>, CliError> {
     };
     let route = route(&wanted, &args.address.to_string(), &given, &config, &me)
         .map_err(|error| with_hint(error.hint(), error))?;
-    route.notes.iter().for_each(|note| context.listener.warn(note));
+    route.notes.iter().for_each(|note| context.printer.warn(note));
     Ok(route.hops)
 }
 
@@ -204,28 +204,28 @@ fn replace(file: &Path, text: &str) -> io::Result<()> {
 fn tell(context: &Context, args: &AddArguments, found: &DescribeResponse, json: bool) -> Result<(), CliError> {
     let engine = found.engine.clone().unwrap_or_default();
     if json {
-        let object = json!({
-            "name": args.host,
-            "address": format!("{}:{}", args.address, args.port),
-            "agent_version": found.agent_version,
-            "engine_version": engine.version,
-            "api_version": engine.api_version,
-            "image_store": engine.image_store,
-            "os": engine.os,
-            "architecture": engine.architecture,
-            "disk_free": found.disk_free,
-        });
+        let object = AddedHost {
+            name: &args.host,
+            address: format!("{}:{}", args.address, args.port),
+            agent_version: &found.agent_version,
+            engine_version: &engine.version,
+            api_version: &engine.api_version,
+            image_store: &engine.image_store,
+            os: &engine.os,
+            architecture: &engine.architecture,
+            disk_free: found.disk_free,
+        };
         return output::json(&object).map_err(|error| CliError::failed("standard output cannot be written", error));
     }
     let (host, free) = (&args.host, found.disk_free >> 30);
-    context.listener.say(&format!("{host} is in: agent {}, {free} GiB free", found.agent_version));
+    context.printer.say(&format!("{host} is in: agent {}, {free} GiB free", found.agent_version));
     if engine.error.is_empty() {
-        context.listener.say(&format!(
+        context.printer.say(&format!(
             "its engine: Docker {} (API {}, {} image store) on {}/{}",
             engine.version, engine.api_version, engine.image_store, engine.os, engine.architecture,
         ));
     } else {
-        context.listener.warn(&engine.error);
+        context.printer.warn(&engine.error);
     }
     Ok(())
 }

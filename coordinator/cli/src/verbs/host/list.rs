@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::json;
-
+use crate::contract::ListedHost;
 use crate::output::{self, table::table};
 use landfast_engine::connect::{Agents, Ask, ConnectError, targets};
 
@@ -22,7 +21,7 @@ pub(super) async fn run(context: &Context) -> Result<Exit, CliError> {
     };
     printed.map_err(|error| CliError::failed("standard output cannot be written", error))?;
     for error in agents.failed().values() {
-        context.listener.warn(&said(error));
+        context.printer.warn(&said(error));
     }
     Ok(Exit::Done)
 }
@@ -59,16 +58,15 @@ impl Row {
         }
     }
 
-    /// A contract.
-    fn object(&self) -> serde_json::Value {
-        json!({
-            "name": self.name,
-            "address": self.address,
-            "labels": self.labels,
-            "state": self.state,
-            "agent_version": self.agent_version,
-            "engine_version": self.engine_version,
-        })
+    fn object(&self) -> ListedHost<'_> {
+        ListedHost {
+            name: &self.name,
+            address: &self.address,
+            labels: &self.labels,
+            state: self.state,
+            agent_version: self.agent_version.as_deref(),
+            engine_version: self.engine_version.as_deref(),
+        }
     }
 
     fn cells(&self) -> [String; 5] {

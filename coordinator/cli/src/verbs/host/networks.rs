@@ -6,7 +6,7 @@ use crate::{CliError, Context};
 pub(super) async fn make(context: &Context) {
     if let Err((error, hint)) = try_make(context).await {
         let next = hint.unwrap_or_else(|| "the next `landfast up` makes them".to_owned());
-        context.listener.warn(&format!("the networks of the fleet are not made yet: {error}; {next}"));
+        context.printer.warn(&format!("the networks of the fleet are not made yet: {error}; {next}"));
     }
 }
 
@@ -15,6 +15,9 @@ async fn try_make(context: &Context) -> Result<(), (String, Option<String>)> {
     let plain = |error: CliError| (error.to_string(), None);
     let engine = context.engine(&[]).map_err(plain)?;
     let store = context.store(&engine).map_err(plain)?;
-    engine.make_networks(&*store).await.map_err(|error| (error.to_string(), error.hint()))?;
+    engine
+        .create_networks(&*store, context.signals.graceful())
+        .await
+        .map_err(|error| (error.to_string(), error.hint()))?;
     Ok(())
 }

@@ -8,11 +8,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use agent::Host;
+use landfast::output::words;
 use landfast_certs::{Authority, Identity, Role, Validity};
+use landfast_engine::event::{Event, Listener};
 use landfast_engine::folder::FleetFolder;
-use landfast_engine::listener::{Listener, Transfer};
-use landfast_engine::operation::{Outcome, Unknown, Up};
+use landfast_engine::operation::{MissingImages, Operation, Outcome, Proposal, Up};
 use landfast_engine::{Engine, EngineError, Options};
+use tokio_util::sync::CancellationToken;
 
 /// A fleet named `home`.
 pub(crate) struct Fleet {
@@ -36,24 +38,14 @@ impl Heard {
 }
 
 impl Listener for Heard {
-    fn say(&self, line: &str) {
-        self.add(line);
+    fn report(&self, event: Event) {
+        match &event {
+            Event::TransferStarted { content, .. } => self.add(&format!("transfer {}", words::content(content))),
+            Event::TransferAdvanced { .. } | Event::TransferEnded { .. } => {}
+            Event::Warning(warning) => self.add(&format!("warning: {}", words::warning(warning))),
+            event => self.add(&words::event(event)),
+        }
     }
-
-    fn warn(&self, line: &str) {
-        self.add(&format!("warning: {line}"));
-    }
-
-    fn transfer(&self, what: &str, _total: u64) -> Box<dyn Transfer> {
-        self.add(&format!("transfer {what}"));
-        Box::new(Silent)
-    }
-}
-
-struct Silent;
-
-impl Transfer for Silent {
-    fn advance(&self, _bytes: u64) {}
 }
 
 impl Fleet {
@@ -99,11 +91,11 @@ impl Fleet {
     }
 
     /// An engine as `landfast` makes one, on a machine without a Docker of its own.
-    pub(crate) fn engine(&self) -> Engine<'_> {
+    pub(crate) fn engine(&self) -> Engine {
         let folder = FleetFolder::find(None, self.folder.path()).expect("a fleet");
         let no_docker = ("DOCKER_HOST".to_owned(), "unix:///nonexistent".to_owned());
         let options = Options { environment: BTreeMap::from([no_docker]), ..Options::default() };
-        Engine::new(folder, options, &self.heard)
+        Engine::new(folder, options, Arc::new(self.heard.clone()))
     }
 
     /// `landfast up --yes`.
@@ -113,25 +105,33 @@ impl Fleet {
 
     /// The same, with options.
     pub(crate) async fn up_as(&self, up: Up) -> Result<Outcome, EngineError> {
-        let engine = self.engine();
-        let store = engine.folder.store()?;
-        let proposal = engine.propose_up(&*store, &[], up).await?;
-        engine.carry_out(&*store, proposal).await
+        self.carry_out(Operation::Up(up)).await
     }
 
     /// `landfast down --yes`.
-    pub(crate) async fn down(&self, volumes: bool) -> Result<Outcome, EngineError> {
+    pub(crate) async fn down(&self, remove_volumes: bool) -> Result<Outcome, EngineError> {
+        self.carry_out(Operation::Down { stacks: Vec::new(), remove_volumes }).await
+    }
+
+    /// An operation from the proposal to its end.
+    pub(crate) async fn carry_out(&self, operation: Operation) -> Result<Outcome, EngineError> {
         let engine = self.engine();
         let store = engine.folder.store()?;
-        let proposal = engine.propose_down(&*store, &[], volumes).await?;
-        engine.carry_out(&*store, proposal).await
+        let proposal = engine.propose(&*store, operation).await?;
+        engine.carry_out(&*store, proposal, CancellationToken::new()).await
+    }
+
+    /// `landfast plan`.
+    pub(crate) async fn propose(&self, up: Up) -> Result<Proposal, EngineError> {
+        let engine = self.engine();
+        let store = engine.folder.store()?;
+        let up = Up { missing_images: MissingImages::Warn, ..up };
+        engine.propose(&*store, Operation::Up(up)).await
     }
 
     /// `landfast plan`, as printed.
     pub(crate) async fn plan(&self) -> Result<String, EngineError> {
-        let engine = self.engine();
-        let store = engine.folder.store()?;
-        Ok(engine.propose_up(&*store, &[], Up { unknown: Unknown::Warn, ..Up::default() }).await?.plan.to_string())
+        Ok(self.propose(Up::default()).await?.plan.to_string())
     }
 
     /// A host.
