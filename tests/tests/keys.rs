@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use landfast_compose::{Input, Project, Standing};
+use landfast_compose::{Input, Project, Support};
 use landfast_tests::lab::workspace;
 
 /// Honoured keys that no description of a container, network or volume shows, each with the reason. A key includes all
@@ -53,7 +53,7 @@ fn every_honoured_key_is_in_a_parity_project_or_cannot_be_seen() -> Result<()> {
         as_text || paths.iter().any(|written| is_like(path, written))
     };
     let mut wrong = Vec::new();
-    for key in landfast_compose::keys().iter().filter(|key| key.standing == Standing::Honoured) {
+    for key in landfast_compose::keys().iter().filter(|key| key.support == Support::Supported) {
         let unseen = UNSEEN.iter().any(|(unseen, _)| is_beneath(&key.path, unseen));
         match (is_there(&key.path), unseen) {
             (false, false) => wrong.push(format!("{} is honoured but in no parity project", key.path)),

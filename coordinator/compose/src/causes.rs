@@ -3,45 +3,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::diagnostic::{Diagnostic, Diagnostics};
 
-/// Users that are named; of more, the number is enough.
-const MAX_NAMED: usize = 10;
-
-impl Diagnostic {
-    /// The same, as a mistake that several users may have for the same reason. [`unite`] puts them together.
-    #[must_use]
-    pub fn used_by(mut self, user: impl Into<String>) -> Self {
-        self.users = Box::new([user.into()]);
-        self
-    }
-
-    /// The same, in place.
-    pub fn needed_by(&mut self, user: &str) -> &mut Self {
-        self.users = Box::new([user.to_owned()]);
-        self
-    }
-
-    /// Who has it, when the path does not say so.
-    pub(super) fn users(&self) -> Option<String> {
-        let named = self.users.iter().take(MAX_NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
-        match self.users.len() {
-            0 => None,
-            1 if self.path == named || self.path.starts_with(&format!("services.{named}.")) => None,
-            all if all > MAX_NAMED => Some(format!("{named} and {} more", all - MAX_NAMED)),
-            _ => Some(named),
-        }
-    }
-}
-
 impl Diagnostics {
     /// Once for each cause: of the messages that are the same for several users, the first stays, with all of them.
     #[must_use]
     pub fn united(self) -> Self {
         Self(unite(self.0))
-    }
-
-    /// See [`Diagnostic::used_by`].
-    pub(super) fn used_by(self, user: &str) -> Self {
-        Self(self.0.into_iter().map(|diagnostic| diagnostic.used_by(user)).collect())
     }
 }
 

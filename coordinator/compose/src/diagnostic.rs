@@ -73,6 +73,35 @@ impl Diagnostic {
         self
     }
 
+    /// The same, as a mistake that several users may have for the same reason. [`unite`] puts them together.
+    #[must_use]
+    pub fn used_by(mut self, user: impl Into<String>) -> Self {
+        self.users = Box::new([user.into()]);
+        self
+    }
+
+    /// The same, in place.
+    pub fn needed_by(&mut self, user: &str) -> &mut Self {
+        self.users = Box::new([user.to_owned()]);
+        self
+    }
+
+    /// Who has it, when the path does not say so.
+    fn users(&self) -> Option<String> {
+        let named = self.users.iter().take(MAX_NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+        match self.users.len() {
+            0 => None,
+            1 if self.path == named || self.path.starts_with(&format!("services.{named}.")) => None,
+            all if all > MAX_NAMED => Some(format!("{named} and {} more", all - MAX_NAMED)),
+            _ => Some(named),
+        }
+    }
+
+    fn snippet(&self, source: &str) -> Option<String> {
+        let Location { file, line, column } = self.location.as_ref()?;
+        snippet(source, file, *line, *column, &self.path)
+    }
+
     /// Writes it, with the line it is about where the text of its file is known.
     fn write(&self, f: &mut impl fmt::Write, source: Option<&str>) -> fmt::Result {
         if let Some(location) = &self.location {
@@ -85,7 +114,7 @@ impl Diagnostic {
         if let Some(users) = self.users() {
             write!(f, ", used by {users}")?;
         }
-        if let Some(snippet) = source.and_then(|source| snippet(self, source)) {
+        if let Some(snippet) = source.and_then(|source| self.snippet(source)) {
             write!(f, "\n{snippet}")?;
         }
         if let Some(hint) = &self.hint {
@@ -100,6 +129,9 @@ impl fmt::Display for Diagnostic {
         self.write(f, None)
     }
 }
+
+/// Users that are named; of more, the number is enough.
+const MAX_NAMED: usize = 10;
 
 /// Messages quote what people wrote, which may be as long as a file.
 const MAX_LENGTH: usize = 1_000;
@@ -149,6 +181,11 @@ impl Diagnostics {
 }
 
 impl Diagnostics {
+    /// See [`Diagnostic::used_by`].
+    pub(crate) fn used_by(self, user: &str) -> Self {
+        Self(self.0.into_iter().map(|diagnostic| diagnostic.used_by(user)).collect())
+    }
+
     /// The first of them, and how many more there are.
     pub(crate) fn first(mut self) -> Self {
         if let Some(more) = self.0.len().checked_sub(MAX_MISTAKES).filter(|more| *more > 0) {

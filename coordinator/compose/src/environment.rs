@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::diagnostic::{Diagnostic, Diagnostics, Location};
-use super::load::Loader;
 use super::normalise::fill;
+use super::session::Session;
 use super::text::dotenv;
 use super::text::node::{Map, Node, Value};
 
@@ -12,7 +12,7 @@ type Variables = BTreeMap<String, String>;
 
 /// Reads what every service names, without env files if they are to be kept, and says all that is missing at once.
 pub(super) fn resolve(
-    loader: &mut Loader,
+    session: &mut Session,
     project: &mut Node,
     environment: &Variables,
     keeps_env_files: bool,
@@ -22,9 +22,9 @@ pub(super) fn resolve(
         let path = format!("services.{name}");
         let variables = match keeps_env_files {
             true => Ok(()),
-            false => resolve_variables(loader, service, &path, environment),
+            false => resolve_variables(session, service, &path, environment),
         };
-        let done = variables.and_then(|()| resolve_labels(loader, service, &path));
+        let done = variables.and_then(|()| resolve_labels(session, service, &path));
         if let Err(Diagnostics(more)) = done {
             mistakes.extend(more);
         }
@@ -34,7 +34,7 @@ pub(super) fn resolve(
 
 /// What the service says itself wins over its files, and a later file over an earlier one.
 fn resolve_variables(
-    loader: &mut Loader,
+    session: &mut Session,
     service: &mut Node,
     path: &str,
     environment: &Variables,
@@ -56,10 +56,10 @@ fn resolve_variables(
     for file in files.items() {
         let name = PathBuf::from(file.text_at("path").unwrap_or_default());
         let required = file.at_key("required").and_then(Node::as_bool).unwrap_or(true);
-        let text = match loader.read_if_there(&name, &file.at, &path)? {
+        let text = match session.read_if_there(&name, &file.at, &path)? {
             Some(text) => text,
             None if !required => continue,
-            None => loader.read(&name, &file.at, &path).map_err(|mistakes| mistakes.used_by(user(&path)))?,
+            None => session.read(&name, &file.at, &path).map_err(|mistakes| mistakes.used_by(user(&path)))?,
         };
         let parse = match file.text_at("format") {
             None | Some("") => dotenv::parse,
@@ -71,7 +71,7 @@ fn resolve_variables(
         };
         parse(&text, &mut variables, &lookup).map_err(|error| in_file(&name, error, &path))?;
     }
-    loader.budget.add_variables(variables.len(), &files, &path)?;
+    session.budget.add_variables(variables.len(), &files, &path)?;
     let mut merged: Map = variables.into_iter().map(|(name, value)| (name, Node::text(&files.at, value))).collect();
     merged.extend(own);
     if !merged.is_empty() {
@@ -80,14 +80,14 @@ fn resolve_variables(
     Ok(())
 }
 
-fn resolve_labels(loader: &mut Loader, service: &mut Node, path: &str) -> Result<(), Diagnostics> {
+fn resolve_labels(session: &mut Session, service: &mut Node, path: &str) -> Result<(), Diagnostics> {
     // Stays, as the reference prints it too.
     let Some(files) = service.at_key("label_file").cloned() else { return Ok(()) };
     let path = format!("{path}.label_file");
     let mut labels = Variables::new();
     for file in files.items() {
         let name = PathBuf::from(file.as_str().unwrap_or_default());
-        let text = loader.read(&name, &file.at, &path).map_err(|mistakes| mistakes.used_by(user(&path)))?;
+        let text = session.read(&name, &file.at, &path).map_err(|mistakes| mistakes.used_by(user(&path)))?;
         let known = labels.clone();
         dotenv::parse(&text, &mut labels, &|name| known.get(name).cloned())
             .map_err(|error| in_file(&name, error, &path))?;

@@ -3,11 +3,12 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::diagnostic::{Diagnostic, Diagnostics, Location};
-use super::load::{Loader, PROJECT, Scope, Variables};
 use super::merge::merge;
 use super::paths;
-use super::schema::Shape;
-use super::schema::keys;
+use super::schema::keys::{PROJECT_SHAPE, SERVICE_SHAPE};
+use super::scope::Scope;
+use super::session::Session;
+use super::templates::Template;
 use super::text::node::{Map, Mode, Node, Value};
 use super::text::yaml;
 
@@ -17,8 +18,6 @@ type Trail = Vec<(PathBuf, String)>;
 /// Services that extend each other, one beneath the other.
 const MAX_DEPTH: usize = 64;
 
-static SERVICE: Shape = Shape::Object(&keys::SERVICE);
-
 /// The services of one file.
 struct Services<'a> {
     file: &'a Path,
@@ -26,7 +25,7 @@ struct Services<'a> {
 }
 
 /// Puts every service of a file on top of what it extends.
-pub(super) fn apply(loader: &mut Loader, file: &Path, project: &mut Node, scope: &Scope) -> Result<(), Diagnostics> {
+pub(super) fn apply(session: &mut Session, file: &Path, project: &mut Node, scope: &Scope) -> Result<(), Diagnostics> {
     let Some(section) = project.at_key("services").filter(|section| section.mode != Mode::Reset) else { return Ok(()) };
     let Some(map) = section.as_map() else {
         let message = format!("must be a mapping, not {}", section.kind());
@@ -35,15 +34,15 @@ pub(super) fn apply(loader: &mut Loader, file: &Path, project: &mut Node, scope:
     let names: Vec<String> = map.keys().cloned().collect();
     for name in names {
         let Some(services) = project.at_key_mut("services").and_then(Node::as_map_mut) else { break };
-        let extended = extend(loader, &mut Services { file, services }, &name, &mut Trail::new(), scope);
-        loader.mistakes.note(project, extended)?;
+        let extended = extend(session, &mut Services { file, services }, &name, &mut Trail::new(), scope);
+        session.mistakes.note(project, extended)?;
     }
     Ok(())
 }
 
 /// Puts one service, and first the ones beneath it, on top of what it extends.
 fn extend(
-    loader: &mut Loader,
+    session: &mut Session,
     services: &mut Services,
     name: &str,
     trail: &mut Trail,
@@ -64,13 +63,13 @@ fn extend(
     let base = match file {
         Some(file) => {
             let asked = Asked { file: &file, name: &base_name, at: &extends.at, path: format!("{path}.file") };
-            base_from_file(loader, asked, trail, scope)?
+            base_from_file(session, asked, trail, scope)?
         }
         None => {
             if !services.services.contains_key(&base_name) {
                 return Err(not_found(&base_name, services.file, &extends.at, &path).into());
             }
-            extend(loader, services, &base_name, trail, scope)?;
+            extend(session, services, &base_name, trail, scope)?;
             services.services.get(&base_name).cloned()
         }
     };
@@ -81,8 +80,8 @@ fn extend(
         base.settle();
         base.remove_key("extends");
         let at = service.at.clone();
-        loader.budget.add(&base)?;
-        service = merge(base, service, &SERVICE, &format!("services.{name}"))?;
+        session.budget.add(&base)?;
+        service = merge(base, service, &SERVICE_SHAPE, &format!("services.{name}"))?;
         service.at = at;
     }
     services.services.insert(name.to_owned(), service);
@@ -135,63 +134,43 @@ struct Asked<'a> {
 
 /// The service of another file, extended itself, with its paths absolute.
 fn base_from_file(
-    loader: &mut Loader,
+    session: &mut Session,
     asked: Asked<'_>,
     trail: &mut Trail,
     scope: &Scope,
 ) -> Result<Option<Node>, Diagnostics> {
-    let file = loader.compose_file(asked.file, scope, asked.at, &asked.path)?;
+    let file = session.compose_file(asked.file, scope, asked.at, &asked.path)?;
     let folder = file.parent().unwrap_or(Path::new("/")).to_owned();
     let inner = Scope { folder, ..scope.clone() };
-    let mut template = match loader.templates.take(&file, scope) {
+    let mut template = match session.templates.take(&file, &scope.environment) {
         Some(template) => template,
-        None => read_template(loader, file, &asked, &inner)?,
+        None => read_template(session, file, &asked, &inner)?,
     };
     if !template.services.contains_key(asked.name) {
         return Err(not_found(asked.name, &template.file, asked.at, &asked.path).into());
     }
     let Template { file, services, .. } = &mut template;
-    extend(loader, &mut Services { file, services }, asked.name, trail, &inner)?;
+    extend(session, &mut Services { file, services }, asked.name, trail, &inner)?;
     let base = template.services.get(asked.name).cloned();
-    loader.templates.0.push(template);
+    session.templates.put(template);
     Ok(base)
 }
 
-/// The services of a file that others extend, with its variables replaced, its paths absolute and, of those that were
-/// asked for, what they extend beneath them.
-struct Template {
-    file: PathBuf,
-    environment: Variables,
-    services: Map,
-}
-
-/// The templates read so far: many services extend one of few.
-#[derive(Default)]
-pub(super) struct Templates(Vec<Template>);
-
-impl Templates {
-    /// What a file holds with this environment. It is out while one of its services is extended.
-    fn take(&mut self, file: &Path, scope: &Scope) -> Option<Template> {
-        let same = |known: &Template| known.file == file && Rc::ptr_eq(&known.environment, &scope.environment);
-        self.0.iter().position(same).map(|place| self.0.swap_remove(place))
-    }
-}
-
 fn read_template(
-    loader: &mut Loader,
+    session: &mut Session,
     file: PathBuf,
     asked: &Asked<'_>,
     scope: &Scope,
 ) -> Result<Template, Diagnostics> {
-    let text = loader.read(&file, asked.at, &asked.path)?;
+    let text = session.read(&file, asked.at, &asked.path)?;
     let mut project = Node::map(asked.at);
-    for document in loader.interpolated(yaml::parse(&file, &text)?, scope)? {
+    for document in session.interpolated(yaml::parse(&file, &text)?, scope)? {
         let at = document.at.clone();
-        project = merge(project, document, &PROJECT, "")?;
+        project = merge(project, document, &PROJECT_SHAPE, "")?;
         project.at = at;
     }
     // Not settled: a service of this file may reset what it extends.
-    loader.lengthen(&mut project)?;
+    session.lengthen(&mut project)?;
     paths::resolve(&mut project, &scope.base())?;
     match project.remove_key("services") {
         Some(Node { value: Value::Map(services), .. }) => {

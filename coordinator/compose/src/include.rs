@@ -3,8 +3,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::diagnostic::{Diagnostic, Diagnostics, Location};
-use super::load::{Loader, PROJECT, Scope};
+use super::load;
 use super::merge::merge;
+use super::schema::keys::PROJECT_SHAPE;
+use super::scope::Scope;
+use super::session::Session;
 use super::text::dotenv;
 use super::text::node::{Node, Value};
 
@@ -22,12 +25,12 @@ struct Entry {
 }
 
 /// Loads what a file includes and puts it under what the file says itself.
-pub(super) fn apply(loader: &mut Loader, project: &mut Node, scope: &Scope) -> Result<(), Diagnostics> {
+pub(super) fn apply(session: &mut Session, project: &mut Node, scope: &Scope) -> Result<(), Diagnostics> {
     let Some(include) = project.remove_key("include") else { return Ok(()) };
     for entry in entries(&include)? {
-        let (files, inner) = inner_scope(loader, &entry, scope)?;
+        let (files, inner) = inner_scope(session, &entry, scope)?;
         let files = files.into_iter().map(|file| (file, None)).collect();
-        let imported = loader.model(files, &inner, &entry.at)?;
+        let imported = load::model(session, files, &inner, &entry.at)?;
         import(project, imported)?;
     }
     Ok(())
@@ -69,9 +72,9 @@ fn entries(include: &Node) -> Result<Vec<Entry>, Diagnostic> {
 }
 
 /// The files of an included project, and where and with which variables it is loaded.
-fn inner_scope(loader: &mut Loader, entry: &Entry, scope: &Scope) -> Result<(Vec<PathBuf>, Scope), Diagnostics> {
+fn inner_scope(session: &mut Session, entry: &Entry, scope: &Scope) -> Result<(Vec<PathBuf>, Scope), Diagnostics> {
     let base = scope.base();
-    let files = entry.paths.iter().map(|path| loader.compose_file(path, scope, &entry.at, "include"));
+    let files = entry.paths.iter().map(|path| session.compose_file(path, scope, &entry.at, "include"));
     let files = files.collect::<Result<Vec<PathBuf>, _>>()?;
     let Some(main) = files.first() else {
         return Err(Diagnostic::at(&entry.at, "key `path` is missing").key("include").into());
@@ -90,14 +93,14 @@ fn inner_scope(loader: &mut Loader, entry: &Entry, scope: &Scope) -> Result<(Vec
         None => main.parent().unwrap_or(Path::new("/")).to_owned(),
     };
     let mut environment = (*scope.environment).clone();
-    for (name, value) in env_variables(loader, entry, &folder, scope)? {
+    for (name, value) in env_variables(session, entry, &folder, scope)? {
         environment.entry(name).or_insert(value);
     }
     Ok((files, Scope { folder, environment: environment.into(), included: scope.included.clone() }))
 }
 
 fn env_variables(
-    loader: &mut Loader,
+    session: &mut Session,
     entry: &Entry,
     folder: &Path,
     scope: &Scope,
@@ -112,14 +115,14 @@ fn env_variables(
     match entry.env_files.as_deref() {
         None | Some([]) => {
             let file = folder.join(".env");
-            if let Some(text) = loader.read_if_there(&file, &entry.at, "include")? {
+            if let Some(text) = session.read_if_there(&file, &entry.at, "include")? {
                 read(&file, &text)?;
             }
         }
         Some(files) => {
             for file in files.iter().filter(|file| *file != "/dev/null") {
                 let file = PathBuf::from(scope.base().absolute(file));
-                let text = loader.read(&file, &entry.at, "include.env_file")?;
+                let text = session.read(&file, &entry.at, "include.env_file")?;
                 read(&file, &text)?;
             }
         }
@@ -134,6 +137,6 @@ fn import(project: &mut Node, mut imported: Node) -> Result<(), Diagnostic> {
     }
     let own = std::mem::replace(project, Node::map(&imported.at));
     let at = own.at.clone();
-    *project = Node { at, ..merge(imported, own, &PROJECT, "")? };
+    *project = Node { at, ..merge(imported, own, &PROJECT_SHAPE, "")? };
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! How a later file, document, base service or included project meets an earlier one.
 use std::collections::BTreeSet;
 
-use super::canonical::plain;
 use super::diagnostic::Diagnostic;
+use super::forms::short::{context, dependencies_of, names_of};
 use super::schema::{Merge, Shape};
 use super::text::interpolate::join;
 use super::text::node::{Map, Mode, Node, Value};
@@ -36,8 +36,8 @@ fn merge_by(
             Ok(appended(base, sequence(over)))
         }
         Merge::Hosts => Ok(appended(sequence(base), sequence(over))),
-        Merge::Dependencies => deep(dependencies(base), dependencies(over), shape, path),
-        Merge::Names => deep(names(base), names(over), shape, path),
+        Merge::Dependencies => deep(dependencies_of(base), dependencies_of(over), shape, path),
+        Merge::Names => deep(names_of(base), names_of(over), shape, path),
         Merge::Build => deep(context(base), context(over), shape, path),
         Merge::Logging if over.as_map().is_none() => {
             Err(Diagnostic::at(&over.at, format!("must be a mapping, not {}", over.kind()))
@@ -106,7 +106,7 @@ fn rule_of(name: &str, shape: Option<&'static Shape>) -> (Merge, Option<&'static
 /// What a list does not hold yet, added to it.
 fn append_new(list: &mut Vec<Node>, others: Vec<Node>) {
     // As JSON, values without their places compare.
-    let print = |node: &Node| plain(node.clone()).to_string();
+    let print = |node: &Node| node.clone().into_json().to_string();
     let mut held: BTreeSet<String> = list.iter().map(print).collect();
     list.extend(others.into_iter().filter(|other| other.mode != Mode::Merge || held.insert(print(other))));
 }
@@ -145,35 +145,6 @@ fn pairs(name: &str, node: &Node) -> Vec<Node> {
         Value::Map(_) => vec![node.clone()],
         _ => vec![pair(node)],
     }
-}
-
-/// As a mapping from each name to nothing.
-pub(super) fn names(node: Node) -> Node {
-    mapping(node, |_| Value::Null)
-}
-
-/// As a mapping from each service to the ordinary condition.
-pub(super) fn dependencies(node: Node) -> Node {
-    mapping(node, |name| {
-        let started = Node::text(&name.at, "service_started");
-        let required = Node::flag(&name.at, true);
-        Value::Map(Map::from([("condition".to_owned(), started), ("required".to_owned(), required)]))
-    })
-}
-
-fn mapping(node: Node, value_of: impl Fn(&Node) -> Value) -> Node {
-    let Value::List(list) = node.value else { return node };
-    let entry = |item: Node| Some((item.scalar_text()?, Node::new(&item.at, value_of(&item))));
-    Node { value: Value::Map(list.into_iter().filter_map(entry).collect()), ..node }
-}
-
-/// A build, of which a text is the context.
-pub(super) fn context(node: Node) -> Node {
-    if node.as_str().is_none() {
-        return node;
-    }
-    let (at, mode) = (node.at.clone(), node.mode);
-    Node { value: Value::Map(Map::from([("context".to_owned(), Node { mode: Mode::Merge, ..node })])), at, mode }
 }
 
 /// Each pool of `over`, completed by the one of `base` with the same subnet.

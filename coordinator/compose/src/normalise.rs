@@ -123,7 +123,7 @@ fn normalise_service(service: &mut Node, environment: &BTreeMap<String, String>)
     }
     for mount in service.at_key_mut("volumes").into_iter().flat_map(Node::items_mut) {
         if let Some(Node { value: Value::Text(target), .. }) = mount.at_key_mut("target") {
-            *target = super::forms::mounts::clean(target);
+            *target = super::paths::clean(target);
         }
     }
     imply_dependencies(service);

@@ -2,7 +2,6 @@
 use std::path::Path;
 
 use super::diagnostic::{Diagnostic, Diagnostics};
-use super::forms::mounts::clean;
 use super::text::interpolate::join;
 use super::text::node::{Node, Value};
 
@@ -125,6 +124,28 @@ fn resolve_bound_volume(volume: &mut Node, base: &Base) {
     }
 }
 
+/// A path without `.`, `..`, doubled or trailing slashes, as Go's `filepath.Clean` has it: `/a//./b/../c/` is `/a/c`, and
+/// `../a` stays outside.
+pub fn clean(path: &str) -> String {
+    let rooted = path.starts_with('/');
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." if parts.last().is_some_and(|last| *last != "..") => {
+                parts.pop();
+            }
+            ".." if rooted => {}
+            _ => parts.push(part),
+        }
+    }
+    match (rooted, parts.is_empty()) {
+        (true, _) => format!("/{}", parts.join("/")),
+        (false, true) => ".".to_owned(),
+        (false, false) => parts.join("/"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,5 +163,12 @@ mod tests {
     #[test]
     fn a_context_may_be_elsewhere() {
         assert!(is_remote("https://example.com/r.git") && is_remote("service:base") && !is_remote("./github.com"));
+    }
+
+    #[test]
+    fn paths_are_cleaned() {
+        for (path, cleaned) in [("/a/../b//c/", "/b/c"), ("/..", "/"), ("a/./b", "a/b"), ("../a", "../a"), ("", ".")] {
+            assert_eq!(clean(path), cleaned);
+        }
     }
 }

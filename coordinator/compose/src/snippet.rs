@@ -1,5 +1,5 @@
 //! The line that a message is about, with a mark under the word: what a person sees before they open the file.
-use super::diagnostic::Diagnostic;
+use std::path::Path;
 
 /// Longer lines are cut.
 const WIDTH: usize = 120;
@@ -7,28 +7,27 @@ const WIDTH: usize = 120;
 const CLOSED: [&str; 4] = ["environment", "args", "content", "labels"];
 const SECRETIVE: [&str; 7] = ["passw", "secret", "token", "_key", "apikey", "credential", "://"];
 
-/// The line of a message in the text of its file. Nothing where a value could be a secret.
-pub(super) fn snippet(diagnostic: &Diagnostic, source: &str) -> Option<String> {
-    let location = diagnostic.location.as_ref().filter(|location| location.line > 0)?;
-    let line = source.lines().nth(location.line - 1)?;
-    if may_hold_secrets(diagnostic, line) || line.chars().count() > WIDTH {
+/// The line of a file at a place, counted from 1, with a mark under the word that begins there. Nothing where the line
+/// is not in the file, or where a value could be a secret; `key` is the dotted path of the key that the line is about.
+pub(crate) fn snippet(source: &str, file: &Path, line: usize, column: usize, key: &str) -> Option<String> {
+    let text = source.lines().nth(line.checked_sub(1)?)?;
+    if may_hold_secrets(file, key, text) || text.chars().count() > WIDTH {
         return None;
     }
-    let before: String = line.chars().take(location.column - 1).collect();
-    let width = marked(line.get(before.len()..)?);
+    let before: String = text.chars().take(column.checked_sub(1)?).collect();
+    let width = marked(text.get(before.len()..)?);
     // Whatever is as wide as the text above it, tabs as tabs.
     let indent: String = before.chars().map(|char| if char == '\t' { '\t' } else { ' ' }).collect();
-    let number = location.line.to_string();
+    let number = line.to_string();
     let gutter = " ".repeat(number.len());
-    Some(format!("  {number} | {line}\n  {gutter} | {indent}{}", "^".repeat(width)))
+    Some(format!("  {number} | {text}\n  {gutter} | {indent}{}", "^".repeat(width)))
 }
 
-fn may_hold_secrets(diagnostic: &Diagnostic, line: &str) -> bool {
-    let yaml = |extension: &std::ffi::OsStr| extension == "yaml" || extension == "yml" || extension == "toml";
-    let known = diagnostic.location.as_ref().is_some_and(|at| at.file.extension().is_some_and(yaml));
-    let closed = diagnostic.path.split(['.', '[']).any(|key| CLOSED.contains(&key));
-    let line = line.to_ascii_lowercase();
-    !known || closed || SECRETIVE.iter().any(|word| line.contains(word))
+fn may_hold_secrets(file: &Path, key: &str, text: &str) -> bool {
+    let known = file.extension().is_some_and(|it| it == "yaml" || it == "yml" || it == "toml");
+    let closed = key.split(['.', '[']).any(|key| CLOSED.contains(&key));
+    let text = text.to_ascii_lowercase();
+    !known || closed || SECRETIVE.iter().any(|word| text.contains(word))
 }
 
 /// How many characters the word is long that begins here.
@@ -45,14 +44,10 @@ fn marked(rest: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
-    use crate::diagnostic::Location;
 
-    fn snippet_of(source: &str, line: usize, column: usize, path: &str) -> Option<String> {
-        let at = Location { line, column, ..Location::whole(Path::new("compose.yaml")) };
-        snippet(&Diagnostic::at(&at, "wrong").key(path), source)
+    fn snippet_of(source: &str, line: usize, column: usize, key: &str) -> Option<String> {
+        snippet(source, Path::new("compose.yaml"), line, column, key)
     }
 
     #[test]
@@ -82,7 +77,6 @@ mod tests {
         assert_eq!(snippet_of("  - hunter2", 1, 3, "services.web.environment[0]"), None);
         assert_eq!(snippet_of("web: {imagee: w, x-password: hunter2}", 1, 7, "services.web.imagee"), None);
         assert_eq!(snippet_of("command: redis://a:hunter2@b", 1, 1, "services.web.command"), None);
-        let at = Location { line: 1, column: 1, ..Location::whole(Path::new("/srv/app/.env")) };
-        assert_eq!(snippet(&Diagnostic::at(&at, "wrong"), "A='hunter2"), None);
+        assert_eq!(snippet("A='hunter2", Path::new("/srv/app/.env"), 1, 1, ""), None);
     }
 }

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 use std::fmt::Write as _;
 
-use landfast_compose::{Case, Key, Standing, keys};
+use landfast_compose::{Case, Key, Support, keys};
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/KEYS.md");
 
@@ -39,10 +39,10 @@ fn section(page: &mut String, title: &str, above: &str, keys: &[&Key]) {
     write!(page, "\n## {title}\n\n| key | | what it does here, or why not |\n| --- | --- | --- |\n").unwrap();
     let mut around = None;
     for key in keys {
-        let (word, why) = standing(key.standing);
+        let (word, why) = standing(key.support);
         around = around.filter(|it: &&&Key| is_beneath(key, it));
         let as_that = around.map(|it| format!("see `{}`", it.path.strip_prefix(above).unwrap()));
-        if key.standing != Standing::Honoured {
+        if key.support != Support::Supported {
             around = around.or(Some(key));
         }
         let mut about = vec![key.note.to_owned(), as_that.unwrap_or(why.to_owned())];
@@ -58,15 +58,15 @@ fn is_beneath(key: &Key, other: &Key) -> bool {
 }
 
 fn exception(case: &Case) -> String {
-    let (word, why) = standing(case.standing);
+    let (word, why) = standing(case.support);
     format!("{word} when {}: {why}", case.values)
 }
 
-fn standing(standing: Standing) -> (&'static str, &'static str) {
+fn standing(standing: Support) -> (&'static str, &'static str) {
     match standing {
-        Standing::Honoured => ("honoured", ""),
-        Standing::Ignored(why) => ("warned", why),
-        Standing::Refused(why) => ("refused", why),
+        Support::Supported => ("honoured", ""),
+        Support::Ignored(why) => ("warned", why),
+        Support::Refused(why) => ("refused", why),
     }
 }
 
@@ -100,11 +100,11 @@ fn each_key_is_there_once_and_what_is_not_honoured_says_why() {
         assert!(paths.contains(&path), "{path}");
     }
     for key in &keys {
-        let reasons = std::iter::once(key.standing).chain(key.cases.iter().map(|case| case.standing));
-        for reason in reasons.filter(|it| *it != Standing::Honoured) {
+        let reasons = std::iter::once(key.support).chain(key.cases.iter().map(|case| case.support));
+        for reason in reasons.filter(|it| *it != Support::Supported) {
             let (_, why) = standing(reason);
             assert!(!why.is_empty() && !why.ends_with('.'), "{}: {why:?}", key.path);
         }
-        assert!(key.cases.iter().all(|case| case.standing != Standing::Honoured), "{}", key.path);
+        assert!(key.cases.iter().all(|case| case.support != Support::Supported), "{}", key.path);
     }
 }

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 mod stage;
 
-use landfast_compose::{Key, Standing, keys};
+use landfast_compose::{Key, Support, keys};
 use landfast_core::deployment::Deployment;
 use serde_json::Value;
 use stage::Stage;
@@ -83,7 +83,7 @@ fn every_honoured_key_makes_a_difference() {
     let (stage, project) = (stage(), project());
     let whole = deployment(&stage, &project).unwrap_or_else(|mistakes| panic!("{mistakes}"));
     let mut found = Vec::new();
-    for key in keys().iter().filter(|key| key.standing == Standing::Honoured && !is_exempt(key)) {
+    for key in keys().iter().filter(|key| key.support == Support::Supported && !is_exempt(key)) {
         match without(&project, &key.path) {
             None => found.push(format!("{} is not in the project of this test", key.path)),
             Some(less) if deployment(&stage, &less).as_ref() == Ok(&whole) => {
@@ -99,6 +99,6 @@ fn every_honoured_key_makes_a_difference() {
 fn what_is_exempt_is_an_honoured_key() {
     let keys = keys();
     for (path, _) in WITHOUT_DIFFERENCE {
-        assert!(keys.iter().any(|key| key.path == *path && key.standing == Standing::Honoured), "{path}");
+        assert!(keys.iter().any(|key| key.path == *path && key.support == Support::Supported), "{path}");
     }
 }

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 mod stage;
 
-use landfast_compose::{Standing, keys};
+use landfast_compose::{Support, keys};
 use stage::{NET, Stage};
 
 /// A key and what to write for it: in the service `web`, or beside the services when it begins with a space.
@@ -92,10 +92,10 @@ fn said(written: &str) -> String {
     stage.everything_said("app", &yaml)
 }
 
-fn reason(standing: Standing) -> &'static str {
+fn reason(standing: Support) -> &'static str {
     match standing {
-        Standing::Honoured => "",
-        Standing::Ignored(why) | Standing::Refused(why) => why,
+        Support::Supported => "",
+        Support::Ignored(why) | Support::Refused(why) => why,
     }
 }
 
@@ -108,12 +108,12 @@ fn what_is_not_honoured_is_said_with_place_and_reason() {
         let is_built = key.path.starts_with("services.*.build");
         let is_inside = keys.iter().any(|other| {
             let rest = key.path.strip_prefix(&other.path);
-            other.standing != Standing::Honoured && rest.is_some_and(|rest| rest.starts_with(['.', '[']))
+            other.support != Support::Supported && rest.is_some_and(|rest| rest.starts_with(['.', '[']))
         });
         if is_built || is_inside {
             continue;
         }
-        let reasons = std::iter::once(key.standing).chain(key.cases.iter().map(|case| case.standing)).map(reason);
+        let reasons = std::iter::once(key.support).chain(key.cases.iter().map(|case| case.support)).map(reason);
         for why in reasons.filter(|why| !why.is_empty()) {
             let mut written = WRITTEN.iter().filter(|(path, _)| *path == key.path).map(|(_, written)| said(written));
             let is_said = |text: String| text.lines().any(|line| line.contains(why) && line.contains("compose.yaml:"));

@@ -10,11 +10,9 @@ use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 
 use super::{Form, Layout, adapt, json_text};
-use crate::Loaded;
-use crate::schema::{Shape, keys};
+use crate::loaded::Loaded;
+use crate::schema::keys;
 use crate::text::node::Node;
-
-static SERVICE: Shape = Shape::Object(&keys::SERVICE);
 
 /// What is in it, in this order.
 const ORDER: [&str; 87] = [
@@ -118,7 +116,7 @@ fn digest(mut service: Node) -> String {
     if let Some(deploy) = service.at_key_mut("deploy") {
         deploy.remove_key("replicas");
     }
-    let mut service: Json = Form::Json.value(service, Some(&SERVICE));
+    let mut service: Json = Form::Json.value(service, Some(&keys::SERVICE_SHAPE));
     adapt(&mut service, Form::Json);
     let in_order = ORDER.iter().filter_map(|key| Some(((*key).to_owned(), service.get_mut(key)?.take())));
     encode(Sha256::digest(json_text(&Json::Object(in_order.collect()), Layout::Compact)))

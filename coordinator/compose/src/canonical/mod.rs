@@ -7,15 +7,14 @@ mod json;
 mod natural;
 mod yaml;
 
-use serde_json::{Map, Number, Value as Json};
+use serde_json::{Map, Value as Json};
 
 pub use digest::service_digests;
 pub use json::{Layout, json_text};
 pub use natural::sort_keys;
 pub use yaml::yaml_text;
 
-use super::Loaded;
-use super::load::PROJECT;
+use super::loaded::Loaded;
 use super::schema::{Field, Object, Presence, Shape, keys};
 use super::text::node::{self, Node, Value};
 
@@ -47,7 +46,7 @@ pub fn canonical_for_yaml(loaded: Loaded) -> Json {
 }
 
 fn print(loaded: Loaded, form: Form) -> Json {
-    let mut project = form.value(loaded.tree, Some(&PROJECT));
+    let mut project = form.value(loaded.tree, Some(&keys::PROJECT_SHAPE));
     for service in values(project.get_mut("services")) {
         adapt(service, form);
     }
@@ -62,11 +61,6 @@ fn print(loaded: Loaded, form: Form) -> Json {
         sections.sort_keys();
     }
     project
-}
-
-/// A tree as it is.
-pub(super) fn plain(node: Node) -> Json {
-    Form::Json.value(node, None)
 }
 
 fn values(map: Option<&mut Json>) -> impl Iterator<Item = &mut Json> {
@@ -115,7 +109,7 @@ impl Form {
             (Value::Map(map), _) => self.map(map, None),
             (Value::List(list), Some(Shape::List(inner, _))) => self.list(list, Some(inner)),
             (Value::List(list), _) => self.list(list, None),
-            (scalar, _) => self.scalar(scalar),
+            (scalar, _) => scalar.into_json(),
         }
     }
 
@@ -149,16 +143,6 @@ impl Form {
 
     fn list(self, list: Vec<Node>, inner: Option<&'static Shape>) -> Json {
         Json::Array(list.into_iter().map(|item| self.value(item, inner)).collect())
-    }
-
-    fn scalar(self, scalar: Value) -> Json {
-        match scalar {
-            Value::Bool(flag) => Json::Bool(flag),
-            Value::Int(number) => Json::Number(number.into()),
-            Value::Float(number) => Number::from_f64(number).map_or(Json::Null, Json::Number),
-            Value::Text(value) | Value::Time(value) => Json::String(value),
-            Value::Null | Value::List(_) | Value::Map(_) => Json::Null,
-        }
     }
 }
 

@@ -1,5 +1,4 @@
 //! The many ways of writing a value, and the one that is kept.
-pub(crate) mod long;
 pub(crate) mod mounts;
 pub(crate) mod ports;
-pub(crate) mod values;
+pub(crate) mod short;

@@ -1,5 +1,6 @@
 //! The short form of a mount: `[source:]target[:options]`.
 use crate::diagnostic::{Diagnostic, Location};
+use crate::paths::clean;
 use crate::text::node::{Map, Node, Value};
 
 /// What a short form says.
@@ -136,28 +137,6 @@ pub(crate) fn unknown_options(project: &Node) -> Vec<Diagnostic> {
     warnings
 }
 
-/// A path without `.`, `..`, doubled or trailing slashes, as Go's `filepath.Clean` has it: `/a//./b/../c/` is `/a/c`, and
-/// `../a` stays outside.
-pub fn clean(path: &str) -> String {
-    let rooted = path.starts_with('/');
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." if parts.last().is_some_and(|last| *last != "..") => {
-                parts.pop();
-            }
-            ".." if rooted => {}
-            _ => parts.push(part),
-        }
-    }
-    match (rooted, parts.is_empty()) {
-        (true, _) => format!("/{}", parts.join("/")),
-        (false, true) => ".".to_owned(),
-        (false, false) => parts.join("/"),
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -179,13 +158,6 @@ mod tests {
     fn what_is_no_mount_is_refused() {
         for text in ["", ":/data", "/a::/b", "aa:/b:ro:x"] {
             assert!(parse(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn paths_are_cleaned() {
-        for (path, cleaned) in [("/a/../b//c/", "/b/c"), ("/..", "/"), ("a/./b", "a/b"), ("../a", "../a"), ("", ".")] {
-            assert_eq!(clean(path), cleaned);
         }
     }
 }

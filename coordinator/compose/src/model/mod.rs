@@ -10,16 +10,19 @@ use crate::diagnostic::Location;
 
 mod deploy;
 mod mount;
+mod network;
 mod parts;
 mod read;
 mod resource;
+mod scalars;
 mod service;
 
 pub use deploy::{Deploy, DeviceRequest, Placement, ResourceSet, Resources, RestartPolicy, UpdateConfig};
 pub use mount::{BindOptions, FileReference, ImageOptions, Mount, MountKind, Tmpfs, TmpfsOptions, VolumeOptions};
+pub use network::{Attachment, ExtraHost, Port, Published};
 pub use parts::{
-    Attachment, BlkioConfig, Build, Condition, Dependency, Device, DeviceRate, DeviceWeight, ExtraHost, Healthcheck,
-    Hook, Logging, Port, Published, Restart, Ulimit,
+    BlkioConfig, Build, Condition, Dependency, Device, DeviceRate, DeviceWeight, Healthcheck, Hook, Logging, Restart,
+    Ulimit,
 };
 pub use resource::{Contents, FileObject, Ipam, IpamPool, Network, Origin, Volume};
 pub use service::Service;

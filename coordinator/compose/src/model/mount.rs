@@ -1,9 +1,9 @@
 //! What a container has of files that are not its image's.
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
-use super::read;
+use super::scalars;
 use crate::quantity::Bytes;
 
 /// A secret or config as a file in a container.
@@ -19,7 +19,7 @@ pub struct FileReference {
     /// Group, as a number.
     pub gid: Option<String>,
     /// Permission bits.
-    #[serde(deserialize_with = "read::mode")]
+    #[serde(deserialize_with = "scalars::mode")]
     pub mode: Option<u32>,
 }
 
@@ -30,6 +30,14 @@ pub struct Tmpfs {
     pub target: String,
     /// `size=64m,mode=1777`; empty for none.
     pub options: String,
+}
+
+impl<'de> Deserialize<'de> for Tmpfs {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let (target, options) = text.split_once(':').unwrap_or((&text, ""));
+        Ok(Self { target: target.to_owned(), options: options.to_owned() })
+    }
 }
 
 /// A mount.

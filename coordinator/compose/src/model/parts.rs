@@ -1,9 +1,9 @@
 //! What a service is made of.
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
-use super::{FileReference, read};
+use super::{ExtraHost, FileReference, scalars};
 use crate::quantity::{Bytes, Nanos};
 
 /// How an image is built.
@@ -131,15 +131,6 @@ pub struct Device {
     pub permissions: String,
 }
 
-/// A line of /etc/hosts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ExtraHost {
-    /// The name.
-    pub name: String,
-    /// Its address, or `host-gateway`.
-    pub address: String,
-}
-
 /// How the engine finds out whether a container is well.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
@@ -183,59 +174,8 @@ pub struct Logging {
     /// Absent: the engine's.
     pub driver: Option<String>,
     /// Of the driver.
-    #[serde(deserialize_with = "read::texts")]
+    #[serde(deserialize_with = "scalars::texts")]
     pub options: BTreeMap<String, String>,
-}
-
-/// A service on a network.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(default)]
-pub struct Attachment {
-    /// Names on this network beside the service's and the container's.
-    pub aliases: Vec<String>,
-    /// A static address, as written.
-    pub ipv4_address: Option<String>,
-    /// A static address, as written.
-    pub ipv6_address: Option<String>,
-    /// Link-local addresses.
-    pub link_local_ips: Vec<String>,
-    /// MAC address.
-    pub mac_address: Option<String>,
-    /// Name of the interface.
-    pub interface_name: Option<String>,
-    /// Options of the driver.
-    pub driver_opts: BTreeMap<String, String>,
-    /// The highest is attached first.
-    pub priority: i64,
-    /// The highest gives the default route.
-    pub gw_priority: i64,
-}
-
-/// A published port. A range of containers' ports has become one entry a port.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub struct Port {
-    /// The port in the container.
-    pub target: u32,
-    /// The address to bind, as written; absent: not said.
-    pub host_ip: Option<String>,
-    /// Absent: the engine chooses.
-    pub published: Option<Published>,
-    /// `tcp`, `udp`, `sctp`.
-    pub protocol: String,
-    /// `ingress` or `host`.
-    pub mode: String,
-    /// A name for readers.
-    pub name: Option<String>,
-}
-
-/// The port on the host: one, or several to choose one from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Published {
-    /// The first.
-    pub start: u16,
-    /// The last; the same as the first for one.
-    pub end: u16,
 }
 
 /// When a container starts again.
@@ -251,6 +191,20 @@ pub enum Restart {
     UnlessStopped,
 }
 
+impl<'de> Deserialize<'de> for Restart {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let (policy, attempts) = text.split_once(':').unwrap_or((&text, "0"));
+        match (policy, attempts.parse()) {
+            ("no", _) => Ok(Self::No),
+            ("always", _) => Ok(Self::Always),
+            ("on-failure", Ok(attempts)) => Ok(Self::OnFailure(attempts)),
+            ("unless-stopped", _) => Ok(Self::UnlessStopped),
+            _ => Err(D::Error::custom(format!("`{text}` is not no, always, on-failure or unless-stopped"))),
+        }
+    }
+}
+
 /// A limit of the kernel on a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ulimit {
@@ -258,4 +212,24 @@ pub struct Ulimit {
     pub soft: i64,
     /// -1 for no limit.
     pub hard: i64,
+}
+
+impl<'de> Deserialize<'de> for Ulimit {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Form {
+            Single(i64),
+            Pair {
+                #[serde(default)]
+                soft: i64,
+                #[serde(default)]
+                hard: i64,
+            },
+        }
+        Ok(match Form::deserialize(deserializer)? {
+            Form::Single(both) => Self { soft: both, hard: both },
+            Form::Pair { soft, hard } => Self { soft, hard },
+        })
+    }
 }

@@ -3,9 +3,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
 
-use super::read;
+use super::scalars;
 
 /// A network of the project.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -16,7 +16,7 @@ pub struct Network {
     /// Absent: the engine's default.
     pub driver: Option<String>,
     /// Options of the driver.
-    #[serde(deserialize_with = "read::texts")]
+    #[serde(deserialize_with = "scalars::texts")]
     pub driver_opts: BTreeMap<String, String>,
     /// Who hands out addresses.
     pub ipam: Ipam,
@@ -69,7 +69,7 @@ pub struct Volume {
     /// Absent: the engine's default.
     pub driver: Option<String>,
     /// Options of the driver.
-    #[serde(deserialize_with = "read::texts")]
+    #[serde(deserialize_with = "scalars::texts")]
     pub driver_opts: BTreeMap<String, String>,
     /// Made by somebody else: never made or removed here.
     pub external: bool,
@@ -115,4 +115,28 @@ pub enum Origin {
     Inline(Contents),
     /// With somebody else.
     External,
+}
+
+impl<'de> Deserialize<'de> for FileObject {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize, Default)]
+        #[serde(default)]
+        struct Form {
+            name: String,
+            file: Option<PathBuf>,
+            environment: Option<String>,
+            content: Option<String>,
+            external: bool,
+            labels: BTreeMap<String, String>,
+        }
+        let form = Form::deserialize(deserializer)?;
+        let origin = match form {
+            Form { external: true, .. } => Origin::External,
+            Form { file: Some(file), .. } => Origin::File(file),
+            Form { content: Some(content), .. } => Origin::Inline(Contents(content)),
+            Form { environment: Some(variable), .. } => Origin::Environment { variable, value: None },
+            _ => return Err(D::Error::custom("needs file, environment, content or external")),
+        };
+        Ok(Self { name: form.name, origin, labels: form.labels })
+    }
 }

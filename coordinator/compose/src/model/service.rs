@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::{
     Attachment, BlkioConfig, Build, Dependency, Deploy, Device, DeviceRequest, ExtraHost, FileReference, Healthcheck,
-    Hook, Logging, Mount, Port, Restart, Tmpfs, Ulimit, read,
+    Hook, Logging, Mount, Port, Restart, Tmpfs, Ulimit, network, scalars,
 };
 use crate::quantity::{Bytes, Nanos};
 
@@ -102,14 +102,14 @@ pub struct Service {
     /// Soft limit of memory.
     pub mem_reservation: Option<Bytes>,
     /// 0 to 100.
-    #[serde(deserialize_with = "read::number")]
+    #[serde(deserialize_with = "scalars::number")]
     pub mem_swappiness: Option<i64>,
     /// Memory and swap together; -1 for no limit.
     pub memswap_limit: Option<Bytes>,
     /// `none`, `host`, `bridge`, `service:x`, `container:x`; when set, `networks` is empty.
     pub network_mode: Option<String>,
     /// By network key; see [`Service::networks_by_priority`] for the order.
-    #[serde(deserialize_with = "read::attachments")]
+    #[serde(deserialize_with = "network::attachments")]
     pub networks: BTreeMap<String, Attachment>,
     /// Never killed when memory runs out.
     pub oom_kill_disable: bool,

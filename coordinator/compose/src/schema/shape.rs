@@ -1,119 +1,7 @@
-//! The forms a value may have, and which of them it has.
-use super::Object;
-use crate::text::node::Value;
-
-/// The forms a value may have.
-pub(crate) enum Shape {
-    Text,
-    /// A text that null takes back.
-    TextOrNull,
-    /// `true` or a text.
-    TextOrFlag,
-    /// One of these texts.
-    Choice(&'static [&'static str]),
-    /// A text with a form of its own, and what the form is.
-    Form(fn(&str) -> bool, &'static str),
-    /// A boolean, or a text that says one.
-    Flag,
-    /// A boolean alone.
-    Truth,
-    /// A whole number.
-    Int(Number),
-    /// A fraction.
-    Float(Number),
-    /// Bytes.
-    Size(Number),
-    Duration,
-    /// Permission bits.
-    Mode,
-    /// A number of devices, or `all`.
-    DeviceCount,
-    /// `host.port` as text, whatever it is written as.
-    Published,
-    /// Texts, all different if so said.
-    Texts {
-        unique: bool,
-    },
-    /// Texts or numbers, all different.
-    Scalars,
-    /// A command line, or its words.
-    Command,
-    /// A command line for a shell, or its words.
-    Test,
-    /// `KEY=value` texts or a mapping of scalars; a key without value stays without one, or has the empty one.
-    Pairs {
-        keeps_null: bool,
-    },
-    /// A mapping to scalars, which are texts in the end.
-    Options {
-        number: bool,
-        null: bool,
-    },
-    /// A mapping to texts or lists of them.
-    MultiOptions,
-    /// Names with addresses.
-    Hosts,
-    /// Ids of SSH keys, perhaps with their files.
-    Ssh,
-    Object(&'static Object),
-    List(&'static Shape, Unique),
-    /// A mapping with keys of the user's choice.
-    Map(Keys, &'static Shape),
-    /// This, or nothing.
-    Nullable(&'static Shape),
-    /// The short forms and, last, the long one.
-    Short(&'static [Shape]),
-}
-
-/// Which numbers a key takes.
-#[derive(Clone, Copy)]
-pub(crate) struct Number {
-    /// Written as a number with a fraction.
-    pub(crate) fraction: bool,
-    /// Written as a number at all.
-    pub(crate) number: bool,
-    /// Written as a text.
-    pub(crate) text: bool,
-    /// When written as a number.
-    pub(crate) low: i64,
-    /// When written as a number.
-    pub(crate) high: i64,
-}
-
-/// A whole number, or a text that says one.
-pub(crate) const WHOLE: Number = Number { fraction: false, number: true, text: true, low: i64::MIN, high: i64::MAX };
-
-/// Any number, or a text that says one.
-pub(crate) const LOOSE: Number = Number { fraction: true, ..WHOLE };
-
-/// Any number.
-pub(crate) const BARE: Number = Number { text: false, ..LOOSE };
-
-/// A text that says a number.
-pub(crate) const WRITTEN: Number = Number { number: false, ..WHOLE };
-
-impl Number {
-    /// The same within bounds.
-    pub(crate) const fn within(self, low: i64, high: i64) -> Self {
-        Self { low, high, ..self }
-    }
-}
-
-/// Whether the elements of a list must differ.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unique {
-    Yes,
-    No,
-}
-
-/// Which keys a mapping takes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Keys {
-    /// Any.
-    Any,
-    /// Letters, digits, `.`, `_` and `-`.
-    Names,
-}
+//! Which values a shape accepts.
+use super::field::{Number, Shape};
+use crate::diagnostic::Diagnostic;
+use crate::text::node::{Node, Value};
 
 impl Shape {
     /// Whether a value is of a kind that this shape takes; what it holds is looked at later.
@@ -209,6 +97,21 @@ impl Shape {
             Shape::List(..) => "a list".to_owned(),
             Shape::Nullable(inner) => format!("{} or null", inner.wants()),
             Shape::Short(forms) => forms.iter().map(Shape::wants).collect::<Vec<_>>().join(" or "),
+        }
+    }
+
+    /// A value of another kind than its key takes.
+    pub(crate) fn mismatch(&self, node: &Node, path: &str) -> Diagnostic {
+        let message = format!("must be {}, not {}", self.wants(), node.kind());
+        let diagnostic = Diagnostic::at(&node.at, message).key(path);
+        match &node.value {
+            Value::Time(_) | Value::Int(_) | Value::Float(_) | Value::Bool(_)
+                if self.takes(&Value::Text(String::new())) =>
+            {
+                diagnostic.hint("write it in quotes")
+            }
+            Value::Null => diagnostic.hint("take the key out, or give it a value"),
+            _ => diagnostic,
         }
     }
 }

@@ -1,12 +1,12 @@
 //! Whether each value is what its key takes, and whether the key is known at all.
 use std::collections::BTreeMap;
 
-use crate::canonical::plain;
 use crate::diagnostic::{Diagnostic, MAX_MISTAKES};
 use crate::schema::{Keys, Number, Object, Shape, Unique, for_each_child};
 use crate::spelling::nearest;
 use crate::text::interpolate::{element, join};
 use crate::text::node::{Node, Value};
+use crate::text::scalar::boolean;
 
 /// Turns texts into the numbers and booleans that their keys want: what a variable brings is always a text.
 pub(crate) fn cast(node: &mut Node, shape: &'static Shape, path: &str, mistakes: &mut Vec<Diagnostic>) {
@@ -37,19 +37,10 @@ fn cast_text(text: &str, shape: &Shape) -> Option<Value> {
     }
 }
 
-/// What a text says that is written where a boolean belongs.
-pub(crate) fn boolean(text: &str) -> Option<bool> {
-    match text.to_ascii_lowercase().as_str() {
-        "true" | "y" | "yes" | "on" => Some(true),
-        "false" | "n" | "no" | "off" => Some(false),
-        _ => None,
-    }
-}
-
 /// Says all that is wrong in a tree.
 pub(crate) fn validate(node: &Node, shape: &'static Shape, path: &str, mistakes: &mut Vec<Diagnostic>) {
     let Some(form) = shape.form_of(&node.value) else {
-        mistakes.push(unfit(node, shape, path));
+        mistakes.push(shape.mismatch(node, path));
         return;
     };
     match (form, &node.value) {
@@ -91,21 +82,6 @@ pub(crate) fn validate(node: &Node, shape: &'static Shape, path: &str, mistakes:
             }
         }
         _ => validate_scalars(node, form, path, mistakes),
-    }
-}
-
-/// A value of another kind than its key takes.
-pub(crate) fn unfit(node: &Node, shape: &Shape, path: &str) -> Diagnostic {
-    let message = format!("must be {}, not {}", shape.wants(), node.kind());
-    let diagnostic = Diagnostic::at(&node.at, message).key(path);
-    match &node.value {
-        Value::Time(_) | Value::Int(_) | Value::Float(_) | Value::Bool(_)
-            if shape.takes(&Value::Text(String::new())) =>
-        {
-            diagnostic.hint("write it in quotes")
-        }
-        Value::Null => diagnostic.hint("take the key out, or give it a value"),
-        _ => diagnostic,
     }
 }
 
@@ -199,7 +175,7 @@ fn validate_unique(list: &[Node], path: &str, mistakes: &mut Vec<Diagnostic>) {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     for (index, node) in list.iter().enumerate() {
         // As JSON, values without their places compare.
-        if let Some(first) = seen.insert(plain(node.clone()).to_string(), index) {
+        if let Some(first) = seen.insert(node.clone().into_json().to_string(), index) {
             let message = format!("items {first} and {index} are the same");
             mistakes.push(Diagnostic::at(&node.at, message).key(element(path, index)));
         }

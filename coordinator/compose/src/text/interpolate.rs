@@ -18,12 +18,20 @@ const MAX_UNSET: usize = 1_000;
 /// Why a text cannot be interpolated.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
+    /// The text grows too long.
     #[error("a value grows beyond {} MiB", MAX_LENGTH >> 20)]
     TooLong,
+    /// An expression has the wrong form. Holds the whole text.
     #[error("invalid interpolation format in `{0}`")]
     Syntax(String),
+    /// A required variable has no value.
     #[error("required variable {name} is missing a value{}", .why.as_ref().map(|why| format!(": {why}")).unwrap_or_default())]
-    Required { name: String, why: Option<String> },
+    Required {
+        /// Name of the variable.
+        name: String,
+        /// The message after `?` in the expression.
+        why: Option<String>,
+    },
 }
 
 /// A text with its variables replaced, and the names of those that have no value and no default.

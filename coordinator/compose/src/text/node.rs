@@ -1,6 +1,8 @@
 //! The tree that every step of the loader works on: YAML's values, each with its place in a file.
 use std::collections::BTreeMap;
 
+use serde_json::{Number, Value as Json};
+
 use crate::diagnostic::Location;
 
 /// Keys in order, so that every result and every message is the same each time.
@@ -176,6 +178,11 @@ impl Node {
         }
     }
 
+    /// The value as JSON, without its places and modes.
+    pub(crate) fn into_json(self) -> Json {
+        self.value.into_json()
+    }
+
     /// What it is, for messages.
     pub(crate) fn kind(&self) -> &'static str {
         match self.value {
@@ -202,6 +209,21 @@ impl Node {
                 list.iter_mut().for_each(Node::settle);
             }
             _ => {}
+        }
+    }
+}
+
+impl Value {
+    pub(crate) fn into_json(self) -> Json {
+        match self {
+            Self::Null => Json::Null,
+            Self::Bool(flag) => Json::Bool(flag),
+            Self::Int(number) => Json::Number(number.into()),
+            // JSON has no infinity, and no number that is none.
+            Self::Float(number) => Number::from_f64(number).map_or(Json::Null, Json::Number),
+            Self::Text(text) | Self::Time(text) => Json::String(text),
+            Self::List(list) => Json::Array(list.into_iter().map(Node::into_json).collect()),
+            Self::Map(map) => Json::Object(map.into_iter().map(|(key, node)| (key, node.into_json())).collect()),
         }
     }
 }

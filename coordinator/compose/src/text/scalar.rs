@@ -40,6 +40,15 @@ pub(crate) fn is_text(text: &str) -> bool {
     matches!(implicit(text), Value::Text(_)) && integer(&text.replace('_', "")).is_none()
 }
 
+/// What a text says that is written where a boolean belongs.
+pub(crate) fn boolean(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "y" | "yes" | "on" => Some(true),
+        "false" | "n" | "no" | "off" => Some(false),
+        _ => None,
+    }
+}
+
 fn implicit(text: &str) -> Value {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Value::Null,

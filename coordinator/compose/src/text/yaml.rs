@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle, ScanError, Span, StrInput, Tag, options};
 
-use crate::MAX_FILE_SIZE;
 use crate::diagnostic::{Diagnostic, Diagnostics, Location};
+use crate::input::MAX_FILE_SIZE;
 use crate::text::node::{Extent, Map, Mode, Node, Value};
 use crate::text::scalar;
 

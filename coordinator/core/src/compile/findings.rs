@@ -1,5 +1,5 @@
 //! What compiling has to say: everything, not the first thing alone.
-use landfast_compose::{Case, Project, Standing};
+use landfast_compose::{Case, Project, Support};
 use landfast_compose::{Diagnostic, Location};
 
 /// Mistakes and remarks about one project.
@@ -34,10 +34,10 @@ impl<'a> Findings<'a> {
     /// A value that is not honoured, and what was said there.
     pub(crate) fn case(&mut self, path: impl Into<String>, said: &str, case: &Case) -> &mut Diagnostic {
         let message = |why| if said.is_empty() { str::to_owned(why) } else { format!("{said}: {why}") };
-        match case.standing {
-            Standing::Refused(why) => self.refuse(path, message(why)),
-            Standing::Ignored(why) => self.warn(path, message(why)),
-            Standing::Honoured => unreachable!("a case is about a value that is not honoured"),
+        match case.support {
+            Support::Refused(why) => self.refuse(path, message(why)),
+            Support::Ignored(why) => self.warn(path, message(why)),
+            Support::Supported => unreachable!("a case is about a value that is not supported"),
         }
     }
 

@@ -1,17 +1,16 @@
-//! The keys of a Compose file: the one table of what is known, honoured, ignored and refused.
+//! The keys of a Compose file: the one table of what is known, supported, ignored and refused.
 pub mod cases;
 mod deploy;
 mod parts;
+mod project;
 mod resources;
 mod service;
 
-use crate::forms::long;
-use crate::schema::Keys::{Any as AnyKey, Names};
-use crate::schema::Presence::Always;
-use crate::schema::Shape::{List, Map, Nullable, Object as Mapping, Options, Pairs, Short, Text, Texts};
-use crate::schema::{Field, Object, Shape, Unique, key};
-use resources::{CONFIG, MODEL, NETWORK, SECRET, VOLUME};
-pub(crate) use service::SERVICE;
+use crate::schema::Shape::{Options, Pairs, Short, Text, Texts};
+use crate::schema::{Field, Object, Shape};
+
+pub(crate) use project::{PROJECT, PROJECT_SHAPE};
+pub(crate) use service::SERVICE_SHAPE;
 
 const fn object(fields: &'static [Field]) -> Object {
     Object { fields, required: &[], extensions: true }
@@ -36,27 +35,13 @@ const NO_MODELS: &str = "Landfast does not run models";
 const SWARM: &str = "it has a meaning in Swarm only";
 const FOR_READERS: &str = "says something to readers alone, as with Compose";
 
-/// The file.
-pub(crate) static PROJECT: Object = object(&[
-    key("version", Text).note(FOR_READERS),
-    key("include", List(&Short(&[Text, Mapping(&INCLUDE)]), Unique::No)),
-    key("name", Text).note("`project` of the stack in `landfast.toml` overrides it"),
-    key("services", Map(Names, &Mapping(&SERVICE))).presence(Always),
-    key("networks", Map(Names, &Nullable(&Mapping(&NETWORK)))).long(long::external),
-    key("volumes", Map(Names, &Nullable(&Mapping(&VOLUME)))).long(long::external),
-    key("secrets", Map(Names, &Mapping(&SECRET))).long(long::external),
-    key("configs", Map(Names, &Mapping(&CONFIG))).long(long::external),
-    key("models", Map(AnyKey, &Mapping(&MODEL))).refused(NO_MODELS),
-]);
-
-static INCLUDE: Object =
-    plain(&[], &[key("path", TEXT_OR_NAMES), key("env_file", TEXT_OR_NAMES), key("project_directory", Text)]);
-
 #[cfg(test)]
 mod tests {
     use super::parts::{BUILD, MOUNT, PORT};
+    use super::resources::{CONFIG, NETWORK, SECRET, VOLUME};
+    use super::service::SERVICE;
     use super::*;
-    use crate::schema::Standing;
+    use crate::schema::Support;
 
     #[test]
     fn each_table_names_a_key_once() {
@@ -70,7 +55,7 @@ mod tests {
     #[test]
     fn what_is_not_honoured_says_why() {
         for field in SERVICE.fields {
-            if let Standing::Ignored(why) | Standing::Refused(why) = field.standing {
+            if let Support::Ignored(why) | Support::Refused(why) = field.support {
                 assert!(!why.is_empty() && !why.ends_with('.'), "{}", field.name);
             }
         }

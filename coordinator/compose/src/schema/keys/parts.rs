@@ -1,6 +1,6 @@
 //! What stands inside a service.
 use super::{DRIVER_OPTIONS, FOR_READERS, LABELS, NAMES, TEXT_OR_NAMES, TEXTS, cases, object, plain, requiring};
-use crate::forms::long;
+use crate::forms::short;
 use crate::schema::Keys::{Any as AnyKey, Names};
 use crate::schema::Merge::{Hosts, Replace, Sequence};
 use crate::schema::Presence::Always;
@@ -18,16 +18,16 @@ pub(super) static BUILD: Object = object(&[
     key("args", Pairs { keeps_null: true }).merge(Sequence).index(Index::Key),
     key("provenance", TextOrFlag).ignored(NO_ATTESTATIONS),
     key("sbom", TextOrFlag).ignored(NO_ATTESTATIONS),
-    key("ssh", Shape::Ssh).long(long::ssh).but(&[&cases::SSH]),
+    key("ssh", Shape::Ssh).long(short::ssh).but(&[&cases::SSH]),
     key("labels", LABELS).merge(Sequence).index(Index::Key),
     key("cache_from", TEXTS).but(&[&cases::CACHE_KINDS]),
     key("cache_to", TEXTS).ignored("layers stay with the builder: nothing is exported"),
     key("no_cache", Flag),
-    key("no_cache_filter", TEXT_OR_NAMES).long(long::texts),
+    key("no_cache_filter", TEXT_OR_NAMES).long(short::texts),
     key("additional_contexts", LABELS)
         .merge(Sequence)
         .index(Index::Key)
-        .long(long::pairs)
+        .long(short::pairs)
         .but(&[&cases::REMOTE_CONTEXT]),
     key("pull", Flag),
     key("extra_hosts", Shape::Hosts).merge(Hosts).but(&[&cases::BUILD_GATEWAY]),
@@ -35,7 +35,7 @@ pub(super) static BUILD: Object = object(&[
     key("network", Text).but(&[&cases::BUILD_NETWORK]),
     key("target", Text),
     key("secrets", List(&Short(&[Text, Mapping(&SECRET_REFERENCE)]), Unique::No))
-        .long(long::file_references)
+        .long(short::file_references)
         .but(&[&cases::SECRET_OF_A_BUILD]),
     key("shm_size", Size(WHOLE)).but(&[&cases::OLD_BUILDER]),
     key("tags", TEXTS).index(Index::Key),
@@ -66,7 +66,7 @@ pub(super) static DEPENDENCY: Object = requiring(
     ],
 );
 
-pub(super) static DEVELOP: Object = object(&[key("watch", List(&Mapping(&WATCH), Unique::No)).long(long::watches)]);
+pub(super) static DEVELOP: Object = object(&[key("watch", List(&Mapping(&WATCH), Unique::No)).long(short::watches)]);
 
 static WATCH: Object = requiring(
     &["path", "action"],
@@ -75,8 +75,8 @@ static WATCH: Object = requiring(
         key("action", Choice(&["rebuild", "sync", "restart", "sync+restart", "sync+exec"])),
         key("target", Text),
         key("exec", Mapping(&HOOK)).presence(Always),
-        key("include", TEXT_OR_NAMES).long(long::texts),
-        key("ignore", TEXT_OR_NAMES).long(long::texts),
+        key("include", TEXT_OR_NAMES).long(short::texts),
+        key("ignore", TEXT_OR_NAMES).long(short::texts),
         key("initial_sync", Truth),
     ],
 );
@@ -130,7 +130,7 @@ pub(super) static PRE_START: Object = object(&[
     key("entrypoint", Command).presence(Presence::Nullable),
     key("environment", Pairs { keeps_null: true }),
     key("image", Text),
-    key("networks", Short(&[NAMES, Map(Names, &Nullable(&Mapping(&ATTACHMENT)))])).long(long::names),
+    key("networks", Short(&[NAMES, Map(Names, &Nullable(&Mapping(&ATTACHMENT)))])).long(short::names),
     key("privileged", Flag),
     key("user", Text),
     key("working_dir", Text),

@@ -5,7 +5,7 @@ use super::parts::{
     HEALTHCHECK, HOOK, LOGGING, MOUNT, PORT, PRE_START, PROVIDER, SERVICE_MODEL, ULIMITS,
 };
 use super::{LABELS, NAMES, NO_MODELS, TEXT_OR_NAMES, TEXT_OR_TEXTS, cases, object, plain};
-use crate::forms::long;
+use crate::forms::short;
 use crate::schema::Keys::{Any as AnyKey, Names};
 use crate::schema::Merge::{Build, Dependencies, Hosts, Logging, Replace, Sequence};
 use crate::schema::Shape::{
@@ -20,6 +20,9 @@ const NO_HOOKS: &str = "nothing is run before a container: use a service that ot
                         `condition: service_completed_successfully`";
 
 const TOGETHER: &str = "with `service:…` it goes to that service's host, and is made again when that is";
+
+/// The shape of a service.
+pub(crate) static SERVICE_SHAPE: Shape = Mapping(&SERVICE);
 
 /// A service.
 pub(crate) static SERVICE: Object = object(&[
@@ -59,30 +62,30 @@ pub(crate) static SERVICE: Object = object(&[
     key("command", Command).merge(Replace).presence(Presence::Nullable),
     key("configs", List(&Short(&[Text, Mapping(&FILE_REFERENCE)]), Unique::No))
         .index(Index::File(""))
-        .long(long::file_references),
+        .long(short::file_references),
     key("credential_spec", Mapping(&CREDENTIAL_SPEC)).ignored(WINDOWS),
     key("device_cgroup_rules", NAMES),
-    key("devices", List(&Short(&[Text, Mapping(&DEVICE)]), Unique::No)).index(Index::Device).long(long::devices),
-    key("dns", TEXT_OR_NAMES).merge(Sequence).index(Index::Key).long(long::dns),
+    key("devices", List(&Short(&[Text, Mapping(&DEVICE)]), Unique::No)).index(Index::Device).long(short::devices),
+    key("dns", TEXT_OR_NAMES).merge(Sequence).index(Index::Key).long(short::dns),
     key("dns_opt", NAMES).merge(Sequence).index(Index::Key),
-    key("dns_search", TEXT_OR_NAMES).merge(Sequence).index(Index::Key).long(long::texts),
+    key("dns_search", TEXT_OR_NAMES).merge(Sequence).index(Index::Key).long(short::texts),
     key("domainname", Text),
     key("entrypoint", Command).merge(Replace).presence(Presence::Nullable),
     key("environment", Pairs { keeps_null: true }).merge(Sequence).index(Index::Key),
     key("env_file", Short(&[Text, List(&Short(&[Text, Mapping(&ENV_FILE)]), Unique::No)]))
         .merge(Sequence)
         .index(Index::Path)
-        .long(long::env_files),
+        .long(short::env_files),
     key("extra_hosts", Shape::Hosts).merge(Hosts),
     key("group_add", Scalars),
-    key("gpus", Short(&[Choice(&["all"]), List(&Mapping(&GPU), Unique::No)])).long(long::gpus),
+    key("gpus", Short(&[Choice(&["all"]), List(&Mapping(&GPU), Unique::No)])).long(short::gpus),
     key("hostname", Text),
     key("image", Text),
     key("init", Flag).written(),
     key("ipc", Text).note(TOGETHER),
     key("isolation", Text).ignored(WINDOWS),
     key("labels", LABELS).merge(Sequence).index(Index::Key),
-    key("label_file", TEXT_OR_TEXTS).merge(Sequence).long(long::texts),
+    key("label_file", TEXT_OR_TEXTS).merge(Sequence).long(short::texts),
     key("logging", Mapping(&LOGGING)).merge(Logging),
     key("mem_limit", Size(LOOSE)),
     key("mem_reservation", Size(WHOLE)),
@@ -91,12 +94,12 @@ pub(crate) static SERVICE: Object = object(&[
     key("mac_address", Text).but(&[&cases::FLEET_MAC]),
     key("models", Short(&[NAMES, Map(AnyKey, &Nullable(&Mapping(&SERVICE_MODEL)))]))
         .merge(Merge::Names)
-        .long(long::names)
+        .long(short::names)
         .refused(NO_MODELS),
     key("network_mode", Text).note(TOGETHER).but(&[&cases::NETWORK_MODE]),
     key("networks", Short(&[NAMES, Map(Names, &Nullable(&Mapping(&ATTACHMENT)))]))
         .merge(Merge::Names)
-        .long(long::names),
+        .long(short::names),
     key("oom_kill_disable", Flag),
     key("oom_score_adj", Int(WHOLE.within(-1000, 1000))),
     key("pid", TextOrNull).note(TOGETHER),
@@ -110,14 +113,14 @@ pub(crate) static SERVICE: Object = object(&[
     key("runtime", Text),
     key("secrets", List(&Short(&[Text, Mapping(&FILE_REFERENCE)]), Unique::No))
         .index(Index::File("/run/secrets"))
-        .long(long::file_references),
+        .long(short::file_references),
     key("security_opt", NAMES).note("the file of a seccomp profile is read here, and must be in the fleet's folder"),
     key("shm_size", Size(LOOSE)),
     key("stop_grace_period", Duration).written(),
     key("stop_signal", Text),
     key("storage_opt", Options { number: true, null: true }),
     key("sysctls", LABELS).merge(Sequence).index(Index::Key),
-    key("tmpfs", TEXT_OR_NAMES).merge(Sequence).index(Index::Key).long(long::texts),
+    key("tmpfs", TEXT_OR_NAMES).merge(Sequence).index(Index::Key).long(short::texts),
     key("ulimits", ULIMITS),
     key("use_api_socket", Truth).refused("a container that holds the engine's socket holds the host"),
     key("user", Text),
@@ -125,15 +128,15 @@ pub(crate) static SERVICE: Object = object(&[
     key("uts", Text),
     key("volumes", List(&Short(&[Text, Mapping(&MOUNT)]), Unique::Yes))
         .index(Index::Mount)
-        .long(long::mounts)
+        .long(short::mounts)
         .note("a path of the stack's folder is mounted from the live tree on the host"),
     key("volumes_from", NAMES).note("goes to the host of the other service"),
     key("working_dir", Text),
-    key("build", Short(&[Text, Mapping(&BUILD)])).merge(Build).long(long::build),
-    key("depends_on", Short(&[NAMES, Map(Names, &Mapping(&DEPENDENCY))])).merge(Dependencies).long(long::dependencies),
+    key("build", Short(&[Text, Mapping(&BUILD)])).merge(Build).long(short::build),
+    key("depends_on", Short(&[NAMES, Map(Names, &Mapping(&DEPENDENCY))])).merge(Dependencies).long(short::dependencies),
     key("expose", Scalars).index(Index::Value),
     key("healthcheck", Mapping(&HEALTHCHECK)),
-    key("ports", List(&Short(&[Int(BARE), Text, Mapping(&PORT)]), Unique::Yes)).index(Index::Port).long(long::ports),
+    key("ports", List(&Short(&[Int(BARE), Text, Mapping(&PORT)]), Unique::Yes)).index(Index::Port).long(short::ports),
     key("stdin_open", Flag),
     key("tty", Flag),
 ]);

@@ -1,41 +1,9 @@
-//! From short forms to long ones.
+//! From each short form to its long one.
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::forms::mounts;
 use crate::forms::ports;
-use crate::merge;
-use crate::schema::validate::unfit;
-use crate::schema::{Shape, for_each_child};
 use crate::text::interpolate::{element, join};
-use crate::text::node::{Map, Node, Value};
-
-/// Gives each value of a tree its long form.
-pub(crate) fn lengthen(node: &mut Node, shape: &'static Shape) -> Result<(), Diagnostics> {
-    let mut mistakes = Vec::new();
-    lengthen_children(node, shape, "", &mut mistakes);
-    Diagnostics::check(mistakes)
-}
-
-/// The same where variables are left in: what cannot be read for them stays as it is.
-pub(crate) fn lengthen_readable(node: &mut Node, shape: &'static Shape) {
-    lengthen_children(node, shape, "", &mut Vec::new());
-}
-
-fn lengthen_children(node: &mut Node, shape: &'static Shape, path: &str, mistakes: &mut Vec<Diagnostic>) {
-    for_each_child(node, shape, path, &mut |child, shape, path, field| {
-        if let Some(long) = field.and_then(|field| field.long) {
-            // The file of a template is not validated as a whole: what it lends is, once it is merged.
-            if !shape.takes(&child.value) && !child.is_null() {
-                mistakes.push(unfit(child, shape, path));
-                return;
-            }
-            match long(child.clone(), path) {
-                Ok(long) => *child = long,
-                Err(Diagnostics(more)) => mistakes.extend(more),
-            }
-        }
-        lengthen_children(child, shape, path, mistakes);
-    });
-}
+use crate::text::node::{Map, Mode, Node, Value};
 
 /// The elements of a list, each made long by itself.
 fn each(
@@ -83,17 +51,17 @@ pub(crate) fn dns(node: Node, path: &str) -> Result<Node, Diagnostics> {
 
 /// A text is the context.
 pub(crate) fn build(node: Node, _: &str) -> Result<Node, Diagnostics> {
-    Ok(merge::context(node))
+    Ok(context(node))
 }
 
 /// A list of names is a mapping from each to nothing.
 pub(crate) fn names(node: Node, _: &str) -> Result<Node, Diagnostics> {
-    Ok(merge::names(node))
+    Ok(names_of(node))
 }
 
 /// A list of services is a mapping from each to the ordinary condition.
 pub(crate) fn dependencies(node: Node, _: &str) -> Result<Node, Diagnostics> {
-    let mut node = merge::dependencies(node);
+    let mut node = dependencies_of(node);
     for (_, dependency) in node.entries_mut() {
         dependency.default_key("condition", Value::Text("service_started".to_owned()));
         dependency.default_key("required", Value::Bool(true));
@@ -247,4 +215,33 @@ pub(crate) fn external(mut node: Node, path: &str) -> Result<Node, Diagnostics> 
         }
     }
     Ok(node)
+}
+
+/// As a mapping from each name to nothing.
+pub(crate) fn names_of(node: Node) -> Node {
+    mapping(node, |_| Value::Null)
+}
+
+/// As a mapping from each service to the ordinary condition.
+pub(crate) fn dependencies_of(node: Node) -> Node {
+    mapping(node, |name| {
+        let started = Node::text(&name.at, "service_started");
+        let required = Node::flag(&name.at, true);
+        Value::Map(Map::from([("condition".to_owned(), started), ("required".to_owned(), required)]))
+    })
+}
+
+fn mapping(node: Node, value_of: impl Fn(&Node) -> Value) -> Node {
+    let Value::List(list) = node.value else { return node };
+    let entry = |item: Node| Some((item.scalar_text()?, Node::new(&item.at, value_of(&item))));
+    Node { value: Value::Map(list.into_iter().filter_map(entry).collect()), ..node }
+}
+
+/// A build, of which a text is the context.
+pub(crate) fn context(node: Node) -> Node {
+    if node.as_str().is_none() {
+        return node;
+    }
+    let (at, mode) = (node.at.clone(), node.mode);
+    Node { value: Value::Map(Map::from([("context".to_owned(), Node { mode: Mode::Merge, ..node })])), at, mode }
 }

@@ -1,25 +1,31 @@
 //! Each value in the one form that it is printed in, and empty ones gone.
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::quantity::{Bytes, Nanos};
-use crate::schema::validate::boolean;
 use crate::schema::{Field, Object, Presence, Shape};
 use crate::text::interpolate::{element, join};
 use crate::text::node::{Map, Node, Value};
+use crate::text::scalar::boolean;
 use crate::text::shell;
 
 /// Gives every value of a tree in long form the form that it is printed in.
-pub(crate) fn settle(node: &mut Node, shape: &'static Shape, path: &str, mistakes: &mut Vec<Diagnostic>) {
+pub(crate) fn settle(node: &mut Node, shape: &'static Shape) -> Result<(), Diagnostics> {
+    let mut mistakes = Vec::new();
+    settle_value(node, shape, "", &mut mistakes);
+    Diagnostics::check(mistakes)
+}
+
+fn settle_value(node: &mut Node, shape: &'static Shape, path: &str, mistakes: &mut Vec<Diagnostic>) {
     let Some(form) = shape.form_of(&node.value) else { return };
     match (form, &mut node.value) {
         (Shape::Object(object), Value::Map(_)) => settle_object(node, object, path, mistakes),
         (Shape::Map(_, inner), Value::Map(map)) => {
             for (name, child) in map {
-                settle(child, inner, &join(path, name), mistakes);
+                settle_value(child, inner, &join(path, name), mistakes);
             }
         }
         (Shape::List(inner, _), Value::List(list)) => {
             for (index, child) in list.iter_mut().enumerate() {
-                settle(child, inner, &element(path, index), mistakes);
+                settle_value(child, inner, &element(path, index), mistakes);
             }
         }
         _ => match settled(node, form) {
@@ -41,7 +47,7 @@ fn settle_object(node: &mut Node, object: &'static Object, path: &str, mistakes:
     let Some(map) = node.as_map_mut() else { return };
     map.retain(|name, child| {
         let Some(field) = object.field(name) else { return object.extensions && name.starts_with("x-") };
-        settle(child, &field.shape, &join(path, name), mistakes);
+        settle_value(child, &field.shape, &join(path, name), mistakes);
         is_kept(field, child)
     });
 }
