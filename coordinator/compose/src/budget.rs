@@ -1,18 +1,18 @@
-//! How much a project may unfold to: what few files say can become very much by `include`, `extends` and ranges.
+//! Limits on the size of a project, which `include`, `extends` and port ranges can multiply.
 use super::diagnostic::Diagnostic;
 use super::forms::ports;
 use super::text::node::{Extent, Node};
 
-/// Values of all files together, with all that is included and extended.
+/// Largest number of values in a project, including those that are included and extended.
 const MAX_VALUES: usize = 500_000;
-/// Bytes of their texts.
+/// Largest size of all texts in bytes.
 const MAX_TEXT: usize = 64 << 20;
-/// Ports of all services together: as many as one address has.
+/// Largest number of ports in a project: as many as one address has.
 const MAX_PORTS: usize = 65_535;
-/// Variables that the env files of all services bring together.
+/// Largest number of variables from env files, counted once for each service.
 const MAX_VARIABLES: usize = 200_000;
 
-/// What a project has become so far.
+/// The size of the project so far.
 #[derive(Default)]
 pub(super) struct Budget {
     values: usize,
@@ -21,7 +21,7 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    /// Counts what is added to the project.
+    /// Counts a node that is added to the project.
     pub(super) fn add(&mut self, node: &Node) -> Result<(), Diagnostic> {
         let Extent { values, text, .. } = Extent::of(node);
         self.values += values;
@@ -32,30 +32,30 @@ impl Budget {
         Err(exceeded(node))
     }
 
-    /// How many bytes of text variables may still become.
+    /// Size in bytes of the text that variables may still add.
     pub(super) fn text_left(&self) -> usize {
         MAX_TEXT.saturating_sub(self.text)
     }
 
-    /// Counts variables that env files bring to a service.
+    /// Counts the variables that a service gets from env files.
     pub(super) fn add_variables(&mut self, more: usize, files: &Node, path: &str) -> Result<(), Diagnostic> {
         self.variables += more;
         if self.variables <= MAX_VARIABLES {
             return Ok(());
         }
-        let message = format!("env files bring more than {MAX_VARIABLES} variables");
+        let message = format!("env files set more than {MAX_VARIABLES} variables");
         Err(Diagnostic::at(&files.at, message).key(path))
     }
 }
 
-/// Says that a project became too much at a place.
+/// Returns the message that a project is too large.
 pub(super) fn exceeded(node: &Node) -> Diagnostic {
     let most = format!("{MAX_VALUES} values or {} MiB of text", MAX_TEXT >> 20);
-    Diagnostic::at(&node.at, format!("the project unfolds into more than {most}"))
-        .hint("what is included, extended and repeated by variables multiplies: write less of it")
+    Diagnostic::at(&node.at, format!("the project expands to more than {most}"))
+        .hint("reduce repeated includes, extends and variables, which multiply")
 }
 
-/// Sees that the ranges of ports do not become too many, before they do.
+/// Checks the number of ports before ranges are expanded.
 pub(super) fn check_ports(project: &Node) -> Result<(), Diagnostic> {
     let mut all = 0;
     for (name, service) in project.at_key("services").into_iter().flat_map(Node::entries) {

@@ -1,17 +1,19 @@
-//! One message for one cause: a missing file is reported once, with all services that use it.
+//! Combines messages by cause, so that a missing file is reported once, with all services that use it.
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::diagnostic::{Diagnostic, Diagnostics};
 
 impl Diagnostics {
-    /// Once for each cause: of the messages that are the same for several users, the first stays, with all of them.
+    /// Combines the diagnostics of each cause: see [`unite`].
     #[must_use]
     pub fn united(self) -> Self {
         Self(unite(self.0))
     }
 }
 
-/// Of the messages that are the same for several users, only the first stays, with all of them. The order stays too.
+/// Combines diagnostics that have the same message and hint and only differ in their users.
+///
+/// The first one stays in its place and gets all users.
 pub fn unite(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let mut united: Vec<Diagnostic> = Vec::with_capacity(diagnostics.len());
     let mut causes: BTreeMap<_, (usize, Users)> = BTreeMap::new();
@@ -34,7 +36,7 @@ pub fn unite(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
     united
 }
 
-/// Each user once.
+/// A list of distinct users.
 #[derive(Default)]
 struct Users {
     in_order: Vec<String>,

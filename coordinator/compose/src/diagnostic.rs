@@ -1,4 +1,4 @@
-//! What the loader has to say about a file, and where: values for the caller to print.
+//! Errors and warnings about Compose files, with their locations.
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
@@ -6,19 +6,19 @@ use std::sync::Arc;
 
 use super::snippet::snippet;
 
-/// A place in a file; line and column count from 1, 0 stands for the file as a whole.
+/// A location in a file. Line 0 stands for the whole file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Location {
-    /// As given to the loader or as `include`, `extends` or `env_file` led to it.
+    /// Path of the file, as given to the loader or as resolved from `include`, `extends` or `env_file`.
     pub file: Arc<Path>,
-    /// From 1.
+    /// Line, counted from 1.
     pub line: usize,
-    /// From 1, in characters.
+    /// Column in characters, counted from 1.
     pub column: usize,
 }
 
 impl Location {
-    /// The file as a whole.
+    /// The location of a whole file.
     pub fn whole(file: &Path) -> Self {
         Self { file: file.into(), line: 0, column: 0 }
     }
@@ -34,59 +34,59 @@ impl fmt::Display for Location {
     }
 }
 
-/// One mistake, or one thing to know. In order of place.
+/// One error or warning. Diagnostics are ordered by location.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Diagnostic {
-    /// Where it stands, when it stands anywhere.
+    /// Location in a file, if there is one.
     pub location: Option<Location>,
-    /// The dotted path of the key, empty when there is none.
+    /// Dotted path of the key; empty when there is none.
     pub path: String,
-    /// What is wrong; a lower-case sentence without a full stop.
+    /// What is wrong, as a lower-case sentence without a full stop.
     pub message: String,
     /// What to do next.
     pub hint: Option<String>,
-    /// Who has the mistake, where several can have it for one reason: see [`Self::used_by`].
+    /// The services or keys that have the mistake, if several can have it for one cause: see [`Self::used_by`].
     pub users: Box<[String]>,
 }
 
 impl Diagnostic {
-    /// A message about a place.
+    /// Creates a message about a location.
     pub fn at(location: &Location, message: impl Into<String>) -> Self {
         Self { location: Some(location.clone()), ..Self::nowhere(message) }
     }
 
-    /// A message about no place in particular.
+    /// Creates a message without a location.
     pub fn nowhere(message: impl Into<String>) -> Self {
         let message = clipped(message.into());
         Self { location: None, path: String::new(), message, hint: None, users: Box::default() }
     }
 
-    /// The same, naming the key by its dotted path.
+    /// Sets the dotted path of the key.
     pub fn key(mut self, path: impl Into<String>) -> Self {
         self.path = clipped(path.into());
         self
     }
 
-    /// The same, saying what to do next.
+    /// Sets the hint: what to do next.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// The same, as a mistake that several users may have for the same reason. [`unite`] puts them together.
+    /// Sets the service or key that has the mistake. [`unite`](crate::unite) combines the diagnostics of one cause.
     #[must_use]
     pub fn used_by(mut self, user: impl Into<String>) -> Self {
         self.users = Box::new([user.into()]);
         self
     }
 
-    /// The same, in place.
+    /// Sets the service or key that has the mistake, in place.
     pub fn needed_by(&mut self, user: &str) -> &mut Self {
         self.users = Box::new([user.to_owned()]);
         self
     }
 
-    /// Who has it, when the path does not say so.
+    /// The users of the mistake, unless the path already names them.
     fn users(&self) -> Option<String> {
         let named = self.users.iter().take(MAX_NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
         match self.users.len() {
@@ -102,7 +102,7 @@ impl Diagnostic {
         snippet(source, file, *line, *column, &self.path)
     }
 
-    /// Writes it, with the line it is about where the text of its file is known.
+    /// Writes the message, with a snippet if the text of the file is given.
     fn write(&self, f: &mut impl fmt::Write, source: Option<&str>) -> fmt::Result {
         if let Some(location) = &self.location {
             write!(f, "{location}: ")?;
@@ -130,14 +130,14 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// Users that are named; of more, the number is enough.
+/// Number of users that a message names.
 const MAX_NAMED: usize = 10;
 
-/// Messages quote what people wrote, which may be as long as a file.
+/// Longest message in characters. Messages quote values, which may be as long as a file.
 const MAX_LENGTH: usize = 1_000;
 
 fn clipped(mut text: String) -> String {
-    // In characters: a byte may stand inside one.
+    // A byte index may be inside a character.
     if let Some((end, _)) = text.char_indices().nth(MAX_LENGTH) {
         text.truncate(end);
         text.push('…');
@@ -145,18 +145,18 @@ fn clipped(mut text: String) -> String {
     text
 }
 
-/// More mistakes than anybody reads at once.
+/// Number of mistakes that are reported at once.
 pub(crate) const MAX_MISTAKES: usize = 100;
 
-/// All that is wrong: never empty.
+/// One or more diagnostics.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostics(pub Vec<Diagnostic>);
 
 impl Diagnostics {
-    /// Nothing when nothing is wrong, else all that is, in order of place.
+    /// Succeeds when there are no mistakes.
     ///
     /// # Errors
-    /// All mistakes, when there is one.
+    /// Returns all mistakes in the order of their locations.
     pub fn check(mut mistakes: Vec<Diagnostic>) -> Result<(), Self> {
         if mistakes.is_empty() {
             return Ok(());
@@ -165,7 +165,7 @@ impl Diagnostics {
         Err(Self(mistakes))
     }
 
-    /// The same text, with the lines that it is about, from the texts of their files.
+    /// Formats the diagnostics with snippets. `source` returns the text of a file.
     pub fn with_lines(&self, mut source: impl FnMut(&Path) -> Option<String>) -> String {
         let mut shown = String::new();
         let mut sources: BTreeMap<&Path, Option<String>> = BTreeMap::new();
@@ -174,23 +174,23 @@ impl Diagnostics {
             let text = file.and_then(|file| sources.entry(file).or_insert_with(|| source(file)).as_deref());
             let separator = if shown.is_empty() { "" } else { "\n" };
             shown.push_str(separator);
-            diagnostic.write(&mut shown, text).expect("a String takes all that is written to it");
+            diagnostic.write(&mut shown, text).expect("writing to a String does not fail");
         }
         shown
     }
 }
 
 impl Diagnostics {
-    /// See [`Diagnostic::used_by`].
+    /// Sets the user of all diagnostics: see [`Diagnostic::used_by`].
     pub(crate) fn used_by(self, user: &str) -> Self {
         Self(self.0.into_iter().map(|diagnostic| diagnostic.used_by(user)).collect())
     }
 
-    /// The first of them, and how many more there are.
+    /// Keeps the first diagnostics, and adds how many more there are.
     pub(crate) fn first(mut self) -> Self {
         if let Some(more) = self.0.len().checked_sub(MAX_MISTAKES).filter(|more| *more > 0) {
             self.0.truncate(MAX_MISTAKES);
-            self.0.push(Diagnostic::nowhere(format!("and {more} mistakes more")));
+            self.0.push(Diagnostic::nowhere(format!("and {more} more mistakes")));
         }
         self
     }

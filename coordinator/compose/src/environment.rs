@@ -1,4 +1,4 @@
-//! Env files and label files become variables and labels of their services.
+//! Reads env files and label files into the variables and labels of services.
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use super::text::node::{Map, Node, Value};
 
 type Variables = BTreeMap<String, String>;
 
-/// Reads what every service names, without env files if they are to be kept, and says all that is missing at once.
+/// Reads the files of every service, and reports all that are missing. `keeps_env_files` leaves env files unread.
 pub(super) fn resolve(
     session: &mut Session,
     project: &mut Node,
@@ -32,7 +32,8 @@ pub(super) fn resolve(
     Diagnostics::check(mistakes)
 }
 
-/// What the service says itself wins over its files, and a later file over an earlier one.
+/// Reads the env files of a service. Variables of the service override those of its files, and later files override earlier
+/// ones.
 fn resolve_variables(
     session: &mut Session,
     service: &mut Node,
@@ -65,8 +66,8 @@ fn resolve_variables(
             None | Some("") => dotenv::parse,
             Some("raw") => dotenv::parse_raw,
             Some(other) => {
-                let message = format!("env files have no format `{other}`");
-                return Err(Diagnostic::at(&file.at, message).key(path).hint("leave it out, or write `raw`").into());
+                let message = format!("unknown format `{other}` of an env file");
+                return Err(Diagnostic::at(&file.at, message).key(path).hint("remove `format`, or write `raw`").into());
             }
         };
         parse(&text, &mut variables, &lookup).map_err(|error| in_file(&name, error, &path))?;
@@ -81,7 +82,7 @@ fn resolve_variables(
 }
 
 fn resolve_labels(session: &mut Session, service: &mut Node, path: &str) -> Result<(), Diagnostics> {
-    // Stays, as the reference prints it too.
+    // `label_file` stays in the project, because the reference prints it too.
     let Some(files) = service.at_key("label_file").cloned() else { return Ok(()) };
     let path = format!("{path}.label_file");
     let mut labels = Variables::new();
@@ -106,7 +107,7 @@ fn in_file(file: &std::path::Path, error: dotenv::DotenvError, path: &str) -> Di
     Diagnostic::at(&at, error.message).key(path).used_by(user(path))
 }
 
-/// `web` of `services.web.env_file`.
+/// The service in a path such as `services.web.env_file`.
 fn user(path: &str) -> &str {
     let service = path.strip_prefix("services.").and_then(|path| path.rsplit_once('.'));
     service.map_or(path, |(service, _)| service)

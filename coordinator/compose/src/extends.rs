@@ -1,4 +1,4 @@
-//! `extends`: a service on top of another one, of the same file or of one with templates.
+//! `extends`: merges a service with another one, from the same file or from another one.
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -12,10 +12,10 @@ use super::templates::Template;
 use super::text::node::{Map, Mode, Node, Value};
 use super::text::yaml;
 
-/// The services that led here, each with its file.
+/// The chain of services that extend each other, with their files.
 type Trail = Vec<(PathBuf, String)>;
 
-/// Services that extend each other, one beneath the other.
+/// Longest chain of services that extend each other.
 const MAX_DEPTH: usize = 64;
 
 /// The services of one file.
@@ -24,7 +24,7 @@ struct Services<'a> {
     services: &'a mut Map,
 }
 
-/// Puts every service of a file on top of what it extends.
+/// Merges every service of a file with the services that it extends.
 pub(super) fn apply(session: &mut Session, file: &Path, project: &mut Node, scope: &Scope) -> Result<(), Diagnostics> {
     let Some(section) = project.at_key("services").filter(|section| section.mode != Mode::Reset) else { return Ok(()) };
     let Some(map) = section.as_map() else {
@@ -35,12 +35,12 @@ pub(super) fn apply(session: &mut Session, file: &Path, project: &mut Node, scop
     for name in names {
         let Some(services) = project.at_key_mut("services").and_then(Node::as_map_mut) else { break };
         let extended = extend(session, &mut Services { file, services }, &name, &mut Trail::new(), scope);
-        session.mistakes.note(project, extended)?;
+        session.mistakes.record(project, extended)?;
     }
     Ok(())
 }
 
-/// Puts one service, and first the ones beneath it, on top of what it extends.
+/// Merges one service with the service that it extends, after merging that one in the same way.
 fn extend(
     session: &mut Session,
     services: &mut Services,
@@ -59,11 +59,11 @@ fn extend(
     };
     let path = format!("{path}.extends");
     let (base_name, file) = reference(&extends, &path)?;
-    step(trail, services.file, name, &extends, &path)?;
+    enter(trail, services.file, name, &extends, &path)?;
     let base = match file {
         Some(file) => {
-            let asked = Asked { file: &file, name: &base_name, at: &extends.at, path: format!("{path}.file") };
-            base_from_file(session, asked, trail, scope)?
+            let request = BaseRequest { file: &file, name: &base_name, at: &extends.at, path: format!("{path}.file") };
+            base_from_file(session, request, trail, scope)?
         }
         None => {
             if !services.services.contains_key(&base_name) {
@@ -77,7 +77,7 @@ fn extend(
     let Some(mut service) = services.services.remove(name) else { return Ok(()) };
     if let Some(mut base) = base.filter(|base| !base.is_null()) {
         service.remove_key("extends");
-        base.settle();
+        base.apply_resets();
         base.remove_key("extends");
         let at = service.at.clone();
         session.budget.add(&base)?;
@@ -88,7 +88,7 @@ fn extend(
     Ok(())
 }
 
-/// The service that is extended and, when it is another one, its file.
+/// Returns the name of the extended service, and its file unless it is the same one.
 fn reference(extends: &Node, path: &str) -> Result<(String, Option<String>), Diagnostic> {
     if let Some(service) = extends.as_str() {
         return Ok((service.to_owned(), None));
@@ -104,15 +104,15 @@ fn reference(extends: &Node, path: &str) -> Result<(String, Option<String>), Dia
     }
 }
 
-fn step(trail: &mut Trail, file: &Path, name: &str, extends: &Node, path: &str) -> Result<(), Diagnostic> {
+fn enter(trail: &mut Trail, file: &Path, name: &str, extends: &Node, path: &str) -> Result<(), Diagnostic> {
     let here = (file.to_owned(), name.to_owned());
     if trail.contains(&here) {
         let names: Vec<&str> = trail.iter().map(|(_, name)| name.as_str()).chain([name]).collect();
-        let message = format!("services extend each other in a circle: {}", names.join(" > "));
+        let message = format!("services extend each other in a cycle: {}", names.join(" -> "));
         return Err(Diagnostic::at(&extends.at, message).key(path));
     }
     if trail.len() > MAX_DEPTH {
-        let message = format!("services extend each other more than {MAX_DEPTH} deep");
+        let message = format!("services extend each other more than {MAX_DEPTH} levels deep");
         return Err(Diagnostic::at(&extends.at, message).key(path));
     }
     trail.push(here);
@@ -120,38 +120,38 @@ fn step(trail: &mut Trail, file: &Path, name: &str, extends: &Node, path: &str) 
 }
 
 fn not_found(name: &str, file: &Path, at: &Location, path: &str) -> Diagnostic {
-    Diagnostic::at(at, format!("service `{name}` is not in {}", file.display())).key(path)
+    Diagnostic::at(at, format!("service `{name}` is not defined in {}", file.display())).key(path)
 }
 
-/// A service of another file, and who asks for it.
-struct Asked<'a> {
+/// A service of another file, and the location that extends it.
+struct BaseRequest<'a> {
     file: &'a str,
     name: &'a str,
     at: &'a Location,
-    /// The dotted path of the key that names the file.
+    /// Dotted path of the key that names the file.
     path: String,
 }
 
-/// The service of another file, extended itself, with its paths absolute.
+/// Returns a service of another file, with absolute paths and merged with the services that it extends.
 fn base_from_file(
     session: &mut Session,
-    asked: Asked<'_>,
+    request: BaseRequest<'_>,
     trail: &mut Trail,
     scope: &Scope,
 ) -> Result<Option<Node>, Diagnostics> {
-    let file = session.compose_file(asked.file, scope, asked.at, &asked.path)?;
+    let file = session.compose_file(request.file, scope, request.at, &request.path)?;
     let folder = file.parent().unwrap_or(Path::new("/")).to_owned();
     let inner = Scope { folder, ..scope.clone() };
     let mut template = match session.templates.take(&file, &scope.environment) {
         Some(template) => template,
-        None => read_template(session, file, &asked, &inner)?,
+        None => read_template(session, file, &request, &inner)?,
     };
-    if !template.services.contains_key(asked.name) {
-        return Err(not_found(asked.name, &template.file, asked.at, &asked.path).into());
+    if !template.services.contains_key(request.name) {
+        return Err(not_found(request.name, &template.file, request.at, &request.path).into());
     }
     let Template { file, services, .. } = &mut template;
-    extend(session, &mut Services { file, services }, asked.name, trail, &inner)?;
-    let base = template.services.get(asked.name).cloned();
+    extend(session, &mut Services { file, services }, request.name, trail, &inner)?;
+    let base = template.services.get(request.name).cloned();
     session.templates.put(template);
     Ok(base)
 }
@@ -159,25 +159,25 @@ fn base_from_file(
 fn read_template(
     session: &mut Session,
     file: PathBuf,
-    asked: &Asked<'_>,
+    request: &BaseRequest<'_>,
     scope: &Scope,
 ) -> Result<Template, Diagnostics> {
-    let text = session.read(&file, asked.at, &asked.path)?;
-    let mut project = Node::map(asked.at);
+    let text = session.read(&file, request.at, &request.path)?;
+    let mut project = Node::map(request.at);
     for document in session.interpolated(yaml::parse(&file, &text)?, scope)? {
         let at = document.at.clone();
         project = merge(project, document, &PROJECT_SHAPE, "")?;
         project.at = at;
     }
-    // Not settled: a service of this file may reset what it extends.
-    session.lengthen(&mut project)?;
+    // Resets are not applied yet, because a service of this file may reset values of the one it extends.
+    session.expand(&mut project)?;
     paths::resolve(&mut project, &scope.base())?;
     match project.remove_key("services") {
         Some(Node { value: Value::Map(services), .. }) => {
             Ok(Template { file, environment: Rc::clone(&scope.environment), services })
         }
-        _ => {
-            Err(Diagnostic::at(asked.at, format!("{} has no services", file.display())).key(asked.path.as_str()).into())
-        }
+        _ => Err(Diagnostic::at(request.at, format!("{} has no services", file.display()))
+            .key(request.path.as_str())
+            .into()),
     }
 }

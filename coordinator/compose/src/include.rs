@@ -1,4 +1,4 @@
-//! `include`: other projects, each loaded in its own folder with its own env file, as part of this one.
+//! `include`: loads other projects, each in its own folder and with its own env file, as parts of this one.
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -11,9 +11,9 @@ use super::session::Session;
 use super::text::dotenv;
 use super::text::node::{Node, Value};
 
-/// What an included project brings.
+/// Sections that are imported from an included project.
 const SECTIONS: [&str; 6] = ["services", "volumes", "networks", "secrets", "configs", "models"];
-/// Files that include each other, one beneath the other.
+/// Largest depth of nested includes.
 const MAX_DEPTH: usize = 32;
 
 /// One entry of `include`.
@@ -24,7 +24,7 @@ struct Entry {
     project_directory: Option<String>,
 }
 
-/// Loads what a file includes and puts it under what the file says itself.
+/// Loads the projects that a file includes, and merges the file into them.
 pub(super) fn apply(session: &mut Session, project: &mut Node, scope: &Scope) -> Result<(), Diagnostics> {
     let Some(include) = project.remove_key("include") else { return Ok(()) };
     for entry in entries(&include)? {
@@ -71,7 +71,7 @@ fn entries(include: &Node) -> Result<Vec<Entry>, Diagnostic> {
     Ok(entries)
 }
 
-/// The files of an included project, and where and with which variables it is loaded.
+/// Returns the files and the scope of an included project.
 fn inner_scope(session: &mut Session, entry: &Entry, scope: &Scope) -> Result<(Vec<PathBuf>, Scope), Diagnostics> {
     let base = scope.base();
     let files = entry.paths.iter().map(|path| session.compose_file(path, scope, &entry.at, "include"));
@@ -81,11 +81,11 @@ fn inner_scope(session: &mut Session, entry: &Entry, scope: &Scope) -> Result<(V
     };
     if scope.included.contains(main) {
         let files: Vec<String> = scope.included.iter().chain([main]).map(|file| file.display().to_string()).collect();
-        let message = format!("files include each other in a circle: {}", files.join(" > "));
+        let message = format!("files include each other in a cycle: {}", files.join(" -> "));
         return Err(Diagnostic::at(&entry.at, message).key("include").into());
     }
     if scope.included.len() > MAX_DEPTH {
-        let message = format!("files include each other more than {MAX_DEPTH} deep");
+        let message = format!("includes are nested more than {MAX_DEPTH} levels deep");
         return Err(Diagnostic::at(&entry.at, message).key("include").into());
     }
     let folder = match &entry.project_directory {
@@ -130,7 +130,7 @@ fn env_variables(
     Ok(variables)
 }
 
-/// What was included goes beneath what is there.
+/// Merges the project into an included one, whose values it overrides.
 fn import(project: &mut Node, mut imported: Node) -> Result<(), Diagnostic> {
     if let Some(sections) = imported.as_map_mut() {
         sections.retain(|section, _| SECTIONS.contains(&section.as_str()));

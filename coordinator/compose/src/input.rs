@@ -1,36 +1,37 @@
-//! What the loader is given.
+//! Input of the loader.
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// What a project is loaded from.
+/// The files and options that a project is loaded from.
 #[derive(Debug, Clone, Default)]
 pub struct Input {
-    /// The `-f` files in their order, each with its text; absolute paths.
+    /// Absolute paths and texts of the Compose files, in the order of the `-f` options.
     pub files: Vec<(PathBuf, String)>,
-    /// `-p`, when given; else `COMPOSE_PROJECT_NAME`, else `name:` in the files, else the folder's name.
+    /// Name of the project, from `-p`. The default is `COMPOSE_PROJECT_NAME`, then `name:` in the files, then the name of the
+    /// folder.
     pub project_name: Option<String>,
-    /// Absolute; relative paths start here.
+    /// Absolute path of the folder that relative paths are resolved against.
     pub working_dir: PathBuf,
-    /// The variables to interpolate with: the process's over the `.env` file's.
+    /// Variables for interpolation: those of the process, and those of the `.env` file that the process does not set.
     pub environment: BTreeMap<String, String>,
-    /// The enabled profiles, `*` for all; when empty, those of `COMPOSE_PROFILES`.
+    /// The enabled profiles; `*` enables all. When empty, `COMPOSE_PROFILES` applies.
     pub profiles: Vec<String>,
-    /// These services and what they depend on; when empty, all.
+    /// Services to select, together with their dependencies. When empty, all services are selected.
     pub services: Vec<String>,
-    /// Leave `env_file` unread.
+    /// Whether `env_file` is kept as written instead of being read.
     pub keep_env_files: bool,
-    /// Leave out what a project only implies: the default network, resources' names, dependencies.
+    /// Whether to leave out implied values: the default network, names of resources, and dependencies.
     pub skip_normalisation: bool,
-    /// Leave unasked whether services and resources hold together.
+    /// Whether to skip the check that services and resources are consistent.
     pub skip_consistency: bool,
-    /// Leave relative paths as they are written.
+    /// Whether relative paths are kept as written.
     pub keep_paths: bool,
-    /// Files lead to files beneath this folder and no others; `None` lets them lead anywhere, as the reference does.
+    /// Folder that `include`, `extends` and `env_file` must stay in. `None` allows any path, as the reference does.
     pub root: Option<PathBuf>,
 }
 
-/// Bytes of one file: a reader need not read more of any.
+/// Largest size of a file in bytes. A reader need not read more.
 pub const MAX_FILE_SIZE: usize = 16 << 20;
 
-/// Answers with a file's text, `None` when there is no such file, or why it cannot be read.
+/// Reads a file. Returns its text, `None` when there is no such file, or the reason why it cannot be read.
 pub type Reader<'a> = &'a dyn Fn(&Path) -> Result<Option<String>, String>;

@@ -1,21 +1,23 @@
-//! From compose files to a project: parse with spans > interpolate > merge > profiles > normalise > typed project.
+//! Loads Compose files into a project.
 //!
-//! The loader never touches a file: what it needs beyond the files it is given (`include`, `extends`, `env_file`) it asks
-//! its [`Reader`] for. [`load`] gives a [`Loaded`] project, which prints as the reference prints it ([`canonical`]) and
-//! becomes the typed [`Project`] that is compiled ([`Loaded::project`]).
+//! The steps are: parse YAML with locations, interpolate variables, merge files, select by profile, normalise, and convert
+//! to the typed project. The loader reads no files itself. It asks its [`Reader`] for every file that `include`, `extends`
+//! or `env_file` names. [`load`] returns a [`Loaded`] project. [`canonical`] prints it as the reference, docker compose,
+//! does, and [`Loaded::project`] converts it to the typed [`Project`].
 #![warn(missing_docs)]
 
 mod budget;
 mod canonical;
+mod canonicalise;
 mod causes;
 pub mod diagnostic;
 pub mod discover;
 mod environment;
+mod expand;
 mod extends;
 mod forms;
 mod include;
 mod input;
-mod lengthen;
 mod load;
 mod loaded;
 mod merge;
@@ -29,7 +31,6 @@ mod schema;
 mod scope;
 mod select;
 mod session;
-mod settle;
 mod snippet;
 pub mod spelling;
 mod templates;
@@ -47,5 +48,5 @@ pub use paths::clean;
 pub use schema::keys::cases;
 pub use schema::{Case, Key, Support, keys};
 pub use text::dotenv;
-pub use text::interpolate::{Lookup, Refusal, substitute};
+pub use text::interpolate::{InterpolationError, Lookup, substitute};
 pub use text::variables::{Variable, variables};

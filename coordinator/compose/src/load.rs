@@ -1,7 +1,8 @@
-//! The pipeline: files > documents > one tree > one project.
+//! Runs the steps of loading: from files to documents, to one tree, to a project.
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::canonicalise::canonicalise;
 use super::causes::unite;
 use super::diagnostic::{Diagnostic, Diagnostics, Location};
 use super::input::{Input, Reader};
@@ -12,7 +13,6 @@ use super::schema::keys::PROJECT_SHAPE;
 use super::schema::{unsupported, validate};
 use super::scope::{Scope, Variables};
 use super::session::Session;
-use super::settle::settle;
 use super::text::interpolate::substitute;
 use super::text::node::{Map, Node};
 use super::text::yaml;
@@ -22,12 +22,12 @@ use super::{environment, extends, include, normalise, paths, rules, select};
 /// Loads a project.
 ///
 /// # Errors
-/// All that is wrong, as far as one mistake does not hide another.
+/// Returns all mistakes, except those that others hide.
 pub fn load(input: &Input, reader: Reader) -> Result<Loaded, Diagnostics> {
     let mut session = Session::new(input, reader, true);
     let end = printable(&mut session);
     let Session { mut warnings, files_read, mistakes, .. } = session;
-    let (name, tree) = mistakes.verdict(end)?;
+    let (name, tree) = mistakes.finish(end)?;
     warnings.sort();
     warnings.dedup();
     let warnings = unite(warnings);
@@ -35,31 +35,32 @@ pub fn load(input: &Input, reader: Reader) -> Result<Loaded, Diagnostics> {
     Ok(Loaded { name, working_dir: input.working_dir.clone(), tree, warnings, files_read, variables })
 }
 
-/// The variables that secrets and configs are made of.
+/// Returns the variables that secrets and configs come from.
 fn variables_of_files(project: &Node, environment: &BTreeMap<String, String>) -> BTreeMap<String, Contents> {
     let sections = ["secrets", "configs"].into_iter().filter_map(|section| project.at_key(section));
     let named = sections.flat_map(Node::entries).filter_map(|(_, file)| file.text_at("environment"));
     named.filter_map(|name| Some((name.to_owned(), Contents(environment.get(name)?.clone())))).collect()
 }
 
-/// A project with its variables left as they are written, as `config --no-interpolate` prints it: merged and in long
-/// form as far as it can be read, with all its services.
+/// Loads a project without interpolating variables, as `config --no-interpolate` prints it.
+///
+/// The project is merged and has all services. Values that can be parsed are in long form.
 ///
 /// # Errors
-/// All that is wrong, as far as one mistake does not hide another.
+/// Returns all mistakes, except those that others hide.
 pub fn uninterpolated(input: &Input, reader: Reader) -> Result<serde_json::Value, Diagnostics> {
     let mut session = Session::new(input, reader, false);
     let end = project(&mut session);
-    let (_, project, _) = session.mistakes.verdict(end)?;
+    let (_, project, _) = session.mistakes.finish(end)?;
     Ok(project.into_json())
 }
 
-/// Where variables are left in, nobody knows yet whether what they stand for is right.
+/// Whether a mistake depends on the value of a variable, which is unknown without interpolation.
 fn is_about_a_variable(mistake: &Diagnostic) -> bool {
     mistake.message.contains('$') || mistake.path.contains('$')
 }
 
-/// A name with what engines do not take left out.
+/// Converts a name to a valid project name: lower case, and without characters that engines do not accept.
 pub fn normalise_name(name: &str) -> String {
     let lower = name.to_lowercase();
     let kept: String =
@@ -67,10 +68,10 @@ pub fn normalise_name(name: &str) -> String {
     kept.trim_start_matches(['_', '-']).to_owned()
 }
 
-/// A file, and its documents unless it is yet to be read.
+/// Path of a file, and its documents if it has been read.
 type File = (PathBuf, Option<Vec<Node>>);
 
-/// All files that were given, or what keeps any of them from being read.
+/// Parses the files of the input, and returns the mistakes of all of them.
 fn parsed(files: &[(PathBuf, String)]) -> Result<Vec<File>, Diagnostics> {
     let mut mistakes = Vec::new();
     let mut all = Vec::new();
@@ -83,24 +84,24 @@ fn parsed(files: &[(PathBuf, String)]) -> Result<Vec<File>, Diagnostics> {
     Diagnostics::check(mistakes).map(|()| all)
 }
 
-/// The last `name:` of the files.
+/// The last `name:` in the files.
 fn written_name(files: &[File]) -> Option<(&Location, &str)> {
     let documents = files.iter().rev().flat_map(|(_, documents)| documents.iter().flatten().rev());
     let names = documents.filter_map(|document| document.at_key("name"));
     names.filter_map(|name| Some((&name.at, name.as_str()?))).find(|(_, name)| !name.is_empty())
 }
 
-/// The name and the project as it is printed.
+/// Loads the project in the form that is printed, and its name.
 fn printable(session: &mut Session) -> Result<(String, Node), Diagnostics> {
     let (name, mut project, environment) = project(session)?;
-    let settled = settle(&mut project, &PROJECT_SHAPE);
-    session.mistakes.note(&mut project, settled)?;
+    let canonical = canonicalise(&mut project, &PROJECT_SHAPE);
+    session.mistakes.record(&mut project, canonical)?;
     let checks = !session.input.skip_consistency;
     let selected = select::select(&mut project, &profiles(session.input), &session.input.services, checks);
-    session.mistakes.note(&mut project, selected)?;
+    session.mistakes.record(&mut project, selected)?;
     if checks {
         let named = rules::check_container_names(&project);
-        session.mistakes.note(&mut project, named)?;
+        session.mistakes.record(&mut project, named)?;
         normalise::unite_scales(&mut project);
     }
     environment::resolve(session, &mut project, &environment, session.input.keep_env_files)?;
@@ -108,7 +109,7 @@ fn printable(session: &mut Session) -> Result<(String, Node), Diagnostics> {
     Ok((name, project))
 }
 
-/// The name, the whole project, and the variables it was loaded with.
+/// Loads the whole project. Returns its name, its tree, and the variables it was loaded with.
 fn project(session: &mut Session) -> Result<(String, Node, Variables), Diagnostics> {
     let input = session.input;
     let whole = Location::whole(input.files.first().map_or(&input.working_dir, |(file, _)| file));
@@ -119,10 +120,10 @@ fn project(session: &mut Session) -> Result<(String, Node, Variables), Diagnosti
     let scope = Scope { folder: input.working_dir.clone(), environment: environment.into(), included: Vec::new() };
     let mut project = model(session, files, &scope, &whole)?;
     if project.as_map().is_none_or(Map::is_empty) {
-        return Err(Diagnostic::at(&whole, "the file is empty").hint("it needs `services:`").into());
+        return Err(Diagnostic::at(&whole, "the file is empty").hint("add `services:`").into());
     }
     if name.is_empty() {
-        return Err(Diagnostic::at(&whole, "the project has no name").hint("give it one with `name:` or -p").into());
+        return Err(Diagnostic::at(&whole, "the project has no name").hint("set it with `name:` or -p").into());
     }
     let variables = if session.interpolates { &*scope.environment } else { &BTreeMap::new() };
     match input.skip_normalisation {
@@ -133,14 +134,14 @@ fn project(session: &mut Session) -> Result<(String, Node, Variables), Diagnosti
     Ok((name, project, scope.environment))
 }
 
-/// `-p`, `COMPOSE_PROJECT_NAME`, the last `name:`, or the folder's name.
+/// Returns the name from `-p`, `COMPOSE_PROJECT_NAME`, the last `name:`, or the folder.
 fn project_name(session: &Session, files: &[File]) -> Result<String, Diagnostics> {
     let given = session.input.project_name.as_ref().filter(|name| !name.is_empty());
     let from_environment = || session.input.environment.get("COMPOSE_PROJECT_NAME").filter(|name| !name.is_empty());
     if let Some(name) = given.or_else(from_environment) {
         if normalise_name(name) != *name {
-            return Err(Diagnostic::nowhere(format!("`{name}` is not a project name"))
-                .hint("names are of lower-case letters, digits, `_` and `-`, and begin with a letter or digit")
+            return Err(Diagnostic::nowhere(format!("`{name}` is not a valid project name"))
+                .hint("use lower-case letters, digits, `_` and `-`, and start with a letter or digit")
                 .into());
         }
         return Ok(name.clone());
@@ -162,11 +163,11 @@ fn profiles(input: &Input) -> Vec<String> {
         return input.profiles.clone();
     }
     let listed = input.environment.get("COMPOSE_PROFILES").map(String::as_str).unwrap_or_default();
-    // Even when none are listed, one is enabled: the profile whose name is empty.
+    // As in the reference, an empty list enables the profile with the empty name.
     listed.split(',').map(|profile| profile.trim().to_owned()).collect()
 }
 
-/// One project of several files, checked, in long form, with absolute paths.
+/// Merges several files into one project that is checked, in long form, and has absolute paths.
 pub(super) fn model(
     session: &mut Session,
     files: Vec<File>,
@@ -187,7 +188,7 @@ pub(super) fn model(
     }
     normalise::complete(&mut project);
     let checked = rules::check_resources(&project);
-    session.mistakes.note(&mut project, checked)?;
+    session.mistakes.record(&mut project, checked)?;
     if !session.input.keep_paths {
         paths::resolve(&mut project, &scope.base())?;
     }
@@ -197,7 +198,7 @@ pub(super) fn model(
     Ok(project)
 }
 
-/// A document on top of what came before it.
+/// Merges a document into the project.
 fn add(
     session: &mut Session,
     project: Node,
@@ -208,22 +209,22 @@ fn add(
     include::apply(session, &mut document, scope)?;
     extends::apply(session, file, &mut document, scope)?;
     let mut project = merge(project, document, &PROJECT_SHAPE, "")?;
-    project.settle();
+    project.apply_resets();
     let unified = unify(&mut project, &PROJECT_SHAPE, "");
-    session.mistakes.note(&mut project, unified)?;
+    session.mistakes.record(&mut project, unified)?;
     let mut mistakes = Vec::new();
     validate::validate(&project, &PROJECT_SHAPE, "", &mut mistakes);
     if !session.interpolates {
         mistakes.retain(|mistake| !is_about_a_variable(mistake));
     }
-    session.mistakes.note(&mut project, Diagnostics::check(mistakes))?;
+    session.mistakes.record(&mut project, Diagnostics::check(mistakes))?;
     if let Some(version) = project.remove_key("version") {
         let message = "`version` is obsolete and has no effect";
-        session.warnings.push(Diagnostic::at(&version.at, message).key("version").hint("take it out"));
+        session.warnings.push(Diagnostic::at(&version.at, message).key("version").hint("remove it"));
     }
-    let lengthened = session.lengthen(&mut project);
-    session.mistakes.note(&mut project, lengthened)?;
+    let expanded = session.expand(&mut project);
+    session.mistakes.record(&mut project, expanded)?;
     let unified = unify(&mut project, &PROJECT_SHAPE, "");
-    session.mistakes.note(&mut project, unified)?;
+    session.mistakes.record(&mut project, unified)?;
     Ok(project)
 }

@@ -1,4 +1,4 @@
-//! What the loader returns.
+//! Result of the loader.
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -6,18 +6,18 @@ use super::diagnostic::Diagnostic;
 use super::model::Contents;
 use super::text::node::Node;
 
-/// A project that was read, checked and normalised.
+/// A project after loading, checking and normalising.
 #[derive(Debug, Clone)]
 pub struct Loaded {
-    /// The project's name.
+    /// Name of the project.
     pub name: String,
-    /// Where relative paths started.
+    /// Absolute path of the folder that relative paths were resolved against.
     pub working_dir: PathBuf,
-    /// What is read but has no effect, and variables without a value.
+    /// Warnings about keys without effect and variables without a value.
     pub warnings: Vec<Diagnostic>,
-    /// The files that were read beside those that were given.
+    /// The files that were read in addition to the input.
     pub files_read: Vec<PathBuf>,
     pub(crate) tree: Node,
-    /// Those that secrets and configs are made of.
+    /// Values of the variables that secrets and configs come from.
     pub(crate) variables: BTreeMap<String, Contents>,
 }

@@ -1,14 +1,16 @@
-//! How a later file, document, base service or included project meets an earlier one.
+//! Merges a later file, document, service or project with an earlier one.
 use std::collections::BTreeSet;
 
 use super::diagnostic::Diagnostic;
-use super::forms::short::{context, dependencies_of, names_of};
+use super::forms::short::{build_of, dependencies_of, names_of};
 use super::schema::{Merge, Shape};
 use super::text::interpolate::join;
 use super::text::node::{Map, Mode, Node, Value};
 
-/// `over` on top of `base`, by the rules of their keys. `!reset` leaves its mark, so that what is yet to be overridden
-/// goes too; [`Node::settle`] takes the marks away.
+/// Merges `over` with `base`, by the rules of their keys.
+///
+/// A node with `!reset` stays in the result, because it also resets values that are merged later.
+/// [`Node::apply_resets`] removes such nodes.
 pub(super) fn merge(base: Node, over: Node, shape: &'static Shape, path: &str) -> Result<Node, Diagnostic> {
     merge_by(Merge::Deep, base, over, Some(shape), path)
 }
@@ -38,11 +40,11 @@ fn merge_by(
         Merge::Hosts => Ok(appended(sequence(base), sequence(over))),
         Merge::Dependencies => deep(dependencies_of(base), dependencies_of(over), shape, path),
         Merge::Names => deep(names_of(base), names_of(over), shape, path),
-        Merge::Build => deep(context(base), context(over), shape, path),
+        Merge::Build => deep(build_of(base), build_of(over), shape, path),
         Merge::Logging if over.as_map().is_none() => {
             Err(Diagnostic::at(&over.at, format!("must be a mapping, not {}", over.kind()))
                 .key(path)
-                .hint("`!reset null` takes it away"))
+                .hint("`!reset null` removes the key"))
         }
         Merge::Logging => {
             let drivers = (base.text_at("driver"), over.text_at("driver"));
@@ -67,13 +69,13 @@ fn deep(mut base: Node, over: Node, shape: Option<&'static Shape>, path: &str) -
             Ok(base)
         }
         (Value::Map(_) | Value::List(_), value) => {
-            // A short form may take the place of a long one.
+            // A short form may replace a long one.
             if matches!(shape, Some(Shape::Short(_))) && !matches!(value, Value::Map(_) | Value::List(_)) {
                 return Ok(Node { value, ..over });
             }
             let found = Node::new(&over.at, value);
             let message = format!("{} cannot override {} ({})", found.kind(), base.kind(), base.at);
-            Err(Diagnostic::at(&over.at, message).key(path).hint("`!override` replaces a value whatever it was"))
+            Err(Diagnostic::at(&over.at, message).key(path).hint("`!override` replaces a value of any kind"))
         }
         (_, value) => Ok(Node { value, ..over }),
     }
@@ -103,9 +105,9 @@ fn rule_of(name: &str, shape: Option<&'static Shape>) -> (Merge, Option<&'static
     }
 }
 
-/// What a list does not hold yet, added to it.
+/// Appends the elements that a list does not contain yet.
 fn append_new(list: &mut Vec<Node>, others: Vec<Node>) {
-    // As JSON, values without their places compare.
+    // JSON has no locations, so equal values compare equal.
     let print = |node: &Node| node.clone().into_json().to_string();
     let mut held: BTreeSet<String> = list.iter().map(print).collect();
     list.extend(others.into_iter().filter(|other| other.mode != Mode::Merge || held.insert(print(other))));
@@ -118,12 +120,12 @@ fn appended(mut base: Node, over: Node) -> Node {
     base
 }
 
-/// What stands before `=`.
+/// The part of a `KEY=value` string before `=`.
 pub(super) fn name_of(pair: &str) -> &str {
     pair.split('=').next().unwrap_or_default()
 }
 
-/// As a list of `KEY=value`, whatever it is.
+/// Converts any value to a list of `KEY=value` strings.
 fn sequence(node: Node) -> Node {
     let list = match node.value {
         Value::Map(map) => map.iter().flat_map(|(name, child)| pairs(name, child)).collect(),
@@ -141,18 +143,18 @@ fn pairs(name: &str, node: &Node) -> Vec<Node> {
     };
     match &node.value {
         Value::List(list) => list.iter().map(pair).collect(),
-        // Wrong wherever it stands: it stays, to be refused.
+        // A mapping is wrong here. It stays, so that validation refuses it.
         Value::Map(_) => vec![node.clone()],
         _ => vec![pair(node)],
     }
 }
 
-/// Each pool of `over`, completed by the one of `base` with the same subnet.
+/// Merges each address pool of `over` with the pool of `base` that has the same subnet.
 fn pools(base: Node, over: Node, shape: Option<&'static Shape>, path: &str) -> Result<Node, Diagnostic> {
     let Value::List(pools) = over.value else { return deep(base, over, shape, path) };
     if pools.is_empty() && base.items().next().is_some() {
         let message = "an empty list overrides nothing";
-        return Err(Diagnostic::at(&over.at, message).key(path).hint("`!override []` takes the subnets away"));
+        return Err(Diagnostic::at(&over.at, message).key(path).hint("`!override []` removes the subnets"));
     }
     let merged = pools.into_iter().map(|pool| {
         let same = base.items().find(|other| other.text_at("subnet") == pool.text_at("subnet"));

@@ -1,9 +1,9 @@
-//! What a project says without saying it: defaults, implied dependencies, the default network, names.
+//! Adds implied values to a project: defaults, dependencies, the default network and names.
 use std::collections::BTreeMap;
 
 use super::text::node::{Map, Node, Value};
 
-/// Fills in what a written value leaves open. Done once for each project that is loaded, the included ones too.
+/// Adds the defaults of written values. Runs once for each project, including included ones.
 pub(super) fn complete(project: &mut Node) {
     for (_, service) in project.at_key_mut("services").into_iter().flat_map(Node::entries_mut) {
         complete_service(service);
@@ -33,15 +33,15 @@ fn complete_service(service: &mut Node) {
     devices.into_iter().flat_map(Node::items_mut).for_each(complete_request);
 }
 
-/// Devices that are neither counted nor named are all of them.
+/// Requests all devices if neither a count nor ids are given.
 fn complete_request(request: &mut Node) {
     if request.at_key("device_ids").is_none() {
         request.default_key("count", Value::Text("all".to_owned()));
     }
 }
 
-/// Gives list elements of `environment` that are names alone the values of this environment, which for an included
-/// project is its own.
+/// Sets variables without a value in `environment` lists, and the contents of configs, from the environment. An included
+/// project uses its own environment.
 pub(super) fn resolve_environment(project: &mut Node, environment: &BTreeMap<String, String>) {
     for (_, service) in project.at_key_mut("services").into_iter().flat_map(Node::entries_mut) {
         for item in service.at_key_mut("environment").into_iter().flat_map(Node::items_mut) {
@@ -59,7 +59,7 @@ pub(super) fn resolve_environment(project: &mut Node, environment: &BTreeMap<Str
     }
 }
 
-/// Says what the whole project implies.
+/// Adds the values that the whole project implies.
 pub(super) fn normalise(project: &mut Node, name: &str, environment: &BTreeMap<String, String>) {
     let default_network = attach_to_default(project);
     if default_network {
@@ -75,7 +75,7 @@ pub(super) fn normalise(project: &mut Node, name: &str, environment: &BTreeMap<S
     name_resources(project, name);
 }
 
-/// Names the project, whatever its files call it, and lets a resource of which nothing is said be one.
+/// Sets the name of the project, and converts null networks and volumes to empty mappings.
 pub(super) fn set_name(project: &mut Node, name: &str) {
     for section in ["networks", "volumes"] {
         for (_, resource) in project.at_key_mut(section).into_iter().flat_map(Node::entries_mut) {
@@ -88,7 +88,7 @@ pub(super) fn set_name(project: &mut Node, name: &str) {
     project.set_key("name", Node::text(&at, name));
 }
 
-/// Puts services without networks on the default one; whether any service is on it.
+/// Attaches services without networks to the default network. Returns whether any service is attached to it.
 fn attach_to_default(project: &mut Node) -> bool {
     let mut used = false;
     for (_, service) in project.at_key_mut("services").into_iter().flat_map(Node::entries_mut) {
@@ -130,7 +130,7 @@ fn normalise_service(service: &mut Node, environment: &BTreeMap<String, String>)
     complete_hooks(service);
 }
 
-/// What runs before a service runs with its image, on the default network.
+/// Gives `pre_start` hooks the image of the service and the default network.
 fn complete_hooks(service: &mut Node) {
     let image = service.at_key("image").cloned();
     for hook in service.at_key_mut("pre_start").into_iter().flat_map(Node::items_mut) {
@@ -142,7 +142,7 @@ fn complete_hooks(service: &mut Node) {
     }
 }
 
-/// `scale` says `deploy.replicas` where that is not said.
+/// Copies `scale` to `deploy.replicas` where that is not set.
 pub(super) fn unite_scales(project: &mut Node) {
     for (_, service) in project.at_key_mut("services").into_iter().flat_map(Node::entries_mut) {
         let scale = service.at_key("scale").filter(|scale| !scale.is_null()).cloned();
@@ -152,7 +152,7 @@ pub(super) fn unite_scales(project: &mut Node) {
     }
 }
 
-/// Gives names without a value the environment's.
+/// Sets variables without a value from the environment.
 pub(super) fn fill(pairs: &mut Node, environment: &BTreeMap<String, String>) {
     for (name, value) in pairs.entries_mut() {
         if let (true, Some(found)) = (value.is_null(), environment.get(name)) {
@@ -179,7 +179,7 @@ fn drop_unset(pairs: &mut Node) {
     }
 }
 
-/// Links, shared namespaces and shared volumes are dependencies.
+/// Adds dependencies for links, shared namespaces and shared volumes.
 fn imply_dependencies(service: &mut Node) {
     let mut implied: Vec<(String, bool)> = Vec::new();
     for link in service.at_key("links").into_iter().flat_map(Node::items).filter_map(Node::as_str) {
@@ -212,7 +212,7 @@ fn imply_dependencies(service: &mut Node) {
     }
 }
 
-/// Resources without a name are named by their key.
+/// Names resources without a name after the project and their key.
 fn name_resources(project: &mut Node, name: &str) {
     for section in ["networks", "volumes", "configs", "secrets"] {
         for (key, resource) in project.at_key_mut(section).into_iter().flat_map(Node::entries_mut) {

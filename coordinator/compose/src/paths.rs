@@ -1,18 +1,18 @@
-//! Relative paths become absolute: beneath the folder of the project, of the included project or of the extended file.
+//! Resolves relative paths against the folder of the project, of the included project, or of the extended file.
 use std::path::Path;
 
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::text::interpolate::join;
 use super::text::node::{Node, Value};
 
-/// Where relative paths start, and what `~` stands for.
+/// The folder that relative paths are resolved against, and the home folder that replaces `~`.
 pub(super) struct Base<'a> {
     pub(super) folder: &'a Path,
     pub(super) home: Option<&'a str>,
 }
 
 impl Base<'_> {
-    /// A path of the machine that this runs on.
+    /// Resolves a local path.
     pub(super) fn absolute(&self, path: &str) -> String {
         let expanded = match (path.strip_prefix('~'), self.home) {
             (Some(rest), Some(home)) => clean(&format!("{home}/{rest}")),
@@ -32,7 +32,7 @@ impl Base<'_> {
         }
     }
 
-    /// A path of the machine that containers run on, which may be a Windows one.
+    /// Resolves a path on the host of the containers, unless it is a Windows path.
     fn resolve_host(&self, node: Option<&mut Node>) {
         if let Some(node) = node
             && !node.as_str().is_some_and(is_windows)
@@ -44,7 +44,7 @@ impl Base<'_> {
         }
     }
 
-    /// A build context, which may be elsewhere.
+    /// Resolves a build context, unless it is remote.
     fn resolve_context(&self, node: Option<&mut Node>) {
         if let Some(node) = node
             && !node.as_str().is_some_and(is_remote)
@@ -59,13 +59,13 @@ fn is_windows(path: &str) -> bool {
     path.starts_with("\\\\") || matches!(bytes, [drive, b':', b'\\' | b'/', ..] if drive.is_ascii_alphabetic())
 }
 
-/// Whether a build context or a compose file is on another machine, or another service.
+/// Whether a build context or Compose file is remote, or names another service.
 pub(super) fn is_remote(context: &str) -> bool {
     let prefixes = ["https://", "http://", "git://", "ssh://", "github.com/", "git@", "service:"];
     context.contains("://") || prefixes.iter().any(|prefix| context.starts_with(prefix))
 }
 
-/// Makes every path of a project in long form absolute.
+/// Resolves every path of a project in long form.
 pub(super) fn resolve(project: &mut Node, base: &Base) -> Result<(), Diagnostics> {
     let mut mistakes = Vec::new();
     for (name, service) in project.at_key_mut("services").into_iter().flat_map(Node::entries_mut) {
@@ -114,7 +114,7 @@ fn resolve_service(service: &mut Node, path: &str, base: &Base, mistakes: &mut V
     }
 }
 
-/// A volume of the local driver that is a bind mount in truth.
+/// Resolves the device of a local volume that is a bind mount.
 fn resolve_bound_volume(volume: &mut Node, base: &Base) {
     if volume.text_at("driver") != Some("local") {
         return;
@@ -124,8 +124,9 @@ fn resolve_bound_volume(volume: &mut Node, base: &Base) {
     }
 }
 
-/// A path without `.`, `..`, doubled or trailing slashes, as Go's `filepath.Clean` has it: `/a//./b/../c/` is `/a/c`, and
-/// `../a` stays outside.
+/// Removes `.`, `..`, and repeated and trailing slashes from a path, like `filepath.Clean` of Go.
+///
+/// For example, `/a//./b/../c/` becomes `/a/c`, and `../a` stays.
 pub fn clean(path: &str) -> String {
     let rooted = path.starts_with('/');
     let mut parts: Vec<&str> = Vec::new();
@@ -151,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_is_absolute_relative_or_at_home() {
+    fn absolute_relative_and_home_paths_are_resolved() {
         let base = Base { folder: Path::new("/srv/app"), home: Some("/home/u") };
         for (path, absolute) in
             [("./a", "/srv/app/a"), ("../a", "/srv/a"), ("/a", "/a"), ("~/a", "/home/u/a"), (".", "/srv/app")]
@@ -161,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_context_may_be_elsewhere() {
+    fn remote_contexts_are_recognised() {
         assert!(is_remote("https://example.com/r.git") && is_remote("service:base") && !is_remote("./github.com"));
     }
 

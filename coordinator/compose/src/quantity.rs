@@ -1,9 +1,9 @@
-//! Sizes and durations: how Compose writes them, what they are, how they print.
+//! Parses and prints sizes and durations as Compose does.
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, de::Error};
 
-/// A size in bytes; -1 where Compose allows "no limit".
+/// A size in bytes. -1 means no limit where Compose allows it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Bytes(pub i64);
 
@@ -12,7 +12,7 @@ pub struct Bytes(pub i64);
 pub struct Nanos(pub i64);
 
 impl Bytes {
-    /// Reads `1073741824`, `512m`, `1.5 GiB`: units are powers of 1024, upper or lower case.
+    /// Parses a size such as `1073741824`, `512m` or `1.5 GiB`. Units are powers of 1024, in upper or lower case.
     pub fn parse(text: &str) -> Option<Self> {
         if let Ok(whole) = text.parse() {
             return Some(Self(whole));
@@ -27,7 +27,7 @@ impl Bytes {
     }
 }
 
-/// A number without the underscores between its digits; `None` when there are some elsewhere.
+/// Removes underscores between digits. Returns `None` when there are underscores elsewhere.
 fn separated(number: &str) -> Option<String> {
     let digits =
         |part: &str| part.ends_with(|c: char| c.is_ascii_digit()) && part.starts_with(|c: char| c.is_ascii_digit());
@@ -49,7 +49,7 @@ fn unit_bytes(unit: &str) -> Option<f64> {
 }
 
 impl Nanos {
-    /// Reads `90s`, `1m30s`, `1h`, `1.5s`, `500ms`, `2d`, `1w`.
+    /// Parses a duration such as `90s`, `1m30s`, `1h`, `1.5s`, `500ms`, `2d` or `1w`.
     pub fn parse(text: &str) -> Option<Self> {
         let mut rest = text;
         let negative = rest.starts_with('-');
@@ -95,7 +95,7 @@ impl fmt::Display for Bytes {
 }
 
 impl fmt::Display for Nanos {
-    /// As the reference prints a duration: `1h30m0s`, `1m30s`, `1.5s`, `500ms`, `0s`.
+    /// Prints a duration as the reference does: `1h30m0s`, `1m30s`, `1.5s`, `500ms`, `0s`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let nanos = self.0.unsigned_abs();
         if self.0 < 0 {
@@ -141,7 +141,7 @@ impl<'de> Deserialize<'de> for Nanos {
     }
 }
 
-/// A string or a number, as text.
+/// Deserializes a string or a number as text.
 pub(super) fn scalar_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     match serde_json::Value::deserialize(deserializer)? {
         serde_json::Value::String(text) => Ok(text),
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_print_as_they_are_read() {
+    fn durations_are_parsed_and_printed() {
         let cases =
             [("90s", "1m30s"), ("1h", "1h0m0s"), ("1.5s", "1.5s"), ("500ms", "500ms"), ("2d", "48h0m0s"), ("0", "0s")];
         for (text, printed) in cases {

@@ -1,20 +1,20 @@
-//! Where a project is loaded: its folder, its variables, and the files that led to it.
+//! The scope of a project: its folder, its variables and the files that include it.
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 
 use super::paths::Base;
 
-/// The variables that a project is loaded with: many scopes share them.
+/// The variables that a project is loaded with, shared by many scopes.
 pub(crate) type Variables = Rc<BTreeMap<String, String>>;
 
-/// Where a project, the main one or an included one, is loaded.
+/// The scope of the main project or of an included one.
 #[derive(Clone)]
 pub(crate) struct Scope {
-    /// Relative paths start here.
+    /// Folder that relative paths are resolved against.
     pub(crate) folder: PathBuf,
     pub(crate) environment: Variables,
-    /// The files that led here by `include`.
+    /// The chain of files that include this project.
     pub(crate) included: Vec<PathBuf>,
 }
 

@@ -1,12 +1,11 @@
-//! Which services are meant: those that the profiles enable, or some of them with what they need; and only the
-//! resources that these use.
+//! Selects services by profile and by name, with their dependencies, and the resources that they use.
 use std::collections::BTreeSet;
 
 use super::diagnostic::{Diagnostic, Diagnostics};
 use super::rules::Consistency;
 use super::text::node::{Map, Node};
 
-/// Leaves of a project what is meant, after seeing that it holds together if it is to be checked.
+/// Removes the services and resources that are not selected. `checks` says whether the project must be consistent.
 pub(super) fn select(
     project: &mut Node,
     profiles: &[String],
@@ -38,7 +37,7 @@ fn is_enabled(service: &Node, profiles: &[String]) -> bool {
         || profiles.iter().any(|profile| profile == "*" || profiles_of(service).any(|own| own == profile))
 }
 
-/// Takes out the services that no profile enables.
+/// Removes and returns the services that no profile enables.
 fn disable(project: &mut Node, profiles: &[String]) -> Map {
     let Some(services) = services_mut(project) else { return Map::new() };
     let (enabled, disabled) =
@@ -47,53 +46,53 @@ fn disable(project: &mut Node, profiles: &[String]) -> Map {
     disabled
 }
 
-/// Puts back the services that are asked for by name, and with them all that share a profile with them.
+/// Puts back the disabled services that are selected by name, and the services that share a profile with them.
 fn enable(project: &mut Node, disabled: Map, names: &[String]) {
-    let asked = names.iter().filter_map(|name| disabled.get(name));
-    let profiles: Vec<String> = asked.flat_map(profiles_of).map(str::to_owned).collect();
+    let selected = names.iter().filter_map(|name| disabled.get(name));
+    let profiles: Vec<String> = selected.flat_map(profiles_of).map(str::to_owned).collect();
     if let Some(services) = services_mut(project) {
         services.extend(disabled.into_iter().filter(|(_, service)| is_enabled(service, &profiles)));
     }
 }
 
-/// Leaves the services that are asked for and those that they depend on.
+/// Keeps the services that are selected by name, and their dependencies.
 fn keep(project: &mut Node, names: &[String]) -> Result<(), Diagnostics> {
     let Some(services) = services_mut(project) else { return Ok(()) };
     let mut kept: BTreeSet<String> = BTreeSet::new();
-    let mut open: Vec<String> = names.to_vec();
-    while let Some(name) = open.pop() {
+    let mut queue: Vec<String> = names.to_vec();
+    while let Some(name) = queue.pop() {
         match services.get(&name) {
-            Some(service) if kept.insert(name.clone()) => open.extend(followed(services, &name, service)?),
+            Some(service) if kept.insert(name.clone()) => queue.extend(dependencies_of(services, &name, service)?),
             None => {
                 let known: Vec<&str> = services.keys().map(String::as_str).collect();
-                return Err(Diagnostic::nowhere(format!("there is no service `{name}`"))
-                    .hint(format!("there are {}", known.join(", ")))
+                return Err(Diagnostic::nowhere(format!("service `{name}` is not defined"))
+                    .hint(format!("the services are {}", known.join(", ")))
                     .into());
             }
             _ => {}
         }
     }
     services.retain(|name, _| kept.contains(name));
-    services.values_mut().for_each(|service| forget_others(service, &kept));
+    services.values_mut().for_each(|service| retain_dependencies(service, &kept));
     Ok(())
 }
 
-/// What a service depends on. What is not enabled is left out where it is not required.
-fn followed(services: &Map, name: &str, service: &Node) -> Result<Vec<String>, Diagnostic> {
-    let mut followed = Vec::new();
+/// Returns the dependencies of a service, without optional ones that are not enabled.
+fn dependencies_of(services: &Map, name: &str, service: &Node) -> Result<Vec<String>, Diagnostic> {
+    let mut dependencies_of = Vec::new();
     for (other, dependency) in service.at_key("depends_on").into_iter().flat_map(Node::entries) {
         if services.contains_key(other) {
-            followed.push(other.clone());
+            dependencies_of.push(other.clone());
         } else if dependency.at_key("required").and_then(Node::as_bool).unwrap_or(true) {
             let message = format!("service `{other}` is not defined, or its profiles are not enabled");
             return Err(Diagnostic::at(&dependency.at, message).key(format!("services.{name}.depends_on.{other}")));
         }
     }
-    Ok(followed)
+    Ok(dependencies_of)
 }
 
-/// Leaves of the dependencies of a service those that are kept.
-fn forget_others(service: &mut Node, kept: &BTreeSet<String>) {
+/// Removes the dependencies of a service on services that are not kept.
+fn retain_dependencies(service: &mut Node, kept: &BTreeSet<String>) {
     let Some(dependencies) = service.at_key_mut("depends_on").and_then(Node::as_map_mut) else { return };
     dependencies.retain(|name, _| kept.contains(name));
     if dependencies.is_empty() {
@@ -101,7 +100,7 @@ fn forget_others(service: &mut Node, kept: &BTreeSet<String>) {
     }
 }
 
-/// Takes out the resources that no service uses.
+/// Removes the resources that no service uses.
 fn prune(project: &mut Node) {
     let mut used: BTreeSet<(&'static str, String)> = BTreeSet::new();
     for (_, service) in project.at_key("services").into_iter().flat_map(Node::entries) {

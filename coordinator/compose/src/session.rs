@@ -1,4 +1,4 @@
-//! What reading the files of a project shares: the reader, its limits, and all that was found on the way.
+//! The state of loading a project: the reader, its limits, warnings and mistakes.
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
@@ -13,25 +13,25 @@ use super::scope::Scope;
 use super::templates::Templates;
 use super::text::interpolate::interpolate;
 use super::text::node::{Node, Value};
-use super::{lengthen, paths};
+use super::{expand, paths};
 
-/// What every step of loading shares.
+/// The state that all steps of loading share.
 pub(crate) struct Session<'a> {
     pub(crate) input: &'a Input,
-    /// Whether variables are replaced.
+    /// Whether variables are interpolated.
     pub(crate) interpolates: bool,
     reader: Reader<'a>,
     pub(crate) warnings: Vec<Diagnostic>,
     pub(crate) mistakes: Mistakes,
     pub(crate) files_read: Vec<PathBuf>,
-    /// How often a file was asked for.
+    /// Number of files requested from the reader.
     reads: usize,
     pub(crate) budget: Budget,
-    /// The files that services were extended from.
+    /// Cache of the files that services are extended from.
     pub(crate) templates: Templates,
 }
 
-/// Files that include files that include files multiply.
+/// Largest number of files read for a project. Nested includes multiply.
 const MAX_READS: usize = 2_000;
 
 impl<'a> Session<'a> {
@@ -50,24 +50,24 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Gives every value its long form, or as many as can be read with variables left in.
-    pub(crate) fn lengthen(&mut self, project: &mut Node) -> Result<(), Diagnostics> {
+    /// Expands the values of a project to their long forms. Without interpolation, values that contain variables may stay.
+    pub(crate) fn expand(&mut self, project: &mut Node) -> Result<(), Diagnostics> {
         budget::check_ports(project)?;
         self.warnings.extend(mounts::unknown_options(project));
         if self.interpolates {
-            return lengthen::lengthen(project, &PROJECT_SHAPE);
+            return expand::expand(project, &PROJECT_SHAPE);
         }
-        lengthen::lengthen_readable(project, &PROJECT_SHAPE);
+        expand::expand_readable(project, &PROJECT_SHAPE);
         Ok(())
     }
 
-    /// The documents of a file with their variables replaced.
+    /// Interpolates the variables of the documents of a file.
     pub(crate) fn interpolated(&mut self, mut documents: Vec<Node>, scope: &Scope) -> Result<Vec<Node>, Diagnostics> {
         for document in &mut documents {
             if !matches!(document.value, Value::Map(_)) {
                 let short = document.scalar_text().filter(|text| text.len() <= 40);
                 let what = short.map(|text| format!(" (`{text}`)")).unwrap_or_default();
-                let message = format!("the file must hold a mapping, not {}{what}", document.kind());
+                let message = format!("the file must contain a mapping, not {}{what}", document.kind());
                 return Err(Diagnostic::at(&document.at, message).into());
             }
             if !self.interpolates {
@@ -75,7 +75,7 @@ impl<'a> Session<'a> {
                 continue;
             }
             let mut mistakes = Vec::new();
-            // Once the budget is spent nothing more is looked up.
+            // Nothing is looked up after the budget is used up.
             let left = Cell::new(self.budget.text_left());
             let lookup = |name: &str| {
                 let value = scope.environment.get(name)?;
@@ -88,18 +88,18 @@ impl<'a> Session<'a> {
             }
             self.budget.add(document)?;
             validate::cast(document, &PROJECT_SHAPE, "", &mut mistakes);
-            self.mistakes.note(document, Diagnostics::check(mistakes))?;
+            self.mistakes.record(document, Diagnostics::check(mistakes))?;
         }
         Ok(documents)
     }
 
-    /// The text of a file that must be there. `at` and `path` say who asks.
+    /// Reads a required file. `at` and `path` are the location and key that name it.
     pub(crate) fn read(&mut self, file: &Path, at: &Location, path: &str) -> Result<String, Diagnostics> {
         self.read_if_there(file, at, path)?
-            .ok_or_else(|| Diagnostic::at(at, format!("there is no file {}", file.display())).key(path).into())
+            .ok_or_else(|| Diagnostic::at(at, format!("file {} does not exist", file.display())).key(path).into())
     }
 
-    /// The path of a compose file that another one names. `at` and `path` say where.
+    /// Resolves the path of a Compose file. `at` and `path` are the location and key that name it.
     pub(crate) fn compose_file(
         &self,
         file: &str,
@@ -108,37 +108,37 @@ impl<'a> Session<'a> {
         path: &str,
     ) -> Result<PathBuf, Diagnostic> {
         if paths::is_remote(file) {
-            return Err(Diagnostic::at(at, format!("`{file}` is on another machine, and nothing is fetched"))
+            return Err(Diagnostic::at(at, format!("`{file}` is remote, and remote files are not fetched"))
                 .key(path)
-                .hint("copy the files beside this one, and name their path"));
+                .hint("copy the files to this machine, and write their path"));
         }
         let file = PathBuf::from(scope.base().absolute(file));
-        self.check_beneath_root(&file, at, path)?;
+        self.check_is_in_root(&file, at, path)?;
         Ok(file)
     }
 
-    fn check_beneath_root(&self, file: &Path, at: &Location, path: &str) -> Result<(), Diagnostic> {
+    fn check_is_in_root(&self, file: &Path, at: &Location, path: &str) -> Result<(), Diagnostic> {
         match &self.input.root {
             Some(root) if !Path::new(&paths::clean(&file.to_string_lossy())).starts_with(root) => {
                 let (file, root) = (file.display(), root.display());
-                let message = format!("{file} is outside {root}, which is all that is read here");
+                let message = format!("{file} is outside of {root}, and no other folder is read");
                 Err(Diagnostic::at(at, message).key(path).hint("move the file into that folder"))
             }
             _ => Ok(()),
         }
     }
 
-    /// The text of a file, if it is there. `at` and `path` say who asks.
+    /// Reads a file, if it exists. `at` and `path` are the location and key that name it.
     pub(crate) fn read_if_there(
         &mut self,
         file: &Path,
         at: &Location,
         path: &str,
     ) -> Result<Option<String>, Diagnostics> {
-        self.check_beneath_root(file, at, path)?;
+        self.check_is_in_root(file, at, path)?;
         self.reads += 1;
         if self.reads > MAX_READS {
-            return Err(Diagnostic::at(at, format!("more than {MAX_READS} files lead to each other")).key(path).into());
+            return Err(Diagnostic::at(at, format!("the project reads more than {MAX_READS} files")).key(path).into());
         }
         let text = (self.reader)(file)
             .map_err(|why| Diagnostic::at(at, format!("cannot read {}: {why}", file.display())).key(path))?;

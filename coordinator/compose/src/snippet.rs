@@ -1,22 +1,25 @@
-//! The line that a message is about, with a mark under the word: what a person sees before they open the file.
+//! Shows the line of a file that a message is about, with a mark under the word.
 use std::path::Path;
 
-/// Longer lines are cut.
-const WIDTH: usize = 120;
-/// Keys with values that are nobody's to read: a terminal is copied, and the output of a job is kept.
-const CLOSED: [&str; 4] = ["environment", "args", "content", "labels"];
-const SECRETIVE: [&str; 7] = ["passw", "secret", "token", "_key", "apikey", "credential", "://"];
+/// Longer lines are not shown.
+const MAX_WIDTH: usize = 120;
+/// Keys whose values are never shown, because terminals are copied and job output is stored.
+const HIDDEN_KEYS: [&str; 4] = ["environment", "args", "content", "labels"];
+/// Parts of a line that may hold a secret.
+const SECRET_MARKERS: [&str; 7] = ["passw", "secret", "token", "_key", "apikey", "credential", "://"];
 
-/// The line of a file at a place, counted from 1, with a mark under the word that begins there. Nothing where the line
-/// is not in the file, or where a value could be a secret; `key` is the dotted path of the key that the line is about.
+/// Returns a line of a file with a mark under the word at a column. Line and column count from 1.
+///
+/// Returns `None` when the file has no such line, or when the line may hold a secret. `key` is the dotted path of the key
+/// that the message is about.
 pub(crate) fn snippet(source: &str, file: &Path, line: usize, column: usize, key: &str) -> Option<String> {
     let text = source.lines().nth(line.checked_sub(1)?)?;
-    if may_hold_secrets(file, key, text) || text.chars().count() > WIDTH {
+    if may_hold_secrets(file, key, text) || text.chars().count() > MAX_WIDTH {
         return None;
     }
     let before: String = text.chars().take(column.checked_sub(1)?).collect();
     let width = marked(text.get(before.len()..)?);
-    // Whatever is as wide as the text above it, tabs as tabs.
+    // Keeps tabs, so that the mark is below the word.
     let indent: String = before.chars().map(|char| if char == '\t' { '\t' } else { ' ' }).collect();
     let number = line.to_string();
     let gutter = " ".repeat(number.len());
@@ -24,13 +27,13 @@ pub(crate) fn snippet(source: &str, file: &Path, line: usize, column: usize, key
 }
 
 fn may_hold_secrets(file: &Path, key: &str, text: &str) -> bool {
-    let known = file.extension().is_some_and(|it| it == "yaml" || it == "yml" || it == "toml");
-    let closed = key.split(['.', '[']).any(|key| CLOSED.contains(&key));
+    let is_known = file.extension().is_some_and(|it| it == "yaml" || it == "yml" || it == "toml");
+    let is_hidden = key.split(['.', '[']).any(|key| HIDDEN_KEYS.contains(&key));
     let text = text.to_ascii_lowercase();
-    !known || closed || SECRETIVE.iter().any(|word| text.contains(word))
+    !is_known || is_hidden || SECRET_MARKERS.iter().any(|word| text.contains(word))
 }
 
-/// How many characters the word is long that begins here.
+/// Number of characters of the word at the start of a text.
 fn marked(rest: &str) -> usize {
     let quote = rest.chars().next().filter(|first| matches!(first, '"' | '\''));
     let length = match quote {
@@ -65,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_that_is_not_in_the_file_has_no_line() {
+    fn a_location_outside_the_file_has_no_snippet() {
         assert_eq!(snippet_of("a: b", 2, 1, "a"), None);
         assert_eq!(snippet_of("a: b", 0, 0, "a"), None);
         assert!(snippet_of("a", 1, 9, "a").is_none_or(|shown| shown.ends_with('^')));

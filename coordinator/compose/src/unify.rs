@@ -1,4 +1,4 @@
-//! When two elements of a list stand for the same thing, the later one takes the earlier one's place.
+//! Removes duplicates from lists: a later element replaces an earlier one with the same identity.
 use std::collections::BTreeMap;
 
 use super::diagnostic::{Diagnostic, Diagnostics};
@@ -8,7 +8,7 @@ use super::schema::{Field, Index, Shape, for_each_child};
 use super::text::interpolate::element;
 use super::text::node::{Node, Value};
 
-/// Lets the later of two elements of a list that stand for the same thing take the earlier one's place.
+/// Replaces earlier elements of lists by later ones with the same identity.
 pub(super) fn unify(node: &mut Node, shape: &'static Shape, path: &str) -> Result<(), Diagnostics> {
     let mut mistakes = Vec::new();
     unify_children(node, shape, path, &mut mistakes);
@@ -47,7 +47,7 @@ fn unify_list(list: &mut Vec<Node>, field: &Field, path: &str, mistakes: &mut Ve
     *list = kept;
 }
 
-/// What an element stands for, `None` for what stands for itself alone; or the key that it lacks.
+/// Returns the identity of an element, or `None` if it is unique. The error is the name of a missing key.
 fn index_of(index: Index, item: &Node) -> Result<Option<String>, &'static str> {
     let text = item.scalar_text();
     Ok(match index {

@@ -1,4 +1,4 @@
-//! The page of keys is what the table of keys gives.
+//! The page KEYS.md is generated from the table of keys.
 #![allow(clippy::unwrap_used)]
 use std::fmt::Write as _;
 
@@ -9,12 +9,17 @@ const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/KEYS.md");
 const HEAD: &str = "\
 # Keys of a Compose file
 
-Every key of the [Compose specification](https://github.com/compose-spec/compose-spec/blob/main/spec.md), and what Landfast
-makes of it: *honoured*, it does what it does with Compose; *warned*, it has no effect here; *refused*, nothing is deployed.
-A warning and a refusal name file, line and reason. `*` stands for a name of your choice, `[]` for a place in a list. Keys that begin
-with `x-` are kept and mean nothing.
+This page lists every key of the
+[Compose specification](https://github.com/compose-spec/compose-spec/blob/main/spec.md), and whether Landfast supports it:
 
-This page is made from the [table of keys](src/schema/keys/mod.rs):
+- *supported*: the key has the same effect as in Compose.
+- *ignored*: the key has no effect. A warning names the file, the line and the reason.
+- *refused*: a project with this key is not deployed. The error names the file, the line and the reason.
+
+`*` is a name that you choose, and `[]` is the index of a list. Extension keys, which start with `x-`, are kept and have no
+effect.
+
+The page is generated from the [table of keys](src/schema/keys/mod.rs):
 `LANDFAST_KEYS=overwrite cargo test -p landfast-compose --test keys`.
 ";
 
@@ -22,7 +27,7 @@ fn page() -> String {
     let keys = keys();
     let mut page = HEAD.to_owned();
     let (inside, top): (Vec<_>, Vec<_>) = keys.iter().partition(|key| key.path.contains('.'));
-    section(&mut page, "The file", "", &top);
+    section(&mut page, "Top level", "", &top);
     for key in top {
         for around in [format!("{}.*", key.path), format!("{}[]", key.path)] {
             let beneath = format!("{around}.");
@@ -36,10 +41,10 @@ fn page() -> String {
 }
 
 fn section(page: &mut String, title: &str, above: &str, keys: &[&Key]) {
-    write!(page, "\n## {title}\n\n| key | | what it does here, or why not |\n| --- | --- | --- |\n").unwrap();
+    write!(page, "\n## {title}\n\n| key | support | notes |\n| --- | --- | --- |\n").unwrap();
     let mut around = None;
     for key in keys {
-        let (word, why) = standing(key.support);
+        let (word, why) = support(key.support);
         around = around.filter(|it: &&&Key| is_beneath(key, it));
         let as_that = around.map(|it| format!("see `{}`", it.path.strip_prefix(above).unwrap()));
         if key.support != Support::Supported {
@@ -58,42 +63,42 @@ fn is_beneath(key: &Key, other: &Key) -> bool {
 }
 
 fn exception(case: &Case) -> String {
-    let (word, why) = standing(case.support);
-    format!("{word} when {}: {why}", case.values)
+    let (word, why) = support(case.support);
+    format!("{word} ({}): {why}", case.values)
 }
 
-fn standing(standing: Support) -> (&'static str, &'static str) {
-    match standing {
-        Support::Supported => ("honoured", ""),
-        Support::Ignored(why) => ("warned", why),
+fn support(support: Support) -> (&'static str, &'static str) {
+    match support {
+        Support::Supported => ("supported", ""),
+        Support::Ignored(why) => ("ignored", why),
         Support::Refused(why) => ("refused", why),
     }
 }
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "a test may write the page that it compares")]
-fn the_page_of_keys_is_what_the_table_gives() {
+fn the_page_of_keys_is_generated_from_the_table() {
     let page = page();
-    if std::env::var("LANDFAST_KEYS").is_ok_and(|wish| wish == "overwrite") {
+    if std::env::var("LANDFAST_KEYS").is_ok_and(|value| value == "overwrite") {
         std::fs::write(PAGE, &page).unwrap();
     }
     let written = std::fs::read_to_string(PAGE).unwrap_or_default();
     let differs = page.lines().zip(written.lines()).find(|(new, old)| new != old);
     assert!(
         page == written,
-        "KEYS.md is not what the table gives ({differs:?}); to write it again:\n\
+        "KEYS.md differs from the table of keys ({differs:?}). To generate it again:\n\
          LANDFAST_KEYS=overwrite cargo test -p landfast-compose --test keys"
     );
 }
 
 #[test]
-fn each_key_is_there_once_and_what_is_not_honoured_says_why() {
+fn every_key_is_listed_once_and_unsupported_keys_have_reasons() {
     let keys = keys();
     let mut paths: Vec<_> = keys.iter().map(|key| key.path.as_str()).collect();
     let count = paths.len();
     paths.sort_unstable();
     paths.dedup();
-    assert_eq!(paths.len(), count, "a key stands twice");
+    assert_eq!(paths.len(), count, "a key is listed twice");
     for path in
         ["services.*.healthcheck.interval", "networks.*.ipam.config[].subnet", "services.*.volumes[].bind.selinux"]
     {
@@ -102,7 +107,7 @@ fn each_key_is_there_once_and_what_is_not_honoured_says_why() {
     for key in &keys {
         let reasons = std::iter::once(key.support).chain(key.cases.iter().map(|case| case.support));
         for reason in reasons.filter(|it| *it != Support::Supported) {
-            let (_, why) = standing(reason);
+            let (_, why) = support(reason);
             assert!(!why.is_empty() && !why.ends_with('.'), "{}: {why:?}", key.path);
         }
         assert!(key.cases.iter().all(|case| case.support != Support::Supported), "{}", key.path);

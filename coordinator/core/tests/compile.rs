@@ -275,7 +275,7 @@ networks: {{infra_net: {{name: infra_net, driver: bridge, ipam: {{config: [{{sub
 fn what_is_not_honoured_is_refused_or_warned_about_with_its_place() {
     let stage = Stage::new("");
     for (key, message) in [
-        ("network_mode: somebodys", "other networks go under `networks`"),
+        ("network_mode: somebodys", "write other networks under `networks`"),
         ("deploy: {mode: replicated-job}", "only replicated and global are"),
         ("container_name: front, deploy: {mode: global}", "several instances cannot have one container name"),
         ("secrets: [nowhere]", "nowhere"),
@@ -327,7 +327,7 @@ configs:
         [
             "app/compose.yaml:6:9: the file missing.txt is not in the stack's folder, or is ignored (secrets.key.file), used by job, web, worker",
             "app/compose.yaml:8:11: the file other.txt is not in the stack's folder, or is ignored (secrets.other.file), used by web",
-            "app/compose.yaml:9:11: store: it is external, and there is no store that holds it (secrets.store.external), used by job, worker",
+            "app/compose.yaml:9:11: store: it is external, and Landfast has no secret store (secrets.store.external), used by job, worker",
             "app/compose.yaml:10:11: token comes from the variable TOKEN, which is not set (secrets.token.environment), used by worker",
             "app/compose.yaml:12:10: /etc/conf is outside the stack's folder and would not be on the hosts (configs.conf.file), used by web",
         ]
@@ -381,7 +381,8 @@ fn the_mac_of_a_service_on_the_fleets_network_is_refused() {
     let yaml = |networks: &str| format!("services:\n  web: {{image: i, {mac}, networks: [{networks}]}}\n");
     let stage = Stage::new("");
     assert!(
-        refusal(&stage, &yaml("infra_net")).contains("compose.yaml:2:19: on a network of the fleet the MAC follows")
+        refusal(&stage, &yaml("infra_net"))
+            .contains("compose.yaml:2:19: on a network of the fleet, the MAC is derived")
     );
     let own = stage.compile("app", &format!("{}networks: {{own: {{}}}}\n", yaml("own"))).unwrap();
     let web = own.deployment.instances.into_values().next().unwrap().container;

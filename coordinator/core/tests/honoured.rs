@@ -75,7 +75,7 @@ fn deployment(stage: &Stage, project: &Value) -> Result<Deployment, String> {
 fn is_exempt(key: &Key) -> bool {
     // What an image is built from is in its fingerprint.
     let is_built = key.path.starts_with("services.*.build");
-    is_built || key.note.contains("readers alone") || WITHOUT_DIFFERENCE.iter().any(|(path, _)| *path == key.path)
+    is_built || key.note.contains("documentation only") || WITHOUT_DIFFERENCE.iter().any(|(path, _)| *path == key.path)
 }
 
 #[test]

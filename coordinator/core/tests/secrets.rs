@@ -91,7 +91,7 @@ fn a_file_that_could_not_be_seen_is_refused() {
     let service = |keys: &str| of(&|yaml| yaml.replace("image: web:1", &format!("image: web:1\n    {keys}")));
     let read_only = service("read_only: true");
     assert!(
-        read_only.contains("app/compose.yaml:7:15: token: nothing can be put into a container that is read-only"),
+        read_only.contains("app/compose.yaml:7:15: token: it cannot be copied into a read-only container"),
         "{read_only}"
     );
     let hidden = service("tmpfs: /run:size=1m");

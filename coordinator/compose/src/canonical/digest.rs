@@ -1,10 +1,9 @@
-//! The digest of a service's configuration, `config --hash`: the reference writes it on its containers, and compares it to
-//! know whether they are to be made again.
+//! Computes the digest of the configuration of a service, as `config --hash` prints it.
 //!
-//! It is the SHA-256 of the service as JSON, without spaces, with `$` alone and without keys of the user's own, and without
-//! what does not make a container: how the image is built and pulled, how many instances there are, on what they depend,
-//! and which profiles enable them. So that containers live on, its keys come in the order of Compose 2, not in that in
-//! which they are printed since.
+//! The reference labels containers with this digest, and recreates them when it changes. The digest is the SHA-256 of the
+//! service as compact JSON, with unescaped `$` and without extension keys. It leaves out the keys that do not affect a
+//! container: how the image is built and pulled, the number of instances, dependencies, and profiles. The keys have the order
+//! of Compose 2, and not the order in which later versions print them, so that existing containers are kept.
 use hex::encode;
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
@@ -14,7 +13,7 @@ use crate::loaded::Loaded;
 use crate::schema::keys;
 use crate::text::node::Node;
 
-/// What is in it, in this order.
+/// The keys of the digest in their order.
 const ORDER: [&str; 87] = [
     "annotations",
     "attach",
@@ -105,7 +104,7 @@ const ORDER: [&str; 87] = [
     "pre_stop",
 ];
 
-/// The name of each service and its digest, in hexadecimal.
+/// Returns the name and the hexadecimal digest of each service.
 pub fn service_digests(loaded: Loaded) -> Vec<(String, String)> {
     let mut tree = loaded.tree;
     let services = tree.remove_key("services").and_then(Node::into_map).unwrap_or_default();

@@ -1,17 +1,17 @@
-//! JSON as the reference writes it: what HTML or JavaScript could take for its own is escaped, and a number has an
-//! exponent only when it is very small or very large.
+//! Writes JSON as the reference does: with escapes for HTML and JavaScript, and with exponents only for very small and very
+//! large numbers.
 use serde_json::{Map, Number, Value};
 
-/// How JSON is laid out.
+/// The layout of JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layout {
-    /// On one line, without spaces.
+    /// One line without spaces.
     Compact,
-    /// A line for each value, two spaces for each level.
+    /// One line for each value, indented by two spaces for each level.
     Indented,
 }
 
-/// A value as text, without a line end after it.
+/// Formats a value, without a line end after it.
 pub fn json_text(value: &Value, layout: Layout) -> String {
     let mut text = String::new();
     write(&mut text, value, layout, 0);
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_page_could_take_for_its_own_is_escaped() {
+    fn html_and_javascript_are_escaped() {
         let value = json!({"<a&b>": "\u{1}\u{8}\u{c}\n\r\t\"\\\u{7f}\u{2028}é🚢", "empty": [{}, []], "none": null});
         let expected = r#"{"\u003ca\u0026b\u003e":"\u0001\b\f\n\r\t\"\\"#.to_owned()
             + "\u{7f}\\u2028é🚢\",\"empty\":[{},[]],\"none\":null}";
@@ -112,13 +112,13 @@ mod tests {
     }
 
     #[test]
-    fn each_value_has_a_line() {
+    fn the_indented_layout_has_a_line_for_each_value() {
         let text = json_text(&json!({"a": [1, true], "b": {}}), Layout::Indented);
         assert_eq!(text, "{\n  \"a\": [\n    1,\n    true\n  ],\n  \"b\": {}\n}");
     }
 
     #[test]
-    fn whole_floats_have_no_point_and_few_have_an_exponent() {
+    fn whole_floats_have_no_point_and_only_extreme_ones_an_exponent() {
         let numbers = [(2.0, "2"), (0.5, "0.5"), (1e20, "100000000000000000000"), (1e21, "1e+21"), (-0.0, "-0")];
         for (number, text) in numbers.into_iter().chain([(1e-6, "0.000001"), (1.5e-7, "1.5e-7")]) {
             assert_eq!(json_text(&json!(number), Layout::Compact), text);

@@ -1,7 +1,7 @@
-//! A project as `docker compose config` prints it: the same keys, in the same order, with the same values.
+//! Prints a project as `docker compose config` does: the same keys, in the same order, with the same values.
 //!
-//! The reference has two printers, for YAML and for JSON, that leave out different things. What both have in common, and
-//! which keys come in which order, says the [table of keys](super::schema::keys).
+//! The reference has two printers, for YAML and for JSON, which leave out different values. Both use the order of the keys in
+//! the [table of keys](super::schema::keys).
 mod digest;
 mod json;
 mod natural;
@@ -18,29 +18,30 @@ use super::loaded::Loaded;
 use super::schema::{Field, Object, Presence, Shape, keys};
 use super::text::node::{self, Node, Value};
 
-/// The printer that a project is meant for.
+/// The output format of a project.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
-    /// Without keys of the user's own, but for the project's; empty parts of what is always there are there.
+    /// JSON has extension keys only at the top level, and empty mappings for keys that are always printed.
     Json,
-    /// Without nulls and empty parts, but with the zeros of `ulimits`: with neither it would not be read again.
+    /// YAML has extension keys, and no nulls or empty mappings. It has zeros in `ulimits`, so that the output is valid input.
     Yaml,
 }
 
-/// The canonical form of a project: every short form long, every path absolute, sizes as bytes in text, durations as
-/// the reference prints them. Its text is a Compose file again once each `$` in it is [doubled].
+/// Returns the canonical form of a project, for JSON.
 ///
-/// The tree goes as its JSON comes: a large project is not in memory twice.
+/// Short forms are expanded, paths are absolute, sizes are strings of bytes, and durations have the form of the reference.
+/// The text is a valid Compose file after each `$` in it is [doubled]. The function consumes the project, so that a large one
+/// is not in memory twice.
 pub fn canonical(loaded: Loaded) -> Json {
     print(loaded, Form::Json)
 }
 
-/// A text that means the same when its variables are replaced.
+/// Escapes each `$` of a text as `$$`, so that interpolation restores the text.
 pub fn doubled(text: &str) -> String {
     text.replace('$', "$$")
 }
 
-/// The canonical form for YAML: with keys of the user's own, and without what is there in JSON for its readers alone.
+/// Returns the canonical form of a project, for YAML: with extension keys, and without nulls and empty mappings.
 pub fn canonical_for_yaml(loaded: Loaded) -> Json {
     print(loaded, Form::Yaml)
 }
@@ -50,7 +51,7 @@ fn print(loaded: Loaded, form: Form) -> Json {
     for service in values(project.get_mut("services")) {
         adapt(service, form);
     }
-    // What the variable of a config holds is for its container alone.
+    // The value of a variable is only for the container of the config.
     for config in values(project.get_mut("configs")).filter_map(Json::as_object_mut) {
         if config.contains_key("environment") {
             config.shift_remove("content");
@@ -67,7 +68,7 @@ fn values(map: Option<&mut Json>) -> impl Iterator<Item = &mut Json> {
     map.and_then(Json::as_object_mut).into_iter().flat_map(|map| map.values_mut())
 }
 
-/// What the reference prints otherwise than the table says.
+/// Applies the differences between the reference and the table of keys.
 fn adapt(service: &mut Json, form: Form) {
     if let (Form::Json, Some(limits)) = (form, service.get_mut("blkio_config")) {
         values(Some(limits)).for_each(capitalise);
@@ -76,7 +77,7 @@ fn adapt(service: &mut Json, form: Form) {
     adapt_limits(service.get_mut("build").and_then(|build| build.get_mut("ulimits")), form);
 }
 
-/// Zeros of `ulimits` are left out in JSON, and written in YAML. The limit of zero has no text of its own in either.
+/// Removes the zeros of `ulimits` in JSON, and adds them in YAML. A limit of zero is a mapping in both.
 fn adapt_limits(limits: Option<&mut Json>, form: Form) {
     for limit in values(limits) {
         if *limit == 0 {
@@ -88,7 +89,7 @@ fn adapt_limits(limits: Option<&mut Json>, form: Form) {
     }
 }
 
-/// The reference prints the limits of single devices with capitals, which it does not read again.
+/// Capitalises the keys of device limits, as the reference does, although it does not accept them as input.
 fn capitalise(limits: &mut Json) {
     for limit in limits.as_array_mut().into_iter().flatten().filter_map(Json::as_object_mut) {
         *limit = std::mem::take(limit).into_iter().map(|(key, value)| (capitalised(&key), value)).collect();
@@ -146,7 +147,7 @@ impl Form {
     }
 }
 
-/// Whether YAML goes without a key that JSON always has.
+/// Whether YAML leaves out a key that JSON always has.
 fn is_left_out(field: &'static Field, node: &Node) -> bool {
     match (field.presence, &node.value) {
         (Presence::Nullable, value) => *value == Value::Null,

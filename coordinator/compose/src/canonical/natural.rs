@@ -1,9 +1,9 @@
-//! The order of a mapping's keys in YAML: the reference's, in which `v9` comes before `v10`.
+//! Sorts the keys of mappings in YAML as the reference does, with `v9` before `v10`.
 use std::cmp::Ordering;
 
 use serde_json::Value;
 
-/// Brings the keys of all mappings in this order.
+/// Sorts the keys of all mappings.
 pub fn sort_keys(value: &mut Value) {
     match value {
         Value::Array(list) => list.iter_mut().for_each(sort_keys),
@@ -17,8 +17,10 @@ pub fn sort_keys(value: &mut Value) {
     }
 }
 
-/// The order of two keys, which the first place where they differ decides: letters come by their code, after anything
-/// else unless a digit stands before them, and digits by the number that they begin.
+/// Compares two keys at the first character that differs.
+///
+/// Letters compare by their code. They come after other characters, or before them if a digit precedes. Digits compare by
+/// the number that starts there.
 pub(super) fn order(one: &str, other: &str) -> Ordering {
     let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
     let Some(at) = one.iter().zip(&other).position(|(a, b)| a != b) else { return one.len().cmp(&other.len()) };
@@ -34,7 +36,7 @@ pub(super) fn order(one: &str, other: &str) -> Ordering {
 }
 
 fn by_number(one: &[char], other: &[char], at: usize) -> Ordering {
-    // A zero inside a number is a digit like others; at its beginning it counts for nothing.
+    // A zero inside a number counts, and leading zeros do not.
     let is_inside = (one[at] == '0' || other[at] == '0')
         && one[..at].iter().rev().take_while(|c| c.is_ascii_digit()).any(|c| *c != '0');
     let (number, length) = number_at(one, at, is_inside);
@@ -42,7 +44,7 @@ fn by_number(one: &[char], other: &[char], at: usize) -> Ordering {
     number.cmp(&other_number).then(length.cmp(&other_length)).then(one[at].cmp(&other[at]))
 }
 
-/// The number that begins there, and how many digits it has.
+/// Parses the number at an index. Also returns its number of digits.
 fn number_at(text: &[char], at: usize, is_inside: bool) -> (i64, usize) {
     let digits = text[at..].iter().map_while(|c| c.to_digit(10));
     digits.fold((i64::from(is_inside), 0), |(number, length), digit| {
@@ -55,7 +57,7 @@ mod tests {
     use super::order;
 
     #[test]
-    fn numbers_inside_keys_come_by_what_they_say() {
+    fn numbers_inside_keys_are_sorted_by_value() {
         let keys =
             ["", "10", "A", "B_1", "a", "a-b", "a.b", "a1b", "a1_b", "a2", "a02", "a10", "a100", "aB", "ab", "é"];
         for (index, one) in keys.iter().enumerate() {

@@ -1,11 +1,11 @@
-//! YAML as the reference writes it: block style, two spaces for each level, and no more quotes than a reader needs, one who
-//! still takes `yes` for true or `12:30` for a number included.
+//! Writes YAML as the reference does: in block style, with two spaces for each level, and with quotes only where a parser of
+//! YAML 1.1 or 1.2 needs them.
 use serde_json::{Map, Number, Value};
 
 use crate::text::node::float_text;
 use crate::text::scalar;
 
-/// A document, ending with a line end.
+/// Formats a document, with a line end after it.
 pub fn yaml_text(value: &Value) -> String {
     let mut text = String::new();
     match value {
@@ -16,7 +16,7 @@ pub fn yaml_text(value: &Value) -> String {
     text
 }
 
-/// From where the first key stands: `indent` spaces from the left.
+/// Writes a mapping. The first key is already indented by `indent` spaces.
 fn object(out: &mut String, map: &Map<String, Value>, indent: usize) {
     for (index, (key, value)) in map.iter().enumerate() {
         if index > 0 {
@@ -37,7 +37,7 @@ fn object(out: &mut String, map: &Map<String, Value>, indent: usize) {
     }
 }
 
-/// Readers need not look further than this for the colon that makes a text a key.
+/// Longest key in bytes that is written before a colon. Longer ones use `? `.
 const LONGEST_KEY: usize = 128;
 
 fn array(out: &mut String, list: &[Value], indent: usize) {
@@ -50,7 +50,7 @@ fn array(out: &mut String, list: &[Value], indent: usize) {
     }
 }
 
-/// What begins on the line of its mark.
+/// Writes a value on the same line as its mark `- ` or `: `.
 fn beside(out: &mut String, value: &Value, indent: usize) {
     match value {
         Value::Object(map) if !map.is_empty() => object(out, map, indent + 2),
@@ -59,7 +59,7 @@ fn beside(out: &mut String, value: &Value, indent: usize) {
     }
 }
 
-/// What belongs to a key.
+/// Writes the value after the colon of a key.
 fn after(out: &mut String, value: &Value, indent: usize) {
     match value {
         Value::Object(map) if !map.is_empty() => {
@@ -83,7 +83,7 @@ fn spaces(out: &mut String, count: usize) {
     out.extend(std::iter::repeat_n(' ', count));
 }
 
-/// With its line end; the further lines of a text stand `indent` spaces from the left.
+/// Writes a scalar and its line end. Further lines of a text are indented by `indent` spaces.
 fn write_scalar(out: &mut String, value: &Value, indent: usize) {
     match value {
         Value::Null => out.push_str("null"),
@@ -104,7 +104,7 @@ fn number_text(number: &Number) -> String {
     }
 }
 
-/// Whether the lines of a text can stand as they are.
+/// Whether a text can be a literal block scalar.
 fn is_literal(text: &str) -> bool {
     text.contains('\n')
         && !text.chars().all(char::is_whitespace)
@@ -115,7 +115,7 @@ fn is_literal(text: &str) -> bool {
 
 fn literal(out: &mut String, text: &str, indent: usize) {
     out.push('|');
-    // Else the first line's own spaces would count as indentation.
+    // Otherwise the spaces of the first line would count as indentation.
     if text.starts_with(' ') {
         out.push('2');
     }
@@ -134,8 +134,9 @@ fn literal(out: &mut String, text: &str, indent: usize) {
     }
 }
 
-/// A text in its quotes, folded at spaces beyond [`WIDTH`] columns unless it is a key; further lines stand that many spaces
-/// from the left.
+/// Writes a text in the quotes that it needs.
+///
+/// With `fold`, a text is folded at spaces after [`WIDTH`] columns, and further lines are indented by this many spaces.
 fn write_text(out: &mut String, text: &str, fold: Option<usize>) {
     let style = Style::of(text);
     out.push_str(style.quote());
@@ -148,7 +149,7 @@ fn write_text(out: &mut String, text: &str, fold: Option<usize>) {
                 out.push('\n');
                 spaces(out, indent);
                 column = indent;
-                // Else it would be taken for indentation.
+                // Otherwise the space would count as indentation.
                 if rest.starts_with(' ') {
                     out.push('\\');
                     column += 1;
@@ -161,7 +162,7 @@ fn write_text(out: &mut String, text: &str, fold: Option<usize>) {
     out.push_str(style.quote());
 }
 
-/// Lines may be longer than this, by what stands before the next space.
+/// Column after which a text is folded at the next space.
 const WIDTH: usize = 80;
 
 /// The quotes around a text.
@@ -195,7 +196,7 @@ impl Style {
         }
     }
 
-    /// Whether a text may go on in the next line, in place of a space.
+    /// Whether a space may be replaced by a line break.
     fn folds(self, at: usize, rest: &str) -> bool {
         match self {
             Self::Plain => !rest.starts_with(' '),
@@ -204,7 +205,7 @@ impl Style {
         }
     }
 
-    /// Writes a character, and says how many columns it takes.
+    /// Writes a character, and returns its number of columns.
     fn write(self, out: &mut String, c: char) -> usize {
         let before = out.len();
         match self {
@@ -216,7 +217,7 @@ impl Style {
     }
 }
 
-/// Whether the marks of YAML let a text stand without quotes.
+/// Whether a text needs no quotes because of the indicators of YAML.
 fn is_plain(text: &str) -> bool {
     const MARKS: [char; 16] = ['#', ',', '[', ']', '{', '}', '&', '*', '!', '|', '>', '\'', '"', '%', '@', '`'];
     let is_mark_alone = matches!(text, "-" | "?") || ["- ", "? "].iter().any(|mark| text.starts_with(mark));
@@ -230,14 +231,14 @@ fn is_plain(text: &str) -> bool {
         || text.contains(" #"))
 }
 
-/// The words of YAML 1.1.
+/// Whether a text is a boolean of YAML 1.1.
 fn is_old_boolean(text: &str) -> bool {
     const WORDS: [&str; 6] = ["y", "n", "yes", "no", "on", "off"];
     let is_one_case = |rest: &str| rest.chars().all(char::is_lowercase) || text.chars().all(char::is_uppercase);
     WORDS.iter().any(|word| word.eq_ignore_ascii_case(text)) && text.get(1..).is_some_and(is_one_case)
 }
 
-/// Numbers of YAML 1.1 in base sixty: `12:30`.
+/// Whether a text is a base-60 number of YAML 1.1, such as `12:30`.
 fn is_sexagesimal(text: &str) -> bool {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
@@ -287,7 +288,7 @@ fn short_escape(c: char) -> Option<char> {
     })
 }
 
-/// What the reference writes as it is: no line ends, and nothing beyond U+FFFF, which YAML would allow.
+/// Whether the reference writes a character unescaped. Line ends are not, nor are characters beyond U+FFFF, which YAML allows.
 fn is_printable(c: char) -> bool {
     matches!(c, ' '..='~' | '\u{a0}'..='\u{2027}' | '\u{202a}'..='\u{fefe}' | '\u{ff00}'..='\u{fffd}')
 }
@@ -332,7 +333,7 @@ services:
     }
 
     #[test]
-    fn a_text_has_the_quotes_that_it_needs() {
+    fn a_text_is_quoted_only_if_needed() {
         let texts = [
             ("/a/b.c", "/a/b.c"),
             ("echo a: b", "'echo a: b'"),
@@ -384,7 +385,7 @@ services:
     }
 
     #[test]
-    fn lines_stand_as_they_are_unless_their_ends_cannot_be_seen() {
+    fn texts_with_lines_are_literal_unless_trailing_spaces_matter() {
         let lines = json!({"a": ["x\n\ny\n", "x\ny", "x\n\n"], "b": "  x\n\ty\n", "c": "x \ny", "d": "\n", "e\nf": 1});
         let expected = "\
 a:

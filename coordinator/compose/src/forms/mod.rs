@@ -1,4 +1,4 @@
-//! The many ways of writing a value, and the one that is kept.
+//! The short forms of values, and how they are converted to long forms.
 pub(crate) mod mounts;
 pub(crate) mod ports;
 pub(crate) mod short;

@@ -3,7 +3,7 @@ use crate::diagnostic::{Diagnostic, Location};
 use crate::paths::clean;
 use crate::text::node::{Map, Node, Value};
 
-/// What a short form says.
+/// A mount in short form.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct ShortMount {
     pub(crate) source: Option<String>,
@@ -12,13 +12,13 @@ pub(crate) struct ShortMount {
     no_copy: bool,
     propagation: Option<String>,
     selinux: Option<String>,
-    /// Too short to be more than a target: then nothing is said about the volume.
+    /// Whether the text is too short to be more than a target. The long form then has no options.
     is_bare: bool,
-    /// What is no option of ours: passed over, as the reference does, but told.
+    /// Unknown options, which are ignored as by the reference and give a warning.
     unknown: Vec<String>,
 }
 
-/// Reads a short form, or says why it is none.
+/// Parses a short form. The error is a message.
 pub(crate) fn parse(text: &str) -> Result<ShortMount, String> {
     if text.is_empty() {
         return Err("a mount cannot be empty".to_owned());
@@ -26,7 +26,7 @@ pub(crate) fn parse(text: &str) -> Result<ShortMount, String> {
     let is_bare = text.len() <= 2;
     let parts = if is_bare { vec![text.to_owned()] } else { split(text) };
     if parts.iter().any(String::is_empty) {
-        return Err(format!("`{text}` has nothing between two colons"));
+        return Err(format!("`{text}` has an empty part between colons"));
     }
     let mut mount = ShortMount { is_bare, ..ShortMount::default() };
     match &parts[..] {
@@ -41,7 +41,7 @@ pub(crate) fn parse(text: &str) -> Result<ShortMount, String> {
     Ok(mount)
 }
 
-/// At colons, but not after a drive letter nor inside `${…}`.
+/// Splits a text at colons, except after a drive letter and inside `${…}`.
 fn split(text: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
     let mut inside = 0_usize;
@@ -77,7 +77,7 @@ impl ShortMount {
             "rprivate" | "private" | "rshared" | "shared" | "rslave" | "slave" => {
                 self.propagation = Some(option.to_owned());
             }
-            // Words for other systems' file sharing.
+            // Options for file sharing on other systems.
             "cached" | "delegated" | "consistent" => {}
             _ => self.unknown.push(option.to_owned()),
         }
@@ -90,7 +90,7 @@ impl ShortMount {
         source.starts_with(['.', '/', '~']) || source.starts_with("\\\\") || drive
     }
 
-    /// The long form.
+    /// Converts the mount to its long form.
     pub(crate) fn node(self, at: &Location) -> Node {
         let bind = self.is_bind();
         let text = |text: &str| Node::text(at, text);
@@ -121,16 +121,16 @@ impl ShortMount {
     }
 }
 
-/// A warning for each option in short forms that says nothing to anybody.
+/// Returns a warning for each unknown option in a short form.
 pub(crate) fn unknown_options(project: &Node) -> Vec<Diagnostic> {
     let mut warnings = Vec::new();
     for (name, service) in project.at_key("services").into_iter().flat_map(Node::entries) {
         for (index, item) in service.at_key("volumes").into_iter().flat_map(Node::items).enumerate() {
             let mount = item.as_str().and_then(|text| parse(text).ok()).unwrap_or_default();
             warnings.extend(mount.unknown.iter().map(|option| {
-                Diagnostic::at(&item.at, format!("no effect: `{option}` is no option of a mount"))
+                Diagnostic::at(&item.at, format!("no effect: `{option}` is not an option of a mount"))
                     .key(format!("services.{name}.volumes[{index}]"))
-                    .hint("options are ro, rw, nocopy, z, Z and the kinds of propagation")
+                    .hint("options are ro, rw, nocopy, z, Z and the propagation modes")
             }));
         }
     }
@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn short_forms_are_read() {
+    fn short_forms_are_parsed() {
         let mount = parse("./data:/var/lib/data:ro,Z,rslave").unwrap();
         assert_eq!(mount.source.as_deref(), Some("./data"));
         assert!(mount.read_only && mount.is_bind());
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_mount_is_refused() {
+    fn invalid_mounts_are_refused() {
         for text in ["", ":/data", "/a::/b", "aa:/b:ro:x"] {
             assert!(parse(text).is_err(), "{text}");
         }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use crate::diagnostic::Location;
 use crate::text::node::{Map, Node, Value};
 
-/// One port that a short form says.
+/// One port of a short form.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ShortPort {
     address: Option<String>,
@@ -13,7 +13,7 @@ pub(crate) struct ShortPort {
     protocol: String,
 }
 
-/// Reads a short form: one port, or as many as its range has; or says why it is none.
+/// Parses a short form. A range gives several ports. The error is a message.
 pub(crate) fn parse(text: &str) -> Result<Vec<ShortPort>, String> {
     let (front, target) = text.rsplit_once(':').unwrap_or(("", text));
     let (address, published) = front.rsplit_once(':').unwrap_or(("", front));
@@ -23,22 +23,22 @@ pub(crate) fn parse(text: &str) -> Result<Vec<ShortPort>, String> {
         None => (target, "tcp".to_owned()),
     };
     if target.is_empty() {
-        return Err(format!("`{text}` names no port of the container"));
+        return Err(format!("`{text}` has no container port"));
     }
     if !matches!(protocol.as_str(), "tcp" | "udp" | "sctp") {
         return Err(format!("`{protocol}` in `{text}` is not tcp, udp or sctp"));
     }
-    let address = read_address(address).ok_or_else(|| format!("`{address}` in `{text}` is not an IP address"))?;
+    let address = parse_address(address).ok_or_else(|| format!("`{address}` in `{text}` is not an IP address"))?;
     let (first, last) = range(target).ok_or_else(|| format!("`{target}` in `{text}` is not a port or a range"))?;
     if first == 0 {
-        return Err(format!("`{text}` asks for port 0 of the container"));
+        return Err(format!("`{text}` has the container port 0"));
     }
     let host = match published {
         "" => None,
         _ => Some(range(published).ok_or_else(|| format!("`{published}` in `{text}` is not a port or a range"))?),
     };
     if host.is_some_and(|(from, to)| first != last && to - from != last - first) {
-        return Err(format!("the two ranges of `{text}` are not equally long"));
+        return Err(format!("the two ranges of `{text}` have different lengths"));
     }
     let mut ports: Vec<ShortPort> = (first..=last)
         .map(|target| ShortPort {
@@ -51,20 +51,20 @@ pub(crate) fn parse(text: &str) -> Result<Vec<ShortPort>, String> {
             protocol: protocol.clone(),
         })
         .collect();
-    // The reference sorts the ports of a range as texts.
+    // The reference sorts the ports of a range as strings.
     ports.sort_by_key(|port| format!("{}/", port.target));
     Ok(ports)
 }
 
-/// How many ports a short form stands for.
+/// Number of ports in a short form.
 pub(crate) fn width(text: &str) -> usize {
     let target = text.rsplit_once(':').map_or(text, |(_, target)| target);
     let ports = range(target.split('/').next().unwrap_or_default());
     ports.map_or(1, |(first, last)| usize::from(last - first) + 1)
 }
 
-/// `None` for what is no address, `Some(None)` for none at all.
-fn read_address(text: &str) -> Option<Option<String>> {
+/// Parses an optional address. Returns `None` when it is invalid and `Some(None)` when it is empty.
+fn parse_address(text: &str) -> Option<Option<String>> {
     let bare = text.strip_prefix('[').map_or(Some(text), |rest| rest.strip_suffix(']'))?;
     match bare {
         "" if text.is_empty() => Some(None),
@@ -80,7 +80,7 @@ fn range(text: &str) -> Option<(u16, u16)> {
 }
 
 impl ShortPort {
-    /// The long form.
+    /// Converts the port to its long form.
     pub(crate) fn node(self, at: &Location) -> Node {
         let text = |text: String| Node::text(at, text);
         let mut map = Map::from([
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn short_forms_are_read() {
+    fn short_forms_are_parsed() {
         assert_eq!(good("80"), [one("", "", 80, "tcp")]);
         assert_eq!(good("8080:80/UDP"), [one("", "8080", 80, "udp")]);
         assert_eq!(good("127.0.0.1:8080:80"), [one("127.0.0.1", "8080", 80, "tcp")]);
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_port_is_refused() {
+    fn invalid_ports_are_refused() {
         let bad = [
             "",
             ":",

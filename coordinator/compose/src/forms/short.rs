@@ -1,11 +1,11 @@
-//! From each short form to its long one.
+//! Converts short forms to long forms.
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::forms::mounts;
 use crate::forms::ports;
 use crate::text::interpolate::{element, join};
 use crate::text::node::{Map, Mode, Node, Value};
 
-/// The elements of a list, each made long by itself.
+/// Converts each element of a list by itself.
 fn each(
     node: Node,
     path: &str,
@@ -32,7 +32,7 @@ fn map_of<const N: usize>(node: Node, entries: [(String, Node); N]) -> Node {
     Node { value: Value::Map(Map::from(entries)), ..node }
 }
 
-/// One text is a list of one.
+/// Converts a string to a list with one element.
 pub(crate) fn texts(node: Node, _: &str) -> Result<Node, Diagnostics> {
     match node.value {
         Value::Text(_) => Ok(Node { value: Value::List(vec![node.clone()]), ..node }),
@@ -40,7 +40,7 @@ pub(crate) fn texts(node: Node, _: &str) -> Result<Node, Diagnostics> {
     }
 }
 
-/// A list of servers, in which nothing is no server.
+/// Converts DNS servers to a list, without empty elements.
 pub(crate) fn dns(node: Node, path: &str) -> Result<Node, Diagnostics> {
     let mut list = texts(node, path)?;
     if let Some(servers) = list.as_list_mut() {
@@ -49,17 +49,18 @@ pub(crate) fn dns(node: Node, path: &str) -> Result<Node, Diagnostics> {
     Ok(list)
 }
 
-/// A text is the context.
+/// Converts a string to a build with this context.
 pub(crate) fn build(node: Node, _: &str) -> Result<Node, Diagnostics> {
-    Ok(context(node))
+    Ok(build_of(node))
 }
 
-/// A list of names is a mapping from each to nothing.
+/// Converts a list of names to a mapping from each name to null.
 pub(crate) fn names(node: Node, _: &str) -> Result<Node, Diagnostics> {
     Ok(names_of(node))
 }
 
-/// A list of services is a mapping from each to the ordinary condition.
+/// Converts a list of services to a mapping from each service to the default condition, and adds what a written condition
+/// leaves out.
 pub(crate) fn dependencies(node: Node, _: &str) -> Result<Node, Diagnostics> {
     let mut node = dependencies_of(node);
     for (_, dependency) in node.entries_mut() {
@@ -69,7 +70,7 @@ pub(crate) fn dependencies(node: Node, _: &str) -> Result<Node, Diagnostics> {
     Ok(node)
 }
 
-/// Texts of the form `KEY=value` as a mapping.
+/// Converts a list of `KEY=value` strings to a mapping.
 pub(crate) fn pairs(node: Node, path: &str) -> Result<Node, Diagnostics> {
     let Value::List(list) = node.value else { return Ok(node) };
     let mut map = Map::new();
@@ -83,7 +84,7 @@ pub(crate) fn pairs(node: Node, path: &str) -> Result<Node, Diagnostics> {
     Ok(Node { value: Value::Map(map), ..node })
 }
 
-/// `default`, or an id with its key file.
+/// Converts a list of `default` and `id=path` strings to a mapping from ids to paths.
 pub(crate) fn ssh(node: Node, path: &str) -> Result<Node, Diagnostics> {
     let Value::List(list) = node.value else { return Ok(node) };
     let mut map = Map::new();
@@ -103,7 +104,7 @@ pub(crate) fn ssh(node: Node, path: &str) -> Result<Node, Diagnostics> {
     Ok(Node { value: Value::Map(map), ..node })
 }
 
-/// A path is a file that must be there.
+/// Converts paths to required env files.
 pub(crate) fn env_files(node: Node, path: &str) -> Result<Node, Diagnostics> {
     each(texts(node, path)?, path, |item, _| {
         let mut item = match item.value {
@@ -115,7 +116,7 @@ pub(crate) fn env_files(node: Node, path: &str) -> Result<Node, Diagnostics> {
     })
 }
 
-/// A name is the source.
+/// Converts names of configs or secrets to references.
 pub(crate) fn file_references(node: Node, path: &str) -> Result<Node, Diagnostics> {
     each(node, path, |item, _| {
         Ok(vec![match item.value {
@@ -125,7 +126,7 @@ pub(crate) fn file_references(node: Node, path: &str) -> Result<Node, Diagnostic
     })
 }
 
-/// `source[:target[:permissions]]`.
+/// Converts devices of the form `source[:target[:permissions]]`.
 pub(crate) fn devices(node: Node, path: &str) -> Result<Node, Diagnostics> {
     each(node, path, |item, path| {
         let Some(text) = item.as_str().map(str::to_owned) else { return Ok(vec![item]) };
@@ -138,7 +139,7 @@ pub(crate) fn devices(node: Node, path: &str) -> Result<Node, Diagnostics> {
             _ => {
                 return Err(Diagnostic::at(&item.at, format!("`{text}` has too many colons"))
                     .key(path)
-                    .hint("write it with `source`, `target` and `permissions`"));
+                    .hint("use the long form with `source`, `target` and `permissions`"));
             }
         };
         let [source, target, permissions] = [source, target, permissions].map(|text| Node::text(&item.at, text));
@@ -147,7 +148,7 @@ pub(crate) fn devices(node: Node, path: &str) -> Result<Node, Diagnostics> {
     })
 }
 
-/// `all` is a request for all.
+/// Converts `all` to a request for all GPUs.
 pub(crate) fn gpus(node: Node, _: &str) -> Result<Node, Diagnostics> {
     if node.as_str().is_none() {
         return Ok(node);
@@ -156,13 +157,15 @@ pub(crate) fn gpus(node: Node, _: &str) -> Result<Node, Diagnostics> {
     Ok(Node { value: Value::List(vec![request]), ..node })
 }
 
-/// One entry a port of the container.
+/// Converts ports. A range becomes one entry for each port of the container.
 pub(crate) fn ports(node: Node, path: &str) -> Result<Node, Diagnostics> {
     each(node, path, |item, path| {
         let text = match &item.value {
             Value::Int(_) | Value::Text(_) => item.scalar_text().unwrap_or_default(),
             Value::Float(_) => {
-                return Err(Diagnostic::at(&item.at, "a port is not a fraction").key(path).hint("write it in quotes"));
+                return Err(Diagnostic::at(&item.at, "a port cannot have a fraction")
+                    .key(path)
+                    .hint("write the port in quotes"));
             }
             _ => return Ok(vec![item]),
         };
@@ -171,7 +174,7 @@ pub(crate) fn ports(node: Node, path: &str) -> Result<Node, Diagnostics> {
     })
 }
 
-/// `x-initialSync` is what `initial_sync` was called before it had a name.
+/// Renames the key `x-initialSync`, the experimental name of `initial_sync`.
 pub(crate) fn watches(node: Node, path: &str) -> Result<Node, Diagnostics> {
     each(node, path, |mut item, path| {
         if let Some(early) = item.remove_key("x-initialSync") {
@@ -185,7 +188,7 @@ pub(crate) fn watches(node: Node, path: &str) -> Result<Node, Diagnostics> {
     })
 }
 
-/// `[source:]target[:options]`.
+/// Converts mounts of the form `[source:]target[:options]`.
 pub(crate) fn mounts(node: Node, path: &str) -> Result<Node, Diagnostics> {
     each(node, path, |item, path| {
         let Some(text) = item.as_str() else { return Ok(vec![item]) };
@@ -194,7 +197,7 @@ pub(crate) fn mounts(node: Node, path: &str) -> Result<Node, Diagnostics> {
     })
 }
 
-/// `external: {name: x}` is `external: true` with a name.
+/// Converts `external: {name: x}` to `external: true` and `name: x`.
 pub(crate) fn external(mut node: Node, path: &str) -> Result<Node, Diagnostics> {
     for (key, resource) in node.entries_mut() {
         let Some(external) = resource.at_key("external").filter(|external| external.as_map().is_some()) else {
@@ -208,7 +211,7 @@ pub(crate) fn external(mut node: Node, path: &str) -> Result<Node, Diagnostics> 
                 let message = "`name` and `external.name` differ";
                 return Err(Diagnostic::at(&at, message)
                     .key(join(path, key))
-                    .hint("write `external: true` and `name`")
+                    .hint("write `external: true`, and the name under `name`")
                     .into());
             }
             resource.set_key("name", name);
@@ -217,12 +220,12 @@ pub(crate) fn external(mut node: Node, path: &str) -> Result<Node, Diagnostics> 
     Ok(node)
 }
 
-/// As a mapping from each name to nothing.
+/// Converts a list of names to a mapping from each name to null.
 pub(crate) fn names_of(node: Node) -> Node {
     mapping(node, |_| Value::Null)
 }
 
-/// As a mapping from each service to the ordinary condition.
+/// Converts a list of services to a mapping from each service to the default condition.
 pub(crate) fn dependencies_of(node: Node) -> Node {
     mapping(node, |name| {
         let started = Node::text(&name.at, "service_started");
@@ -237,8 +240,8 @@ fn mapping(node: Node, value_of: impl Fn(&Node) -> Value) -> Node {
     Node { value: Value::Map(list.into_iter().filter_map(entry).collect()), ..node }
 }
 
-/// A build, of which a text is the context.
-pub(crate) fn context(node: Node) -> Node {
+/// Converts a string to a build with this context.
+pub(crate) fn build_of(node: Node) -> Node {
     if node.as_str().is_none() {
         return node;
     }

@@ -1,31 +1,31 @@
-//! How many instances, where, with how much, and how they are updated.
+//! The `deploy` section of a service.
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
 use crate::quantity::{Bytes, Nanos};
 
-/// How many, where and how updated.
+/// Number of instances, placement, resources and updates of a service.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct Deploy {
-    /// `replicated`, `global`, `replicated-job`, `global-job`.
+    /// Mode: `replicated`, `global`, `replicated-job` or `global-job`.
     pub mode: Option<String>,
-    /// Containers of this service.
+    /// Number of containers of the service.
     pub replicas: Option<u32>,
     /// Labels of the service, not of its containers.
     pub labels: BTreeMap<String, String>,
-    /// How a new release comes in.
+    /// How a new release replaces the old one.
     pub update_config: Option<UpdateConfig>,
-    /// How the old release comes back.
+    /// How a rollback replaces the new release.
     pub rollback_config: Option<UpdateConfig>,
-    /// Limits and reservations.
+    /// Resource limits and reservations.
     pub resources: Resources,
-    /// When ended containers start again.
+    /// When exited containers are restarted.
     pub restart_policy: Option<RestartPolicy>,
-    /// On which hosts.
+    /// On which hosts instances run.
     pub placement: Placement,
-    /// `vip` or `dnsrr`.
+    /// Endpoint mode: `vip` or `dnsrr`.
     pub endpoint_mode: Option<String>,
 }
 
@@ -33,27 +33,27 @@ pub struct Deploy {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct UpdateConfig {
-    /// Instances at a time; 0 for all.
+    /// Number of instances updated at a time; 0 updates all.
     pub parallelism: Option<u64>,
-    /// Pause between groups.
+    /// Pause between two groups of instances.
     pub delay: Option<Nanos>,
-    /// `continue`, `pause` or `rollback`.
+    /// Action on failure: `continue`, `pause` or `rollback`.
     pub failure_action: Option<String>,
-    /// How long a new instance is watched.
+    /// How long a new instance is monitored.
     pub monitor: Option<Nanos>,
-    /// 0 to 1.
+    /// Share of instances that may fail, from 0 to 1.
     pub max_failure_ratio: Option<f64>,
-    /// `stop-first` or `start-first`.
+    /// Order: `stop-first` or `start-first`.
     pub order: Option<String>,
 }
 
-/// Limits and reservations.
+/// Resource limits and reservations.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct Resources {
-    /// Not to be passed.
+    /// Maximum resources.
     pub limits: ResourceSet,
-    /// To be had for certain.
+    /// Guaranteed resources.
     pub reservations: ResourceSet,
 }
 
@@ -61,53 +61,53 @@ pub struct Resources {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct ResourceSet {
-    /// In fractions of a CPU.
+    /// Number of CPUs, with a fraction.
     pub cpus: Option<f64>,
-    /// Memory.
+    /// Amount of memory.
     pub memory: Option<Bytes>,
-    /// Processes.
+    /// Number of processes.
     pub pids: Option<i64>,
-    /// GPUs and their like.
+    /// Requested devices, such as GPUs.
     pub devices: Vec<DeviceRequest>,
 }
 
-/// When ended containers start again.
+/// When exited containers are restarted.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct RestartPolicy {
-    /// `none`, `on-failure`, `any`.
+    /// Condition: `none`, `on-failure` or `any`.
     pub condition: Option<String>,
-    /// Pause before a start.
+    /// Pause before a restart.
     pub delay: Option<Nanos>,
-    /// Starts at most.
+    /// Maximum number of restarts.
     pub max_attempts: Option<u64>,
-    /// The time in which attempts are counted.
+    /// Time after which a restart counts as successful.
     pub window: Option<Nanos>,
 }
 
-/// On which hosts.
+/// On which hosts instances run.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct Placement {
-    /// `node.labels.disk==ssd`, as written.
+    /// Constraints as written, such as `node.labels.disk==ssd`.
     pub constraints: Vec<String>,
-    /// Labels to spread over, `spread: node.labels.rack`.
+    /// Labels to spread instances over, such as `spread: node.labels.rack`.
     pub preferences: Vec<BTreeMap<String, String>>,
-    /// On one host; 0 for no limit.
+    /// Maximum number of instances on a host; 0 means no limit.
     pub max_replicas_per_node: u64,
 }
 
-/// GPUs and their like.
+/// A request for devices, such as GPUs.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct DeviceRequest {
-    /// What they must be capable of.
+    /// Required capabilities.
     pub capabilities: Vec<String>,
-    /// The driver.
+    /// Name of the driver.
     pub driver: String,
-    /// How many; -1 for all.
+    /// Number of devices; -1 requests all.
     pub count: i64,
-    /// Certain ones.
+    /// Ids of specific devices.
     pub device_ids: Vec<String>,
     /// Options of the driver.
     pub options: BTreeMap<String, String>,

@@ -1,8 +1,7 @@
-//! What a stack is once every form of writing it has been reduced to one: the typed project.
+//! The typed project.
 //!
-//! Nothing here needs interpretation: paths are absolute, sizes are bytes, durations nanoseconds, short forms are long,
-//! `extends`, `include`, profiles and variables are gone. Field names are Compose's own; where a field is an `Option`,
-//! `None` means that the file does not say.
+//! Paths are absolute, sizes are in bytes, durations are in nanoseconds, and short forms are expanded. `extends`, `include`,
+//! profiles and variables are resolved. Field names are those of Compose. `None` means that the file does not set the field.
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -27,41 +26,41 @@ pub use parts::{
 pub use resource::{Contents, FileObject, Ipam, IpamPool, Network, Origin, Volume};
 pub use service::Service;
 
-/// One Compose project, with only the services that the chosen profiles enable.
+/// A Compose project with the services that the selected profiles enable.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Project {
-    /// Lower-case, as the engine's names begin with it.
+    /// Name of the project, in lower case because names in the engine start with it.
     pub name: String,
-    /// The folder that relative paths started from; absolute.
+    /// Absolute path of the folder that relative paths were resolved against.
     pub working_dir: PathBuf,
-    /// By service name.
+    /// Services by name.
     pub services: BTreeMap<String, Service>,
-    /// By key in the file; `Network::name` is the engine's.
+    /// Networks by their key in the file. `Network::name` is the name in the engine.
     pub networks: BTreeMap<String, Network>,
-    /// By key in the file; `Volume::name` is the engine's.
+    /// Volumes by their key in the file. `Volume::name` is the name in the engine.
     pub volumes: BTreeMap<String, Volume>,
-    /// By key in the file.
+    /// Secrets by their key in the file.
     pub secrets: BTreeMap<String, FileObject>,
-    /// By key in the file.
+    /// Configs by their key in the file.
     pub configs: BTreeMap<String, FileObject>,
-    /// Where each key was written, by dotted path.
+    /// Location of each key, by dotted path.
     pub locations: Locations,
 }
 
 impl Project {
-    /// Where the key at this dotted path (`services.web.networks.infra_net.ipv4_address`) was written, or the nearest
-    /// key around it that was.
+    /// Returns the location of the key at a dotted path such as `services.web.networks.infra_net.ipv4_address`. If the key is
+    /// not written, returns the location of the nearest key that contains it.
     pub fn locate(&self, path: &str) -> Option<&Location> {
         self.locations.find(path)
     }
 }
 
-/// Where each key of a project was written, by dotted path: `services.web.ports[0].published`.
+/// Locations of the keys of a project by dotted path, such as `services.web.ports[0].published`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Locations(pub BTreeMap<String, Location>);
 
 impl Locations {
-    /// The place of this path or, when it was not written (a default), of the nearest key around it.
+    /// Returns the location of a path. If the key is not written, returns the location of the nearest key that contains it.
     pub fn find(&self, path: &str) -> Option<&Location> {
         let mut path = path;
         loop {

@@ -1,4 +1,4 @@
-//! What a container has of files that are not its image's.
+//! Mounts, configs and secrets of a container.
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer};
@@ -6,29 +6,29 @@ use serde::{Deserialize, Deserializer};
 use super::scalars;
 use crate::quantity::Bytes;
 
-/// A secret or config as a file in a container.
+/// A secret or config that is a file in a container.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct FileReference {
-    /// Its key at the top of the project.
+    /// Key of the secret or config at the top level of the project.
     pub source: String,
-    /// Absolute path, or a name beneath `/run/secrets` (secrets) or `/` (configs). Absent: the source's.
+    /// Absolute path, or a name below `/run/secrets` (secrets) or `/` (configs). The default is the name of the source.
     pub target: Option<String>,
-    /// Owner, as a number.
+    /// Id of the owner.
     pub uid: Option<String>,
-    /// Group, as a number.
+    /// Id of the group.
     pub gid: Option<String>,
-    /// Permission bits.
+    /// Permission bits of the file.
     #[serde(deserialize_with = "scalars::mode")]
     pub mode: Option<u32>,
 }
 
-/// The short form of a tmpfs.
+/// A tmpfs in short form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tmpfs {
-    /// In the container.
+    /// Path in the container.
     pub target: String,
-    /// `size=64m,mode=1777`; empty for none.
+    /// Options such as `size=64m,mode=1777`; empty if there are none.
     pub options: String,
 }
 
@@ -40,41 +40,41 @@ impl<'de> Deserialize<'de> for Tmpfs {
     }
 }
 
-/// A mount.
+/// A mount in a container.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct Mount {
-    /// What is mounted.
+    /// Type of the mount.
     #[serde(rename = "type")]
     pub kind: MountKind,
-    /// Absolute path (bind), volume key (volume; absent for an anonymous one), image reference (image).
+    /// Absolute path of a bind mount, key of a volume (absent for an anonymous one), or reference of an image.
     pub source: Option<String>,
-    /// In the container.
+    /// Path in the container.
     pub target: String,
-    /// Cannot be written.
+    /// Whether the mount is read-only.
     pub read_only: bool,
-    /// `consistent`, `cached`, `delegated`; without effect on Linux.
+    /// Consistency: `consistent`, `cached` or `delegated`, which have no effect on Linux.
     pub consistency: Option<String>,
-    /// Of bind mounts.
+    /// Options of a bind mount.
     pub bind: BindOptions,
-    /// Of volumes.
+    /// Options of a volume.
     pub volume: VolumeOptions,
-    /// Of tmpfs.
+    /// Options of a tmpfs.
     pub tmpfs: TmpfsOptions,
-    /// Of images.
+    /// Options of an image.
     pub image: ImageOptions,
 }
 
-/// What is mounted.
+/// Type of a mount.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MountKind {
-    /// A path of the host.
+    /// A path on the host.
     #[default]
     Bind,
     /// A volume of the engine.
     Volume,
-    /// Memory.
+    /// A file system in memory.
     Tmpfs,
     /// The files of an image.
     Image,
@@ -88,13 +88,13 @@ pub enum MountKind {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct BindOptions {
-    /// `rprivate`, `rshared`, …
+    /// Propagation, such as `rprivate` or `rshared`.
     pub propagation: Option<String>,
-    /// Make the source a folder when it is not there.
+    /// Whether to create the source as a folder when it does not exist.
     pub create_host_path: bool,
-    /// Relabel: `z` or `Z`.
+    /// SELinux label: `z` or `Z`.
     pub selinux: Option<String>,
-    /// `enabled`, `disabled`, `writable`, `readonly`.
+    /// Mounts below the source: `enabled`, `disabled`, `writable` or `readonly`.
     pub recursive: Option<String>,
 }
 
@@ -108,9 +108,9 @@ impl Default for BindOptions {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct VolumeOptions {
-    /// Do not fill an empty volume from the image.
+    /// Whether not to copy files of the image to an empty volume.
     pub nocopy: bool,
-    /// A path inside the volume.
+    /// Path inside the volume.
     pub subpath: Option<String>,
     /// Labels of an anonymous volume.
     pub labels: BTreeMap<String, String>,
@@ -120,9 +120,9 @@ pub struct VolumeOptions {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct TmpfsOptions {
-    /// Absent: half of memory.
+    /// Size; the default is half of the memory.
     pub size: Option<Bytes>,
-    /// Permission bits.
+    /// Permission bits of the file.
     pub mode: Option<u32>,
 }
 
@@ -130,6 +130,6 @@ pub struct TmpfsOptions {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct ImageOptions {
-    /// A path inside the image.
+    /// Path inside the image.
     pub subpath: Option<String>,
 }

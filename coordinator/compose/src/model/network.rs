@@ -1,19 +1,19 @@
-//! How a service is reached: its networks, ports and further host names.
+//! Networks, ports and extra hosts of a service.
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, de::Error};
 
 use crate::quantity::scalar_text;
 
-/// A service on a network.
+/// The attachment of a service to a network.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct Attachment {
-    /// Names on this network beside the service's and the container's.
+    /// Names on this network, in addition to those of the service and the container.
     pub aliases: Vec<String>,
-    /// A static address, as written.
+    /// Static IPv4 address, as written.
     pub ipv4_address: Option<String>,
-    /// A static address, as written.
+    /// Static IPv6 address, as written.
     pub ipv6_address: Option<String>,
     /// Link-local addresses.
     pub link_local_ips: Vec<String>,
@@ -23,13 +23,13 @@ pub struct Attachment {
     pub interface_name: Option<String>,
     /// Options of the driver.
     pub driver_opts: BTreeMap<String, String>,
-    /// The highest is attached first.
+    /// Priority. The network with the highest one is attached first.
     pub priority: i64,
-    /// The highest gives the default route.
+    /// Gateway priority. The network with the highest one provides the default route.
     pub gw_priority: i64,
 }
 
-/// A network without options is null.
+/// Deserializes networks. A network without options is null.
 pub(crate) fn attachments<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<BTreeMap<String, Attachment>, D::Error> {
@@ -37,30 +37,30 @@ pub(crate) fn attachments<'de, D: Deserializer<'de>>(
     Ok(map.into_iter().map(|(key, attachment)| (key, attachment.unwrap_or_default())).collect())
 }
 
-/// A published port. A range of containers' ports has become one entry a port.
+/// A published port. A range of container ports is expanded to one entry for each port.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Port {
-    /// The port in the container.
+    /// Port of the container.
     pub target: u32,
-    /// The address to bind, as written; absent: not said.
+    /// Address to bind on the host, as written.
     pub host_ip: Option<String>,
-    /// Absent: the engine chooses.
+    /// Port of the host. By default, the engine chooses one.
     pub published: Option<Published>,
-    /// `tcp`, `udp`, `sctp`.
+    /// Protocol: `tcp`, `udp` or `sctp`.
     pub protocol: String,
-    /// `ingress` or `host`.
+    /// Mode: `ingress` or `host`.
     pub mode: String,
-    /// A name for readers.
+    /// Name, for documentation.
     pub name: Option<String>,
 }
 
-/// The port on the host: one, or several to choose one from.
+/// A port of the host, or a range from which the engine chooses one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Published {
-    /// The first.
+    /// First port.
     pub start: u16,
-    /// The last; the same as the first for one.
+    /// Last port, which is included.
     pub end: u16,
 }
 
@@ -75,12 +75,12 @@ impl<'de> Deserialize<'de> for Published {
     }
 }
 
-/// A line of /etc/hosts.
+/// An entry of /etc/hosts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExtraHost {
-    /// The name.
+    /// Name of the host.
     pub name: String,
-    /// Its address, or `host-gateway`.
+    /// Address of the host, or `host-gateway`.
     pub address: String,
 }
 

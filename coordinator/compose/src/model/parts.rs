@@ -1,4 +1,4 @@
-//! What a service is made of.
+//! Parts of a service.
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
@@ -6,115 +6,115 @@ use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use super::{ExtraHost, FileReference, scalars};
 use crate::quantity::{Bytes, Nanos};
 
-/// How an image is built.
+/// The build of an image.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct Build {
-    /// An absolute folder, or a URL.
+    /// Absolute path or URL of the build context.
     pub context: String,
-    /// Relative to the context, or absolute.
+    /// Path of the Dockerfile, absolute or relative to the context.
     pub dockerfile: Option<String>,
-    /// The Dockerfile itself.
+    /// Contents of the Dockerfile.
     pub dockerfile_inline: Option<String>,
-    /// Build arguments; `None`: no value anywhere.
+    /// Build arguments. `None` is an argument without a value.
     pub args: BTreeMap<String, Option<String>>,
-    /// Further contexts by name.
+    /// Additional contexts by name.
     pub additional_contexts: BTreeMap<String, String>,
-    /// Images to take layers from.
+    /// Images to use as cache.
     pub cache_from: Vec<String>,
-    /// Lines for /etc/hosts of the build, `name=address`.
+    /// Entries of /etc/hosts during the build.
     pub extra_hosts: Vec<ExtraHost>,
     /// Labels of the image.
     pub labels: BTreeMap<String, String>,
-    /// Network mode of `RUN`.
+    /// Network mode of `RUN` steps.
     pub network: Option<String>,
-    /// Privileges that steps ask for.
+    /// Entitlements that build steps need.
     pub entitlements: Vec<String>,
-    /// Build every layer anew.
+    /// Whether to build without cache.
     pub no_cache: bool,
-    /// Build the layers of these stages anew.
+    /// Stages to build without cache.
     pub no_cache_filter: Vec<String>,
     /// Platforms to build for.
     pub platforms: Vec<String>,
-    /// Steps with all privileges.
+    /// Whether build steps are privileged.
     pub privileged: bool,
-    /// Pull base images anew.
+    /// Whether to pull base images again.
     pub pull: bool,
     /// Secrets of the build.
     pub secrets: Vec<FileReference>,
     /// Size of /dev/shm.
     pub shm_size: Option<Bytes>,
-    /// Further names for the image.
+    /// Additional tags of the image.
     pub tags: Vec<String>,
-    /// SSH agents and keys that steps may use: `default`, `id=path`.
+    /// SSH agents and keys that build steps may use: `default` or `id=path`.
     pub ssh: Vec<String>,
-    /// The stage to stop at.
+    /// Stage to build.
     pub target: Option<String>,
-    /// Of the steps, by name.
+    /// Ulimits of build steps by name.
     pub ulimits: BTreeMap<String, Ulimit>,
 }
 
-/// Weight of block IO.
+/// Weights and limits of block IO.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct BlkioConfig {
-    /// 10 to 1000.
+    /// Relative weight, from 10 to 1000.
     pub weight: Option<u32>,
-    /// The same for single devices.
+    /// Relative weights of single devices.
     pub weight_device: Vec<DeviceWeight>,
-    /// Bytes a second.
+    /// Read limits in bytes per second.
     pub device_read_bps: Vec<DeviceRate>,
-    /// Operations a second.
+    /// Read limits in operations per second.
     pub device_read_iops: Vec<DeviceRate>,
-    /// Bytes a second.
+    /// Write limits in bytes per second.
     pub device_write_bps: Vec<DeviceRate>,
-    /// Operations a second.
+    /// Write limits in operations per second.
     pub device_write_iops: Vec<DeviceRate>,
 }
 
-/// The weight of one device.
+/// The weight of a device.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct DeviceWeight {
-    /// On the host.
+    /// Path of the device on the host.
     pub path: String,
-    /// 10 to 1000.
+    /// Relative weight, from 10 to 1000.
     pub weight: u64,
 }
 
-/// What goes through one device a second.
+/// The rate limit of a device.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct DeviceRate {
-    /// On the host.
+    /// Path of the device on the host.
     pub path: String,
-    /// At most.
+    /// Maximum rate.
     pub rate: Option<Bytes>,
 }
 
-/// What a service waits for.
+/// A dependency of a service.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct Dependency {
-    /// The state to wait for.
+    /// State of the dependency to wait for.
     pub condition: Condition,
-    /// Restarted when the dependency is.
+    /// Whether to restart the service when the dependency restarts.
     pub restart: bool,
-    /// Absent is not an error when false.
+    /// Whether the dependency must exist.
     pub required: bool,
 }
 
-/// The state of a dependency to wait for. In order: a later one holds only if the earlier ones did.
+/// The state of a dependency to wait for. The variants are ordered: a later state is reached after the earlier ones.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Condition {
-    /// Its container runs.
+    /// The container runs.
     #[default]
     #[serde(rename = "service_started")]
     Started,
-    /// Its health check passes.
+    /// The health check passes.
     #[serde(rename = "service_healthy")]
     Healthy,
-    /// Its container ended with status 0.
+    /// The container exited with status 0.
     #[serde(rename = "service_completed_successfully")]
     Completed,
 }
@@ -123,71 +123,71 @@ pub enum Condition {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct Device {
-    /// On the host; or a CDI name, when `target` is the same.
+    /// Path on the host, or a CDI name if `target` is the same.
     pub source: String,
-    /// In the container.
+    /// Path in the container.
     pub target: String,
-    /// `rwm`.
+    /// Permissions, such as `rwm`.
     pub permissions: String,
 }
 
-/// How the engine finds out whether a container is well.
+/// The health check of a container.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct Healthcheck {
-    /// `CMD …`, `CMD-SHELL …`, `NONE`; empty for the image's.
+    /// Test: `CMD …`, `CMD-SHELL …` or `NONE`. When empty, the test of the image applies.
     pub test: Vec<String>,
-    /// Between checks.
+    /// Time between two checks.
     pub interval: Option<Nanos>,
-    /// Of one check.
+    /// Timeout of a check.
     pub timeout: Option<Nanos>,
-    /// Failures until it is unhealthy.
+    /// Number of failures after which the container is unhealthy.
     pub retries: Option<u32>,
-    /// Failures do not count within.
+    /// Time after the start during which failures do not count.
     pub start_period: Option<Nanos>,
-    /// Between checks within the start period.
+    /// Time between two checks during the start period.
     pub start_interval: Option<Nanos>,
-    /// The image's check is switched off.
+    /// Whether the health check of the image is disabled.
     pub disable: bool,
 }
 
-/// A command that is run inside a container.
+/// A command that runs inside a container.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct Hook {
-    /// Its words.
+    /// Words of the command.
     pub command: Option<Vec<String>>,
-    /// Absent: the container's.
+    /// User; the default is that of the container.
     pub user: Option<String>,
-    /// Absent: the container's.
+    /// Working directory; the default is that of the container.
     pub working_dir: Option<String>,
-    /// Beside the container's own; `None` takes one away.
+    /// Variables in addition to those of the container. `None` unsets a variable.
     pub environment: BTreeMap<String, Option<String>>,
-    /// All capabilities and devices.
+    /// Whether the command has all capabilities and devices.
     pub privileged: bool,
 }
 
-/// Where output goes.
+/// The logging of a container.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct Logging {
-    /// Absent: the engine's.
+    /// Name of the driver; the default is that of the engine.
     pub driver: Option<String>,
-    /// Of the driver.
+    /// Options of the driver.
     #[serde(deserialize_with = "scalars::texts")]
     pub options: BTreeMap<String, String>,
 }
 
-/// When a container starts again.
+/// The restart policy of a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Restart {
-    /// Never.
+    /// Never restarts.
     No,
-    /// Whenever it ends.
+    /// Restarts whenever the container exits.
     Always,
-    /// When it fails; so many times at most, 0 for no limit.
+    /// Restarts after a failure. Holds the maximum number of restarts; 0 means no limit.
     OnFailure(u32),
-    /// Unless somebody stopped it.
+    /// Restarts unless the container was stopped by a user.
     UnlessStopped,
 }
 
@@ -205,12 +205,12 @@ impl<'de> Deserialize<'de> for Restart {
     }
 }
 
-/// A limit of the kernel on a process.
+/// A resource limit of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ulimit {
-    /// May be raised by the process, to `hard`.
+    /// Soft limit, which the process may raise up to the hard limit.
     pub soft: i64,
-    /// -1 for no limit.
+    /// Hard limit; -1 means no limit.
     pub hard: i64,
 }
 

@@ -1,4 +1,4 @@
-//! From the canonical tree to the typed project: the few forms that serde does not read by itself.
+//! Converts the canonical tree to the typed project.
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
@@ -13,10 +13,10 @@ use crate::text::interpolate::{element, join};
 use crate::text::node::Node;
 
 impl Loaded {
-    /// The typed project.
+    /// Converts the project to its typed form.
     ///
     /// # Errors
-    /// What the files say and Landfast does not do, and values that no engine would take.
+    /// Returns the keys that Landfast refuses, and values that no engine accepts.
     pub fn project(&self) -> Result<Project, Diagnostics> {
         let mut mistakes = unsupported::refused(&self.tree, &PROJECT_SHAPE);
         mistakes.extend(nameless(&self.tree));
@@ -36,7 +36,7 @@ impl Loaded {
         Ok(named(project))
     }
 
-    /// Secrets or configs, with what the variables hold that they come from.
+    /// Deserializes secrets or configs, with the values of their variables.
     fn files(&self, name: &str, mistakes: &mut Vec<Diagnostic>) -> BTreeMap<String, FileObject> {
         let mut files: BTreeMap<String, FileObject> = section(&self.tree, name, mistakes);
         for file in files.values_mut() {
@@ -48,7 +48,7 @@ impl Loaded {
     }
 }
 
-/// What is built without a name of its own is named after project and service.
+/// Names the images of services with `build` and without `image` after project and service.
 fn named(mut project: Project) -> Project {
     for (name, service) in &mut project.services {
         if service.image.is_none() && service.build.is_some() {
@@ -58,14 +58,14 @@ fn named(mut project: Project) -> Project {
     project
 }
 
-/// Resources whose name is a variable without a value: they print, but no engine can make them.
+/// Returns an error for each resource with an empty name, which can be printed but not created.
 fn nameless(tree: &Node) -> Vec<Diagnostic> {
     let mut mistakes = Vec::new();
     for section in ["networks", "volumes"] {
         for (key, resource) in tree.at_key(section).into_iter().flat_map(Node::entries) {
             if resource.at_key("name").is_none() {
                 let mistake = Diagnostic::at(&resource.at, "the name is empty").key(format!("{section}.{key}.name"));
-                mistakes.push(mistake.hint("take `name` out, or give the variable in it a value"));
+                mistakes.push(mistake.hint("remove `name`, or set the variable in it"));
             }
         }
     }
@@ -89,7 +89,7 @@ fn section<T: for<'de> Deserialize<'de>>(
     typed
 }
 
-/// The key that cannot be read by itself either, or else the whole.
+/// Finds the key of a value that cannot be deserialized. Falls back to the whole value.
 fn locate_mistake<T: for<'de> Deserialize<'de>>(node: &Node, path: &str, message: &str) -> Diagnostic {
     let alone = |key: &str, child: &Node| T::deserialize(Value::from_iter([(key, child.clone().into_json())]));
     for (key, child) in node.entries() {

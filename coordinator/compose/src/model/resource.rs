@@ -11,52 +11,52 @@ use super::scalars;
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct Network {
-    /// The engine's name.
+    /// Name in the engine.
     pub name: String,
-    /// Absent: the engine's default.
+    /// Name of the driver; absent for the default of the engine.
     pub driver: Option<String>,
     /// Options of the driver.
     #[serde(deserialize_with = "scalars::texts")]
     pub driver_opts: BTreeMap<String, String>,
-    /// Who hands out addresses.
+    /// IP address management of the network.
     pub ipam: Ipam,
-    /// Made by somebody else: never made or removed here.
+    /// Whether the network is managed outside of the project. Such a network is never created or removed.
     pub external: bool,
-    /// Without a way out.
+    /// Whether the network has no access to other networks.
     pub internal: bool,
-    /// Open to containers outside the project.
+    /// Whether containers outside of the project can attach to the network.
     pub attachable: bool,
-    /// IPv6, when the file says.
+    /// Whether IPv6 is enabled.
     pub enable_ipv6: Option<bool>,
-    /// IPv4, when the file says.
+    /// Whether IPv4 is enabled.
     pub enable_ipv4: Option<bool>,
-    /// Labels.
+    /// Labels of the network.
     pub labels: BTreeMap<String, String>,
 }
 
-/// Who hands out addresses.
+/// The IP address management of a network.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct Ipam {
-    /// Absent: the engine's default.
+    /// Name of the driver; absent for the default of the engine.
     pub driver: Option<String>,
-    /// One entry a subnet.
+    /// Address pools, one for each subnet.
     pub config: Vec<IpamPool>,
-    /// Of the driver.
+    /// Options of the driver.
     pub options: BTreeMap<String, String>,
 }
 
-/// A subnet, as written.
+/// An address pool, as written.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct IpamPool {
-    /// `172.19.0.0/16`.
+    /// Subnet such as `172.19.0.0/16`.
     pub subnet: Option<String>,
-    /// An address in it.
+    /// Address of the gateway.
     pub gateway: Option<String>,
-    /// Where addresses are handed out.
+    /// Range from which addresses are assigned.
     pub ip_range: Option<String>,
-    /// Addresses that are taken, by name.
+    /// Reserved addresses by name.
     pub aux_addresses: BTreeMap<String, String>,
 }
 
@@ -64,31 +64,31 @@ pub struct IpamPool {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct Volume {
-    /// The engine's name.
+    /// Name in the engine.
     pub name: String,
-    /// Absent: the engine's default.
+    /// Name of the driver; absent for the default of the engine.
     pub driver: Option<String>,
     /// Options of the driver.
     #[serde(deserialize_with = "scalars::texts")]
     pub driver_opts: BTreeMap<String, String>,
-    /// Made by somebody else: never made or removed here.
+    /// Whether the volume is managed outside of the project. Such a volume is never created or removed.
     pub external: bool,
-    /// Labels.
+    /// Labels of the resource.
     pub labels: BTreeMap<String, String>,
 }
 
-/// A secret or a config: something that becomes a file in containers.
+/// A secret or config, which becomes a file in containers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FileObject {
-    /// Its name, the project's before it unless the file gives one.
+    /// Name, prefixed with the name of the project unless the file sets it.
     pub name: String,
-    /// Where its contents are.
+    /// Where the contents come from.
     pub origin: Origin,
-    /// Labels.
+    /// Labels of the resource.
     pub labels: BTreeMap<String, String>,
 }
 
-/// What is in a file and may be a secret: it is never printed.
+/// The contents of a secret or config. `Debug` does not print them.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Contents(pub String);
@@ -99,21 +99,21 @@ impl fmt::Debug for Contents {
     }
 }
 
-/// Where the contents of a secret or config are.
+/// Where the contents of a secret or config come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// In a file; absolute path.
+    /// A file with this absolute path.
     File(PathBuf),
-    /// In a variable of the environment the project is loaded in.
+    /// A variable of the environment that the project is loaded with.
     Environment {
-        /// Its name.
+        /// Name of the variable.
         variable: String,
-        /// `None`: it is not set.
+        /// Value of the variable; `None` if it is not set.
         value: Option<Contents>,
     },
-    /// In the compose file itself (configs only).
+    /// The Compose file, for configs only.
     Inline(Contents),
-    /// With somebody else.
+    /// A store outside of the project.
     External,
 }
 
@@ -135,7 +135,7 @@ impl<'de> Deserialize<'de> for FileObject {
             Form { file: Some(file), .. } => Origin::File(file),
             Form { content: Some(content), .. } => Origin::Inline(Contents(content)),
             Form { environment: Some(variable), .. } => Origin::Environment { variable, value: None },
-            _ => return Err(D::Error::custom("needs file, environment, content or external")),
+            _ => return Err(D::Error::custom("one of file, environment, content and external is required")),
         };
         Ok(Self { name: form.name, origin, labels: form.labels })
     }

@@ -1,4 +1,4 @@
-//! Scalars that serde does not read by itself.
+//! Deserializers of scalars.
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, de::Error};
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::quantity::scalar_text;
 
-/// Numbers and booleans are text to a driver.
+/// Deserializes driver options. Numbers and booleans become text.
 pub(crate) fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
     let map = Option::<BTreeMap<String, Value>>::deserialize(deserializer)?.unwrap_or_default();
     Ok(map.into_iter().map(|(key, value)| (key, text_of(value))).collect())
@@ -20,12 +20,12 @@ fn text_of(value: Value) -> String {
     }
 }
 
-/// A number, or a text that says one.
+/// Deserializes a number, or a string that spells one.
 pub(crate) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
     scalar_text(deserializer)?.parse().map(Some).map_err(D::Error::custom)
 }
 
-/// `"0440"` is octal text, 288 a number.
+/// Deserializes permission bits, from octal text such as `"0440"` or from a number such as 288.
 pub(crate) fn mode<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
     match Option::<Value>::deserialize(deserializer)? {
         None | Some(Value::Null) => Ok(None),

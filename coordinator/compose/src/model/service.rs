@@ -1,4 +1,4 @@
-//! One service.
+//! The typed service.
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
@@ -9,31 +9,31 @@ use super::{
 };
 use crate::quantity::{Bytes, Nanos};
 
-/// One service.
+/// A service of the project.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct Service {
-    /// Names and values that are free for users of the engine.
+    /// Annotations of the containers.
     pub annotations: BTreeMap<String, String>,
-    /// Absent for a service with an image alone.
+    /// Build of the image; absent if the service only has `image`.
     pub build: Option<Build>,
-    /// Relative weight of block IO.
+    /// Weights and limits of block IO.
     pub blkio_config: BlkioConfig,
-    /// Capabilities beyond the engine's default set.
+    /// Capabilities added to the default set of the engine.
     pub cap_add: Vec<String>,
-    /// Capabilities taken from the engine's default set.
+    /// Capabilities removed from the default set of the engine.
     pub cap_drop: Vec<String>,
-    /// `host` or `private`.
+    /// Cgroup namespace: `host` or `private`.
     pub cgroup: Option<String>,
     /// Parent cgroup.
     pub cgroup_parent: Option<String>,
-    /// `None`: the image's; empty: none.
+    /// Command. `None` uses the command of the image; an empty list removes it.
     pub command: Option<Vec<String>>,
     /// Configs mounted as files.
     pub configs: Vec<FileReference>,
-    /// A name of its own instead of `project-service-index`.
+    /// Name of the container instead of `project-service-index`.
     pub container_name: Option<String>,
-    /// CFS quota in microseconds a period.
+    /// CFS quota in microseconds for each period.
     pub cpu_quota: Option<i64>,
     /// CFS period in microseconds.
     pub cpu_period: Option<i64>,
@@ -43,13 +43,13 @@ pub struct Service {
     pub cpu_rt_runtime: Option<i64>,
     /// Relative weight of CPU time.
     pub cpu_shares: Option<i64>,
-    /// How many CPUs, in fractions.
+    /// Number of CPUs, with a fraction.
     pub cpus: Option<f64>,
-    /// `0-3` or `0,1`.
+    /// CPUs to use, such as `0-3` or `0,1`.
     pub cpuset: Option<String>,
-    /// By service.
+    /// Dependencies by service.
     pub depends_on: BTreeMap<String, Dependency>,
-    /// How many, where, how updated.
+    /// Number of instances, placement, resources and updates.
     pub deploy: Deploy,
     /// Devices of the host.
     pub devices: Vec<Device>,
@@ -57,133 +57,133 @@ pub struct Service {
     pub device_cgroup_rules: Vec<String>,
     /// DNS servers.
     pub dns: Vec<String>,
-    /// resolv.conf options.
+    /// Options of resolv.conf.
     pub dns_opt: Vec<String>,
-    /// Search domains.
+    /// DNS search domains.
     pub dns_search: Vec<String>,
     /// NIS domain name.
     pub domainname: Option<String>,
-    /// `None`: the image's; empty: none.
+    /// Entrypoint. `None` uses the entrypoint of the image; an empty list removes it.
     pub entrypoint: Option<Vec<String>>,
-    /// Env files and `environment:` together; `None` is a name without a value anywhere: it is not set.
+    /// Variables of env files and `environment`. `None` is a variable without a value, which is not set.
     pub environment: BTreeMap<String, Option<String>>,
-    /// `5432` or `5432/tcp`.
+    /// Exposed ports, such as `5432` or `5432/tcp`.
     pub expose: Vec<String>,
-    /// Containers outside the project, `name[:alias]`.
+    /// Containers outside of the project: `name[:alias]`.
     pub external_links: Vec<String>,
-    /// Lines for /etc/hosts.
+    /// Entries of /etc/hosts.
     pub extra_hosts: Vec<ExtraHost>,
-    /// GPUs asked for beside `deploy.resources.reservations.devices`.
+    /// Requested GPUs, in addition to `deploy.resources.reservations.devices`.
     pub gpus: Vec<DeviceRequest>,
-    /// Groups of the process beyond its user's.
+    /// Additional groups of the process.
     pub group_add: Vec<String>,
-    /// How the engine finds out whether it is well.
+    /// Health check of the container.
     pub healthcheck: Option<Healthcheck>,
     /// Host name inside the container.
     pub hostname: Option<String>,
-    /// The reference as written; of a service that only has `build`, `<project>-<service>`.
+    /// Image reference as written, or `<project>-<service>` for a service that only has `build`.
     pub image: Option<String>,
-    /// An init process as PID 1.
+    /// Whether an init process runs as PID 1.
     pub init: Option<bool>,
-    /// IPC namespace: `host`, `shareable`, `service:x`, …
+    /// IPC namespace, such as `host`, `shareable` or `service:x`.
     pub ipc: Option<String>,
     /// Isolation technology (Windows).
     pub isolation: Option<String>,
     /// Labels of the containers.
     pub labels: BTreeMap<String, String>,
-    /// Other services under further names, `service[:alias]`.
+    /// Links to other services: `service[:alias]`.
     pub links: Vec<String>,
-    /// Where its output goes.
+    /// Logging of the container.
     pub logging: Option<Logging>,
-    /// MAC address, on the network that comes first.
+    /// MAC address on the first network.
     pub mac_address: Option<String>,
-    /// Hard limit of memory.
+    /// Hard memory limit.
     pub mem_limit: Option<Bytes>,
-    /// Soft limit of memory.
+    /// Soft memory limit.
     pub mem_reservation: Option<Bytes>,
-    /// 0 to 100.
+    /// Memory swappiness, from 0 to 100.
     #[serde(deserialize_with = "scalars::number")]
     pub mem_swappiness: Option<i64>,
-    /// Memory and swap together; -1 for no limit.
+    /// Limit of memory and swap together; -1 means no limit.
     pub memswap_limit: Option<Bytes>,
-    /// `none`, `host`, `bridge`, `service:x`, `container:x`; when set, `networks` is empty.
+    /// Network mode: `none`, `host`, `bridge`, `service:x` or `container:x`. If set, `networks` is empty.
     pub network_mode: Option<String>,
-    /// By network key; see [`Service::networks_by_priority`] for the order.
+    /// Attachments by key of the network. See [`Service::networks_by_priority`] for their order.
     #[serde(deserialize_with = "network::attachments")]
     pub networks: BTreeMap<String, Attachment>,
-    /// Never killed when memory runs out.
+    /// Whether the OOM killer is disabled.
     pub oom_kill_disable: bool,
-    /// -1000 to 1000.
+    /// OOM score adjustment, from -1000 to 1000.
     pub oom_score_adj: Option<i32>,
-    /// PID namespace: `host`, `service:x`, …
+    /// PID namespace, such as `host` or `service:x`.
     pub pid: Option<String>,
-    /// How many processes; -1 for no limit.
+    /// Maximum number of processes; -1 means no limit.
     pub pids_limit: Option<i64>,
-    /// `linux/amd64`.
+    /// Platform, such as `linux/amd64`.
     pub platform: Option<String>,
     /// Published ports.
     pub ports: Vec<Port>,
-    /// Run inside the container after its start.
+    /// Hooks that run inside the container after its start.
     pub post_start: Vec<Hook>,
-    /// Run inside the container before its stop.
+    /// Hooks that run inside the container before its stop.
     pub pre_stop: Vec<Hook>,
-    /// All capabilities and devices.
+    /// Whether the container has all capabilities and devices.
     pub privileged: bool,
-    /// Profiles that enable the service; none: always enabled.
+    /// Profiles that enable the service. Without profiles, it is always enabled.
     pub profiles: Vec<String>,
-    /// `always`, `never`, `missing`, `build`, `daily`, `weekly`, `every_…`.
+    /// Pull policy: `always`, `never`, `missing`, `build`, `daily`, `weekly` or `every_…`.
     pub pull_policy: Option<String>,
-    /// A root file system that cannot be written.
+    /// Whether the root file system is read-only.
     pub read_only: bool,
-    /// `no`, `always`, `on-failure[:n]`, `unless-stopped`.
+    /// Restart policy: `no`, `always`, `on-failure[:n]` or `unless-stopped`.
     pub restart: Option<Restart>,
-    /// OCI runtime.
+    /// Name of the OCI runtime.
     pub runtime: Option<String>,
-    /// Containers of this service, the older way to say `deploy.replicas`.
+    /// Number of containers, the older form of `deploy.replicas`.
     pub scale: Option<u32>,
     /// Secrets mounted as files.
     pub secrets: Vec<FileReference>,
-    /// AppArmor, seccomp, no-new-privileges, as written.
+    /// Security options as written, such as AppArmor, seccomp and no-new-privileges.
     pub security_opt: Vec<String>,
     /// Size of /dev/shm.
     pub shm_size: Option<Bytes>,
-    /// An open standard input.
+    /// Whether standard input is open.
     pub stdin_open: bool,
-    /// From stop signal to SIGKILL.
+    /// Time between the stop signal and SIGKILL.
     pub stop_grace_period: Option<Nanos>,
-    /// The signal to stop with.
+    /// Signal that stops the container.
     pub stop_signal: Option<String>,
     /// Options of the storage driver.
     pub storage_opt: BTreeMap<String, String>,
-    /// Kernel settings of its namespaces.
+    /// Kernel parameters of the container.
     pub sysctls: BTreeMap<String, String>,
-    /// The short form; long ones stand in `volumes`.
+    /// Tmpfs mounts in short form. Those in long form are in `volumes`.
     pub tmpfs: Vec<Tmpfs>,
-    /// A terminal.
+    /// Whether the container has a terminal.
     pub tty: bool,
-    /// By name.
+    /// Ulimits by name.
     pub ulimits: BTreeMap<String, Ulimit>,
-    /// `user[:group]`.
+    /// User of the process: `user[:group]`.
     pub user: Option<String>,
-    /// User namespace: `host`.
+    /// User namespace, such as `host`.
     pub userns_mode: Option<String>,
-    /// UTS namespace: `host`.
+    /// UTS namespace, such as `host`.
     pub uts: Option<String>,
-    /// All mounts but the short form of tmpfs.
+    /// Mounts, without tmpfs mounts in short form.
     pub volumes: Vec<Mount>,
-    /// `service[:ro]` or `container:name[:ro]`, as written.
+    /// Sources of further volumes as written: `service[:ro]` or `container:name[:ro]`.
     pub volumes_from: Vec<String>,
     /// Working directory of the process.
     pub working_dir: Option<String>,
 }
 
 impl Service {
-    /// How many instances: `deploy.replicas`, `scale`, or one.
+    /// Number of instances: `deploy.replicas`, `scale`, or one.
     pub fn replicas(&self) -> u32 {
         self.deploy.replicas.or(self.scale).unwrap_or(1)
     }
 
-    /// The networks in the order a container is connected to them: by priority, then by name.
+    /// Returns the networks in the order in which a container is attached to them: by priority, then by name.
     pub fn networks_by_priority(&self) -> Vec<(&str, &Attachment)> {
         let mut networks: Vec<_> = self.networks.iter().map(|(key, attachment)| (key.as_str(), attachment)).collect();
         networks.sort_by_key(|(_, attachment)| std::cmp::Reverse(attachment.priority));

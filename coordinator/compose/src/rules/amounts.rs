@@ -1,9 +1,9 @@
-//! What a service says twice must be said alike.
+//! Checks keys of a service that set the same value in two places.
 use crate::diagnostic::Diagnostic;
 use crate::text::interpolate::join;
 use crate::text::node::{Node, Value};
 
-/// Limits that are said twice must be said alike, and several instances cannot have one name.
+/// Checks that scales and limits do not contradict each other, and that several instances have no common name.
 pub(super) fn check_amounts(service: &Node, path: &str, mistakes: &mut Vec<Diagnostic>) {
     let deploy = service.at_key("deploy");
     let replicas = deploy.and_then(|deploy| deploy.at_key("replicas")).filter(|replicas| !replicas.is_null());
@@ -21,7 +21,7 @@ pub(super) fn check_amounts(service: &Node, path: &str, mistakes: &mut Vec<Diagn
     }
     let count = scale.or(replicas).map_or(1, |count| if let Value::Int(count) = count.value { count } else { 1 });
     if count > 1 && service.text_at("container_name").is_some_and(|name| !name.is_empty()) {
-        let message = format!("{count} instances cannot have one `container_name`");
+        let message = format!("{count} instances cannot have the same `container_name`");
         mistakes.push(Diagnostic::at(&service.at, message).key(join(path, "container_name")));
     }
     let Some(resources) = deploy.and_then(|deploy| deploy.at_key("resources")) else { return };
@@ -49,7 +49,7 @@ fn same_amount(a: &Node, b: &Node) -> bool {
     a.scalar_text() == b.scalar_text()
 }
 
-/// Two mounts cannot have one target.
+/// Checks that no two mounts have the same target.
 pub(super) fn check_targets(service: &Node, path: &str, mistakes: &mut Vec<Diagnostic>) {
     let mut seen: Vec<(&str, String)> = Vec::new();
     let short = service.at_key("tmpfs").into_iter().flat_map(Node::items).enumerate();

@@ -1,4 +1,4 @@
-//! What must hold between the services of a project, and between them and its resources.
+//! Checks rules between the services of a project, and between services and resources.
 use super::amounts::{check_amounts, check_targets};
 use super::cycle::check_cycle;
 use super::section;
@@ -7,14 +7,14 @@ use crate::spelling::nearest;
 use crate::text::interpolate::join;
 use crate::text::node::{Map, Node};
 
-/// A project with the services that its profiles enable; what they disable is told apart from what never was.
+/// A project with the services that its profiles enable, and the services that they disable.
 pub(crate) struct Consistency<'a> {
     pub(crate) project: &'a Node,
     pub(crate) disabled: &'a Map,
 }
 
 impl Consistency<'_> {
-    /// What must hold between the enabled services and the rest.
+    /// Checks the enabled services and their references.
     pub(crate) fn check(&self) -> Result<(), Diagnostics> {
         let mut mistakes = Vec::new();
         for (name, service) in section(self.project, "services") {
@@ -34,7 +34,7 @@ impl Consistency<'_> {
             let given =
                 ["file", "environment"].iter().any(|key| secret.text_at(key).is_some_and(|text| !text.is_empty()));
             if !external && !given {
-                let message = "needs `file` or `environment`";
+                let message = "`file` or `environment` is required";
                 mistakes.push(Diagnostic::at(&secret.at, message).key(join("secrets", name)));
             }
         }
@@ -47,7 +47,7 @@ impl Consistency<'_> {
         let mistake = Diagnostic::at(&at.at, format!("{what} `{name}` is not defined")).key(path).used_by(user);
         match nearest(name, known) {
             Some(near) => mistake.hint(format!("did you mean `{near}`?")),
-            None => mistake.hint(format!("define it under `{section}:` at the top of the file")),
+            None => mistake.hint(format!("define it under `{section}:` at the top level of the file")),
         }
     }
 
@@ -68,7 +68,7 @@ impl Consistency<'_> {
             let enabled = self.project.at_key("services").and_then(|services| services.at_key(target));
             let other = enabled.or_else(|| self.disabled.get(target));
             if other.is_none_or(|other| other.at_key("build").is_none()) {
-                let message = format!("`{target}` is not a service that is built");
+                let message = format!("`{target}` is not a service with `build`");
                 mistakes.push(Diagnostic::at(&context.at, message).key(format!("{path}.additional_contexts.{name}")));
             }
         }
@@ -79,7 +79,7 @@ impl Consistency<'_> {
             && !platform.is_empty()
             && !platforms.contains(&platform)
         {
-            let message = format!("does not contain the service's platform `{platform}`");
+            let message = format!("the platform `{platform}` of the service is missing");
             mistakes.push(Diagnostic::at(&build.at, message).key(join(&path, "platforms")));
         }
     }
@@ -94,9 +94,10 @@ impl Consistency<'_> {
         }
         for (name, attachment) in networks.into_iter().flatten() {
             if name.starts_with("x-") {
-                let message = format!("`{name}` cannot be a network: what begins with `x-` is an extension to Compose");
+                let message =
+                    format!("`{name}` cannot be a network, because names that start with `x-` are extensions");
                 let path = format!("{path}.networks.{name}");
-                mistakes.push(Diagnostic::at(&attachment.at, message).key(path).hint("give it another name"));
+                mistakes.push(Diagnostic::at(&attachment.at, message).key(path).hint("choose another name"));
             } else if !self.has("networks", name) {
                 mistakes.push(self.undefined(
                     "network",
@@ -125,7 +126,7 @@ impl Consistency<'_> {
                     Diagnostic::at(&dependency.at, format!("service `{name}` is disabled by its profiles"))
                         .key(path)
                         .hint(format!(
-                            "enable one with --profile ({}), or write `required: false`",
+                            "enable a profile with --profile ({}), or write `required: false`",
                             profiles.join(", ")
                         ))
                 }
@@ -193,7 +194,7 @@ impl Consistency<'_> {
     }
 }
 
-/// `web` of `services.web`.
+/// The service in a path such as `services.web`.
 fn name_of(path: &str) -> &str {
     path.strip_prefix("services.").unwrap_or(path)
 }
@@ -205,7 +206,7 @@ fn check_image(service: &Node, path: &str, mistakes: &mut Vec<Diagnostic>) {
     }
 }
 
-/// What is copied goes somewhere.
+/// Checks that a watch that copies files has a target.
 fn check_watches(service: &Node, path: &str, mistakes: &mut Vec<Diagnostic>) {
     let watches = service.at_key("develop").and_then(|develop| develop.at_key("watch"));
     for watch in watches.into_iter().flat_map(Node::items) {
@@ -222,7 +223,7 @@ fn check_healthcheck(service: &Node, path: &str, mistakes: &mut Vec<Diagnostic>)
     if let Some(first) = test.items().next().and_then(Node::as_str)
         && !matches!(first, "CMD" | "CMD-SHELL" | "NONE")
     {
-        let message = format!("a test begins with CMD, CMD-SHELL or NONE, not with `{first}`");
+        let message = format!("a test must start with CMD, CMD-SHELL or NONE, not with `{first}`");
         mistakes.push(Diagnostic::at(&test.at, message).key(format!("{path}.healthcheck.test")));
     }
 }

@@ -1,18 +1,18 @@
-//! Dependencies must not come back to where they began.
+//! Checks that the dependencies of services have no cycle.
 use std::collections::BTreeMap;
 
 use crate::diagnostic::Diagnostic;
 use crate::text::node::{Map, Node};
 
-/// What there is to say about the circle that services depend on each other in, if there is one.
+/// Returns an error if services depend on each other in a cycle.
 pub(super) fn check_cycle(project: &Node) -> Option<Diagnostic> {
     let services = project.at_key("services")?.as_map()?;
-    let waiting = endless(services);
+    let waiting = blocked(services);
     let first = waiting.keys().next()?;
-    Some(complain(services, &circle(services, &waiting, first)))
+    Some(error(services, &cycle(services, &waiting, first)))
 }
 
-/// What a service depends on, of the services that there are.
+/// The dependencies of a service that are services of the project.
 fn dependencies<'a>(services: &'a Map, name: &str) -> impl Iterator<Item = &'a str> {
     let depends_on = services.get(name).and_then(|service| service.at_key("depends_on"));
     depends_on
@@ -22,8 +22,8 @@ fn dependencies<'a>(services: &'a Map, name: &str) -> impl Iterator<Item = &'a s
         .filter(|name| services.contains_key(*name))
 }
 
-/// The services that could never start, each with how many of its dependencies could not.
-fn endless(services: &Map) -> BTreeMap<&str, usize> {
+/// Returns the services that can never start, with the number of their dependencies that cannot start either.
+fn blocked(services: &Map) -> BTreeMap<&str, usize> {
     let mut dependents: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     let mut waiting: BTreeMap<&str, usize> = BTreeMap::new();
     for name in services.keys() {
@@ -48,8 +48,8 @@ fn endless(services: &Map) -> BTreeMap<&str, usize> {
     waiting
 }
 
-/// From a service that could never start along such dependencies to the first that comes again.
-fn circle<'a>(services: &'a Map, waiting: &BTreeMap<&str, usize>, first: &'a str) -> Vec<&'a str> {
+/// Follows the dependencies of a blocked service, and returns the first cycle.
+fn cycle<'a>(services: &'a Map, waiting: &BTreeMap<&str, usize>, first: &'a str) -> Vec<&'a str> {
     let mut path = vec![first];
     let mut places = BTreeMap::from([(first, 0)]);
     loop {
@@ -62,14 +62,14 @@ fn circle<'a>(services: &'a Map, waiting: &BTreeMap<&str, usize>, first: &'a str
     }
 }
 
-fn complain(services: &Map, circle: &[&str]) -> Diagnostic {
-    let [.., from, to] = circle else { return Diagnostic::nowhere("services depend on each other in a circle") };
+fn error(services: &Map, cycle: &[&str]) -> Diagnostic {
+    let [.., from, to] = cycle else { return Diagnostic::nowhere("services depend on each other in a cycle") };
     let path = format!("services.{from}.depends_on.{to}");
     let depends_on = services.get(*from).and_then(|service| service.at_key("depends_on"));
-    let message = format!("services depend on each other in a circle: {}", circle.join(" > "));
+    let message = format!("services depend on each other in a cycle: {}", cycle.join(" -> "));
     let diagnostic = match depends_on.and_then(|depends_on| depends_on.at_key(to)) {
         Some(dependency) => Diagnostic::at(&dependency.at, message),
         None => Diagnostic::nowhere(message),
     };
-    diagnostic.key(path).hint("one of them must start without the other")
+    diagnostic.key(path).hint("remove one of these dependencies")
 }

@@ -1,4 +1,4 @@
-//! What must hold between keys and between services.
+//! Checks rules between keys and between services.
 use std::net::IpAddr;
 
 use crate::diagnostic::{Diagnostic, Diagnostics};
@@ -15,7 +15,7 @@ fn section<'a>(project: &'a Node, name: &str) -> impl Iterator<Item = (&'a Strin
     project.at_key(name).into_iter().flat_map(Node::entries)
 }
 
-/// What can be said about each resource by itself. Done for each project that is loaded, the included ones too.
+/// Checks each resource and service by itself. Runs for each project, including included ones.
 pub(crate) fn check_resources(project: &Node) -> Result<(), Diagnostics> {
     let mut mistakes = Vec::new();
     for (name, volume) in section(project, "volumes") {
@@ -50,9 +50,9 @@ fn check_file_object(object: &Node, path: &str, origins: &[&str], mistakes: &mut
     let elsewhere = object.at_key("driver").is_some() || object.at_key("external").is_some();
     let names = origins.join(", ");
     if given > 1 {
-        mistakes.push(Diagnostic::at(&object.at, format!("only one of {names} can be given")).key(path));
+        mistakes.push(Diagnostic::at(&object.at, format!("only one of {names} is allowed")).key(path));
     } else if given == 0 && !elsewhere {
-        mistakes.push(Diagnostic::at(&object.at, format!("needs one of {names}, or `external: true`")).key(path));
+        mistakes.push(Diagnostic::at(&object.at, format!("one of {names} or `external: true` is required")).key(path));
     }
 }
 
@@ -82,7 +82,7 @@ fn check_values(service: &Node, path: &str, mistakes: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Two services cannot have one container name.
+/// Checks that no two services have the same container name.
 pub(crate) fn check_container_names(project: &Node) -> Result<(), Diagnostics> {
     let mut seen: Vec<(&str, &str)> = Vec::new();
     let mut mistakes = Vec::new();

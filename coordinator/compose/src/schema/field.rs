@@ -3,11 +3,11 @@ use super::support::{Case, Support};
 use crate::diagnostic::Diagnostics;
 use crate::text::node::Node;
 
-/// A mapping with known keys.
+/// A mapping with a fixed set of keys.
 pub(crate) struct Object {
     pub(crate) fields: &'static [Field],
     pub(crate) required: &'static [&'static str],
-    /// Whether `x-…` may stand here.
+    /// Whether extension keys (`x-…`) are allowed.
     pub(crate) extensions: bool,
 }
 
@@ -17,7 +17,7 @@ impl Object {
     }
 }
 
-/// A known key.
+/// A key of an [`Object`].
 pub(crate) struct Field {
     pub(crate) name: &'static str,
     pub(crate) shape: Shape,
@@ -25,187 +25,197 @@ pub(crate) struct Field {
     pub(crate) index: Index,
     pub(crate) presence: Presence,
     pub(crate) support: Support,
-    /// What it does here, when that is not what everybody expects.
+    /// How the key differs from Compose or what it requires; empty when there is nothing to add.
     pub(crate) note: &'static str,
-    /// Values that stand otherwise.
+    /// Values that are ignored or refused although the key is supported.
     pub(crate) cases: &'static [&'static Case],
     pub(crate) long: Option<Long>,
 }
 
-/// Turns a value into its long form.
+/// Converts a value to its long form. The text is the dotted path of the value.
 pub(crate) type Long = fn(Node, &str) -> Result<Node, Diagnostics>;
 
-/// How a later value meets an earlier one.
+/// How a later value merges with an earlier one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Merge {
-    /// Mappings key by key, lists one after the other, anything else replaced.
+    /// Mappings merge key by key, lists are appended, and any other value is replaced.
     Deep,
-    /// Replaced.
+    /// The later value replaces the earlier one.
     Replace,
-    /// As lists of `KEY=value`.
+    /// Both values are converted to lists of `KEY=value` and appended.
     Sequence,
-    /// As lists, without what is already there.
+    /// Both values are converted to lists and appended, without duplicates.
     Hosts,
-    /// By service.
+    /// Both values are converted to mappings by service.
     Dependencies,
-    /// By name.
+    /// Both values are converted to mappings by name.
     Names,
-    /// A text is the context.
+    /// Both values are converted to mappings; a string is the build context.
     Build,
-    /// Options belong to their driver.
+    /// Mappings merge, unless the driver changes: then the later value replaces the earlier one.
     Logging,
-    /// By subnet.
+    /// Address pools merge by subnet.
     Pools,
 }
 
-/// What makes an element of a list the same as another: the later one then takes its place.
+/// What identifies an element of a list. A later element with the same identity replaces an earlier one.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Index {
+    /// Elements have no identity.
     None,
-    /// What stands before `=`.
+    /// The part before `=`.
     Key,
-    /// The path in the container of a volume.
+    /// Target path of a volume mount.
     Mount,
-    /// The path in the container of a device.
+    /// Target path of a device.
     Device,
-    /// The path in the container, beneath this one unless absolute.
+    /// Target path of a config or secret. A relative target is joined to this folder.
     File(&'static str),
+    /// Address, published port, target port and protocol.
     Port,
-    /// The value itself.
+    /// The whole element.
     Value,
-    /// The path of an env file.
+    /// Path of an env file.
     Path,
 }
 
 /// Whether an empty value is printed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Presence {
-    /// Only when it says something.
+    /// Only when it is not empty.
     OmitEmpty,
-    /// When it is written, even as zero.
+    /// Whenever the file sets it, even to zero.
     Written,
-    /// Only when it is false.
+    /// Unless it is `true`.
     UnlessTrue,
-    /// Always, as an empty mapping if need be.
+    /// Always; an empty mapping when it is not set.
     Always,
-    /// Always, as null if need be.
+    /// Always; null when it is not set.
     Nullable,
 }
 
 /// The forms a value may have.
 pub(crate) enum Shape {
+    /// A string.
     Text,
-    /// A text that null takes back.
+    /// A string, or null to unset it.
     TextOrNull,
-    /// `true` or a text.
+    /// A string or a boolean.
     TextOrFlag,
-    /// One of these texts.
+    /// One of these strings.
     Choice(&'static [&'static str]),
-    /// A text with a form of its own, and what the form is.
+    /// A string that a function accepts, and a description of what it accepts.
     Form(fn(&str) -> bool, &'static str),
-    /// A boolean, or a text that says one.
+    /// A boolean, or a string that spells one.
     Flag,
-    /// A boolean alone.
+    /// A boolean, and no string.
     Truth,
-    /// A whole number.
+    /// An integer.
     Int(Number),
-    /// A fraction.
+    /// A number with an optional fraction.
     Float(Number),
-    /// Bytes.
+    /// A size in bytes, such as `512m`.
     Size(Number),
+    /// A duration such as `1m30s`.
     Duration,
-    /// Permission bits.
+    /// File permission bits.
     Mode,
     /// A number of devices, or `all`.
     DeviceCount,
-    /// `host.port` as text, whatever it is written as.
+    /// A published port or range; an integer is converted to a string.
     Published,
-    /// Texts, all different if so said.
+    /// A list of strings.
     Texts {
+        /// Whether the strings must differ.
         unique: bool,
     },
-    /// Texts or numbers, all different.
+    /// A list of distinct strings or numbers.
     Scalars,
-    /// A command line, or its words.
+    /// A command line, or the list of its words.
     Command,
-    /// A command line for a shell, or its words.
+    /// A command line for a shell, or the list of its words.
     Test,
-    /// `KEY=value` texts or a mapping of scalars; a key without value stays without one, or has the empty one.
+    /// A list of `KEY=value` strings or a mapping of scalars.
     Pairs {
+        /// Whether a key without a value keeps null. Otherwise its value becomes the empty string.
         keeps_null: bool,
     },
-    /// A mapping to scalars, which are texts in the end.
+    /// A mapping to scalars, which become strings.
     Options {
+        /// Whether numbers are allowed.
         number: bool,
+        /// Whether null is allowed.
         null: bool,
     },
-    /// A mapping to texts or lists of them.
+    /// A mapping to scalars or lists of scalars.
     MultiOptions,
-    /// Names with addresses.
+    /// Host names with addresses.
     Hosts,
-    /// Ids of SSH keys, perhaps with their files.
+    /// Ids of SSH agents or keys, optionally with paths.
     Ssh,
+    /// A mapping with a fixed set of keys.
     Object(&'static Object),
+    /// A list of elements of one shape.
     List(&'static Shape, Unique),
-    /// A mapping with keys of the user's choice.
+    /// A mapping with keys that the user chooses.
     Map(Keys, &'static Shape),
-    /// This, or nothing.
+    /// This shape, or null.
     Nullable(&'static Shape),
-    /// The short forms and, last, the long one.
+    /// The short forms, followed by the long form.
     Short(&'static [Shape]),
 }
 
-/// Which numbers a key takes.
+/// Which numbers a key accepts.
 #[derive(Clone, Copy)]
 pub(crate) struct Number {
-    /// Written as a number with a fraction.
+    /// Whether a YAML number may have a fraction.
     pub(crate) fraction: bool,
-    /// Written as a number at all.
+    /// Whether a YAML number is allowed.
     pub(crate) number: bool,
-    /// Written as a text.
+    /// Whether a string is allowed.
     pub(crate) text: bool,
-    /// When written as a number.
+    /// Lowest YAML number that is allowed.
     pub(crate) low: i64,
-    /// When written as a number.
+    /// Highest YAML number that is allowed.
     pub(crate) high: i64,
 }
 
-/// A whole number, or a text that says one.
+/// An integer, or a string that spells one.
 pub(crate) const WHOLE: Number = Number { fraction: false, number: true, text: true, low: i64::MIN, high: i64::MAX };
 
-/// Any number, or a text that says one.
-pub(crate) const LOOSE: Number = Number { fraction: true, ..WHOLE };
+/// Any number, or a string that spells one.
+pub(crate) const ANY: Number = Number { fraction: true, ..WHOLE };
 
-/// Any number.
-pub(crate) const BARE: Number = Number { text: false, ..LOOSE };
+/// Any number, and no string.
+pub(crate) const NUMBER_ONLY: Number = Number { text: false, ..ANY };
 
-/// A text that says a number.
-pub(crate) const WRITTEN: Number = Number { number: false, ..WHOLE };
+/// A string that spells a number.
+pub(crate) const TEXT_ONLY: Number = Number { number: false, ..WHOLE };
 
 impl Number {
-    /// The same within bounds.
+    /// The same kind of number between two bounds, which are included.
     pub(crate) const fn within(self, low: i64, high: i64) -> Self {
         Self { low, high, ..self }
     }
 }
 
-/// Whether the elements of a list must differ.
+/// Whether the elements of a list must be unique.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Unique {
     Yes,
     No,
 }
 
-/// Which keys a mapping takes.
+/// Which keys a mapping accepts.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Keys {
-    /// Any.
+    /// Any key.
     Any,
-    /// Letters, digits, `.`, `_` and `-`.
+    /// Keys of letters, digits, `.`, `_` and `-`.
     Names,
 }
 
-/// A key with the ordinary rules.
+/// A supported key with the default rules.
 pub(crate) const fn key(name: &'static str, shape: Shape) -> Field {
     Field {
         name,
@@ -255,7 +265,7 @@ impl Field {
         self
     }
 
-    pub(crate) const fn but(mut self, cases: &'static [&'static Case]) -> Self {
+    pub(crate) const fn except(mut self, cases: &'static [&'static Case]) -> Self {
         self.cases = cases;
         self
     }

@@ -1,47 +1,47 @@
-//! The table of keys as a list: what a reader, a test or a page can go through.
+//! The table of keys as a flat list, for documentation and tests.
 use super::keys::PROJECT;
 use super::{Case, Object, Shape, Support};
 use crate::text::interpolate::join;
 
-/// A key of the Compose specification, and what Landfast makes of it.
+/// A key of the Compose specification, and whether Landfast supports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
-    /// Dotted, with `*` for a name of the user's choice and `[]` for a place in a list: `services.*.ports[].published`.
+    /// Dotted path, with `*` for a name that the user chooses and `[]` for an index: `services.*.ports[].published`.
     pub path: String,
-    /// What is made of it; a key beneath one that is not honoured stands as that one does.
+    /// Whether the key is supported. A key below an unsupported key has the support of that key.
     pub support: Support,
-    /// What it does here, when that is not what everybody expects; else empty.
+    /// How the key differs from Compose or what it requires; empty when there is nothing to add.
     pub note: &'static str,
-    /// Values that stand otherwise.
+    /// Values that are ignored or refused although the key is supported.
     pub cases: Vec<&'static Case>,
 }
 
-/// Every key that a Compose file may have, extensions (`x-…`) aside, by name.
+/// Every key that a Compose file may have, in the order of their names. Extension keys (`x-…`) are left out.
 pub fn keys() -> Vec<Key> {
     let mut keys = Vec::new();
     list(&PROJECT, "", Support::Supported, &mut keys);
     keys
 }
 
-fn list(object: &Object, path: &str, around: Support, keys: &mut Vec<Key>) {
+fn list(object: &Object, path: &str, parent: Support, keys: &mut Vec<Key>) {
     let mut fields: Vec<_> = object.fields.iter().collect();
     fields.sort_by_key(|field| field.name);
     for field in fields {
         let path = join(path, field.name);
-        let support = if around == Support::Supported { field.support } else { around };
+        let support = if parent == Support::Supported { field.support } else { parent };
         let cases = if support == Support::Supported { field.cases.to_vec() } else { Vec::new() };
         keys.push(Key { path: path.clone(), support, note: field.note, cases });
-        beneath(&field.shape, &path, support, keys);
+        list_inner(&field.shape, &path, support, keys);
     }
 }
 
-fn beneath(shape: &Shape, path: &str, around: Support, keys: &mut Vec<Key>) {
+fn list_inner(shape: &Shape, path: &str, parent: Support, keys: &mut Vec<Key>) {
     match shape {
-        Shape::Object(object) => list(object, path, around, keys),
-        Shape::Map(_, inner) => beneath(inner, &join(path, "*"), around, keys),
-        Shape::List(inner, _) => beneath(inner, &format!("{path}[]"), around, keys),
-        Shape::Nullable(inner) => beneath(inner, path, around, keys),
-        Shape::Short(forms) => forms.iter().for_each(|form| beneath(form, path, around, keys)),
+        Shape::Object(object) => list(object, path, parent, keys),
+        Shape::Map(_, inner) => list_inner(inner, &join(path, "*"), parent, keys),
+        Shape::List(inner, _) => list_inner(inner, &format!("{path}[]"), parent, keys),
+        Shape::Nullable(inner) => list_inner(inner, path, parent, keys),
+        Shape::Short(forms) => forms.iter().for_each(|form| list_inner(form, path, parent, keys)),
         _ => {}
     }
 }

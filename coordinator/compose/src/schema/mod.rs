@@ -1,7 +1,7 @@
 //! The keys of a Compose file, and the vocabulary that describes them.
 //!
-//! One table drives everything: the types a key takes, how two values of it merge, what makes its elements unique, its
-//! long form, whether an empty value is printed, and whether Landfast supports it.
+//! One table describes each key: the forms of its value, how two values merge, what identifies the elements of a list, the
+//! long form, whether an empty value is printed, and whether Landfast supports the key.
 mod field;
 pub mod keys;
 mod listing;
@@ -12,7 +12,7 @@ pub(crate) mod validate;
 mod walk;
 
 pub(crate) use field::{
-    BARE, Field, Index, Keys, LOOSE, Merge, Number, Object, Presence, Shape, Unique, WHOLE, WRITTEN, key,
+    ANY, Field, Index, Keys, Merge, NUMBER_ONLY, Number, Object, Presence, Shape, TEXT_ONLY, Unique, WHOLE, key,
 };
 pub use listing::{Key, keys};
 pub use support::{Case, Support};

@@ -1,10 +1,10 @@
-//! Which values a shape accepts.
+//! Which values a shape accepts, and how it is described.
 use super::field::{Number, Shape};
 use crate::diagnostic::Diagnostic;
 use crate::text::node::{Node, Value};
 
 impl Shape {
-    /// Whether a value is of a kind that this shape takes; what it holds is looked at later.
+    /// Whether the shape accepts values of this kind. The contents of the value are not checked.
     pub(crate) fn takes(&self, value: &Value) -> bool {
         use Value::{Bool, Float, Int, List, Map, Null, Text, Time};
         match (self, value) {
@@ -57,7 +57,7 @@ impl Shape {
         }
     }
 
-    /// The form among several that a value has, or the shape itself.
+    /// The one of several forms that a value has. A shape with one form returns itself.
     pub(crate) fn form_of(&'static self, value: &Value) -> Option<&'static Shape> {
         match self {
             Shape::Short(forms) => forms.iter().find(|form| form.takes(value))?.form_of(value),
@@ -66,7 +66,7 @@ impl Shape {
         }
     }
 
-    /// The long form.
+    /// The long form of a shape with several forms.
     pub(crate) fn long_form(&'static self) -> &'static Shape {
         match self {
             Shape::Short(forms) => forms.last().map_or(self, Shape::long_form),
@@ -75,7 +75,7 @@ impl Shape {
         }
     }
 
-    /// What it takes, for messages.
+    /// Description of the accepted values, for messages.
     pub(crate) fn wants(&self) -> String {
         match self {
             Shape::Text | Shape::TextOrNull | Shape::Choice(_) | Shape::Form(..) => "a string".to_owned(),
@@ -100,7 +100,7 @@ impl Shape {
         }
     }
 
-    /// A value of another kind than its key takes.
+    /// The message for a value of a kind that the shape does not accept.
     pub(crate) fn mismatch(&self, node: &Node, path: &str) -> Diagnostic {
         let message = format!("must be {}, not {}", self.wants(), node.kind());
         let diagnostic = Diagnostic::at(&node.at, message).key(path);
@@ -108,9 +108,9 @@ impl Shape {
             Value::Time(_) | Value::Int(_) | Value::Float(_) | Value::Bool(_)
                 if self.takes(&Value::Text(String::new())) =>
             {
-                diagnostic.hint("write it in quotes")
+                diagnostic.hint("write the value in quotes")
             }
-            Value::Null => diagnostic.hint("take the key out, or give it a value"),
+            Value::Null => diagnostic.hint("remove the key, or give it a value"),
             _ => diagnostic,
         }
     }

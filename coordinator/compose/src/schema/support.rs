@@ -1,22 +1,22 @@
 //! Whether Landfast supports a key.
 
-/// What Landfast makes of a key.
+/// Whether Landfast supports a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Support {
-    /// It does what it does with Compose.
+    /// The key has the same effect as in Compose.
     Supported,
-    /// Read, without effect; why.
+    /// The key has no effect and gives a warning. Holds the reason.
     Ignored(&'static str),
-    /// Not deployed; why, or what to write instead.
+    /// A project with this key is not deployed. Holds the reason, or what to write instead.
     Refused(&'static str),
 }
 
-/// Values of an honoured key that are not.
+/// Values of a supported key that are ignored or refused.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Case {
-    /// Which ones.
+    /// Description of the values.
     pub values: &'static str,
-    /// Never [`Support::Supported`].
+    /// Whether the values are ignored or refused; never [`Support::Supported`].
     pub support: Support,
 }
 
@@ -29,7 +29,7 @@ impl Case {
         Self { values, support: Support::Refused(why) }
     }
 
-    /// What is said of them.
+    /// The reason why the values are ignored or refused.
     pub const fn why(&self) -> &'static str {
         match self.support {
             Support::Supported => "",

@@ -1,4 +1,4 @@
-//! Whether each value is what its key takes, and whether the key is known at all.
+//! Checks that each key is known and that its value has an accepted form.
 use std::collections::BTreeMap;
 
 use crate::diagnostic::{Diagnostic, MAX_MISTAKES};
@@ -8,7 +8,7 @@ use crate::text::interpolate::{element, join};
 use crate::text::node::{Node, Value};
 use crate::text::scalar::boolean;
 
-/// Turns texts into the numbers and booleans that their keys want: what a variable brings is always a text.
+/// Converts strings to the numbers and booleans that their keys accept. The value of a variable is always a string.
 pub(crate) fn cast(node: &mut Node, shape: &'static Shape, path: &str, mistakes: &mut Vec<Diagnostic>) {
     if let Value::Text(text) = &node.value
         && let Some(form) = shape.form_of(&node.value).or(Some(shape.long_form()))
@@ -37,7 +37,7 @@ fn cast_text(text: &str, shape: &Shape) -> Option<Value> {
     }
 }
 
-/// Says all that is wrong in a tree.
+/// Adds everything that is wrong in a tree to `mistakes`.
 pub(crate) fn validate(node: &Node, shape: &'static Shape, path: &str, mistakes: &mut Vec<Diagnostic>) {
     let Some(form) = shape.form_of(&node.value) else {
         mistakes.push(shape.mismatch(node, path));
@@ -50,9 +50,9 @@ pub(crate) fn validate(node: &Node, shape: &'static Shape, path: &str, mistakes:
                 let path = join(path, name);
                 if *keys == Keys::Names && !is_name(name) {
                     mistakes.push(
-                        Diagnostic::at(&child.at, format!("`{name}` is not a name"))
+                        Diagnostic::at(&child.at, format!("`{name}` is not a valid name"))
                             .key(&path)
-                            .hint("names are of letters, digits, `.`, `_` and `-`"),
+                            .hint("use letters, digits, `.`, `_` and `-`"),
                     );
                 }
                 validate(child, inner, &path, mistakes);
@@ -92,9 +92,9 @@ fn validate_object(node: &Node, object: &'static Object, path: &str, mistakes: &
             None if object.extensions && name.starts_with("x-") => {}
             None => {
                 let mistake = Diagnostic::at(&child.at, format!("unknown key `{name}`")).key(join(path, name));
-                // Looking for what was meant takes longer than all the rest, and only the first are told.
-                let told = mistakes.len() < MAX_MISTAKES;
-                mistakes.push(if told { hinted(mistake, name, object) } else { mistake });
+                // The search for a similar key is slow, and only the first mistakes are reported.
+                let is_reported = mistakes.len() < MAX_MISTAKES;
+                mistakes.push(if is_reported { hinted(mistake, name, object) } else { mistake });
             }
         }
     }
@@ -108,7 +108,7 @@ fn validate_object(node: &Node, object: &'static Object, path: &str, mistakes: &
 fn hinted(diagnostic: Diagnostic, name: &str, object: &Object) -> Diagnostic {
     match nearest(name, object.fields.iter().map(|field| field.name)) {
         Some(near) => diagnostic.hint(format!("did you mean `{near}`?")),
-        _ if object.extensions => diagnostic.hint("keys of your own begin with `x-`"),
+        _ if object.extensions => diagnostic.hint("extension keys start with `x-`"),
         _ => diagnostic,
     }
 }
@@ -125,7 +125,7 @@ fn out_of_range(number: &Number, value: &Value) -> Option<String> {
     (found > number.high as f64).then(|| format!("{found} is more than {}", number.high))
 }
 
-/// What stands in lists and mappings of scalars.
+/// Checks the elements of lists and mappings of scalars.
 fn validate_scalars(node: &Node, shape: &Shape, path: &str, mistakes: &mut Vec<Diagnostic>) {
     let text = |value: &Value| matches!(value, Value::Text(_));
     let text_or_number = |value: &Value| matches!(value, Value::Text(_) | Value::Int(_) | Value::Float(_));
@@ -174,7 +174,7 @@ fn validate_scalars(node: &Node, shape: &Shape, path: &str, mistakes: &mut Vec<D
 fn validate_unique(list: &[Node], path: &str, mistakes: &mut Vec<Diagnostic>) {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     for (index, node) in list.iter().enumerate() {
-        // As JSON, values without their places compare.
+        // JSON has no locations, so equal values compare equal.
         if let Some(first) = seen.insert(node.clone().into_json().to_string(), index) {
             let message = format!("items {first} and {index} are the same");
             mistakes.push(Diagnostic::at(&node.at, message).key(element(path, index)));

@@ -1,12 +1,12 @@
-//! Visits the known children of a node.
+//! Walks the known children of a node.
 use super::field::{Field, Shape};
 use crate::text::interpolate::{element, join};
 use crate::text::node::{Node, Value};
 
-/// What is done with a child: the child itself, its shape, its path and, in an object, its field.
+/// A function of a child: the node, its shape, its dotted path and, in an object, its field.
 pub(crate) type Visit<'a> = &'a mut dyn FnMut(&mut Node, &'static Shape, &str, Option<&'static Field>);
 
-/// Visits each known child of a node.
+/// Calls a function for each child of a node that the shape knows.
 pub(crate) fn for_each_child(node: &mut Node, shape: &'static Shape, path: &str, visit: Visit) {
     match (shape.form_of(&node.value), &mut node.value) {
         (Some(Shape::Object(object)), Value::Map(map)) => {

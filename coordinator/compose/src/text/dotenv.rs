@@ -1,28 +1,30 @@
-//! Env files: `KEY=value` lines with quotes, comments, escapes and variables.
+//! Parses env files: `KEY=value` lines with quotes, comments, escapes and variables.
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use crate::text::interpolate::substitute;
 
-/// Bytes of one env file: more than Linux hands a process.
+/// Largest size of an env file in bytes, which is more than Linux passes to a process.
 const MAX_SIZE: usize = 2 << 20;
-/// Bytes of all values of one env file: variables of variables multiply.
+/// Largest size of all values of an env file in bytes. Variables can multiply.
 const MAX_VALUES: usize = 16 << 20;
-/// Bytes of all variables that are looked up for one env file, whether they come to stand in a value or not.
+/// Largest size of all variables that are looked up for an env file, whether a value contains them or not.
 const MAX_LOOKED_UP: usize = 64 << 20;
 
-/// Why an env file cannot be read.
+/// An error in an env file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {message}")]
 pub struct DotenvError {
-    /// From 1; 0 stands for the file as a whole.
+    /// Line, counted from 1. 0 stands for the whole file.
     pub line: usize,
     /// What is wrong.
     pub message: String,
 }
 
-/// Reads an env file into `variables`; later lines win. A variable in a value is looked up first in `lookup`, then among
-/// `variables`. A line with a name alone takes the value that `lookup` has for it, if it has one.
+/// Parses an env file into `variables`. Later lines override earlier ones.
+///
+/// Variables in values are looked up in `lookup` first, and then in `variables`. A line without a value takes the value from
+/// `lookup`, if there is one.
 pub fn parse(
     text: &str,
     variables: &mut BTreeMap<String, String>,
@@ -52,25 +54,25 @@ pub fn parse(
         all += value.len();
         if all > MAX_VALUES || left.get() == 0 {
             reader.at = begins;
-            return Err(reader.refuse(format!("the values of the file grow beyond {} MiB", MAX_VALUES >> 20)));
+            return Err(reader.error(format!("the values of the file grow beyond {} MiB", MAX_VALUES >> 20)));
         }
         variables.insert(key, value);
     }
     Ok(())
 }
 
-/// A line of an env file without its value.
+/// A variable of an env file, without its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Name {
-    /// The variable's.
+    /// Name of the variable.
     pub name: String,
-    /// From 1.
+    /// Line, counted from 1.
     pub line: usize,
-    /// Whether a value follows; a name alone only passes on what the shell has.
+    /// Whether the line has a value. A name without a value passes on the variable of the shell.
     pub has_value: bool,
 }
 
-/// The names in an env file, in order; values are read past.
+/// Returns the names in an env file in their order.
 pub fn names(text: &str) -> Result<Vec<Name>, DotenvError> {
     let mut reader = Reader::new(text);
     let mut names = Vec::new();
@@ -78,7 +80,7 @@ pub fn names(text: &str) -> Result<Vec<Name>, DotenvError> {
         let line = reader.text[..reader.at].matches('\n').count() + 1;
         let (name, has_value) = reader.key()?;
         if has_value {
-            // Whether its variables have values is asked when it is used.
+            // Required variables are checked when the file is used.
             reader.value(&|_| Some("set".to_owned()))?;
         }
         names.push(Name { name, line, has_value });
@@ -86,7 +88,7 @@ pub fn names(text: &str) -> Result<Vec<Name>, DotenvError> {
     Ok(names)
 }
 
-/// Reads the `raw` format: a line is `KEY=value` as it stands, without quotes or variables.
+/// Parses an env file of the format `raw`: lines of `KEY=value` without quotes or variables.
 pub fn parse_raw(
     text: &str,
     variables: &mut BTreeMap<String, String>,
@@ -95,7 +97,7 @@ pub fn parse_raw(
     check_size(text)?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for (index, line) in text.split('\n').enumerate() {
-        // The last line's, too, when the file ends with it.
+        // Also removes a `\r` at the end of the file.
         let line = line.strip_suffix('\r').unwrap_or(line).trim_start();
         if line.is_empty() || line.starts_with('#') {
             continue;
@@ -105,7 +107,7 @@ pub fn parse_raw(
             None => (line, lookup(line)),
         };
         if key.is_empty() || key.contains(char::is_whitespace) {
-            return Err(DotenvError { line: index + 1, message: format!("`{key}` is not a variable's name") });
+            return Err(DotenvError { line: index + 1, message: format!("`{key}` is not a valid variable name") });
         }
         if let Some(value) = value {
             variables.insert(key.to_owned(), value);
@@ -127,7 +129,7 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// The reader at a text's first line. A `\r` is a blank, but for the ones between quotes: those are the value's.
+    /// Starts at the first line. A `\r` is a blank, except in a quoted value.
     fn new(text: &'a str) -> Self {
         Self { text: text.strip_prefix('\u{feff}').unwrap_or(text), at: 0 }
     }
@@ -136,12 +138,12 @@ impl<'a> Reader<'a> {
         &self.text[self.at..]
     }
 
-    fn refuse(&self, message: String) -> DotenvError {
+    fn error(&self, message: String) -> DotenvError {
         let line = self.text[..self.at].matches('\n').count() + 1;
         DotenvError { line, message }
     }
 
-    /// Skips blank lines and comments; false at the end of the file.
+    /// Skips blank lines and comments. Returns false at the end of the file.
     fn skip_to_statement(&mut self) -> bool {
         loop {
             let rest = self.rest();
@@ -154,7 +156,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A variable's name, and whether a value follows.
+    /// Parses a name. Also returns whether a value follows.
     fn key(&mut self) -> Result<(String, bool), DotenvError> {
         let rest = self.rest();
         if let Some(after) = rest.strip_prefix("export")
@@ -167,11 +169,11 @@ impl<'a> Reader<'a> {
         let line = rest.lines().next().unwrap_or_default();
         let good = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '-' | '[' | ']') || is_blank(c);
         if let Some(bad) = rest[..end].chars().find(|c| !good(*c)) {
-            return Err(self.refuse(format!("unexpected character `{bad}` in variable name `{line}`")));
+            return Err(self.error(format!("unexpected character `{bad}` in variable name `{line}`")));
         }
         let key = rest[..end].trim_end();
         if key.contains(' ') {
-            return Err(self.refuse(format!("variable name `{key}` contains a space")));
+            return Err(self.error(format!("variable name `{key}` contains a space")));
         }
         let has_value = rest[end..].starts_with(['=', ':']);
         self.at += (end + 1).min(rest.len());
@@ -208,7 +210,7 @@ impl<'a> Reader<'a> {
                 escaped = true;
                 continue;
             }
-            // An escaped quote stands for itself; what else is escaped is looked at once the whole is known.
+            // Other escapes are resolved at the end of the value.
             if escaped && c != quote {
                 value.push('\\');
             }
@@ -216,13 +218,13 @@ impl<'a> Reader<'a> {
             value.push(c);
         }
         let line = rest.lines().next().unwrap_or_default();
-        Err(self.refuse(format!("unterminated quoted value {line}")))
+        Err(self.error(format!("unterminated quoted value {line}")))
     }
 
     fn expand(&self, value: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<String, DotenvError> {
         match substitute(value, lookup) {
             Ok((value, _)) => Ok(value),
-            Err(refusal) => Err(self.refuse(refusal.to_string())),
+            Err(error) => Err(self.error(error.to_string())),
         }
     }
 }
@@ -231,7 +233,7 @@ fn is_blank(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\u{b}' | '\u{c}' | '\r' | '\u{85}' | '\u{a0}')
 }
 
-/// Shell's escapes in double quotes; `\$` becomes `$$`, which later stands for a dollar sign.
+/// Resolves the escapes of a double-quoted value. `\$` becomes `$$`, which interpolation turns into a dollar sign.
 fn unescape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
@@ -256,7 +258,7 @@ fn unescape(text: &str) -> String {
                 while digits.len() < 3 && chars.peek().is_some_and(char::is_ascii_digit) {
                     digits.extend(chars.next());
                 }
-                // A byte in three digits; what is none loses the 0 alone.
+                // Three octal digits are a byte. Other digits only lose the 0, as in the reference.
                 match u32::from_str_radix(&digits, 8).ok().filter(|byte| digits.len() == 3 && *byte < 256) {
                     Some(byte) => out.extend(char::from_u32(byte)),
                     None => {
@@ -288,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_read_with_and_without_quotes() {
+    fn values_are_parsed_with_and_without_quotes() {
         let cases = [
             ("A=b c # comment\n", "b c"),
             ("A=b#c", "b#c"),
@@ -302,7 +304,7 @@ mod tests {
             ("A=$OUT ${NO:-d}", "outer d"),
             ("A=\"\\$OUT $$OUT\"", "$OUT $OUT"),
             ("\u{feff}A=b\r\n", "b"),
-            // As the reference: line ends in quotes stay as the file has them.
+            // As in the reference, line ends in quotes stay unchanged.
             ("A=\"two\r\nlines\"\r\n", "two\r\nlines"),
             ("A='two\r\n\r\nlines'\r\nB=1\r\n", "two\r\n\r\nlines"),
             ("A='b'\r\nB=1\r\n", "b"),
@@ -319,18 +321,18 @@ mod tests {
     }
 
     #[test]
-    fn earlier_variables_can_be_used_and_later_lines_win() {
+    fn earlier_variables_can_be_used_and_later_lines_override_them() {
         assert_eq!(value("B=1\nA=$B\nB=2\nA=${A}$B\n"), "12");
     }
 
     #[test]
-    fn a_name_alone_takes_the_value_from_outside() {
+    fn a_name_without_a_value_takes_the_value_of_the_shell() {
         assert_eq!(read("OUT\r\nNO\r\n"), BTreeMap::from([("OUT".to_owned(), "outer".to_owned())]));
         assert_eq!(read("OUT\nNO\n"), BTreeMap::from([("OUT".to_owned(), "outer".to_owned())]));
     }
 
     #[test]
-    fn mistakes_name_their_line() {
+    fn errors_have_line_numbers() {
         let refuse = |text| parse(text, &mut BTreeMap::new(), &|_| None).unwrap_err().to_string();
         assert_eq!(refuse("A=1\nB!=2\n"), "line 2: unexpected character `!` in variable name `B!=2`");
         assert_eq!(refuse("A=\"b\n"), "line 1: unterminated quoted value \"b");
@@ -339,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_told_with_their_lines() {
+    fn names_have_line_numbers() {
         let text = "# c\nA=1\nexport B='two\nlines'\nC\n\nD=${X:?why}\n";
         let named = |name: &str, line, has_value| Name { name: name.to_owned(), line, has_value };
         let all = [named("A", 2, true), named("B", 3, true), named("C", 5, false), named("D", 7, true)];
@@ -348,14 +350,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_looked_up_very_often_is_refused_even_when_nothing_comes_of_it() {
+    fn too_many_lookups_are_refused_even_if_the_value_is_empty() {
         let text = format!("A={}\nB={}\n", "x".repeat(1 << 20), "${A:+}".repeat(100));
         let refusal = parse(&text, &mut BTreeMap::new(), &|_| None).unwrap_err().to_string();
         assert_eq!(refusal, "line 2: the values of the file grow beyond 16 MiB");
     }
 
     #[test]
-    fn raw_takes_lines_as_they_are() {
+    fn raw_lines_are_not_interpreted() {
         let mut variables = BTreeMap::new();
         parse_raw("# c\nA=\"$B\" # x\n", &mut variables, &|_| None).unwrap();
         assert_eq!(variables["A"], "\"$B\" # x");

@@ -1,23 +1,23 @@
-//! Variables in values: `$A`, `${A}`, `${A:-default}`, `${A-default}`, `${A:?why}`, `${A?why}`, `${A:+other}`,
-//! `${A+other}`, nested, and `$$` for a dollar sign.
+//! Interpolates variables in values: `$A`, `${A}`, `${A:-default}`, `${A-default}`, `${A:?why}`, `${A?why}`,
+//! `${A:+other}`, `${A+other}`, nested expressions, and `$$` for a dollar sign.
 use std::collections::BTreeSet;
 
 use crate::diagnostic::Diagnostic;
 use crate::text::node::{Node, Value};
 
-/// What a variable's value is, if it has one.
+/// Returns the value of a variable, if it is set.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// How deep defaults may stand inside defaults.
+/// Largest depth of nested expressions.
 const MAX_DEPTH: usize = 64;
-/// Bytes of one text with its variables replaced: variables of variables of an env file multiply.
+/// Largest size of an interpolated text in bytes. Variables of an env file can multiply.
 const MAX_LENGTH: usize = 4 << 20;
-/// Variables without a value that somebody is told of.
+/// Largest number of warnings about variables without a value.
 const MAX_UNSET: usize = 1_000;
 
 /// Why a text cannot be interpolated.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum InterpolationError {
     /// The text grows too long.
     #[error("a value grows beyond {} MiB", MAX_LENGTH >> 20)]
     TooLong,
@@ -34,14 +34,14 @@ pub enum Refusal {
     },
 }
 
-/// A text with its variables replaced, and the names of those that have no value and no default.
-pub fn substitute(text: &str, lookup: Lookup) -> Result<(String, BTreeSet<String>), Refusal> {
+/// Interpolates a text. Also returns the names of the variables that have neither a value nor a default.
+pub fn substitute(text: &str, lookup: Lookup) -> Result<(String, BTreeSet<String>), InterpolationError> {
     let mut unset = BTreeSet::new();
     let replaced = replace(text, lookup, &mut unset, 0)?;
     Ok((replaced, unset))
 }
 
-/// Replaces the variables in every text of a tree. `path` is the tree's own.
+/// Interpolates every text of a tree. `path` is the dotted path of the tree.
 pub(crate) fn interpolate(
     node: &mut Node,
     path: &str,
@@ -55,13 +55,13 @@ pub(crate) fn interpolate(
                 *text = replaced;
                 let rest = MAX_UNSET.saturating_sub(warnings.len());
                 warnings.extend(unset.into_iter().take(rest).map(|name| {
-                    Diagnostic::at(&node.at, format!("variable {name} is not set: it is taken as empty"))
+                    Diagnostic::at(&node.at, format!("variable {name} is not set and defaults to an empty string"))
                         .key(path)
                         .hint(format!("set it, or write ${{{name}:-default}}"))
                         .used_by(path)
                 }));
             }
-            Err(refusal) => mistakes.push(complain(refusal, node, path)),
+            Err(error) => mistakes.push(diagnostic_of(error, node, path)),
         },
         Value::List(list) => {
             for (index, item) in list.iter_mut().enumerate() {
@@ -77,36 +77,41 @@ pub(crate) fn interpolate(
     }
 }
 
-/// The dotted path of a key.
+/// Appends a key to a dotted path.
 pub(crate) fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
-/// The path of an element of a list, counted from 0.
+/// Appends the index of a list element to a dotted path.
 pub(crate) fn element(path: &str, index: usize) -> String {
     format!("{path}[{index}]")
 }
 
-fn complain(refusal: Refusal, node: &Node, path: &str) -> Diagnostic {
-    let diagnostic = Diagnostic::at(&node.at, refusal.to_string()).key(path);
-    match refusal {
-        Refusal::Syntax(_) => diagnostic.hint("a dollar sign that begins no variable is written $$"),
-        Refusal::TooLong => diagnostic,
-        Refusal::Required { name, .. } => {
+fn diagnostic_of(error: InterpolationError, node: &Node, path: &str) -> Diagnostic {
+    let diagnostic = Diagnostic::at(&node.at, error.to_string()).key(path);
+    match error {
+        InterpolationError::Syntax(_) => diagnostic.hint("write $$ for a dollar sign that does not start a variable"),
+        InterpolationError::TooLong => diagnostic,
+        InterpolationError::Required { name, .. } => {
             diagnostic.hint(format!("set {name} in the environment or in the env file")).used_by(path)
         }
     }
 }
 
-fn replace(text: &str, lookup: Lookup, unset: &mut BTreeSet<String>, depth: usize) -> Result<String, Refusal> {
+fn replace(
+    text: &str,
+    lookup: Lookup,
+    unset: &mut BTreeSet<String>,
+    depth: usize,
+) -> Result<String, InterpolationError> {
     if depth > MAX_DEPTH {
-        return Err(Refusal::Syntax(text.to_owned()));
+        return Err(InterpolationError::Syntax(text.to_owned()));
     }
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('$') {
         if out.len() > MAX_LENGTH {
-            return Err(Refusal::TooLong);
+            return Err(InterpolationError::TooLong);
         }
         out.push_str(&rest[..at]);
         rest = &rest[at + 1..];
@@ -114,7 +119,7 @@ fn replace(text: &str, lookup: Lookup, unset: &mut BTreeSet<String>, depth: usiz
             out.push('$');
             rest = after;
         } else if let Some(inside) = rest.strip_prefix('{') {
-            let end = closing(inside).ok_or_else(|| Refusal::Syntax(text.to_owned()))?;
+            let end = closing(inside).ok_or_else(|| InterpolationError::Syntax(text.to_owned()))?;
             out.push_str(&expression(&inside[..end], text, lookup, unset, depth)?);
             rest = &inside[end + 1..];
         } else {
@@ -131,8 +136,10 @@ fn replace(text: &str, lookup: Lookup, unset: &mut BTreeSet<String>, depth: usiz
     Ok(out)
 }
 
-/// Where the brace that was opened before `inside` closes: on the same line. What follows a brace at once is passed over,
-/// and braces that do not balance reach as far as they can, as the reference has it.
+/// Finds the brace on the same line that closes the one before `inside`.
+///
+/// As in the reference, the character after an opening brace is skipped, and unbalanced braces extend to the last brace of
+/// the line.
 pub(super) fn closing(inside: &str) -> Option<usize> {
     let line = inside.split('\n').next().unwrap_or_default();
     let name = name_of(line).len();
@@ -174,18 +181,18 @@ fn value_of(name: &str, lookup: Lookup, unset: &mut BTreeSet<String>) -> String 
     })
 }
 
-/// What stands between the braces.
+/// Evaluates the expression between the braces.
 fn expression(
     inside: &str,
     text: &str,
     lookup: Lookup,
     unset: &mut BTreeSet<String>,
     depth: usize,
-) -> Result<String, Refusal> {
+) -> Result<String, InterpolationError> {
     let name = name_of(inside);
     let operation = &inside[name.len()..];
     if name.is_empty() {
-        return Err(Refusal::Syntax(text.to_owned()));
+        return Err(InterpolationError::Syntax(text.to_owned()));
     }
     if operation.is_empty() {
         return Ok(value_of(name, lookup, unset));
@@ -206,9 +213,9 @@ fn expression(
         Some('?') if usable => Ok(value.unwrap_or_default()),
         Some('?') => {
             let why = replace(word, lookup, unset, depth + 1)?;
-            Err(Refusal::Required { name: name.to_owned(), why: Some(why).filter(|why| !why.is_empty()) })
+            Err(InterpolationError::Required { name: name.to_owned(), why: Some(why).filter(|why| !why.is_empty()) })
         }
-        _ => Err(Refusal::Syntax(text.to_owned())),
+        _ => Err(InterpolationError::Syntax(text.to_owned())),
     }
 }
 
@@ -230,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn every_form_is_replaced() {
+    fn every_form_is_interpolated() {
         let cases = [
             ("$A-${A}", "a-a"),
             ("$$A $${A}", "$A ${A}"),
@@ -258,16 +265,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_expression_is_refused() {
+    fn invalid_expressions_are_refused() {
         for text in ["${", "${}", "${1A}", "${A B}", "${A:x}", "${A!}", "${NO:-a\nb}", "${NO:-{}} ${A}", "${NO:-${A}"] {
-            assert!(matches!(substitute(text, &lookup), Err(Refusal::Syntax(_))), "{text}");
+            assert!(matches!(substitute(text, &lookup), Err(InterpolationError::Syntax(_))), "{text}");
         }
     }
 
     #[test]
-    fn a_required_variable_says_why() {
-        let refusal = substitute("${NO:?because ${A}}", &lookup).unwrap_err();
-        assert_eq!(refusal.to_string(), "required variable NO is missing a value: because a");
+    fn a_required_variable_has_its_own_message() {
+        let error = substitute("${NO:?because ${A}}", &lookup).unwrap_err();
+        assert_eq!(error.to_string(), "required variable NO is missing a value: because a");
         assert!(substitute("${EMPTY?x}", &lookup).is_ok());
         assert!(substitute("${EMPTY:?x}", &lookup).is_err());
     }

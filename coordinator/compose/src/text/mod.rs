@@ -1,4 +1,4 @@
-//! From text to values: YAML with places, variables, env files, command lines.
+//! Parses text: YAML with locations, variables, env files and command lines.
 pub mod dotenv;
 pub(crate) mod interpolate;
 pub(crate) mod node;

@@ -1,14 +1,14 @@
-//! The tree that every step of the loader works on: YAML's values, each with its place in a file.
+//! The tree that every step of the loader works on: YAML values with their locations.
 use std::collections::BTreeMap;
 
 use serde_json::{Number, Value as Json};
 
 use crate::diagnostic::Location;
 
-/// Keys in order, so that every result and every message is the same each time.
+/// A mapping. Its keys are sorted, so that results and messages are deterministic.
 pub(crate) type Map = BTreeMap<String, Node>;
 
-/// A value and where it stands: for a value in a mapping, where its key stands.
+/// A value and its location. For a value in a mapping, this is the location of its key.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Node {
     pub(crate) at: Location,
@@ -16,7 +16,7 @@ pub(crate) struct Node {
     pub(crate) mode: Mode,
 }
 
-/// What YAML can hold, as the reference resolves it.
+/// A YAML value, as the reference resolves it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Value {
     Null,
@@ -24,20 +24,20 @@ pub(crate) enum Value {
     Int(i64),
     Float(f64),
     Text(String),
-    /// An unquoted date or time: nowhere allowed.
+    /// An unquoted date or time, which no key accepts.
     Time(String),
     List(Vec<Node>),
     Map(Map),
 }
 
-/// How a value meets the one it overrides.
+/// How a value merges with an earlier one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// By the rules of its key.
+    /// The values merge by the rules of their key.
     Merge,
-    /// `!override`: it takes the place of the other.
+    /// `!override`: the value replaces the earlier one.
     Override,
-    /// `!reset`: the other goes, and so does this one.
+    /// `!reset`: both values are removed.
     Reset,
 }
 
@@ -104,22 +104,22 @@ impl Node {
         }
     }
 
-    /// The value at a key of a mapping.
+    /// The value of a key of a mapping.
     pub(crate) fn at_key(&self, key: &str) -> Option<&Node> {
         self.as_map()?.get(key)
     }
 
-    /// The value at a key of a mapping.
+    /// The value of a key of a mapping.
     pub(crate) fn at_key_mut(&mut self, key: &str) -> Option<&mut Node> {
         self.as_map_mut()?.get_mut(key)
     }
 
-    /// The text at a key of a mapping.
+    /// The string of a key of a mapping.
     pub(crate) fn text_at(&self, key: &str) -> Option<&str> {
         self.at_key(key)?.as_str()
     }
 
-    /// The mapping itself.
+    /// Returns the mapping, if the value is one.
     pub(crate) fn into_map(self) -> Option<Map> {
         match self.value {
             Value::Map(map) => Some(map),
@@ -127,27 +127,27 @@ impl Node {
         }
     }
 
-    /// The entries of a mapping; none for anything else.
+    /// The entries of a mapping; none for other values.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (&String, &Node)> {
         self.as_map().into_iter().flatten()
     }
 
-    /// The entries of a mapping; none for anything else.
+    /// The entries of a mapping; none for other values.
     pub(crate) fn entries_mut(&mut self) -> impl Iterator<Item = (&String, &mut Node)> {
         self.as_map_mut().into_iter().flatten()
     }
 
-    /// The elements of a list; none for anything else.
+    /// The elements of a list; none for other values.
     pub(crate) fn items(&self) -> impl Iterator<Item = &Node> {
         self.as_list().into_iter().flatten()
     }
 
-    /// The elements of a list; none for anything else.
+    /// The elements of a list; none for other values.
     pub(crate) fn items_mut(&mut self) -> impl Iterator<Item = &mut Node> {
         self.as_list_mut().into_iter().flatten()
     }
 
-    /// Sets a key of a mapping unless it is there.
+    /// Sets a key of a mapping unless it is set.
     pub(crate) fn default_key(&mut self, key: &str, value: Value) {
         let at = self.at.clone();
         if let Some(map) = self.as_map_mut() {
@@ -162,12 +162,12 @@ impl Node {
         }
     }
 
-    /// Takes a key out of a mapping.
+    /// Removes a key from a mapping, and returns its value.
     pub(crate) fn remove_key(&mut self, key: &str) -> Option<Node> {
         self.as_map_mut()?.remove(key)
     }
 
-    /// A scalar as text, as the reference prints it; none for lists and mappings.
+    /// A scalar as text, as the reference prints it; `None` for null, lists and mappings.
     pub(crate) fn scalar_text(&self) -> Option<String> {
         match &self.value {
             Value::Text(text) | Value::Time(text) => Some(text.clone()),
@@ -178,12 +178,12 @@ impl Node {
         }
     }
 
-    /// The value as JSON, without its places and modes.
+    /// Converts the value to JSON, without locations and modes.
     pub(crate) fn into_json(self) -> Json {
         self.value.into_json()
     }
 
-    /// What it is, for messages.
+    /// The kind of the value, for messages.
     pub(crate) fn kind(&self) -> &'static str {
         match self.value {
             Value::Null => "null",
@@ -196,17 +196,17 @@ impl Node {
         }
     }
 
-    /// Takes `!reset` nodes out and forgets about `!override`: all that could be overridden has been.
-    pub(crate) fn settle(&mut self) {
+    /// Removes nodes with `!reset` and clears `!override`, after all files have been merged.
+    pub(crate) fn apply_resets(&mut self) {
         self.mode = Mode::Merge;
         match &mut self.value {
             Value::Map(map) => {
                 map.retain(|_, node| node.mode != Mode::Reset);
-                map.values_mut().for_each(Node::settle);
+                map.values_mut().for_each(Node::apply_resets);
             }
             Value::List(list) => {
                 list.retain(|node| node.mode != Mode::Reset);
-                list.iter_mut().for_each(Node::settle);
+                list.iter_mut().for_each(Node::apply_resets);
             }
             _ => {}
         }
@@ -219,7 +219,7 @@ impl Value {
             Self::Null => Json::Null,
             Self::Bool(flag) => Json::Bool(flag),
             Self::Int(number) => Json::Number(number.into()),
-            // JSON has no infinity, and no number that is none.
+            // JSON has neither infinity nor NaN.
             Self::Float(number) => Number::from_f64(number).map_or(Json::Null, Json::Number),
             Self::Text(text) | Self::Time(text) => Json::String(text),
             Self::List(list) => Json::Array(list.into_iter().map(Node::into_json).collect()),
@@ -228,14 +228,14 @@ impl Value {
     }
 }
 
-/// How large a tree is.
+/// The size of a tree.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Extent {
-    /// How many values, the tree itself and those inside it.
+    /// Number of values, including the tree itself.
     pub(crate) values: usize,
-    /// How deep they stand inside each other.
+    /// Depth of nested values.
     pub(crate) depth: usize,
-    /// Bytes of all texts and keys.
+    /// Size of all texts and keys in bytes.
     pub(crate) text: usize,
 }
 
@@ -245,23 +245,23 @@ impl Extent {
         match &node.value {
             Value::Map(map) => map.iter().for_each(|(key, inner)| {
                 all.text += key.len();
-                all.contain(Self::of(inner));
+                all.add(Self::of(inner));
             }),
-            Value::List(list) => list.iter().for_each(|inner| all.contain(Self::of(inner))),
+            Value::List(list) => list.iter().for_each(|inner| all.add(Self::of(inner))),
             Value::Text(text) | Value::Time(text) => all.text = text.len(),
             _ => {}
         }
         all
     }
 
-    fn contain(&mut self, inner: Self) {
+    fn add(&mut self, inner: Self) {
         self.values += inner.values;
         self.depth = self.depth.max(inner.depth + 1);
         self.text += inner.text;
     }
 }
 
-/// A float with the fewest digits that read back the same, with an exponent where the reference has one.
+/// Prints a float with the fewest digits that parse to the same value, and with an exponent where the reference has one.
 pub(crate) fn float_text(number: f64) -> String {
     if number.is_nan() {
         return "NaN".to_owned();

@@ -1,12 +1,12 @@
-//! What an unquoted word of YAML means: the mixture of YAML 1.1 and 1.2 that the reference reads.
+//! Resolves YAML scalars with the mixture of YAML 1.1 and 1.2 that the reference uses.
 //!
-//! `0755`, `0o755`, `0x1f`, `0b11` and `1_000` are numbers; `yes`, `on` and `12:30` are strings; a date is a date.
+//! `0755`, `0o755`, `0x1f`, `0b11` and `1_000` are numbers. `yes`, `on` and `12:30` are strings. `2026-11-20` is a date.
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::text::node::Value;
 
-/// The value of a scalar; `None` when it does not fit its tag. `plain` says that it is not quoted.
+/// Resolves a scalar. Returns `None` when it does not match its tag. `plain` means that it is not quoted.
 pub(crate) fn resolve(text: &str, plain: bool, tag: Option<&str>) -> Option<Value> {
     let core = tag.and_then(|tag| tag.strip_prefix("tag:yaml.org,2002:"));
     match (tag, core) {
@@ -29,18 +29,18 @@ pub(crate) fn resolve(text: &str, plain: bool, tag: Option<&str>) -> Option<Valu
     }
 }
 
-/// Base64, perhaps on several lines, of what must be text.
+/// Decodes base64, which may have line breaks, to UTF-8.
 fn binary(text: &str) -> Option<String> {
     let bytes = STANDARD.decode(text.replace(['\r', '\n'], "")).ok()?;
     String::from_utf8(bytes).ok()
 }
 
-/// Whether an unquoted word is a text, and not a number that is kept as one for being too large.
+/// Whether an unquoted scalar is a string. A number that is too large for 64 bits is not, although its value is kept as text.
 pub(crate) fn is_text(text: &str) -> bool {
     matches!(implicit(text), Value::Text(_)) && integer(&text.replace('_', "")).is_none()
 }
 
-/// What a text says that is written where a boolean belongs.
+/// Reads a string as a boolean, as YAML 1.1 spells it.
 pub(crate) fn boolean(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "y" | "yes" | "on" => Some(true),
@@ -68,7 +68,7 @@ fn implicit(text: &str) -> Value {
     }
     let digits = if text.starts_with('.') { text.to_owned() } else { text.replace('_', "") };
     if let Some(number) = integer(&digits) {
-        // What no 64 bits hold keeps its digits.
+        // A number that does not fit into 64 bits keeps its digits as text.
         return i64::try_from(number).map_or_else(|_| Value::Text(number.to_string()), Value::Int);
     }
     match decimal(&digits) {
@@ -99,7 +99,7 @@ fn integer(text: &str) -> Option<i128> {
     (number >= i64::MIN.into()).then_some(number)
 }
 
-/// Digits, at most one point, perhaps an exponent: nothing else that Rust would read as a float.
+/// Parses digits with an optional point and exponent. Other forms that Rust parses as floats are not accepted.
 fn decimal(text: &str) -> Option<f64> {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let (mantissa, exponent) = match unsigned.find(['e', 'E']) {
@@ -116,7 +116,7 @@ fn decimal(text: &str) -> Option<f64> {
     if good && exponent_is_good { text.parse().ok().filter(|number: &f64| number.is_finite()) } else { None }
 }
 
-/// `2026-11-20`, with or without a time of day.
+/// Whether a text is a date such as `2026-11-20`, with an optional time of day.
 fn is_time(text: &str) -> bool {
     let (date, time) = match text.find(['T', 't', ' ']) {
         Some(at) => (&text[..at], Some(&text[at + 1..])),
@@ -173,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_read_in_every_base() {
+    fn numbers_are_parsed_in_every_base() {
         let cases = [("0755", 493), ("0o755", 493), ("0x1F", 31), ("0b11", 3), ("1_000", 1000), ("-8", -8), ("+8", 8)];
         for (text, number) in cases {
             assert_eq!(implicit(text), Value::Int(number), "{text}");
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn words_that_only_look_like_something_are_strings() {
+    fn words_that_resemble_other_types_are_strings() {
         for text in
             ["yes", "on", "12:30", "1.2.3", "0x", "--1", "1e", "nan", "infinity", "2024-13-01", "8.8.8.8/16", "1e999"]
         {
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn dates_are_dates() {
+    fn dates_are_recognised() {
         for text in ["2024-02-29", "2024-1-5", "2024-01-05T10:00:00Z", "2024-01-05 10:00:00.5"] {
             assert_eq!(implicit(text), Value::Time(text.to_owned()));
         }
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_decides_or_the_value_does_not_fit() {
+    fn a_tag_decides_the_type() {
         assert_eq!(resolve("12", true, Some("tag:yaml.org,2002:str")), Some(Value::Text("12".to_owned())));
         assert_eq!(resolve("12", false, Some("tag:yaml.org,2002:int")), Some(Value::Int(12)));
         assert_eq!(resolve("x", true, Some("tag:yaml.org,2002:int")), None);

@@ -1,7 +1,8 @@
-//! A command line as words, cut the way the reference cuts it: no shell ever sees it.
+//! Splits a command line into words as the reference does, without a shell.
 
-/// The words of a command line; `None` when a quote or parenthesis does not close. What follows an unquoted `;`, `&`,
-/// `|`, `<` or `>` is not part of the command.
+/// Splits a command line into words. Returns `None` when a quote or parenthesis is not closed.
+///
+/// The text after an unquoted `;`, `&`, `|`, `<` or `>` is dropped.
 pub(crate) fn split(line: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
@@ -21,7 +22,7 @@ pub(crate) fn split(line: &str) -> Option<Vec<String>> {
             }
             ('"' | '\'', Some(open)) if open == c => quote = None,
             (';' | '&' | '|' | '<' | '>', None) => {
-                // `2>` names a stream, not an argument.
+                // The `2` of `2>` is a stream and not an argument.
                 let redirects =
                     c == '>' && word.as_ref().is_some_and(|word| word.bytes().all(|byte| byte.is_ascii_digit()));
                 if redirects {
@@ -56,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_are_cut_at_spaces_outside_quotes() {
+    fn words_are_split_at_spaces_outside_quotes() {
         let cases: [(&str, &[&str]); 10] = [
             ("redis-server --save 60 1", &["redis-server", "--save", "60", "1"]),
             ("sh -c 'echo \"a b\"'", &["sh", "-c", "echo \"a b\""]),
@@ -75,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_close_is_refused() {
+    fn unclosed_quotes_and_parentheses_are_refused() {
         for line in ["a 'b", "a \"b", "a (b)", "a )", "a ))", "a\\"] {
             assert_eq!(split(line), None, "{line}");
         }

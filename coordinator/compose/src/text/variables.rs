@@ -1,22 +1,22 @@
-//! Which variables the values of a project name, and what they say of each: nothing is replaced.
+//! Lists the variables that the values of a project use, without interpolating them.
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use super::interpolate::{closing, name_of};
 
-/// What a value says of a variable.
+/// A variable, as a value uses it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Variable {
-    /// It stands for this when it is not set; empty for nothing.
+    /// Default value when the variable is not set; empty if there is none.
     pub default: String,
-    /// Where it is set, this stands for it; empty for its own value.
+    /// Value that replaces the variable when it is set; empty if there is none.
     pub alternative: String,
-    /// It must be set.
+    /// Whether the variable must be set.
     pub required: bool,
 }
 
-/// The variables by name; of several places, the last one counts.
+/// Returns the variables of a project by name. If a variable is used several times, the last use counts.
 pub fn variables(project: &Value) -> BTreeMap<String, Variable> {
     let mut found = BTreeMap::new();
     collect(project, &mut found);
@@ -32,7 +32,7 @@ fn collect(value: &Value, found: &mut BTreeMap<String, Variable>) {
     }
 }
 
-/// Defaults may name variables of their own.
+/// Collects the variables of a text. Defaults may use other variables.
 fn scan(text: &str, found: &mut BTreeMap<String, Variable>) {
     let mut rest = text;
     while let Some((_, after)) = rest.split_once('$') {
@@ -56,7 +56,7 @@ fn scan(text: &str, found: &mut BTreeMap<String, Variable>) {
 }
 
 impl Variable {
-    /// By what follows its name.
+    /// Parses the part of an expression after the name.
     fn of(operation: &str) -> Self {
         let mut chars = operation.strip_prefix(':').unwrap_or(operation).chars();
         let (operator, word) = (chars.next(), chars.as_str().to_owned());

@@ -1,4 +1,4 @@
-//! One message for one cause, with all who have it.
+//! One message for each cause, with all its users.
 use crate::stack::stack;
 
 #[test]
@@ -17,13 +17,13 @@ services:
         lines,
         [
             "/srv/app/broken.env:1:1: variable name `A B` contains a space (services.cron.env_file), used by cron, tick",
-            "/srv/app/compose.yaml:2:33: there is no file /srv/app/no.env (services.worker.env_file), used by worker, web.a, job",
+            "/srv/app/compose.yaml:2:33: file /srv/app/no.env does not exist (services.worker.env_file), used by worker, web.a, job",
         ]
     );
 }
 
 #[test]
-fn many_mistakes_of_few_causes_are_all_told() {
+fn many_mistakes_with_few_causes_are_all_reported() {
     let services: String = (0..60)
         .map(|at| format!("  s{at}: {{image: i, env_file: [{}.env]}}\n", at % 4))
         .chain((0..60).map(|at| format!("  t{at}: {{image: i, env_file: [{}.env]}}\n", at % 4)))
@@ -37,11 +37,10 @@ fn many_mistakes_of_few_causes_are_all_told() {
 fn a_variable_that_is_not_set_is_one_warning_and_one_mistake() {
     let text = "services:\n  a: {image: 'a:$TAG', user: $WHO}\n  b: {image: 'b:$TAG'}\n";
     let warnings = stack(text).warnings();
-    let expected =
-        "variable TAG is not set: it is taken as empty (services.a.image), used by services.a.image, services.b.image";
+    let expected = "variable TAG is not set and defaults to an empty string (services.a.image), used by services.a.image, services.b.image";
     assert!(warnings.contains(expected) && warnings.matches("TAG is not set").count() == 1, "{warnings}");
     assert!(
-        warnings.contains("WHO is not set: it is taken as empty (services.a.user)\n"),
+        warnings.contains("WHO is not set and defaults to an empty string (services.a.user)\n"),
         "one user is not named: {warnings}"
     );
     let refusal = stack("services:\n  a: {image: '${TAG:?}'}\n  b: {image: '${TAG:?}'}\n").refusal();
@@ -52,7 +51,7 @@ fn a_variable_that_is_not_set_is_one_warning_and_one_mistake() {
 }
 
 #[test]
-fn what_is_not_defined_is_reported_once_and_like_mistakes_in_several_places_are_not_united() {
+fn undefined_references_are_united_and_other_equal_mistakes_are_not() {
     let service = "image: i, networks: [front], secrets: [key], volumes: ['data:/d'], scale: 0x";
     let text = format!("services:\n  a: {{{service}}}\n  a.b: {{{service}}}\n");
     let refusal = stack(&text).refusal();

@@ -1,4 +1,4 @@
-//! `include` and `extends`: stacks of several files.
+//! `include` and `extends`: projects of several files.
 use serde_json::json;
 
 use crate::stack::stack;
@@ -56,7 +56,7 @@ fn a_template_is_read_again_where_its_variables_have_other_values() {
 }
 
 #[test]
-fn templates_may_lead_to_each_other_as_long_as_services_do_not() {
+fn templates_may_extend_each_other_if_services_form_no_cycle() {
     let web = stack("services: {web: {extends: {file: a.yaml, service: one}}}")
         .file("a.yaml", "services: {one: {extends: {file: b.yaml, service: two}}, three: {image: a}}")
         .file("b.yaml", "services: {two: {extends: {file: a.yaml, service: three}}}");
@@ -64,17 +64,17 @@ fn templates_may_lead_to_each_other_as_long_as_services_do_not() {
 }
 
 #[test]
-fn what_cannot_be_extended_is_named() {
+fn missing_services_and_files_of_extends_are_refused() {
     let missing_file = stack("services:\n  web:\n    extends: {file: no.yaml, service: x}\n").refusal();
-    assert!(missing_file.contains("compose.yaml:3:5: there is no file /srv/app/no.yaml"), "{missing_file}");
+    assert!(missing_file.contains("compose.yaml:3:5: file /srv/app/no.yaml does not exist"), "{missing_file}");
     let missing_service = stack("services: {web: {image: w, extends: nope}}").refusal();
-    assert!(missing_service.contains("service `nope` is not in /srv/app/compose.yaml"), "{missing_service}");
-    let circle = stack("services: {a: {image: a, extends: b}, b: {image: b, extends: a}}").refusal();
-    assert!(circle.contains("extend each other in a circle: a > b > a"), "{circle}");
+    assert!(missing_service.contains("service `nope` is not defined in /srv/app/compose.yaml"), "{missing_service}");
+    let cycle = stack("services: {a: {image: a, extends: b}, b: {image: b, extends: a}}").refusal();
+    assert!(cycle.contains("extend each other in a cycle: a -> b -> a"), "{cycle}");
 }
 
 #[test]
-fn a_reset_takes_away_what_a_template_says() {
+fn a_reset_removes_a_value_of_a_template() {
     let web = stack(
         "services: {web: {extends: base, cap_drop: !reset [], command: [b]}, base: {image: b, cap_drop: [ALL], command: [a]}}",
     );
@@ -83,7 +83,7 @@ fn a_reset_takes_away_what_a_template_says() {
 }
 
 #[test]
-fn a_template_resets_what_it_extends_itself() {
+fn a_template_can_reset_values_that_it_extends() {
     let template = "services: {t: {extends: s, cap_add: !reset [], dns: !override [2.2.2.2]}, s: {image: s, cap_add: [A], dns: 1.1.1.1}}";
     let web = stack("services: {web: {extends: {file: t.yaml, service: t}, init: true}}").file("t.yaml", template);
     assert_eq!(web.printed("services.web.cap_add"), json!(null));
@@ -92,7 +92,7 @@ fn a_template_resets_what_it_extends_itself() {
 }
 
 #[test]
-fn what_is_extended_may_be_reset_too() {
+fn extends_itself_can_be_reset() {
     let base = "services: {web: {image: w, extends: t}, t: {image: t, init: true}}";
     let over = |extends: &str| stack(base).over("over.yaml", &format!("services: {{web: {{extends: {extends}}}}}"));
     assert_eq!(over("!reset null").printed("services.web.init"), json!(true));
@@ -128,7 +128,7 @@ fn include_takes_several_files_a_folder_and_env_files() {
 }
 
 #[test]
-fn what_the_file_says_itself_goes_on_top_of_what_it_includes() {
+fn a_file_overrides_what_it_includes() {
     let root = stack("include: [a.yaml]\nservices: {a: {image: 'a:2'}}")
         .file("a.yaml", "services: {a: {image: 'a:1', init: true}}");
     assert_eq!(root.printed("services.a.image"), json!("a:2"));
@@ -136,10 +136,10 @@ fn what_the_file_says_itself_goes_on_top_of_what_it_includes() {
 }
 
 #[test]
-fn what_cannot_be_included_is_named() {
-    assert!(stack("include: [no.yaml]").refusal().contains("compose.yaml:1:11: there is no file /srv/app/no.yaml"));
-    let circle = stack("include: [a.yaml]").file("a.yaml", "include: [compose.yaml]\nservices: {a: {image: a}}");
-    assert!(circle.refusal().contains("include each other in a circle"), "{}", circle.refusal());
+fn invalid_includes_are_refused() {
+    assert!(stack("include: [no.yaml]").refusal().contains("compose.yaml:1:11: file /srv/app/no.yaml does not exist"));
+    let cycle = stack("include: [a.yaml]").file("a.yaml", "include: [compose.yaml]\nservices: {a: {image: a}}");
+    assert!(cycle.refusal().contains("include each other in a cycle"), "{}", cycle.refusal());
     assert!(stack("include: a.yaml").refusal().contains("must be a list of paths"));
     let inner = stack("include: [a.yaml]").file("a.yaml", "services:\n  a:\n    imagee: a\n").refusal();
     assert!(inner.starts_with("/srv/app/a.yaml:3:5: unknown key `imagee`"), "{inner}");
@@ -157,23 +157,23 @@ fn a_template_with_a_value_of_the_wrong_kind_is_refused() {
 }
 
 #[test]
-fn what_is_on_another_machine_is_not_fetched() {
+fn remote_files_are_not_fetched() {
     for elsewhere in ["https://example.com/app.git", "oci://example.com/app:1", "git@example.com:app.git"] {
         let include = stack(&format!("include: ['{elsewhere}']")).refusal();
-        assert!(include.contains("is on another machine, and nothing is fetched"), "{include}");
+        assert!(include.contains("is remote, and remote files are not fetched"), "{include}");
         let extends = stack(&format!("services: {{a: {{extends: {{file: '{elsewhere}', service: a}}}}}}")).refusal();
-        assert!(extends.contains("is on another machine, and nothing is fetched"), "{extends}");
+        assert!(extends.contains("is remote, and remote files are not fetched"), "{extends}");
     }
 }
 
 #[test]
-fn files_lead_out_of_the_folder_only_where_no_root_is_set() {
+fn files_outside_of_the_folder_are_read_only_without_a_root() {
     let outside = |text: &str| stack(text).file("../other/o.yaml", "services: {o: {image: o}}").file("../e", "A=1\n");
     let include = "include:\n  - ../other/o.yaml\n";
     assert_eq!(outside(include).printed("services.o.image"), json!("o"));
     assert_eq!(outside(include).beneath("/srv").printed("services.o.image"), json!("o"));
     let refusal = outside(include).beneath("/srv/app").refusal();
-    assert!(refusal.contains("compose.yaml:2:5: /srv/other/o.yaml is outside /srv/app"), "{refusal}");
+    assert!(refusal.contains("compose.yaml:2:5: /srv/other/o.yaml is outside of /srv/app"), "{refusal}");
     for text in [
         "include: [/etc/passwd]",
         "include: [/srv/app/../../etc/passwd]",
@@ -182,6 +182,6 @@ fn files_lead_out_of_the_folder_only_where_no_root_is_set() {
         "include: [{path: a.yaml, env_file: ../e}]",
     ] {
         let refusal = outside(text).beneath("/srv/app").refusal();
-        assert!(refusal.contains("is outside /srv/app, which is all that is read here"), "{refusal}");
+        assert!(refusal.contains("is outside of /srv/app, and no other folder is read"), "{refusal}");
     }
 }

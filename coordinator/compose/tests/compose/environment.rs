@@ -4,7 +4,7 @@ use serde_json::json;
 use crate::stack::{service, stack};
 
 #[test]
-fn variables_are_replaced_everywhere_but_in_keys() {
+fn variables_are_interpolated_everywhere_except_in_keys() {
     let web = service("environment: {'$A': 'x$A'}\nprivileged: ${YES}\nports: ['${PORT:-8080}:80']")
         .variable("A", "a")
         .variable("YES", "true");
@@ -29,7 +29,7 @@ fn a_missing_variable_is_a_warning_and_a_required_one_a_mistake() {
 }
 
 #[test]
-fn env_files_stand_beneath_the_environment_and_later_ones_win() {
+fn environment_overrides_env_files_and_later_files_override_earlier_ones() {
     let web = service("env_file: [a.env, {path: b.env, required: false}, {path: no.env, required: false}]\nenvironment: {A: own, N: }")
         .variable("OUT", "outer")
         .file("a.env", "A=a\nB=a\nC=$OUT-$A\n")
@@ -39,41 +39,41 @@ fn env_files_stand_beneath_the_environment_and_later_ones_win() {
 }
 
 #[test]
-fn raw_env_files_are_taken_as_they_are() {
+fn raw_env_files_are_not_interpreted() {
     let web = service("env_file: [{path: a.env, format: raw}]").file("a.env", "A='$B'\n");
     assert_eq!(web.printed("services.web.environment"), json!({"A": "'$B'"}));
     let refusal = service("env_file: [{path: a.env, format: toml}]").file("a.env", "A=1").refusal();
-    assert!(refusal.contains("no format `toml`"), "{refusal}");
+    assert!(refusal.contains("unknown format `toml`"), "{refusal}");
 }
 
 #[test]
-fn a_missing_or_broken_env_file_is_named() {
+fn a_missing_or_invalid_env_file_is_refused() {
     let refusal = service("env_file: no.env").refusal();
-    assert!(refusal.starts_with("/srv/app/compose.yaml:4:5: there is no file /srv/app/no.env"), "{refusal}");
+    assert!(refusal.starts_with("/srv/app/compose.yaml:4:5: file /srv/app/no.env does not exist"), "{refusal}");
     let refusal = service("env_file: [a.env]").file("a.env", "A=1\nB C=2\n").refusal();
     assert!(refusal.starts_with("/srv/app/a.env:2:1: variable name `B C` contains a space"), "{refusal}");
 }
 
 #[test]
-fn every_missing_file_is_told_at_once() {
+fn all_missing_files_are_reported_at_once() {
     let refusal = stack("services: {a: {image: a, env_file: a.env}, b: {image: b, env_file: b.env}}").refusal();
     assert!(refusal.contains("a.env") && refusal.contains("b.env"), "{refusal}");
 }
 
 #[test]
-fn label_files_stand_beneath_the_labels() {
+fn labels_override_label_files() {
     let web = service("label_file: l\nlabels: [a=own]").file("l", "a=file\nb=file\n");
     assert_eq!(web.printed("services.web.labels"), json!({"a": "own", "b": "file"}));
-    assert!(service("label_file: no").refusal().contains("there is no file /srv/app/no"));
+    assert!(service("label_file: no").refusal().contains("file /srv/app/no does not exist"));
 }
 
 #[test]
-fn the_projects_name_is_given_written_or_the_folders() {
+fn the_project_name_comes_from_option_variable_file_or_folder() {
     let text = "services: {a: {image: a, environment: {N: $COMPOSE_PROJECT_NAME}}}";
     let name = |stack: crate::stack::Stack| stack.printed("services.a.environment.N");
     assert_eq!(name(stack(text)), json!("app"));
     assert_eq!(name(stack(&format!("name: In-${{X:-File}}!\n{text}"))), json!("in-file"));
     assert_eq!(name(stack(text).variable("COMPOSE_PROJECT_NAME", "env")), json!("env"));
     assert_eq!(name(stack(text).variable("COMPOSE_PROJECT_NAME", "env").named("given")), json!("given"));
-    assert!(stack(text).named("Bad.Name").refusal().contains("`Bad.Name` is not a project name"));
+    assert!(stack(text).named("Bad.Name").refusal().contains("`Bad.Name` is not a valid project name"));
 }

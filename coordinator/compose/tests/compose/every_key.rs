@@ -1,4 +1,4 @@
-//! A project that has every key is printed byte for byte as the reference prints it, and its services have their digests.
+//! A project with every key prints the same bytes as the reference, and its services have the same digests.
 use landfast_compose::{
     Layout, canonical, canonical_for_yaml, doubled, json_text, service_digests, sort_keys, yaml_text,
 };
@@ -10,7 +10,7 @@ fn project() -> Stack {
 }
 
 #[test]
-fn the_text_is_the_references() {
+fn the_output_equals_that_of_the_reference() {
     let yaml = doubled(&yaml_text(&canonical_for_yaml(project().load())));
     assert!(yaml == include_str!("every_key/printed.yaml"), "{yaml}");
     let json = doubled(&json_text(&canonical(project().load()), Layout::Indented));
@@ -18,7 +18,7 @@ fn the_text_is_the_references() {
 }
 
 #[test]
-fn what_is_printed_for_readers_of_yaml_is_the_same_project_again() {
+fn printed_yaml_loads_to_the_same_project() {
     let text = |stack: Stack| doubled(&yaml_text(&canonical_for_yaml(stack.load())));
     let printed = text(project());
     let again = text(stack(&printed).profile("*").variable("S", "made-up"));
@@ -26,7 +26,7 @@ fn what_is_printed_for_readers_of_yaml_is_the_same_project_again() {
 }
 
 #[test]
-fn the_digests_are_the_references() {
+fn the_digests_equal_those_of_the_reference() {
     let digests = service_digests(project().load());
     let digests = digests.iter().map(|(name, digest)| (name.as_str(), digest.as_str())).collect::<Vec<_>>();
     let expected = [
@@ -40,7 +40,7 @@ fn the_digests_are_the_references() {
 }
 
 #[test]
-fn how_an_image_comes_about_and_who_needs_it_are_not_in_a_digest() {
+fn builds_pulls_scales_and_dependencies_do_not_change_a_digest() {
     let digest = |keys: &str| {
         let text = format!("services:\n  a: {{image: a{keys}}}\n  b: {{image: b}}\n");
         service_digests(stack(&text).load()).swap_remove(0)
@@ -51,7 +51,7 @@ fn how_an_image_comes_about_and_who_needs_it_are_not_in_a_digest() {
 }
 
 #[test]
-fn keys_of_a_project_that_was_not_read_through_are_sorted_as_the_others() {
+fn keys_of_an_uninterpolated_project_are_sorted() {
     let mut written = stack("services: {v10: {image: $A}, v9: {image: a}}\n").uninterpolated();
     sort_keys(&mut written);
     let text = yaml_text(&written["services"]);

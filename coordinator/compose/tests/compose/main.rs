@@ -1,4 +1,4 @@
-//! The Compose loader, rule by rule, each good case beside a bad one.
+//! Tests of the Compose loader, with valid and invalid input for each rule.
 #![allow(clippy::unwrap_used)]
 mod causes;
 mod composing;

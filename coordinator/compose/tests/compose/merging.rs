@@ -1,10 +1,10 @@
-//! A later file on top of an earlier one.
+//! Merging of files.
 use serde_json::json;
 
 use crate::stack::{service, stack};
 
 #[test]
-fn mappings_merge_lists_follow_and_scalars_are_replaced() {
+fn mappings_merge_lists_are_appended_and_scalars_are_replaced() {
     let web = service("cap_add: [A]\ndeploy: {replicas: 1, mode: x}").over(
         "over.yaml",
         "services: {web: {image: 'web:2', cap_add: [A, B], deploy: {replicas: 3}}, more: {image: m}}",
@@ -19,7 +19,7 @@ fn mappings_merge_lists_follow_and_scalars_are_replaced() {
 }
 
 #[test]
-fn what_a_list_holds_already_is_not_added_to_it_again() {
+fn elements_that_a_list_contains_are_not_appended_again() {
     let base = "security_opt: [a]\nbuild: {context: ., cache_from: [a, a]}\npost_start: [{command: x}]";
     let over = "security_opt: [a, b]\nbuild: {cache_from: [b, a, b]}\npost_start: [{command: x}, {command: y}]";
     let web = service(base).over("over.yaml", &format!("services:\n  web:\n    {}", over.replace('\n', "\n    ")));
@@ -42,7 +42,7 @@ fn commands_and_tests_are_replaced_whole() {
 }
 
 #[test]
-fn variables_merge_by_name_in_either_form() {
+fn variables_merge_by_name_in_both_forms() {
     let web = service("environment: {A: 1, B: 1}\nlabels: [x=1]")
         .over("over.yaml", "services: {web: {environment: ['B=2', C=2], labels: {x: 2, y: 2}}}");
     assert_eq!(web.printed("services.web.environment"), json!({"A": "1", "B": "2", "C": "2"}));
@@ -59,7 +59,7 @@ fn mounts_merge_by_target_and_ports_when_they_are_the_same() {
 }
 
 #[test]
-fn dependencies_networks_and_builds_merge_in_either_form() {
+fn dependencies_networks_and_builds_merge_in_both_forms() {
     let web = stack("services: {web: {build: ., depends_on: [db], networks: [a]}, db: {image: d}}\nnetworks: {a: , b: }")
         .over(
             "over.yaml",
@@ -72,7 +72,7 @@ fn dependencies_networks_and_builds_merge_in_either_form() {
 }
 
 #[test]
-fn options_of_another_log_driver_are_not_kept() {
+fn options_of_a_replaced_log_driver_are_dropped() {
     let base = "logging: {driver: json-file, options: {max-size: 1m}}";
     let same = service(base).over("over.yaml", "services: {web: {logging: {options: {max-file: 3}}}}");
     assert_eq!(same.printed("services.web.logging.options"), json!({"max-size": "1m", "max-file": "3"}));
@@ -98,7 +98,7 @@ fn subnets_merge_by_subnet() {
 }
 
 #[test]
-fn reset_takes_away_and_override_replaces() {
+fn reset_removes_and_override_replaces() {
     let web = service("ports: ['80:80']\ncap_add: [A]\nenvironment: {A: 1, B: 1}\ndns: [1.1.1.1]").over(
         "over.yaml",
         "services: {web: {ports: !reset [], cap_add: !override [B], environment: {A: !reset null}, dns: !reset null}}",
@@ -110,7 +110,7 @@ fn reset_takes_away_and_override_replaces() {
 }
 
 #[test]
-fn anchors_merge_mappings_and_lists_of_them() {
+fn merge_keys_accept_mappings_and_lists_of_mappings() {
     let text = "x-a: &a {restart: always, labels: {a: '1'}}\nx-b: &b {init: true, restart: 'no'}\n\
                 services: {web: {<<: [*a, *b], image: w}}";
     let web = stack(text);
@@ -120,14 +120,14 @@ fn anchors_merge_mappings_and_lists_of_them() {
 }
 
 #[test]
-fn a_merge_key_may_carry_its_tag() {
+fn a_merge_key_may_have_its_tag() {
     let web = stack("x-a: &a {init: true}\nservices: {web: {!!merge <<: *a, image: w}}");
     assert_eq!(web.printed("services.web.init"), json!(true));
     assert!(stack("x-a: &a {init: true}\nservices: {web: {!!str <<: *a, image: w}}").refusal().contains("`<<`"));
 }
 
 #[test]
-fn documents_of_one_file_merge_too() {
+fn documents_of_a_file_merge() {
     let web = stack("services: {web: {image: a}}\n---\nservices: {web: {image: b}}\n");
     assert_eq!(web.printed("services.web.image"), json!("b"));
 }

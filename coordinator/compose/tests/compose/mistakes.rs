@@ -1,8 +1,8 @@
-//! What is wrong is said with its place, all of it at once, and with what to do.
+//! Mistakes are reported all at once, with their locations and hints.
 use crate::stack::{service, stack};
 
 #[test]
-fn unknown_keys_are_refused_where_they_stand() {
+fn unknown_keys_are_refused_with_their_location() {
     let text = "services:\n  web:\n    imagee: w\n    x-own: {any: thing}\n    healthcheck:\n      tests: [NONE]\nvolume: {}\n";
     let refusal = stack(text).refusal();
     let lines: Vec<&str> = refusal.lines().collect();
@@ -14,7 +14,7 @@ fn unknown_keys_are_refused_where_they_stand() {
 }
 
 #[test]
-fn mistakes_of_every_step_are_said_at_once() {
+fn mistakes_of_all_steps_are_reported_at_once() {
     let text = "\
 services:
   db:
@@ -34,8 +34,8 @@ services:
     scale: many
 ";
     let refusal = stack(text).refusal();
-    let said: Vec<&str> = refusal.lines().filter_map(|line| line.strip_prefix("/srv/app/compose.yaml:")).collect();
-    let wanted = [
+    let lines: Vec<&str> = refusal.lines().filter_map(|line| line.strip_prefix("/srv/app/compose.yaml:")).collect();
+    let expected = [
         "3:5: required variable IMAGE is missing a value: say which (services.db.image)",
         "4:5: `lots` is not a size such as 512m (services.db.mem_limit)",
         "6:5: unknown key `imagee` (services.web.imagee)",
@@ -44,16 +44,16 @@ services:
         "8:19: `5x` is not a duration such as 1m30s (services.web.healthcheck.interval)",
         "9:18: service `dbb` is not defined (services.web.depends_on.dbb)",
         "10:15: volume `data` is not defined (services.web.volumes[0])",
-        "11:5: there is no file /srv/app/absent.env (services.web.env_file)",
-        "14:5: there is no file /srv/app/absent.yaml (services.job.extends.file)",
+        "11:5: file /srv/app/absent.env does not exist (services.web.env_file)",
+        "14:5: file /srv/app/absent.yaml does not exist (services.job.extends.file)",
         "15:15: key `target` is missing (services.job.volumes[0])",
         "16:5: `many` is not a number (services.job.scale)",
     ];
-    assert_eq!(said, wanted, "{refusal}");
+    assert_eq!(lines, expected, "{refusal}");
 }
 
 #[test]
-fn what_follows_from_a_mistake_alone_is_not_said() {
+fn mistakes_that_follow_from_others_are_not_reported() {
     let refusal = stack("services: {web: {image: [w]}}").refusal();
     assert_eq!(refusal.matches("compose.yaml:").count(), 1, "{refusal}");
     assert!(refusal.contains("must be a string, not a list (services.web.image)"), "{refusal}");
@@ -68,7 +68,7 @@ fn what_follows_from_a_mistake_alone_is_not_said() {
 fn values_of_the_wrong_kind_are_refused() {
     let cases = [
         ("image: [a]", "must be a string, not a list (services.web.image)"),
-        ("hostname: 5", "must be a string, not a number (services.web.hostname)\n  hint: write it in quotes"),
+        ("hostname: 5", "must be a string, not a number (services.web.hostname)\n  hint: write the value in quotes"),
         ("ports: 80", "must be a list, not a number (services.web.ports)"),
         ("volumes:", "must be a list, not null (services.web.volumes)"),
         ("tty: 5", "must be a boolean, not a number (services.web.tty)"),
@@ -90,7 +90,7 @@ fn values_of_the_wrong_kind_are_refused() {
 fn keys_that_contradict_each_other_are_refused() {
     let cases = [
         ("scale: 2\ndeploy: {replicas: 3}", "`scale` and `deploy.replicas` differ"),
-        ("scale: 2\ncontainer_name: web", "2 instances cannot have one `container_name`"),
+        ("scale: 2\ncontainer_name: web", "2 instances cannot have the same `container_name`"),
         (
             "mem_limit: 1g\ndeploy: {resources: {limits: {memory: 2g}}}",
             "`mem_limit` and `deploy.resources.limits.memory` differ",
@@ -113,11 +113,11 @@ fn keys_that_contradict_each_other_are_refused() {
 }
 
 #[test]
-fn dependencies_in_a_circle_are_refused() {
+fn dependency_cycles_are_refused() {
     let text = "services:\n  a: {image: a, depends_on: [b]}\n  b: {image: b, depends_on: [c]}\n  c:\n    image: c\n    depends_on:\n      - a\n";
     let refusal = stack(text).refusal();
     assert!(
-        refusal.starts_with("/srv/app/compose.yaml:7:9: services depend on each other in a circle: a > b > c > a"),
+        refusal.starts_with("/srv/app/compose.yaml:7:9: services depend on each other in a cycle: a -> b -> c -> a"),
         "{refusal}"
     );
     let undefined =
@@ -133,48 +133,51 @@ fn a_service_needs_an_image_or_a_build_and_a_container_name_of_its_own() {
 }
 
 #[test]
-fn a_file_must_hold_something() {
+fn a_file_must_contain_a_project() {
     assert!(stack("").refusal().contains("the file is empty"));
-    assert!(stack("hello").refusal().contains("must hold a mapping, not a string (`hello`)"));
-    assert!(stack("services: {'a b': {image: a}}").refusal().contains("`a b` is not a name"));
+    assert!(stack("hello").refusal().contains("must contain a mapping, not a string (`hello`)"));
+    assert!(stack("services: {'a b': {image: a}}").refusal().contains("`a b` is not a valid name"));
 }
 
 #[test]
-fn what_has_no_effect_is_told_and_what_is_not_done_is_refused() {
+fn ignored_keys_are_warned_about_and_unsupported_ones_refused() {
     let web = service("isolation: default\ndeploy: {endpoint_mode: vip}");
     let warnings = web.warnings();
     assert!(
-        warnings.contains("compose.yaml:4:5: no effect: it has a meaning on Windows only (services.web.isolation)"),
+        warnings.contains("compose.yaml:4:5: no effect: it only applies to Windows (services.web.isolation)"),
         "{warnings}"
     );
     assert!(warnings.contains("(services.web.deploy.endpoint_mode)"), "{warnings}");
     let hooks = service("pre_start: [{command: x}]").load();
     let refusal = hooks.project().unwrap_err().to_string();
-    assert!(refusal.contains("compose.yaml:4:5: not deployed: nothing is run before a container"), "{refusal}");
+    assert!(
+        refusal.contains("compose.yaml:4:5: not deployed: commands before a container are not supported"),
+        "{refusal}"
+    );
     assert!(stack("version: '3'\nservices: {a: {image: a}}").warnings().contains("`version` is obsolete"));
 }
 
 #[test]
-fn a_fraction_of_a_byte_is_refused_and_not_taken_for_no_limit() {
+fn a_fraction_of_a_byte_is_refused() {
     let refusal = service("mem_limit: 1.5").refusal();
     assert!(
-        refusal.contains("a size is a whole number of bytes, or a text such as 1.5g (services.web.mem_limit)"),
+        refusal.contains("a size must be a whole number of bytes, or a string such as 1.5g (services.web.mem_limit)"),
         "{refusal}"
     );
 }
 
 #[test]
-fn an_unknown_option_of_a_mount_is_told() {
+fn an_unknown_mount_option_is_warned_about() {
     let warnings = service("volumes: ['./a:/a:r0,Z', './b:/b:ro,cached']").warnings();
     assert_eq!(warnings.matches("no effect").count(), 1, "{warnings}");
     assert!(
-        warnings.contains("compose.yaml:4:15: no effect: `r0` is no option of a mount (services.web.volumes[0])"),
+        warnings.contains("compose.yaml:4:15: no effect: `r0` is not an option of a mount (services.web.volumes[0])"),
         "{warnings}"
     );
 }
 
 #[test]
-fn what_no_engine_or_reference_takes_is_refused_where_it_stands() {
+fn values_that_engine_and_reference_refuse_have_locations() {
     let refused = [
         ("networks: [x-net]", "`x-net` cannot be a network"),
         ("labels: {'': x}", "a key cannot be empty (services.web.labels)"),
@@ -188,5 +191,5 @@ fn what_no_engine_or_reference_takes_is_refused_where_it_stands() {
     }
     assert_eq!(service("develop: {watch: [{path: /a, action: rebuild}]}").load().warnings.len(), 1);
     let refusal = stack("services: {web: {image: w}}\nnetworks: {'a b': }").refusal();
-    assert!(refusal.contains("`a b` is not a name (networks.a b)"), "{refusal}");
+    assert!(refusal.contains("`a b` is not a valid name (networks.a b)"), "{refusal}");
 }

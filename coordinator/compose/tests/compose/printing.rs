@@ -1,11 +1,11 @@
-//! The canonical form as a whole.
+//! Printing of projects in canonical form.
 use landfast_compose::{canonical, canonical_for_yaml, doubled};
 use serde_json::json;
 
 use crate::stack::{service, stack};
 
 #[test]
-fn a_small_project_prints_whole() {
+fn a_small_project_is_printed_completely() {
     let printed = canonical(stack("services: {web: {image: 'w:$$1', x-own: 1}}\nx-top: 1\n").load());
     let expected = json!({
         "name": "app",
@@ -17,7 +17,7 @@ fn a_small_project_prints_whole() {
 }
 
 #[test]
-fn what_is_printed_reads_back_the_same() {
+fn printed_projects_load_to_the_same_project() {
     let text = "services:\n  web:\n    image: w\n    command: sh -c 'echo $$HOME'\n    ports: ['8080:80']\n    \
                 volumes: ['./a:/a:ro', 'v:/v']\n    environment: [A=$$x]\n    healthcheck: {test: a b, interval: 90s}\n    \
                 deploy: {replicas: 2, resources: {limits: {cpus: '0.5', memory: 1g}}}\nvolumes: {v: }\n";
@@ -27,7 +27,7 @@ fn what_is_printed_reads_back_the_same() {
 }
 
 #[test]
-fn empty_values_are_not_printed_but_written_zeros_may_be() {
+fn empty_values_are_not_printed_except_some_written_zeros() {
     let web =
         service("tty: false\nhostname: ''\ncap_add: []\nscale: 0\ninit: false\ndeploy: {}\nhealthcheck: {retries: 0}");
     for key in ["tty", "hostname", "cap_add"] {
@@ -40,17 +40,17 @@ fn empty_values_are_not_printed_but_written_zeros_may_be() {
 }
 
 #[test]
-fn variables_can_be_left_in() {
+fn variables_can_be_kept() {
     let web =
         service("ports: ['${PORT:-80}:80']\nenvironment: [A=$A, B]\nvolumes: ['${DATA:-./data}:/data']\nprofiles: [x]");
     let printed = &web.variable("A", "a").variable("B", "b").uninterpolated()["services"]["web"];
-    assert_eq!(printed["ports"], json!(["${PORT:-80}:80"]), "what cannot be read stays as it is");
+    assert_eq!(printed["ports"], json!(["${PORT:-80}:80"]), "a value that cannot be parsed stays as it is");
     assert_eq!(printed["environment"], json!(["A=$A", "B"]));
     assert_eq!(printed["volumes"][0]["target"], json!("/data"));
 }
 
 #[test]
-fn what_a_variable_stands_for_is_not_judged_where_it_is_left_in() {
+fn values_of_kept_variables_are_not_validated() {
     let web = service("pull_policy: '${POLICY:-always}'\ndepends_on: ['${DB:-db}']\ncgroup: '${CGROUP:-host}'");
     let printed = &web.uninterpolated()["services"]["web"];
     assert_eq!(printed["pull_policy"], "${POLICY:-always}");
@@ -60,7 +60,7 @@ fn what_a_variable_stands_for_is_not_judged_where_it_is_left_in() {
 }
 
 #[test]
-fn what_a_project_implies_may_be_left_out() {
+fn implied_values_can_be_left_out() {
     let text = "services: {web: {image: w, build: ., links: [db], ports: ['80:80']}, db: {image: d}}";
     let printed = canonical(stack(text).unnormalised().load());
     assert_eq!(printed["name"], "app");
@@ -75,7 +75,7 @@ fn what_a_project_implies_may_be_left_out() {
 }
 
 #[test]
-fn what_a_variable_holds_is_not_printed_and_where_labels_came_from_is() {
+fn contents_of_variables_are_not_printed_and_label_files_are() {
     let text =
         "services:\n  web: {image: w, configs: [word], label_file: labels.env}\nconfigs: {word: {environment: WORD}}\n";
     let stack = stack(text).variable("WORD", "made-up").file("labels.env", "a=1\n");
@@ -87,7 +87,7 @@ fn what_a_variable_holds_is_not_printed_and_where_labels_came_from_is() {
 }
 
 #[test]
-fn ulimits_of_zero_are_printed_where_they_are_read_again() {
+fn ulimits_of_zero_are_printed_in_yaml() {
     let text = "services: {a: {image: a, ulimits: {core: 0, nofile: {soft: 0, hard: 2}, nproc: 5}, build: {context: ., \
                 ulimits: {core: {soft: 0, hard: 0}}}}}";
     let json = canonical(stack(text).load());
@@ -101,14 +101,14 @@ fn ulimits_of_zero_are_printed_where_they_are_read_again() {
 }
 
 #[test]
-fn paths_may_stay_as_they_are_written() {
+fn relative_paths_can_be_kept() {
     let web = service("volumes: ['./a:/a']\nbuild: ./b").relative();
     assert_eq!(web.printed("services.web.volumes.0.source"), json!("./a"));
     assert_eq!(web.printed("services.web.build.context"), json!("./b"));
 }
 
 #[test]
-fn a_project_need_not_hold_together_to_be_printed() {
+fn an_inconsistent_project_can_be_printed() {
     let web = service("depends_on: [nobody]\nvolumes: ['v:/v']\nnetworks: [n]");
     assert!(web.refusal().contains("nobody"));
     let web = web.unchecked();
@@ -117,20 +117,20 @@ fn a_project_need_not_hold_together_to_be_printed() {
 }
 
 #[test]
-fn env_files_that_stay_unread_need_not_be_there_and_label_files_are_read() {
+fn env_files_can_be_left_unread_and_label_files_are_read() {
     let web = service("env_file: [none.env]\nlabel_file: l.env").file("l.env", "a=1\n").with_env_files_unread();
     assert_eq!(web.printed("services.web.env_file.0.path"), json!("/srv/app/none.env"));
     assert_eq!(web.printed("services.web.labels"), json!({"a": "1"}));
 }
 
 #[test]
-fn a_variable_without_a_value_has_that_of_the_environment_whether_implied_things_are_printed_or_not() {
+fn variables_without_a_value_are_set_without_normalisation_too() {
     let web = service("environment: {A: , B: }").variable("A", "a").unnormalised();
     assert_eq!(web.printed("services.web.environment"), json!({"A": "a", "B": null}));
 }
 
 #[test]
-fn nothing_is_added_to_what_is_neither_read_through_nor_normalised() {
+fn nothing_is_added_without_interpolation_and_normalisation() {
     let written = stack("services: {a: {image: $A}}\nvolumes: {v: }\n").unnormalised().uninterpolated();
     assert_eq!(written, json!({"services": {"a": {"image": "$A"}}, "volumes": {"v": null}}));
 }

@@ -1,4 +1,4 @@
-//! Which services are meant.
+//! Selection of services by profile and by name.
 use serde_json::json;
 
 use crate::stack::{Stack, stack};
@@ -12,7 +12,7 @@ fn names(stack: &Stack) -> Vec<String> {
 }
 
 #[test]
-fn services_with_profiles_wait_for_one_of_them() {
+fn services_with_profiles_need_an_enabled_profile() {
     assert_eq!(names(&stack(TEXT)), ["web"]);
     assert_eq!(names(&stack(TEXT).profile("data")), ["db", "web"]);
     assert_eq!(names(&stack(TEXT).profile("*")), ["db", "log", "web"]);
@@ -20,7 +20,7 @@ fn services_with_profiles_wait_for_one_of_them() {
 }
 
 #[test]
-fn a_profile_without_a_name_is_enabled_until_others_are() {
+fn the_profile_with_the_empty_name_is_enabled_by_default() {
     let text = "services: {web: {image: w, profiles: ['$TOOLS']}, db: {image: d}}";
     assert_eq!(names(&stack(text)), ["db", "web"]);
     assert_eq!(names(&stack(text).variable("TOOLS", "tools")), ["db"]);
@@ -44,15 +44,15 @@ fn a_required_dependency_must_be_enabled() {
 }
 
 #[test]
-fn services_asked_for_bring_what_they_depend_on() {
+fn selected_services_include_their_dependencies() {
     let text = "services: {web: {image: w, depends_on: [db]}, db: {image: d}, other: {image: o}, tool: {image: t, profiles: [t]}}";
     assert_eq!(names(&stack(text).only("web")), ["db", "web"]);
     assert_eq!(names(&stack(text).only("tool")), ["tool"]);
-    assert!(stack(text).only("nope").refusal().contains("there is no service `nope`"));
+    assert!(stack(text).only("nope").refusal().contains("service `nope` is not defined"));
 }
 
 #[test]
-fn a_service_asked_for_needs_what_it_requires_and_no_more() {
+fn a_selected_service_only_needs_its_required_dependencies() {
     let text = "services:\n  web: {image: w, profiles: [w], depends_on: {log: {condition: service_started, required: false}}}\n  \
                 log: {image: l, profiles: [l]}\n  app: {image: a, profiles: [w], depends_on: [log]}\n";
     let web = stack(text).only("web");
@@ -64,7 +64,7 @@ fn a_service_asked_for_needs_what_it_requires_and_no_more() {
 }
 
 #[test]
-fn a_build_may_start_from_a_service_that_no_profile_enables() {
+fn a_build_may_use_a_disabled_service() {
     let text = "services: {web: {build: {context: ., additional_contexts: {base: 'service:base'}}}, \
                 base: {build: ./base, profiles: [never]}}";
     assert_eq!(names(&stack(text)), ["web"]);

@@ -1,11 +1,11 @@
-//! What holds for any text.
+//! Properties that hold for any text.
 use landfast_compose::{canonical, dotenv, doubled};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use crate::stack::stack;
 
-/// Words that mean something to YAML, to variables or to Compose.
+/// Words with a meaning in YAML, interpolation or Compose.
 const WORDS: &[&str] = &[
     "services:",
     "\n",
@@ -54,7 +54,7 @@ fn jumble() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn no_text_makes_it_panic(text in prop_oneof![jumble(), any::<String>()]) {
+    fn no_text_causes_a_panic(text in prop_oneof![jumble(), any::<String>()]) {
         let web = stack(&text).over("over.yaml", &text).file("a", &text).profile("*");
         if let Ok(loaded) = web.try_load() {
             drop(loaded.project());
@@ -64,14 +64,14 @@ proptest! {
     }
 
     #[test]
-    fn any_value_survives_when_its_dollars_are_doubled(value: String) {
+    fn any_value_with_escaped_dollars_stays_the_same(value: String) {
         let written = json!({"services": {"a": {"image": "a", "environment": {"V": value.replace('$', "$$")}}}});
         let project = stack(&written.to_string()).project();
         prop_assert_eq!(project.services["a"].environment["V"].as_deref(), Some(value.as_str()));
     }
 
     #[test]
-    fn what_is_printed_reads_back_the_same(
+    fn printed_projects_load_to_the_same_project(
         command in prop::collection::vec("[a-z$ '\"]{0,6}", 0..4),
         variables in prop::collection::btree_map("[A-Z]{1,3}", prop::option::of("[ -~]{0,8}"), 0..4),
         target in 1_u16..,

@@ -1,4 +1,4 @@
-//! Every short form has one long form.
+//! Short forms are expanded to long forms.
 use serde_json::json;
 
 use crate::stack::{service, stack};
@@ -44,21 +44,21 @@ fn volumes() {
     assert_eq!(web.printed("services.web.volumes"), expected);
     assert_eq!(web.printed("volumes"), json!({"data": {"name": "app_data"}}));
     assert!(service("volumes: ['nope:/data']").refusal().contains("volume `nope` is not defined"));
-    assert!(service("volumes: [':/data']").refusal().contains("nothing between two colons"));
+    assert!(service("volumes: [':/data']").refusal().contains("an empty part between colons"));
 }
 
 #[test]
-fn commands_are_cut_into_words_but_tests_go_to_a_shell() {
+fn commands_are_split_into_words_and_tests_are_not() {
     let web = service("command: sh -c 'a b'\nentrypoint: []\nhealthcheck: {test: curl -f x || exit 1}");
     assert_eq!(web.printed("services.web.command"), json!(["sh", "-c", "a b"]));
     assert_eq!(web.printed("services.web.entrypoint"), json!([]));
     assert_eq!(web.printed("services.web.healthcheck.test"), json!(["CMD-SHELL", "curl -f x || exit 1"]));
-    assert!(service("command: sh -c 'a").refusal().contains("do not close"));
-    assert!(service("healthcheck: {test: [curl, x]}").refusal().contains("a test begins with CMD"));
+    assert!(service("command: sh -c 'a").refusal().contains("has an unclosed quote"));
+    assert!(service("healthcheck: {test: [curl, x]}").refusal().contains("a test must start with CMD"));
 }
 
 #[test]
-fn environment_is_a_mapping_of_texts() {
+fn environment_is_a_mapping_of_strings() {
     let list = service("environment: ['A=1', 'B=x=y', 'C', 'D=']").variable("C", "from outside");
     let expected = json!({"A": "1", "B": "x=y", "C": "from outside", "D": ""});
     assert_eq!(list.printed("services.web.environment"), expected);
@@ -99,11 +99,15 @@ fn secrets_and_configs_have_targets() {
     assert_eq!(web.printed("secrets.s"), json!({"name": "app_s", "file": "/srv/app/s.txt"}));
     assert_eq!(web.printed("configs.c"), json!({"name": "app_c", "content": "a $b"}));
     assert!(service("secrets: [nope]").refusal().contains("secret `nope` is not defined"));
-    assert!(stack("services: {a: {image: a}}\nsecrets: {s: {}}").refusal().contains("needs one of file, environment"));
+    assert!(
+        stack("services: {a: {image: a}}\nsecrets: {s: {}}")
+            .refusal()
+            .contains("one of file, environment or `external: true` is required")
+    );
 }
 
 #[test]
-fn sizes_durations_and_fractions_have_one_form() {
+fn sizes_durations_and_fractions_are_canonical() {
     let web = service(
         "mem_limit: 1.5g\nshm_size: 64mb\nstop_grace_period: 90s\ncpus: '0.50'\n\
          healthcheck: {test: [NONE], interval: 1h, start_period: 1500ms}",
@@ -131,7 +135,7 @@ fn hosts_devices_and_limits() {
     );
     assert_eq!(web.printed("services.web.ulimits"), json!({"nproc": 10, "nofile": {"soft": 1, "hard": 2}}));
     assert_eq!(web.printed("services.web.gpus"), json!([{"count": -1}]));
-    assert!(service("extra_hosts: [a]").refusal().contains("`a` gives no address"));
+    assert!(service("extra_hosts: [a]").refusal().contains("`a` has no address"));
     assert!(service("ulimits: {nofile: lots}").refusal().contains("services.web.ulimits.nofile"));
 }
 
@@ -168,7 +172,7 @@ fn builds_have_absolute_contexts() {
 }
 
 #[test]
-fn a_watch_may_call_its_first_sync_by_the_early_name() {
+fn the_experimental_name_of_initial_sync_is_accepted() {
     let watch = |rest: &str| service(&format!("develop: {{watch: [{{path: /a, action: sync, target: /t, {rest}}}]}}"));
     let printed = |rest: &str| watch(rest).printed("services.web.develop.watch.0.initial_sync");
     assert_eq!(printed("x-initialSync: true"), json!(true));
@@ -181,7 +185,7 @@ fn a_watch_may_call_its_first_sync_by_the_early_name() {
 }
 
 #[test]
-fn what_counts_in_a_deployment_is_not_negative() {
+fn counts_in_a_deployment_are_not_negative() {
     for counts in [
         "restart_policy: {max_attempts: -1}",
         "update_config: {parallelism: -1}",

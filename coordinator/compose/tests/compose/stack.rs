@@ -1,11 +1,11 @@
-//! A stack's folder that exists in memory alone.
+//! The folder of a project in memory.
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use landfast_compose::{Diagnostics, Input, Loaded, Project};
 use serde_json::Value;
 
-/// Files beneath `/srv/app`, and how they are loaded.
+/// Files below `/srv/app`, and the options to load them with.
 #[derive(Default)]
 pub(crate) struct Stack {
     files: BTreeMap<PathBuf, String>,
@@ -13,7 +13,7 @@ pub(crate) struct Stack {
     input: Input,
 }
 
-/// A stack of one file.
+/// Creates a project of one file.
 pub(crate) fn stack(text: &str) -> Stack {
     let mut stack = Stack::default();
     stack.input.working_dir = PathBuf::from("/srv/app");
@@ -21,13 +21,13 @@ pub(crate) fn stack(text: &str) -> Stack {
 }
 
 impl Stack {
-    /// With one more `-f` file.
+    /// Adds an override file.
     pub(crate) fn over(mut self, name: &str, text: &str) -> Self {
         self.main.push(Path::new("/srv/app").join(name));
         self.file(name, text)
     }
 
-    /// With a file that others may lead to.
+    /// Adds a file that others may name.
     pub(crate) fn file(mut self, name: &str, text: &str) -> Self {
         let path = match name.strip_prefix("../") {
             Some(beside) => Path::new("/srv").join(beside),
@@ -52,31 +52,31 @@ impl Stack {
         self
     }
 
-    /// Without what it only implies.
+    /// Skips normalisation.
     pub(crate) fn unnormalised(mut self) -> Self {
         self.input.skip_normalisation = true;
         self
     }
 
-    /// Without asking whether it holds together.
+    /// Skips the consistency check.
     pub(crate) fn unchecked(mut self) -> Self {
         self.input.skip_consistency = true;
         self
     }
 
-    /// Without its env files.
+    /// Keeps env files unread.
     pub(crate) fn with_env_files_unread(mut self) -> Self {
         self.input.keep_env_files = true;
         self
     }
 
-    /// With paths as they are written.
+    /// Keeps relative paths.
     pub(crate) fn relative(mut self) -> Self {
         self.input.keep_paths = true;
         self
     }
 
-    /// Where nothing outside this folder is read.
+    /// Sets the folder that files must stay in.
     pub(crate) fn beneath(mut self, root: &str) -> Self {
         self.input.root = Some(PathBuf::from(root));
         self
@@ -96,7 +96,7 @@ impl Stack {
         landfast_compose::load(&self.input(), &|file| Ok(self.files.get(file).cloned()))
     }
 
-    /// How often a file was asked for.
+    /// Loads the project, and returns the number of files that it requests.
     #[track_caller]
     pub(crate) fn reads(&self) -> usize {
         let reads = std::cell::Cell::new(0);
@@ -108,7 +108,7 @@ impl Stack {
         reads.get()
     }
 
-    /// What is printed with variables left in.
+    /// Loads the project without interpolation.
     #[track_caller]
     pub(crate) fn uninterpolated(&self) -> Value {
         let printed = landfast_compose::uninterpolated(&self.input(), &|file| Ok(self.files.get(file).cloned()));
@@ -125,7 +125,7 @@ impl Stack {
         self.load().project().unwrap_or_else(|mistakes| panic!("{mistakes}"))
     }
 
-    /// What is printed at a dotted path; null when nothing is.
+    /// The printed value at a dotted path, or null.
     #[track_caller]
     pub(crate) fn printed(&self, path: &str) -> Value {
         let canonical = landfast_compose::canonical(self.load());
@@ -135,7 +135,7 @@ impl Stack {
         })
     }
 
-    /// All that is said against it.
+    /// The mistakes of a project that cannot be loaded.
     #[track_caller]
     pub(crate) fn refusal(&self) -> String {
         match self.try_load() {
@@ -144,14 +144,14 @@ impl Stack {
         }
     }
 
-    /// All that is said about it though it is good.
+    /// The warnings of a project.
     #[track_caller]
     pub(crate) fn warnings(&self) -> String {
         self.load().warnings.iter().map(|warning| format!("{warning}\n")).collect()
     }
 }
 
-/// A stack of one service, `web`, with these keys.
+/// Creates a project of one service, `web`, with these keys.
 pub(crate) fn service(keys: &str) -> Stack {
     let indented: String = keys.lines().map(|line| format!("    {line}\n")).collect();
     stack(&format!("services:\n  web:\n    image: web:1\n{indented}"))

@@ -1,4 +1,4 @@
-//! The typed project, as it is compiled.
+//! The typed project.
 use std::path::{Path, PathBuf};
 
 use landfast_compose::model::{Condition, MountKind, Origin, Published, Restart};
@@ -100,7 +100,7 @@ fn mounts_ports_and_networks_are_resolved() {
 }
 
 #[test]
-fn limits_and_updates_are_amounts() {
+fn limits_and_updates_are_typed() {
     let project = stack(DATABASE).project();
     let deploy = &project.services["postgres"].deploy;
     assert_eq!(deploy.resources.limits.memory, Some(Bytes(512 << 20)));
@@ -112,7 +112,7 @@ fn limits_and_updates_are_amounts() {
 }
 
 #[test]
-fn every_key_can_be_found_in_its_file() {
+fn every_key_has_a_location() {
     let project = stack(DATABASE).project();
     let place = |path: &str| project.locate(path).map(|at| (at.line, at.column));
     assert_eq!(place("services.postgres.networks.infra_net.ipv4_address"), Some((30, 9)));
@@ -122,7 +122,7 @@ fn every_key_can_be_found_in_its_file() {
 }
 
 #[test]
-fn networks_come_by_priority_and_then_by_name() {
+fn networks_are_sorted_by_priority_and_name() {
     let project =
         stack("services: {web: {image: w, networks: {a: , b: {priority: 5}, c: }}}\nnetworks: {a: , b: , c: }")
             .project();
@@ -131,14 +131,14 @@ fn networks_come_by_priority_and_then_by_name() {
 }
 
 #[test]
-fn what_no_engine_takes_is_refused_though_it_prints() {
+fn invalid_values_can_be_printed_but_not_typed() {
     let loaded = service("restart: sometimes").load();
     let refusal = loaded.project().unwrap_err().to_string();
     assert!(refusal.contains("compose.yaml:4:5: `sometimes` is not no, always"), "{refusal}");
 }
 
 #[test]
-fn a_resource_without_a_name_is_refused_though_it_prints() {
+fn a_resource_without_a_name_can_be_printed_but_not_typed() {
     let text = "services: {web: {image: w, volumes: ['data:/d']}}\nvolumes:\n  data: {name: '${NAME:-}'}\n";
     let refusal = stack(text).load().project().unwrap_err().to_string();
     assert!(refusal.starts_with("/srv/app/compose.yaml:3:3: the name is empty (volumes.data.name)"), "{refusal}");

@@ -161,14 +161,14 @@ platforms: [linux/amd64]",
 #[test]
 fn what_no_builder_here_does_is_refused_with_its_place() {
     for (lines, expected) in [
-        ("ssh: [default]", "a build gets no SSH agent"),
-        ("privileged: true", "no step with all privileges"),
-        ("entitlements: [security.insecure]", "security.insecure: a build is not granted this"),
+        ("ssh: [default]", "builds get no SSH agent"),
+        ("privileged: true", "build steps cannot be privileged"),
+        ("entitlements: [security.insecure]", "security.insecure: builds cannot have this entitlement"),
         ("secrets: [unset]", "unset comes from the variable UNSET, which is not set"),
-        ("network: some_net", "some_net: steps of a build are on host, none or default"),
+        ("network: some_net", "some_net: build steps can only use the networks host, none and default"),
         ("extra_hosts: ['h=host-gateway']", "host-gateway has no address"),
-        ("additional_contexts: {a: 'https://example.com/r.git#main:sub'}", "contexts are not fetched from elsewhere"),
-        ("additional_contexts: {a: 'oci-layout:///srv/x'}", "contexts are not fetched from elsewhere"),
+        ("additional_contexts: {a: 'https://example.com/r.git#main:sub'}", "remote contexts are not fetched"),
+        ("additional_contexts: {a: 'oci-layout:///srv/x'}", "remote contexts are not fetched"),
     ] {
         let refused = only(lines).expect_err(lines).to_string();
         assert!(refused.contains(expected) && refused.contains("/srv/compose.yaml:5:"), "{lines}: {refused}");
@@ -189,9 +189,9 @@ fn t31_a_context_elsewhere_is_refused() {
 #[test]
 fn what_a_build_does_without_is_warned_about() {
     for (lines, expected) in [
-        ("platforms: [linux/amd64, linux/arm64]", "an engine keeps an image of one"),
-        ("cache_from: ['type=gha']", "type=gha: not honoured"),
-        ("secrets: [{source: a, mode: 0400}]", "the Dockerfile's own `--mount`"),
+        ("platforms: [linux/amd64, linux/arm64]", "only one platform is built"),
+        ("cache_from: ['type=gha']", "type=gha: no effect"),
+        ("secrets: [{source: a, mode: 0400}]", "`--mount` in the Dockerfile"),
     ] {
         let warnings = only(lines).expect("nothing is refused").warnings;
         assert!(warnings.iter().any(|warning| warning.to_string().contains(expected)), "{lines}: {warnings:?}");

@@ -1,8 +1,10 @@
-//! Values that are not honoured, of keys that are. The compiler reports these texts, and the page of keys lists them.
+//! Values of supported keys that are ignored or refused.
+//!
+//! The compiler reports these reasons, and the page of keys lists them.
 use crate::schema::Case;
 
 /// Values of `network_mode` that name a network of the engine.
-pub static NETWORK_MODE: Case = Case::refused("the name of another network", "other networks go under `networks`");
+pub static NETWORK_MODE: Case = Case::refused("the name of another network", "write other networks under `networks`");
 
 /// The value `refresh` of `pull_policy`.
 pub static PULL_REFRESH: Case = Case::ignored(
@@ -14,7 +16,7 @@ pub static PULL_REFRESH: Case = Case::ignored(
 pub static JOB_MODES: Case =
     Case::refused("`replicated-job`, `global-job`", "only replicated and global are supported");
 
-const STOPS_FIRST: &str = "not honoured yet: an update stops the old first, and stops at the first failure";
+const STOPS_FIRST: &str = "not supported yet: an update stops the old container first, and stops at the first failure";
 
 /// Values of `update_config.delay` that pause between two updates.
 pub static UPDATE_DELAY: Case = Case::ignored("more than 0", STOPS_FIRST);
@@ -33,78 +35,76 @@ pub static MOUNT_TYPES: Case = Case::refused("`image`, `npipe`, `cluster`", "mou
 
 /// A `mac_address` on a network of the fleet.
 pub static FLEET_MAC: Case =
-    Case::refused("on a network of the fleet", "on a network of the fleet the MAC follows from the address");
+    Case::refused("on a network of the fleet", "on a network of the fleet, the MAC is derived from the address");
 
 /// The `uid`, `gid` and `mode` of a config or secret that comes from a `file`.
-pub static MOUNTED_FILE: Case =
-    Case::ignored("set for a `file`", "uid, gid and mode mean nothing for a file that is mounted");
+pub static MOUNTED_FILE: Case = Case::ignored("set for a `file`", "uid, gid and mode have no effect on a mounted file");
 
 /// A config or secret with inline contents in a service whose root is read-only.
 pub static READ_ONLY_FILE: Case = Case::refused(
     "in a service with `read_only`",
-    "nothing can be put into a container that is read-only: take it from a `file`, which is mounted",
+    "it cannot be copied into a read-only container: use a `file`, which is mounted",
 );
 
-/// A config or secret with inline contents whose target is beneath a tmpfs.
+/// A config or secret with inline contents whose target is below a tmpfs.
 pub static HIDDEN_FILE: Case = Case::refused(
-    "beneath a tmpfs of the service",
-    "a tmpfs would hide it: take it from a `file`, which is mounted, or give it another target",
+    "below a tmpfs of the service",
+    "a tmpfs would hide it: use a `file`, which is mounted, or another target",
 );
 
 /// The value `true` of `external` in a config or secret.
-pub static NO_STORE: Case = Case::refused("`true`", "it is external, and there is no store that holds it");
+pub static NO_STORE: Case = Case::refused("`true`", "it is external, and Landfast has no secret store");
 
 /// Values of a network's `driver` that are not supported.
 pub static DRIVERS: Case =
-    Case::refused("none of bridge, macvlan and ipvlan", "only the drivers bridge, macvlan and ipvlan are supported");
+    Case::refused("other than bridge, macvlan and ipvlan", "only the drivers bridge, macvlan and ipvlan are supported");
 
 /// A build context that is a URL.
-pub static REMOTE_CONTEXT: Case =
-    Case::refused("a URL", "it is not a folder of this machine: contexts are not fetched from elsewhere");
+pub static REMOTE_CONTEXT: Case = Case::refused("a URL", "it is not a local folder: remote contexts are not fetched");
 
 /// The `ssh` entries of a build.
-pub static SSH: Case = Case::refused("any", "a build gets no SSH agent: it could log in wherever you can");
+pub static SSH: Case = Case::refused("any", "builds get no SSH agent, which could log in wherever you can");
 
 /// The value `true` of `build.privileged`.
-pub static PRIVILEGED_BUILD: Case = Case::refused("`true`", "a build has no step with all privileges");
+pub static PRIVILEGED_BUILD: Case = Case::refused("`true`", "build steps cannot be privileged");
 
 /// Entitlements of a build other than `network.host`.
-pub static ENTITLEMENTS: Case = Case::refused("another than `network.host`", "a build is not granted this");
+pub static ENTITLEMENTS: Case = Case::refused("other than `network.host`", "builds cannot have this entitlement");
 
 /// Values of `build.network` that name a network.
 pub static BUILD_NETWORK: Case =
-    Case::refused("a network's name", "steps of a build are on host, none or default, and on no other network");
+    Case::refused("the name of a network", "build steps can only use the networks host, none and default");
 
 /// The address `host-gateway` in a build's `extra_hosts`.
-pub static BUILD_GATEWAY: Case = Case::refused("`host-gateway`", "in a build, host-gateway has no address");
+pub static BUILD_GATEWAY: Case = Case::refused("`host-gateway`", "host-gateway has no address in a build");
 
 /// Entries of `cache_from` that are not images.
-pub static CACHE_KINDS: Case = Case::ignored("not an image", "not honoured: it is no image of a registry");
+pub static CACHE_KINDS: Case = Case::ignored("not an image", "no effect: only images of a registry are supported");
 
 /// A build secret that has neither a file nor a variable.
-pub static SECRET_OF_A_BUILD: Case = Case::refused(
-    "neither in a `file` nor in the `environment`",
-    "the secret of a build is in a file or in a variable",
-);
+pub static SECRET_OF_A_BUILD: Case =
+    Case::refused("with neither `file` nor `environment`", "a build secret needs `file` or `environment`");
 
 /// The `uid`, `gid` and `mode` of a build secret.
 pub static SECRET_MODE: Case =
-    Case::ignored("any", "not honoured: the Dockerfile's own `--mount` says how the secret is mounted");
+    Case::ignored("any", "no effect: `--mount` in the Dockerfile decides how the secret is mounted");
 
 /// Several platforms for one build.
 pub static PLATFORMS: Case =
-    Case::ignored("several", "an engine keeps an image of one: the service's own `platform`, or the builder's");
+    Case::ignored("several", "only one platform is built: the `platform` of the service, or that of the builder");
 
-/// Keys of a build that the builder of an older engine does not know.
+/// Keys of a build that the builder of an older engine does not support.
 pub static OLD_BUILDER: Case =
-    Case::ignored("the engine is older than Docker 23", "no effect: the builder of that engine does not know it");
+    Case::ignored("the engine is older than Docker 23", "no effect: the builder of that engine does not support it");
 
 /// A link between two services that share no network.
-pub static NO_COMMON_NETWORK: Case =
-    Case::ignored("the two are on no common network", "the two are on no common network: the name means nothing");
+pub static NO_COMMON_NETWORK: Case = Case::ignored(
+    "the two services share no network",
+    "the two services share no network, so the name does not resolve",
+);
 
 /// An external link of a service that is on networks of the fleet only.
 pub static NO_OWN_NETWORK: Case = Case::ignored(
-    "on networks of the fleet alone",
-    "on a network of the fleet nothing is known of other containers: use an extra_hosts entry",
+    "the service is only on networks of the fleet",
+    "names of other containers do not resolve on a network of the fleet: use an extra_hosts entry",
 );

@@ -1,4 +1,4 @@
-//! The keys of a Compose file: the one table of what is known, supported, ignored and refused.
+//! The table of keys: which are known, and which are supported, ignored or refused.
 pub mod cases;
 mod deploy;
 mod parts;
@@ -32,8 +32,8 @@ const LABELS: Shape = Pairs { keeps_null: false };
 const DRIVER_OPTIONS: Shape = Options { number: true, null: false };
 
 const NO_MODELS: &str = "Landfast does not run models";
-const SWARM: &str = "it has a meaning in Swarm only";
-const FOR_READERS: &str = "says something to readers alone, as with Compose";
+const SWARM: &str = "it only applies to Swarm";
+const DOCUMENTATION_ONLY: &str = "documentation only, as with Compose";
 
 #[cfg(test)]
 mod tests {
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_honoured_says_why() {
+    fn every_unsupported_key_has_a_reason() {
         for field in SERVICE.fields {
             if let Support::Ignored(why) | Support::Refused(why) = field.support {
                 assert!(!why.is_empty() && !why.ends_with('.'), "{}", field.name);

@@ -1,5 +1,5 @@
-//! What stands inside a service.
-use super::{DRIVER_OPTIONS, FOR_READERS, LABELS, NAMES, TEXT_OR_NAMES, TEXTS, cases, object, plain, requiring};
+//! Keys of the mappings inside a service.
+use super::{DOCUMENTATION_ONLY, DRIVER_OPTIONS, LABELS, NAMES, TEXT_OR_NAMES, TEXTS, cases, object, plain, requiring};
 use crate::forms::short;
 use crate::schema::Keys::{Any as AnyKey, Names};
 use crate::schema::Merge::{Hosts, Replace, Sequence};
@@ -8,51 +8,51 @@ use crate::schema::Shape::{
     Choice, Command, DeviceCount, Duration, Flag, Int, List, Map, Mode, MultiOptions, Nullable, Object as Mapping,
     Options, Pairs, Published, Short, Size, Test, Text, TextOrFlag, Truth,
 };
-use crate::schema::{BARE, Field, Index, LOOSE, Object, Presence, Shape, Unique, WHOLE, key};
+use crate::schema::{ANY, Field, Index, NUMBER_ONLY, Object, Presence, Shape, Unique, WHOLE, key};
 
 pub(super) static BUILD: Object = object(&[
-    key("context", Text).but(&[&cases::REMOTE_CONTEXT]),
+    key("context", Text).except(&[&cases::REMOTE_CONTEXT]),
     key("dockerfile", Text),
     key("dockerfile_inline", Text),
-    key("entitlements", TEXTS).but(&[&cases::ENTITLEMENTS]),
+    key("entitlements", TEXTS).except(&[&cases::ENTITLEMENTS]),
     key("args", Pairs { keeps_null: true }).merge(Sequence).index(Index::Key),
     key("provenance", TextOrFlag).ignored(NO_ATTESTATIONS),
     key("sbom", TextOrFlag).ignored(NO_ATTESTATIONS),
-    key("ssh", Shape::Ssh).long(short::ssh).but(&[&cases::SSH]),
+    key("ssh", Shape::Ssh).long(short::ssh).except(&[&cases::SSH]),
     key("labels", LABELS).merge(Sequence).index(Index::Key),
-    key("cache_from", TEXTS).but(&[&cases::CACHE_KINDS]),
-    key("cache_to", TEXTS).ignored("layers stay with the builder: nothing is exported"),
+    key("cache_from", TEXTS).except(&[&cases::CACHE_KINDS]),
+    key("cache_to", TEXTS).ignored("the cache stays with the builder and is not exported"),
     key("no_cache", Flag),
     key("no_cache_filter", TEXT_OR_NAMES).long(short::texts),
     key("additional_contexts", LABELS)
         .merge(Sequence)
         .index(Index::Key)
         .long(short::pairs)
-        .but(&[&cases::REMOTE_CONTEXT]),
+        .except(&[&cases::REMOTE_CONTEXT]),
     key("pull", Flag),
-    key("extra_hosts", Shape::Hosts).merge(Hosts).but(&[&cases::BUILD_GATEWAY]),
-    key("isolation", Text).ignored("it is about Windows"),
-    key("network", Text).but(&[&cases::BUILD_NETWORK]),
+    key("extra_hosts", Shape::Hosts).merge(Hosts).except(&[&cases::BUILD_GATEWAY]),
+    key("isolation", Text).ignored("it only applies to Windows"),
+    key("network", Text).except(&[&cases::BUILD_NETWORK]),
     key("target", Text),
     key("secrets", List(&Short(&[Text, Mapping(&SECRET_REFERENCE)]), Unique::No))
         .long(short::file_references)
-        .but(&[&cases::SECRET_OF_A_BUILD]),
-    key("shm_size", Size(WHOLE)).but(&[&cases::OLD_BUILDER]),
+        .except(&[&cases::SECRET_OF_A_BUILD]),
+    key("shm_size", Size(WHOLE)).except(&[&cases::OLD_BUILDER]),
     key("tags", TEXTS).index(Index::Key),
-    key("ulimits", ULIMITS).but(&[&cases::OLD_BUILDER]),
-    key("platforms", TEXTS).but(&[&cases::PLATFORMS]),
-    key("privileged", Flag).but(&[&cases::PRIVILEGED_BUILD]),
+    key("ulimits", ULIMITS).except(&[&cases::OLD_BUILDER]),
+    key("platforms", TEXTS).except(&[&cases::PLATFORMS]),
+    key("privileged", Flag).except(&[&cases::PRIVILEGED_BUILD]),
 ]);
 
-const NO_ATTESTATIONS: &str = "images get no attestations";
+const NO_ATTESTATIONS: &str = "images are built without attestations";
 
-/// The secret of a build.
+/// A secret of a build.
 static SECRET_REFERENCE: Object = object(&[
     key("source", Text),
     key("target", Text),
-    key("uid", Text).but(&[&cases::SECRET_MODE]),
-    key("gid", Text).but(&[&cases::SECRET_MODE]),
-    key("mode", Mode).written().but(&[&cases::SECRET_MODE]),
+    key("uid", Text).except(&[&cases::SECRET_MODE]),
+    key("gid", Text).except(&[&cases::SECRET_MODE]),
+    key("mode", Mode).written().except(&[&cases::SECRET_MODE]),
 ]);
 
 pub(super) static CREDENTIAL_SPEC: Object = object(&[key("config", Text), key("file", Text), key("registry", Text)]);
@@ -61,7 +61,7 @@ pub(super) static DEPENDENCY: Object = requiring(
     &["condition"],
     &[
         key("condition", Choice(&["service_started", "service_healthy", "service_completed_successfully"])),
-        key("restart", Flag).note("it is made again when the other is"),
+        key("restart", Flag).note("the container is recreated when the other one is"),
         key("required", Truth).written(),
     ],
 );
@@ -100,16 +100,16 @@ pub(super) static EXTENDS: Object = plain(&["service"], &[key("file", Text), key
 pub(super) static FILE_REFERENCE: Object = object(&[
     key("source", Text),
     key("target", Text),
-    key("uid", Text).but(&[&cases::MOUNTED_FILE]),
-    key("gid", Text).but(&[&cases::MOUNTED_FILE]),
-    key("mode", Mode).written().but(&[&cases::MOUNTED_FILE]),
+    key("uid", Text).except(&[&cases::MOUNTED_FILE]),
+    key("gid", Text).except(&[&cases::MOUNTED_FILE]),
+    key("mode", Mode).written().except(&[&cases::MOUNTED_FILE]),
 ]);
 
 pub(super) static HEALTHCHECK: Object = object(&[
     key("test", Test).merge(Replace),
     key("timeout", Duration).written(),
     key("interval", Duration).written(),
-    key("retries", Int(LOOSE)).written(),
+    key("retries", Int(ANY)).written(),
     key("start_period", Duration).written(),
     key("start_interval", Duration).written().note("needs Docker Engine 25"),
     key("disable", Flag),
@@ -145,23 +145,23 @@ pub(super) static SERVICE_MODEL: Object = object(&[key("endpoint_var", Text), ke
 pub(super) static ATTACHMENT: Object = object(&[
     key("aliases", NAMES).index(Index::Key),
     key("driver_opts", DRIVER_OPTIONS),
-    key("gw_priority", Int(BARE)).note("needs Docker Engine 28"),
+    key("gw_priority", Int(NUMBER_ONLY)).note("needs Docker Engine 28"),
     key("interface_name", Text).note("needs Docker Engine 28.1"),
-    key("ipv4_address", Text).note("on a network of the fleet: checked against every stack and host"),
+    key("ipv4_address", Text).note("on a network of the fleet, checked against every stack and host"),
     key("ipv6_address", Text),
     key("link_local_ips", NAMES).index(Index::Key),
-    key("mac_address", Text).but(&[&cases::FLEET_MAC]),
-    key("priority", Int(BARE)),
+    key("mac_address", Text).except(&[&cases::FLEET_MAC]),
+    key("priority", Int(NUMBER_ONLY)),
 ]);
 
 pub(super) static PORT: Object = object(&[
-    key("name", Text).note(FOR_READERS),
-    key("mode", Text).note(FOR_READERS),
-    key("host_ip", Text).note("absent: loopback, unless `publish` in `landfast.toml` opens it"),
+    key("name", Text).note(DOCUMENTATION_ONLY),
+    key("mode", Text).note(DOCUMENTATION_ONLY),
+    key("host_ip", Text).note("loopback by default, unless `publish` in `landfast.toml` opens the port"),
     key("target", Int(WHOLE.within(0, u32::MAX as i64))),
     key("published", Published),
     key("protocol", Text),
-    key("app_protocol", Text).note(FOR_READERS),
+    key("app_protocol", Text).note(DOCUMENTATION_ONLY),
 ]);
 
 pub(super) static PROVIDER: Object = requiring(&["type"], &[key("type", Text), key("options", MultiOptions)]);
@@ -173,16 +173,17 @@ static ULIMIT: Object = requiring(&["soft", "hard"], &[key("soft", Int(WHOLE)), 
 pub(super) static MOUNT: Object = requiring(
     &["type"],
     &[
-        key("type", Choice(&["bind", "volume", "tmpfs", "cluster", "npipe", "image"])).but(&[&cases::MOUNT_TYPES]),
-        key("source", Text).note("a volume without a name goes from a container to the next one, and with the last"),
+        key("type", Choice(&["bind", "volume", "tmpfs", "cluster", "npipe", "image"])).except(&[&cases::MOUNT_TYPES]),
+        key("source", Text)
+            .note("an anonymous volume moves to the next container of the instance, and is removed with the last one"),
         key("target", Text),
         key("read_only", Flag),
-        key("consistency", Text).note("without effect on Linux, as with Compose"),
+        key("consistency", Text).note("no effect on Linux, as with Compose"),
         key("bind", Mapping(&MOUNT_BIND)),
         key("volume", Mapping(&MOUNT_VOLUME)),
         key("tmpfs", Mapping(&MOUNT_TMPFS)),
         key("image", Mapping(&MOUNT_IMAGE))
-            .refused("an image cannot be mounted yet: copy what is needed into an image of its own"),
+            .refused("images cannot be mounted yet: copy the files into the image of the service"),
     ],
 );
 
@@ -191,16 +192,16 @@ static MOUNT_BIND: Object = object(&[
     key("propagation", Text),
     key("create_host_path", Flag).presence(Presence::UnlessTrue),
     key("recursive", Choice(&["enabled", "disabled", "writable", "readonly"]))
-        .but(&[&cases::RECURSIVE])
+        .except(&[&cases::RECURSIVE])
         .note("`writable` and `readonly` need Docker Engine 25"),
 ]);
 
 static MOUNT_IMAGE: Object = object(&[key("subpath", Text)]);
 
-static MOUNT_TMPFS: Object = object(&[key("size", Size(WHOLE.within(0, i64::MAX))), key("mode", Int(LOOSE))]);
+static MOUNT_TMPFS: Object = object(&[key("size", Size(WHOLE.within(0, i64::MAX))), key("mode", Int(ANY))]);
 
 static MOUNT_VOLUME: Object = object(&[
-    key("labels", LABELS).merge(Sequence).note("for a volume that the engine makes for this mount: one without a name"),
+    key("labels", LABELS).merge(Sequence).note("only for an anonymous volume, which the engine creates for this mount"),
     key("nocopy", Flag),
     key("subpath", Text).note("needs Docker Engine 26"),
 ]);

@@ -1,7 +1,7 @@
-//! The keys of a file.
+//! Keys at the top of a Compose file.
 use super::resources::{CONFIG, MODEL, NETWORK, SECRET, VOLUME};
 use super::service::SERVICE;
-use super::{FOR_READERS, NO_MODELS, TEXT_OR_NAMES, object, plain};
+use super::{DOCUMENTATION_ONLY, NO_MODELS, TEXT_OR_NAMES, object, plain};
 use crate::forms::short;
 use crate::schema::Keys::{Any as AnyKey, Names};
 use crate::schema::Presence::Always;
@@ -11,9 +11,9 @@ use crate::schema::{Object, Shape, Unique, key};
 /// The shape of a file.
 pub(crate) static PROJECT_SHAPE: Shape = Mapping(&PROJECT);
 
-/// The file.
+/// The keys at the top of a file.
 pub(crate) static PROJECT: Object = object(&[
-    key("version", Text).note(FOR_READERS),
+    key("version", Text).note(DOCUMENTATION_ONLY),
     key("include", List(&Short(&[Text, Mapping(&INCLUDE)]), Unique::No)),
     key("name", Text).note("`project` of the stack in `landfast.toml` overrides it"),
     key("services", Map(Names, &Mapping(&SERVICE))).presence(Always),

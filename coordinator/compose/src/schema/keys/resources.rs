@@ -1,9 +1,9 @@
-//! Networks, volumes, secrets, configs and models.
-use super::{DRIVER_OPTIONS, FOR_READERS, LABELS, SWARM, TEXTS, cases, object, requiring};
+//! Keys of networks, volumes, secrets, configs and models.
+use super::{DOCUMENTATION_ONLY, DRIVER_OPTIONS, LABELS, SWARM, TEXTS, cases, object, requiring};
 use crate::schema::Merge::{Pools, Sequence};
 use crate::schema::Presence::Always;
 use crate::schema::Shape::{Flag, Int, List, Object as Mapping, Options, Short, Text};
-use crate::schema::{BARE, Index, Object, Shape, Unique, key};
+use crate::schema::{Index, NUMBER_ONLY, Object, Shape, Unique, key};
 
 const EXTERNAL: Shape = Short(&[Mapping(&EXTERNAL_NAME), Flag]);
 
@@ -11,7 +11,7 @@ static EXTERNAL_NAME: Object = object(&[key("name", Text)]);
 
 pub(super) static NETWORK: Object = object(&[
     key("name", Text),
-    key("driver", Text).but(&[&cases::DRIVERS]),
+    key("driver", Text).except(&[&cases::DRIVERS]),
     key("driver_opts", DRIVER_OPTIONS),
     key("ipam", Mapping(&IPAM)).presence(Always),
     key("external", EXTERNAL),
@@ -44,27 +44,27 @@ pub(super) static VOLUME: Object = object(&[
 ]);
 
 pub(super) static SECRET: Object = object(&[
-    key("name", Text).note(FOR_READERS),
+    key("name", Text).note(DOCUMENTATION_ONLY),
     key("file", Text),
-    key("environment", Text).but(&[&cases::READ_ONLY_FILE, &cases::HIDDEN_FILE]),
-    key("external", EXTERNAL).but(&[&cases::NO_STORE]),
-    key("labels", LABELS).note(FOR_READERS),
+    key("environment", Text).except(&[&cases::READ_ONLY_FILE, &cases::HIDDEN_FILE]),
+    key("external", EXTERNAL).except(&[&cases::NO_STORE]),
+    key("labels", LABELS).note(DOCUMENTATION_ONLY),
     key("driver", Text).refused(SWARM),
     key("driver_opts", DRIVER_OPTIONS).refused(SWARM),
     key("template_driver", Text).refused(SWARM),
 ]);
 
 pub(super) static CONFIG: Object = object(&[
-    key("name", Text).note(FOR_READERS),
+    key("name", Text).note(DOCUMENTATION_ONLY),
     key("file", Text),
-    key("environment", Text).but(&[&cases::READ_ONLY_FILE, &cases::HIDDEN_FILE]),
-    key("content", Text).but(&[&cases::READ_ONLY_FILE, &cases::HIDDEN_FILE]),
-    key("external", EXTERNAL).but(&[&cases::NO_STORE]),
-    key("labels", LABELS).note(FOR_READERS),
+    key("environment", Text).except(&[&cases::READ_ONLY_FILE, &cases::HIDDEN_FILE]),
+    key("content", Text).except(&[&cases::READ_ONLY_FILE, &cases::HIDDEN_FILE]),
+    key("external", EXTERNAL).except(&[&cases::NO_STORE]),
+    key("labels", LABELS).note(DOCUMENTATION_ONLY),
     key("template_driver", Text).refused(SWARM),
 ]);
 
 pub(super) static MODEL: Object = requiring(
     &["model"],
-    &[key("name", Text), key("model", Text), key("context_size", Int(BARE)), key("runtime_flags", TEXTS)],
+    &[key("name", Text), key("model", Text), key("context_size", Int(NUMBER_ONLY)), key("runtime_flags", TEXTS)],
 );

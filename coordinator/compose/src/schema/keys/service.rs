@@ -1,4 +1,4 @@
-//! A service.
+//! Keys of a service.
 use super::deploy::DEPLOY;
 use super::parts::{
     ATTACHMENT, BUILD, CREDENTIAL_SPEC, DEPENDENCY, DEVELOP, DEVICE, ENV_FILE, EXTENDS, FILE_REFERENCE, GPU,
@@ -12,39 +12,39 @@ use crate::schema::Shape::{
     Choice, Command, Duration, Flag, Float, Form, Int, List, Map, Nullable, Object as Mapping, Options, Pairs, Scalars,
     Short, Size, Text, TextOrNull, Truth,
 };
-use crate::schema::{BARE, Index, LOOSE, Merge, Object, Presence, Shape, Unique, WHOLE, key};
+use crate::schema::{ANY, Index, Merge, NUMBER_ONLY, Object, Presence, Shape, Unique, WHOLE, key};
 
-const WINDOWS: &str = "it has a meaning on Windows only";
+const WINDOWS: &str = "it only applies to Windows";
 
-const NO_HOOKS: &str = "nothing is run before a container: use a service that others depend on with \
+const NO_HOOKS: &str = "commands before a container are not supported: use a service that others depend on with \
                         `condition: service_completed_successfully`";
 
-const TOGETHER: &str = "with `service:…` it goes to that service's host, and is made again when that is";
+const TOGETHER: &str = "with `service:…`, it runs on the host of that service and is recreated with it";
 
 /// The shape of a service.
 pub(crate) static SERVICE_SHAPE: Shape = Mapping(&SERVICE);
 
-/// A service.
+/// The keys of a service.
 pub(crate) static SERVICE: Object = object(&[
     key("profiles", NAMES).index(Index::Key),
     key("deploy", Nullable(&Mapping(&DEPLOY))),
     key("develop", Nullable(&Mapping(&DEVELOP))).ignored("Landfast does not watch files"),
     key("restart", Text),
     key("scale", Int(WHOLE)).written(),
-    key("attach", Flag).written().ignored("Landfast does not attach to what it starts: see `landfast logs -f`"),
-    key("container_name", Form(is_container_name, "letters, digits, `_`, `.` and `-`, two at least")),
-    key("external_links", NAMES).but(&[&cases::NO_OWN_NETWORK]),
+    key("attach", Flag).written().ignored("Landfast does not attach to containers: use `landfast logs -f`"),
+    key("container_name", Form(is_container_name, "at least two letters, digits, `_`, `.` or `-`")),
+    key("external_links", NAMES).except(&[&cases::NO_OWN_NETWORK]),
     key("links", NAMES)
         .index(Index::Key)
-        .note("a further name, for this service alone; it is made again when the other is")
-        .but(&[&cases::NO_COMMON_NETWORK]),
+        .note("an extra name that only this service can use; the container is recreated when the other one is")
+        .except(&[&cases::NO_COMMON_NETWORK]),
     key("extends", Short(&[Text, Mapping(&EXTENDS)])),
-    key("provider", Mapping(&PROVIDER)).refused("Landfast runs no provider plugins"),
+    key("provider", Mapping(&PROVIDER)).refused("Landfast does not run provider plugins"),
     key("pre_start", List(&Mapping(&PRE_START), Unique::No)).refused(NO_HOOKS),
     key("post_start", List(&Mapping(&HOOK), Unique::No))
-        .note("one that fails fails the deployment, with its output; the next one makes the container again"),
-    key("pre_stop", List(&Mapping(&HOOK), Unique::No)).note("one that fails is logged, and the container stopped"),
-    key("annotations", LABELS).merge(Sequence).index(Index::Key).note("need Docker Engine 24"),
+        .note("a hook that fails also fails the deployment, which reports its output; the next deployment recreates the container"),
+    key("pre_stop", List(&Mapping(&HOOK), Unique::No)).note("a hook that fails is logged, and the container is stopped"),
+    key("annotations", LABELS).merge(Sequence).index(Index::Key).note("needs Docker Engine 24"),
     key("blkio_config", Mapping(&BLKIO)),
     key("cap_add", NAMES).index(Index::Key),
     key("cap_drop", NAMES).index(Index::Key),
@@ -52,13 +52,13 @@ pub(crate) static SERVICE: Object = object(&[
     key("cgroup", Choice(&["host", "private"])),
     key("cpu_count", Int(WHOLE.within(0, i64::MAX))).ignored(WINDOWS),
     key("cpu_percent", Float(WHOLE.within(0, 100))).ignored(WINDOWS),
-    key("cpu_period", Int(LOOSE)),
-    key("cpu_quota", Int(LOOSE)),
-    key("cpu_rt_period", Int(LOOSE)),
-    key("cpu_rt_runtime", Int(LOOSE)),
-    key("cpus", Float(LOOSE)),
+    key("cpu_period", Int(ANY)),
+    key("cpu_quota", Int(ANY)),
+    key("cpu_rt_period", Int(ANY)),
+    key("cpu_rt_runtime", Int(ANY)),
+    key("cpus", Float(ANY)),
     key("cpuset", Text),
-    key("cpu_shares", Int(LOOSE)),
+    key("cpu_shares", Int(ANY)),
     key("command", Command).merge(Replace).presence(Presence::Nullable),
     key("configs", List(&Short(&[Text, Mapping(&FILE_REFERENCE)]), Unique::No))
         .index(Index::File(""))
@@ -87,56 +87,56 @@ pub(crate) static SERVICE: Object = object(&[
     key("labels", LABELS).merge(Sequence).index(Index::Key),
     key("label_file", TEXT_OR_TEXTS).merge(Sequence).long(short::texts),
     key("logging", Mapping(&LOGGING)).merge(Logging),
-    key("mem_limit", Size(LOOSE)),
+    key("mem_limit", Size(ANY)),
     key("mem_reservation", Size(WHOLE)),
-    key("memswap_limit", Size(LOOSE)),
+    key("memswap_limit", Size(ANY)),
     key("mem_swappiness", Size(WHOLE)),
-    key("mac_address", Text).but(&[&cases::FLEET_MAC]),
+    key("mac_address", Text).except(&[&cases::FLEET_MAC]),
     key("models", Short(&[NAMES, Map(AnyKey, &Nullable(&Mapping(&SERVICE_MODEL)))]))
         .merge(Merge::Names)
         .long(short::names)
         .refused(NO_MODELS),
-    key("network_mode", Text).note(TOGETHER).but(&[&cases::NETWORK_MODE]),
+    key("network_mode", Text).note(TOGETHER).except(&[&cases::NETWORK_MODE]),
     key("networks", Short(&[NAMES, Map(Names, &Nullable(&Mapping(&ATTACHMENT)))]))
         .merge(Merge::Names)
         .long(short::names),
     key("oom_kill_disable", Flag),
     key("oom_score_adj", Int(WHOLE.within(-1000, 1000))),
     key("pid", TextOrNull).note(TOGETHER),
-    key("pids_limit", Int(LOOSE)),
+    key("pids_limit", Int(ANY)),
     key("platform", Text),
     key("privileged", Flag),
     key("pull_policy", Form(is_pull_policy, "always, never, missing, build, daily, weekly or every_<duration>"))
-        .but(&[&cases::PULL_REFRESH]),
+        .except(&[&cases::PULL_REFRESH]),
     key("pull_refresh_after", Text).ignored("write it as `pull_policy: every_<duration>`"),
     key("read_only", Flag),
     key("runtime", Text),
     key("secrets", List(&Short(&[Text, Mapping(&FILE_REFERENCE)]), Unique::No))
         .index(Index::File("/run/secrets"))
         .long(short::file_references),
-    key("security_opt", NAMES).note("the file of a seccomp profile is read here, and must be in the fleet's folder"),
-    key("shm_size", Size(LOOSE)),
+    key("security_opt", NAMES).note("the coordinator reads the file of a seccomp profile, which must be in the fleet's folder"),
+    key("shm_size", Size(ANY)),
     key("stop_grace_period", Duration).written(),
     key("stop_signal", Text),
     key("storage_opt", Options { number: true, null: true }),
     key("sysctls", LABELS).merge(Sequence).index(Index::Key),
     key("tmpfs", TEXT_OR_NAMES).merge(Sequence).index(Index::Key).long(short::texts),
     key("ulimits", ULIMITS),
-    key("use_api_socket", Truth).refused("a container that holds the engine's socket holds the host"),
+    key("use_api_socket", Truth).refused("a container with access to the engine's socket controls the host"),
     key("user", Text),
     key("userns_mode", Text),
     key("uts", Text),
     key("volumes", List(&Short(&[Text, Mapping(&MOUNT)]), Unique::Yes))
         .index(Index::Mount)
         .long(short::mounts)
-        .note("a path of the stack's folder is mounted from the live tree on the host"),
-    key("volumes_from", NAMES).note("goes to the host of the other service"),
+        .note("a path in the stack's folder is mounted from the copy of the folder on the host"),
+    key("volumes_from", NAMES).note("runs on the host of the other service"),
     key("working_dir", Text),
     key("build", Short(&[Text, Mapping(&BUILD)])).merge(Build).long(short::build),
     key("depends_on", Short(&[NAMES, Map(Names, &Mapping(&DEPENDENCY))])).merge(Dependencies).long(short::dependencies),
     key("expose", Scalars).index(Index::Value),
     key("healthcheck", Mapping(&HEALTHCHECK)),
-    key("ports", List(&Short(&[Int(BARE), Text, Mapping(&PORT)]), Unique::Yes)).index(Index::Port).long(short::ports),
+    key("ports", List(&Short(&[Int(NUMBER_ONLY), Text, Mapping(&PORT)]), Unique::Yes)).index(Index::Port).long(short::ports),
     key("stdin_open", Flag),
     key("tty", Flag),
 ]);
@@ -157,13 +157,14 @@ static THROTTLE: Object = plain(&[], &[key("path", Text).written(), key("rate", 
 
 static WEIGHT: Object = plain(&[], &[key("path", Text).written(), key("weight", Int(WHOLE)).written()]);
 
-/// Somewhere in it a letter or digit with one more such, `_`, `.` or `-` after it: all that the reference asks.
+/// Whether a container name is valid. Like the reference, it only requires a letter or digit that is followed by a letter,
+/// a digit, `_`, `.` or `-`.
 fn is_container_name(text: &str) -> bool {
     let good = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'.' | b'-');
     text.as_bytes().windows(2).any(|pair| pair[0].is_ascii_alphanumeric() && good(pair[1]))
 }
 
-/// A word, or `every_` and a period such as `12h` or `1d12h`.
+/// Whether a pull policy is a known word, or `every_` with a period such as `12h` or `1d12h`.
 fn is_pull_policy(text: &str) -> bool {
     let words = ["always", "never", "build", "if_not_present", "missing", "refresh", "daily", "weekly"];
     let units = ['w', 'd', 'h', 'm', 's'];
@@ -179,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_and_policies_have_a_form() {
+    fn container_names_and_pull_policies_are_checked() {
         assert!(is_container_name("web-1") && !is_container_name("") && !is_container_name("a"));
         for policy in ["always", "every_12h", "every_1d12h"] {
             assert!(is_pull_policy(policy), "{policy}");

@@ -1,4 +1,4 @@
-//! Each value in the one form that it is printed in, and empty ones gone.
+//! Converts each value to its canonical form, and removes empty values.
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::quantity::{Bytes, Nanos};
 use crate::schema::{Field, Object, Presence, Shape};
@@ -7,28 +7,28 @@ use crate::text::node::{Map, Node, Value};
 use crate::text::scalar::boolean;
 use crate::text::shell;
 
-/// Gives every value of a tree in long form the form that it is printed in.
-pub(crate) fn settle(node: &mut Node, shape: &'static Shape) -> Result<(), Diagnostics> {
+/// Converts the values of a tree in long form to their canonical forms, as the reference prints them.
+pub(crate) fn canonicalise(node: &mut Node, shape: &'static Shape) -> Result<(), Diagnostics> {
     let mut mistakes = Vec::new();
-    settle_value(node, shape, "", &mut mistakes);
+    canonicalise_value(node, shape, "", &mut mistakes);
     Diagnostics::check(mistakes)
 }
 
-fn settle_value(node: &mut Node, shape: &'static Shape, path: &str, mistakes: &mut Vec<Diagnostic>) {
+fn canonicalise_value(node: &mut Node, shape: &'static Shape, path: &str, mistakes: &mut Vec<Diagnostic>) {
     let Some(form) = shape.form_of(&node.value) else { return };
     match (form, &mut node.value) {
-        (Shape::Object(object), Value::Map(_)) => settle_object(node, object, path, mistakes),
+        (Shape::Object(object), Value::Map(_)) => canonicalise_object(node, object, path, mistakes),
         (Shape::Map(_, inner), Value::Map(map)) => {
             for (name, child) in map {
-                settle_value(child, inner, &join(path, name), mistakes);
+                canonicalise_value(child, inner, &join(path, name), mistakes);
             }
         }
         (Shape::List(inner, _), Value::List(list)) => {
             for (index, child) in list.iter_mut().enumerate() {
-                settle_value(child, inner, &element(path, index), mistakes);
+                canonicalise_value(child, inner, &element(path, index), mistakes);
             }
         }
-        _ => match settled(node, form) {
+        _ => match canonical_value(node, form) {
             Ok(Some(value)) => node.value = value,
             Ok(None) => {}
             Err(message) => mistakes.push(Diagnostic::at(&node.at, message).key(path)),
@@ -36,7 +36,7 @@ fn settle_value(node: &mut Node, shape: &'static Shape, path: &str, mistakes: &m
     }
 }
 
-fn settle_object(node: &mut Node, object: &'static Object, path: &str, mistakes: &mut Vec<Diagnostic>) {
+fn canonicalise_object(node: &mut Node, object: &'static Object, path: &str, mistakes: &mut Vec<Diagnostic>) {
     for field in object.fields {
         match field.presence {
             Presence::Always => node.default_key(field.name, Value::Map(Map::new())),
@@ -47,7 +47,7 @@ fn settle_object(node: &mut Node, object: &'static Object, path: &str, mistakes:
     let Some(map) = node.as_map_mut() else { return };
     map.retain(|name, child| {
         let Some(field) = object.field(name) else { return object.extensions && name.starts_with("x-") };
-        settle_value(child, &field.shape, &join(path, name), mistakes);
+        canonicalise_value(child, &field.shape, &join(path, name), mistakes);
         is_kept(field, child)
     });
 }
@@ -72,8 +72,8 @@ fn is_kept(field: &'static Field, node: &Node) -> bool {
     }
 }
 
-/// The printed form of a value, if it is another one.
-fn settled(node: &Node, shape: &Shape) -> Result<Option<Value>, String> {
+/// The canonical form of a value, if it is another one. The error is a message.
+fn canonical_value(node: &Node, shape: &Shape) -> Result<Option<Value>, String> {
     let value = match (shape, &node.value) {
         (Shape::Size(_), _) => size(node)?,
         (Shape::Duration, Value::Text(text)) => {
@@ -97,7 +97,7 @@ fn settled(node: &Node, shape: &Shape) -> Result<Option<Value>, String> {
         (Shape::Published, Value::Int(number)) => Value::Text(number.to_string()),
         (Shape::TextOrFlag, Value::Bool(flag)) => Value::Text(flag.to_string()),
         (Shape::Command, Value::Text(text)) => {
-            let words = shell::split(text).ok_or_else(|| format!("quotes or parentheses in `{text}` do not close"))?;
+            let words = shell::split(text).ok_or_else(|| format!("`{text}` has an unclosed quote or parenthesis"))?;
             texts(node, words)
         }
         (Shape::Test, Value::Text(text)) => texts(node, ["CMD-SHELL".to_owned(), text.clone()]),
@@ -131,24 +131,26 @@ fn size(node: &Node) -> Result<Value, String> {
     let bytes = match &node.value {
         Value::Int(number) => Bytes(*number),
         Value::Text(text) => Bytes::parse(text).ok_or_else(|| format!("`{text}` is not a size such as 512m"))?,
-        // The reference takes a fraction for no limit at all, in silence.
-        _ => return Err("a size is a whole number of bytes, or a text such as 1.5g".to_owned()),
+        // The reference silently reads a fraction as no limit.
+        _ => return Err("a size must be a whole number of bytes, or a string such as 1.5g".to_owned()),
     };
     Ok(Value::Text(bytes.to_string()))
 }
 
-/// A fraction in the precision that the reference keeps.
+/// Rounds a number to single precision, as the reference does.
 fn single(number: f64) -> Value {
     let number = number as f32;
     Value::Float(number.to_string().parse().unwrap_or_else(|_| number.into()))
 }
 
-/// Octal text, whether it is written as that or as a number.
+/// Converts permission bits to octal text.
 fn mode(node: &Node) -> Result<Value, String> {
     let bits = match &node.value {
         Value::Int(bits) => *bits,
-        Value::Text(text) => i64::from_str_radix(text, 8).map_err(|_| format!("`{text}` is not octal, as 0440 is"))?,
-        _ => return Err("permission bits are not a fraction".to_owned()),
+        Value::Text(text) => {
+            i64::from_str_radix(text, 8).map_err(|_| format!("`{text}` is not an octal number such as 0440"))?
+        }
+        _ => return Err("permission bits cannot have a fraction".to_owned()),
     };
     Ok(Value::Text(format!("0{bits:o}")))
 }
@@ -172,7 +174,7 @@ fn pairs(node: &Node, keeps_null: bool) -> Result<Value, String> {
     Ok(Value::Map(map))
 }
 
-/// `default`, or an id with its file.
+/// Converts SSH ids and paths to `default` and `id=path` strings.
 fn keys(node: &Node) -> Value {
     texts(
         node,
@@ -183,7 +185,7 @@ fn keys(node: &Node) -> Value {
     )
 }
 
-/// `name=address`, sorted.
+/// Converts host entries to sorted `name=address` strings.
 fn hosts(node: &Node) -> Result<Vec<String>, String> {
     let mut hosts: Vec<(String, String)> = Vec::new();
     for (name, addresses) in node.entries() {
@@ -195,7 +197,7 @@ fn hosts(node: &Node) -> Result<Vec<String>, String> {
     for item in node.items() {
         let text = item.as_str().unwrap_or_default();
         let pair = text.split_once('=').or_else(|| text.split_once(':'));
-        let (name, addresses) = pair.ok_or_else(|| format!("`{text}` gives no address"))?;
+        let (name, addresses) = pair.ok_or_else(|| format!("`{text}` has no address"))?;
         hosts.extend(addresses.split(',').map(|address| (name.to_owned(), address.to_owned())));
     }
     if let Some((name, _)) = hosts.iter().find(|(name, _)| name.is_empty() || name.contains([':', '='])) {
