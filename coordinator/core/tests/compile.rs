@@ -285,7 +285,7 @@ fn what_is_not_honoured_is_refused_or_warned_about_with_its_place() {
     }
     for (key, message) in [
         ("pull_policy: refresh", "it sets no period"),
-        ("deploy: {update_config: {order: start-first}}", "an update stops the old first"),
+        ("deploy: {update_config: {order: start-first}}", "an update stops the old container first"),
     ] {
         let warnings = warnings(&stage, &format!("services:\n  web: {{image: i, {key}}}\n"));
         assert!(warnings.contains(message) && warnings.contains("compose.yaml:2:"), "{key}: {warnings}");
