@@ -50,7 +50,7 @@ fn reload(printed: &str) -> Option<Loaded> {
         Ok(loaded) => return Some(loaded),
         Err(refusal) => refusal.to_string(),
     };
-    assert!(!refusal.contains("not YAML"), "{refusal}\nin {printed}");
+    assert!(!refusal.contains("invalid YAML"), "{refusal}\nin {printed}");
     None
 }
 

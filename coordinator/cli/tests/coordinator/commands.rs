@@ -260,7 +260,7 @@ async fn config_lists_what_a_program_asks_for() {
     let table = stdout(&config(&["--variables"]).await);
     assert!(table.starts_with("NAME ") && table.contains("\nTAG                 false               1  "), "{table}");
     let missing = config(&["--hash", "*"]).await;
-    assert!(stderr(&missing).contains("there is no file"), "{}", stderr(&missing));
+    assert!(stderr(&missing).contains("does not exist"), "{}", stderr(&missing));
     let hash = stdout(&config(&["--no-env-resolution", "--hash", "a"]).await);
     assert!(hash.starts_with("a ") && hash.len() == "a ".len() + 64 + 1, "{hash}");
     let unknown = config(&["--no-env-resolution", "--hash", "a,c"]).await;

@@ -60,7 +60,7 @@ impl Consistency<'_> {
         let path = join(path, "build");
         let given = |key: &str| build.text_at(key).is_some_and(|text| !text.is_empty());
         if given("dockerfile") && given("dockerfile_inline") {
-            let message = "`dockerfile` and `dockerfile_inline` exclude each other";
+            let message = "`dockerfile` and `dockerfile_inline` cannot be combined";
             mistakes.push(Diagnostic::at(&build.at, message).key(&path));
         }
         for (name, context) in build.at_key("additional_contexts").into_iter().flat_map(Node::entries) {
@@ -89,7 +89,7 @@ impl Consistency<'_> {
         if service.text_at("network_mode").is_some_and(|mode| !mode.is_empty())
             && networks.is_some_and(|networks| !networks.is_empty())
         {
-            let message = "`network_mode` and `networks` exclude each other";
+            let message = "`network_mode` and `networks` cannot be combined";
             mistakes.push(Diagnostic::at(&service.at, message).key(join(path, "network_mode")));
         }
         for (name, attachment) in networks.into_iter().flatten() {

@@ -39,7 +39,7 @@ fn check_external(resource: &Node, path: &str, mistakes: &mut Vec<Diagnostic>) {
     }
     for (key, value) in resource.entries() {
         if key != "name" && key != "external" && !key.starts_with("x-") {
-            let message = format!("`external` and `{key}` exclude each other");
+            let message = format!("`external` and `{key}` cannot be combined");
             mistakes.push(Diagnostic::at(&value.at, message).key(join(path, key)));
         }
     }
@@ -76,7 +76,7 @@ fn check_values(service: &Node, path: &str, mistakes: &mut Vec<Diagnostic>) {
     let reserved = reserved.into_iter().try_fold(service, |node, key| node.at_key(key));
     for request in service.at_key("gpus").into_iter().chain(reserved).flat_map(Node::items) {
         if request.at_key("count").is_some() && request.at_key("device_ids").is_some() {
-            let message = "`count` and `device_ids` exclude each other";
+            let message = "`count` and `device_ids` cannot be combined";
             mistakes.push(Diagnostic::at(&request.at, message).key(format!("{path}.device_ids")));
         }
     }

@@ -18,7 +18,7 @@ const MAX_UNSET: usize = 1_000;
 /// Why a text cannot be interpolated.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InterpolationError {
-    /// The text grows too long.
+    /// The interpolated text is too long.
     #[error("a value grows beyond {} MiB", MAX_LENGTH >> 20)]
     TooLong,
     /// An expression has the wrong form. Holds the whole text.

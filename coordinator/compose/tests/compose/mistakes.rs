@@ -102,7 +102,7 @@ fn keys_that_contradict_each_other_are_refused() {
         ("tmpfs: [/run]\nvolumes: ['./a:/run']", "`/run` is already mounted by services.web.tmpfs[0]"),
         ("deploy: {replicas: -1}", "cannot be negative"),
         ("ports: [{target: 80, host_ip: x}]", "`x` is not an IP address"),
-        ("gpus: [{count: 1, device_ids: ['0']}]", "`count` and `device_ids` exclude each other"),
+        ("gpus: [{count: 1, device_ids: ['0']}]", "`count` and `device_ids` cannot be combined"),
         ("volumes: [{type: bind, target: /x}]", "a bind mount needs a `source`"),
     ];
     for (keys, message) in cases {

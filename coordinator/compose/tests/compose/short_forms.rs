@@ -147,7 +147,7 @@ fn networks_are_attachments() {
     let expected = json!({"a": {"name": "app_a", "ipam": {}}, "default": {"name": "app_default", "ipam": {}}});
     assert_eq!(web.printed("networks"), expected);
     assert!(service("networks: [nope]").refusal().contains("network `nope` is not defined"));
-    assert!(service("networks: [default]\nnetwork_mode: host").refusal().contains("exclude each other"));
+    assert!(service("networks: [default]\nnetwork_mode: host").refusal().contains("cannot be combined"));
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn external_resources_keep_their_names() {
     assert_eq!(web.printed("networks.a"), json!({"name": "a", "external": true, "ipam": {}}));
     assert_eq!(web.printed("networks.b.name"), json!("c"));
     let refusal = stack("services: {a: {image: a}}\nvolumes: {v: {external: true, driver: x}}").refusal();
-    assert!(refusal.contains("`external` and `driver` exclude each other"), "{refusal}");
+    assert!(refusal.contains("`external` and `driver` cannot be combined"), "{refusal}");
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn builds_have_absolute_contexts() {
     assert_eq!(web.printed("services.web.build"), expected);
     assert_eq!(web.printed("services.remote.build.context"), json!("https://example.com/r.git"));
     let refusal = service("build: {context: ., dockerfile: x, dockerfile_inline: y}").refusal();
-    assert!(refusal.contains("exclude each other"), "{refusal}");
+    assert!(refusal.contains("cannot be combined"), "{refusal}");
 }
 
 #[test]
