@@ -9,6 +9,7 @@ use landfast_agent_core::desired::{
 use landfast_agent_core::observed::{self, Container, Foreign, Health, Observed, State, Tree};
 use landfast_agent_core::plan::{Action, plan};
 use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
 
 const SERVICES: [&str; 4] = ["a", "b", "c", "d"];
 
@@ -243,7 +244,14 @@ impl Model {
     }
 }
 
+/// Settings of the property tests: seeds that fail are saved beside this file.
+fn config() -> ProptestConfig {
+    ProptestConfig::with_failure_persistence(FileFailurePersistence::WithSource("proptest-regressions"))
+}
+
 proptest! {
+    #![proptest_config(config())]
+
     #[test]
     fn a_host_becomes_what_it_must_be(desired in desired(), host in observed()) {
         let before = host.clone();

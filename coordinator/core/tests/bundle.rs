@@ -4,6 +4,7 @@ use std::path::Path;
 
 use landfast_core::bundle::{EnvFiles, IgnoreRules, mistakes};
 use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
 
 fn stays(ignore: &str, path: &str) -> bool {
     IgnoreRules::new(&[ignore], Some("dev")).matches(path)
@@ -161,7 +162,14 @@ fn history_and_state_never_leave() {
     assert!(!rules.matches(".gitignore"));
 }
 
+/// Settings of the property tests: seeds that fail are saved beside this file.
+fn config() -> ProptestConfig {
+    ProptestConfig::with_failure_persistence(FileFailurePersistence::WithSource("proptest-regressions"))
+}
+
 proptest! {
+    #![proptest_config(config())]
+
     #[test]
     fn any_rules_and_paths_come_to_an_answer(text in ".{0,60}", path in "[a-c/.*]{0,20}") {
         let rules = IgnoreRules::new(&[&text], Some("dev"));

@@ -7,11 +7,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use landfast_core::desired::Wish;
 use landfast_core::plan::Action;
 use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
 use stage::random::{Dice, places, stack};
 use stage::{NET, Stage};
 
+/// Settings of the property tests: seeds that fail are saved beside this file.
+fn config() -> ProptestConfig {
+    ProptestConfig {
+        cases: if cfg!(debug_assertions) { 100 } else { 3000 },
+        ..ProptestConfig::with_failure_persistence(FileFailurePersistence::WithSource("proptest-regressions"))
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(if cfg!(debug_assertions) { 100 } else { 3000 }) })]
+    #![proptest_config(config())]
 
     #[test]
     fn a_plan_stands_up_to_a_second_opinion(seed in any::<u64>()) {

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use landfast_core::plan::Action;
 use landfast_core::rollout::{Failure, Progress};
 use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
 use simulation::{Fate, Host, Simulation, Trouble};
 use stage::random::{CHECK, Dice, places, stack};
 use stage::{NET, Proposal, Stage};
@@ -373,8 +374,16 @@ fn a_request_to_stop_leaves_what_has_not_begun() {
     assert_eq!(steps, [Progress::Done, Progress::Waiting, Progress::Waiting]);
 }
 
+/// Settings of the property tests: seeds that fail are saved beside this file.
+fn config() -> ProptestConfig {
+    ProptestConfig {
+        cases: if cfg!(debug_assertions) { 40 } else { 2000 },
+        ..ProptestConfig::with_failure_persistence(FileFailurePersistence::WithSource("proptest-regressions"))
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(if cfg!(debug_assertions) { 40 } else { 2000 }) })]
+    #![proptest_config(config())]
 
     /// With lost messages, delays and a driver that is killed, everything still comes to be, in order, once.
     #[test]

@@ -101,7 +101,7 @@ fn expected(entries: &[(String, &'static str)]) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn bundle_after_bundle_the_tree_is_the_last_one_and_in_the_end_nothing(

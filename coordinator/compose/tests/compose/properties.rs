@@ -1,6 +1,7 @@
 //! Properties that hold for any text.
 use landfast_compose::{canonical, dotenv, doubled};
 use proptest::prelude::*;
+use proptest::test_runner::FileFailurePersistence;
 use serde_json::{Map, Value, json};
 
 use crate::stack::stack;
@@ -52,7 +53,14 @@ fn jumble() -> impl Strategy<Value = String> {
     prop::collection::vec(prop::sample::select(WORDS), 0..40).prop_map(|words| words.concat())
 }
 
+/// Settings of the property tests: seeds that fail are saved beside this file.
+fn config() -> ProptestConfig {
+    ProptestConfig::with_failure_persistence(FileFailurePersistence::WithSource("proptest-regressions"))
+}
+
 proptest! {
+    #![proptest_config(config())]
+
     #[test]
     fn no_text_causes_a_panic(text in prop_oneof![jumble(), any::<String>()]) {
         let web = stack(&text).over("over.yaml", &text).file("a", &text).profile("*");
