@@ -4,6 +4,7 @@ mod causes;
 mod composing;
 mod environment;
 mod every_key;
+mod found_by_fuzzing;
 mod limits;
 mod merging;
 mod mistakes;
