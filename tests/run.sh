@@ -65,7 +65,7 @@ else
   part lints cargo clippy --workspace --all-targets --quiet -- -D warnings
   part 'licences and advisories' licences_and_advisories
   part units cargo test --workspace --exclude landfast-tests
-  part 'units of the tests themselves' cargo test -p landfast-tests --lib --bins --test house --test keys --test circles
+  part 'units of the tests themselves' cargo test -p landfast-tests --lib --bins --test house --test keys --test circles --test fuzz_corpus
   part 'compose corpus' corpus
   part scenarios scenarios
 fi

@@ -1,45 +1,5 @@
-//! Any text as an env file: no panic, and the variables that come out, written down in quotes, come out again.
 #![no_main]
 
-use std::collections::BTreeMap;
-
-use landfast_compose::dotenv;
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|text: &str| {
-    let mut raw = BTreeMap::new();
-    drop(dotenv::parse_raw(text, &mut raw, &outside));
-    let mut variables = BTreeMap::new();
-    if dotenv::parse(text, &mut variables, &outside).is_err() {
-        return;
-    }
-    // A name that begins with `export` cannot be written first on its line: the word is taken for the keyword.
-    if variables.keys().any(|name| name.starts_with("export")) {
-        return;
-    }
-    // Variables of variables may become more than an env file can hold.
-    if variables.values().map(String::len).sum::<usize>() > 1 << 18 {
-        return;
-    }
-    let written: String = variables.iter().map(|(name, value)| format!("{name}=\"{}\"\n", quoted(value))).collect();
-    let mut again = BTreeMap::new();
-    dotenv::parse(&written, &mut again, &outside).unwrap_or_else(|error| panic!("{error} in {written}"));
-    assert_eq!(again, variables, "{written}");
-});
-
-fn outside(name: &str) -> Option<String> {
-    match name {
-        "A" => Some("a".to_owned()),
-        "B" => Some("$A \"b".to_owned()),
-        _ => None,
-    }
-}
-
-fn quoted(value: &str) -> String {
-    let escape = |c: char| match c {
-        '\\' | '"' | '$' => format!("\\{c}"),
-        '\r' => "\\r".to_owned(),
-        c => c.to_string(),
-    };
-    value.chars().map(escape).collect()
-}
+fuzz_target!(|input: &[u8]| landfast_fuzz::check_env_file(input));
