@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde::Deserialize;
+
 /// Dependencies in the table of ARCHITECTURE.md. A crate may depend on these workspace crates and on no others.
 const ARROWS: [(&str, &[&str]); 10] = [
     ("landfast-agreement", &[]),
@@ -77,8 +79,40 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests is one below the root").to_path_buf()
 }
 
-fn metadata() -> cargo_metadata::Metadata {
-    cargo_metadata::MetadataCommand::new().manifest_path(root().join("Cargo.toml")).no_deps().exec().expect("metadata")
+/// A crate as `cargo metadata` describes it.
+#[derive(Deserialize)]
+struct Package {
+    name: String,
+    license: Option<String>,
+    rust_version: Option<String>,
+    manifest_path: PathBuf,
+    dependencies: Vec<Dependency>,
+}
+
+/// A dependency of a crate; its kind is `None` if the crate itself uses it, and not only its tests or its build script.
+#[derive(Deserialize)]
+struct Dependency {
+    name: String,
+    kind: Option<String>,
+}
+
+/// The crates of the workspace.
+fn packages() -> Vec<Package> {
+    cargo_metadata(&["--no-deps"])
+}
+
+fn cargo_metadata(arguments: &[&str]) -> Vec<Package> {
+    #[derive(Deserialize)]
+    struct Metadata {
+        packages: Vec<Package>,
+    }
+
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.args(["metadata", "--format-version", "1", "--offline"]).args(arguments).current_dir(root());
+    let output = command.output().expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice::<Metadata>(&output.stdout).expect("what cargo prints is JSON").packages
 }
 
 /// Returns the paths that git tracks, relative to the root.
@@ -92,12 +126,11 @@ fn tracked() -> Vec<String> {
 fn crates_depend_only_along_the_arrows() {
     let allowed: BTreeMap<&str, BTreeSet<&str>> =
         ARROWS.iter().map(|(from, to)| (*from, to.iter().copied().collect())).collect();
-    let metadata = metadata();
-    let ours: BTreeSet<&str> = metadata.packages.iter().map(|package| package.name.as_str()).collect();
+    let packages = packages();
+    let ours: BTreeSet<&str> = packages.iter().map(|package| package.name.as_str()).collect();
     assert_eq!(ours, allowed.keys().copied().collect(), "the table above and the workspace name the same crates");
 
-    let broken: Vec<String> = metadata
-        .packages
+    let broken: Vec<String> = packages
         .iter()
         .flat_map(|package| package.dependencies.iter().map(move |dependency| (package.name.as_str(), dependency)))
         .filter(|(from, to)| ours.contains(to.name.as_str()) && !allowed[from].contains(to.name.as_str()))
@@ -120,12 +153,10 @@ fn the_engine_knows_no_terminal_and_no_command_line() {
 
 /// Normal dependencies of these crates on any of those.
 fn dependencies_of(crates: &[&str], those: &[&str]) -> Vec<String> {
-    let packages = metadata().packages;
+    let packages = packages();
     let these = packages.iter().filter(|package| crates.contains(&package.name.as_str()));
     let found = these.flat_map(|package| {
-        let normal = |dependency: &&cargo_metadata::Dependency| {
-            dependency.kind == cargo_metadata::DependencyKind::Normal && those.contains(&dependency.name.as_str())
-        };
+        let normal = |dependency: &&Dependency| dependency.kind.is_none() && those.contains(&dependency.name.as_str());
         package.dependencies.iter().filter(normal).map(|dependency| format!("{} -> {}", package.name, dependency.name))
     });
     found.collect()
@@ -169,9 +200,50 @@ fn links(page: &str) -> impl Iterator<Item = &str> {
 
 #[test]
 fn every_crate_is_licensed_and_forbids_unsafe_code() {
-    for package in metadata().packages {
+    for package in packages() {
         assert_eq!(package.license.as_deref(), Some("Apache-2.0"), "{}", package.name);
         let manifest = std::fs::read_to_string(&package.manifest_path).expect("a manifest");
         assert!(manifest.contains("[lints]\nworkspace = true"), "{} does not take the workspace's lints", package.name);
+    }
+}
+
+#[test]
+fn every_dependency_of_the_workspace_is_used_by_a_member() {
+    let manifest = |path: &Path| -> toml::Table {
+        let text = std::fs::read_to_string(path).expect("a manifest");
+        toml::from_str(&text).expect("a manifest is TOML")
+    };
+    let mut used = BTreeSet::new();
+    for package in packages() {
+        inherited(&manifest(&package.manifest_path), &mut used);
+    }
+    let workspace = manifest(&root().join("Cargo.toml"));
+    let declared = workspace["workspace"]["dependencies"].as_table().expect("a table");
+    let unused: Vec<&String> = declared.keys().filter(|name| !used.contains(*name)).collect();
+    assert!(unused.is_empty(), "[workspace.dependencies] of Cargo.toml declares what no member uses: {unused:?}");
+}
+
+#[test]
+fn no_dependency_needs_a_newer_compiler_than_the_workspace() {
+    let version = |text: &str| -> Vec<u32> { text.split('.').map(|part| part.parse().expect("a number")).collect() };
+    let packages = cargo_metadata(&["--filter-platform", "host-tuple"]);
+    let needs = |package: &Package| package.rust_version.as_deref().map(version);
+    let ours = packages.iter().find(|package| package.name == "landfast").and_then(needs).expect("rust-version");
+    let newer: Vec<&str> = packages
+        .iter()
+        .filter(|package| needs(package) > Some(ours.clone()))
+        .map(|package| package.name.as_str())
+        .collect();
+    assert!(newer.is_empty(), "these need a newer compiler than rust-version of Cargo.toml: {newer:?}");
+}
+
+/// Adds the names that a manifest takes from the workspace, in any of its tables (`[target.'cfg(…)'.dependencies]` too).
+fn inherited(table: &toml::Table, names: &mut BTreeSet<String>) {
+    for (name, value) in table {
+        let Some(value) = value.as_table() else { continue };
+        if value.get("workspace").and_then(toml::Value::as_bool) == Some(true) {
+            names.insert(name.clone());
+        }
+        inherited(value, names);
     }
 }
