@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_registrys_port_is_not_a_tag() {
+    fn the_port_of_a_registry_is_not_a_tag() {
         assert_eq!(name_and_tag("localhost:5000/a"), ("localhost:5000/a", None));
         assert_eq!(name_and_tag("localhost:5000/a:1"), ("localhost:5000/a", Some("1")));
         assert_eq!(name_and_tag("a@sha256:00"), ("a@sha256:00", None));
