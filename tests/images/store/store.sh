@@ -4,6 +4,7 @@
 set -eu
 trap 'exit 0' TERM INT
 if [ -n "${STORE_CONFIG:-}" ]; then
+  # shellcheck source=/dev/null
   . "$STORE_CONFIG"
 fi
 export STORE_NEEDS STORE_NAME

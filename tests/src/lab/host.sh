@@ -1,3 +1,4 @@
+#!/bin/sh
 # Starts a lab host. Runs as the first process of the host's namespaces (mount, process, network, host name).
 #
 # Creates a root file system: an overlay over this machine's files, so that everything installed on the host disappears

@@ -1,3 +1,4 @@
+#!/bin/sh
 # Starts the LAN: a network namespace with only a bridge. It ends when standard input closes.
 set -eu
 
