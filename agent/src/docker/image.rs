@@ -1,4 +1,5 @@
-//! Images: lists and describes them (see [`super::fingerprint`]), and loads, exports, pulls, tags and removes them.
+//! Images: lists and describes them (see [`landfast_agreement::fingerprint`]), and loads, exports, pulls, tags and
+//! removes them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};

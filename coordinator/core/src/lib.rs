@@ -1,7 +1,8 @@
 //! What the coordinator decides, and nothing else: no clock, no files, no environment, no network, no randomness.
 //!
-//! `landfast.toml` ([`fleet`]) + stack folder ([`bundle`]) + environment > [`compose`] > [`compile`], with [`place`] and
-//! [`address`] > a [`deployment`] > [`desired`] host states > [`plan`] > [`rollout`], which listens to [`report`]s.
+//! `landfast.toml` ([`fleet`]) + stack folder ([`bundle`]) + environment > [`landfast_compose`] > [`compile`], with
+//! [`place`] and [`address`] > a [`deployment`] > [`desired`] host states > [`plan`] > [`rollout`], which listens to
+//! [`report`]s.
 #![warn(missing_docs)]
 
 pub mod address;

@@ -1,14 +1,14 @@
 //! Joining a host over SSH: the agent's binary goes there, the host makes its key there, and only the request for a
 //! certificate comes back.
 //!
-//! - [`destination`], [`config`], [`route`]: where to log in, over which hosts, with which keys, as `ssh` would;
+//! - [`destination`], [`config`], [`mod@route`]: where to log in, over which hosts, with which keys, as `ssh` would;
 //! - [`known_hosts`], [`host_key`]: whether a host is the one that was meant, before anything is sent to it;
-//! - [`resolve`], [`connect`]: names into addresses, and connections to them;
-//! - [`keys`], [`rsa`], [`login`]: the user's keys, and logging in with them;
+//! - [`resolve`], `connect`: names into addresses, and connections to them;
+//! - [`keys`], [`rsa`], `login`: the user's keys, and logging in with them;
 //! - [`session`]: one host: commands and files;
 //! - [`command`]: words that a remote shell cannot take for anything else;
 //! - [`service`]: how the agent is kept running there;
-//! - [`join`]: the whole of it, in order.
+//! - [`mod@join`]: the whole of it, in order.
 
 pub mod command;
 pub mod config;

@@ -1,6 +1,6 @@
 //! The policy lint: what a project's own rules say against it, beyond what the loader and the engine accept.
 //!
-//! A rule is a code, a level, a page that explains it and a function of one service ([`Site`]) to remarks. [`check`]
+//! A rule is a code, a level, a page that explains it and a function of one service (`Site`) to remarks. [`check`]
 //! makes findings of them by the levels and exceptions of a [`Policy`]. Codes are never used again for something else.
 //! Nothing that is said here holds the value of a secret; [`secrets::mask`] is for whoever shows lines of the files.
 use std::collections::BTreeMap;

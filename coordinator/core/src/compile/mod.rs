@@ -1,6 +1,6 @@
 //! From a project to a deployment: containers, hosts, addresses, each choice with its reason.
 //!
-//! Every key of a service is honoured, refused or warned about with its place: [`unsupported`] holds the last two.
+//! Every key of a service is honoured, refused or warned about with its place: `unsupported` holds the last two.
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 

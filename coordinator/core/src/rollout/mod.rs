@@ -2,7 +2,7 @@
 //! given; whoever drives it sends what it says and stores [`State`] before each [`Action::Assign`].
 //!
 //! The plan holds the order; this only sees that it holds. A step is released when all before it are done and what it
-//! waits for is true; then its host is told ([`picture`]), and reports say how it went ([`verdict`]). At the first
+//! waits for is true; then its host is told (`picture`), and reports say how it went (`verdict`). At the first
 //! failure nothing more is released, and what is under way comes to its end.
 use std::collections::BTreeMap;
 
