@@ -7,6 +7,9 @@ use std::process::Command;
 
 use serde::Deserialize;
 
+#[path = "house/rows.rs"]
+mod rows;
+
 /// Dependencies in the table of ARCHITECTURE.md. A crate may depend on these workspace crates and on no others.
 const ARROWS: [(&str, &[&str]); 10] = [
     ("landfast-agreement", &[]),
@@ -59,7 +62,7 @@ const NOT_IN_A_CORE: [&str; 10] =
 
 const TOP_LEVEL_FOLDERS: [&str; 6] = ["agent", "ansible-free-scripts", "certs", "coordinator", "proto", "tests"];
 
-const TOP_LEVEL_FILES: [&str; 13] = [
+const TOP_LEVEL_FILES: [&str; 14] = [
     ".gitignore",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
@@ -68,6 +71,7 @@ const TOP_LEVEL_FILES: [&str; 13] = [
     "Cargo.toml",
     "LICENSE",
     "README.md",
+    "SECURITY.md",
     "clippy.toml",
     "deny.toml",
     "justfile",
@@ -180,7 +184,7 @@ fn the_top_level_holds_the_seven_and_root_tool_files() {
 
 #[test]
 fn the_code_tour_names_only_what_is_there() {
-    for page in ["ARCHITECTURE.md", "README.md"] {
+    for page in ["ARCHITECTURE.md", "README.md", "SECURITY.md"] {
         let text = std::fs::read_to_string(root().join(page)).expect(page);
         let gone: Vec<&str> = links(&text).filter(|target| !root().join(target).exists()).collect();
         assert!(gone.is_empty(), "{page} links to what is not there: {gone:?}");
