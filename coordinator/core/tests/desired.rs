@@ -19,7 +19,7 @@ fn other_stacks_stay_as_the_hosts_hold_them() {
     let held = |name: &str| stage.held.values().any(|state| state.instance(&name.parse().unwrap()).is_some());
     assert!(held("data/db.1") && held("web/front.1"));
     let down = stage.propose_down("web", false);
-    assert!(down.plan.steps.iter().all(|step| step.stack == "web"), "{}", down.plan);
+    assert!(down.plan.steps.iter().all(|step| step.action.stack() == Some("web")), "{}", down.plan);
     // Somebody is still on the network of the fleet.
     assert!(down.target["gamma"].networks.iter().any(|network| network.name == "infra_net"));
 }

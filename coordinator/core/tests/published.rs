@@ -1,7 +1,8 @@
 //! What a plan says about published ports: where they are bound, and what said so.
 mod stage;
 
-use landfast_core::plan::Plan;
+use landfast_core::deployment::BoundBy;
+use landfast_core::plan::{Plan, Published};
 use stage::Stage;
 
 /// The lines about ports.
@@ -57,17 +58,22 @@ fn only_what_is_made_tells_its_ports() {
 }
 
 #[test]
-fn the_json_of_ports_is_a_contract() {
+fn a_step_has_the_ports_of_its_container_and_who_chose_their_addresses() {
     let yaml = "services: {web: {image: i, ports: ['8080:80', '127.0.0.1:53:53/udp']}}\n";
     let plan = Stage::new("[stacks.app.publish]\nweb = \"all\"\n").propose("app", yaml).plan;
-    let json = serde_json::to_value(&plan).expect("JSON");
-    let create = json["steps"].as_array().and_then(|steps| steps.last()).expect("a step");
+    let port = |address: &str, published: &str, target, protocol: &str, by| Published {
+        address: address.into(),
+        published: published.into(),
+        target,
+        protocol: protocol.into(),
+        by,
+    };
     assert_eq!(
-        create["ports"],
-        serde_json::json!([
-            { "address": "0.0.0.0", "published": "8080", "target": 80, "protocol": "tcp", "by": "publish" },
-            { "address": "127.0.0.1", "published": "53", "target": 53, "protocol": "udp", "by": "compose_file" },
-        ])
+        plan.steps.last().expect("a step").action.ports(),
+        [
+            port("0.0.0.0", "8080", 80, "tcp", BoundBy::Publish),
+            port("127.0.0.1", "53", 53, "udp", BoundBy::ComposeFile),
+        ]
     );
-    assert!(json["steps"][0].get("ports").is_none(), "{json}");
+    assert!(plan.steps[0].action.ports().is_empty(), "{plan}");
 }

@@ -47,8 +47,10 @@ fn three(image: &str) -> String {
     format!("services:\n  web: {{image: '{image}', networks: [infra_net], deploy: {{replicas: 3}}, {CHECK}}}\n")
 }
 
-fn progress(proposal: &Proposal, failure: &Failure, action: Action) -> Vec<Progress> {
-    let steps = proposal.plan.steps.iter().zip(&failure.steps).filter(|(step, _)| step.action == action);
+/// Progress of the steps that recreate an instance.
+fn recreates(proposal: &Proposal, failure: &Failure) -> Vec<Progress> {
+    let steps = proposal.plan.steps.iter().zip(&failure.steps);
+    let steps = steps.filter(|(step, _)| matches!(step.action, Action::Recreate { .. }));
     steps.map(|(_, progress)| progress.clone()).collect()
 }
 
@@ -76,7 +78,7 @@ fn f46_an_update_that_is_never_healthy_stops_at_the_first_and_leaves_the_others(
     let failure = simulation.run().unwrap_err();
     assert_eq!(failure.reasons, ["app/web.1 on alpha: it is unhealthy"]);
     let failed = Progress::Failed { message: "it is unhealthy".into() };
-    assert_eq!(progress(&proposal, &failure, Action::Recreate), [failed, Progress::Waiting, Progress::Waiting]);
+    assert_eq!(recreates(&proposal, &failure), [failed, Progress::Waiting, Progress::Waiting]);
     let old = simulation.hosts.values().flat_map(|host| &host.held.instances);
     assert_eq!(old.filter(|instance| instance.container.image == "web:1").count(), 2);
 }
@@ -151,7 +153,7 @@ fn a_crash_loop_without_a_health_check_stops_the_update_at_the_first_instance() 
         failure.reasons
     );
     assert!(failure.reasons[0].ends_with("| boom"));
-    assert_eq!(progress(&proposal, &failure, Action::Recreate)[1..], [Progress::Waiting, Progress::Waiting]);
+    assert_eq!(recreates(&proposal, &failure)[1..], [Progress::Waiting, Progress::Waiting]);
 }
 
 #[test]
@@ -183,7 +185,7 @@ fn what_waits_for_a_start_does_not_wait_for_health() {
         let mut simulation = simulate(hosts(&stage), &proposal, 3);
         simulation.fates.insert("db:1".into(), Fate::Hangs);
         let failure = simulation.run().unwrap_err();
-        let app = proposal.plan.steps.iter().position(|step| step.instance == "app/app.1").unwrap();
+        let app = proposal.plan.steps.iter().position(|step| step.action.subject() == "app/app.1").unwrap();
         assert_eq!(failure.steps[app] == Progress::Done, is_released, "{condition}");
         assert_eq!(failure.steps[app] == Progress::Waiting, !is_released, "{condition}");
     }
@@ -370,7 +372,7 @@ fn a_request_to_stop_leaves_what_has_not_begun() {
     simulation.event(landfast_core::rollout::Event::Cancel);
     let failure = simulation.finish().unwrap_err();
     assert_eq!(failure.reasons, ["stopped on request"]);
-    let steps = progress(&proposal, &failure, Action::Recreate);
+    let steps = recreates(&proposal, &failure);
     assert_eq!(steps, [Progress::Done, Progress::Waiting, Progress::Waiting]);
 }
 
@@ -436,12 +438,13 @@ fn an_update_that_stopped_halfway_does_not_go_on_past_what_is_not_well() {
     stage.held = simulation.hosts.iter().map(|(name, host)| (name.clone(), host.held.clone())).collect();
     stage.reports = simulation.hosts.keys().map(|name| (name.clone(), simulation.report(name))).collect();
     let proposal = stage.propose("app", &format!("{}{NET}", three("web:2")));
-    let steps: Vec<_> = proposal.plan.steps.iter().filter(|step| !step.service.is_empty()).collect();
-    assert_eq!((steps[0].action, steps[0].reasons[0].as_str()), (Action::Start, "it is unhealthy"));
+    let mut steps = proposal.plan.steps.iter().filter(|step| step.action.instance().is_some());
+    let first = steps.next().unwrap();
+    assert_eq!((first.action.label(), first.reasons[0].as_str()), ("start", "it is unhealthy"));
     let mut simulation = simulate(simulation.hosts, &proposal, 4);
     simulation.fates.insert("web:2".into(), Fate::Unhealthy);
     let failure = simulation.run().unwrap_err();
-    assert_eq!(progress(&proposal, &failure, Action::Recreate), [Progress::Waiting, Progress::Waiting]);
+    assert_eq!(recreates(&proposal, &failure), [Progress::Waiting, Progress::Waiting]);
 }
 
 #[test]
@@ -463,8 +466,8 @@ fn a_job_that_failed_is_made_again_when_asked_again() {
     again.held = simulation.hosts.iter().map(|(name, host)| (name.clone(), host.held.clone())).collect();
     again.reports = simulation.hosts.keys().map(|name| (name.clone(), simulation.report(name))).collect();
     let proposal = again.propose("app", &yaml);
-    let job = proposal.plan.steps.iter().find(|step| step.service == "job").unwrap();
-    assert_eq!((job.action, job.reasons[0].as_str()), (Action::Recreate, "it ended with status 1"));
+    let job = proposal.plan.steps.iter().find(|step| step.action.subject() == "app/job.1").unwrap();
+    assert_eq!((job.action.label(), job.reasons[0].as_str()), ("recreate", "it ended with status 1"));
     let mut simulation = simulate(simulation.hosts, &proposal, 2);
     simulation.run().unwrap();
     simulation.check_target_reached();

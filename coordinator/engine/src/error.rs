@@ -118,7 +118,9 @@ impl EngineError {
             Self::Stopped(_) | Self::Interrupted => {
                 Some("`landfast status` shows what runs; the same command again goes on from here".to_owned())
             }
-            Self::Record { .. } => Some("it was written by another version of landfast".to_owned()),
+            Self::Record { .. } => {
+                Some("another version of landfast wrote it: finish what it began with that version".to_owned())
+            }
             Self::NoRandomness(_)
             | Self::Store(_)
             | Self::Mistakes(_)

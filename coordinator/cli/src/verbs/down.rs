@@ -28,8 +28,11 @@ pub(super) async fn run(context: &Context, args: DownArguments) -> Result<Exit, 
 
 /// Names every volume that goes.
 fn question(plan: &Plan) -> String {
-    let volumes = plan.steps.iter().filter(|step| step.action == Action::RemoveVolume);
-    let volumes = volumes.map(|step| format!("{} on {}", step.instance, step.host)).collect::<Vec<_>>();
+    let volumes = plan.steps.iter().filter_map(|step| match &step.action {
+        Action::RemoveVolume { volume, .. } => Some(format!("{volume} on {}", step.host)),
+        _ => None,
+    });
+    let volumes = volumes.collect::<Vec<_>>();
     match volumes.as_slice() {
         [] => "Remove them? Their volumes stay.".to_owned(),
         [one] => format!("Remove them, and DELETE ALL DATA in volume {one}?"),

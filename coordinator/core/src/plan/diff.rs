@@ -1,28 +1,29 @@
 //! Which steps lead from what the hosts hold to what they must be.
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
 
-use super::order::{self, Draft};
+use super::order;
 use super::reasons;
 use super::scene::Scene;
-use super::{Action, Comparison, Plan, Published, Step, Wait};
+use super::{Action, Change, Comparison, Plan, Published, Step, Update, Wait};
 use crate::container::Source;
 use crate::deployment::{BoundBy, InstanceName};
-use crate::desired::{HostState, Instance};
+use crate::desired::{HostState, Instance, Network};
 use crate::report::{ContainerState, Health, Report};
 
 /// What would change.
 pub fn diff(comparison: Comparison<'_>) -> Plan {
-    let mut drafts = Vec::new();
+    let mut steps = Vec::new();
     for (host, target) in comparison.target {
         let nothing = HostState::default();
         let current = comparison.current.get(host).unwrap_or(&nothing);
-        networks(host, current, target, &mut drafts);
-        volumes(host, current, target, &mut drafts);
-        trees(comparison, host, current, target, &mut drafts);
+        networks(host, current, target, &mut steps);
+        volumes(host, current, target, &mut steps);
+        trees(comparison, host, current, target, &mut steps);
     }
     let scene = Scene::new(comparison);
-    scene.instances(&mut drafts);
-    let mut plan = order::order(&scene, drafts);
+    scene.instances(&mut steps);
+    let mut plan = order::order(&scene, steps);
     if plan.is_empty() {
         plan.steps = what_hosts_know(comparison);
     }
@@ -30,24 +31,32 @@ pub fn diff(comparison: Comparison<'_>) -> Plan {
     plan
 }
 
+impl Step {
+    /// A step that is not ordered yet.
+    fn new(host: &str, action: Action, reasons: Vec<String>) -> Self {
+        Self { host: host.to_owned(), action, reasons, after: Vec::new() }
+    }
+}
+
 impl Scene<'_> {
-    fn instances(&self, drafts: &mut Vec<Draft>) {
+    fn instances(&self, steps: &mut Vec<Step>) {
         let nowhere = BTreeMap::new();
         for (name, &(host, new)) in &self.new {
             let old = self.old.get(name).unwrap_or(&nowhere);
+            let (change, ports) = (self.change(new), self.ports(new));
             match (old.get(host), old.iter().next()) {
-                (Some(before), _) => drafts.extend(self.in_place(name, host, before, new)),
+                (Some(before), _) => steps.extend(self.in_place(host, before, new)),
                 (None, Some((from, before))) => {
                     let mut reasons = vec![self.placed(name).unwrap_or_else(|| "it is placed there".to_owned())];
                     if before.digest != new.digest {
                         reasons.extend(reasons::changes(self.comparison, from, before, new));
                     }
-                    let step = self.change(Action::Move, name, host, reasons);
-                    drafts.push(Draft::new(Step { from: Some((*from).to_owned()), ..step }));
+                    let action = Action::Move { from: (*from).to_owned(), change, ports, update: self.update(name) };
+                    steps.push(Step::new(host, action, reasons));
                 }
                 (None, None) => {
                     let reasons = self.placed(name).into_iter().collect();
-                    drafts.push(Draft::new(self.change(Action::Create, name, host, reasons)));
+                    steps.push(Step::new(host, Action::Create { change, ports }, reasons));
                 }
             }
         }
@@ -55,40 +64,47 @@ impl Scene<'_> {
             let target = self.new.get(name).map(|(host, _)| *host);
             let moves = target.is_some_and(|host| !hosts.contains_key(host));
             for host in hosts.keys().filter(|host| target != Some(**host)).skip(usize::from(moves)) {
-                drafts.push(Draft::new(step(Action::Remove, &name.stack, name, host, vec![self.why_gone(name)])));
+                let action = Action::Remove { instance: name.clone() };
+                steps.push(Step::new(host, action, vec![self.why_gone(name)]));
             }
         }
     }
 
     /// The instance is where it must be: is it what it must be?
-    fn in_place(&self, name: &InstanceName, host: &str, before: &Instance, new: &Instance) -> Option<Draft> {
+    fn in_place(&self, host: &str, before: &Instance, new: &Instance) -> Option<Step> {
+        let (name, change) = (&new.name, self.change(new));
         if before.digest != new.digest {
             let reasons = reasons::changes(self.comparison, host, before, new);
-            return Some(Draft::new(self.change(Action::Recreate, name, host, reasons)));
+            let action = Action::Recreate { change, ports: self.ports(new), update: self.update(name) };
+            return Some(Step::new(host, action, reasons));
         }
         // Other stacks are as their hosts keep them: not what was asked for.
         self.comparison.after.get(&name.stack)?;
         let report = self.comparison.reports.get(host)?;
         let reason = why_start(report, new, self.comparison.now)?;
-        Some(Draft::new(self.change(Action::Start, name, host, vec![reason])))
+        Some(Step::new(host, Action::Start { change, monitor_ms: self.monitor_ms(name) }, vec![reason]))
     }
 
-    fn change(&self, action: Action, name: &InstanceName, host: &str, reasons: Vec<String>) -> Step {
-        let instance = self.new[name].1;
+    fn change(&self, instance: &Instance) -> Change {
         let ends = instance.container.networks.iter().filter(|end| !end.address.is_empty());
-        Step {
+        Change {
+            instance: instance.name.clone(),
             addresses: ends.map(|end| format!("{} {}", end.network, end.address)).collect(),
-            ports: if action == Action::Start { Vec::new() } else { self.ports(name, instance) },
-            interrupts: action.is_update() && self.leaves_nobody(name),
             waits_for: self.waits(instance),
-            parallelism: if action.is_update() { self.parallelism(name) } else { 0 },
-            monitor_ms: if action.is_update() || action == Action::Start { self.monitor_ms(name) } else { 0 },
-            ..step(action, &name.stack, name, host, reasons)
+        }
+    }
+
+    fn update(&self, name: &InstanceName) -> Update {
+        Update {
+            interrupts: self.leaves_nobody(name),
+            parallelism: NonZeroU32::new(self.parallelism(name)),
+            monitor_ms: self.monitor_ms(name),
         }
     }
 
     /// Its published ports, and what said where.
-    fn ports(&self, name: &InstanceName, instance: &Instance) -> Vec<Published> {
+    fn ports(&self, instance: &Instance) -> Vec<Published> {
+        let name = &instance.name;
         let deployment = self.comparison.after.get(&name.stack);
         let decided =
             deployment.and_then(|it| it.instances.get(name)).map(|it| it.bound.as_slice()).unwrap_or_default();
@@ -167,70 +183,46 @@ fn why_start(report: &Report, instance: &Instance, now: i64) -> Option<String> {
     }
 }
 
-fn step(action: Action, stack: &str, name: &InstanceName, host: &str, reasons: Vec<String>) -> Step {
-    let mut step = thing(action, stack, &name.to_string(), host, reasons);
-    step.service.clone_from(&name.service);
-    step
-}
-
-fn thing(action: Action, stack: &str, name: &str, host: &str, reasons: Vec<String>) -> Step {
-    Step {
-        action,
-        stack: stack.to_owned(),
-        service: String::new(),
-        instance: name.to_owned(),
-        host: host.to_owned(),
-        from: None,
-        reasons,
-        addresses: Vec::new(),
-        ports: Vec::new(),
-        interrupts: false,
-        after: Vec::new(),
-        waits_for: Vec::new(),
-        parallelism: 0,
-        monitor_ms: 0,
-    }
-}
-
-fn networks(host: &str, current: &HostState, target: &HostState, drafts: &mut Vec<Draft>) {
+fn networks(host: &str, current: &HostState, target: &HostState, steps: &mut Vec<Step>) {
     let lacks = |state: &HostState, name: &str| !state.networks.iter().any(|network| network.name == name);
+    let stack = |network: &Network| Some(network.stack.clone()).filter(|stack| !stack.is_empty());
     for network in target.networks.iter().filter(|network| lacks(current, &network.name)) {
-        let mut made = thing(Action::CreateNetwork, &network.stack, &network.name, host, Vec::new());
-        let somebody =
+        let user =
             || target.instances.iter().find(|it| it.container.networks.iter().any(|e| e.network == network.name));
-        made.reasons = match (&network.overlay, somebody()) {
+        let reasons = match (&network.overlay, user()) {
             (Some(_), _) => vec![format!("it spans the fleet; gateway {}", network.gateway)],
             (None, Some(instance)) => vec![format!("{} is on it", instance.name)],
             (None, None) => Vec::new(),
         };
-        drafts.push(Draft::new(made));
+        let action = Action::CreateNetwork { network: network.name.clone(), stack: stack(network) };
+        steps.push(Step::new(host, action, reasons));
     }
     for network in current.networks.iter().filter(|network| lacks(target, &network.name)) {
-        let reasons = vec!["nobody is on it any more".to_owned()];
-        drafts.push(Draft::new(thing(Action::RemoveNetwork, &network.stack, &network.name, host, reasons)));
+        let action = Action::RemoveNetwork { network: network.name.clone(), stack: stack(network) };
+        steps.push(Step::new(host, action, vec!["nobody is on it any more".to_owned()]));
     }
 }
 
-fn volumes(host: &str, current: &HostState, target: &HostState, drafts: &mut Vec<Draft>) {
+fn volumes(host: &str, current: &HostState, target: &HostState, steps: &mut Vec<Step>) {
     for volume in &target.volumes {
         let before = current.volumes.iter().find(|before| before.name == volume.name);
         let source = Source::Volume(volume.name.clone());
         let user = target.instances.iter().find(|it| it.container.mounts.iter().any(|mount| mount.source == source));
+        let (name, stack) = (volume.name.clone(), volume.stack.clone());
+        let create = Action::CreateVolume { volume: name.clone(), stack: stack.clone() };
         let (action, reason) = match (before, volume.remove) {
             (Some(before), true) if !before.remove => {
-                (Action::RemoveVolume, "asked for: its data is deleted".to_owned())
+                (Action::RemoveVolume { volume: name, stack }, "asked for: its data is deleted".to_owned())
             }
-            (None, false) => {
-                (Action::CreateVolume, user.map(|it| format!("{} mounts it", it.name)).unwrap_or_default())
-            }
-            (Some(before), false) if before.remove => (Action::CreateVolume, "its data was deleted".to_owned()),
+            (None, false) => (create, user.map(|it| format!("{} mounts it", it.name)).unwrap_or_default()),
+            (Some(before), false) if before.remove => (create, "its data was deleted".to_owned()),
             _ => continue,
         };
-        drafts.push(Draft::new(thing(action, &volume.stack, &volume.name, host, vec![reason])));
+        steps.push(Step::new(host, action, vec![reason]));
     }
 }
 
-fn trees(comparison: Comparison<'_>, host: &str, current: &HostState, target: &HostState, drafts: &mut Vec<Draft>) {
+fn trees(comparison: Comparison<'_>, host: &str, current: &HostState, target: &HostState, steps: &mut Vec<Step>) {
     for tree in &target.trees {
         let before = current.trees.iter().find(|before| before.stack == tree.stack);
         let asked = comparison.reports.get(host).filter(|_| comparison.after.contains_key(&tree.stack));
@@ -243,12 +235,12 @@ fn trees(comparison: Comparison<'_>, host: &str, current: &HostState, target: &H
             }
             Some(_) => continue,
         };
-        drafts.push(Draft::new(thing(Action::Sync, &tree.stack, "", host, vec![reason.to_owned()])));
+        steps.push(Step::new(host, Action::Sync { stack: tree.stack.clone() }, vec![reason.to_owned()]));
     }
     for tree in &current.trees {
         if !target.trees.iter().any(|after| after.stack == tree.stack) {
             let reasons = vec!["no instance of the stack is here any more".to_owned()];
-            drafts.push(Draft::new(thing(Action::RemoveTree, &tree.stack, "", host, reasons)));
+            steps.push(Step::new(host, Action::RemoveTree { stack: tree.stack.clone() }, reasons));
         }
     }
 }
@@ -268,7 +260,7 @@ fn what_hosts_know(comparison: Comparison<'_>) -> Vec<Step> {
             reasons.push("what instances wait for changed".to_owned());
         }
         if !reasons.is_empty() {
-            steps.push(thing(Action::Configure, "", "", host, reasons));
+            steps.push(Step::new(host, Action::Configure, reasons));
         }
     }
     steps
@@ -277,9 +269,9 @@ fn what_hosts_know(comparison: Comparison<'_>) -> Vec<Step> {
 /// What a reader should know before saying yes.
 fn warnings(scene: &Scene<'_>, plan: &Plan) -> BTreeSet<String> {
     let mut warnings = BTreeSet::new();
-    for step in plan.steps.iter().filter(|step| step.action == Action::Move) {
-        let (Some(from), Some(name)) = (&step.from, step.instance_name()) else { continue };
-        let Some(before) = scene.old.get(&name).and_then(|hosts| hosts.get(from.as_str())) else { continue };
+    for step in &plan.steps {
+        let Action::Move { from, change: Change { instance: name, .. }, .. } = &step.action else { continue };
+        let Some(before) = scene.old.get(name).and_then(|hosts| hosts.get(from.as_str())) else { continue };
         for mount in &before.container.mounts {
             if let Source::Volume(volume) = &mount.source
                 && !volume.is_empty()

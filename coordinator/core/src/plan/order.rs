@@ -12,46 +12,34 @@ use crate::container::Container;
 use crate::deployment::{Condition, InstanceName, ServiceName};
 use crate::desired::Instance;
 
-/// A step that has no place yet.
-pub(super) struct Draft {
-    pub(super) step: Step,
-    pub(super) name: Option<InstanceName>,
-}
-
-impl Draft {
-    pub(super) fn new(step: Step) -> Self {
-        Self { name: step.instance_name(), step }
-    }
-}
-
 /// Gives every step its place, and what must be done before it.
-pub(super) fn order(scene: &Scene<'_>, mut drafts: Vec<Draft>) -> Plan {
+pub(super) fn order(scene: &Scene<'_>, mut steps: Vec<Step>) -> Plan {
     let coming = depths(&dependencies(scene.new.values().map(|(_, instance)| *instance)));
     let going = depths(&dependencies(scene.old.values().flat_map(|hosts| hosts.values().copied())));
-    let depth = |draft: &Draft| {
-        let service = draft.name.as_ref().map(InstanceName::service_name);
+    let depth = |action: &Action| {
+        let service = action.instance().map(InstanceName::service_name);
         let of = |depths: &Depths| service.as_ref().and_then(|service| depths.get(service)).copied().unwrap_or(0);
         // Who depends on others goes before them.
-        if draft.step.action == Action::Remove { usize::MAX - of(&going) } else { of(&coming) }
+        if matches!(action, Action::Remove { .. }) { usize::MAX - of(&going) } else { of(&coming) }
     };
-    drafts.sort_by_cached_key(|draft| {
-        let Step { action, stack, instance, host, .. } = &draft.step;
-        (phase(*action), stack.clone(), depth(draft), draft.name.clone(), instance.clone(), host.clone(), *action)
+    steps.sort_by_cached_key(|Step { action, host, .. }| {
+        let stack = action.stack().map(str::to_owned);
+        (phase(action), stack, depth(action), action.instance().cloned(), action.subject(), host.clone())
     });
-    let needs = Needs::new(scene, &drafts);
-    needs.into_plan(drafts)
+    let needs = Needs::new(scene, &steps);
+    needs.into_plan(steps)
 }
 
-fn phase(action: Action) -> u8 {
+fn phase(action: &Action) -> u8 {
     match action {
-        Action::CreateNetwork => 0,
-        Action::CreateVolume => 1,
-        Action::Sync => 2,
-        Action::Create | Action::Start | Action::Recreate | Action::Move => 3,
-        Action::Remove => 4,
-        Action::RemoveTree => 5,
-        Action::RemoveNetwork => 6,
-        Action::RemoveVolume => 7,
+        Action::CreateNetwork { .. } => 0,
+        Action::CreateVolume { .. } => 1,
+        Action::Sync { .. } => 2,
+        Action::Create { .. } | Action::Start { .. } | Action::Recreate { .. } | Action::Move { .. } => 3,
+        Action::Remove { .. } => 4,
+        Action::RemoveTree { .. } => 5,
+        Action::RemoveNetwork { .. } => 6,
+        Action::RemoveVolume { .. } => 7,
         Action::Configure => 8,
     }
 }
@@ -99,22 +87,23 @@ struct Needs {
 }
 
 impl Needs {
-    fn new(scene: &Scene<'_>, drafts: &[Draft]) -> Self {
-        let nothing = || vec![BTreeSet::new(); drafts.len()];
+    fn new(scene: &Scene<'_>, steps: &[Step]) -> Self {
+        let nothing = || vec![BTreeSet::new(); steps.len()];
         let mut needs = Self { after: nothing(), claims: nothing(), begun: nothing() };
-        needs.dependencies_go_first(drafts);
-        needs.updates_one_service_at_a_time(drafts);
-        needs.dependents_go_first(scene, drafts);
-        needs.claims(scene, drafts);
-        needs.removals_last(drafts);
+        needs.dependencies_go_first(steps);
+        needs.updates_one_service_at_a_time(steps);
+        needs.dependents_go_first(scene, steps);
+        needs.claims(scene, steps);
+        needs.removals_last(steps);
         needs
     }
 
-    fn dependencies_go_first(&mut self, drafts: &[Draft]) {
-        let changes = drafts.iter().enumerate().filter(|(_, draft)| draft.step.action.is_change());
-        let by_name: BTreeMap<_, _> = changes.filter_map(|(at, draft)| Some((draft.name.clone()?, at))).collect();
-        for (at, draft) in drafts.iter().enumerate() {
-            for wait in &draft.step.waits_for {
+    fn dependencies_go_first(&mut self, steps: &[Step]) {
+        let steps = steps.iter().enumerate();
+        let changes = steps.clone().filter_map(|(at, step)| Some((&step.action.change()?.instance, at)));
+        let by_name: BTreeMap<_, _> = changes.collect();
+        for (at, step) in steps {
+            for wait in step.action.waits_for() {
                 let Some(before) = by_name.get(&wait.instance) else { continue };
                 let needs = if wait.condition == Condition::Started { &mut self.begun } else { &mut self.after };
                 needs[at].insert(*before);
@@ -122,19 +111,21 @@ impl Needs {
         }
     }
 
-    fn updates_one_service_at_a_time(&mut self, drafts: &[Draft]) {
+    fn updates_one_service_at_a_time(&mut self, steps: &[Step]) {
         let mut groups: Vec<(ServiceName, Vec<usize>)> = Vec::new();
-        for (at, draft) in drafts.iter().enumerate().filter(|(_, draft)| draft.step.action.is_update()) {
-            let Some(service) = draft.name.as_ref().map(InstanceName::service_name) else { continue };
+        let updates = steps.iter().enumerate().filter(|(_, step)| step.action.update().is_some());
+        for (at, step) in updates {
+            let Some(service) = step.action.instance().map(InstanceName::service_name) else { continue };
             match groups.last_mut() {
                 Some((last, members)) if *last == service => members.push(at),
                 _ => groups.push((service, vec![at])),
             }
         }
         // What is only to be started of a service comes before what is updated of it.
-        for (at, draft) in drafts.iter().enumerate().filter(|(_, draft)| draft.step.action == Action::Start) {
-            let service = draft.name.as_ref().map(InstanceName::service_name);
-            for (_, members) in groups.iter().filter(|(group, _)| Some(group) == service.as_ref()) {
+        for (at, step) in steps.iter().enumerate() {
+            let Action::Start { change, .. } = &step.action else { continue };
+            let service = change.instance.service_name();
+            for (_, members) in groups.iter().filter(|(group, _)| *group == service) {
                 members.iter().for_each(|member| self.after[*member].extend([at]));
             }
         }
@@ -145,9 +136,9 @@ impl Needs {
         }
     }
 
-    fn dependents_go_first(&mut self, scene: &Scene<'_>, drafts: &[Draft]) {
+    fn dependents_go_first(&mut self, scene: &Scene<'_>, steps: &[Step]) {
         let dependencies = dependencies(scene.old.values().flat_map(|hosts| hosts.values().copied()));
-        let removes: Vec<(usize, ServiceName)> = removes(drafts);
+        let removes: Vec<(usize, ServiceName)> = removes(steps);
         for (dependent_at, dependent) in &removes {
             for (at, service) in &removes {
                 if dependencies.get(dependent).is_some_and(|on| on.contains(service)) {
@@ -158,10 +149,11 @@ impl Needs {
     }
 
     /// Who takes over a port, a name or an address waits for the one who has it.
-    fn claims(&mut self, scene: &Scene<'_>, drafts: &[Draft]) {
-        for (taker, takes) in drafts.iter().enumerate().filter(|(_, draft)| draft.step.action.is_change()) {
-            let Some((new_host, new)) = takes.name.as_ref().and_then(|name| scene.new.get(name)) else { continue };
-            for (giver, gives) in drafts.iter().enumerate().filter(|(giver, _)| *giver != taker) {
+    fn claims(&mut self, scene: &Scene<'_>, steps: &[Step]) {
+        for (taker, takes) in steps.iter().enumerate() {
+            let found = takes.action.change().and_then(|change| scene.new.get(&change.instance));
+            let Some((new_host, new)) = found else { continue };
+            for (giver, gives) in steps.iter().enumerate().filter(|(giver, _)| *giver != taker) {
                 let Some(old) = given_up(scene, gives) else { continue };
                 let same_host = old.0 == *new_host;
                 if collide(old.1, &new.container, same_host) {
@@ -172,20 +164,20 @@ impl Needs {
     }
 
     /// Every removal waits for every change, but for those changes that wait for it.
-    fn removals_last(&mut self, drafts: &[Draft]) {
-        let changes: BTreeSet<usize> = places(drafts, Action::is_change);
+    fn removals_last(&mut self, steps: &[Step]) {
+        let changes: BTreeSet<usize> = places(steps, |action| action.change().is_some());
         let mut early: BTreeSet<usize> = BTreeSet::new();
         let mut ahead: Vec<usize> = self.claims.iter().flatten().copied().collect();
         while let Some(at) = ahead.pop() {
-            if drafts[at].step.action == Action::Remove && early.insert(at) {
+            if matches!(steps[at].action, Action::Remove { .. }) && early.insert(at) {
                 ahead.extend(self.after[at].iter().copied());
             }
         }
-        let about_instances: BTreeSet<usize> = places(drafts, Action::is_about_instance);
-        for (at, draft) in drafts.iter().enumerate() {
-            match draft.step.action {
-                Action::Remove if !early.contains(&at) => self.after[at].extend(&changes),
-                Action::RemoveTree | Action::RemoveNetwork | Action::RemoveVolume => {
+        let about_instances: BTreeSet<usize> = places(steps, |action| action.instance().is_some());
+        for (at, step) in steps.iter().enumerate() {
+            match step.action {
+                Action::Remove { .. } if !early.contains(&at) => self.after[at].extend(&changes),
+                Action::RemoveTree { .. } | Action::RemoveNetwork { .. } | Action::RemoveVolume { .. } => {
                     self.after[at].extend(&about_instances)
                 }
                 _ => {}
@@ -194,9 +186,9 @@ impl Needs {
     }
 
     /// The steps, each after those it needs and otherwise as sorted.
-    fn into_plan(mut self, drafts: Vec<Draft>) -> Plan {
+    fn into_plan(mut self, steps: Vec<Step>) -> Plan {
         let mut plan = Plan::default();
-        let mut left: Vec<Option<Draft>> = drafts.into_iter().map(Some).collect();
+        let mut left: Vec<Option<Step>> = steps.into_iter().map(Some).collect();
         let mut place: BTreeMap<usize, usize> = BTreeMap::new();
         while place.len() < left.len() {
             let waiting = (0..left.len()).filter(|at| !place.contains_key(at));
@@ -206,8 +198,7 @@ impl Needs {
                 Some(next) => next,
                 None => self.give_way(waiting.collect(), &left, &mut plan.warnings),
             };
-            let Some(draft) = left[next].take() else { break };
-            let mut step = draft.step;
+            let Some(mut step) = left[next].take() else { break };
             step.after = self.of(next).filter_map(|need| place.get(&need).copied()).collect();
             step.after.sort_unstable();
             step.after.dedup();
@@ -222,10 +213,10 @@ impl Needs {
     }
 
     /// Two instances exchange a port or an address: neither can be first without the other in its way.
-    fn give_way(&mut self, waiting: Vec<usize>, left: &[Option<Draft>], warnings: &mut Vec<String>) -> usize {
+    fn give_way(&mut self, waiting: Vec<usize>, left: &[Option<Step>], warnings: &mut Vec<String>) -> usize {
         let claiming = waiting.iter().copied().find(|at| !self.claims[*at].is_empty());
         let Some(at) = claiming.or_else(|| waiting.first().copied()) else { return 0 };
-        let label = |at: usize| left[at].as_ref().map(|draft| draft.step.instance.clone());
+        let label = |at: usize| left[at].as_ref().map(|step| step.action.subject());
         if let Some(name) = label(at) {
             let others: Vec<_> = self.claims[at].iter().filter_map(|other| label(*other)).collect();
             if !others.is_empty() {
@@ -242,24 +233,28 @@ impl Needs {
     }
 }
 
-fn places(drafts: &[Draft], is: fn(Action) -> bool) -> BTreeSet<usize> {
-    drafts.iter().enumerate().filter(|(_, draft)| is(draft.step.action)).map(|(at, _)| at).collect()
+fn places(steps: &[Step], is: fn(&Action) -> bool) -> BTreeSet<usize> {
+    steps.iter().enumerate().filter(|(_, step)| is(&step.action)).map(|(at, _)| at).collect()
 }
 
-fn removes(drafts: &[Draft]) -> Vec<(usize, ServiceName)> {
-    let removes = drafts.iter().enumerate().filter(|(_, draft)| draft.step.action == Action::Remove);
-    removes.filter_map(|(at, draft)| Some((at, draft.name.as_ref()?.service_name()))).collect()
+fn removes(steps: &[Step]) -> Vec<(usize, ServiceName)> {
+    let remove = |(at, step): (usize, &Step)| match &step.action {
+        Action::Remove { instance } => Some((at, instance.service_name())),
+        _ => None,
+    };
+    steps.iter().enumerate().filter_map(remove).collect()
 }
 
 /// The container that a step does away with, and where.
-fn given_up<'a>(scene: &Scene<'a>, draft: &Draft) -> Option<(&'a str, &'a Container)> {
-    let hosts = scene.old.get(draft.name.as_ref()?)?;
-    let host = match draft.step.action {
-        Action::Remove | Action::Recreate => draft.step.host.as_str(),
-        Action::Move => draft.step.from.as_deref()?,
+fn given_up<'a>(scene: &Scene<'a>, step: &Step) -> Option<(&'a str, &'a Container)> {
+    let (instance, host) = match &step.action {
+        Action::Remove { instance } => (instance, &step.host),
+        Action::Recreate { change, .. } => (&change.instance, &step.host),
+        Action::Move { change, from, .. } => (&change.instance, from),
         _ => return None,
     };
-    hosts.get_key_value(host).map(|(host, instance)| (*host, &instance.container))
+    let (host, before) = scene.old.get(instance)?.get_key_value(host.as_str())?;
+    Some((*host, &before.container))
 }
 
 /// Both cannot be there at once.

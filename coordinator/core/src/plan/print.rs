@@ -32,13 +32,14 @@ impl fmt::Display for Plan {
 }
 
 fn print_step(f: &mut fmt::Formatter<'_>, number: usize, width: usize, step: &Step) -> fmt::Result {
-    write!(f, "{number:>width$}. {:<14} {}", step.action.label(), step.subject())?;
-    match &step.from {
-        Some(from) => write!(f, " from {from} to {}", step.host)?,
-        None => write!(f, " on {}", step.host)?,
+    write!(f, "{number:>width$}. {:<14} {}", step.action.label(), step.action.subject())?;
+    match &step.action {
+        Action::Move { from, .. } => write!(f, " from {from} to {}", step.host)?,
+        _ => write!(f, " on {}", step.host)?,
     }
-    if !step.addresses.is_empty() {
-        write!(f, " at {}", step.addresses.join(", "))?;
+    let addresses = step.action.change().map(|change| change.addresses.join(", ")).unwrap_or_default();
+    if !addresses.is_empty() {
+        write!(f, " at {addresses}")?;
     }
     if !step.reasons.is_empty() {
         write!(f, ": {}", step.reasons.join("; "))?;
@@ -53,7 +54,8 @@ fn print_step(f: &mut fmt::Formatter<'_>, number: usize, width: usize, step: &St
 
 /// Services that must be something first: one entry a service, however many instances it has.
 fn waits(step: &Step) -> Vec<String> {
-    let waits: BTreeSet<_> = step.waits_for.iter().map(|wait| (&wait.instance.service, wait.condition)).collect();
+    let waits: BTreeSet<_> =
+        step.action.waits_for().iter().map(|wait| (&wait.instance.service, wait.condition)).collect();
     let text = |(service, condition): (&String, Condition)| match condition {
         Condition::Started => service.clone(),
         Condition::Healthy => format!("{service} (healthy)"),
@@ -63,68 +65,71 @@ fn waits(step: &Step) -> Vec<String> {
 }
 
 impl Action {
-    /// In words.
-    pub fn label(self) -> &'static str {
+    /// Verb of the action in a sentence, as in `recreate data/postgres.1`.
+    pub fn label(&self) -> &'static str {
         match self {
-            Self::CreateNetwork => "create network",
-            Self::CreateVolume => "create volume",
-            Self::Sync => "sync",
-            Self::Create => "create",
-            Self::Start => "start",
-            Self::Recreate => "recreate",
-            Self::Move => "move",
-            Self::Remove => "remove",
-            Self::RemoveTree => "remove bundle",
-            Self::RemoveNetwork => "remove network",
-            Self::RemoveVolume => "remove volume",
+            Self::CreateNetwork { .. } => "create network",
+            Self::CreateVolume { .. } => "create volume",
+            Self::Sync { .. } => "sync",
+            Self::Create { .. } => "create",
+            Self::Start { .. } => "start",
+            Self::Recreate { .. } => "recreate",
+            Self::Move { .. } => "move",
+            Self::Remove { .. } => "remove",
+            Self::RemoveTree { .. } => "remove bundle",
+            Self::RemoveNetwork { .. } => "remove network",
+            Self::RemoveVolume { .. } => "remove volume",
             Self::Configure => "configure",
         }
     }
 
-    /// In the summary.
-    fn counted(self) -> (&'static str, &'static str, &'static str) {
-        match self {
-            Self::Create => ("instance", "instances", "to create"),
-            Self::Start => ("instance", "instances", "to start"),
-            Self::Recreate => ("instance", "instances", "to recreate"),
-            Self::Move => ("instance", "instances", "to move"),
-            Self::Remove => ("instance", "instances", "to remove"),
-            Self::Sync => ("bundle", "bundles", "to sync"),
-            Self::CreateNetwork => ("network", "networks", "to create"),
-            Self::CreateVolume => ("volume", "volumes", "to create"),
-            Self::RemoveNetwork => ("network", "networks", "to remove"),
-            Self::RemoveVolume => ("volume", "volumes", "to remove with all data"),
-            Self::RemoveTree => ("bundle", "bundles", "to remove"),
-            Self::Configure => ("host", "hosts", "to configure"),
-        }
+    fn counted(&self) -> Counted {
+        let (place, one, many, verb) = match self {
+            Self::CreateNetwork { .. } => (0, "network", "networks", "to create"),
+            Self::CreateVolume { .. } => (1, "volume", "volumes", "to create"),
+            Self::Sync { .. } => (2, "bundle", "bundles", "to sync"),
+            Self::Create { .. } => (3, "instance", "instances", "to create"),
+            Self::Start { .. } => (4, "instance", "instances", "to start"),
+            Self::Recreate { .. } => (5, "instance", "instances", "to recreate"),
+            Self::Move { .. } => (6, "instance", "instances", "to move"),
+            Self::Remove { .. } => (7, "instance", "instances", "to remove"),
+            Self::RemoveTree { .. } => (8, "bundle", "bundles", "to remove"),
+            Self::RemoveNetwork { .. } => (9, "network", "networks", "to remove"),
+            Self::RemoveVolume { .. } => (10, "volume", "volumes", "to remove with all data"),
+            Self::Configure => (11, "host", "hosts", "to configure"),
+        };
+        Counted { place, one, many, verb }
     }
 }
 
-impl Step {
-    /// What it is about, as a reader calls it.
-    pub fn subject(&self) -> &str {
-        if self.instance.is_empty() { &self.stack } else { &self.instance }
-    }
+/// Words for the actions of one kind in the summary of a plan.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Counted {
+    /// Position of the kind in the summary.
+    place: u8,
+    one: &'static str,
+    many: &'static str,
+    verb: &'static str,
 }
 
 impl Plan {
-    /// `2 networks to create, 1 instance to recreate`.
+    /// Numbers of steps by kind, as in `2 networks to create, 1 instance to recreate`.
     pub fn summary(&self) -> String {
-        let mut counts: BTreeMap<Action, usize> = BTreeMap::new();
+        let mut counts: BTreeMap<Counted, usize> = BTreeMap::new();
         for step in &self.steps {
-            *counts.entry(step.action).or_default() += 1;
+            *counts.entry(step.action.counted()).or_default() += 1;
         }
-        let part = |(action, count): (Action, usize)| {
-            let (one, many, verb) = action.counted();
-            format!("{count} {} {verb}", if count == 1 { one } else { many })
+        let part = |(kind, count): (Counted, usize)| {
+            format!("{count} {} {}", if count == 1 { kind.one } else { kind.many }, kind.verb)
         };
         counts.into_iter().map(part).collect::<Vec<_>>().join(", ")
     }
 
-    /// The services that do not answer for a moment.
+    /// Services that do not answer while the plan is carried out.
     pub fn interrupted(&self) -> Vec<String> {
-        let interrupting = self.steps.iter().filter(|step| step.interrupts);
-        let services: BTreeSet<_> = interrupting.map(|step| format!("{}/{}", step.stack, step.service)).collect();
+        let interrupts = |step: &&Step| step.action.update().is_some_and(|update| update.interrupts);
+        let interrupted = self.steps.iter().filter(interrupts).filter_map(|step| step.action.instance());
+        let services: BTreeSet<_> = interrupted.map(|name| name.service_name().to_string()).collect();
         services.into_iter().collect()
     }
 }

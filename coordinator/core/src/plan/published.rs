@@ -5,10 +5,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Plan, Step};
+use super::Plan;
 use crate::compile::LOOPBACK;
 use crate::container::Port;
-use crate::deployment::BoundBy;
+use crate::deployment::{BoundBy, InstanceName};
 
 /// A published port of an instance that a step makes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,17 +58,19 @@ impl Plan {
     /// A line for each stack and address: for ports that nobody opens, and for those that `landfast.toml` opens. An address in
     /// a compose file, and loopback on request, are as they were written.
     pub(super) fn published(&self) -> Vec<String> {
-        let mut lines: BTreeMap<(&str, &str, BoundBy), Vec<&Step>> = BTreeMap::new();
-        for step in &self.steps {
-            for port in step.ports.iter().filter(|port| port.is_told()) {
-                let steps = lines.entry((&step.stack, &port.address, port.by)).or_default();
-                if steps.iter().all(|other| other.service != step.service) {
-                    steps.push(step);
+        let mut lines: BTreeMap<(&str, &str, BoundBy), Vec<(&InstanceName, &[Published])>> = BTreeMap::new();
+        for action in self.steps.iter().map(|step| &step.action) {
+            let Some(name) = action.instance() else { continue };
+            for port in action.ports().iter().filter(|port| port.is_told()) {
+                let instances = lines.entry((&name.stack, &port.address, port.by)).or_default();
+                if instances.iter().all(|(other, _)| other.service != name.service) {
+                    instances.push((name, action.ports()));
                 }
             }
         }
-        let line = |((stack, address, by), steps): (_, Vec<&Step>)| {
-            let services: Vec<_> = steps.into_iter().map(|step| ports_of(step, address, by)).collect();
+        let line = |((stack, address, by), instances): (_, Vec<(&InstanceName, &[Published])>)| {
+            let services: Vec<_> =
+                instances.into_iter().map(|(name, ports)| ports_of(name, ports, address, by)).collect();
             let services = services.join(", ");
             match by {
                 BoundBy::Default => format!(
@@ -82,8 +84,8 @@ impl Plan {
 }
 
 /// `web/app 8080 9090/udp`
-fn ports_of(step: &Step, address: &str, by: BoundBy) -> String {
-    let ports = step.ports.iter().filter(|port| port.address == address && port.by == by);
+fn ports_of(name: &InstanceName, ports: &[Published], address: &str, by: BoundBy) -> String {
+    let ports = ports.iter().filter(|port| port.address == address && port.by == by);
     let ports: Vec<_> = ports.map(ToString::to_string).collect();
-    format!("{}/{} {}", step.stack, step.service, ports.join(" and "))
+    format!("{} {}", name.service_name(), ports.join(" and "))
 }

@@ -105,10 +105,10 @@ fn uses<'a>(
     target: &'a BTreeMap<String, HostState>,
     bundles: &'a BTreeMap<&str, &Manifest>,
 ) -> impl Iterator<Item = Use<'a>> {
-    let changes = plan.steps.iter().filter(|step| step.action.is_change());
-    let instances = changes.filter_map(|step| {
+    let instances = plan.steps.iter().filter_map(|step| {
+        let change = step.action.change()?;
         let state = target.get(&step.host)?;
-        Some((state, state.instance(&step.instance_name()?)?))
+        Some((state, state.instance(&change.instance)?))
     });
     instances.flat_map(move |(state, instance)| {
         let mounts =

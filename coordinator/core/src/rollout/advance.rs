@@ -40,7 +40,7 @@ fn judge_running(state: &mut State, at: usize, since: u64, now: u64) {
     };
     let step = &mut state.steps[at];
     match verdict {
-        Verdict::Done if state.plan.steps[at].action == plan::Action::Move && !step.left => {
+        Verdict::Done if matches!(state.plan.steps[at].action, plan::Action::Move { .. }) && !step.left => {
             (step.left, step.generation, step.deadline) = (true, None, None);
             step.run = None;
         }
@@ -57,7 +57,7 @@ fn judge_running(state: &mut State, at: usize, since: u64, now: u64) {
 
 /// What ran and ended while the rollout goes on has failed after all.
 fn watch_done(state: &mut State, at: usize, now: u64) {
-    if !state.plan.steps[at].action.is_change() || !state.is_taken(at) {
+    if state.plan.steps[at].action.change().is_none() || !state.is_taken(at) {
         return;
     }
     let ended = state
@@ -100,7 +100,8 @@ pub(super) fn assign(state: &mut State, now: u64) -> Vec<Action> {
             continue;
         }
         if !host.resend {
-            let must_tell = untold.iter().any(|at| state.plan.steps[*at].action == plan::Action::Start);
+            let is_start = |at: &usize| matches!(state.plan.steps[*at].action, plan::Action::Start { .. });
+            let must_tell = untold.iter().any(is_start);
             if host.sent.same_contents(&picture) && !must_tell {
                 // Told already, with an earlier step.
                 untold.iter().for_each(|at| state.steps[*at].generation = Some(host.sent.generation));
@@ -222,50 +223,59 @@ impl State {
         self.steps[at].progress == Progress::Waiting
             && step.after.iter().all(is_done)
             && self.unmet(at).is_none()
-            && self.has_room(step)
-            && (step.action != plan::Action::Sync || self.may_sync(step))
+            && self.has_room(&step.action)
+            && match &step.action {
+                plan::Action::Sync { stack } => self.may_sync(&step.host, stack),
+                _ => true,
+            }
     }
 
     /// So many of a service are updated at a time, and no more.
-    fn has_room(&self, step: &plan::Step) -> bool {
-        if !step.action.is_update() || step.parallelism == 0 {
-            return true;
-        }
+    fn has_room(&self, action: &plan::Action) -> bool {
+        let Some((update, name)) = action.update().zip(action.instance()) else { return true };
+        let Some(parallelism) = update.parallelism else { return true };
+        let is_same = |other: &plan::Action| {
+            let instance = other.update().and(other.instance());
+            instance.is_some_and(|other| (&other.stack, &other.service) == (&name.stack, &name.service))
+        };
         let steps = self.plan.steps.iter().zip(&self.steps);
-        let same = steps.filter(|(other, _)| (&other.stack, &other.service) == (&step.stack, &step.service));
-        let under_way = same.filter(|(other, state)| other.action.is_update() && state.progress.is_running()).count();
-        under_way < step.parallelism as usize
+        let under_way = steps.filter(|(other, state)| state.progress.is_running() && is_same(&other.action)).count();
+        under_way < parallelism.get() as usize
     }
 
     /// A stack's files change with the first of its containers on a host; without any, when all containers are done.
-    fn may_sync(&self, sync: &plan::Step) -> bool {
-        let changes = || self.plan.steps.iter().zip(&self.steps).filter(|(step, _)| step.action.is_change());
-        let here = |step: &&plan::Step| step.stack == sync.stack && step.host == sync.host;
-        let mut ours = changes().filter(|(step, _)| here(step)).peekable();
+    fn may_sync(&self, host: &str, stack: &str) -> bool {
+        let steps = self.plan.steps.iter().zip(&self.steps);
+        let changes = || steps.clone().filter_map(|(step, state)| Some((&step.host, step.action.change()?, state)));
+        let mut ours = changes().filter(|(at, change, _)| *at == host && change.instance.stack == stack).peekable();
         if ours.peek().is_none() {
-            return changes().all(|(_, state)| state.progress == Progress::Done);
+            return changes().all(|(.., state)| state.progress == Progress::Done);
         }
-        ours.any(|(_, state)| state.progress != Progress::Waiting)
+        ours.any(|(.., state)| state.progress != Progress::Waiting)
     }
 
     pub(super) fn condition_holds(&self, wait: &plan::Wait) -> bool {
-        let steps = self.plan.steps.iter().zip(&self.steps);
-        let mut own =
-            steps.filter(|(step, _)| step.action.is_change() && step.instance_name().as_ref() == Some(&wait.instance));
         // Started is less than done: there may be a health check to come.
-        let settled = wait.condition == Condition::Started || own.all(|(_, state)| state.progress == Progress::Done);
+        let settled = wait.condition == Condition::Started || self.is_changed(&wait.instance);
         let found = self.find_target(&wait.instance).and_then(|(host, instance)| Some((instance, self.report(host)?)));
         settled && found.is_some_and(|(instance, report)| verdict::holds(wait.condition, instance, report))
     }
 
+    /// Every step that changes the instance is done.
+    fn is_changed(&self, name: &InstanceName) -> bool {
+        let steps = self.plan.steps.iter().zip(&self.steps);
+        let mut own = steps.filter(|(step, _)| step.action.change().is_some_and(|change| change.instance == *name));
+        own.all(|(_, state)| state.progress == Progress::Done)
+    }
+
     /// The first of what it waits for that does not hold.
     fn unmet(&self, at: usize) -> Option<&plan::Wait> {
-        self.plan.steps[at].waits_for.iter().find(|wait| !self.condition_holds(wait))
+        self.plan.steps[at].action.waits_for().iter().find(|wait| !self.condition_holds(wait))
     }
 
     fn why_waiting(&self, at: usize) -> String {
         let Some(wait) = self.unmet(at) else {
-            return format!("{} is still waiting, and no host reports progress", self.plan.steps[at].subject());
+            return format!("{} is still waiting, and no host reports progress", self.plan.steps[at].action.subject());
         };
         let seen = match self.find_target(&wait.instance) {
             Some((host, instance)) => verdict::describe(instance, self.report(host)),
@@ -277,14 +287,12 @@ impl State {
     /// Why what a step waits for never comes; none while it may. An instance that is under way is judged by its own step.
     fn why_hopeless(&self, at: usize) -> Option<String> {
         let hopeless = |wait: &plan::Wait| {
-            let steps = self.plan.steps.iter().zip(&self.steps);
-            let mut own = steps
-                .filter(|(step, _)| step.action.is_change() && step.instance_name().as_ref() == Some(&wait.instance));
             let (host, instance) = self.find_target(&wait.instance)?;
-            let is_done = own.all(|(_, state)| state.progress == Progress::Done);
+            let is_done = self.is_changed(&wait.instance);
             verdict::is_hopeless(wait.condition, instance, self.report(host).filter(|_| is_done)?)
         };
-        self.plan.steps[at].waits_for.iter().find_map(|wait| Some(self.waits_in_vain(at, wait, &hopeless(wait)?)))
+        let waits = self.plan.steps[at].action.waits_for();
+        waits.iter().find_map(|wait| Some(self.waits_in_vain(at, wait, &hopeless(wait)?)))
     }
 
     fn waits_in_vain(&self, at: usize, wait: &plan::Wait, seen: &str) -> String {
@@ -293,7 +301,7 @@ impl State {
             Condition::Healthy => "to be healthy",
             Condition::Completed => "to be completed",
         };
-        format!("{} waits for {} {what}, but {seen}", self.plan.steps[at].subject(), wait.instance)
+        format!("{} waits for {} {what}, but {seen}", self.plan.steps[at].action.subject(), wait.instance)
     }
 
     /// Takes down since when the step's container has been running.
@@ -302,7 +310,7 @@ impl State {
             let seen = self.report_of(at)?.instance(&instance.name)?;
             (seen.digest == instance.digest).then_some((seen.state, seen.started_at, seen.restarts))
         });
-        let is_start = self.plan.steps[at].action == plan::Action::Start;
+        let is_start = matches!(self.plan.steps[at].action, plan::Action::Start { .. });
         let step = &mut self.steps[at];
         let Some((state, started_at, restarts)) = seen else {
             step.run = None;
@@ -319,30 +327,32 @@ impl State {
     }
 
     /// What counts for the container of a step.
-    fn watched(&self, at: usize, now: u64) -> Watched {
-        let (step, plan) = (&self.steps[at], &self.plan.steps[at]);
-        let name = plan.instance_name().unwrap_or_default();
+    fn watched(&self, at: usize, name: &InstanceName, now: u64) -> Watched {
+        let step = &self.steps[at];
         let restarts_before = step.restarts_before.unwrap_or(0);
         // What is only to be started is watched when it is known to keep ending.
-        let is_watched = plan.action.is_update() || restarts_before >= CRASH_LOOP;
+        let monitor_ms = match &self.plan.steps[at].action {
+            plan::Action::Start { monitor_ms, .. } if restarts_before >= CRASH_LOOP => *monitor_ms,
+            action => action.update().map_or(0, |update| update.monitor_ms),
+        };
         Watched {
-            is_job: self.is_awaited(&name, Condition::Completed),
-            must_be_healthy: self.is_awaited(&name, Condition::Healthy),
+            is_job: self.is_awaited(name, Condition::Completed),
+            must_be_healthy: self.is_awaited(name, Condition::Healthy),
             restarts_before,
             calm_ms: step.run.map_or(0, |run| now.saturating_sub(run.since)),
-            monitor_ms: if is_watched { plan.monitor_ms } else { 0 },
+            monitor_ms,
         }
     }
 
     fn is_restarting(&self, at: usize) -> bool {
-        let is_done = self.plan.steps[at].action.is_change() && self.steps[at].progress == Progress::Done;
+        let is_done = self.plan.steps[at].action.change().is_some() && self.steps[at].progress == Progress::Done;
         let seen = self.target_of(at).zip(self.report_of(at)).filter(|_| is_done);
         seen.is_some_and(|(instance, report)| verdict::is_restarting(instance, report))
     }
 
     fn fail_step(&mut self, at: usize, message: String, now: u64) {
         let step = &self.plan.steps[at];
-        let reason = format!("{} on {}: {message}", step.subject(), self.host_of(at).unwrap_or(&step.host));
+        let reason = format!("{} on {}: {message}", step.action.subject(), self.host_of(at).unwrap_or(&step.host));
         self.steps[at].progress = Progress::Failed { message };
         self.fail(reason, now);
     }
@@ -356,7 +366,8 @@ impl State {
     /// Every container is as it must be, and those that go are gone.
     pub(super) fn instance_steps_done(&self) -> bool {
         let steps = self.plan.steps.iter().zip(&self.steps);
-        steps.filter(|(step, _)| step.action.is_about_instance()).all(|(_, state)| state.progress == Progress::Done)
+        let mut steps = steps.filter(|(step, _)| step.action.instance().is_some());
+        steps.all(|(_, state)| state.progress == Progress::Done)
     }
 
     /// Released, and its host has not been told.
@@ -394,13 +405,13 @@ impl State {
 
     fn target_of(&self, at: usize) -> Option<&Instance> {
         let step = &self.plan.steps[at];
-        self.target.get(&step.host)?.instance(&step.instance_name()?)
+        self.target.get(&step.host)?.instance(step.action.instance()?)
     }
 
     /// The container that a removal or a move takes away.
     fn before_of(&self, at: usize) -> Option<&Instance> {
         let step = &self.plan.steps[at];
-        self.before.get(self.host_of(at)?)?.instance(&step.instance_name()?)
+        self.before.get(self.host_of(at)?)?.instance(step.action.instance()?)
     }
 
     /// Another instance waits for this of it.
@@ -412,23 +423,26 @@ impl State {
 
     fn verdict(&self, at: usize, now: u64) -> Option<Verdict> {
         let (step, report) = (&self.plan.steps[at], self.report_of(at)?);
-        let leaves = step.action == plan::Action::Move && !self.steps[at].left;
-        if step.action == plan::Action::Remove || leaves {
-            return Some(verdict::of_removal(step, report));
-        }
-        if step.action.is_change() {
-            let instance = self.target_of(at)?;
-            return Some(verdict::of_change(step, instance, self.watched(at, now), report));
-        }
-        let tree = self.target.get(&step.host)?.trees.iter().find(|tree| tree.stack == step.stack);
-        Some(verdict::of_thing(step, tree.map(|tree| tree.manifest.as_str()), report))
+        Some(match &step.action {
+            plan::Action::Remove { instance } => verdict::of_removal(instance, report),
+            plan::Action::Move { change, .. } if !self.steps[at].left => verdict::of_removal(&change.instance, report),
+            action if action.change().is_some() => {
+                let instance = self.target_of(at)?;
+                verdict::of_change(instance, self.watched(at, &instance.name, now), report)
+            }
+            action => {
+                let trees = &self.target.get(&step.host)?.trees;
+                let tree = trees.iter().find(|tree| Some(tree.stack.as_str()) == action.stack());
+                verdict::of_thing(action, tree.map(|tree| tree.manifest.as_str()), report)
+            }
+        })
     }
 
     /// How long a step may take, in milliseconds.
     fn limit(&self, at: usize, now: u64) -> u64 {
-        let leaves = self.plan.steps[at].action == plan::Action::Move && !self.steps[at].left;
+        let leaves = matches!(self.plan.steps[at].action, plan::Action::Move { .. }) && !self.steps[at].left;
         if let Some(instance) = self.target_of(at).filter(|_| !leaves) {
-            return verdict::limit_ms(&instance.container, self.watched(at, now));
+            return verdict::limit_ms(&instance.container, self.watched(at, &instance.name, now));
         }
         self.before_of(at).map_or(0, |instance| verdict::stop_ms(&instance.container)) + PATIENCE_MS
     }

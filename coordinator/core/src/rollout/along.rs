@@ -20,14 +20,15 @@ impl State {
         // Another that is in there too, and under way with it.
         let is_beside = |other: &usize| of(other).is_running() && !self.above(*other).is_disjoint(&above);
         let is_done = |before: &usize| above.contains(before) || is_beside(before) || *of(before) == Progress::Done;
-        let is_above = |name: &InstanceName| above.iter().any(|at| self.plan.steps[*at].instance == name.to_string());
+        let is_above =
+            |name: &InstanceName| above.iter().any(|at| self.plan.steps[*at].action.instance() == Some(name));
         let comes = |wait: &plan::Wait| {
             (wait.condition == Condition::Started && is_above(&wait.instance)) || self.condition_holds(wait)
         };
         owners.iter().all(|owner| *of(owner) != Progress::Waiting)
             && owners.iter().any(|owner| of(owner).is_running())
             && step.after.iter().all(is_done)
-            && step.waits_for.iter().all(comes)
+            && step.action.waits_for().iter().all(comes)
     }
 
     /// The owners, and theirs.
@@ -45,21 +46,23 @@ impl State {
     /// The steps that make those again in whose namespaces this one's container runs.
     pub(super) fn owners(&self, at: usize) -> Vec<usize> {
         let step = &self.plan.steps[at];
-        let target = self.target.get(&step.host).zip(step.instance_name().filter(|_| is_recreate(step)));
+        let target = self.target.get(&step.host).zip(recreated(step));
         let Some((target, name)) = target else { return Vec::new() };
         let all = target.instances.iter().map(|instance| &instance.name).filter(|other| other.stack == name.stack);
-        let Some(instance) = target.instance(&name) else { return Vec::new() };
-        let joined = joined(&name, &instance.container, all);
+        let Some(instance) = target.instance(name) else { return Vec::new() };
+        let joined = joined(name, &instance.container, all);
         if joined.is_empty() {
             return Vec::new();
         }
-        let steps =
-            self.plan.steps.iter().enumerate().filter(|(_, other)| is_recreate(other) && other.host == step.host);
-        let theirs = steps.filter(|(_, other)| other.instance_name().is_some_and(|name| joined.contains(&name)));
+        let here = self.plan.steps.iter().enumerate().filter(|(_, other)| other.host == step.host);
+        let theirs = here.filter(|(_, other)| recreated(other).is_some_and(|name| joined.contains(name)));
         theirs.map(|(at, _)| at).collect()
     }
 }
 
-fn is_recreate(step: &plan::Step) -> bool {
-    step.action == Action::Recreate
+fn recreated(step: &plan::Step) -> Option<&InstanceName> {
+    match &step.action {
+        Action::Recreate { change, .. } => Some(&change.instance),
+        _ => None,
+    }
 }

@@ -1,5 +1,6 @@
 //! What an event says about the hosts.
 use super::{Event, Progress, State};
+use crate::plan::Action;
 use crate::report::Report;
 
 pub(super) fn hear(state: &mut State, event: Event, now: u64) {
@@ -86,8 +87,8 @@ impl State {
     /// The host that must act for a step now; a move begins at its old one.
     pub(super) fn host_of(&self, at: usize) -> Option<&str> {
         let (step, state) = (self.plan.steps.get(at)?, self.steps.get(at)?);
-        match &step.from {
-            Some(from) if !state.left => Some(from),
+        match &step.action {
+            Action::Move { from, .. } if !state.left => Some(from),
             _ => Some(&step.host),
         }
     }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Progress, State};
 use crate::deployment::InstanceName;
 use crate::desired::{HostState, Instance, Name, Neighbour, Network, Tree, Volume, neighbours};
-use crate::plan::Action;
+use crate::plan::{Action, Step};
 
 /// By host. Epochs and generations are those of the target and mean nothing.
 pub(super) fn pictures(state: &State) -> BTreeMap<String, HostState> {
@@ -25,12 +25,18 @@ pub(super) fn pictures(state: &State) -> BTreeMap<String, HostState> {
     pictures
 }
 
-/// Which steps have been released, by what they are about.
+/// The steps of the plan by host and by what they change there.
 struct Steps<'s> {
     state: &'s State,
     all_instances_done: bool,
-    by_subject: BTreeMap<(&'s str, &'s str, Action), usize>,
-    trees: BTreeMap<(&'s str, &'s str, Action), usize>,
+    /// Steps that change an instance on this host; a move is listed under its new host.
+    changes: BTreeMap<(&'s str, &'s InstanceName), usize>,
+    /// Steps that take an instance off this host; a move is listed under its old host.
+    leaving: BTreeMap<(&'s str, &'s InstanceName), usize>,
+    /// Steps that sync a stack or remove its bundle.
+    trees: BTreeMap<(&'s str, &'s str), usize>,
+    removed_networks: BTreeMap<(&'s str, &'s str), usize>,
+    removed_volumes: BTreeMap<(&'s str, &'s str), usize>,
 }
 
 impl<'s> Steps<'s> {
@@ -38,39 +44,64 @@ impl<'s> Steps<'s> {
         let mut steps = Self {
             state,
             all_instances_done: state.instance_steps_done(),
-            by_subject: BTreeMap::new(),
+            changes: BTreeMap::new(),
+            leaving: BTreeMap::new(),
             trees: BTreeMap::new(),
+            removed_networks: BTreeMap::new(),
+            removed_volumes: BTreeMap::new(),
         };
-        for (at, step) in state.plan.steps.iter().enumerate() {
-            let host =
-                if step.action == Action::Move { step.from.as_deref().unwrap_or(&step.host) } else { &step.host };
-            steps.by_subject.insert((host, &step.instance, step.action), at);
-            if step.instance.is_empty() {
-                steps.trees.insert((host, &step.stack, step.action), at);
+        for (at, Step { host, action, .. }) in state.plan.steps.iter().enumerate() {
+            if let Some(change) = action.change() {
+                steps.changes.insert((host, &change.instance), at);
+            }
+            match action {
+                Action::Move { from, change, .. } => {
+                    steps.leaving.insert((from, &change.instance), at);
+                }
+                Action::Remove { instance } => {
+                    steps.leaving.insert((host, instance), at);
+                }
+                Action::Sync { stack } | Action::RemoveTree { stack } => {
+                    steps.trees.insert((host, stack), at);
+                }
+                Action::RemoveNetwork { network, .. } => {
+                    steps.removed_networks.insert((host, network), at);
+                }
+                Action::RemoveVolume { volume, .. } => {
+                    steps.removed_volumes.insert((host, volume), at);
+                }
+                Action::Create { .. }
+                | Action::Start { .. }
+                | Action::Recreate { .. }
+                | Action::CreateNetwork { .. }
+                | Action::CreateVolume { .. }
+                | Action::Configure => {}
             }
         }
         steps
     }
 
-    /// `None` when no step does this; else whether its step has been released.
-    fn released(&self, host: &str, subject: &str, action: Action) -> Option<bool> {
-        self.by_subject.get(&(host, subject, action)).map(|at| self.is_released(*at))
+    /// Whether a host has the new form of an instance: its step has been released, and a move has left the old host.
+    fn has_new(&self, host: &str, instance: &InstanceName) -> bool {
+        let Some(at) = self.changes.get(&(host, instance)) else { return true };
+        match self.state.plan.steps[*at].action {
+            Action::Move { .. } => self.state.steps[*at].left,
+            Action::Start { .. } => true,
+            _ => self.is_released(*at),
+        }
     }
 
-    fn tree_released(&self, host: &str, stack: &str, action: Action) -> Option<bool> {
-        self.trees.get(&(host, stack, action)).map(|at| self.is_released(*at))
+    /// Whether an instance that leaves a host is still there: the step that takes it away has not been released.
+    fn stays(&self, host: &str, instance: &InstanceName) -> bool {
+        self.leaving.get(&(host, instance)).is_some_and(|at| !self.is_released(*at))
     }
 
     fn is_released(&self, at: usize) -> bool {
         self.state.steps[at].progress != Progress::Waiting
     }
 
-    /// A move that has left its old host arrives at the new one.
-    fn arrives(&self, host: &str, instance: &str) -> Option<bool> {
-        let steps = self.state.plan.steps.iter().zip(&self.state.steps);
-        let mut moves =
-            steps.filter(|(step, _)| step.action == Action::Move && step.host == host && step.instance == instance);
-        moves.next().map(|(_, state)| state.left)
+    fn is_waiting(&self, at: Option<&usize>) -> bool {
+        at.is_some_and(|at| !self.is_released(*at))
     }
 }
 
@@ -87,24 +118,15 @@ fn picture(steps: &Steps<'_>, host: &str, before: &HostState, target: &HostState
 
 fn instances(steps: &Steps<'_>, host: &str, before: &HostState, target: &HostState) -> Vec<Instance> {
     let names: BTreeSet<&InstanceName> = before.instances.iter().chain(&target.instances).map(|it| &it.name).collect();
-    let choose = |name: &InstanceName| {
-        let subject = name.to_string();
-        match (before.instance(name), target.instance(name)) {
-            (Some(old), Some(new)) => match steps.released(host, &subject, Action::Recreate) {
-                Some(false) => Some(old),
-                _ => Some(new),
-            },
-            (None, Some(new)) => {
-                let created = steps.released(host, &subject, Action::Create);
-                created.or_else(|| steps.arrives(host, &subject)).unwrap_or(true).then_some(new)
+    let choose = |name: &InstanceName| match (before.instance(name), target.instance(name)) {
+        (old, Some(new)) => {
+            if steps.has_new(host, name) {
+                Some(new)
+            } else {
+                old
             }
-            (Some(old), None) => {
-                let removed = steps.released(host, &subject, Action::Remove);
-                let gone = removed.or_else(|| steps.released(host, &subject, Action::Move)).unwrap_or(true);
-                (!gone).then_some(old)
-            }
-            (None, None) => None,
         }
+        (old, None) => old.filter(|_| steps.stays(host, name)),
     };
     names.into_iter().filter_map(choose).cloned().collect()
 }
@@ -112,12 +134,18 @@ fn instances(steps: &Steps<'_>, host: &str, before: &HostState, target: &HostSta
 fn trees(steps: &Steps<'_>, host: &str, before: &HostState, target: &HostState) -> Vec<Tree> {
     let find = |state: &HostState, stack: &str| state.trees.iter().find(|tree| tree.stack == stack).cloned();
     let stacks: BTreeSet<&String> = before.trees.iter().chain(&target.trees).map(|tree| &tree.stack).collect();
-    let choose = |stack: &String| match (find(before, stack), find(target, stack)) {
-        (old, Some(new)) => match steps.tree_released(host, stack, Action::Sync) {
-            Some(false) => old,
-            _ => Some(new),
-        },
-        (old, None) => old.filter(|_| steps.tree_released(host, stack, Action::RemoveTree) == Some(false)),
+    let choose = |stack: &String| {
+        let is_waiting = steps.is_waiting(steps.trees.get(&(host, stack)));
+        match (find(before, stack), find(target, stack)) {
+            (old, Some(new)) => {
+                if is_waiting {
+                    old
+                } else {
+                    Some(new)
+                }
+            }
+            (old, None) => old.filter(|_| is_waiting),
+        }
     };
     stacks.into_iter().filter_map(choose).collect()
 }
@@ -125,7 +153,7 @@ fn trees(steps: &Steps<'_>, host: &str, before: &HostState, target: &HostState) 
 fn networks(steps: &Steps<'_>, host: &str, before: &HostState, target: &HostState) -> Vec<Network> {
     let going = before.networks.iter().filter(|network| {
         let there = target.networks.iter().any(|after| after.name == network.name);
-        !there && steps.released(host, &network.name, Action::RemoveNetwork) == Some(false)
+        !there && steps.is_waiting(steps.removed_networks.get(&(host, &network.name)))
     });
     let mut networks: Vec<Network> = target.networks.iter().chain(going).cloned().collect();
     networks.sort_by(|a, b| a.name.cmp(&b.name));
@@ -135,9 +163,12 @@ fn networks(steps: &Steps<'_>, host: &str, before: &HostState, target: &HostStat
 /// Data is deleted only once whoever used it is gone.
 fn volumes(steps: &Steps<'_>, host: &str, before: &HostState, target: &HostState) -> Vec<Volume> {
     let find = |name: &str| before.volumes.iter().find(|volume| volume.name == name).cloned();
-    let choose = |after: &Volume| match steps.released(host, &after.name, Action::RemoveVolume) {
-        Some(false) => find(&after.name).unwrap_or_else(|| Volume { remove: false, ..after.clone() }),
-        _ => after.clone(),
+    let choose = |after: &Volume| {
+        if steps.is_waiting(steps.removed_volumes.get(&(host, &after.name))) {
+            find(&after.name).unwrap_or_else(|| Volume { remove: false, ..after.clone() })
+        } else {
+            after.clone()
+        }
     };
     target.volumes.iter().map(choose).collect()
 }

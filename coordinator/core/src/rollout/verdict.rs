@@ -1,8 +1,8 @@
 //! What a report says about a step: done, not yet, or never.
 use crate::container::Container;
-use crate::deployment::Condition;
+use crate::deployment::{Condition, InstanceName};
 use crate::desired::Instance;
-use crate::plan::{Action, Step};
+use crate::plan::Action;
 use crate::report::{CRASH_LOOP, ContainerState, Health, InstanceReport, Report};
 
 const SECOND: i64 = 1_000_000_000;
@@ -52,7 +52,8 @@ impl Watched {
 }
 
 /// About a step that makes or changes a container.
-pub(super) fn of_change(step: &Step, instance: &Instance, watched: Watched, report: &Report) -> Verdict {
+pub(super) fn of_change(instance: &Instance, watched: Watched, report: &Report) -> Verdict {
+    let resource = instance.name.to_string();
     let seen = report.instance(&instance.name).filter(|seen| seen.state != ContainerState::Missing);
     let right = seen.filter(|seen| seen.digest == instance.digest);
     let verdict = right.map(|seen| of_container(&instance.container, watched, seen));
@@ -60,14 +61,14 @@ pub(super) fn of_change(step: &Step, instance: &Instance, watched: Watched, repo
     if let Some(failed @ Verdict::Failed(_)) = verdict {
         return failed;
     }
-    if let Some(message) = final_problem(report, &step.instance) {
+    if let Some(message) = final_problem(report, &resource) {
         return Verdict::Failed(message);
     }
     if seen.is_none() {
         return of_missing(report);
     }
     match verdict.unwrap_or_else(|| wait("the old container is still there")) {
-        Verdict::Wait(seen) => wait(problem(report, &step.instance).map_or(seen, str::to_owned)),
+        Verdict::Wait(seen) => wait(problem(report, &resource).map_or(seen, str::to_owned)),
         verdict => verdict,
     }
 }
@@ -178,31 +179,31 @@ pub(super) fn is_hopeless(condition: Condition, instance: &Instance, report: &Re
 }
 
 /// About a removal.
-pub(super) fn of_removal(step: &Step, report: &Report) -> Verdict {
-    let there = step.instance_name().is_some_and(|name| report.instance(&name).is_some());
-    match (there, final_problem(report, &step.instance)) {
+pub(super) fn of_removal(name: &InstanceName, report: &Report) -> Verdict {
+    let resource = name.to_string();
+    match (report.instance(name).is_some(), final_problem(report, &resource)) {
         (false, _) => Verdict::Done,
         (true, Some(message)) => Verdict::Failed(message),
-        (true, None) => wait(problem(report, &step.instance).unwrap_or("still there")),
+        (true, None) => wait(problem(report, &resource).unwrap_or("still there")),
     }
 }
 
 /// About what is not a container.
-pub(super) fn of_thing(step: &Step, manifest: Option<&str>, report: &Report) -> Verdict {
-    let resource = step.subject();
-    if let Some(message) = final_problem(report, resource) {
+pub(super) fn of_thing(action: &Action, manifest: Option<&str>, report: &Report) -> Verdict {
+    let resource = action.subject();
+    if let Some(message) = final_problem(report, &resource) {
         return Verdict::Failed(message);
     }
     let trees = &report.trees;
-    let done = match step.action {
-        Action::Sync => trees.iter().any(|it| it.stack == step.stack && Some(it.manifest.as_str()) == manifest),
-        Action::RemoveTree => !trees.iter().any(|tree| tree.stack == step.stack),
-        _ => report.converged && problem(report, resource).is_none(),
+    let done = match action {
+        Action::Sync { stack } => trees.iter().any(|it| it.stack == *stack && Some(it.manifest.as_str()) == manifest),
+        Action::RemoveTree { stack } => !trees.iter().any(|tree| tree.stack == *stack),
+        _ => report.converged && problem(report, &resource).is_none(),
     };
-    match (done, problem(report, resource), step.action) {
+    match (done, problem(report, &resource), action) {
         (true, ..) => Verdict::Done,
         (false, Some(message), _) => wait(message),
-        (false, None, Action::Sync | Action::RemoveTree) => wait("not all files are there yet"),
+        (false, None, Action::Sync { .. } | Action::RemoveTree { .. }) => wait("not all files are there yet"),
         (false, None, _) => Verdict::Quiet,
     }
 }

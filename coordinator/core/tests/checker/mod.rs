@@ -32,14 +32,14 @@ fn things(plan: &Plan, current: &Hosts, target: &Hosts) -> Vec<String> {
         let nothing = HostState::default();
         let current = current.get(host).unwrap_or(&nothing);
         let names = |state: &HostState| state.networks.iter().map(|it| it.name.clone()).collect::<BTreeSet<_>>();
-        let mut want = |action: Action, name: &str| wanted.extend([(host.clone(), action, name.to_owned())]);
-        names(target).difference(&names(current)).for_each(|name| want(Action::CreateNetwork, name));
-        names(current).difference(&names(target)).for_each(|name| want(Action::RemoveNetwork, name));
+        let mut want = |verb, name: &str| wanted.extend([(host.clone(), verb, name.to_owned())]);
+        names(target).difference(&names(current)).for_each(|name| want("create network", name));
+        names(current).difference(&names(target)).for_each(|name| want("remove network", name));
         for volume in &target.volumes {
             let before = current.volumes.iter().find(|before| before.name == volume.name).map(|before| before.remove);
             match (before, volume.remove) {
-                (Some(false), true) => want(Action::RemoveVolume, &volume.name),
-                (None | Some(true), false) => want(Action::CreateVolume, &volume.name),
+                (Some(false), true) => want("remove volume", &volume.name),
+                (None | Some(true), false) => want("create volume", &volume.name),
                 _ => {}
             }
         }
@@ -50,12 +50,12 @@ fn things(plan: &Plan, current: &Hosts, target: &Hosts) -> Vec<String> {
         after
             .iter()
             .filter(|(stack, manifest)| before.get(*stack) != Some(*manifest))
-            .for_each(|(stack, _)| want(Action::Sync, stack));
-        before.keys().filter(|stack| !after.contains_key(*stack)).for_each(|stack| want(Action::RemoveTree, stack));
+            .for_each(|(stack, _)| want("sync", stack));
+        before.keys().filter(|stack| !after.contains_key(*stack)).for_each(|stack| want("remove bundle", stack));
     }
-    let is_thing = |step: &&Step| step.service.is_empty() && step.action != Action::Configure;
-    let planned =
-        plan.steps.iter().filter(is_thing).map(|step| (step.host.clone(), step.action, step.subject().to_owned()));
+    let is_thing = |step: &&Step| step.action.instance().is_none() && step.action != Action::Configure;
+    let planned = plan.steps.iter().filter(is_thing);
+    let planned = planned.map(|step| (step.host.clone(), step.action.label(), step.action.subject()));
     let planned: BTreeSet<_> = planned.collect();
     wanted.symmetric_difference(&planned).map(|it| format!("not the same things: {it:?}")).collect()
 }
@@ -72,29 +72,31 @@ fn run(plan: &Plan, current: &Hosts, target: &Hosts) -> Vec<String> {
     let mut wrong = Vec::new();
     let (mut here, wanted) = (world(current), world(target));
     let mut done: BTreeSet<String> = BTreeSet::new();
-    for (at, step) in plan.steps.iter().enumerate().filter(|(_, step)| !step.service.is_empty()) {
-        let key = (step.host.clone(), step.instance.clone());
-        let mut complain = |what: &str| wrong.push(format!("{at} ({:?} {}): {what}", step.action, step.instance));
-        if !matches!(step.action, Action::Remove) && !done.insert(step.instance.clone()) {
+    for (at, step) in plan.steps.iter().enumerate() {
+        let Some(name) = step.action.instance() else { continue };
+        let key = (step.host.clone(), name.to_string());
+        let mut complain = |what: &str| wrong.push(format!("{at} ({} {name}): {what}", step.action.label()));
+        let is_removal = matches!(step.action, Action::Remove { .. });
+        if !is_removal && !done.insert(name.to_string()) {
             complain("a second step for it");
         }
-        let old = match &step.from {
-            Some(from) => here.remove(&(from.clone(), step.instance.clone())),
-            None => here.remove(&key),
+        let old = match &step.action {
+            Action::Move { from, .. } => here.remove(&(from.clone(), name.to_string())),
+            _ => here.remove(&key),
         };
-        match (step.action, old.is_some()) {
-            (Action::Create, true) => complain("it is there already"),
-            (Action::Create | Action::Remove, _) | (_, true) => {}
+        match (&step.action, old.is_some()) {
+            (Action::Create { .. }, true) => complain("it is there already"),
+            (Action::Create { .. } | Action::Remove { .. }, _) | (_, true) => {}
             (_, false) => complain("it is not there"),
         }
-        if step.action == Action::Remove {
+        if is_removal {
             if old.is_none() {
                 complain("it is not there");
             }
             let needed = |it: &&&Instance| {
-                it.name.stack == step.stack && it.depends_on.iter().any(|on| on.service == step.service)
+                it.name.stack == name.stack && it.depends_on.iter().any(|on| on.service == name.service)
             };
-            let last = !here.keys().any(|(_, name)| name.starts_with(&format!("{}/{}.", step.stack, step.service)));
+            let last = !here.keys().any(|(_, other)| other.starts_with(&format!("{}.", name.service_name())));
             if let Some(dependent) =
                 here.values().find(needed).filter(|it| last && !wanted.values().any(|w| w.name == it.name))
             {
@@ -110,7 +112,7 @@ fn run(plan: &Plan, current: &Hosts, target: &Hosts) -> Vec<String> {
             complain(&clash);
         }
         for on in &new.depends_on {
-            let theirs = wanted.iter().filter(|(_, it)| it.name.stack == step.stack && it.name.service == on.service);
+            let theirs = wanted.iter().filter(|(_, it)| it.name.stack == name.stack && it.name.service == on.service);
             for (key, it) in theirs.filter(|(key, it)| here.get(*key).is_none_or(|there| there.digest != it.digest)) {
                 complain(&format!("{} on {} is not yet what it will be", it.name, key.0));
             }

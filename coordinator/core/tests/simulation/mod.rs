@@ -1,10 +1,11 @@
 //! Hosts, a network between and a driver that can all fail, on one clock that only the simulation turns.
 #![allow(clippy::unwrap_used, dead_code)]
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
 
-use landfast_core::deployment::{Condition, InstanceName};
+use landfast_core::deployment::{Condition, InstanceName, ServiceName};
 use landfast_core::desired::{HostState, Instance};
-use landfast_core::plan::{Action as Does, Plan};
+use landfast_core::plan::{Action as Does, Change, Plan};
 use landfast_core::report::{ContainerState, Health, InstanceReport, Problem, Report, TreeReport};
 use landfast_core::rollout::{Action, Event, Failure, State, step};
 
@@ -437,24 +438,25 @@ impl Simulation {
 
     /// Never more of a service are being updated than it allows.
     fn check_parallelism(&self) {
-        let mut under_way: BTreeMap<(String, String), (u32, u32)> = BTreeMap::new();
-        for step in self.plan.steps.iter().filter(|step| matches!(step.action, Does::Recreate)) {
-            let name = step.instance_name().unwrap();
-            let target = self.target[&step.host].instance(&name).unwrap();
+        let mut under_way: BTreeMap<ServiceName, (u32, Option<NonZeroU32>)> = BTreeMap::new();
+        for step in &self.plan.steps {
+            let Does::Recreate { change: Change { instance: name, .. }, update, .. } = &step.action else { continue };
+            let target = self.target[&step.host].instance(name).unwrap();
             let host = &self.hosts[&step.host];
-            let told = host.held.instance(&name).is_some_and(|held| held.digest == target.digest);
-            let seen = host.containers.get(&name).map(|container| self.look(container));
+            let told = host.held.instance(name).is_some_and(|held| held.digest == target.digest);
+            let seen = host.containers.get(name).map(|container| self.look(container));
             let has_check = target.container.healthcheck.is_some();
             let done = seen.is_some_and(|seen| {
                 let well =
                     if has_check { seen.health == Health::Healthy } else { seen.state == ContainerState::Running };
                 seen.digest == target.digest && (well || seen.state == ContainerState::Exited)
             });
-            let entry = under_way.entry((step.stack.clone(), step.service.clone())).or_insert((0, step.parallelism));
+            let entry = under_way.entry(name.service_name()).or_insert((0, update.parallelism));
             entry.0 += u32::from(told && !done);
         }
         for (service, (count, parallelism)) in under_way {
-            assert!(parallelism == 0 || count <= parallelism, "{count} of {service:?} are being updated");
+            let exceeds = parallelism.is_some_and(|limit| count > limit.get());
+            assert!(!exceeds, "{count} of {service} are being updated");
         }
     }
 

@@ -55,3 +55,37 @@ impl<'a> Journal<'a> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Entry, Journal, KEY};
+    use crate::EngineError;
+    use crate::store::{self, Store};
+    use landfast_core::rollout;
+
+    /// An unfinished rollout of an earlier version, whose steps have the same fields for every action.
+    const OLD: &str = r#"{"state": {"plan": {"steps": [{"action": "sync", "stack": "web", "service": "", "instance": "",
+        "host": "alpha", "reasons": ["the stack is new here"], "interrupts": false}], "warnings": []}, "epoch": 1,
+        "target": {}, "before": {}, "steps": [], "hosts": {}, "failures": [], "failing_since": null,
+        "stalled_since": null, "ended": false}, "releases": []}"#;
+
+    async fn opened(value: Vec<u8>) -> Result<Option<Entry>, EngineError> {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store::open(&folder.path().join("state.redb")).unwrap();
+        store.compare_and_set(KEY, None, Some(value)).await.unwrap();
+        let store: &dyn Store = &*store;
+        Journal::open(store).await.map(|(_, entry)| entry)
+    }
+
+    #[tokio::test]
+    async fn an_unfinished_rollout_of_an_older_version_is_an_error_that_names_the_record() {
+        let refused = opened(OLD.as_bytes().to_vec()).await.unwrap_err();
+        assert_eq!(refused.to_string(), "the record at rollout/current cannot be read");
+        assert!(matches!(refused, EngineError::Record { .. }), "{refused:?}");
+
+        let state = rollout::State::new(Default::default(), Default::default(), Default::default(), 1);
+        let entry = Entry { state, releases: Vec::new() };
+        let read = opened(serde_json::to_vec(&entry).unwrap()).await.unwrap();
+        assert_eq!(read.map(|read| read.state), Some(entry.state), "one of this version is read");
+    }
+}

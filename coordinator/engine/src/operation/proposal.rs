@@ -367,8 +367,10 @@ async fn files(
     plan: &Plan,
     parcels: &BTreeMap<String, Parcel>,
 ) -> Result<Vec<(String, Parcel, Lacking)>, EngineError> {
-    let syncs = plan.steps.iter().filter(|step| step.action == Action::Sync);
-    let questions = syncs.filter_map(|step| Some((observed.agents.get(&step.host)?, parcels.get(&step.stack)?)));
+    let questions = plan.steps.iter().filter_map(|step| match &step.action {
+        Action::Sync { stack } => Some((observed.agents.get(&step.host)?, parcels.get(stack)?)),
+        _ => None,
+    });
     let asked = questions.map(async |(agent, parcel)| {
         let lacking = deliver::missing(agent, parcel).await?;
         Ok::<_, EngineError>((agent.host().to_owned(), parcel.clone(), lacking))
