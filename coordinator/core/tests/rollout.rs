@@ -515,3 +515,23 @@ fn a_host_that_refuses_ends_the_rollout_with_its_reason() {
     let failure = simulation.finish().unwrap_err();
     assert_eq!(failure.reasons, ["alpha refused its new state: generation 2 is held"]);
 }
+
+#[test]
+fn a_removal_of_files_says_that_it_waits_for_their_removal() {
+    use landfast_core::desired::{HostState, Tree};
+    use landfast_core::plan::{Plan, Step};
+    use landfast_core::report::{Report, TreeReport};
+    use landfast_core::rollout::{Action as Does, Event, ProgressLine, State, step};
+    let holds = |trees| BTreeMap::from([("alpha".to_owned(), HostState { trees, ..HostState::default() })]);
+    let tree = Tree { stack: "web".to_owned(), manifest: "one".to_owned() };
+    let action = Action::RemoveTree { stack: "web".to_owned() };
+    let steps = vec![Step { host: "alpha".to_owned(), action, reasons: Vec::new(), after: Vec::new() }];
+    let plan = Plan { steps, warnings: Vec::new() };
+    let (state, _) = step(State::new(plan, holds(vec![tree]), holds(Vec::new()), 1), Event::Start, 0);
+    let (stack, manifest) = ("web".to_owned(), "one".to_owned());
+    let trees = vec![TreeReport { stack, manifest, drift: Vec::new() }];
+    let report = Report { epoch: 1, generation: 1, trees, ..Report::default() };
+    let (_, actions) = step(state, Event::Reported { host: "alpha".to_owned(), report }, 500);
+    let seen = "waiting for the files to be removed".to_owned();
+    assert_eq!(actions, [Does::Say(ProgressLine { step: 0, progress: Progress::Running { since: 0, seen } })]);
+}

@@ -203,7 +203,8 @@ pub(super) fn of_thing(action: &Action, manifest: Option<&str>, report: &Report)
     match (done, problem(report, &resource), action) {
         (true, ..) => Verdict::Done,
         (false, Some(message), _) => wait(message),
-        (false, None, Action::Sync { .. } | Action::RemoveTree { .. }) => wait("not all files are there yet"),
+        (false, None, Action::Sync { .. }) => wait("waiting for the files to arrive"),
+        (false, None, Action::RemoveTree { .. }) => wait("waiting for the files to be removed"),
         (false, None, _) => Verdict::Quiet,
     }
 }
