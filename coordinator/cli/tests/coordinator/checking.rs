@@ -191,7 +191,7 @@ fn a_stack_that_cannot_be_read_fails_with_its_place() {
 #[test]
 fn the_fleets_of_this_project_have_nothing_left_to_say() {
     for fleet in ["infra", "small", "investor", "scribe", "ybis", "carbon"] {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fleets").join(fleet);
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fleets").join(fleet);
         let output = landfast(&folder, &["check", "--strict", "--format", "json"]);
         assert_eq!(output.status.code(), Some(0), "{}{}", text(&output.stdout), text(&output.stderr));
         let report = json(&output);
