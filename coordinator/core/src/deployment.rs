@@ -44,7 +44,7 @@ impl Deployment {
     }
 
     /// Every container is to be another one, though nothing about it changed (`up --force-recreate`).
-    pub fn renew(&mut self) {
+    pub fn force_recreate(&mut self) {
         for instance in self.instances.values_mut() {
             instance.digest = format!("{}+{}", content_digest(&instance.digest), self.release);
         }

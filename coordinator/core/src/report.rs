@@ -91,17 +91,17 @@ pub struct InstanceReport {
 /// So many restarts are a crash loop.
 pub(crate) const CRASH_LOOP: u32 = 3;
 /// One that has run for so long does not keep ending: in nanoseconds.
-const CALM: i64 = 30_000_000_000;
+const STABLE: i64 = 30_000_000_000;
 
 impl InstanceReport {
     /// What is wrong with a container that is up: it is unhealthy, or it keeps exiting. What it wrote is left out, as that may
     /// be a secret and plans are passed on. `now` is Unix time in nanoseconds.
-    pub fn trouble(&self, now: i64) -> Option<String> {
-        let restless = self.restarts >= CRASH_LOOP && now.saturating_sub(self.started_at) < CALM;
+    pub fn fault(&self, now: i64) -> Option<String> {
+        let restless = self.restarts >= CRASH_LOOP && now.saturating_sub(self.started_at) < STABLE;
         match self.state {
             ContainerState::Running if self.health == Health::Unhealthy => Some("it is unhealthy".to_owned()),
-            ContainerState::Restarting => Some(self.restless()),
-            ContainerState::Running if restless && self.health != Health::Healthy => Some(self.restless()),
+            ContainerState::Restarting => Some(self.exit_summary()),
+            ContainerState::Running if restless && self.health != Health::Healthy => Some(self.exit_summary()),
             _ => None,
         }
     }
@@ -115,11 +115,11 @@ impl InstanceReport {
     }
 
     /// `it keeps exiting`, with what it wrote last.
-    pub(crate) fn keeps_ending(&self) -> String {
-        self.with_output(self.restless())
+    pub(crate) fn crash_loop(&self) -> String {
+        self.with_output(self.exit_summary())
     }
 
-    fn restless(&self) -> String {
+    fn exit_summary(&self) -> String {
         let Self { restarts, exit_code, .. } = self;
         let status =
             if self.state == ContainerState::Running { String::new() } else { format!(", status {exit_code} at last") };
@@ -140,7 +140,7 @@ impl InstanceReport {
 
     /// Why nothing becomes of this container any more: it ended with a failure, and its policy does not start it again;
     /// or what has to be run after its start was not.
-    pub fn failure_for_good(&self, container: &Container) -> Option<String> {
+    pub fn permanent_failure(&self, container: &Container) -> Option<String> {
         let policy = container.restart.as_ref().map_or("no", |restart| restart.policy.as_str());
         let ended =
             self.state == ContainerState::Exited && self.exit_code != 0 && matches!(policy, "" | "no" | "on-failure");

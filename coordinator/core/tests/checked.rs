@@ -4,7 +4,7 @@ mod stage;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use landfast_core::desired::Wish;
+use landfast_core::desired::DesiredInput;
 use landfast_core::plan::Action;
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
@@ -45,8 +45,8 @@ proptest! {
             prop_assert!(again.is_empty(), "{again}");
         }
         let removed = BTreeSet::from(["app".to_owned()]);
-        let wish = Wish { deployments: &[], removed: &removed, remove_volumes: dice.chance(50) };
-        let down = stage.propose_wish(wish, String::new());
+        let input = DesiredInput { deployments: &[], removed: &removed, remove_volumes: dice.chance(50) };
+        let down = stage.propose_input(input, String::new());
         let wrong = checker::examine(&down.plan, &stage.held, &down.target);
         prop_assert!(wrong.is_empty(), "{wrong:#?}\n{}", down.plan);
     }

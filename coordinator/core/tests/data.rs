@@ -4,7 +4,7 @@ mod stage;
 
 use std::collections::BTreeSet;
 
-use landfast_core::desired::Wish;
+use landfast_core::desired::DesiredInput;
 use stage::{NET, Stage, host_of};
 
 fn yaml(text: &str) -> String {
@@ -344,7 +344,7 @@ fn what_is_removed_by_name_is_forgotten() {
     stage.up("app", &text);
     let removed = BTreeSet::from(["app".to_owned()]);
     let proposal =
-        stage.propose_wish(Wish { deployments: &[], removed: &removed, remove_volumes: true }, String::new());
+        stage.propose_input(DesiredInput { deployments: &[], removed: &removed, remove_volumes: true }, String::new());
     stage.done(proposal);
     stage.fleet = Stage::new("").fleet;
     stage.up("app", &text);

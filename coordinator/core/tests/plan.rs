@@ -323,15 +323,16 @@ fn a_plan_is_read_back_from_a_journal_as_it_was_written() {
 fn what_is_asked_to_be_made_again_is_and_then_stays() {
     use std::collections::{BTreeMap, BTreeSet};
 
-    use landfast_core::desired::{Wish, desired};
+    use landfast_core::desired::{DesiredInput, desired};
     use landfast_core::plan::{Comparison, diff};
     let mut stage = data();
     stage.up("data", &yaml(DATA));
     let mut deployment = stage.compile("data", &yaml(DATA)).unwrap().deployment;
-    deployment.renew();
+    deployment.force_recreate();
     let removed = BTreeSet::new();
-    let wish = Wish { deployments: std::slice::from_ref(&deployment), removed: &removed, remove_volumes: false };
-    let target = desired(&stage.fleet, wish, &stage.held);
+    let input =
+        DesiredInput { deployments: std::slice::from_ref(&deployment), removed: &removed, remove_volumes: false };
+    let target = desired(&stage.fleet, input, &stage.held);
     let plan = diff(Comparison {
         started: &Default::default(),
         now: 0,

@@ -9,7 +9,7 @@ use landfast_core::plan::Action;
 use landfast_core::rollout::{Failure, Progress};
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
-use simulation::{Fate, Host, Simulation, Trouble};
+use simulation::{Behaviour, Faults, Host, Simulation};
 use stage::random::{CHECK, Dice, places, stack};
 use stage::{NET, Proposal, Stage};
 
@@ -74,7 +74,7 @@ fn a_stack_comes_up_in_order_across_hosts() {
 fn f46_an_update_that_is_never_healthy_stops_at_the_first_and_leaves_the_others() {
     let (hosts, proposal) = second(["", ""], &three("web:1"), &three("web:2"));
     let mut simulation = simulate(hosts, &proposal, 3);
-    simulation.fates.insert("web:2".into(), Fate::Unhealthy);
+    simulation.behaviours.insert("web:2".into(), Behaviour::Unhealthy);
     let failure = simulation.run().unwrap_err();
     assert_eq!(failure.reasons, ["app/web.1 on alpha: it is unhealthy"]);
     let failed = Progress::Failed { message: "it is unhealthy".into() };
@@ -87,7 +87,7 @@ fn f46_an_update_that_is_never_healthy_stops_at_the_first_and_leaves_the_others(
 fn a_crash_loop_and_a_job_that_fails_are_seen_at_once() {
     let (hosts, proposal) = second(["", ""], &three("web:1"), &three("web:2"));
     let mut simulation = simulate(hosts, &proposal, 3);
-    simulation.fates.insert("web:2".into(), Fate::Crashes);
+    simulation.behaviours.insert("web:2".into(), Behaviour::Crashes);
     let begun = simulation.now;
     let failure = simulation.run().unwrap_err();
     let told =
@@ -98,7 +98,7 @@ fn a_crash_loop_and_a_job_that_fails_are_seen_at_once() {
     let stage = Stage::new("");
     let proposal = stage.propose("app", &format!("services: {{job: {{image: 'j:1', networks: [infra_net]}}}}\n{NET}"));
     let mut simulation = simulate(self::hosts(&stage), &proposal, 3);
-    simulation.fates.insert("j:1".into(), Fate::Ends(2));
+    simulation.behaviours.insert("j:1".into(), Behaviour::Ends(2));
     // Nobody waits for it, so that it runs is enough; that it ended while others were under way would not be.
     assert_eq!(simulation.run(), Ok(()));
 }
@@ -145,7 +145,7 @@ fn without_a_health_check_an_updated_instance_is_watched_before_the_next_one() {
 fn a_crash_loop_without_a_health_check_stops_the_update_at_the_first_instance() {
     let (hosts, proposal) = second(["", ""], &unchecked("web:1", ""), &unchecked("web:2", ""));
     let mut simulation = simulate(hosts, &proposal, 3);
-    simulation.fates.insert("web:2".into(), Fate::Crashes);
+    simulation.behaviours.insert("web:2".into(), Behaviour::Crashes);
     let failure = simulation.run().unwrap_err();
     assert!(
         failure.reasons[0].starts_with("app/web.1 on alpha: it keeps exiting: 3 restarts"),
@@ -162,7 +162,7 @@ fn a_first_start_that_keeps_ending_when_all_else_is_done_fails() {
     let proposal = stage
         .propose("app", &format!("services: {{web: {{image: 'w:1', restart: always, networks: [infra_net]}}}}\n{NET}"));
     let mut simulation = simulate(hosts(&stage), &proposal, 3);
-    simulation.fates.insert("w:1".into(), Fate::Crashes);
+    simulation.behaviours.insert("w:1".into(), Behaviour::Crashes);
     let failure = simulation.run().unwrap_err();
     assert!(failure.reasons[0].contains("it keeps exiting: 3 restarts") && failure.reasons[0].ends_with("| boom"));
 }
@@ -183,7 +183,7 @@ fn what_waits_for_a_start_does_not_wait_for_health() {
         let stage = Stage::new("");
         let proposal = stage.propose("app", &waiting(condition));
         let mut simulation = simulate(hosts(&stage), &proposal, 3);
-        simulation.fates.insert("db:1".into(), Fate::Hangs);
+        simulation.behaviours.insert("db:1".into(), Behaviour::Hangs);
         let failure = simulation.run().unwrap_err();
         let app = proposal.plan.steps.iter().position(|step| step.action.subject() == "app/app.1").unwrap();
         assert_eq!(failure.steps[app] == Progress::Done, is_released, "{condition}");
@@ -197,7 +197,7 @@ fn what_ends_before_it_is_healthy_fails_at_once_with_what_it_wrote() {
         let stage = Stage::new("");
         let proposal = stage.propose("app", &waiting("service_healthy"));
         let mut simulation = simulate(hosts(&stage), &proposal, 3);
-        simulation.fates.insert("db:1".into(), Fate::Ends(status));
+        simulation.behaviours.insert("db:1".into(), Behaviour::Ends(status));
         let begun = simulation.now;
         let failure = simulation.run().unwrap_err();
         assert!(simulation.now - begun < 10_000, "it waited for {} ms", simulation.now - begun);
@@ -222,7 +222,7 @@ fn what_ended_before_the_run_is_not_waited_for() {
     stage.release = 2;
     let proposal = stage.propose("app", &one(2));
     let mut simulation = simulate(first.hosts, &proposal, 3);
-    simulation.fates.insert("db:1".into(), Fate::Ends(0));
+    simulation.behaviours.insert("db:1".into(), Behaviour::Ends(0));
     let begun = simulation.now;
     let failure = simulation.run().unwrap_err();
     assert!(simulation.now - begun < 10_000);
@@ -234,7 +234,7 @@ fn what_ended_before_the_run_is_not_waited_for() {
 fn f49_a_port_that_is_taken_is_told_with_its_owner() {
     let (hosts, proposal) = second(["", ""], &three("web:1"), &three("web:2"));
     let mut simulation = simulate(hosts, &proposal, 3);
-    simulation.fates.insert("web:2".into(), Fate::Refused);
+    simulation.behaviours.insert("web:2".into(), Behaviour::Refused);
     let failure = simulation.run().unwrap_err();
     assert_eq!(failure.reasons, ["app/web.1 on alpha: the port 80 is taken by container web"]);
 }
@@ -257,7 +257,7 @@ fn who_shares_a_network_is_made_once_with_its_owner() {
         let (first, second) = (together(1, "service_started"), together(2, "service_started"));
         let (hosts, proposal) = self::second(["", ""], &first, &second);
         let mut simulation = simulate(hosts, &proposal, seed);
-        simulation.trouble = Trouble { crashes: 15, delay: 1500, lost: 0 };
+        simulation.faults = Faults { crashes: 15, delay: 1500, lost: 0 };
         simulation.run().unwrap();
         simulation.check_target_reached();
         let made: Vec<_> = simulation.made.iter().map(|((name, _), made)| (name.to_string(), *made)).collect();
@@ -275,7 +275,7 @@ fn who_waits_for_a_healthy_owner_still_waits() {
     simulation.check_target_reached();
 
     let mut simulation = simulate(hosts, &proposal, 3);
-    simulation.fates.insert("db:2".into(), Fate::Unhealthy);
+    simulation.behaviours.insert("db:2".into(), Behaviour::Unhealthy);
     let failure = simulation.run().unwrap_err();
     assert_eq!(failure.reasons, ["app/db.1 on alpha: it is unhealthy"]);
     // What only wants it to run has gone along, as its network was gone; the others have not begun.
@@ -286,7 +286,7 @@ fn who_waits_for_a_healthy_owner_still_waits() {
 fn what_never_gets_well_ends_at_its_limit_with_what_was_seen() {
     let (hosts, proposal) = second(["", ""], &three("web:1"), &three("web:2"));
     let mut simulation = simulate(hosts, &proposal, 3);
-    simulation.fates.insert("web:2".into(), Fate::Hangs);
+    simulation.behaviours.insert("web:2".into(), Behaviour::Hangs);
     let failure = simulation.run().unwrap_err();
     assert_eq!(failure.reasons, ["app/web.1 on alpha: running, not healthy yet after 190 s"]);
 }
@@ -299,7 +299,7 @@ fn what_waits_for_something_that_will_not_come_says_for_what() {
     );
     let (hosts, proposal) = second(["", ""], &first, &both);
     let mut simulation = simulate(hosts, &proposal, 3);
-    simulation.fates.insert("db:1".into(), Fate::Unhealthy);
+    simulation.behaviours.insert("db:1".into(), Behaviour::Unhealthy);
     let failure = simulation.run().unwrap_err();
     assert_eq!(failure.reasons, ["app/app.1 waits for app/db.1 to be healthy, but it is unhealthy"]);
 }
@@ -309,7 +309,7 @@ fn f07_a_driver_that_is_killed_goes_on_at_the_same_step() {
     for seed in 0..40 {
         let (hosts, proposal) = second(["", ""], &three("web:1"), &three("web:2"));
         let mut simulation = simulate(hosts, &proposal, seed);
-        simulation.trouble = Trouble { crashes: 15, delay: 1500, lost: 0 };
+        simulation.faults = Faults { crashes: 15, delay: 1500, lost: 0 };
         simulation.run().unwrap();
         simulation.check_target_reached();
         assert!(simulation.made.values().all(|made| *made == 1), "seed {seed}: {:?}", simulation.made);
@@ -396,7 +396,7 @@ proptest! {
         let Some((hosts, proposal)) = try_second([&places[0], &places[1]], &first, &then) else { return Ok(()) };
         prop_assume!(!proposal.plan.warnings.iter().any(|warning| warning.contains("two steps")));
         let mut simulation = simulate(hosts, &proposal, seed);
-        simulation.trouble = Trouble { lost: dice.below(15), crashes: dice.below(10), delay: 1 + dice.below(5000) };
+        simulation.faults = Faults { lost: dice.below(15), crashes: dice.below(10), delay: 1 + dice.below(5000) };
         let outcome = simulation.run();
         prop_assert!(outcome.is_ok(), "{outcome:?}\n{}", proposal.plan);
         simulation.check_target_reached();
@@ -412,11 +412,11 @@ proptest! {
         let Some((hosts, proposal)) = try_second([&places[0], &places[1]], &first, &then) else { return Ok(()) };
         prop_assume!(!proposal.plan.warnings.iter().any(|warning| warning.contains("two steps")));
         let mut simulation = simulate(hosts, &proposal, seed);
-        simulation.trouble = Trouble { lost: dice.below(15), crashes: dice.below(10), delay: 1 + dice.below(5000) };
-        let fates = [Fate::Unhealthy, Fate::Crashes, Fate::Ends(1), Fate::Refused, Fate::Hangs];
+        simulation.faults = Faults { lost: dice.below(15), crashes: dice.below(10), delay: 1 + dice.below(5000) };
+        let behaviours = [Behaviour::Unhealthy, Behaviour::Crashes, Behaviour::Ends(1), Behaviour::Refused, Behaviour::Hangs];
         for at in 0..6 {
             if dice.chance(40) {
-                simulation.fates.insert(format!("i{at}:2"), fates[dice.below(5) as usize]);
+                simulation.behaviours.insert(format!("i{at}:2"), behaviours[dice.below(5) as usize]);
             }
         }
         if let Err(failure) = simulation.run() {
@@ -432,7 +432,7 @@ proptest! {
 fn an_update_that_stopped_halfway_does_not_go_on_past_what_is_not_well() {
     let (hosts, proposal) = second(["", ""], &three("web:1"), &three("web:2"));
     let mut simulation = simulate(hosts, &proposal, 3);
-    simulation.fates.insert("web:2".into(), Fate::Unhealthy);
+    simulation.behaviours.insert("web:2".into(), Behaviour::Unhealthy);
     simulation.run().unwrap_err();
     let mut stage = Stage::new("");
     stage.held = simulation.hosts.iter().map(|(name, host)| (name.clone(), host.held.clone())).collect();
@@ -442,7 +442,7 @@ fn an_update_that_stopped_halfway_does_not_go_on_past_what_is_not_well() {
     let first = steps.next().unwrap();
     assert_eq!((first.action.label(), first.reasons[0].as_str()), ("start", "it is unhealthy"));
     let mut simulation = simulate(simulation.hosts, &proposal, 4);
-    simulation.fates.insert("web:2".into(), Fate::Unhealthy);
+    simulation.behaviours.insert("web:2".into(), Behaviour::Unhealthy);
     let failure = simulation.run().unwrap_err();
     assert_eq!(recreates(&proposal, &failure), [Progress::Waiting, Progress::Waiting]);
 }
@@ -458,7 +458,7 @@ fn a_job_that_failed_is_made_again_when_asked_again() {
     );
     let proposal = stage.propose("app", &yaml);
     let mut simulation = simulate(hosts(&stage), &proposal, 1);
-    simulation.fates.insert("job:1".into(), Fate::Ends(1));
+    simulation.behaviours.insert("job:1".into(), Behaviour::Ends(1));
     let failure = simulation.run().unwrap_err();
     assert_eq!(failure.reasons, ["app/job.1 on beta: it ended with status 1; the last lines it wrote:\n    | the end"]);
     let mut again = Stage::new("");
@@ -533,5 +533,5 @@ fn a_removal_of_files_says_that_it_waits_for_their_removal() {
     let report = Report { epoch: 1, generation: 1, trees, ..Report::default() };
     let (_, actions) = step(state, Event::Reported { host: "alpha".to_owned(), report }, 500);
     let seen = "waiting for the files to be removed".to_owned();
-    assert_eq!(actions, [Does::Say(ProgressLine { step: 0, progress: Progress::Running { since: 0, seen } })]);
+    assert_eq!(actions, [Does::Report(ProgressLine { step: 0, progress: Progress::Running { since: 0, seen } })]);
 }

@@ -59,13 +59,13 @@ pub fn neighbours(states: &BTreeMap<String, HostState>) -> BTreeMap<String, Vec<
 }
 
 /// Tells every host who is elsewhere.
-pub(super) fn connect(fleet: &Fleet, states: &mut BTreeMap<String, HostState>) {
-    let everybody = neighbours(states);
+pub(super) fn add_neighbours(fleet: &Fleet, states: &mut BTreeMap<String, HostState>) {
+    let all_neighbours = neighbours(states);
     for (host, state) in states {
         let local = fleet.hosts[host].address.to_string();
         for network in &mut state.networks {
             let Some(overlay) = &mut network.overlay else { continue };
-            let all = everybody.get(&network.name).into_iter().flatten();
+            let all = all_neighbours.get(&network.name).into_iter().flatten();
             overlay.neighbours = all.filter(|neighbour| neighbour.host != local).cloned().collect();
         }
     }

@@ -9,18 +9,18 @@ use crate::deployment::{self, Deployment, InstanceName};
 use crate::fleet::{Fleet, FleetNetwork};
 use crate::report::Report;
 
-mod astray;
 mod fabric;
 pub mod host_state;
-mod users;
+mod recreate;
+mod volume_users;
 
-pub use astray::{Started, why_again};
 pub use fabric::{names, neighbours};
 pub use host_state::{Dependency, HostState, Instance, Name, Neighbour, Network, Overlay, Pool, Tree, Volume};
+pub use recreate::{StartManifests, why_recreate};
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy)]
-pub struct Wish<'a> {
+pub struct DesiredInput<'a> {
     /// The stacks that are being deployed.
     pub deployments: &'a [Deployment],
     /// The stacks that go (`landfast down`).
@@ -29,7 +29,7 @@ pub struct Wish<'a> {
     pub remove_volumes: bool,
 }
 
-impl Wish<'_> {
+impl DesiredInput<'_> {
     /// The networks of the fleet are on every host from its first day, so that nothing else takes their addresses. Only a run
     /// that takes stacks away makes none.
     fn makes_networks(&self) -> bool {
@@ -44,42 +44,46 @@ impl Wish<'_> {
 /// What every host of the fleet must be. Epochs and generations are those held: a rollout counts them up.
 ///
 /// `held` is what the hosts hold now; a host without an entry holds nothing.
-pub fn desired(fleet: &Fleet, wish: Wish<'_>, held: &BTreeMap<String, HostState>) -> BTreeMap<String, HostState> {
+pub fn desired(
+    fleet: &Fleet,
+    input: DesiredInput<'_>,
+    held: &BTreeMap<String, HostState>,
+) -> BTreeMap<String, HostState> {
     let mut states: BTreeMap<String, HostState> = BTreeMap::new();
     for host in fleet.hosts.keys() {
         let nothing = HostState::default();
         let before = held.get(host).unwrap_or(&nothing);
-        let mut state = staying(wish, before);
+        let mut state = kept_state(input, before);
         (state.fleet, state.host) = (fleet.name.clone(), host.clone());
-        for deployment in wish.deployments {
-            arrive(deployment, before, &mut state);
+        for deployment in input.deployments {
+            add_deployment(deployment, before, &mut state);
         }
         keep_networks_in_use(before, &mut state);
         states.insert(host.clone(), state);
     }
     let gateways = address::gateways(fleet, held);
     for (name, network) in &fleet.networks {
-        if wish.makes_networks() || is_there(name, held) {
-            span(fleet, name, network, &gateways, &mut states);
+        if input.makes_networks() || exists(name, held) {
+            add_fleet_network(fleet, name, network, &gateways, &mut states);
         }
     }
-    users::remember(held, &mut states);
+    volume_users::record(held, &mut states);
     let names = names(&states);
     for state in states.values_mut() {
         state.names.clone_from(&names);
         sort(state);
     }
-    fabric::connect(fleet, &mut states);
+    fabric::add_neighbours(fleet, &mut states);
     states
 }
 
 /// Makes again what ended with a failure and is not started by its host any more, as a job that another release may wait
 /// for: without this a deployment that failed could only be tried again with other contents. So it is with containers that
-/// [went astray](why_again).
-pub fn revive(
+/// [went astray](why_recreate).
+pub fn recreate_broken(
     deployments: &[Deployment],
     reports: &BTreeMap<String, Report>,
-    started: &Started,
+    started: &StartManifests,
     target: &mut BTreeMap<String, HostState>,
 ) {
     for deployment in deployments {
@@ -88,7 +92,7 @@ pub fn revive(
             let Some(instance) = state.into_iter().flatten().find(|instance| instance.name == *name) else { continue };
             let seen = reports.get(&placed.host).and_then(|report| report.instance(name));
             let seen = seen.filter(|seen| seen.digest == instance.digest);
-            if seen.is_some_and(|seen| why_again(seen, placed, started).is_some()) {
+            if seen.is_some_and(|seen| why_recreate(seen, placed, started).is_some()) {
                 instance.digest = format!("{}+{}", deployment::content_digest(&instance.digest), deployment.release);
                 instance.release = deployment.release;
             }
@@ -98,15 +102,15 @@ pub fn revive(
 
 /// What a host keeps of what it holds: other stacks, and every volume, as volumes are data. One that is asked to be deleted stays
 /// all the same while another stack mounts it, and is then of that stack.
-fn staying(wish: Wish<'_>, before: &HostState) -> HostState {
-    let stays = |stack: &str| !stack.is_empty() && !wish.is_about(stack);
+fn kept_state(input: DesiredInput<'_>, before: &HostState) -> HostState {
+    let stays = |stack: &str| !stack.is_empty() && !input.is_about(stack);
     let user = |volume: &Volume| {
         let source = Source::Volume(volume.name.clone());
         let mut others = before.instances.iter().filter(|instance| stays(&instance.name.stack));
         others.find(|instance| instance.container.mounts.iter().any(|mount| mount.source == source))
     };
     let volumes = before.volumes.iter().filter(|volume| !volume.remove).cloned().map(|mut volume| {
-        if wish.remove_volumes && wish.removed.contains(&volume.stack) {
+        if input.remove_volumes && input.removed.contains(&volume.stack) {
             match user(&volume) {
                 Some(instance) => volume.stack.clone_from(&instance.name.stack),
                 None => volume.remove = true,
@@ -126,7 +130,7 @@ fn staying(wish: Wish<'_>, before: &HostState) -> HostState {
 }
 
 /// What a deployment brings to a host.
-fn arrive(deployment: &Deployment, before: &HostState, state: &mut HostState) {
+fn add_deployment(deployment: &Deployment, before: &HostState, state: &mut HostState) {
     let here: Vec<_> = deployment.instances.iter().filter(|(_, instance)| instance.host == state.host).collect();
     if here.is_empty() {
         return;
@@ -224,12 +228,12 @@ fn stack_volume(stack: &str, key: &str, volume: &deployment::Volume) -> Volume {
     Volume { name, stack, key, driver, options, labels, ..Volume::default() }
 }
 
-fn is_there(network: &str, held: &BTreeMap<String, HostState>) -> bool {
+fn exists(network: &str, held: &BTreeMap<String, HostState>) -> bool {
     held.values().any(|state| state.networks.iter().any(|there| there.name == network && there.overlay.is_some()))
 }
 
 /// A fleet network is on every host, so that every host reaches every address of it.
-fn span(
+fn add_fleet_network(
     fleet: &Fleet,
     name: &str,
     network: &FleetNetwork,

@@ -97,9 +97,9 @@ pub fn conflicts(
         let found = found.get(host).unwrap_or(&nothing.1);
         let messages = networks(current, target, found)
             .into_iter()
-            .chain(strange_networks(target, found))
+            .chain(missing_external_networks(target, found))
             .chain(volumes(target, found))
-            .chain(strange_volumes(target, found))
+            .chain(missing_external_volumes(target, found))
             .chain(ports(current, target, found));
         conflicts.extend(messages.map(|message| Conflict { host: host.clone(), message }));
     }
@@ -115,11 +115,11 @@ fn networks(current: &HostState, target: &HostState, found: &Found) -> Vec<Strin
         let held = current.networks.iter().find(|held| held.name == *name);
         let message = match (there, held) {
             (None, None) => overlap(network, current, found),
-            (Some(there), _) if !there.managed => foreign(network, there),
+            (Some(there), _) if !there.managed => unmanaged_network(network, there),
             (there, held) => {
                 let mut differences = there.map(|there| differences(network, there)).unwrap_or_default();
                 differences.extend(held.into_iter().flat_map(|held| changes(network, held)));
-                changed(network, &differences)
+                changed_network(network, &differences)
             }
         };
         messages.extend(message);
@@ -155,7 +155,7 @@ fn list(differences: &[Difference], as_text: fn(&Difference) -> String) -> Strin
 }
 
 /// A network of that name that Landfast did not make: it will do when it is the same.
-fn foreign(wanted: &Network, there: &EngineNetwork) -> Option<String> {
+fn unmanaged_network(wanted: &Network, there: &EngineNetwork) -> Option<String> {
     let differences = differences(wanted, there);
     let told = match (differences.is_empty(), &wanted.overlay) {
         (false, _) => list(&differences, Difference::instead),
@@ -171,7 +171,7 @@ fn foreign(wanted: &Network, there: &EngineNetwork) -> Option<String> {
 }
 
 /// A network of ours that is declared in another way now. It cannot be changed while containers are on it.
-fn changed(wanted: &Network, differences: &[Difference]) -> Option<String> {
+fn changed_network(wanted: &Network, differences: &[Difference]) -> Option<String> {
     let way_out = if wanted.stack.is_empty() {
         "take its stacks down first".to_owned()
     } else {
@@ -252,14 +252,14 @@ fn overlap(wanted: &Network, current: &HostState, found: &Found) -> Option<Strin
             wanted.name,
             other.subnets.join(", "),
             other.name,
-            users(other),
+            attached_containers(other),
             removal(other, stack)
         ));
     }
     None
 }
 
-fn users(network: &EngineNetwork) -> String {
+fn attached_containers(network: &EngineNetwork) -> String {
     match network.containers.as_slice() {
         [] => ", which has no containers".to_owned(),
         containers => format!(", which has the containers {}", containers.join(", ")),
@@ -325,7 +325,7 @@ fn volume_differences(wanted: &Volume, there: &EngineVolume) -> Vec<Difference> 
 }
 
 /// Volumes that somebody else makes must be there: the engine would make an empty one in their place.
-fn strange_volumes(target: &HostState, found: &Found) -> Vec<String> {
+fn missing_external_volumes(target: &HostState, found: &Found) -> Vec<String> {
     let mut messages = Vec::new();
     for instance in &target.instances {
         for mount in &instance.container.mounts {
@@ -346,7 +346,7 @@ fn strange_volumes(target: &HostState, found: &Found) -> Vec<String> {
 }
 
 /// Networks that somebody else makes must be there.
-fn strange_networks(target: &HostState, found: &Found) -> Vec<String> {
+fn missing_external_networks(target: &HostState, found: &Found) -> Vec<String> {
     let mut messages = Vec::new();
     for instance in &target.instances {
         for end in &instance.container.networks {
@@ -369,7 +369,8 @@ fn ports(current: &HostState, target: &HostState, found: &Found) -> Vec<String> 
     let mut messages = Vec::new();
     for instance in &target.instances {
         for port in &instance.container.ports {
-            let holder = found.ports.iter().find(|used| is_taken(port, used) && keeps(current, target, instance, used));
+            let holder =
+                found.ports.iter().find(|used| is_taken(port, used) && still_holds(current, target, instance, used));
             if let Some(used) = holder {
                 let owner = if used.instance.is_empty() { &used.owner } else { &used.instance };
                 messages.push(format!(
@@ -389,7 +390,7 @@ fn is_taken(port: &Port, used: &UsedPort) -> bool {
 }
 
 /// Whether who holds the port will still have it: a stranger does, an instance only if the target says so.
-fn keeps(current: &HostState, target: &HostState, taker: &Instance, used: &UsedPort) -> bool {
+fn still_holds(current: &HostState, target: &HostState, taker: &Instance, used: &UsedPort) -> bool {
     let is_it = |instance: &&Instance| instance.name.to_string() == used.instance;
     if used.instance.is_empty() {
         // The engine may name our own container only as a container.

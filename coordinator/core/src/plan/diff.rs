@@ -2,9 +2,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 
+use super::instances_by_side::InstancesBySide;
 use super::order;
 use super::reasons;
-use super::scene::Scene;
 use super::{Action, Change, Comparison, Plan, Published, Step, Update, Wait};
 use crate::container::Source;
 use crate::deployment::{BoundBy, InstanceName};
@@ -21,13 +21,13 @@ pub fn diff(comparison: Comparison<'_>) -> Plan {
         volumes(host, current, target, &mut steps);
         trees(comparison, host, current, target, &mut steps);
     }
-    let scene = Scene::new(comparison);
-    scene.instances(&mut steps);
-    let mut plan = order::order(&scene, steps);
+    let sides = InstancesBySide::new(comparison);
+    sides.instances(&mut steps);
+    let mut plan = order::order(&sides, steps);
     if plan.is_empty() {
-        plan.steps = what_hosts_know(comparison);
+        plan.steps = configure_steps(comparison);
     }
-    plan.warnings.extend(warnings(&scene, &plan));
+    plan.warnings.extend(warnings(&sides, &plan));
     plan
 }
 
@@ -38,16 +38,17 @@ impl Step {
     }
 }
 
-impl Scene<'_> {
+impl InstancesBySide<'_> {
     fn instances(&self, steps: &mut Vec<Step>) {
         let nowhere = BTreeMap::new();
         for (name, &(host, new)) in &self.new {
             let old = self.old.get(name).unwrap_or(&nowhere);
             let (change, ports) = (self.change(new), self.ports(new));
             match (old.get(host), old.iter().next()) {
-                (Some(before), _) => steps.extend(self.in_place(host, before, new)),
+                (Some(before), _) => steps.extend(self.change_in_place(host, before, new)),
                 (None, Some((from, before))) => {
-                    let mut reasons = vec![self.placed(name).unwrap_or_else(|| "it is placed there".to_owned())];
+                    let mut reasons =
+                        vec![self.placement_reason(name).unwrap_or_else(|| "it is placed there".to_owned())];
                     if before.digest != new.digest {
                         reasons.extend(reasons::changes(self.comparison, from, before, new));
                     }
@@ -55,7 +56,7 @@ impl Scene<'_> {
                     steps.push(Step::new(host, action, reasons));
                 }
                 (None, None) => {
-                    let reasons = self.placed(name).into_iter().collect();
+                    let reasons = self.placement_reason(name).into_iter().collect();
                     steps.push(Step::new(host, Action::Create { change, ports }, reasons));
                 }
             }
@@ -65,13 +66,13 @@ impl Scene<'_> {
             let moves = target.is_some_and(|host| !hosts.contains_key(host));
             for host in hosts.keys().filter(|host| target != Some(**host)).skip(usize::from(moves)) {
                 let action = Action::Remove { instance: name.clone() };
-                steps.push(Step::new(host, action, vec![self.why_gone(name)]));
+                steps.push(Step::new(host, action, vec![self.removal_reason(name)]));
             }
         }
     }
 
     /// The instance is where it must be: is it what it must be?
-    fn in_place(&self, host: &str, before: &Instance, new: &Instance) -> Option<Step> {
+    fn change_in_place(&self, host: &str, before: &Instance, new: &Instance) -> Option<Step> {
         let (name, change) = (&new.name, self.change(new));
         if before.digest != new.digest {
             let reasons = reasons::changes(self.comparison, host, before, new);
@@ -81,7 +82,7 @@ impl Scene<'_> {
         // Other stacks are as their hosts keep them: not what was asked for.
         self.comparison.after.get(&name.stack)?;
         let report = self.comparison.reports.get(host)?;
-        let reason = why_start(report, new, self.comparison.now)?;
+        let reason = start_reason(report, new, self.comparison.now)?;
         Some(Step::new(host, Action::Start { change, monitor_ms: self.monitor_ms(name) }, vec![reason]))
     }
 
@@ -96,7 +97,7 @@ impl Scene<'_> {
 
     fn update(&self, name: &InstanceName) -> Update {
         Update {
-            interrupts: self.leaves_nobody(name),
+            interrupts: self.interrupts_service(name),
             parallelism: NonZeroU32::new(self.parallelism(name)),
             monitor_ms: self.monitor_ms(name),
         }
@@ -136,18 +137,18 @@ impl Scene<'_> {
     }
 
     /// While it is updated, no instance of the service answers.
-    fn leaves_nobody(&self, name: &InstanceName) -> bool {
+    fn interrupts_service(&self, name: &InstanceName) -> bool {
         let running = self.old.keys().filter(|old| old.service_name() == name.service_name()).count();
         let parallelism = self.parallelism(name) as usize;
         parallelism == 0 || running <= parallelism
     }
 
-    fn placed(&self, name: &InstanceName) -> Option<String> {
+    fn placement_reason(&self, name: &InstanceName) -> Option<String> {
         let deployment = self.comparison.after.get(&name.stack)?;
         deployment.instances.get(name).map(|instance| instance.placed.clone())
     }
 
-    fn why_gone(&self, name: &InstanceName) -> String {
+    fn removal_reason(&self, name: &InstanceName) -> String {
         let remaining = self.new.keys().filter(|new| new.service_name() == name.service_name()).count();
         match self.comparison.after.get(&name.stack) {
             _ if self.new.contains_key(name) => "it runs elsewhere".to_owned(),
@@ -160,7 +161,7 @@ impl Scene<'_> {
 
 /// Why an instance whose host holds what it should be is not done with: it is not there, or not well. A change that failed
 /// stays a part of every plan until it is changed.
-fn why_start(report: &Report, instance: &Instance, now: i64) -> Option<String> {
+fn start_reason(report: &Report, instance: &Instance, now: i64) -> Option<String> {
     let Some(seen) = report.instance(&instance.name) else { return Some("it is not there".to_owned()) };
     let once = instance
         .container
@@ -179,7 +180,7 @@ fn why_start(report: &Report, instance: &Instance, now: i64) -> Option<String> {
             Some(format!("it ended with status {}", seen.exit_code))
         }
         ContainerState::Running if seen.health == Health::Starting => Some("it is not healthy yet".to_owned()),
-        _ => seen.trouble(now),
+        _ => seen.fault(now),
     }
 }
 
@@ -246,7 +247,7 @@ fn trees(comparison: Comparison<'_>, host: &str, current: &HostState, target: &H
 }
 
 /// With nothing else to do, hosts may still know too little or too much of the others.
-fn what_hosts_know(comparison: Comparison<'_>) -> Vec<Step> {
+fn configure_steps(comparison: Comparison<'_>) -> Vec<Step> {
     let mut steps = Vec::new();
     for (host, target) in comparison.target {
         let Some(current) = comparison.current.get(host) else { continue };
@@ -267,11 +268,11 @@ fn what_hosts_know(comparison: Comparison<'_>) -> Vec<Step> {
 }
 
 /// What a reader should know before saying yes.
-fn warnings(scene: &Scene<'_>, plan: &Plan) -> BTreeSet<String> {
+fn warnings(sides: &InstancesBySide<'_>, plan: &Plan) -> BTreeSet<String> {
     let mut warnings = BTreeSet::new();
     for step in &plan.steps {
         let Action::Move { from, change: Change { instance: name, .. }, .. } = &step.action else { continue };
-        let Some(before) = scene.old.get(name).and_then(|hosts| hosts.get(from.as_str())) else { continue };
+        let Some(before) = sides.old.get(name).and_then(|hosts| hosts.get(from.as_str())) else { continue };
         for mount in &before.container.mounts {
             if let Source::Volume(volume) = &mount.source
                 && !volume.is_empty()
@@ -283,8 +284,8 @@ fn warnings(scene: &Scene<'_>, plan: &Plan) -> BTreeSet<String> {
             }
         }
     }
-    for (host, target) in scene.comparison.target {
-        let before = scene.comparison.current.get(host).map(|state| state.volumes.as_slice()).unwrap_or_default();
+    for (host, target) in sides.comparison.target {
+        let before = sides.comparison.current.get(host).map(|state| state.volumes.as_slice()).unwrap_or_default();
         let leaves = |stack: &str| !target.instances.iter().any(|instance| instance.name.stack == stack);
         for was in before.iter().filter(|volume| leaves(&volume.stack)) {
             let kept = target.volumes.iter().find(|volume| volume.name == was.name && !volume.remove);

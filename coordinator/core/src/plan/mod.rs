@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::deployment::Deployment;
-use crate::desired::{HostState, Started};
+use crate::desired::{HostState, StartManifests};
 use crate::report::Report;
 
 pub mod conflict;
 mod diff;
+mod instances_by_side;
 mod order;
 mod print;
 mod published;
 mod reasons;
-mod scene;
 pub mod sources;
 mod step;
 
@@ -52,11 +52,11 @@ pub struct Comparison<'a> {
     /// What the hosts say they are, as far as it is known: what is held but does not run is started.
     pub reports: &'a BTreeMap<String, Report>,
     /// The bundles that containers were started with.
-    pub started: &'a Started,
+    pub started: &'a StartManifests,
     /// When the reports were read: Unix time in nanoseconds.
     pub now: i64,
     /// By host, the names of images there: fingerprint > the engine's own id, for reasons.
     pub image_ids: &'a BTreeMap<String, BTreeMap<String, String>>,
-    /// The deployments of `after` were renewed on request ([`Deployment::renew`]): say so.
+    /// The deployments of `after` were renewed on request ([`Deployment::force_recreate`]): say so.
     pub force_recreate: bool,
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use landfast_agreement::Mac;
 
-use super::scene::Scene;
+use super::instances_by_side::InstancesBySide;
 use super::{Action, Plan, Step};
 use crate::compile::overlap;
 use crate::container::Container;
@@ -13,9 +13,9 @@ use crate::deployment::{Condition, InstanceName, ServiceName};
 use crate::desired::Instance;
 
 /// Gives every step its place, and what must be done before it.
-pub(super) fn order(scene: &Scene<'_>, mut steps: Vec<Step>) -> Plan {
-    let coming = depths(&dependencies(scene.new.values().map(|(_, instance)| *instance)));
-    let going = depths(&dependencies(scene.old.values().flat_map(|hosts| hosts.values().copied())));
+pub(super) fn order(sides: &InstancesBySide<'_>, mut steps: Vec<Step>) -> Plan {
+    let coming = depths(&dependencies(sides.new.values().map(|(_, instance)| *instance)));
+    let going = depths(&dependencies(sides.old.values().flat_map(|hosts| hosts.values().copied())));
     let depth = |action: &Action| {
         let service = action.instance().map(InstanceName::service_name);
         let of = |depths: &Depths| service.as_ref().and_then(|service| depths.get(service)).copied().unwrap_or(0);
@@ -26,7 +26,7 @@ pub(super) fn order(scene: &Scene<'_>, mut steps: Vec<Step>) -> Plan {
         let stack = action.stack().map(str::to_owned);
         (phase(action), stack, depth(action), action.instance().cloned(), action.subject(), host.clone())
     });
-    let needs = Needs::new(scene, &steps);
+    let needs = Needs::new(sides, &steps);
     needs.into_plan(steps)
 }
 
@@ -87,13 +87,13 @@ struct Needs {
 }
 
 impl Needs {
-    fn new(scene: &Scene<'_>, steps: &[Step]) -> Self {
+    fn new(sides: &InstancesBySide<'_>, steps: &[Step]) -> Self {
         let nothing = || vec![BTreeSet::new(); steps.len()];
         let mut needs = Self { after: nothing(), claims: nothing(), begun: nothing() };
         needs.dependencies_go_first(steps);
         needs.updates_one_service_at_a_time(steps);
-        needs.dependents_go_first(scene, steps);
-        needs.claims(scene, steps);
+        needs.dependents_go_first(sides, steps);
+        needs.claims(sides, steps);
         needs.removals_last(steps);
         needs
     }
@@ -136,8 +136,8 @@ impl Needs {
         }
     }
 
-    fn dependents_go_first(&mut self, scene: &Scene<'_>, steps: &[Step]) {
-        let dependencies = dependencies(scene.old.values().flat_map(|hosts| hosts.values().copied()));
+    fn dependents_go_first(&mut self, sides: &InstancesBySide<'_>, steps: &[Step]) {
+        let dependencies = dependencies(sides.old.values().flat_map(|hosts| hosts.values().copied()));
         let removes: Vec<(usize, ServiceName)> = removes(steps);
         for (dependent_at, dependent) in &removes {
             for (at, service) in &removes {
@@ -149,12 +149,12 @@ impl Needs {
     }
 
     /// Who takes over a port, a name or an address waits for the one who has it.
-    fn claims(&mut self, scene: &Scene<'_>, steps: &[Step]) {
+    fn claims(&mut self, sides: &InstancesBySide<'_>, steps: &[Step]) {
         for (taker, takes) in steps.iter().enumerate() {
-            let found = takes.action.change().and_then(|change| scene.new.get(&change.instance));
+            let found = takes.action.change().and_then(|change| sides.new.get(&change.instance));
             let Some((new_host, new)) = found else { continue };
             for (giver, gives) in steps.iter().enumerate().filter(|(giver, _)| *giver != taker) {
-                let Some(old) = given_up(scene, gives) else { continue };
+                let Some(old) = released_container(sides, gives) else { continue };
                 let same_host = old.0 == *new_host;
                 if collide(old.1, &new.container, same_host) {
                     self.claims[taker].insert(giver);
@@ -196,7 +196,7 @@ impl Needs {
             let mut ready = waiting.clone().filter(|at| listed(at).all(|need| place.contains_key(&need)));
             let next = match ready.next() {
                 Some(next) => next,
-                None => self.give_way(waiting.collect(), &left, &mut plan.warnings),
+                None => self.break_cycle(waiting.collect(), &left, &mut plan.warnings),
             };
             let Some(mut step) = left[next].take() else { break };
             step.after = self.of(next).filter_map(|need| place.get(&need).copied()).collect();
@@ -213,7 +213,7 @@ impl Needs {
     }
 
     /// Two instances exchange a port or an address: neither can be first without the other in its way.
-    fn give_way(&mut self, waiting: Vec<usize>, left: &[Option<Step>], warnings: &mut Vec<String>) -> usize {
+    fn break_cycle(&mut self, waiting: Vec<usize>, left: &[Option<Step>], warnings: &mut Vec<String>) -> usize {
         let claiming = waiting.iter().copied().find(|at| !self.claims[*at].is_empty());
         let Some(at) = claiming.or_else(|| waiting.first().copied()) else { return 0 };
         let label = |at: usize| left[at].as_ref().map(|step| step.action.subject());
@@ -246,14 +246,14 @@ fn removes(steps: &[Step]) -> Vec<(usize, ServiceName)> {
 }
 
 /// The container that a step does away with, and where.
-fn given_up<'a>(scene: &Scene<'a>, step: &Step) -> Option<(&'a str, &'a Container)> {
+fn released_container<'a>(sides: &InstancesBySide<'a>, step: &Step) -> Option<(&'a str, &'a Container)> {
     let (instance, host) = match &step.action {
         Action::Remove { instance } => (instance, &step.host),
         Action::Recreate { change, .. } => (&change.instance, &step.host),
         Action::Move { change, from, .. } => (&change.instance, from),
         _ => return None,
     };
-    let (host, before) = scene.old.get(instance)?.get_key_value(host.as_str())?;
+    let (host, before) = sides.old.get(instance)?.get_key_value(host.as_str())?;
     Some((*host, &before.container))
 }
 

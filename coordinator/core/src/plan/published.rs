@@ -26,7 +26,7 @@ pub struct Published {
 }
 
 impl Published {
-    fn is_told(&self) -> bool {
+    fn is_printed(&self) -> bool {
         match self.by {
             BoundBy::Default => true,
             BoundBy::Publish => self.address != LOOPBACK,
@@ -61,7 +61,7 @@ impl Plan {
         let mut lines: BTreeMap<(&str, &str, BoundBy), Vec<(&InstanceName, &[Published])>> = BTreeMap::new();
         for action in self.steps.iter().map(|step| &step.action) {
             let Some(name) = action.instance() else { continue };
-            for port in action.ports().iter().filter(|port| port.is_told()) {
+            for port in action.ports().iter().filter(|port| port.is_printed()) {
                 let instances = lines.entry((&name.stack, &port.address, port.by)).or_default();
                 if instances.iter().all(|(other, _)| other.service != name.service) {
                     instances.push((name, action.ports()));

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::Comparison;
 use crate::container::{Attachment, Container, Mount, PlacedFile};
 use crate::deployment::{Instance, InstanceName, content_digest};
-use crate::desired::{self, HostState, why_again};
+use crate::desired::{self, HostState, why_recreate};
 
 /// What changed between two forms of an instance that was on this host; never empty.
 pub(super) fn changes(
@@ -16,7 +16,7 @@ pub(super) fn changes(
     after: &desired::Instance,
 ) -> Vec<String> {
     if content_digest(&before.digest) == content_digest(&after.digest) {
-        return vec![why_renewed(comparison, before)];
+        return vec![recreate_reason(comparison, before)];
     }
     let (old, new) = (&before.container, &after.container);
     let mut reasons = Vec::new();
@@ -24,10 +24,10 @@ pub(super) fn changes(
     reasons.extend(keys("environment", &variables(old), &variables(new)));
     reasons.extend(keys("label", &old.labels, &new.labels));
     reasons.extend(keys("mount", &mounts(old), &mounts(new)));
-    reasons.extend(keys("file", &put(old), &put(new)));
+    reasons.extend(keys("file", &placed_files(old), &placed_files(new)));
     reasons.extend(networks(old, new));
     reasons.extend(others(old, new));
-    reasons.extend(followed(comparison, &after.name));
+    reasons.extend(recreated_owners(comparison, &after.name));
     let (known, files) = files(comparison, &after.name, &before.digest);
     reasons.extend(files);
     if reasons.is_empty() {
@@ -38,11 +38,11 @@ pub(super) fn changes(
 }
 
 /// Why a container is made again that would be the same.
-fn why_renewed(comparison: Comparison<'_>, before: &desired::Instance) -> String {
+fn recreate_reason(comparison: Comparison<'_>, before: &desired::Instance) -> String {
     let after = comparison.after.get(&before.name.stack).and_then(|deployment| deployment.instances.get(&before.name));
     let seen = comparison.reports.values().filter_map(|report| report.instance(&before.name));
     let mut seen = seen.filter(|seen| seen.digest == before.digest);
-    let reason = after.and_then(|after| seen.find_map(|seen| why_again(seen, after, comparison.started)));
+    let reason = after.and_then(|after| seen.find_map(|seen| why_recreate(seen, after, comparison.started)));
     match reason {
         Some(reason) if !comparison.force_recreate => reason,
         _ => "asked for: --force-recreate".to_owned(),
@@ -98,7 +98,7 @@ fn mounts(container: &Container) -> BTreeMap<String, &Mount> {
 }
 
 /// Secrets and configs, by the path in the container.
-fn put(container: &Container) -> BTreeMap<String, &PlacedFile> {
+fn placed_files(container: &Container) -> BTreeMap<String, &PlacedFile> {
     container.files.iter().map(|file| (file.target.clone(), file)).collect()
 }
 
@@ -127,13 +127,13 @@ fn networks(old: &Container, new: &Container) -> Vec<String> {
 
 /// Every other field, by its name.
 fn others(old: &Container, new: &Container) -> Vec<String> {
-    const TOLD: [&str; 7] = ["image", "image_fingerprint", "environment", "labels", "mounts", "files", "networks"];
+    const COMPARED: [&str; 7] = ["image", "image_fingerprint", "environment", "labels", "mounts", "files", "networks"];
     let fields = |container: &Container| match serde_json::to_value(container) {
         Ok(Value::Object(fields)) => fields.into_iter().collect::<BTreeMap<String, Value>>(),
         _ => BTreeMap::new(),
     };
     let (old, new) = (fields(old), fields(new));
-    let all: BTreeSet<&String> = old.keys().chain(new.keys()).filter(|key| !TOLD.contains(&key.as_str())).collect();
+    let all: BTreeSet<&String> = old.keys().chain(new.keys()).filter(|key| !COMPARED.contains(&key.as_str())).collect();
     all.into_iter()
         .filter(|key| old.get(*key) != new.get(*key))
         .map(|key| format!("{} changed", key.replace('_', " ")))
@@ -141,7 +141,7 @@ fn others(old: &Container, new: &Container) -> Vec<String> {
 }
 
 /// Which of those that it is made again with are made again.
-fn followed(comparison: Comparison<'_>, name: &InstanceName) -> Vec<String> {
+fn recreated_owners(comparison: Comparison<'_>, name: &InstanceName) -> Vec<String> {
     let digest = |states: &BTreeMap<String, HostState>, other: &InstanceName| {
         states.values().find_map(|state| state.instance(other)).map(|instance| instance.digest.clone())
     };

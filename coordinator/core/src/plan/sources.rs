@@ -52,7 +52,7 @@ struct Use<'a> {
     instance: &'a InstanceName,
     place: Place,
     /// A folder is made there when nothing is.
-    may_make: bool,
+    may_create: bool,
     how: String,
 }
 
@@ -81,11 +81,12 @@ pub fn lacking(
     for one in uses(plan, target, bundles) {
         let seen = answers.get(one.host).and_then(|host| host.get(&one.place));
         let Some(problem) = seen.and_then(|seen| problem(&one, seen)) else { continue };
-        match filler(&one, &target[one.host]) {
-            Some(filler) if *seen.unwrap_or(&Seen::There) == Seen::Missing => {
+        match creator(&one, &target[one.host]) {
+            Some(creator) if *seen.unwrap_or(&Seen::There) == Seen::Missing => {
                 let Use { host, instance, how, .. } = &one;
-                warnings
-                    .insert(format!("{host}: {problem}: {instance} {how}, which fails unless {filler} makes it first"));
+                warnings.insert(format!(
+                    "{host}: {problem}: {instance} {how}, which fails unless {creator} makes it first"
+                ));
             }
             _ => {
                 let user = format!("{} {}", one.instance, one.how);
@@ -112,12 +113,12 @@ fn uses<'a>(
     });
     instances.flat_map(move |(state, instance)| {
         let mounts =
-            instance.container.mounts.iter().filter_map(move |mount| of_mount(state, instance, mount, bundles));
-        mounts.chain(devices(state, instance))
+            instance.container.mounts.iter().filter_map(move |mount| mount_use(state, instance, mount, bundles));
+        mounts.chain(device_uses(state, instance))
     })
 }
 
-fn of_mount<'a>(
+fn mount_use<'a>(
     state: &'a HostState,
     instance: &'a Instance,
     mount: &Mount,
@@ -130,29 +131,29 @@ fn of_mount<'a>(
             (Place::Tree { stack: stack.clone(), path: path.clone() }, format!("mounts it at {}", mount.target))
         }
         Source::Volume(name) => {
-            let device = bound_folder(state, name)?;
+            let device = bind_device(state, name)?;
             (Place::Host(device.to_owned()), format!("mounts the volume {name}, which is that folder"))
         }
         Source::Tree(_) | Source::Memory { .. } => return None,
     };
-    let may_make = mount.create && !matches!(mount.source, Source::Volume(_));
-    Some(Use { host: &state.host, instance: &instance.name, place, may_make, how })
+    let may_create = mount.create && !matches!(mount.source, Source::Volume(_));
+    Some(Use { host: &state.host, instance: &instance.name, place, may_create, how })
 }
 
 /// The folder that a volume of the engine's own driver stands for: `o: bind`.
-fn bound_folder<'a>(state: &'a HostState, volume: &str) -> Option<&'a str> {
+fn bind_device<'a>(state: &'a HostState, volume: &str) -> Option<&'a str> {
     let volume = state.volumes.iter().find(|it| it.name == volume && matches!(it.driver.as_str(), "" | "local"))?;
     let is_bind = volume.options.get("o")?.split(',').any(|option| matches!(option.trim(), "bind" | "rbind"));
     volume.options.get("device").map(String::as_str).filter(|device| is_bind && device.starts_with('/'))
 }
 
-fn devices<'a>(state: &'a HostState, instance: &'a Instance) -> impl Iterator<Item = Use<'a>> {
+fn device_uses<'a>(state: &'a HostState, instance: &'a Instance) -> impl Iterator<Item = Use<'a>> {
     let devices = instance.container.devices.iter().filter(|device| device.host.starts_with('/'));
     devices.map(move |device| Use {
         host: &state.host,
         instance: &instance.name,
         place: Place::Host(device.host.clone()),
-        may_make: false,
+        may_create: false,
         how: "has it as a device".to_owned(),
     })
 }
@@ -164,7 +165,7 @@ fn problem(one: &Use<'_>, seen: &Seen) -> Option<String> {
     };
     match (seen, &one.place) {
         (Seen::There, _) => None,
-        (Seen::Missing, _) if one.may_make => None,
+        (Seen::Missing, _) if one.may_create => None,
         (Seen::Missing, Place::Host(_)) => Some(format!("{path} does not exist, and nothing creates it")),
         (Seen::Missing, Place::Tree { stack, .. }) => {
             Some(format!("{path} is neither in the folder of the stack {stack}, unless it is ignored, nor on the host"))
@@ -174,7 +175,7 @@ fn problem(one: &Use<'_>, seen: &Seen) -> Option<String> {
 }
 
 /// Another instance of the host that can write where something is missing.
-fn filler<'a>(one: &Use<'_>, state: &'a HostState) -> Option<&'a InstanceName> {
+fn creator<'a>(one: &Use<'_>, state: &'a HostState) -> Option<&'a InstanceName> {
     let Place::Host(missing) = &one.place else { return None };
     let holds = |mount: &Mount| match &mount.source {
         Source::Host(path) if !mount.read_only => {

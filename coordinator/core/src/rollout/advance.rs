@@ -1,69 +1,69 @@
 //! What follows from what is known: which steps are done, which may begin, who is told what, and whether it is over.
-use super::verdict::{self, Verdict, Watched};
-use super::{Action, Failure, PATIENCE_MS, Progress, Run, SETTLE_MS, State, picture};
+use super::step_status::{self, Observed, StepStatus};
+use super::{Action, FAILURE_GRACE_MS, Failure, HOST_TIMEOUT_MS, Progress, Run, State, host_state_at};
 use crate::deployment::{Condition, InstanceName};
 use crate::desired::Instance;
 use crate::plan;
 use crate::report::{CRASH_LOOP, ContainerState};
 
 /// Reads the reports for every step that is under way.
-pub(super) fn judge(state: &mut State, now: u64) {
+pub(super) fn update_statuses(state: &mut State, now: u64) {
     for at in 0..state.steps.len() {
         match state.steps[at].progress {
-            Progress::Running { since, .. } => judge_running(state, at, since, now),
-            Progress::Done => watch_done(state, at, now),
+            Progress::Running { since, .. } => update_running(state, at, since, now),
+            Progress::Done => recheck_done(state, at, now),
             Progress::Waiting | Progress::Failed { .. } => {}
         }
     }
 }
 
-fn judge_running(state: &mut State, at: usize, since: u64, now: u64) {
-    if !state.is_taken(at) {
+fn update_running(state: &mut State, at: usize, since: u64, now: u64) {
+    if !state.is_acknowledged(at) {
         return;
     }
-    state.watch(at, now);
+    state.observe(at, now);
     let limit = state.limit(at, now);
     // Its own time does not run as long as its host is at that which it goes along with.
     if !state.owners(at).iter().any(|owner| state.steps[*owner].progress.is_running()) {
         state.steps[at].deadline.get_or_insert(now.saturating_add(limit));
     }
     let is_over = state.steps[at].deadline.is_some_and(|deadline| now >= deadline);
-    let verdict = match state.verdict(at, now) {
-        Some(Verdict::Wait(seen)) if is_over && !state.is_lost(at) => {
+    let status = match state.status(at, now) {
+        Some(StepStatus::Pending(seen)) if is_over && !state.is_lost(at) => {
             let seen = if seen.is_empty() { "not done".to_owned() } else { seen };
-            Verdict::Failed(format!("{seen} after {} s", limit / 1000))
+            StepStatus::Failed(format!("{seen} after {} s", limit / 1000))
         }
         // A host that is busy with something else for ever does not hold this up.
-        Some(Verdict::Quiet) if now >= since.saturating_add(verdict::QUIET_MS) => Verdict::Done,
-        Some(verdict) => verdict,
+        Some(StepStatus::Unconfirmed) if now >= since.saturating_add(step_status::UNCONFIRMED_MS) => StepStatus::Done,
+        Some(status) => status,
         None => return,
     };
     let step = &mut state.steps[at];
-    match verdict {
-        Verdict::Done if matches!(state.plan.steps[at].action, plan::Action::Move { .. }) && !step.left => {
+    match status {
+        StepStatus::Done if matches!(state.plan.steps[at].action, plan::Action::Move { .. }) && !step.left => {
             (step.left, step.generation, step.deadline) = (true, None, None);
             step.run = None;
         }
-        Verdict::Done => step.progress = Progress::Done,
-        Verdict::Quiet => {}
-        Verdict::Wait(news) => {
+        StepStatus::Done => step.progress = Progress::Done,
+        StepStatus::Unconfirmed => {}
+        StepStatus::Pending(news) => {
             if let Progress::Running { seen, .. } = &mut step.progress {
                 *seen = news;
             }
         }
-        Verdict::Failed(message) => state.fail_step(at, message, now),
+        StepStatus::Failed(message) => state.fail_step(at, message, now),
     }
 }
 
 /// What ran and ended while the rollout goes on has failed after all.
-fn watch_done(state: &mut State, at: usize, now: u64) {
-    if state.plan.steps[at].action.change().is_none() || !state.is_taken(at) {
+fn recheck_done(state: &mut State, at: usize, now: u64) {
+    if state.plan.steps[at].action.change().is_none() || !state.is_acknowledged(at) {
         return;
     }
     let ended = state
         .target_of(at)
         .zip(state.report_of(at))
-        .and_then(|(instance, report)| verdict::has_ended(instance, report));
+        .and_then(|(instance, report)| step_status::has_ended(instance, report));
     if let Some(message) = ended {
         state.fail_step(at, message, now);
     }
@@ -76,10 +76,10 @@ pub(super) fn release(state: &mut State, now: u64) {
     }
     loop {
         let ready: Vec<usize> =
-            (0..state.steps.len()).filter(|at| state.is_ready(*at) || state.goes_along(*at)).collect();
+            (0..state.steps.len()).filter(|at| state.is_ready(*at) || state.is_ready_with_owner(*at)).collect();
         for at in &ready {
             // One at a time: a release can use up what the service may have under way.
-            if state.is_ready(*at) || state.goes_along(*at) {
+            if state.is_ready(*at) || state.is_ready_with_owner(*at) {
                 state.steps[*at].progress = Progress::Running { since: now, seen: String::new() };
             }
         }
@@ -92,8 +92,8 @@ pub(super) fn release(state: &mut State, now: u64) {
 /// Tells hosts what they must be now, where that is not what they were told last.
 pub(super) fn assign(state: &mut State, now: u64) -> Vec<Action> {
     let mut actions = Vec::new();
-    for (name, mut picture) in picture::pictures(state) {
-        let untold: Vec<usize> = (0..state.steps.len()).filter(|at| state.is_untold(*at, &name)).collect();
+    for (name, mut wanted) in host_state_at::host_states_at(state) {
+        let unassigned: Vec<usize> = (0..state.steps.len()).filter(|at| state.is_unassigned(*at, &name)).collect();
         let epoch = state.epoch;
         let Some(host) = state.hosts.get_mut(&name) else { continue };
         if host.unanswered_since.is_some() || host.lost_since.is_some() {
@@ -101,16 +101,16 @@ pub(super) fn assign(state: &mut State, now: u64) -> Vec<Action> {
         }
         if !host.resend {
             let is_start = |at: &usize| matches!(state.plan.steps[*at].action, plan::Action::Start { .. });
-            let must_tell = untold.iter().any(is_start);
-            if host.sent.same_contents(&picture) && !must_tell {
+            let must_send = unassigned.iter().any(is_start);
+            if host.sent.same_contents(&wanted) && !must_send {
                 // Told already, with an earlier step.
-                untold.iter().for_each(|at| state.steps[*at].generation = Some(host.sent.generation));
+                unassigned.iter().for_each(|at| state.steps[*at].generation = Some(host.sent.generation));
                 continue;
             }
-            picture.epoch = epoch;
-            picture.generation = host.sent.generation + 1;
-            host.sent = picture;
-            untold.iter().for_each(|at| state.steps[*at].generation = Some(host.sent.generation));
+            wanted.epoch = epoch;
+            wanted.generation = host.sent.generation + 1;
+            host.sent = wanted;
+            unassigned.iter().for_each(|at| state.steps[*at].generation = Some(host.sent.generation));
         }
         host.resend = false;
         host.unanswered_since = Some(now);
@@ -120,51 +120,51 @@ pub(super) fn assign(state: &mut State, now: u64) -> Vec<Action> {
 }
 
 /// Ends the waits that lead nowhere.
-pub(super) fn give_up(state: &mut State, now: u64) {
-    for (name, message) in silences(state, now) {
-        for at in state.under_way_on(&name) {
+pub(super) fn detect_timeouts(state: &mut State, now: u64) {
+    for (name, message) in silent_hosts(state, now) {
+        for at in state.running_on(&name) {
             state.steps[at].progress = Progress::Failed { message: format!("not known: {message}") };
         }
         state.fail(message, now);
     }
-    hopeless(state, now);
-    stall(state, now);
+    fail_impossible_waits(state, now);
+    detect_stall(state, now);
 }
 
 /// Steps that wait for what will never be.
-fn hopeless(state: &mut State, now: u64) {
+fn fail_impossible_waits(state: &mut State, now: u64) {
     let waiting = (0..state.steps.len()).filter(|at| state.steps[*at].progress == Progress::Waiting);
-    let found: Vec<String> = waiting.filter_map(|at| state.why_hopeless(at)).collect();
+    let found: Vec<String> = waiting.filter_map(|at| state.why_wait_fails(at)).collect();
     if let (Some(message), None) = (found.into_iter().next(), state.failing_since) {
         state.fail(message, now);
     }
 }
 
 /// Hosts that have said nothing for too long, and are needed.
-fn silences(state: &State, now: u64) -> Vec<(String, String)> {
-    let over = |since: Option<u64>| since.is_some_and(|since| now.saturating_sub(since) >= PATIENCE_MS);
+fn silent_hosts(state: &State, now: u64) -> Vec<(String, String)> {
+    let over = |since: Option<u64>| since.is_some_and(|since| now.saturating_sub(since) >= HOST_TIMEOUT_MS);
     let silent: Vec<_> =
         state.hosts.iter().filter(|(_, host)| over(host.lost_since) || over(host.unanswered_since)).collect();
     if silent.is_empty() {
         return Vec::new();
     }
-    let pictures = picture::pictures(state);
+    let states = host_state_at::host_states_at(state);
     let needed = |name: &String, host: &super::HostProgress| {
         let waits = |at: &usize| state.steps[*at].progress == Progress::Waiting && state.host_of(*at) == Some(name);
-        let told = pictures.get(name).is_none_or(|picture| host.sent.same_contents(picture));
+        let told = states.get(name).is_none_or(|state| host.sent.same_contents(state));
         let answered = host.unanswered_since.is_none() && !host.resend;
-        !told || !answered || !state.under_way_on(name).is_empty() || (0..state.steps.len()).any(|at| waits(&at))
+        !told || !answered || !state.running_on(name).is_empty() || (0..state.steps.len()).any(|at| waits(&at))
     };
     let message = |name: &String, host: &super::HostProgress| {
         let what = if host.lost_since.is_some() { "been out of reach" } else { "not answered" };
-        format!("{name} has {what} for {} s", PATIENCE_MS / 1000)
+        format!("{name} has {what} for {} s", HOST_TIMEOUT_MS / 1000)
     };
     let needed = silent.into_iter().filter(|(name, host)| needed(name, host));
     needed.map(|(name, host)| (name.clone(), message(name, host))).collect()
 }
 
 /// Nothing is under way, steps are left, and what they wait for does not come.
-fn stall(state: &mut State, now: u64) {
+fn detect_stall(state: &mut State, now: u64) {
     let busy = state.steps.iter().any(|step| step.progress.is_running());
     let mut waiting = (0..state.steps.len()).filter(|at| state.steps[*at].progress == Progress::Waiting);
     // The one that waits for something, before those that wait for it.
@@ -174,19 +174,19 @@ fn stall(state: &mut State, now: u64) {
         return;
     };
     let since = *state.stalled_since.get_or_insert(now);
-    if now.saturating_sub(since) >= PATIENCE_MS {
+    if now.saturating_sub(since) >= HOST_TIMEOUT_MS {
         let message = state.why_waiting(at);
         state.fail(message, now);
     }
 }
 
 /// Whether it is over.
-pub(super) fn end(state: &mut State, now: u64) -> Option<Action> {
+pub(super) fn finish(state: &mut State, now: u64) -> Option<Action> {
     let running = state.steps.iter().any(|step| step.progress.is_running());
     let on_the_way = state.hosts.values().any(|host| host.unanswered_since.is_some() || host.resend);
     if let Some(since) = state.failing_since {
         let settled = !running && !on_the_way;
-        if !settled && now.saturating_sub(since) < SETTLE_MS {
+        if !settled && now.saturating_sub(since) < FAILURE_GRACE_MS {
             return None;
         }
         state.ended = true;
@@ -194,8 +194,9 @@ pub(super) fn end(state: &mut State, now: u64) -> Option<Action> {
     }
     let done = state.steps.iter().all(|step| step.progress == Progress::Done);
     // A host that is away and still has to hear of its neighbours is waited for.
-    let told = || picture::pictures(state).iter().all(|(name, it)| state.hosts[name].sent.same_contents(it));
-    if done && !on_the_way && told() && is_settled(state, now) {
+    let told =
+        || host_state_at::host_states_at(state).iter().all(|(name, it)| state.hosts[name].sent.same_contents(it));
+    if done && !on_the_way && told() && is_stable(state, now) {
         state.ended = true;
         return Some(Action::Done);
     }
@@ -203,13 +204,13 @@ pub(super) fn end(state: &mut State, now: u64) -> Option<Action> {
 }
 
 /// No container that was changed has ended and is being started again. One that never comes to rest is a failure.
-fn is_settled(state: &mut State, now: u64) -> bool {
+fn is_stable(state: &mut State, now: u64) -> bool {
     let Some(at) = (0..state.steps.len()).find(|at| state.is_restarting(*at)) else {
-        state.unsettled_since = None;
+        state.restarting_since = None;
         return true;
     };
-    let since = *state.unsettled_since.get_or_insert(now);
-    if now.saturating_sub(since) >= PATIENCE_MS {
+    let since = *state.restarting_since.get_or_insert(now);
+    if now.saturating_sub(since) >= HOST_TIMEOUT_MS {
         state.fail_step(at, "it keeps exiting".to_owned(), now);
     }
     false
@@ -258,7 +259,7 @@ impl State {
         // Started is less than done: there may be a health check to come.
         let settled = wait.condition == Condition::Started || self.is_changed(&wait.instance);
         let found = self.find_target(&wait.instance).and_then(|(host, instance)| Some((instance, self.report(host)?)));
-        settled && found.is_some_and(|(instance, report)| verdict::holds(wait.condition, instance, report))
+        settled && found.is_some_and(|(instance, report)| step_status::holds(wait.condition, instance, report))
     }
 
     /// Every step that changes the instance is done.
@@ -278,24 +279,24 @@ impl State {
             return format!("{} is still waiting, and no host reports progress", self.plan.steps[at].action.subject());
         };
         let seen = match self.find_target(&wait.instance) {
-            Some((host, instance)) => verdict::describe(instance, self.report(host)),
+            Some((host, instance)) => step_status::describe(instance, self.report(host)),
             None => "no host runs it".to_owned(),
         };
-        self.waits_in_vain(at, wait, &seen)
+        self.failed_wait(at, wait, &seen)
     }
 
     /// Why what a step waits for never comes; none while it may. An instance that is under way is judged by its own step.
-    fn why_hopeless(&self, at: usize) -> Option<String> {
-        let hopeless = |wait: &plan::Wait| {
+    fn why_wait_fails(&self, at: usize) -> Option<String> {
+        let why_impossible = |wait: &plan::Wait| {
             let (host, instance) = self.find_target(&wait.instance)?;
             let is_done = self.is_changed(&wait.instance);
-            verdict::is_hopeless(wait.condition, instance, self.report(host).filter(|_| is_done)?)
+            step_status::why_impossible(wait.condition, instance, self.report(host).filter(|_| is_done)?)
         };
         let waits = self.plan.steps[at].action.waits_for();
-        waits.iter().find_map(|wait| Some(self.waits_in_vain(at, wait, &hopeless(wait)?)))
+        waits.iter().find_map(|wait| Some(self.failed_wait(at, wait, &why_impossible(wait)?)))
     }
 
-    fn waits_in_vain(&self, at: usize, wait: &plan::Wait, seen: &str) -> String {
+    fn failed_wait(&self, at: usize, wait: &plan::Wait, seen: &str) -> String {
         let what = match wait.condition {
             Condition::Started => "to run",
             Condition::Healthy => "to be healthy",
@@ -305,7 +306,7 @@ impl State {
     }
 
     /// Takes down since when the step's container has been running.
-    fn watch(&mut self, at: usize, now: u64) {
+    fn observe(&mut self, at: usize, now: u64) {
         let seen = self.target_of(at).and_then(|instance| {
             let seen = self.report_of(at)?.instance(&instance.name)?;
             (seen.digest == instance.digest).then_some((seen.state, seen.started_at, seen.restarts))
@@ -327,19 +328,19 @@ impl State {
     }
 
     /// What counts for the container of a step.
-    fn watched(&self, at: usize, name: &InstanceName, now: u64) -> Watched {
+    fn observed(&self, at: usize, name: &InstanceName, now: u64) -> Observed {
         let step = &self.steps[at];
         let restarts_before = step.restarts_before.unwrap_or(0);
-        // What is only to be started is watched when it is known to keep ending.
+        // What is only to be started is observed when it is known to keep ending.
         let monitor_ms = match &self.plan.steps[at].action {
             plan::Action::Start { monitor_ms, .. } if restarts_before >= CRASH_LOOP => *monitor_ms,
             action => action.update().map_or(0, |update| update.monitor_ms),
         };
-        Watched {
+        Observed {
             is_job: self.is_awaited(name, Condition::Completed),
             must_be_healthy: self.is_awaited(name, Condition::Healthy),
             restarts_before,
-            calm_ms: step.run.map_or(0, |run| now.saturating_sub(run.since)),
+            running_ms: step.run.map_or(0, |run| now.saturating_sub(run.since)),
             monitor_ms,
         }
     }
@@ -347,7 +348,7 @@ impl State {
     fn is_restarting(&self, at: usize) -> bool {
         let is_done = self.plan.steps[at].action.change().is_some() && self.steps[at].progress == Progress::Done;
         let seen = self.target_of(at).zip(self.report_of(at)).filter(|_| is_done);
-        seen.is_some_and(|(instance, report)| verdict::is_restarting(instance, report))
+        seen.is_some_and(|(instance, report)| step_status::is_restarting(instance, report))
     }
 
     fn fail_step(&mut self, at: usize, message: String, now: u64) {
@@ -358,7 +359,7 @@ impl State {
     }
 
     /// The steps that a host is at.
-    fn under_way_on(&self, host: &str) -> Vec<usize> {
+    fn running_on(&self, host: &str) -> Vec<usize> {
         let is_at = |at: &usize| self.steps[*at].progress.is_running() && self.host_of(*at) == Some(host);
         (0..self.steps.len()).filter(is_at).collect()
     }
@@ -371,12 +372,12 @@ impl State {
     }
 
     /// Released, and its host has not been told.
-    fn is_untold(&self, at: usize, host: &str) -> bool {
+    fn is_unassigned(&self, at: usize, host: &str) -> bool {
         self.steps[at].progress.is_running() && self.steps[at].generation.is_none() && self.host_of(at) == Some(host)
     }
 
     /// Its host has been told, and what the host reports is about that.
-    fn is_taken(&self, at: usize) -> bool {
+    fn is_acknowledged(&self, at: usize) -> bool {
         let (Some(report), Some(told)) = (self.report_of(at), self.steps[at].generation) else { return false };
         // A step that came with nothing new for its host is about what the host held before.
         let ours = report.epoch == self.epoch || self.host_progress(at).is_some_and(|it| it.sent.epoch < self.epoch);
@@ -421,19 +422,21 @@ impl State {
         others.any(|on| on.service == name.service && on.condition == condition)
     }
 
-    fn verdict(&self, at: usize, now: u64) -> Option<Verdict> {
+    fn status(&self, at: usize, now: u64) -> Option<StepStatus> {
         let (step, report) = (&self.plan.steps[at], self.report_of(at)?);
         Some(match &step.action {
-            plan::Action::Remove { instance } => verdict::of_removal(instance, report),
-            plan::Action::Move { change, .. } if !self.steps[at].left => verdict::of_removal(&change.instance, report),
+            plan::Action::Remove { instance } => step_status::of_removal(instance, report),
+            plan::Action::Move { change, .. } if !self.steps[at].left => {
+                step_status::of_removal(&change.instance, report)
+            }
             action if action.change().is_some() => {
                 let instance = self.target_of(at)?;
-                verdict::of_change(instance, self.watched(at, &instance.name, now), report)
+                step_status::of_change(instance, self.observed(at, &instance.name, now), report)
             }
             action => {
                 let trees = &self.target.get(&step.host)?.trees;
                 let tree = trees.iter().find(|tree| Some(tree.stack.as_str()) == action.stack());
-                verdict::of_thing(action, tree.map(|tree| tree.manifest.as_str()), report)
+                step_status::of_resource(action, tree.map(|tree| tree.manifest.as_str()), report)
             }
         })
     }
@@ -442,8 +445,8 @@ impl State {
     fn limit(&self, at: usize, now: u64) -> u64 {
         let leaves = matches!(self.plan.steps[at].action, plan::Action::Move { .. }) && !self.steps[at].left;
         if let Some(instance) = self.target_of(at).filter(|_| !leaves) {
-            return verdict::limit_ms(&instance.container, self.watched(at, &instance.name, now));
+            return step_status::limit_ms(&instance.container, self.observed(at, &instance.name, now));
         }
-        self.before_of(at).map_or(0, |instance| verdict::stop_ms(&instance.container)) + PATIENCE_MS
+        self.before_of(at).map_or(0, |instance| step_status::stop_ms(&instance.container)) + HOST_TIMEOUT_MS
     }
 }

@@ -2,7 +2,7 @@
 //! given; whoever drives it sends what it says and stores [`State`] before each [`Action::Assign`].
 //!
 //! The plan holds the order; this only sees that it holds. A step is released when all before it are done and what it
-//! waits for is true; then its host is told (`picture`), and reports say how it went (`verdict`). At the first
+//! waits for is true; then its host is told (`host_state_at`), and reports say how it went (`step_status`). At the first
 //! failure nothing more is released, and what is under way comes to its end.
 use std::collections::BTreeMap;
 
@@ -13,15 +13,15 @@ use crate::plan::Plan;
 use crate::report::Report;
 
 mod advance;
-mod along;
-mod listen;
-mod picture;
-mod verdict;
+mod events;
+mod host_state_at;
+mod shared_namespace;
+mod step_status;
 
 /// How long a host may be out of reach, or an assignment unanswered, before the rollout gives up: in milliseconds.
-pub const PATIENCE_MS: u64 = 120_000;
+pub const HOST_TIMEOUT_MS: u64 = 120_000;
 /// How long a rollout that has failed waits for what is under way.
-pub const SETTLE_MS: u64 = 60_000;
+pub const FAILURE_GRACE_MS: u64 = 60_000;
 
 /// How far a plan is carried out. Complete: stored and read back, it goes on where it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,7 +43,7 @@ pub struct State {
     stalled_since: Option<u64>,
     /// Since when all is done but for a container that keeps ending.
     #[serde(default)]
-    unsettled_since: Option<u64>,
+    restarting_since: Option<u64>,
     ended: bool,
 }
 
@@ -57,7 +57,7 @@ struct StepState {
     deadline: Option<u64>,
     /// Of a move: it has left its old host.
     left: bool,
-    /// The run of the container that is being watched.
+    /// The run of the container that is being observed.
     #[serde(default)]
     run: Option<Run>,
     /// Restarts that the engine had counted when the step was released: they are nothing new.
@@ -111,7 +111,7 @@ impl State {
             failures: Vec::new(),
             failing_since: None,
             stalled_since: None,
-            unsettled_since: None,
+            restarting_since: None,
             ended: false,
         }
     }
@@ -170,7 +170,7 @@ pub enum Action {
         state: Box<HostState>,
     },
     /// Tell the user.
-    Say(ProgressLine),
+    Report(ProgressLine),
     /// All is done.
     Done,
     /// It ended before all was done.
@@ -230,17 +230,17 @@ pub fn step(mut state: State, event: Event, now_ms: u64) -> (State, Vec<Action>)
         return (state, Vec::new());
     }
     let before = state.progress();
-    listen::hear(&mut state, event, now_ms);
-    advance::judge(&mut state, now_ms);
+    events::apply(&mut state, event, now_ms);
+    advance::update_statuses(&mut state, now_ms);
     advance::release(&mut state, now_ms);
     let assigned = advance::assign(&mut state, now_ms);
-    advance::give_up(&mut state, now_ms);
+    advance::detect_timeouts(&mut state, now_ms);
     let news = state.steps.iter().zip(before).enumerate().filter(|(_, (step, before))| step.progress != *before);
-    let say = |(at, (step, _)): (usize, (&StepState, Progress))| {
-        Action::Say(ProgressLine { step: at, progress: step.progress.clone() })
+    let report = |(at, (step, _)): (usize, (&StepState, Progress))| {
+        Action::Report(ProgressLine { step: at, progress: step.progress.clone() })
     };
-    let mut actions: Vec<Action> = news.map(say).collect();
+    let mut actions: Vec<Action> = news.map(report).collect();
     actions.extend(assigned);
-    actions.extend(advance::end(&mut state, now_ms));
+    actions.extend(advance::finish(&mut state, now_ms));
     (state, actions)
 }

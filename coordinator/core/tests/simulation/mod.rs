@@ -13,7 +13,7 @@ use crate::stage::random::Dice;
 
 /// How much goes wrong.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Trouble {
+pub(crate) struct Faults {
     /// Percent of messages that are lost with their connection.
     pub(crate) lost: u64,
     /// Percent of seconds in which the driver is killed.
@@ -24,7 +24,7 @@ pub(crate) struct Trouble {
 
 /// What becomes of a container of an image.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Fate {
+pub(crate) enum Behaviour {
     Well,
     Unhealthy,
     Crashes,
@@ -64,9 +64,9 @@ pub(crate) struct Simulation {
     pub(crate) state: State,
     pub(crate) now: u64,
     pub(crate) end: Option<Result<(), Failure>>,
-    pub(crate) trouble: Trouble,
+    pub(crate) faults: Faults,
     /// By image; others are well.
-    pub(crate) fates: BTreeMap<String, Fate>,
+    pub(crate) behaviours: BTreeMap<String, Behaviour>,
     pub(crate) made: BTreeMap<(InstanceName, String), u32>,
     pub(crate) crashes: u32,
     /// Agents that are never done.
@@ -99,8 +99,8 @@ impl Simulation {
             state,
             now,
             end: None,
-            trouble: Trouble { delay: 500, ..Trouble::default() },
-            fates: BTreeMap::new(),
+            faults: Faults { delay: 500, ..Faults::default() },
+            behaviours: BTreeMap::new(),
             made: BTreeMap::new(),
             crashes: 0,
             restless: false,
@@ -152,7 +152,7 @@ impl Simulation {
         if self.now.is_multiple_of(1000) {
             self.event(Event::Tick);
             // In the end somebody lets it live long enough.
-            if self.crashes < 25 && self.dice.chance(self.trouble.crashes) {
+            if self.crashes < 25 && self.dice.chance(self.faults.crashes) {
                 self.crash();
             }
         }
@@ -173,7 +173,7 @@ impl Simulation {
                     let at = self.later();
                     self.wire.push((at, Message::Assign(self.crashes, host, state)));
                 }
-                Action::Say(_) => {}
+                Action::Report(_) => {}
                 Action::Done => self.end = Some(Ok(())),
                 Action::Failed(failure) => self.end = Some(Err(failure)),
             }
@@ -181,7 +181,7 @@ impl Simulation {
     }
 
     fn later(&mut self) -> u64 {
-        self.now + self.dice.below(self.trouble.delay.max(1))
+        self.now + self.dice.below(self.faults.delay.max(1))
     }
 
     /// The driver is killed: what it knew since the journal is gone, what is on the wire may still arrive.
@@ -199,7 +199,7 @@ impl Simulation {
     fn receive(&mut self, life: u32, name: String, state: HostState) {
         // Nobody is there any more to hear the answer.
         let dead = life != self.crashes;
-        if self.hosts[&name].down || self.dice.chance(self.trouble.lost) {
+        if self.hosts[&name].down || self.dice.chance(self.faults.lost) {
             if !dead {
                 self.again(name, state);
             }
@@ -225,7 +225,7 @@ impl Simulation {
         if dead {
             return;
         }
-        if self.dice.chance(self.trouble.lost) {
+        if self.dice.chance(self.faults.lost) {
             let taken = self.hosts[&name].held.clone();
             return self.again(name, taken);
         }
@@ -272,7 +272,7 @@ impl Simulation {
             if there.is_some_and(|it| it.instance.digest == instance.digest && it.joined == joined) {
                 continue;
             }
-            if self.fate(&instance) == Fate::Refused {
+            if self.behaviour(&instance) == Behaviour::Refused {
                 continue;
             }
             self.check_dependencies(&instance);
@@ -299,8 +299,8 @@ impl Simulation {
         Some(there.map(|it| it.since))
     }
 
-    fn fate(&self, instance: &Instance) -> Fate {
-        self.fates.get(&instance.container.image).copied().unwrap_or(Fate::Well)
+    fn behaviour(&self, instance: &Instance) -> Behaviour {
+        self.behaviours.get(&instance.container.image).copied().unwrap_or(Behaviour::Well)
     }
 
     /// What the engine says of a container at this moment.
@@ -322,16 +322,16 @@ impl Simulation {
             },
             ..InstanceReport::default()
         };
-        match self.fate(instance) {
-            Fate::Unhealthy if has_check && age >= 2000 => seen.health = Health::Unhealthy,
-            Fate::Hangs if has_check => seen.health = Health::Starting,
-            Fate::Crashes => {
+        match self.behaviour(instance) {
+            Behaviour::Unhealthy if has_check && age >= 2000 => seen.health = Health::Unhealthy,
+            Behaviour::Hangs if has_check => seen.health = Health::Starting,
+            Behaviour::Crashes => {
                 seen.restarts = (age / 1000) as u32;
                 seen.state = ContainerState::Restarting;
                 seen.exit_code = 3;
                 seen.output = "boom".to_owned();
             }
-            Fate::Ends(code) if age >= 2000 => {
+            Behaviour::Ends(code) if age >= 2000 => {
                 seen.state = ContainerState::Exited;
                 seen.exit_code = code;
                 seen.output = "the end".to_owned();
@@ -352,7 +352,7 @@ impl Simulation {
                 let state = ContainerState::Missing;
                 instances.push(InstanceReport { name: instance.name.clone(), state, ..InstanceReport::default() });
             }
-            if idle && self.fate(instance) == Fate::Refused {
+            if idle && self.behaviour(instance) == Behaviour::Refused {
                 let (step, resource) = ("start".to_owned(), instance.name.to_string());
                 let message = "the port 80 is taken by container web".to_owned();
                 problems.push(Problem { step, resource, message, is_final: true });
@@ -381,7 +381,7 @@ impl Simulation {
         if host.down || host.told.as_ref() == Some(&report) {
             return;
         }
-        let lost = self.dice.chance(self.trouble.lost);
+        let lost = self.dice.chance(self.faults.lost);
         self.hosts.get_mut(name).unwrap().told = (!lost).then(|| report.clone());
         let name = name.to_owned();
         self.tell(if lost { Event::Lost { host: name } } else { Event::Reported { host: name, report } });

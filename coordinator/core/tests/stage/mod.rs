@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use landfast_core::bundle::{Content, Entry, Manifest};
 use landfast_core::compile::{self, Abilities, Compiled, FoundImage, Meaning};
 use landfast_core::deployment::Deployment;
-use landfast_core::desired::{HostState, Started, Wish, desired, revive};
+use landfast_core::desired::{DesiredInput, HostState, StartManifests, desired, recreate_broken};
 use landfast_core::fleet::Fleet;
 use landfast_core::plan::{Comparison, EngineVolume, Found, Plan, diff};
 use landfast_core::platform::Platform;
@@ -39,7 +39,7 @@ pub(crate) struct Stage {
     pub(crate) before: BTreeMap<String, Deployment>,
     pub(crate) reports: BTreeMap<String, Report>,
     /// Bundles that containers were started with.
-    pub(crate) started: Started,
+    pub(crate) started: StartManifests,
     /// Path > text, of every stack's folder.
     pub(crate) files: BTreeMap<String, String>,
     /// Reference > fingerprint; others are their own.
@@ -78,7 +78,7 @@ impl Stage {
             held: BTreeMap::new(),
             before: BTreeMap::new(),
             reports: BTreeMap::new(),
-            started: Started::new(),
+            started: StartManifests::new(),
             files: BTreeMap::new(),
             images: BTreeMap::new(),
             meanings: BTreeMap::new(),
@@ -184,19 +184,19 @@ impl Stage {
         let warnings = compiled.warnings.iter().map(|it| format!("{it}\n").replace("/home/anna/", "")).collect();
         let deployments = [compiled.deployment];
         let removed = BTreeSet::new();
-        let wish = Wish { deployments: &deployments, removed: &removed, remove_volumes: false };
-        self.propose_wish(wish, warnings)
+        let input = DesiredInput { deployments: &deployments, removed: &removed, remove_volumes: false };
+        self.propose_input(input, warnings)
     }
 
     pub(crate) fn propose_down(&self, stack: &str, remove_volumes: bool) -> Proposal {
         let removed = BTreeSet::from([stack.to_owned()]);
-        self.propose_wish(Wish { deployments: &[], removed: &removed, remove_volumes }, String::new())
+        self.propose_input(DesiredInput { deployments: &[], removed: &removed, remove_volumes }, String::new())
     }
 
-    pub(crate) fn propose_wish(&self, wish: Wish<'_>, warnings: String) -> Proposal {
-        let mut target = desired(&self.fleet, wish, &self.held);
-        revive(wish.deployments, &self.reports, &self.started, &mut target);
-        let after: BTreeMap<_, _> = wish.deployments.iter().map(|it| (it.stack.clone(), it.clone())).collect();
+    pub(crate) fn propose_input(&self, input: DesiredInput<'_>, warnings: String) -> Proposal {
+        let mut target = desired(&self.fleet, input, &self.held);
+        recreate_broken(input.deployments, &self.reports, &self.started, &mut target);
+        let after: BTreeMap<_, _> = input.deployments.iter().map(|it| (it.stack.clone(), it.clone())).collect();
         let plan = diff(Comparison {
             current: &self.held,
             target: &target,

@@ -143,7 +143,7 @@ fn troubles(host: &str, report: &Report) -> Vec<String> {
     let told = untold.filter_map(|seen| {
         let ended = (seen.state == ContainerState::Exited && seen.exit_code != 0)
             .then(|| format!("it ended with status {}", seen.exit_code));
-        let trouble = seen.trouble(now).or(ended)?;
+        let trouble = seen.fault(now).or(ended)?;
         let said = seen.health_output.lines().chain(seen.output.lines()).last();
         let said = said.map_or_else(String::new, |line| format!("; last output: {line}"));
         Some(format!("{host}: {}: {trouble}{said}", seen.name))

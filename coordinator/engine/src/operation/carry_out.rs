@@ -138,7 +138,7 @@ impl Engine {
                                 tasks.spawn(host_events::assign(agent.clone(), *state, sender.clone()));
                             }
                         }
-                        Action::Say(line) => steps.progressed(&entry.state.plan, &line),
+                        Action::Report(line) => steps.progressed(&entry.state.plan, &line),
                         Action::Done => return finish(journal, store, entry).await,
                         Action::Failed(failure) => return fail(journal, store, entry, failure, is_stopping).await,
                     }

@@ -6,7 +6,7 @@ use futures::future::try_join_all;
 use landfast_compose::Diagnostics;
 use landfast_core::compile::{self, Compiled, Meaning};
 use landfast_core::deployment::Deployment;
-use landfast_core::desired::{HostState, Started, Wish, desired, revive};
+use landfast_core::desired::{DesiredInput, HostState, StartManifests, desired, recreate_broken};
 use landfast_core::plan::{Action, Comparison, Plan, conflicts, diff, sources};
 use landfast_core::pull;
 
@@ -35,7 +35,7 @@ pub(crate) struct ProposalInput {
     pub remove_volumes: bool,
     pub force_recreate: bool,
     /// Bundles that containers were started with, where the folder is another one now.
-    pub started: Started,
+    pub started: StartManifests,
     pub warnings: Vec<String>,
     /// Images to build; none when they have been built.
     pub builds: Vec<PlannedBuild>,
@@ -189,13 +189,13 @@ impl Engine {
         mut input: ProposalInput,
     ) -> Result<Proposal, EngineError> {
         if input.force_recreate {
-            input.deployments.iter_mut().for_each(Deployment::renew);
+            input.deployments.iter_mut().for_each(Deployment::force_recreate);
         }
         let ProposalInput { deployments, removed, remove_volumes, .. } = &input;
-        let wish = Wish { deployments, removed, remove_volumes: *remove_volumes };
-        let mut target = desired(&self.folder.fleet, wish, &observed.held);
+        let desired_input = DesiredInput { deployments, removed, remove_volumes: *remove_volumes };
+        let mut target = desired(&self.folder.fleet, desired_input, &observed.held);
         input.started = started_with(&observed, &target).await;
-        revive(&input.deployments, &observed.reports, &input.started, &mut target);
+        recreate_broken(&input.deployments, &observed.reports, &input.started, &mut target);
         self.propose_target(store, observed, images, input, target).await
     }
 
@@ -288,8 +288,8 @@ async fn next_number(store: &dyn Store, observed: &ObservedFleet, stack: &str) -
 
 /// The manifests that containers were started with, of those whose stack's folder is to be another now. What no host has any
 /// more is not known.
-async fn started_with(observed: &ObservedFleet, target: &BTreeMap<String, HostState>) -> Started {
-    let mut started = Started::new();
+async fn started_with(observed: &ObservedFleet, target: &BTreeMap<String, HostState>) -> StartManifests {
+    let mut started = StartManifests::new();
     for (host, report) in &observed.reports {
         let Some(agent) = observed.agents.get(host) else { continue };
         for seen in report.instances.iter().filter(|seen| !seen.tree.is_empty()) {

@@ -10,37 +10,38 @@ use crate::plan::{self, Action};
 impl State {
     /// Its time has come with that of the one whose namespace it is in. Not where it has to wait for more than that that one
     /// runs: then the order counts, and it is made twice.
-    pub(super) fn goes_along(&self, at: usize) -> bool {
+    pub(super) fn is_ready_with_owner(&self, at: usize) -> bool {
         let (step, owners) = (&self.plan.steps[at], self.owners(at));
         if owners.is_empty() || self.steps[at].progress != Progress::Waiting {
             return false;
         }
-        let above = self.above(at);
+        let all_owners = self.all_owners(at);
         let of = |other: &usize| &self.steps[*other].progress;
         // Another that is in there too, and under way with it.
-        let is_beside = |other: &usize| of(other).is_running() && !self.above(*other).is_disjoint(&above);
-        let is_done = |before: &usize| above.contains(before) || is_beside(before) || *of(before) == Progress::Done;
-        let is_above =
-            |name: &InstanceName| above.iter().any(|at| self.plan.steps[*at].action.instance() == Some(name));
-        let comes = |wait: &plan::Wait| {
-            (wait.condition == Condition::Started && is_above(&wait.instance)) || self.condition_holds(wait)
+        let is_sibling = |other: &usize| of(other).is_running() && !self.all_owners(*other).is_disjoint(&all_owners);
+        let is_done =
+            |before: &usize| all_owners.contains(before) || is_sibling(before) || *of(before) == Progress::Done;
+        let is_owner =
+            |name: &InstanceName| all_owners.iter().any(|at| self.plan.steps[*at].action.instance() == Some(name));
+        let will_hold = |wait: &plan::Wait| {
+            (wait.condition == Condition::Started && is_owner(&wait.instance)) || self.condition_holds(wait)
         };
         owners.iter().all(|owner| *of(owner) != Progress::Waiting)
             && owners.iter().any(|owner| of(owner).is_running())
             && step.after.iter().all(is_done)
-            && step.action.waits_for().iter().all(comes)
+            && step.action.waits_for().iter().all(will_hold)
     }
 
     /// The owners, and theirs.
-    fn above(&self, at: usize) -> BTreeSet<usize> {
-        let mut above = BTreeSet::new();
+    fn all_owners(&self, at: usize) -> BTreeSet<usize> {
+        let mut all_owners = BTreeSet::new();
         let mut ahead = self.owners(at);
         while let Some(owner) = ahead.pop() {
-            if above.insert(owner) {
+            if all_owners.insert(owner) {
                 ahead.extend(self.owners(owner));
             }
         }
-        above
+        all_owners
     }
 
     /// The steps that make those again in whose namespaces this one's container runs.

@@ -9,11 +9,11 @@ use crate::deployment;
 use crate::report::{ContainerState, InstanceReport};
 
 /// Manifests that containers were started with, by digest, as far as they are known.
-pub type Started = BTreeMap<String, Manifest>;
+pub type StartManifests = BTreeMap<String, Manifest>;
 
 /// Why a container must be made again although nothing about its service has changed.
-pub fn why_again(seen: &InstanceReport, wanted: &deployment::Instance, started: &Started) -> Option<String> {
-    let failed = seen.failure_for_good(&wanted.container);
+pub fn why_recreate(seen: &InstanceReport, wanted: &deployment::Instance, started: &StartManifests) -> Option<String> {
+    let failed = seen.permanent_failure(&wanted.container);
     let disconnected = || is_disconnected(seen, &wanted.container);
     failed.or_else(disconnected).or_else(|| holds_other_files(seen, wanted, started))
 }
@@ -26,7 +26,7 @@ fn is_disconnected(seen: &InstanceReport, container: &Container) -> Option<Strin
 }
 
 /// A process keeps what it has read at its start, whatever was brought to the folder later.
-fn holds_other_files(seen: &InstanceReport, wanted: &deployment::Instance, started: &Started) -> Option<String> {
+fn holds_other_files(seen: &InstanceReport, wanted: &deployment::Instance, started: &StartManifests) -> Option<String> {
     let manifest = started.get(&seen.tree).filter(|_| seen.state == ContainerState::Running)?;
     let mounts = wanted.container.mounts.iter().filter_map(|mount| match &mount.source {
         Source::Tree(path) => Some(path),

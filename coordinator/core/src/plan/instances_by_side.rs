@@ -6,13 +6,13 @@ use crate::deployment::InstanceName;
 use crate::desired::host_state::Instance;
 
 /// Both sides by instance. An instance can be held by several hosts, when a move was cut short.
-pub(super) struct Scene<'a> {
+pub(super) struct InstancesBySide<'a> {
     pub(super) comparison: Comparison<'a>,
     pub(super) old: BTreeMap<InstanceName, BTreeMap<&'a str, &'a Instance>>,
     pub(super) new: BTreeMap<InstanceName, (&'a str, &'a Instance)>,
 }
 
-impl<'a> Scene<'a> {
+impl<'a> InstancesBySide<'a> {
     pub(super) fn new(comparison: Comparison<'a>) -> Self {
         let mut old: BTreeMap<InstanceName, BTreeMap<&str, &Instance>> = BTreeMap::new();
         // A host that has left the fleet is not told anything any more.

@@ -12,22 +12,22 @@ const LEAST_MS: u64 = 120_000;
 
 /// What a report says about a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum StepStatus {
     Done,
     /// Not yet, and what was seen.
-    Wait(String),
+    Pending(String),
     /// The host is still at work, and tells nothing against it: done, if that stays so.
-    Quiet,
+    Unconfirmed,
     Failed(String),
 }
 
-fn wait(seen: impl Into<String>) -> Verdict {
-    Verdict::Wait(seen.into())
+fn wait(seen: impl Into<String>) -> StepStatus {
+    StepStatus::Pending(seen.into())
 }
 
 /// What others want of an instance, and what has been seen of its container so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Watched {
+pub(super) struct Observed {
     /// Somebody waits for its end.
     pub(super) is_job: bool,
     /// Somebody waits for its health.
@@ -35,65 +35,65 @@ pub(super) struct Watched {
     /// Its container was there before: the restarts that had been counted by then.
     pub(super) restarts_before: u32,
     /// How long it has been seen running without an end: in milliseconds.
-    pub(super) calm_ms: u64,
+    pub(super) running_ms: u64,
     /// How long it has to, when it has no health check: in milliseconds.
     pub(super) monitor_ms: u64,
 }
 
-impl Watched {
-    fn is_calm(&self) -> bool {
-        self.calm_ms >= self.monitor_ms
+impl Observed {
+    fn ran_long_enough(&self) -> bool {
+        self.running_ms >= self.monitor_ms
     }
 
     /// The container was there before, and kept ending then: it may have come to rest.
-    fn may_have_recovered(&self) -> bool {
+    fn was_in_crash_loop(&self) -> bool {
         self.restarts_before >= CRASH_LOOP
     }
 }
 
 /// About a step that makes or changes a container.
-pub(super) fn of_change(instance: &Instance, watched: Watched, report: &Report) -> Verdict {
+pub(super) fn of_change(instance: &Instance, observed: Observed, report: &Report) -> StepStatus {
     let resource = instance.name.to_string();
     let seen = report.instance(&instance.name).filter(|seen| seen.state != ContainerState::Missing);
     let right = seen.filter(|seen| seen.digest == instance.digest);
-    let verdict = right.map(|seen| of_container(&instance.container, watched, seen));
+    let status = right.map(|seen| of_container(&instance.container, observed, seen));
     // What the container itself shows is nearer to the cause than what could not be done with it.
-    if let Some(failed @ Verdict::Failed(_)) = verdict {
+    if let Some(failed @ StepStatus::Failed(_)) = status {
         return failed;
     }
     if let Some(message) = final_problem(report, &resource) {
-        return Verdict::Failed(message);
+        return StepStatus::Failed(message);
     }
     if seen.is_none() {
-        return of_missing(report);
+        return of_missing_container(report);
     }
-    match verdict.unwrap_or_else(|| wait("the old container is still there")) {
-        Verdict::Wait(seen) => wait(problem(report, &resource).map_or(seen, str::to_owned)),
-        verdict => verdict,
+    match status.unwrap_or_else(|| wait("the old container is still there")) {
+        StepStatus::Pending(seen) => wait(problem(report, &resource).map_or(seen, str::to_owned)),
+        status => status,
     }
 }
 
 /// A host that has nothing left to do, and something that did not go, will not make it either.
-fn of_missing(report: &Report) -> Verdict {
+fn of_missing_container(report: &Report) -> StepStatus {
     let mut finals = report.problems.iter().filter(|problem| problem.is_final);
     match finals.next() {
-        Some(problem) if report.converged => Verdict::Failed(format!("{}: {}", problem.resource, problem.message)),
+        Some(problem) if report.converged => StepStatus::Failed(format!("{}: {}", problem.resource, problem.message)),
         _ => wait(report.problems.first().map_or("not there yet", |problem| &problem.message)),
     }
 }
 
 /// About a container that is the right one.
-fn of_container(container: &Container, watched: Watched, seen: &InstanceReport) -> Verdict {
+fn of_container(container: &Container, observed: Observed, seen: &InstanceReport) -> StepStatus {
     let is_crashing = seen.restarts >= CRASH_LOOP;
-    let may_recover = watched.may_have_recovered() && seen.state == ContainerState::Running;
+    let may_recover = observed.was_in_crash_loop() && seen.state == ContainerState::Running;
     match seen.state {
-        ContainerState::Running if seen.health == Health::Healthy && !watched.is_job => Verdict::Done,
+        ContainerState::Running if seen.health == Health::Healthy && !observed.is_job => StepStatus::Done,
         ContainerState::Running | ContainerState::Restarting if is_crashing && !may_recover => {
-            Verdict::Failed(seen.keeps_ending())
+            StepStatus::Failed(seen.crash_loop())
         }
-        ContainerState::Running => of_running(container, watched, seen),
+        ContainerState::Running => of_running(container, observed, seen),
         ContainerState::Restarting => wait(format!("restarting after status {}", seen.exit_code)),
-        ContainerState::Exited => of_exited(container, watched, seen, is_crashing),
+        ContainerState::Exited => of_exited(container, observed, seen, is_crashing),
         ContainerState::Dead => wait("being removed"),
         ContainerState::Paused => wait("paused"),
         ContainerState::Created => wait("not started yet"),
@@ -101,27 +101,27 @@ fn of_container(container: &Container, watched: Watched, seen: &InstanceReport) 
     }
 }
 
-fn of_running(container: &Container, watched: Watched, seen: &InstanceReport) -> Verdict {
+fn of_running(container: &Container, observed: Observed, seen: &InstanceReport) -> StepStatus {
     match seen.health {
-        Health::Unhealthy => Verdict::Failed(seen.unhealthy()),
+        Health::Unhealthy => StepStatus::Failed(seen.unhealthy()),
         Health::Starting => wait("running, not healthy yet"),
         Health::None if has_check(container) => wait("running, health not known yet"),
-        _ if watched.is_job => wait("running, not completed yet"),
-        Health::None if !watched.is_calm() => {
-            wait(format!("running, and watched for {} s", watched.monitor_ms.div_ceil(1000)))
+        _ if observed.is_job => wait("running, not completed yet"),
+        Health::None if !observed.ran_long_enough() => {
+            wait(format!("running, and watched for {} s", observed.monitor_ms.div_ceil(1000)))
         }
-        Health::None | Health::Healthy => Verdict::Done,
+        Health::None | Health::Healthy => StepStatus::Done,
     }
 }
 
-fn of_exited(container: &Container, watched: Watched, seen: &InstanceReport, is_crashing: bool) -> Verdict {
+fn of_exited(container: &Container, observed: Observed, seen: &InstanceReport, is_crashing: bool) -> StepStatus {
     match (policy(container), seen.exit_code) {
-        ("no" | "on-failure", 0) if watched.must_be_healthy => {
-            Verdict::Failed(seen.with_output("it ended with status 0 before it was healthy".to_owned()))
+        ("no" | "on-failure", 0) if observed.must_be_healthy => {
+            StepStatus::Failed(seen.with_output("it ended with status 0 before it was healthy".to_owned()))
         }
-        ("no" | "on-failure", 0) => Verdict::Done,
-        ("no", _) => Verdict::Failed(seen.ended()),
-        _ if is_crashing => Verdict::Failed(seen.keeps_ending()),
+        ("no" | "on-failure", 0) => StepStatus::Done,
+        ("no", _) => StepStatus::Failed(seen.ended()),
+        _ if is_crashing => StepStatus::Failed(seen.crash_loop()),
         (_, code) => wait(format!("it ended with status {code}")),
     }
 }
@@ -143,8 +143,8 @@ fn has_check(container: &Container) -> bool {
 pub(super) fn has_ended(instance: &Instance, report: &Report) -> Option<String> {
     let seen = report.instance(&instance.name).filter(|seen| seen.digest == instance.digest)?;
     let ended = matches!(seen.state, ContainerState::Exited | ContainerState::Restarting);
-    match of_container(&instance.container, Watched::default(), seen) {
-        Verdict::Failed(message) if ended => Some(message),
+    match of_container(&instance.container, Observed::default(), seen) {
+        StepStatus::Failed(message) if ended => Some(message),
         _ => None,
     }
 }
@@ -160,7 +160,7 @@ pub(super) fn is_restarting(instance: &Instance, report: &Report) -> bool {
 }
 
 /// Why an instance never becomes what others wait for; none while it may.
-pub(super) fn is_hopeless(condition: Condition, instance: &Instance, report: &Report) -> Option<String> {
+pub(super) fn why_impossible(condition: Condition, instance: &Instance, report: &Report) -> Option<String> {
     let seen = report.instance(&instance.name).filter(|seen| seen.digest == instance.digest)?;
     let for_good = seen.state == ContainerState::Exited && matches!(policy(&instance.container), "no" | "on-failure");
     match condition {
@@ -179,20 +179,20 @@ pub(super) fn is_hopeless(condition: Condition, instance: &Instance, report: &Re
 }
 
 /// About a removal.
-pub(super) fn of_removal(name: &InstanceName, report: &Report) -> Verdict {
+pub(super) fn of_removal(name: &InstanceName, report: &Report) -> StepStatus {
     let resource = name.to_string();
     match (report.instance(name).is_some(), final_problem(report, &resource)) {
-        (false, _) => Verdict::Done,
-        (true, Some(message)) => Verdict::Failed(message),
+        (false, _) => StepStatus::Done,
+        (true, Some(message)) => StepStatus::Failed(message),
         (true, None) => wait(problem(report, &resource).unwrap_or("still there")),
     }
 }
 
 /// About what is not a container.
-pub(super) fn of_thing(action: &Action, manifest: Option<&str>, report: &Report) -> Verdict {
+pub(super) fn of_resource(action: &Action, manifest: Option<&str>, report: &Report) -> StepStatus {
     let resource = action.subject();
     if let Some(message) = final_problem(report, &resource) {
-        return Verdict::Failed(message);
+        return StepStatus::Failed(message);
     }
     let trees = &report.trees;
     let done = match action {
@@ -201,11 +201,11 @@ pub(super) fn of_thing(action: &Action, manifest: Option<&str>, report: &Report)
         _ => report.converged && problem(report, &resource).is_none(),
     };
     match (done, problem(report, &resource), action) {
-        (true, ..) => Verdict::Done,
+        (true, ..) => StepStatus::Done,
         (false, Some(message), _) => wait(message),
         (false, None, Action::Sync { .. }) => wait("waiting for the files to arrive"),
         (false, None, Action::RemoveTree { .. }) => wait("waiting for the files to be removed"),
-        (false, None, _) => Verdict::Quiet,
+        (false, None, _) => StepStatus::Unconfirmed,
     }
 }
 
@@ -252,8 +252,8 @@ pub(super) fn describe(instance: &Instance, report: Option<&Report>) -> String {
 }
 
 /// How long a container may take: its health check's own time and a minute, two at least; a job half an hour.
-pub(super) fn limit_ms(container: &Container, watched: Watched) -> u64 {
-    if watched.is_job {
+pub(super) fn limit_ms(container: &Container, observed: Observed) -> u64 {
+    if observed.is_job {
         return JOB_MS;
     }
     let or = |value: i64, default: i64| if value == 0 { default } else { value };
@@ -264,13 +264,13 @@ pub(super) fn limit_ms(container: &Container, watched: Watched) -> u64 {
         let own = interval.saturating_mul(retries).saturating_add(timeout).saturating_add(check.start_period);
         u64::try_from(own / 1_000_000).unwrap_or(0)
     } else {
-        watched.monitor_ms
+        observed.monitor_ms
     };
     (own_ms + 60_000 + stop_ms(container)).max(LEAST_MS)
 }
 
 /// How long a network or a volume may be under way without a problem told: in milliseconds.
-pub(super) const QUIET_MS: u64 = 20_000;
+pub(super) const UNCONFIRMED_MS: u64 = 20_000;
 
 /// How long a container may take to stop.
 pub(super) fn stop_ms(container: &Container) -> u64 {

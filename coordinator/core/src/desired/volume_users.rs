@@ -7,7 +7,7 @@ use crate::container::Source;
 use crate::deployment::InstanceName;
 
 /// Gives every volume its users: those that mount it, and those whose last container with it was on that host.
-pub(super) fn remember(held: &BTreeMap<String, HostState>, states: &mut BTreeMap<String, HostState>) {
+pub(super) fn record(held: &BTreeMap<String, HostState>, states: &mut BTreeMap<String, HostState>) {
     let mut users: BTreeMap<(String, String), Vec<InstanceName>> = BTreeMap::new();
     let (now, before) = (Mounted::new(states), Mounted::new(held));
     for (host, state) in &*states {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use landfast_core::bundle::{Content, Entry, Manifest};
 use landfast_core::deployment::InstanceName;
-use landfast_core::desired::{Wish, desired};
+use landfast_core::desired::{DesiredInput, desired};
 use landfast_core::report::{ContainerState, Health, InstanceReport, Problem, Report};
 use stage::{NET, Stage};
 
@@ -113,9 +113,9 @@ fn a_change_that_failed_is_never_nothing_to_do() {
 fn what_was_started_again_long_ago_is_no_trouble() {
     let (_, seen) = running();
     let now = 100_000_000_000;
-    assert_eq!(InstanceReport { restarts: 7, started_at: 1, ..seen.clone() }.trouble(now), None);
-    assert!(InstanceReport { restarts: 7, started_at: now - 1, ..seen.clone() }.trouble(now).is_some());
-    assert_eq!(InstanceReport { restarts: 2, started_at: now - 1, ..seen }.trouble(now), None);
+    assert_eq!(InstanceReport { restarts: 7, started_at: 1, ..seen.clone() }.fault(now), None);
+    assert!(InstanceReport { restarts: 7, started_at: now - 1, ..seen.clone() }.fault(now).is_some());
+    assert_eq!(InstanceReport { restarts: 2, started_at: now - 1, ..seen }.fault(now), None);
 }
 
 /// A stack with a network of this name and these options.
@@ -165,9 +165,13 @@ fn networks_of_the_fleet_are_on_every_host_from_the_first_run_and_a_run_that_rem
         assert!(plan.contains(&format!("create network infra_net on {host}")), "{plan}");
     }
     let removed = BTreeSet::from(["app".to_owned()]);
-    let down = desired(&stage.fleet, Wish { deployments: &[], removed: &removed, remove_volumes: false }, &stage.held);
+    let down =
+        desired(&stage.fleet, DesiredInput { deployments: &[], removed: &removed, remove_volumes: false }, &stage.held);
     assert!(down.values().all(|state| state.networks.is_empty()));
-    let join =
-        desired(&stage.fleet, Wish { deployments: &[], removed: &BTreeSet::new(), remove_volumes: false }, &stage.held);
+    let join = desired(
+        &stage.fleet,
+        DesiredInput { deployments: &[], removed: &BTreeSet::new(), remove_volumes: false },
+        &stage.held,
+    );
     assert!(join.values().all(|state| state.networks.len() == 1), "a host that joins gets them at once");
 }

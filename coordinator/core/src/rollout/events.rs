@@ -3,10 +3,10 @@ use super::{Event, Progress, State};
 use crate::plan::Action;
 use crate::report::Report;
 
-pub(super) fn hear(state: &mut State, event: Event, now: u64) {
+pub(super) fn apply(state: &mut State, event: Event, now: u64) {
     match event {
         Event::Start => start(state, now),
-        Event::Reported { host, report } => reported(state, &host, report, now),
+        Event::Reported { host, report } => report_received(state, &host, report, now),
         // Which generation it took, the report says: an answer may be about an older one that was tried again.
         Event::Assigned { host } => {
             if let Some(host) = state.hosts.get_mut(&host) {
@@ -14,7 +14,9 @@ pub(super) fn hear(state: &mut State, event: Event, now: u64) {
             }
         }
         Event::Tick => {}
-        Event::AssignFailed { host, generation, message } => refused(state, &host, generation, &message, now),
+        Event::AssignFailed { host, generation, message } => {
+            assignment_refused(state, &host, generation, &message, now)
+        }
         Event::Lost { host } => {
             if let Some(host) = state.hosts.get_mut(&host) {
                 host.lost_since.get_or_insert(now);
@@ -34,11 +36,11 @@ fn start(state: &mut State, now: u64) {
     for step in &mut state.steps {
         (step.deadline, step.run) = (None, None);
     }
-    (state.stalled_since, state.unsettled_since) = (None, None);
+    (state.stalled_since, state.restarting_since) = (None, None);
     state.failing_since = state.failing_since.map(|_| now);
 }
 
-fn reported(state: &mut State, name: &str, report: Report, now: u64) {
+fn report_received(state: &mut State, name: &str, report: Report, now: u64) {
     let epoch = state.epoch;
     let Some(host) = state.hosts.get_mut(name) else { return };
     if report.epoch > epoch {
@@ -61,7 +63,7 @@ fn reported(state: &mut State, name: &str, report: Report, now: u64) {
 }
 
 /// A host has refused what it was sent. An older generation that was tried again does not count.
-fn refused(state: &mut State, name: &str, generation: u64, message: &str, now: u64) {
+fn assignment_refused(state: &mut State, name: &str, generation: u64, message: &str, now: u64) {
     let Some(host) = state.hosts.get_mut(name) else { return };
     if host.sent.generation != generation || host.unanswered_since.take().is_none() {
         return;

@@ -10,19 +10,19 @@ use crate::desired::{HostState, Instance, Name, Neighbour, Network, Tree, Volume
 use crate::plan::{Action, Step};
 
 /// By host. Epochs and generations are those of the target and mean nothing.
-pub(super) fn pictures(state: &State) -> BTreeMap<String, HostState> {
+pub(super) fn host_states_at(state: &State) -> BTreeMap<String, HostState> {
     let steps = Steps::new(state);
     let at_end = steps.all_instances_done;
-    let mut pictures: BTreeMap<String, HostState> = BTreeMap::new();
+    let mut states: BTreeMap<String, HostState> = BTreeMap::new();
     let nothing = HostState::default();
     for (host, target) in &state.target {
         let before = state.before.get(host).unwrap_or(&nothing);
-        pictures.insert(host.clone(), picture(&steps, host, before, target, at_end));
+        states.insert(host.clone(), host_state_at(&steps, host, before, target, at_end));
     }
     if !at_end {
-        connect(state, &mut pictures);
+        add_neighbours(state, &mut states);
     }
-    pictures
+    states
 }
 
 /// The steps of the plan by host and by what they change there.
@@ -105,13 +105,13 @@ impl<'s> Steps<'s> {
     }
 }
 
-fn picture(steps: &Steps<'_>, host: &str, before: &HostState, target: &HostState, at_end: bool) -> HostState {
+fn host_state_at(steps: &Steps<'_>, host: &str, before: &HostState, target: &HostState, at_end: bool) -> HostState {
     HostState {
         networks: networks(steps, host, before, target),
         volumes: volumes(steps, host, before, target),
         trees: trees(steps, host, before, target),
         instances: instances(steps, host, before, target),
-        names: if at_end { target.names.clone() } else { both(before, target) },
+        names: if at_end { target.names.clone() } else { merged_names(before, target) },
         ..target.clone()
     }
 }
@@ -174,7 +174,7 @@ fn volumes(steps: &Steps<'_>, host: &str, before: &HostState, target: &HostState
 }
 
 /// Names of before that are no more answer until the end.
-fn both(before: &HostState, target: &HostState) -> Vec<Name> {
+fn merged_names(before: &HostState, target: &HostState) -> Vec<Name> {
     let by_name = |names: &[Name]| names.iter().map(|it| (it.name.clone(), it.clone())).collect::<BTreeMap<_, _>>();
     let mut names = by_name(&before.names);
     names.extend(by_name(&target.names));
@@ -182,14 +182,14 @@ fn both(before: &HostState, target: &HostState) -> Vec<Name> {
 }
 
 /// Neighbours: those of before, over them those to be, over them those that are.
-fn connect(state: &State, pictures: &mut BTreeMap<String, HostState>) {
-    let layers = [neighbours(&state.before), neighbours(&state.target), neighbours(pictures)];
+fn add_neighbours(state: &State, states: &mut BTreeMap<String, HostState>) {
+    let layers = [neighbours(&state.before), neighbours(&state.target), neighbours(states)];
     let mut merged: BTreeMap<&str, BTreeMap<std::net::Ipv4Addr, &Neighbour>> = BTreeMap::new();
     for (network, all) in layers.iter().flatten() {
         let by_address = all.iter().filter_map(|neighbour| Some((neighbour.address.parse().ok()?, neighbour)));
         merged.entry(network).or_default().extend(by_address);
     }
-    for network in pictures.values_mut().flat_map(|picture| &mut picture.networks) {
+    for network in states.values_mut().flat_map(|state| &mut state.networks) {
         let (Some(overlay), Some(all)) = (&mut network.overlay, merged.get(network.name.as_str())) else { continue };
         let elsewhere = all.values().filter(|neighbour| neighbour.host != overlay.local);
         overlay.neighbours = elsewhere.map(|neighbour| (*neighbour).clone()).collect();
