@@ -1,4 +1,4 @@
-//! One stack, decided: which containers, where, at which addresses and why. What a release keeps.
+//! Compiled stack: its containers with their hosts and addresses. A release records it.
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
@@ -7,32 +7,32 @@ use crate::container::Container;
 pub use landfast_agreement::{InstanceName, StackService as ServiceName};
 pub use landfast_compose::model::Condition;
 
-/// One stack, decided.
+/// Compiled form of one stack.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deployment {
-    /// The stack.
+    /// Name of the stack.
     pub stack: String,
-    /// Name of the Compose project on the hosts; empty in a release made when it was always the stack's.
+    /// Name of the Compose project on the hosts; empty in releases of versions that always used the name of the stack.
     #[serde(default)]
     pub project: String,
-    /// The environment it was compiled for: `dev`.
+    /// Environment that the stack was compiled for, as in `dev`.
     pub env: Option<String>,
-    /// The bundle.
+    /// Digest of the bundle's manifest.
     pub manifest_digest: String,
-    /// The release's number, for what this deployment makes or makes again.
+    /// Number of the release, for containers that this deployment creates.
     pub release: u64,
-    /// Every container.
+    /// All instances by name.
     pub instances: BTreeMap<InstanceName, Instance>,
-    /// By service: what it waits for and how it is updated.
+    /// Dependencies and update rules by service.
     pub services: BTreeMap<String, Service>,
-    /// The stack's own networks by key; fleet networks are the fleet's.
+    /// Networks of the stack by key, without those of the fleet.
     pub networks: BTreeMap<String, Network>,
-    /// The stack's volumes by key, but for external ones.
+    /// Volumes of the stack by key, without external ones.
     pub volumes: BTreeMap<String, Volume>,
 }
 
 impl Deployment {
-    /// By host, the images it needs: reference and fingerprint.
+    /// Images that each host needs, as reference and fingerprint.
     pub fn images(&self) -> BTreeMap<&str, BTreeSet<(&str, &str)>> {
         let mut images: BTreeMap<&str, BTreeSet<(&str, &str)>> = BTreeMap::new();
         for instance in self.instances.values() {
@@ -43,7 +43,7 @@ impl Deployment {
         images
     }
 
-    /// Every container is to be another one, though nothing about it changed (`up --force-recreate`).
+    /// Gives every instance a new digest, so that its container is recreated without a change (`up --force-recreate`).
     pub fn force_recreate(&mut self) {
         for instance in self.instances.values_mut() {
             instance.digest = format!("{}+{}", content_digest(&instance.digest), self.release);
@@ -55,129 +55,129 @@ impl Deployment {
         if self.project.is_empty() { &self.stack } else { &self.project }
     }
 
-    /// The hosts that run a part of it.
+    /// Hosts that run instances of the stack.
     pub fn hosts(&self) -> BTreeSet<&str> {
         self.instances.values().map(|instance| instance.host.as_str()).collect()
     }
 }
 
-/// The part of a digest that is about contents; after it, of a container that was made again on request, stands the
-/// release in which it was: `<content>+<release>`.
+/// Part of a digest that covers the contents. The digest of a container that was recreated on request ends with the release
+/// of that request: `<content>+<release>`.
 pub(crate) fn content_digest(digest: &str) -> &str {
     digest.split_once('+').map_or(digest, |(content, _)| content)
 }
 
-/// What said where a published port is bound.
+/// Decides the address that a published port is bound to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BoundBy {
-    /// Nothing: it is on loopback.
+    /// The default: loopback.
     Default,
-    /// `publish` of `landfast.toml`.
+    /// `publish` in `landfast.toml`.
     Publish,
     /// The address in the compose file.
     ComposeFile,
 }
 
-/// One container, decided.
+/// Compiled form of one instance.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Instance {
-    /// Where it runs.
+    /// Host that runs the instance.
     pub host: String,
-    /// Why there: `[stacks.demo.place] web = "alpha" (landfast.toml:12:1) places it`.
+    /// Reason for the host, as in `[stacks.demo.place] web = "alpha" (landfast.toml:12:1) places it`.
     pub placed: String,
-    /// Of all that makes the container what it is.
+    /// Digest of everything that determines the container.
     pub digest: String,
-    /// What it is created from.
+    /// Container that is created.
     pub container: Container,
-    /// What said where its published ports are bound, port by port.
+    /// What decided the address of each published port.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub bound: Vec<BoundBy>,
-    /// The bundle's files that it mounts: path in the bundle > what it is there.
+    /// Files of the bundle that the container mounts, with their contents, keyed by path in the bundle.
     pub files: BTreeMap<String, String>,
-    /// The instances with which it is made again.
+    /// Instances with which this one is recreated.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub follows: BTreeSet<InstanceName>,
 }
 
-/// What a service waits for and how it is updated.
+/// Dependencies and update rules of a service.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Service {
-    /// In the order of their names.
+    /// Dependencies, sorted by name.
     pub depends_on: Vec<Dependency>,
-    /// How many instances are updated at a time; 0 for all.
+    /// Number of instances that are updated at the same time; 0 for all.
     pub parallelism: u32,
     /// How long an updated instance without a health check must run before it counts as updated, in milliseconds.
     #[serde(default)]
     pub monitor_ms: u64,
 }
 
-/// What is waited for.
+/// A service that is waited for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Dependency {
-    /// Of the same stack.
+    /// Name of the service in the same stack.
     pub service: String,
-    /// What must hold.
+    /// Condition that must hold.
     pub condition: Condition,
 }
 
-/// A network of the stack, bridge-local on every host that has an instance on it.
+/// A network of the stack. Every host with an instance on it has a separate bridge.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Network {
-    /// The engine's name.
+    /// Name in the engine.
     pub name: String,
-    /// Empty: the engine's default.
+    /// Driver; empty for the engine's default.
     pub driver: String,
-    /// Empty: the engine chooses.
+    /// Subnet; empty if the engine chooses.
     pub subnet: String,
-    /// Empty: the engine chooses.
+    /// Gateway; empty if the engine chooses.
     pub gateway: String,
-    /// Without a way out.
+    /// Whether the network has no route to the outside.
     pub internal: bool,
-    /// Open to containers outside the stack.
+    /// Whether containers outside the stack may join.
     pub attachable: bool,
-    /// With IPv6.
+    /// Whether the network has IPv6.
     pub ipv6: bool,
-    /// Of the driver.
+    /// Options of the driver.
     pub options: BTreeMap<String, String>,
-    /// Labels.
+    /// Labels of the network.
     pub labels: BTreeMap<String, String>,
-    /// Where addresses come from, when `subnet` and `gateway` do not say it all; then all pools.
+    /// All address pools, if `subnet` and `gateway` do not describe them completely.
     #[serde(default)]
     pub pools: Vec<Pool>,
-    /// Who hands addresses out; empty: the engine's default.
+    /// IPAM driver; empty for the engine's default.
     #[serde(default)]
     pub ipam_driver: String,
-    /// Of that driver.
+    /// Options of the IPAM driver.
     #[serde(default)]
     pub ipam_options: BTreeMap<String, String>,
-    /// With IPv4, when the file says.
+    /// Whether the network has IPv4, if the compose file says so.
     #[serde(default)]
     pub ipv4: Option<bool>,
 }
 
-/// Where a network's addresses come from; what is empty is the engine's choice.
+/// Address pool of a network. The engine chooses values that are empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pool {
-    /// `172.19.0.0/16`.
+    /// Subnet, as in `172.19.0.0/16`.
     pub subnet: String,
-    /// An address in it.
+    /// Gateway in the subnet.
     pub gateway: String,
-    /// The part of it that is handed out.
+    /// Range in the subnet from which addresses are assigned.
     pub ip_range: String,
-    /// Addresses that are taken, by name.
+    /// Reserved addresses by name.
     pub aux_addresses: BTreeMap<String, String>,
 }
 
-/// A volume of the stack, on every host that has an instance which mounts it.
+/// A volume of the stack. Every host with an instance that mounts it has one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Volume {
-    /// The engine's name.
+    /// Name in the engine.
     pub name: String,
-    /// Empty: the engine's default.
+    /// Driver; empty for the engine's default.
     pub driver: String,
-    /// Of the driver.
+    /// Options of the driver.
     pub options: BTreeMap<String, String>,
-    /// Labels.
+    /// Labels of the volume.
     pub labels: BTreeMap<String, String>,
 }

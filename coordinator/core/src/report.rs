@@ -1,5 +1,5 @@
-//! What a host says it is, as values: field for field `landfast.v1.Report`, where each field is explained.
-#![allow(missing_docs)] // The fields are the wire's: report.proto says what each one means.
+//! Report of a host, as values. The fields are those of `landfast.v1.Report`, which explains each of them.
+#![allow(missing_docs)] // The fields are those of the wire, and report.proto explains them.
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::container::Container;
 use crate::deployment::InstanceName;
 
-/// What a host is, as observed.
+/// State of a host, as observed by its agent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     pub epoch: u64,
@@ -20,20 +20,20 @@ pub struct Report {
 }
 
 impl Report {
-    /// Why an instance could not be made what it must be, when that is not tried again: in one line.
+    /// Final problem of an instance, in one line. The agent does not retry it.
     pub fn final_problem(&self, name: &InstanceName) -> Option<&str> {
         let resource = name.to_string();
         let found = self.problems.iter().find(|problem| problem.is_final && problem.resource == resource);
         found.and_then(|problem| problem.message.lines().next())
     }
 
-    /// What it says about one instance.
+    /// The report about one instance.
     pub fn instance(&self, name: &InstanceName) -> Option<&InstanceReport> {
         self.instances.iter().find(|instance| instance.name == *name)
     }
 }
 
-/// What became of a container.
+/// State of a container.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ContainerState {
@@ -45,15 +45,15 @@ pub enum ContainerState {
     Restarting,
     Exited,
     Dead,
-    /// Assigned, and no container is there yet.
+    /// The instance is assigned, and its container does not exist.
     Missing,
 }
 
-/// What its health check says.
+/// Result of a container's health check.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Health {
-    /// It has no health check.
+    /// The container has no health check.
     #[default]
     None,
     Starting,
@@ -61,7 +61,7 @@ pub enum Health {
     Unhealthy,
 }
 
-/// One container, as observed.
+/// State of one container, as observed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InstanceReport {
     pub name: InstanceName,
@@ -70,13 +70,13 @@ pub struct InstanceReport {
     pub health: Health,
     pub exit_code: i32,
     pub image: String,
-    /// Of the container that is there, not of the one assigned.
+    /// Digest of the existing container, not of the assigned one.
     pub digest: String,
     pub release: u64,
-    /// By network.
+    /// Addresses by network.
     pub addresses: BTreeMap<String, String>,
     pub ports: Vec<ReportedPort>,
-    /// Unix time in nanoseconds.
+    /// Start of the container, as Unix time in nanoseconds.
     pub started_at: i64,
     pub restarts: u32,
     pub health_output: String,
@@ -88,25 +88,25 @@ pub struct InstanceReport {
     pub tree: String,
 }
 
-/// So many restarts are a crash loop.
+/// Number of restarts from which a container is in a crash loop.
 pub(crate) const CRASH_LOOP: u32 = 3;
-/// One that has run for so long does not keep ending: in nanoseconds.
+/// How long a container must run to be out of a crash loop, in nanoseconds.
 const STABLE: i64 = 30_000_000_000;
 
 impl InstanceReport {
-    /// What is wrong with a container that is up: it is unhealthy, or it keeps exiting. What it wrote is left out, as that may
-    /// be a secret and plans are passed on. `now` is Unix time in nanoseconds.
+    /// Fault of a running container: it is unhealthy, or it keeps exiting. Its output is left out, because it may be secret and
+    /// plans are shared. `now` is Unix time in nanoseconds.
     pub fn fault(&self, now: i64) -> Option<String> {
-        let restless = self.restarts >= CRASH_LOOP && now.saturating_sub(self.started_at) < STABLE;
+        let is_crashing = self.restarts >= CRASH_LOOP && now.saturating_sub(self.started_at) < STABLE;
         match self.state {
             ContainerState::Running if self.health == Health::Unhealthy => Some("it is unhealthy".to_owned()),
             ContainerState::Restarting => Some(self.exit_summary()),
-            ContainerState::Running if restless && self.health != Health::Healthy => Some(self.exit_summary()),
+            ContainerState::Running if is_crashing && self.health != Health::Healthy => Some(self.exit_summary()),
             _ => None,
         }
     }
 
-    /// `it is unhealthy`, with the output of the check.
+    /// `it is unhealthy`, with the output of the health check.
     pub(crate) fn unhealthy(&self) -> String {
         match self.health_output.trim() {
             "" => "it is unhealthy".to_owned(),
@@ -114,7 +114,7 @@ impl InstanceReport {
         }
     }
 
-    /// `it keeps exiting`, with what it wrote last.
+    /// `it keeps exiting`, with the last output of the container.
     pub(crate) fn crash_loop(&self) -> String {
         self.with_output(self.exit_summary())
     }
@@ -122,24 +122,24 @@ impl InstanceReport {
     fn exit_summary(&self) -> String {
         let Self { restarts, exit_code, .. } = self;
         let status =
-            if self.state == ContainerState::Running { String::new() } else { format!(", status {exit_code} at last") };
+            if self.state == ContainerState::Running { String::new() } else { format!(", last status {exit_code}") };
         let times = if *restarts == 1 { "1 restart".to_owned() } else { format!("{restarts} restarts") };
         format!("it keeps exiting: {times}{status}")
     }
 
-    /// `it ended with status 3`, with what it wrote last.
+    /// `it ended with status 3`, with the last output of the container.
     pub(crate) fn ended(&self) -> String {
         self.with_output(format!("it ended with status {}", self.exit_code))
     }
 
-    /// A sentence about the container's end, and below it the last lines that it wrote.
+    /// A sentence, followed by the last output of the container.
     pub(crate) fn with_output(&self, sentence: String) -> String {
         let lines = self.output.lines().map(|line| format!("\n    | {line}")).collect::<String>();
         if lines.is_empty() { sentence } else { format!("{sentence}; the last lines it wrote:{lines}") }
     }
 
-    /// Why nothing becomes of this container any more: it ended with a failure, and its policy does not start it again;
-    /// or what has to be run after its start was not.
+    /// Why this container cannot recover: it failed and its restart policy does not start it again, or a command after its
+    /// start failed.
     pub fn permanent_failure(&self, container: &Container) -> Option<String> {
         let policy = container.restart.as_ref().map_or("no", |restart| restart.policy.as_str());
         let ended =
@@ -152,7 +152,7 @@ impl InstanceReport {
     }
 }
 
-/// A port that is open.
+/// A published port of a container.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReportedPort {
     pub address: String,
@@ -161,19 +161,19 @@ pub struct ReportedPort {
     pub protocol: String,
 }
 
-/// A step that did not go through.
+/// A step of the agent that failed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
     pub step: String,
-    /// `data/postgres.1`, a network or a stack.
+    /// Instance, network or stack, as in `data/postgres.1`.
     pub resource: String,
     pub message: String,
-    /// The same step will not be tried again for this generation.
+    /// Whether the agent does not retry the step in this generation.
     #[serde(rename = "final")]
     pub is_final: bool,
 }
 
-/// A live tree, as observed.
+/// State of a live tree, as observed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TreeReport {
     pub stack: String,

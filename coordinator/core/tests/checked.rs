@@ -1,4 +1,4 @@
-//! Plans for stacks as they come, each read by an independent checker.
+//! Plans for random stacks, verified by an independent checker.
 mod checker;
 mod stage;
 
@@ -23,7 +23,7 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn a_plan_stands_up_to_a_second_opinion(seed in any::<u64>()) {
+    fn a_plan_passes_the_independent_checker(seed in any::<u64>()) {
         let mut dice = Dice::new(seed);
         let mut stage = Stage::new("").file("conf", "1");
         for form in 1..=3 {
@@ -53,7 +53,7 @@ proptest! {
 }
 
 #[test]
-fn the_checker_sees_a_step_that_is_missing_one_too_many_and_one_too_early() {
+fn the_checker_detects_a_missing_step_a_second_step_and_a_step_that_is_too_early() {
     let stage = Stage::new("");
     let yaml = format!(
         "services: {{db: {{image: i, networks: [infra_net]}}, app: {{image: i, networks: [infra_net], depends_on: [db]}}}}\n{NET}"
@@ -63,7 +63,7 @@ fn the_checker_sees_a_step_that_is_missing_one_too_many_and_one_too_early() {
     assert_eq!(examine(&proposal.plan), Vec::<String>::new());
     let mut shorter = proposal.plan.clone();
     shorter.steps.pop();
-    assert!(examine(&shorter).join("\n").contains("in the end not as wanted"));
+    assert!(examine(&shorter).join("\n").contains("at the end not as wanted"));
     let mut doubled = proposal.plan.clone();
     doubled.steps.extend(proposal.plan.steps.last().cloned());
     assert!(examine(&doubled).join("\n").contains("a second step for it"));

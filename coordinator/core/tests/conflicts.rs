@@ -1,4 +1,4 @@
-//! What stands in the way on the hosts, and is told before anything is touched.
+//! Conflicts with what the hosts have, which are reported before anything is changed.
 #![allow(clippy::unwrap_used)]
 mod stage;
 
@@ -18,7 +18,7 @@ fn network(name: &str, subnet: &str, managed: bool) -> EngineNetwork {
     }
 }
 
-fn told(stage: &Stage, yaml: &str, found: Found) -> Vec<String> {
+fn reported(stage: &Stage, yaml: &str, found: Found) -> Vec<String> {
     let target = stage.propose("web", &format!("{yaml}{NET}")).target;
     let found = BTreeMap::from([("alpha".to_owned(), found)]);
     conflicts(&stage.held, &target, &found).iter().map(ToString::to_string).collect()
@@ -27,31 +27,39 @@ fn told(stage: &Stage, yaml: &str, found: Found) -> Vec<String> {
 const WEB: &str = "services: {web: {image: i, networks: [infra_net], ports: ['8080:80']}}\n";
 
 #[test]
-fn f34_a_network_that_is_there_with_other_options_is_told_with_the_difference() {
+fn f34_a_network_that_exists_with_other_options_is_reported_with_the_differences() {
     let stage = Stage::new("");
-    let told = |there: EngineNetwork| told(&stage, WEB, Found { networks: vec![there], ..Found::default() });
+    let reported = |there: EngineNetwork| reported(&stage, WEB, Found { networks: vec![there], ..Found::default() });
     assert_eq!(
-        told(EngineNetwork { driver: "macvlan".into(), internal: true, ..network("infra_net", "10.5.0.0/16", false) }),
-        [
-            "alpha: the network infra_net is there already, not made by Landfast, with driver macvlan instead of bridge, \
+        reported(EngineNetwork {
+            driver: "macvlan".into(),
+            internal: true,
+            ..network("infra_net", "10.5.0.0/16", false)
+        }),
+        ["alpha: the network infra_net exists and was not created by Landfast: driver macvlan instead of bridge, \
           subnet 10.5.0.0/16 instead of 172.19.0.0/16, internal true instead of false; nothing was changed: remove it \
-          (docker network rm infra_net) or change landfast.toml"
-        ]
+          (docker network rm infra_net) or change landfast.toml"]
     );
-    assert!(told(network("infra_net", "172.19.0.0/16", false))[0].contains("Landfast must make it itself"));
-    assert_eq!(told(network("infra_net", "172.19.0.0/16", true)), [""; 0]);
-    assert!(told(network("infra_net", "10.5.0.0/16", true))[0].contains("take its stacks down first"));
+    assert!(
+        reported(network("infra_net", "172.19.0.0/16", false))[0]
+            .contains("only a network that Landfast creates can span hosts")
+    );
+    assert_eq!(reported(network("infra_net", "172.19.0.0/16", true)), [""; 0]);
+    assert!(
+        reported(network("infra_net", "10.5.0.0/16", true))[0]
+            .contains("run `landfast down` for the stacks that use it first")
+    );
     assert_eq!(
-        told(network("other", "172.19.64.0/18", false)),
+        reported(network("other", "172.19.64.0/18", false)),
         [
-            "alpha: the network infra_net cannot be made: its subnet 172.19.0.0/16 overlaps 172.19.64.0/18 of the network \
+            "alpha: the network infra_net cannot be created: its subnet 172.19.0.0/16 overlaps 172.19.64.0/18 of the network \
           other, which has no containers; remove that one (docker network rm other) or choose another subnet"
         ]
     );
 }
 
 #[test]
-fn f73_what_a_network_of_the_fleet_overlaps_is_named_with_its_containers_and_the_command_that_removes_it() {
+fn f73_an_overlapping_network_is_reported_with_its_containers_and_the_command_that_removes_it() {
     let stage = Stage::new("");
     let other = |project: &str, containers: &[&str]| EngineNetwork {
         project: project.to_owned(),
@@ -68,12 +76,12 @@ fn f73_what_a_network_of_the_fleet_overlaps_is_named_with_its_containers_and_the
             "which has the containers a; remove that one (docker compose -p shop down) or choose another subnet",
         ),
     ] {
-        let told = told(&stage, WEB, Found { networks: vec![there], ..Found::default() });
-        assert!(told[0].ends_with(end), "{told:?}");
+        let reported = reported(&stage, WEB, Found { networks: vec![there], ..Found::default() });
+        assert!(reported[0].ends_with(end), "{reported:?}");
     }
 }
 
-/// A stack with a network and a volume of its own, already on the host as it is declared first.
+/// Conflicts when a stack with its own network and volume was deployed from one declaration and then has another.
 fn declared(first: &str, then: &str, found: Found) -> Vec<String> {
     let mut stage = Stage::new("[stacks.web]\nplace = { \"*\" = \"alpha\" }\n");
     let yaml =
@@ -87,10 +95,10 @@ fn declared(first: &str, then: &str, found: Found) -> Vec<String> {
 }
 
 #[test]
-fn a_network_that_is_declared_in_another_way_is_refused_with_the_way_out() {
+fn a_changed_declaration_of_a_network_is_refused_with_a_solution() {
     let own = |more: &str| format!("networks: {{own: {{{more}}}}}\nvolumes: {{data: {{}}}}");
     let there = || EngineNetwork { gateways: vec![], ..network("web_own", "10.9.0.0/16", true) };
-    for (then, told) in [
+    for (then, problem) in [
         ("internal: true", "internal is false and should be true"),
         ("attachable: true", "attachable is false and should be true"),
         ("enable_ipv6: true", "enable_ipv6 is false and should be true"),
@@ -102,8 +110,8 @@ fn a_network_that_is_declared_in_another_way_is_refused_with_the_way_out() {
     ] {
         let found = Found { networks: vec![there()], ..Found::default() };
         let found = declared(&own(""), &own(then), found);
-        let way_out = "to have it made again, `landfast down web` and `landfast up web`";
-        assert_eq!(found, [format!("alpha: the network web_own differs from what is declared: {told}; {way_out}")]);
+        let solution = "run `landfast down web` and `landfast up web` to recreate it";
+        assert_eq!(found, [format!("alpha: the network web_own differs from its declaration: {problem}; {solution}")]);
     }
     let dropped = declared(&own("driver_opts: {mtu: '1400'}"), &own(""), Found::default());
     assert!(dropped[0].contains("option mtu is 1400 and should be not set"), "{dropped:?}");
@@ -111,7 +119,7 @@ fn a_network_that_is_declared_in_another_way_is_refused_with_the_way_out() {
 }
 
 #[test]
-fn a_volume_that_differs_is_refused_and_its_data_is_left_alone() {
+fn a_volume_that_differs_from_its_declaration_is_refused_and_keeps_its_data() {
     let data = |more: &str| format!("networks: {{own: {{}}}}\nvolumes: {{data: {{{more}}}}}");
     let bind = "driver_opts: {type: none, o: bind, device: /srv/a}";
     let volume = |managed: bool, device: Option<&str>| EngineVolume {
@@ -125,11 +133,11 @@ fn a_volume_that_differs_is_refused_and_its_data_is_left_alone() {
         managed,
     };
     let found = |volume: EngineVolume| Found { volumes: vec![volume], ..Found::default() };
-    let told = declared(&data(bind), &data(&bind.replace("/a", "/b")), found(volume(true, Some("/srv/a"))));
+    let reported = declared(&data(bind), &data(&bind.replace("/a", "/b")), found(volume(true, Some("/srv/a"))));
     assert!(
-        told[0].contains("option device is /srv/a and should be /srv/b; it was not changed because it may hold data: correct the declaration, choose another name, or delete it and its data \
+        reported[0].contains("option device is /srv/a and should be /srv/b; it was not changed because it may hold data: correct the declaration, choose another name, or delete it and its data \
              with `landfast down web --volumes`"),
-        "{told:?}"
+        "{reported:?}"
     );
     assert!(declared(&data(bind), &data(""), found(volume(true, Some("/srv/a"))))[0].contains("should be not set"));
     assert!(declared(&data(""), &data("driver: nfs"), found(volume(true, None)))[0].contains("driver is local"));
@@ -137,32 +145,32 @@ fn a_volume_that_differs_is_refused_and_its_data_is_left_alone() {
     assert_eq!(
         declared(&data(""), &data(""), found(volume(false, Some("/srv/a")))),
         [""; 0],
-        "made beforehand by somebody"
+        "the user created it before"
     );
 }
 
 #[test]
-fn an_external_volume_that_is_not_there_is_told() {
+fn a_missing_external_volume_is_reported() {
     let stage = Stage::new("");
     let yaml =
         "services: {web: {image: i, volumes: ['theirs:/x', '/anonymous']}}\nvolumes: {theirs: {external: true}}\n";
     let target = stage.propose("web", yaml).target;
     let bridge = || vec![network("bridge", "172.17.0.0/16", false)];
-    let told = |volumes| {
+    let reported = |volumes| {
         let found = Found { networks: bridge(), volumes, ..Found::default() };
         conflicts(&stage.held, &target, &BTreeMap::from([("alpha".to_owned(), found)]))
             .iter()
             .map(ToString::to_string)
             .collect::<Vec<_>>()
     };
-    let expected = "alpha: web/web.1 mounts the volume theirs, which is external and not there: `docker volume create theirs`, \
-                    or leave `external` out";
-    assert_eq!(told(Vec::new()), [expected]);
-    assert_eq!(told(vec![EngineVolume { name: "theirs".into(), ..EngineVolume::default() }]), [""; 0]);
+    let expected = "alpha: web/web.1 mounts the volume theirs, which is external and does not exist: run \
+                    `docker volume create theirs`, or remove `external`";
+    assert_eq!(reported(Vec::new()), [expected]);
+    assert_eq!(reported(vec![EngineVolume { name: "theirs".into(), ..EngineVolume::default() }]), [""; 0]);
 }
 
 #[test]
-fn f49_a_port_that_somebody_holds_is_told_with_its_owner() {
+fn f49_a_port_in_use_is_reported_with_its_owner() {
     let mut stage = Stage::new("[stacks.web]\nplace = { \"*\" = \"alpha\" }\n");
     let used = |owner: &str, instance: &str, address: &str| Found {
         ports: vec![UsedPort {
@@ -175,27 +183,27 @@ fn f49_a_port_that_somebody_holds_is_told_with_its_owner() {
         ..Found::default()
     };
     assert_eq!(
-        told(&stage, WEB, used("a process on the host", "", "0.0.0.0")),
+        reported(&stage, WEB, used("a process on the host", "", "0.0.0.0")),
         [
-            "alpha: port 127.0.0.1:8080/tcp that web/web.1 publishes is taken by a process on the host: stop it, or publish another port"
+            "alpha: port 127.0.0.1:8080/tcp that web/web.1 publishes is in use by a process on the host: stop it, or publish another port"
         ]
     );
-    assert_eq!(told(&stage, WEB, used("a process on the host", "", "192.168.2.201")), [""; 0]);
-    // Its own container, and one that this plan takes the port from.
-    assert_eq!(told(&stage, WEB, used("container web-web-1", "web/web.1", "127.0.0.1")), [""; 0]);
+    assert_eq!(reported(&stage, WEB, used("a process on the host", "", "192.168.2.201")), [""; 0]);
+    // The port belongs to its own container, or to a container that this plan removes.
+    assert_eq!(reported(&stage, WEB, used("container web-web-1", "web/web.1", "127.0.0.1")), [""; 0]);
     stage.up("web", &format!("{}{NET}", WEB.replace("web: {", "old: {")));
-    assert_eq!(told(&stage, WEB, used("container web-old-1", "web/old.1", "127.0.0.1")), [""; 0]);
+    assert_eq!(reported(&stage, WEB, used("container web-old-1", "web/old.1", "127.0.0.1")), [""; 0]);
 }
 
 #[test]
-fn an_external_network_that_is_not_there_is_told() {
+fn a_missing_external_network_is_reported() {
     let stage = Stage::new("");
     let yaml = "services: {web: {image: i, networks: [theirs]}}\nnetworks: {theirs: {external: true}}\n";
     let target = stage.propose("web", yaml).target;
     let found = Found { networks: vec![network("bridge", "172.17.0.0/16", false)], ..Found::default() };
-    let told = conflicts(&stage.held, &target, &BTreeMap::from([("alpha".to_owned(), found)]));
+    let reported = conflicts(&stage.held, &target, &BTreeMap::from([("alpha".to_owned(), found)]));
     assert_eq!(
-        told[0].to_string(),
-        "alpha: web/web.1 is on theirs, which is external and not there: make it, or add it to landfast.toml"
+        reported[0].to_string(),
+        "alpha: web/web.1 uses the network theirs, which is external and does not exist: create it, or add it to landfast.toml"
     );
 }

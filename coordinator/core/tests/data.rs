@@ -179,7 +179,7 @@ fn a_volume_that_another_stack_mounts_is_not_deleted_with_the_first() {
         let proposal = stage.propose_down(stack, true);
         let plan = proposal.plan.to_string();
         assert!(plan.contains(&format!("{stack}_own")), "{plan}");
-        assert_eq!(plan.contains("the volume shared stays on alpha: app mounts it, too"), stays, "{plan}");
+        assert_eq!(plan.contains("the volume shared stays on alpha: app also mounts it"), stays, "{plan}");
         stage.done(proposal);
         let volumes = stage.held["alpha"].volumes.iter().filter(|volume| !volume.remove);
         let names: Vec<&str> = volumes.map(|volume| volume.name.as_str()).collect();
@@ -368,8 +368,8 @@ volumes: {data: {}}
     assert_eq!(
         format!("\n{}", stage.up("app", &text)),
         "
-1. sync           app on beta: the stack is new here
-2. sync           app on gamma: the stack is new here
+1. sync           app on beta: the stack is new on this host
+2. sync           app on gamma: the stack is new on this host
 3. create         app/backup.1 on beta at infra_net 172.19.128.1: its volume app_data is there
 4. create         app/db.1 on beta at infra_net 172.19.128.2: its volume app_data is there
 5. create         app/db.2 on gamma at infra_net 172.19.128.3: its volume app_data is there

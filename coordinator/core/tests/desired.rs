@@ -1,4 +1,4 @@
-//! What every host must be: other stacks as they are held, networks on every host, names and neighbours of all.
+//! Desired state of hosts: other stacks as they are held, networks on every host, names and neighbours of all.
 #![allow(clippy::unwrap_used)]
 mod stage;
 
@@ -20,12 +20,12 @@ fn other_stacks_stay_as_the_hosts_hold_them() {
     assert!(held("data/db.1") && held("web/front.1"));
     let down = stage.propose_down("web", false);
     assert!(down.plan.steps.iter().all(|step| step.action.stack() == Some("web")), "{}", down.plan);
-    // Somebody is still on the network of the fleet.
+    // The other stack still uses the network of the fleet.
     assert!(down.target["gamma"].networks.iter().any(|network| network.name == "infra_net"));
 }
 
 #[test]
-fn one_name_in_two_stacks_is_warned_about_and_answers_with_both() {
+fn a_name_in_two_stacks_gives_a_warning_and_resolves_to_both() {
     let mut stage = Stage::new("");
     stage.up("data", &service("redis"));
     let proposal = stage.propose("web", &service("redis"));
@@ -42,7 +42,7 @@ fn one_name_in_two_stacks_is_warned_about_and_answers_with_both() {
 }
 
 #[test]
-fn every_host_is_told_of_what_is_elsewhere_and_of_the_other_gateways() {
+fn every_host_knows_the_instances_and_gateways_of_the_others() {
     let mut stage = Stage::new("");
     stage.up("data", &service("db"));
     let neighbours = |host: &str| -> Vec<String> {
@@ -61,7 +61,7 @@ fn every_host_is_told_of_what_is_elsewhere_and_of_the_other_gateways() {
 }
 
 #[test]
-fn gateways_stay_when_hosts_come_and_go() {
+fn gateways_stay_when_hosts_join_and_leave() {
     let mut stage = Stage::new("");
     stage.up("data", &service("db"));
     stage.fleet = Stage::new("[hosts.aaa]\naddress = \"192.168.2.9\"\n").fleet;

@@ -1,4 +1,4 @@
-//! Plans as users read them: what, where, why and in what order.
+//! Text of plans, as users read them.
 #![allow(clippy::unwrap_used)]
 mod stage;
 
@@ -41,7 +41,7 @@ fn yaml(text: &str) -> String {
 }
 
 #[test]
-fn a_first_deployment_says_all_it_makes_in_order() {
+fn a_first_deployment_lists_everything_that_it_creates_in_order() {
     let plan = data().up("data", &yaml(DATA));
     assert_eq!(
         format!("\n{}", plan),
@@ -50,9 +50,9 @@ fn a_first_deployment_says_all_it_makes_in_order() {
  2. create network infra_net on beta: it spans the fleet; gateway 172.19.255.2
  3. create network infra_net on gamma: it spans the fleet; gateway 172.19.255.3
  4. create volume  data_pgdata on beta: data/postgres.1 mounts it
- 5. sync           data on alpha: the stack is new here
- 6. sync           data on beta: the stack is new here
- 7. sync           data on gamma: the stack is new here
+ 5. sync           data on alpha: the stack is new on this host
+ 6. sync           data on beta: the stack is new on this host
+ 7. sync           data on gamma: the stack is new on this host
  8. create         data/postgres.1 on beta at infra_net 172.19.0.40: [stacks.data.place] postgres = \"beta\" (landfast.toml:16:11) places it
  9. create         data/migrate.1 on alpha at infra_net 172.19.128.4: fewest instances (1)
                    waits for postgres (healthy)
@@ -105,13 +105,13 @@ fn a_new_image_rolls_in_dependency_order_and_interrupts_only_single_instances() 
     assert_eq!(
         format!("\n{}", stage.up("data", &yaml(&changed))),
         "
-1. recreate       data/migrate.1 on alpha at infra_net 172.19.128.4: image app:1 > app:2
+1. recreate       data/migrate.1 on alpha at infra_net 172.19.128.4: image changes from app:1 to app:2
                   waits for postgres (healthy)
-2. recreate       data/app.1 on alpha at infra_net 172.19.128.1: image app:1 > app:2; environment LOG_LEVEL changed
+2. recreate       data/app.1 on alpha at infra_net 172.19.128.1: image changes from app:1 to app:2; environment LOG_LEVEL changed
                   waits for migrate (completed), postgres (healthy)
-3. recreate       data/app.2 on gamma at infra_net 172.19.128.2: image app:1 > app:2; environment LOG_LEVEL changed
+3. recreate       data/app.2 on gamma at infra_net 172.19.128.2: image changes from app:1 to app:2; environment LOG_LEVEL changed
                   waits for migrate (completed), postgres (healthy)
-4. recreate       data/app.3 on beta at infra_net 172.19.128.3: image app:1 > app:2; environment LOG_LEVEL changed
+4. recreate       data/app.3 on beta at infra_net 172.19.128.3: image changes from app:1 to app:2; environment LOG_LEVEL changed
                   waits for migrate (completed), postgres (healthy)
 
 Plan: 4 instances to recreate.
@@ -121,7 +121,7 @@ Interrupted for a moment: data/migrate.
 }
 
 #[test]
-fn an_image_that_is_another_one_under_the_same_name_is_named_with_both_ids() {
+fn a_new_image_under_the_same_name_is_shown_with_both_ids() {
     let mut stage = data();
     let (old, new) = ("0123456789abcdef", "fedcba9876543210");
     stage.images.insert("postgres:15".into(), old.into());
@@ -131,17 +131,25 @@ fn an_image_that_is_another_one_under_the_same_name_is_named_with_both_ids() {
         let plan = stage.propose("data", &yaml(DATA)).plan;
         plan.steps.into_iter().find(|step| step.action.subject() == "data/postgres.1").unwrap().reasons.join("; ")
     };
-    assert_eq!(reason(&stage), "image postgres:15 fingerprint 0123456789ab > fedcba987654", "no engine gives it an id");
+    assert_eq!(
+        reason(&stage),
+        "image postgres:15 changes from fingerprint 0123456789ab to fedcba987654",
+        "no engine gives it an id"
+    );
     let ids =
         |pairs: &[(&str, &str)]| pairs.iter().map(|(it, id)| ((*it).into(), format!("sha256:{id}aaaa"))).collect();
     let both = [(old, "111111111111"), (new, "222222222222")];
     stage.image_ids = BTreeMap::from([("alpha".into(), ids(&both)), ("beta".into(), ids(&both[..1]))]);
-    assert_eq!(reason(&stage), "image postgres:15 fingerprint 0123456789ab > fedcba987654", "beta has no id for one");
+    assert_eq!(
+        reason(&stage),
+        "image postgres:15 changes from fingerprint 0123456789ab to fedcba987654",
+        "beta has no id for one"
+    );
     stage.image_ids.insert("beta".into(), ids(&both));
     assert_eq!(
         format!("\n{}", stage.up("data", &yaml(DATA))),
         "
-1. recreate       data/postgres.1 on beta at infra_net 172.19.0.40: image postgres:15 sha256:111111111111 > sha256:222222222222
+1. recreate       data/postgres.1 on beta at infra_net 172.19.0.40: image postgres:15 changes from sha256:111111111111 to sha256:222222222222
 
 Plan: 1 instance to recreate.
 Interrupted for a moment: data/postgres.
@@ -152,27 +160,27 @@ Interrupted for a moment: data/postgres.
 }
 
 #[test]
-fn going_down_takes_dependents_first_and_leaves_data() {
+fn going_down_removes_dependents_first_and_keeps_data() {
     let mut stage = data();
     stage.up("data", &yaml(DATA));
     let down = stage.propose_down("data", false);
     assert_eq!(
         format!("\n{}", down.plan),
         "
-1. remove         data/app.1 on alpha: the stack goes
-2. remove         data/app.2 on gamma: the stack goes
-3. remove         data/app.3 on beta: the stack goes
-4. remove         data/migrate.1 on alpha: the stack goes
-5. remove         data/postgres.1 on beta: the stack goes
-6. remove bundle  data on alpha: no instance of the stack is here any more
-7. remove bundle  data on beta: no instance of the stack is here any more
-8. remove bundle  data on gamma: no instance of the stack is here any more
+1. remove         data/app.1 on alpha: the stack is removed
+2. remove         data/app.2 on gamma: the stack is removed
+3. remove         data/app.3 on beta: the stack is removed
+4. remove         data/migrate.1 on alpha: the stack is removed
+5. remove         data/postgres.1 on beta: the stack is removed
+6. remove bundle  data on alpha: no instance of the stack runs on this host any more
+7. remove bundle  data on beta: no instance of the stack runs on this host any more
+8. remove bundle  data on gamma: no instance of the stack runs on this host any more
 
 Plan: 5 instances to remove, 3 bundles to remove.
 "
     );
     stage.done(down);
-    // Its place is forgotten, its data is not.
+    // Nothing places it any more, but its data is still on beta.
     stage.fleet = Stage::new("").fleet;
     let again = stage.up("data", &yaml(DATA));
     assert!(
@@ -182,11 +190,15 @@ Plan: 5 instances to remove, 3 bundles to remove.
 }
 
 #[test]
-fn going_down_with_volumes_names_the_data_that_is_deleted() {
+fn going_down_with_volumes_lists_the_data_that_is_deleted() {
     let mut stage = data();
     stage.up("data", &yaml(DATA));
     let down = stage.propose_down("data", true);
-    assert!(down.plan.to_string().contains("remove volume  data_pgdata on beta: asked for: its data is deleted"));
+    assert!(
+        down.plan
+            .to_string()
+            .contains("remove volume  data_pgdata on beta: requested with --volumes: its data is deleted")
+    );
     stage.done(down);
     let nothing = stage.propose_down("data", true);
     assert!(nothing.plan.is_empty(), "{}", nothing.plan);
@@ -194,7 +206,7 @@ fn going_down_with_volumes_names_the_data_that_is_deleted() {
 }
 
 #[test]
-fn a_service_that_is_placed_elsewhere_moves_and_its_data_is_said_to_stay() {
+fn a_service_that_moves_to_another_host_leaves_its_data_with_a_warning() {
     let mut stage = data();
     stage.up("data", &yaml(DATA));
     stage.fleet = Stage::new(&PLACED.replace("beta", "alpha")).fleet;
@@ -207,17 +219,17 @@ fn a_service_that_is_placed_elsewhere_moves_and_its_data_is_said_to_stay() {
     );
     assert!(
         plan.contains(
-            "Warning: data/postgres.1 goes from beta to alpha: the data in its volume data_pgdata stays on beta"
+            "Warning: data/postgres.1 moves from beta to alpha: the data in its volume data_pgdata stays on beta"
         ),
         "{plan}"
     );
-    // The MAC says that the address is elsewhere now.
+    // The new MAC address shows that the address has moved.
     let name = "data/postgres.1".parse().unwrap();
     assert_eq!(stage.held["alpha"].instance(&name).unwrap().container.networks[0].mac, "02:1f:00:02:00:28");
 }
 
 #[test]
-fn what_does_not_run_is_started_and_a_completed_job_is_not() {
+fn an_instance_that_exited_is_recreated_and_a_completed_job_is_not() {
     use landfast_core::report::{ContainerState, InstanceReport, Report};
     let mut stage = data();
     stage.up("data", &yaml(DATA));
@@ -231,7 +243,6 @@ fn what_does_not_run_is_started_and_a_completed_job_is_not() {
         });
         stage.reports.insert(host.clone(), Report { converged: true, instances: seen.collect(), ..Report::default() });
     }
-    // A bundle that did not arrive whole is sent again.
     let plan = stage.propose("data", &yaml(DATA)).plan.to_string();
     assert!(
         plan.contains("recreate       data/postgres.1 on beta at infra_net 172.19.0.40: it ended with status 1"),
@@ -241,7 +252,7 @@ fn what_does_not_run_is_started_and_a_completed_job_is_not() {
 }
 
 #[test]
-fn what_was_not_prepared_after_its_start_is_made_again() {
+fn a_container_with_a_failed_command_after_its_start_is_recreated() {
     use landfast_core::report::{ContainerState, InstanceReport, Report};
     let mut stage = data();
     stage.up("data", &yaml(DATA));
@@ -267,7 +278,7 @@ fn what_was_not_prepared_after_its_start_is_made_again() {
 }
 
 #[test]
-fn who_takes_over_a_port_waits_until_it_is_free() {
+fn an_instance_that_takes_over_a_port_waits_until_the_port_is_free() {
     let mut stage = Stage::new("[stacks.web]\nplace = { \"*\" = \"alpha\" }\n");
     let old = "services: {old: {image: a:1, ports: [\"8080:80\"], network_mode: bridge}, keep: {image: a:1, network_mode: bridge}}\n";
     stage.up("web", old);
@@ -286,7 +297,7 @@ Published on 127.0.0.1 only: web/new 8080. [stacks.web.publish] in landfast.toml
 }
 
 #[test]
-fn what_exchanges_a_port_is_warned_about() {
+fn instances_that_exchange_a_port_get_a_warning() {
     let mut stage = Stage::new("[stacks.web]\nplace = { \"*\" = \"alpha\" }\n");
     let yaml = "services: {a: {image: i, ports: [\"1:1\"], network_mode: bridge}, b: {image: i, ports: [\"2:1\"], network_mode: bridge}}\n";
     stage.up("web", yaml);
@@ -297,7 +308,7 @@ fn what_exchanges_a_port_is_warned_about() {
 }
 
 #[test]
-fn a_host_that_joins_is_told_to_the_others_without_a_step_for_any_container() {
+fn a_host_that_joins_becomes_known_to_the_others_without_a_step_for_any_container() {
     let mut stage = data();
     stage.up("data", &yaml(DATA));
     let more = "[hosts.delta]\naddress = \"192.168.2.204\"\n";
@@ -307,7 +318,7 @@ fn a_host_that_joins_is_told_to_the_others_without_a_step_for_any_container() {
         plan,
         "1. create network infra_net on delta: it spans the fleet; gateway 172.19.255.4\n\nPlan: 1 network to create.\n"
     );
-    // The others were told along with it.
+    // The other hosts learn of it in the same plan.
     let neighbours = |host: &str| stage.held[host].networks[0].overlay.as_ref().unwrap().neighbours.len();
     assert_eq!(["alpha", "beta", "gamma", "delta"].map(neighbours), [6, 6, 7, 8]);
 }
@@ -320,7 +331,7 @@ fn a_plan_is_read_back_from_a_journal_as_it_was_written() {
 }
 
 #[test]
-fn what_is_asked_to_be_made_again_is_and_then_stays() {
+fn force_recreate_recreates_everything_once() {
     use std::collections::{BTreeMap, BTreeSet};
 
     use landfast_core::desired::{DesiredInput, desired};
@@ -345,14 +356,14 @@ fn what_is_asked_to_be_made_again_is_and_then_stays() {
         force_recreate: true,
     });
     assert_eq!(plan.summary(), "5 instances to recreate");
-    assert!(plan.steps.iter().all(|step| step.reasons == ["asked for: --force-recreate"]));
+    assert!(plan.steps.iter().all(|step| step.reasons == ["requested with --force-recreate"]));
     stage.held = target;
     stage.release += 1;
     assert!(stage.propose("data", &yaml(DATA)).plan.is_empty());
 }
 
 #[test]
-fn an_earlier_release_comes_back_with_a_new_epoch_for_what_moved() {
+fn a_rollback_gives_a_new_epoch_to_addresses_that_moved() {
     use landfast_core::compile::{Earlier, again};
     let mut stage = data();
     let first = stage.propose("data", &yaml(DATA));
@@ -375,7 +386,7 @@ fn an_earlier_release_comes_back_with_a_new_epoch_for_what_moved() {
 }
 
 #[test]
-fn a_job_that_is_tried_until_it_succeeds_is_done_when_it_has() {
+fn a_job_with_restart_on_failure_is_done_when_it_succeeded() {
     use landfast_core::report::{ContainerState, InstanceReport, Report};
     let text = yaml("services:\n  job: {image: 'i:1', restart: on-failure}\n");
     let mut stage = Stage::new("[stacks.data.place]\n\"*\" = \"alpha\"\n");

@@ -1,11 +1,11 @@
-//! What a plan says about published ports: where they are bound, and what said so.
+//! Published ports in a plan: the addresses that they are bound to, and what decided them.
 mod stage;
 
 use landfast_core::deployment::BoundBy;
 use landfast_core::plan::{Plan, Published};
 use stage::Stage;
 
-/// The lines about ports.
+/// Lines of a plan about published ports.
 fn lines(plan: &Plan) -> Vec<String> {
     plan.to_string().lines().filter(|line| line.starts_with("Published")).map(str::to_owned).collect()
 }
@@ -19,7 +19,7 @@ services:
 ";
 
 #[test]
-fn ports_that_nobody_opens_are_told_with_what_opens_them() {
+fn ports_on_loopback_are_listed_with_the_setting_that_opens_them() {
     let plan = Stage::new("").propose("app", YAML).plan;
     assert_eq!(
         lines(&plan),
@@ -29,7 +29,7 @@ fn ports_that_nobody_opens_are_told_with_what_opens_them() {
 }
 
 #[test]
-fn ports_that_landfast_toml_opens_are_told_with_their_addresses() {
+fn ports_that_landfast_toml_opens_are_listed_with_their_addresses() {
     let stacks = "[stacks.app.publish]\nweb = \"lan\"\napi = \"all\"\n[stacks.app.place]\nweb = \"beta\"\n";
     let plan = Stage::new(stacks).propose("app", YAML).plan;
     assert_eq!(
@@ -44,7 +44,7 @@ fn ports_that_landfast_toml_opens_are_told_with_their_addresses() {
 }
 
 #[test]
-fn only_what_is_made_tells_its_ports() {
+fn only_ports_of_created_containers_are_listed() {
     let mut stage = Stage::new("");
     let yaml = "services: {a: {image: 'i:1', ports: ['80:80']}, b: {image: 'i:2', ports: ['81:81']}}\n";
     stage.up("app", yaml);
@@ -58,7 +58,7 @@ fn only_what_is_made_tells_its_ports() {
 }
 
 #[test]
-fn a_step_has_the_ports_of_its_container_and_who_chose_their_addresses() {
+fn a_step_has_the_ports_of_its_container_and_what_decided_their_addresses() {
     let yaml = "services: {web: {image: i, ports: ['8080:80', '127.0.0.1:53:53/udp']}}\n";
     let plan = Stage::new("[stacks.app.publish]\nweb = \"all\"\n").propose("app", yaml).plan;
     let port = |address: &str, published: &str, target, protocol: &str, by| Published {

@@ -1,4 +1,4 @@
-//! Containers that are made again although nothing about their services changed, and networks that two stacks share.
+//! Containers that are recreated although their declarations have not changed, and networks that two stacks share.
 #![allow(clippy::unwrap_used)]
 mod stage;
 
@@ -13,7 +13,7 @@ use stage::{NET, Stage};
 const HERE: &str = "[stacks.app]\nplace = { \"*\" = \"alpha\" }\n[stacks.other]\nplace = { \"*\" = \"alpha\" }\n";
 const WEB: &str = "services: {web: {image: w, networks: [infra_net], volumes: ['./conf:/conf']}}\n";
 
-/// `app/web.1`, up and running, as its host reports it.
+/// The running instance `app/web.1`, as its host reports it.
 fn running() -> (Stage, InstanceReport) {
     let mut stage = Stage::new(HERE).file("conf/web.conf", "two");
     stage.up("app", &format!("{WEB}{NET}"));
@@ -29,7 +29,7 @@ fn running() -> (Stage, InstanceReport) {
     (stage, seen)
 }
 
-/// The plan when this is reported, with what is final of the problems.
+/// The plan when a host reports this instance and these problems.
 fn plan(mut stage: Stage, seen: InstanceReport, problems: Vec<Problem>) -> String {
     let trees = stage.held["alpha"].trees.iter().map(|tree| landfast_core::report::TreeReport {
         stack: tree.stack.clone(),
@@ -49,13 +49,13 @@ fn manifest(text: &str) -> Manifest {
 }
 
 #[test]
-fn what_is_as_it_should_be_is_left() {
+fn an_instance_as_declared_is_left_alone() {
     let (stage, seen) = running();
     assert!(plan(stage, seen, Vec::new()).starts_with("Nothing to do"));
 }
 
 #[test]
-fn a_container_that_was_disconnected_from_its_network_is_made_again() {
+fn a_container_that_was_disconnected_from_its_network_is_recreated() {
     let (stage, seen) = running();
     let seen = InstanceReport { addresses: BTreeMap::from([("bridge".to_owned(), String::new())]), ..seen };
     let plan = plan(stage, seen, Vec::new());
@@ -64,12 +64,12 @@ fn a_container_that_was_disconnected_from_its_network_is_made_again() {
 }
 
 #[test]
-fn a_container_is_judged_by_the_files_it_has_held_since_its_start() {
+fn a_container_that_started_with_other_files_is_recreated() {
     for (text, again) in [("two", false), ("three", true)] {
         let (mut stage, seen) = running();
         stage.started.insert("another".to_owned(), manifest(text));
         let plan = plan(stage, InstanceReport { tree: "another".to_owned(), ..seen }, Vec::new());
-        let told = ": since its start it has held another version of conf/web.conf\n";
+        let told = ": it started with another version of conf/web.conf\n";
         assert_eq!(plan.contains(told), again, "{plan}");
     }
     let (mut stage, seen) = running();
@@ -82,7 +82,7 @@ fn a_container_is_judged_by_the_files_it_has_held_since_its_start() {
 }
 
 #[test]
-fn a_change_that_failed_is_never_nothing_to_do() {
+fn a_failed_change_stays_in_the_plan() {
     let problem = Problem {
         step: "start".to_owned(),
         resource: "app/web.1".to_owned(),
@@ -100,7 +100,7 @@ fn a_change_that_failed_is_never_nothing_to_do() {
         (
             InstanceReport { state: ContainerState::Restarting, restarts: 7, exit_code: 3, ..running().1 },
             vec![],
-            "it keeps exiting: 7 restarts, status 3 at last\n",
+            "it keeps exiting: 7 restarts, last status 3\n",
         ),
         (InstanceReport { restarts: 7, ..running().1 }, vec![], "it keeps exiting: 7 restarts\n"),
     ] {
@@ -110,7 +110,7 @@ fn a_change_that_failed_is_never_nothing_to_do() {
 }
 
 #[test]
-fn what_was_started_again_long_ago_is_no_trouble() {
+fn restarts_long_ago_are_no_fault() {
     let (_, seen) = running();
     let now = 100_000_000_000;
     assert_eq!(InstanceReport { restarts: 7, started_at: 1, ..seen.clone() }.fault(now), None);
@@ -124,7 +124,7 @@ fn with_network(options: &str) -> String {
 }
 
 #[test]
-fn two_stacks_may_name_one_network_when_they_mean_the_same() {
+fn two_stacks_may_declare_the_same_network_in_the_same_way() {
     let mut stage = Stage::new(HERE);
     stage.up("app", &with_network(""));
     let proposal = stage.propose("other", &with_network(""));
@@ -144,7 +144,7 @@ fn two_stacks_may_name_one_network_when_they_mean_the_same() {
 }
 
 #[test]
-fn a_network_that_another_stack_is_on_stays_when_its_own_stack_goes() {
+fn a_network_that_another_stack_uses_stays_when_its_own_stack_is_removed() {
     let mut stage = Stage::new(HERE);
     stage.up("app", &with_network(""));
     let joins =
@@ -158,7 +158,7 @@ fn a_network_that_another_stack_is_on_stays_when_its_own_stack_goes() {
 }
 
 #[test]
-fn networks_of_the_fleet_are_on_every_host_from_the_first_run_and_a_run_that_removes_makes_none() {
+fn networks_of_the_fleet_are_on_every_host_from_the_first_run_and_a_removal_creates_none() {
     let stage = Stage::new(HERE);
     let plan = stage.propose("app", "services: {web: {image: w}}\n").plan.to_string();
     for host in ["alpha", "beta", "gamma"] {

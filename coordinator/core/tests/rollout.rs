@@ -1,4 +1,4 @@
-//! Rollouts over hosts that answer late, get lost, crash and fail: what always holds, whatever happens.
+//! Rollouts on simulated hosts that answer late, lose connections, crash and fail.
 #![allow(clippy::unwrap_used)]
 mod simulation;
 mod stage;
@@ -21,12 +21,12 @@ fn simulate(hosts: BTreeMap<String, Host>, proposal: &Proposal, seed: u64) -> Si
     Simulation::new(hosts, proposal.plan.clone(), proposal.target.clone(), seed)
 }
 
-/// Deploys a first form without trouble; then the second is proposed.
+/// Deploys the first version without faults and proposes the second.
 fn second(places: [&str; 2], first: &str, second: &str) -> (BTreeMap<String, Host>, Proposal) {
     try_second(places, first, second).unwrap()
 }
 
-/// The same, unless the files are wrong: replicas that publish one port on too few hosts, for one.
+/// Like `second`; none if the files are invalid, for example if replicas publish one port on too few hosts.
 fn try_second(places: [&str; 2], first: &str, second: &str) -> Option<(BTreeMap<String, Host>, Proposal)> {
     let mut stage = Stage::new(places[0]);
     stage.compile("app", &format!("{first}{NET}")).ok()?;
@@ -55,7 +55,7 @@ fn recreates(proposal: &Proposal, failure: &Failure) -> Vec<Progress> {
 }
 
 #[test]
-fn a_stack_comes_up_in_order_across_hosts() {
+fn a_stack_starts_in_order_across_hosts() {
     let yaml = format!(
         "services:
   db: {{image: 'db:1', networks: [infra_net], {CHECK}}}
@@ -84,22 +84,22 @@ fn f46_an_update_that_is_never_healthy_stops_at_the_first_and_leaves_the_others(
 }
 
 #[test]
-fn a_crash_loop_and_a_job_that_fails_are_seen_at_once() {
+fn a_crash_loop_is_detected_quickly_and_a_failed_job_that_nothing_waits_for_is_ignored() {
     let (hosts, proposal) = second(["", ""], &three("web:1"), &three("web:2"));
     let mut simulation = simulate(hosts, &proposal, 3);
     simulation.behaviours.insert("web:2".into(), Behaviour::Crashes);
     let begun = simulation.now;
     let failure = simulation.run().unwrap_err();
-    let told =
-        "app/web.1 on alpha: it keeps exiting: 3 restarts, status 3 at last; the last lines it wrote:\n    | boom";
-    assert_eq!(failure.reasons, [told]);
+    let reason =
+        "app/web.1 on alpha: it keeps exiting: 3 restarts, last status 3; the last lines it wrote:\n    | boom";
+    assert_eq!(failure.reasons, [reason]);
     assert!(simulation.now - begun < 20_000);
 
     let stage = Stage::new("");
     let proposal = stage.propose("app", &format!("services: {{job: {{image: 'j:1', networks: [infra_net]}}}}\n{NET}"));
     let mut simulation = simulate(self::hosts(&stage), &proposal, 3);
     simulation.behaviours.insert("j:1".into(), Behaviour::Ends(2));
-    // Nobody waits for it, so that it runs is enough; that it ended while others were under way would not be.
+    // No instance waits for the job, so its start is enough here.
     assert_eq!(simulation.run(), Ok(()));
 }
 
@@ -111,7 +111,7 @@ fn unchecked(image: &str, more: &str) -> String {
 }
 
 #[test]
-fn without_a_health_check_an_updated_instance_is_watched_before_the_next_one() {
+fn without_a_health_check_an_updated_instance_must_keep_running_before_the_next_update() {
     let mut took = Vec::new();
     for (more, watched) in
         [("", 5_000), (", update_config: {monitor: 20s}", 20_000), (", update_config: {monitor: 1s}", 1_000)]
@@ -135,10 +135,10 @@ fn without_a_health_check_an_updated_instance_is_watched_before_the_next_one() {
         for pair in released.windows(2) {
             assert!(pair[1] - pair[0] >= watched, "{more}: {released:?}");
         }
-        assert!(end - released[2] >= watched, "{more}: the outcome is told before the last one was watched");
+        assert!(end - released[2] >= watched, "{more}: the rollout ended before the last instance ran long enough");
         took.push(end - released[0]);
     }
-    assert!(took[2] < took[0] && took[0] < took[1], "how long it took, by what is watched: {took:?}");
+    assert!(took[2] < took[0] && took[0] < took[1], "the rollout takes longer with a longer monitor: {took:?}");
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn a_crash_loop_without_a_health_check_stops_the_update_at_the_first_instance() 
 }
 
 #[test]
-fn a_first_start_that_keeps_ending_when_all_else_is_done_fails() {
+fn a_first_start_that_keeps_exiting_fails_after_all_other_steps() {
     let stage = Stage::new("");
     let proposal = stage
         .propose("app", &format!("services: {{web: {{image: 'w:1', restart: always, networks: [infra_net]}}}}\n{NET}"));
@@ -167,7 +167,7 @@ fn a_first_start_that_keeps_ending_when_all_else_is_done_fails() {
     assert!(failure.reasons[0].contains("it keeps exiting: 3 restarts") && failure.reasons[0].ends_with("| boom"));
 }
 
-/// `app` waits for this of `db`.
+/// A stack in which `app` waits for this condition of `db`.
 fn waiting(condition: &str) -> String {
     format!(
         "services:
@@ -178,7 +178,7 @@ fn waiting(condition: &str) -> String {
 }
 
 #[test]
-fn what_waits_for_a_start_does_not_wait_for_health() {
+fn service_started_does_not_wait_for_health() {
     for (condition, is_released) in [("service_started", true), ("service_healthy", false)] {
         let stage = Stage::new("");
         let proposal = stage.propose("app", &waiting(condition));
@@ -192,7 +192,7 @@ fn what_waits_for_a_start_does_not_wait_for_health() {
 }
 
 #[test]
-fn what_ends_before_it_is_healthy_fails_at_once_with_what_it_wrote() {
+fn a_container_that_exits_before_it_is_healthy_fails_at_once_with_its_output() {
     for status in [0, 4] {
         let stage = Stage::new("");
         let proposal = stage.propose("app", &waiting("service_healthy"));
@@ -201,17 +201,17 @@ fn what_ends_before_it_is_healthy_fails_at_once_with_what_it_wrote() {
         let begun = simulation.now;
         let failure = simulation.run().unwrap_err();
         assert!(simulation.now - begun < 10_000, "it waited for {} ms", simulation.now - begun);
-        let told = &failure.reasons[0];
+        let reason = &failure.reasons[0];
         assert!(
-            told.starts_with("app/db.1 on ") && told.contains(&format!(": it ended with status {status}")),
-            "{told}"
+            reason.starts_with("app/db.1 on ") && reason.contains(&format!(": it ended with status {status}")),
+            "{reason}"
         );
-        assert!(told.ends_with("| the end"), "{told}");
+        assert!(reason.ends_with("| the end"), "{reason}");
     }
 }
 
 #[test]
-fn what_ended_before_the_run_is_not_waited_for() {
+fn a_dependency_that_ended_before_the_run_fails_the_rollout_at_once() {
     let mut stage = Stage::new("");
     let one = |tag: u32| waiting("service_healthy").replace("app:1", &format!("app:{tag}"));
     let proposal = stage.propose("app", &one(1));
@@ -226,12 +226,12 @@ fn what_ended_before_the_run_is_not_waited_for() {
     let begun = simulation.now;
     let failure = simulation.run().unwrap_err();
     assert!(simulation.now - begun < 10_000);
-    let told = "app/app.1 waits for app/db.1 to be healthy, but it ended with status 0; the last lines it wrote:\n    | the end";
-    assert_eq!(failure.reasons, [told]);
+    let reason = "app/app.1 waits for app/db.1 to be healthy, but it ended with status 0; the last lines it wrote:\n    | the end";
+    assert_eq!(failure.reasons, [reason]);
 }
 
 #[test]
-fn f49_a_port_that_is_taken_is_told_with_its_owner() {
+fn f49_a_port_in_use_is_reported_with_its_owner() {
     let (hosts, proposal) = second(["", ""], &three("web:1"), &three("web:2"));
     let mut simulation = simulate(hosts, &proposal, 3);
     simulation.behaviours.insert("web:2".into(), Behaviour::Refused);
@@ -239,7 +239,7 @@ fn f49_a_port_that_is_taken_is_told_with_its_owner() {
     assert_eq!(failure.reasons, ["app/web.1 on alpha: the port 80 is taken by container web"]);
 }
 
-/// A database with two in its network and another in that of one of these; `web` waits for what is written.
+/// A database whose network two services share, and a fourth service in the network of `web`. `web` waits for this condition.
 fn together(tag: u32, condition: &str) -> String {
     format!(
         "services:
@@ -252,7 +252,7 @@ fn together(tag: u32, condition: &str) -> String {
 }
 
 #[test]
-fn who_shares_a_network_is_made_once_with_its_owner() {
+fn an_instance_that_shares_a_network_is_recreated_once_with_its_owner() {
     for seed in 0..40 {
         let (first, second) = (together(1, "service_started"), together(2, "service_started"));
         let (hosts, proposal) = self::second(["", ""], &first, &second);
@@ -267,7 +267,7 @@ fn who_shares_a_network_is_made_once_with_its_owner() {
 }
 
 #[test]
-fn who_waits_for_a_healthy_owner_still_waits() {
+fn an_instance_that_waits_for_a_healthy_owner_still_waits() {
     let (first, second) = (together(1, "service_healthy"), together(2, "service_healthy"));
     let (hosts, proposal) = self::second(["", ""], &first, &second);
     let mut simulation = simulate(hosts.clone(), &proposal, 3);
@@ -278,12 +278,12 @@ fn who_waits_for_a_healthy_owner_still_waits() {
     simulation.behaviours.insert("db:2".into(), Behaviour::Unhealthy);
     let failure = simulation.run().unwrap_err();
     assert_eq!(failure.reasons, ["app/db.1 on alpha: it is unhealthy"]);
-    // What only wants it to run has gone along, as its network was gone; the others have not begun.
+    // `beside` only waits for the start of its owner and is recreated with it. The others have not begun.
     assert_eq!(failure.steps[1..], [Progress::Done, Progress::Waiting, Progress::Waiting]);
 }
 
 #[test]
-fn what_never_gets_well_ends_at_its_limit_with_what_was_seen() {
+fn an_instance_that_never_gets_healthy_fails_at_its_limit_with_the_last_observation() {
     let (hosts, proposal) = second(["", ""], &three("web:1"), &three("web:2"));
     let mut simulation = simulate(hosts, &proposal, 3);
     simulation.behaviours.insert("web:2".into(), Behaviour::Hangs);
@@ -292,7 +292,7 @@ fn what_never_gets_well_ends_at_its_limit_with_what_was_seen() {
 }
 
 #[test]
-fn what_waits_for_something_that_will_not_come_says_for_what() {
+fn a_step_whose_condition_cannot_hold_names_that_condition() {
     let first = format!("services: {{db: {{image: 'db:1', networks: [infra_net], {CHECK}}}}}\n");
     let both = format!(
         "services: {{db: {{image: 'db:1', networks: [infra_net], {CHECK}}}, app: {{image: 'a:1', networks: [infra_net], depends_on: {{db: {{condition: service_healthy}}}}}}}}\n"
@@ -305,7 +305,7 @@ fn what_waits_for_something_that_will_not_come_says_for_what() {
 }
 
 #[test]
-fn f07_a_driver_that_is_killed_goes_on_at_the_same_step() {
+fn f07_a_killed_coordinator_continues_at_the_same_step() {
     for seed in 0..40 {
         let (hosts, proposal) = second(["", ""], &three("web:1"), &three("web:2"));
         let mut simulation = simulate(hosts, &proposal, seed);
@@ -317,12 +317,12 @@ fn f07_a_driver_that_is_killed_goes_on_at_the_same_step() {
 }
 
 #[test]
-fn a_host_that_stays_away_ends_the_rollout_with_its_name() {
+fn a_host_that_stays_unreachable_fails_the_rollout_with_its_name() {
     let (mut hosts, proposal) = second(["", ""], &three("web:1"), &three("web:2"));
     hosts.get_mut("alpha").unwrap().down = true;
     let mut simulation = simulate(hosts, &proposal, 3);
     let failure = simulation.run().unwrap_err();
-    assert_eq!(failure.reasons, ["alpha has been out of reach for 120 s"]);
+    assert_eq!(failure.reasons, ["alpha has been unreachable for 120 s"]);
 }
 
 #[test]
@@ -365,7 +365,7 @@ volumes: {{d: {{}}}}
 }
 
 #[test]
-fn a_request_to_stop_leaves_what_has_not_begun() {
+fn a_request_to_stop_leaves_the_steps_that_have_not_begun() {
     let (hosts, proposal) = second(["", ""], &three("web:1"), &three("web:2"));
     let mut simulation = simulate(hosts, &proposal, 3);
     simulation.event(landfast_core::rollout::Event::Start);
@@ -387,9 +387,9 @@ fn config() -> ProptestConfig {
 proptest! {
     #![proptest_config(config())]
 
-    /// With lost messages, delays and a driver that is killed, everything still comes to be, in order, once.
+    /// With lost messages, delays and crashes of the coordinator, every container is still created once and in order.
     #[test]
-    fn whatever_gets_lost_the_target_is_reached(seed in any::<u64>()) {
+    fn the_target_is_reached_in_spite_of_faults(seed in any::<u64>()) {
         let mut dice = Dice::new(seed);
         let (first, then) = (stack(&mut dice.clone(), 1), stack(&mut dice, 2));
         let places = [places(&mut dice), places(&mut dice)];
@@ -403,9 +403,9 @@ proptest! {
         prop_assert!(simulation.made.values().all(|made| *made == 1), "{:?}", simulation.made);
     }
 
-    /// Whatever an image does, a rollout ends, and a failure has a reason.
+    /// A rollout ends whatever its containers do, and a failure has a reason.
     #[test]
-    fn whatever_fails_it_ends_with_a_reason(seed in any::<u64>()) {
+    fn a_rollout_with_failing_containers_ends_with_a_reason(seed in any::<u64>()) {
         let mut dice = Dice::new(seed);
         let (first, then) = (stack(&mut dice.clone(), 1), stack(&mut dice, 2));
         let places = [places(&mut dice), places(&mut dice)];
@@ -429,7 +429,7 @@ proptest! {
 }
 
 #[test]
-fn an_update_that_stopped_halfway_does_not_go_on_past_what_is_not_well() {
+fn a_stopped_update_does_not_continue_past_an_unhealthy_instance() {
     let (hosts, proposal) = second(["", ""], &three("web:1"), &three("web:2"));
     let mut simulation = simulate(hosts, &proposal, 3);
     simulation.behaviours.insert("web:2".into(), Behaviour::Unhealthy);
@@ -448,7 +448,7 @@ fn an_update_that_stopped_halfway_does_not_go_on_past_what_is_not_well() {
 }
 
 #[test]
-fn a_job_that_failed_is_made_again_when_asked_again() {
+fn a_failed_job_is_recreated_by_the_next_deployment() {
     let stage = Stage::new("");
     let yaml = format!(
         "services:
@@ -477,7 +477,7 @@ fn a_job_that_failed_is_made_again_when_asked_again() {
 }
 
 #[test]
-fn a_host_that_is_never_done_with_something_else_does_not_hold_up_a_network() {
+fn a_host_that_stays_busy_does_not_block_a_network() {
     let stage = Stage::new("");
     let proposal = stage.propose("app", &format!("{}{NET}", three("web:1")));
     let mut simulation = simulate(hosts(&stage), &proposal, 3);
@@ -486,7 +486,7 @@ fn a_host_that_is_never_done_with_something_else_does_not_hold_up_a_network() {
 }
 
 #[test]
-fn f14_another_coordinator_that_takes_over_ends_the_rollout() {
+fn f14_another_coordinator_that_takes_over_fails_the_rollout() {
     use landfast_core::report::Report;
     use landfast_core::rollout::Event;
     let (hosts, proposal) = second(["", ""], &three("web:1"), &three("web:2"));
@@ -499,7 +499,7 @@ fn f14_another_coordinator_that_takes_over_ends_the_rollout() {
 }
 
 #[test]
-fn a_host_that_refuses_ends_the_rollout_with_its_reason() {
+fn a_host_that_refuses_its_state_fails_the_rollout_with_its_reason() {
     use landfast_core::rollout::Event;
     let (mut hosts, proposal) = second(["", ""], &three("web:1"), &three("web:2"));
     hosts.get_mut("alpha").unwrap().down = true;
@@ -509,7 +509,7 @@ fn a_host_that_refuses_ends_the_rollout_with_its_reason() {
         let message = format!("generation {generation} is held");
         Event::AssignFailed { host: "alpha".into(), generation, message }
     };
-    // The first is about an older one, tried again by a driver that is gone.
+    // The first refusal is about an older generation that an earlier coordinator retried.
     simulation.event(refusal(1));
     simulation.event(refusal(2));
     let failure = simulation.finish().unwrap_err();

@@ -1,4 +1,4 @@
-//! Mounts whose places cannot work, as the hosts describe them: found all at once, each named with its host and its users.
+//! Mounts with paths that cannot work, as the hosts describe them. All are reported at once, with their hosts and users.
 #![allow(clippy::unwrap_used)]
 mod stage;
 
@@ -10,8 +10,8 @@ use stage::Stage;
 
 const HERE: &str = "[stacks.app]\npath = \"app\"\n[stacks.app.place]\n\"*\" = \"alpha\"\n";
 
-/// What is said of services with these keys when the host has this at these paths; all other places are missing.
-fn told(services: &str, seen: &[(&str, Seen)]) -> Lacking {
+/// Problems of a stack when the host has this at these paths. All other paths are missing.
+fn reported(services: &str, seen: &[(&str, Seen)]) -> Lacking {
     let stage = Stage::new(HERE).file("conf/web.conf", "text").file("l", "text");
     let proposal = stage.propose("app", services);
     let manifest = stage.manifest();
@@ -31,7 +31,7 @@ fn told(services: &str, seen: &[(&str, Seen)]) -> Lacking {
 }
 
 fn conflicts(services: &str, seen: &[(&str, Seen)]) -> Vec<String> {
-    told(services, seen).conflicts.iter().map(ToString::to_string).collect()
+    reported(services, seen).conflicts.iter().map(ToString::to_string).collect()
 }
 
 fn web(volumes: &str) -> String {
@@ -39,7 +39,7 @@ fn web(volumes: &str) -> String {
 }
 
 #[test]
-fn a_place_is_there_or_is_made_or_is_named() {
+fn a_path_exists_or_is_created_or_is_reported() {
     let long = |more: &str| web(&format!("[{{type: bind, source: /srv/x, target: /x{more}}}]"));
     let missing = "alpha: /srv/x does not exist, and nothing creates it: app/web.1 mounts it at /x";
     let dangling = "alpha: /srv/x is a link to /gone, which is missing: app/web.1 mounts it at /x";
@@ -53,13 +53,13 @@ fn a_place_is_there_or_is_made_or_is_named() {
         ("long with leave, missing", long(", bind: {create_host_path: true}"), Seen::Missing, None),
         ("long, impossible", long(", bind: {create_host_path: false}"), link(), Some(dangling)),
     ] {
-        let told = conflicts(&services, &[("/srv/x", seen)]);
-        assert_eq!(told, expected.into_iter().map(str::to_owned).collect::<Vec<_>>(), "{what}");
+        let reported = conflicts(&services, &[("/srv/x", seen)]);
+        assert_eq!(reported, expected.into_iter().map(str::to_owned).collect::<Vec<_>>(), "{what}");
     }
 }
 
 #[test]
-fn what_the_bundle_brings_is_not_asked_for_and_what_it_lacks_may_be_on_the_host() {
+fn paths_in_the_bundle_are_not_asked_for_and_others_may_be_on_the_host() {
     let long = |source: &str| {
         web(&format!("[{{type: bind, source: {source}, target: /x, bind: {{create_host_path: false}}}}]"))
     };
@@ -67,13 +67,13 @@ fn what_the_bundle_brings_is_not_asked_for_and_what_it_lacks_may_be_on_the_host(
         assert_eq!(conflicts(&long(source), &[]), Vec::<String>::new(), "{source}");
     }
     assert_eq!(conflicts(&long("./data/made"), &[("./data/made", Seen::There)]), Vec::<String>::new());
-    let told = "alpha: ./data/made is neither in the folder of the stack app, unless it is ignored, nor on the host: \
+    let reported = "alpha: ./data/made is not on the host, and is missing or ignored in the folder of the stack app: \
                 app/web.1 mounts it at /x";
-    assert_eq!(conflicts(&long("./data/made"), &[]), [told]);
+    assert_eq!(conflicts(&long("./data/made"), &[]), [reported]);
 }
 
 #[test]
-fn volumes_that_stand_for_a_folder_and_devices_must_be_there() {
+fn devices_and_folders_that_volumes_are_bound_to_must_exist() {
     let services = "
 services:
   web: {image: w, volumes: ['data:/data', 'plain:/plain', 'shared:/shared'], devices: ['/dev/ttyX']}
@@ -83,16 +83,16 @@ volumes:
   plain: {}
   shared: {driver_opts: {type: nfs, o: 'addr=10.0.0.1', device: ':/export'}}
 ";
-    let told = conflicts(services, &[]);
+    let reported = conflicts(services, &[]);
     let data = "alpha: /srv/data does not exist, and nothing creates it: app/other.1 mounts the volume app_data, which is \
-                that folder, app/web.1 mounts the volume app_data, which is that folder";
-    let device = "alpha: /dev/ttyX does not exist, and nothing creates it: app/web.1 has it as a device";
-    assert_eq!(told, [device, data], "all at once, and each cause once");
+                bound to it, app/web.1 mounts the volume app_data, which is bound to it";
+    let device = "alpha: /dev/ttyX does not exist, and nothing creates it: app/web.1 uses it as a device";
+    assert_eq!(reported, [device, data], "all at once, and each cause once");
     assert_eq!(conflicts(services, &[("/srv/data", Seen::There), ("/dev/ttyX", Seen::There)]), Vec::<String>::new());
 }
 
 #[test]
-fn what_another_container_may_make_first_is_only_warned_of() {
+fn a_path_that_another_container_may_create_is_only_a_warning() {
     let services = "
 services:
   init: {image: w, volumes: ['/srv/data:/data']}
@@ -100,15 +100,15 @@ services:
     image: w
     volumes: [{type: bind, source: /srv/data/web.conf, target: /web.conf, bind: {create_host_path: false}}]
 ";
-    let told = told(services, &[]);
-    assert!(told.conflicts.is_empty(), "{told:?}");
+    let reported = reported(services, &[]);
+    assert!(reported.conflicts.is_empty(), "{reported:?}");
     let warning = "alpha: /srv/data/web.conf does not exist, and nothing creates it: app/web.1 mounts it at /web.conf, which \
-                   fails unless app/init.1 makes it first";
-    assert_eq!(told.warnings, [warning]);
+                   fails unless app/init.1 creates it first";
+    assert_eq!(reported.warnings, [warning]);
 }
 
 #[test]
-fn what_the_plan_leaves_as_it_is_is_not_asked_about() {
+fn paths_of_unchanged_instances_are_not_asked_for() {
     let services = web("['/srv/x:/x']");
     let mut stage = Stage::new(HERE);
     stage.up("app", &services);

@@ -44,8 +44,8 @@ fn they_are_made_again_with_the_other_and_the_plan_says_so() {
     let mut stage = Stage::new("");
     stage.up("app", &yaml());
     let plan = stage.propose("app", &yaml().replace("db:1", "db:2")).plan.to_string();
-    assert!(plan.contains("app/db.1, which it goes with, is made again"), "{plan}");
-    assert!(plan.contains("app/web.1, which it goes with, is made again"), "{plan}");
+    assert!(plan.contains("it is recreated together with app/db.1"), "{plan}");
+    assert!(plan.contains("it is recreated together with app/web.1"), "{plan}");
     let plan = stage.propose("app", &yaml().replace("probe:1", "probe:2")).plan;
     assert_eq!(plan.steps.len(), 1, "{plan}");
 }
@@ -61,7 +61,7 @@ fn a_dependency_with_restart_is_followed_wherever_it_is() {
     };
     stage.up("app", &of(true));
     let plan = stage.propose("app", &of(true).replace("db:1", "db:2")).plan.to_string();
-    assert!(plan.contains("web") && plan.contains("app/db.1, which it goes with, is made again"), "{plan}");
+    assert!(plan.contains("web") && plan.contains("it is recreated together with app/db.1"), "{plan}");
     stage.up("app", &of(false));
     assert_eq!(stage.propose("app", &of(false).replace("db:1", "db:2")).plan.steps.len(), 1);
 }

@@ -90,7 +90,7 @@ fn pull_policy_decides_whether_the_registry_is_asked() -> Result<()> {
     let short = |id: &str| id.get(..19).unwrap_or_default().to_owned();
     let (old, new) = (image(alpha, "landfast/small:1")?, image(alpha, "landfast/small:2")?);
     ensure!(
-        up.stderr.contains(&format!("image {APP} {} > {}", short(&old), short(&new))),
+        up.stderr.contains(&format!("image {APP} changes from {} to {}", short(&old), short(&new))),
         "it should name both ids: {up}"
     );
     assert_ne!(ids(&fleet)?, before);

@@ -116,7 +116,7 @@ fn containers_that_share_a_network_are_recreated_with_its_owner() -> Result<()> 
 
     fleet.edit("demo/compose.yaml", "db: {image: 'landfast/small:1'}", "db: {image: 'landfast/small:2'}")?;
     let begun = in_seconds(0)?;
-    fleet.landfast(&["up", "--yes"])?.succeeds()?.says("demo/db.1, which it goes with, is made again")?;
+    fleet.landfast(&["up", "--yes"])?.succeeds()?.says("it is recreated together with demo/db.1")?;
     wait_until_together(alpha)?;
     let made = made_since(alpha, &begun)?;
     ensure!(made.len() == 3, "db, web and beside should be created once each: {made:?}");

@@ -189,7 +189,7 @@ fn plan_reports_all_impossible_mounts_at_once_and_creates_nothing() -> Result<()
             format!("{name}: {TREE}/data/dangling is a link to nothing, which is missing"),
             format!("{name}: {TREE}/data/file/beneath cannot be created: {TREE}/data/file is not a folder"),
             format!(
-                "{name}: ./data/nowhere is neither in the folder of the stack demo, unless it is ignored, nor on the host"
+                "{name}: ./data/nowhere is not on the host, and is missing or ignored in the folder of the stack demo"
             ),
         ] {
             ensure!(refused.stderr.contains(&expected), "it should say {expected:?}: {refused}");

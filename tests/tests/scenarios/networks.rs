@@ -64,7 +64,7 @@ fn a_foreign_network_with_the_same_addresses_is_reported_with_its_containers_and
     let fleet = running_demo(&lab, &compose(&[service("web", "1", "")]), "")?;
     let refused = fleet.landfast(&["plan"])?.exits(1)?;
     for expected in [
-        "alpha: the network infra_net cannot be made: its subnet 172.19.0.0/16 overlaps 172.19.0.0/24 of the network theirs",
+        "alpha: the network infra_net cannot be created: its subnet 172.19.0.0/16 overlaps 172.19.0.0/24 of the network theirs",
         "which has the containers their-web",
         "docker stop their-web && docker rm their-web && docker network rm theirs",
     ] {
@@ -112,7 +112,8 @@ fn a_volume_that_differs_from_what_is_declared_is_refused_and_keeps_its_data() -
     let fleet = running_demo(&lab, &web("/run/volume-a"), "")?;
     fleet.landfast(&["up", "--yes"])?.succeeds()?;
     fleet.write("demo/compose.yaml", &web("/run/volume-b"))?;
-    let expected = "the volume demo_data differs from what is declared: option device is /run/volume-a and should be /run/volume-b";
+    let expected =
+        "the volume demo_data differs from its declaration: option device is /run/volume-a and should be /run/volume-b";
     fleet.landfast(&["plan"])?.exits(1)?.says(expected)?;
     fleet.landfast(&["up", "--yes"])?.exits(1)?;
     let container = running_container(alpha, "demo", "web")?;

@@ -144,7 +144,7 @@ async fn an_image_that_moved_in_its_registry_is_named_with_both_ids() {
     let store = engine.folder.store().expect("a store");
     let up = Up { pull: Some(Policy::Always), ..Up::default() };
     let plan = engine.propose(&*store, Operation::Up(up)).await.expect("a plan").plan;
-    assert_eq!(plan.steps[0].reasons, ["image app:1 sha256:aaaaaaaaaaaa > sha256:bbbbbbbbbbbb"]);
+    assert_eq!(plan.steps[0].reasons, ["image app:1 changes from sha256:aaaaaaaaaaaa to sha256:bbbbbbbbbbbb"]);
 }
 
 #[tokio::test]

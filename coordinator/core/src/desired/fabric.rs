@@ -1,5 +1,5 @@
-//! What every host knows of the others: the names of the fleet and the neighbours on its networks. Both follow from the
-//! instances of all hosts alone.
+//! What every host knows of the others: the names of the fleet and the neighbours on its networks. Both are computed from
+//! the instances of all hosts.
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
@@ -7,7 +7,7 @@ use super::{HostState, Name, Neighbour};
 use crate::fleet::Fleet;
 use landfast_agreement::Mac;
 
-/// Service, `service.stack`, container and aliases of every instance on a fleet network, with its addresses there.
+/// Names of all instances on fleet networks, with their addresses: service, `service.stack`, container name and aliases.
 pub fn names(states: &BTreeMap<String, HostState>) -> Vec<Name> {
     let mut names: BTreeMap<String, BTreeSet<Ipv4Addr>> = BTreeMap::new();
     let fleet_networks = fleet_networks(states);
@@ -33,7 +33,7 @@ fn fleet_networks(states: &BTreeMap<String, HostState>) -> BTreeSet<&str> {
     networks.filter(|network| network.overlay.is_some()).map(|network| network.name.as_str()).collect()
 }
 
-/// By network, everything on it: which address, which MAC, and at which host's LAN address.
+/// All addresses on each fleet network, with their MAC address and the LAN address of their host.
 pub fn neighbours(states: &BTreeMap<String, HostState>) -> BTreeMap<String, Vec<Neighbour>> {
     let mut by_network: BTreeMap<String, BTreeMap<Ipv4Addr, Neighbour>> = BTreeMap::new();
     for state in states.values() {
@@ -58,7 +58,7 @@ pub fn neighbours(states: &BTreeMap<String, HostState>) -> BTreeMap<String, Vec<
     by_network.into_iter().map(|(network, all)| (network, all.into_values().collect())).collect()
 }
 
-/// Tells every host who is elsewhere.
+/// Enters in every host state the neighbours that are on other hosts.
 pub(super) fn add_neighbours(fleet: &Fleet, states: &mut BTreeMap<String, HostState>) {
     let all_neighbours = neighbours(states);
     for (host, state) in states {

@@ -1,5 +1,5 @@
-//! All that one host must be, as values: field for field `landfast.v1.HostState`, where each field is explained.
-#![allow(missing_docs)] // The fields are the wire's: host_state.proto says what each one means.
+//! Desired state of one host, as values. The fields are those of `landfast.v1.HostState`, which explains each of them.
+#![allow(missing_docs)] // The fields are those of the wire, and host_state.proto explains them.
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -9,32 +9,32 @@ use crate::deployment::InstanceName;
 
 pub use crate::deployment::{Condition, Dependency, Pool};
 
-/// All that one host must be.
+/// Desired state of one host.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostState {
     pub fleet: String,
     pub host: String,
     pub epoch: u64,
     pub generation: u64,
-    /// By name.
+    /// Sorted by name.
     pub networks: Vec<Network>,
-    /// By name.
+    /// Sorted by name.
     pub volumes: Vec<Volume>,
-    /// By stack.
+    /// Sorted by stack.
     pub trees: Vec<Tree>,
-    /// By name.
+    /// Sorted by name.
     pub instances: Vec<Instance>,
-    /// By name.
+    /// Sorted by name.
     pub names: Vec<Name>,
 }
 
 impl HostState {
-    /// What this host must be of one instance.
+    /// The instance with this name, if it should run on this host.
     pub fn instance(&self, name: &InstanceName) -> Option<&Instance> {
         self.instances.iter().find(|instance| instance.name == *name)
     }
 
-    /// Equal but for epoch and generation.
+    /// Whether two states are equal except for epoch and generation.
     pub fn same_contents(&self, other: &Self) -> bool {
         let Self { fleet, host, epoch: _, generation: _, networks, volumes, trees, instances, names } = self;
         (fleet, host, networks) == (&other.fleet, &other.host, &other.networks)
@@ -65,36 +65,36 @@ pub struct Network {
     pub ipam_options: BTreeMap<String, String>,
     #[serde(default)]
     pub ipv4: Option<bool>,
-    /// Empty: the stack's name.
+    /// Name of the Compose project; empty if it is the name of the stack.
     #[serde(default)]
     pub project: String,
 }
 
 impl Network {
-    /// Those that are written, each once.
+    /// Subnets of the declaration, each once.
     pub fn subnets(&self) -> impl Iterator<Item = &str> {
         let pools = self.pools.iter().map(|pool| pool.subnet.as_str()).filter(|subnet| *subnet != self.subnet);
         [self.subnet.as_str()].into_iter().chain(pools).filter(|subnet| !subnet.is_empty())
     }
 
-    /// Those that are written, each once.
+    /// Gateways of the declaration, each once.
     pub fn gateways(&self) -> impl Iterator<Item = &str> {
         let pools = self.pools.iter().map(|pool| pool.gateway.as_str()).filter(|gateway| *gateway != self.gateway);
         [self.gateway.as_str()].into_iter().chain(pools).filter(|gateway| !gateway.is_empty())
     }
 }
 
-/// How a network reaches the other hosts.
+/// Connection of a network to the other hosts.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Overlay {
     pub vni: u32,
     pub local: String,
     pub mtu: u32,
-    /// By address.
+    /// Sorted by address.
     pub neighbours: Vec<Neighbour>,
 }
 
-/// An address that is elsewhere.
+/// An address on another host.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Neighbour {
     pub address: String,
@@ -112,16 +112,16 @@ pub struct Volume {
     pub options: BTreeMap<String, String>,
     pub labels: BTreeMap<String, String>,
     pub remove: bool,
-    /// Empty: the stack's name.
+    /// Name of the Compose project; empty if it is the name of the stack.
     #[serde(default)]
     pub project: String,
-    /// In the order of their names.
+    /// Sorted by name.
     #[serde(default)]
     pub users: Vec<InstanceName>,
 }
 
 impl Volume {
-    /// Name of the Compose project that it belongs to.
+    /// Name of the Compose project that the volume belongs to.
     pub fn project(&self) -> &str {
         if self.project.is_empty() { &self.stack } else { &self.project }
     }
@@ -141,14 +141,14 @@ pub struct Name {
     pub addresses: Vec<String>,
 }
 
-/// An instance on this host; `stack`, `service` and `index` of the wire are its name.
+/// An instance on this host. Its name holds `stack`, `service` and `index` of the wire.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Instance {
     pub name: InstanceName,
     pub release: u64,
     pub digest: String,
     pub container: Container,
-    /// What it waits for; services that are on other hosts included.
+    /// Dependencies, including services on other hosts.
     pub depends_on: Vec<Dependency>,
     pub stopped: bool,
 }

@@ -1,5 +1,5 @@
-//! From deployments to what every host must be: the stacks that are being deployed as they were just compiled, all the
-//! others as the hosts hold them.
+//! Desired state of every host: the stacks that are deployed as they were compiled, and all other stacks as the hosts hold
+//! them.
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
@@ -18,20 +18,20 @@ pub use fabric::{names, neighbours};
 pub use host_state::{Dependency, HostState, Instance, Name, Neighbour, Network, Overlay, Pool, Tree, Volume};
 pub use recreate::{StartManifests, why_recreate};
 
-/// What is asked for.
+/// Request from which the desired state is made.
 #[derive(Debug, Clone, Copy)]
 pub struct DesiredInput<'a> {
-    /// The stacks that are being deployed.
+    /// Stacks that are deployed.
     pub deployments: &'a [Deployment],
-    /// The stacks that go (`landfast down`).
+    /// Stacks that are removed (`landfast down`).
     pub removed: &'a BTreeSet<String>,
-    /// With the data of those that go (`landfast down -v`).
+    /// Whether the volumes of removed stacks are deleted (`landfast down -v`).
     pub remove_volumes: bool,
 }
 
 impl DesiredInput<'_> {
-    /// The networks of the fleet are on every host from its first day, so that nothing else takes their addresses. Only a run
-    /// that takes stacks away makes none.
+    /// Whether missing networks of the fleet are created. Every host has them from its first deployment, so that nothing else
+    /// takes their addresses. Only a run that just removes stacks does not create them.
     fn makes_networks(&self) -> bool {
         self.removed.is_empty() || !self.deployments.is_empty()
     }
@@ -41,9 +41,10 @@ impl DesiredInput<'_> {
     }
 }
 
-/// What every host of the fleet must be. Epochs and generations are those held: a rollout counts them up.
+/// Makes the desired state of every host of the fleet. Epochs and generations are those that the hosts hold: a rollout
+/// increments them.
 ///
-/// `held` is what the hosts hold now; a host without an entry holds nothing.
+/// `held` is what the hosts hold now. A host without an entry holds nothing.
 pub fn desired(
     fleet: &Fleet,
     input: DesiredInput<'_>,
@@ -77,9 +78,8 @@ pub fn desired(
     states
 }
 
-/// Makes again what ended with a failure and is not started by its host any more, as a job that another release may wait
-/// for: without this a deployment that failed could only be tried again with other contents. So it is with containers that
-/// [went astray](why_recreate).
+/// Gives a new digest to instances whose container must be recreated although their declaration is the same
+/// ([`why_recreate`]). Without this, a failed job would run again only after a change of its files.
 pub fn recreate_broken(
     deployments: &[Deployment],
     reports: &BTreeMap<String, Report>,
@@ -100,8 +100,8 @@ pub fn recreate_broken(
     }
 }
 
-/// What a host keeps of what it holds: other stacks, and every volume, as volumes are data. One that is asked to be deleted stays
-/// all the same while another stack mounts it, and is then of that stack.
+/// The part of a host's state that stays: stacks that are not deployed or removed now, and every volume, because volumes hold
+/// data. A volume that should be deleted stays if another stack mounts it, and then belongs to that stack.
 fn kept_state(input: DesiredInput<'_>, before: &HostState) -> HostState {
     let stays = |stack: &str| !stack.is_empty() && !input.is_about(stack);
     let user = |volume: &Volume| {
@@ -129,20 +129,20 @@ fn kept_state(input: DesiredInput<'_>, before: &HostState) -> HostState {
     }
 }
 
-/// What a deployment brings to a host.
+/// Adds the parts of a deployment that belong on a host.
 fn add_deployment(deployment: &Deployment, before: &HostState, state: &mut HostState) {
     let here: Vec<_> = deployment.instances.iter().filter(|(_, instance)| instance.host == state.host).collect();
     if here.is_empty() {
         return;
     }
     let Deployment { stack, manifest_digest, .. } = deployment;
-    // Left out when it is the stack: what was made before there was this stays as it is.
+    // Empty if it is the name of the stack, so that resources of earlier versions stay unchanged.
     let project = if deployment.project() == stack { "" } else { deployment.project() };
     state.trees.push(Tree { stack: stack.clone(), manifest: manifest_digest.clone() });
     state.instances.extend(here.iter().map(|(name, instance)| held_instance(deployment, name, instance, before)));
     for (key, network) in &deployment.networks {
         let is_on = |end: &Attachment| end.network == network.name;
-        // Two stacks may give one network its name: it is there once, and the first one's.
+        // Two stacks may declare a network of the same name: it exists once and belongs to the first.
         let is_there = state.networks.iter().any(|there| there.name == network.name);
         if !is_there && here.iter().any(|(_, instance)| instance.container.networks.iter().any(is_on)) {
             let network = stack_network(stack, key, network);
@@ -160,7 +160,7 @@ fn add_deployment(deployment: &Deployment, before: &HostState, state: &mut HostS
     }
 }
 
-/// A network stays while an instance is on it, even when the stack that made it goes: it is then of the stack that stays.
+/// Keeps networks that an instance still uses although their stack is removed. They then belong to the stack of that instance.
 fn keep_networks_in_use(before: &HostState, state: &mut HostState) {
     for network in before.networks.iter().filter(|network| network.overlay.is_none()) {
         let user =
@@ -173,7 +173,7 @@ fn keep_networks_in_use(before: &HostState, state: &mut HostState) {
     }
 }
 
-/// Digest and release are those with which the container was made what it is, when it is that already.
+/// The instance as the host should hold it. If its container exists already, its digest and release stay the same.
 fn held_instance(
     deployment: &Deployment,
     name: &InstanceName,
@@ -192,13 +192,13 @@ fn held_instance(
     }
 }
 
-/// A container made again on request stays the one it is until the request of another release.
+/// Whether a held container is kept. One that was recreated on request is kept until a request in another release.
 fn is_kept(held: &str, wanted: &str, release: u64) -> bool {
     let asked = wanted.ends_with(&format!("+{release}"));
     held == wanted || (!asked && deployment::content_digest(held) == deployment::content_digest(wanted))
 }
 
-/// A network of a stack as its hosts are told of it.
+/// A network of a stack in the form of the host state.
 pub(crate) fn stack_network(stack: &str, key: &str, network: &deployment::Network) -> Network {
     let it = network.clone();
     Network {
@@ -232,7 +232,7 @@ fn exists(network: &str, held: &BTreeMap<String, HostState>) -> bool {
     held.values().any(|state| state.networks.iter().any(|there| there.name == network && there.overlay.is_some()))
 }
 
-/// A fleet network is on every host, so that every host reaches every address of it.
+/// Adds a fleet network to every host, so that every host reaches all of its addresses.
 fn add_fleet_network(
     fleet: &Fleet,
     name: &str,
@@ -257,9 +257,9 @@ fn add_fleet_network(
     }
 }
 
-/// The number of a network on the wire: 4096 and up, from its name alone, so that it is the same for ever.
+/// VXLAN network identifier of a network, from 4096 up. It is computed from the name alone, so that it never changes.
 ///
-/// Two names meet with a chance of one in a million: 20 of the 24 bits that VXLAN has.
+/// Two names have the same identifier with a probability of one in a million, because 20 of the 24 bits are used.
 pub fn vni(network: &str) -> u32 {
     let hash = blake3::hash(network.as_bytes());
     let [a, b, c, d, ..] = *hash.as_bytes();

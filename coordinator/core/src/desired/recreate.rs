@@ -1,5 +1,5 @@
-//! Containers that are what they were made to be and are not what they should be all the same: somebody has disconnected one
-//! from a network, or it was started while its stack's folder was another. They are made again, like those that failed.
+//! Containers that must be recreated although their declaration has not changed: they were disconnected from a network, they
+//! started with older files, or they failed.
 use std::collections::BTreeMap;
 
 use crate::bundle::Manifest;
@@ -8,25 +8,29 @@ use crate::container::{Container, Source};
 use crate::deployment;
 use crate::report::{ContainerState, InstanceReport};
 
-/// Manifests that containers were started with, by digest, as far as they are known.
+/// Known manifests that containers were started with, keyed by digest.
 pub type StartManifests = BTreeMap<String, Manifest>;
 
-/// Why a container must be made again although nothing about its service has changed.
+/// Why a container must be recreated although its declaration has not changed.
 pub fn why_recreate(seen: &InstanceReport, wanted: &deployment::Instance, started: &StartManifests) -> Option<String> {
     let failed = seen.permanent_failure(&wanted.container);
-    let disconnected = || is_disconnected(seen, &wanted.container);
-    failed.or_else(disconnected).or_else(|| holds_other_files(seen, wanted, started))
+    let disconnected = || disconnected_from(seen, &wanted.container);
+    failed.or_else(disconnected).or_else(|| started_with_other_files(seen, wanted, started))
 }
 
-fn is_disconnected(seen: &InstanceReport, container: &Container) -> Option<String> {
+fn disconnected_from(seen: &InstanceReport, container: &Container) -> Option<String> {
     let runs = seen.state == ContainerState::Running;
     let mut ends = container.networks.iter().filter(|_| runs && !seen.addresses.is_empty());
     let lost = ends.find(|end| !seen.addresses.contains_key(&end.network))?;
     Some(format!("it was disconnected from the network {} on its host", lost.network))
 }
 
-/// A process keeps what it has read at its start, whatever was brought to the folder later.
-fn holds_other_files(seen: &InstanceReport, wanted: &deployment::Instance, started: &StartManifests) -> Option<String> {
+/// Why a container that started with other files must be recreated. A process keeps what it has read, whatever is synced later.
+fn started_with_other_files(
+    seen: &InstanceReport,
+    wanted: &deployment::Instance,
+    started: &StartManifests,
+) -> Option<String> {
     let manifest = started.get(&seen.tree).filter(|_| seen.state == ContainerState::Running)?;
     let mounts = wanted.container.mounts.iter().filter_map(|mount| match &mount.source {
         Source::Tree(path) => Some(path),
@@ -35,5 +39,5 @@ fn holds_other_files(seen: &InstanceReport, wanted: &deployment::Instance, start
     let held: BTreeMap<String, String> = mounts.flat_map(|path| files_at(manifest, path)).collect();
     let changed = wanted.files.iter().find(|(path, what)| held.get(*path) != Some(*what)).map(|(path, _)| path);
     let other = changed.or_else(|| held.keys().find(|path| !wanted.files.contains_key(*path)))?;
-    Some(format!("since its start it has held another version of {other}"))
+    Some(format!("it started with another version of {other}"))
 }

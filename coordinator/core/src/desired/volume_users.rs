@@ -1,12 +1,12 @@
-//! Which instances have their data in which volume of a host. It stays recorded when the instances are gone, so that each
-//! returns to its own volume, whoever deploys next.
+//! Instances that have their data in a volume of a host. They stay recorded when they are removed, so that each returns to
+//! its own volume in a later deployment.
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{HostState, Instance};
 use crate::container::Source;
 use crate::deployment::InstanceName;
 
-/// Gives every volume its users: those that mount it, and those whose last container with it was on that host.
+/// Records the users of every volume: instances that mount it, and removed instances that mounted it last on that host.
 pub(super) fn record(held: &BTreeMap<String, HostState>, states: &mut BTreeMap<String, HostState>) {
     let mut users: BTreeMap<(String, String), Vec<InstanceName>> = BTreeMap::new();
     let (now, before) = (Mounted::new(states), Mounted::new(held));
@@ -17,7 +17,7 @@ pub(super) fn record(held: &BTreeMap<String, HostState>, states: &mut BTreeMap<S
             let last_here = |instance: &&InstanceName| match now.hosts(name, instance).or(before.hosts(name, instance))
             {
                 Some(hosts) => hosts.contains(host.as_str()),
-                // It runs nowhere, so this is where it was last.
+                // It runs on no host, so it was last on this one.
                 None => true,
             };
             let found: BTreeSet<&InstanceName> = all.filter(last_here).collect();
@@ -31,11 +31,11 @@ pub(super) fn record(held: &BTreeMap<String, HostState>, states: &mut BTreeMap<S
     }
 }
 
-/// Which instances mount which volumes, and where.
+/// Mounts of volumes in a set of host states.
 struct Mounted<'s> {
-    /// By host and volume.
+    /// Instances by host and volume.
     here: BTreeMap<(&'s str, &'s str), BTreeSet<&'s InstanceName>>,
-    /// By volume and instance.
+    /// Hosts by volume and instance.
     hosts: BTreeMap<(&'s str, &'s InstanceName), BTreeSet<&'s str>>,
 }
 

@@ -1,5 +1,5 @@
-//! What on the hosts is in the way of a target: networks and volumes that are there with other options (F34), ports that
-//! somebody else holds (F49). It is found before anything is touched.
+//! Conflicts between the desired state and what the hosts have: networks and volumes that exist with other options (F34), and
+//! ports that are in use (F49). They are found before anything is changed.
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -7,74 +7,74 @@ use crate::compile::is_any;
 use crate::container::{Port, Source};
 use crate::desired::{HostState, Instance, Network, Pool, Volume};
 
-/// What a host has, ours or not.
+/// Networks, volumes and ports that a host has, whoever created them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Found {
-    /// Of the engine.
+    /// Networks of the engine.
     pub networks: Vec<EngineNetwork>,
-    /// Of the engine.
+    /// Volumes of the engine.
     pub volumes: Vec<EngineVolume>,
-    /// That are taken.
+    /// Ports that are in use.
     pub ports: Vec<UsedPort>,
 }
 
-/// A network the engine has: `landfast.v1.EngineNetwork`.
+/// A network that the engine has: `landfast.v1.EngineNetwork`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EngineNetwork {
-    /// Its name.
+    /// Name of the network.
     pub name: String,
-    /// Its driver.
+    /// Driver of the network.
     pub driver: String,
-    /// Its subnets.
+    /// Subnets of the network.
     pub subnets: Vec<String>,
-    /// Their gateways.
+    /// Gateways of the subnets.
     pub gateways: Vec<String>,
-    /// Without a way out.
+    /// Whether the network has no route to the outside.
     pub internal: bool,
-    /// Of the driver.
+    /// Options of the driver.
     pub options: BTreeMap<String, String>,
-    /// Made by Landfast for this fleet.
+    /// Whether Landfast created the network for this fleet.
     pub managed: bool,
     /// Names of the containers that are attached to it.
     pub containers: Vec<String>,
-    /// The Compose project that made it; empty when none did.
+    /// Compose project that created the network; empty if none did.
     pub project: String,
 }
 
-/// A volume the engine has: `landfast.v1.EngineVolume`.
+/// A volume that the engine has: `landfast.v1.EngineVolume`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EngineVolume {
-    /// Its name.
+    /// Name of the volume.
     pub name: String,
-    /// Its driver.
+    /// Driver of the volume.
     pub driver: String,
-    /// Of the driver.
+    /// Options of the driver.
     pub options: BTreeMap<String, String>,
-    /// Made by Landfast for this fleet.
+    /// Whether Landfast created the volume for this fleet.
     pub managed: bool,
 }
 
-/// A port that is taken: `landfast.v1.UsedPort`.
+/// A port that is in use: `landfast.v1.UsedPort`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UsedPort {
-    /// 0.0.0.0 for all.
+    /// Address that the port is bound to; `0.0.0.0` for all.
     pub address: String,
-    /// The port.
+    /// Number of the port.
     pub port: u32,
-    /// tcp or udp.
+    /// Protocol: `tcp` or `udp`.
     pub protocol: String,
-    /// `container web`, or `a process on the host`.
+    /// Owner of the port, as in `container web` or `a process on the host`.
     pub owner: String,
-    /// Set when the holder is one of the fleet's instances: `data/postgres.1`.
+    /// Instance of the fleet that uses the port, as in `data/postgres.1`; empty for any other owner.
     pub instance: String,
 }
 
-/// Something that stands in the way.
+/// Something on a host that prevents the deployment.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Conflict {
-    /// Where.
+    /// Name of the host.
     pub host: String,
-    /// What, and what to do next.
+    /// What the conflict is and what to do about it.
     pub message: String,
 }
 
@@ -84,7 +84,7 @@ impl fmt::Display for Conflict {
     }
 }
 
-/// All that stands in the way of the target.
+/// Finds all conflicts between the hosts and the desired host states.
 pub fn conflicts(
     current: &BTreeMap<String, HostState>,
     target: &BTreeMap<String, HostState>,
@@ -106,7 +106,7 @@ pub fn conflicts(
     conflicts.into_iter().collect()
 }
 
-/// Networks that are to be made and are there already, or are there as something else.
+/// Desired networks that exist with other options or overlap others.
 fn networks(current: &HostState, target: &HostState, found: &Found) -> Vec<String> {
     let mut messages = Vec::new();
     for network in &target.networks {
@@ -127,7 +127,7 @@ fn networks(current: &HostState, target: &HostState, found: &Found) -> Vec<Strin
     messages
 }
 
-/// Something about a network or a volume that is one way and should be another.
+/// A property of a network or a volume that differs from its declaration.
 struct Difference {
     what: String,
     there: String,
@@ -139,12 +139,12 @@ impl Difference {
         Self { what: what.into(), there: there.into(), wanted: wanted.into() }
     }
 
-    /// `subnet 10.0.0.0/8 instead of 172.19.0.0/16`
+    /// Text as in `subnet 10.0.0.0/8 instead of 172.19.0.0/16`.
     fn instead(&self) -> String {
         format!("{} {} instead of {}", self.what, self.there, self.wanted)
     }
 
-    /// `internal is false and should be true`
+    /// Text as in `internal is false and should be true`.
     fn should(&self) -> String {
         format!("{} is {} and should be {}", self.what, self.there, self.wanted)
     }
@@ -154,36 +154,36 @@ fn list(differences: &[Difference], as_text: fn(&Difference) -> String) -> Strin
     differences.iter().map(as_text).collect::<Vec<_>>().join(", ")
 }
 
-/// A network of that name that Landfast did not make: it will do when it is the same.
+/// Conflict with a network that Landfast did not create. An identical network can be used, unless it must span hosts.
 fn unmanaged_network(wanted: &Network, there: &EngineNetwork) -> Option<String> {
     let differences = differences(wanted, there);
-    let told = match (differences.is_empty(), &wanted.overlay) {
+    let problem = match (differences.is_empty(), &wanted.overlay) {
         (false, _) => list(&differences, Difference::instead),
-        (true, Some(_)) => "the same subnet, but Landfast must make it itself to span hosts".to_owned(),
+        (true, Some(_)) => "only a network that Landfast creates can span hosts".to_owned(),
         (true, None) => return None,
     };
     let name = &wanted.name;
     Some(format!(
-        "the network {name} is there already, not made by Landfast, with {told}; nothing was changed: remove it ({}) or \
+        "the network {name} exists and was not created by Landfast: {problem}; nothing was changed: remove it ({}) or \
          change landfast.toml",
         removal(there, None)
     ))
 }
 
-/// A network of ours that is declared in another way now. It cannot be changed while containers are on it.
+/// Conflict with a network that Landfast created from another declaration. It cannot change while containers use it.
 fn changed_network(wanted: &Network, differences: &[Difference]) -> Option<String> {
-    let way_out = if wanted.stack.is_empty() {
-        "take its stacks down first".to_owned()
+    let solution = if wanted.stack.is_empty() {
+        "run `landfast down` for the stacks that use it first".to_owned()
     } else {
         let stack = &wanted.stack;
-        format!("to have it made again, `landfast down {stack}` and `landfast up {stack}`")
+        format!("run `landfast down {stack}` and `landfast up {stack}` to recreate it")
     };
-    let told = list(differences, Difference::should);
+    let problem = list(differences, Difference::should);
     (!differences.is_empty())
-        .then(|| format!("the network {} differs from what is declared: {told}; {way_out}", wanted.name))
+        .then(|| format!("the network {} differs from its declaration: {problem}; {solution}", wanted.name))
 }
 
-/// What the engine has against what is wanted.
+/// Differences between a network of the engine and the desired one.
 fn differences(wanted: &Network, there: &EngineNetwork) -> Vec<Difference> {
     let mut differences = Vec::new();
     let mut compare = |what: &str, wanted: &str, there: String| {
@@ -210,9 +210,9 @@ fn differences(wanted: &Network, there: &EngineNetwork) -> Vec<Difference> {
     differences
 }
 
-/// What was declared when the network was made against what is declared now, of what the engine does not tell.
+/// Differences between the old and the new declaration of a network, for properties that the engine does not report.
 fn changes(wanted: &Network, held: &Network) -> Vec<Difference> {
-    let said = |value: Option<bool>| value.map_or("not set".to_owned(), |value| value.to_string());
+    let optional = |value: Option<bool>| value.map_or("not set".to_owned(), |value| value.to_string());
     let text = |value: &str| if value.is_empty() { "not set".to_owned() } else { value.to_owned() };
     let pools = |network: &Network| match network.pools.len() {
         0 => text(&network.subnet),
@@ -221,7 +221,7 @@ fn changes(wanted: &Network, held: &Network) -> Vec<Difference> {
     let mut changes = vec![
         Difference::new("attachable", held.attachable.to_string(), wanted.attachable.to_string()),
         Difference::new("enable_ipv6", held.ipv6.to_string(), wanted.ipv6.to_string()),
-        Difference::new("enable_ipv4", said(held.ipv4), said(wanted.ipv4)),
+        Difference::new("enable_ipv4", optional(held.ipv4), optional(wanted.ipv4)),
         Difference::new("ipam", pools(held), pools(wanted)),
         Difference::new("ipam driver", text(&held.ipam_driver), text(&wanted.ipam_driver)),
         Difference::new("ipam options", format!("{:?}", held.ipam_options), format!("{:?}", wanted.ipam_options)),
@@ -238,7 +238,7 @@ fn pool(pool: &Pool) -> String {
     parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-/// The engine refuses a subnet that meets another network's.
+/// Conflict with a network whose subnet overlaps. The engine would refuse to create the new one.
 fn overlap(wanted: &Network, current: &HostState, found: &Found) -> Option<String> {
     let parse = |text: &str| text.parse::<ipnet::IpNet>().ok();
     for subnet in wanted.subnets().filter_map(parse) {
@@ -247,7 +247,7 @@ fn overlap(wanted: &Network, current: &HostState, found: &Found) -> Option<Strin
         let Some(other) = found.networks.iter().find(is_met) else { continue };
         let stack = current.networks.iter().find(|held| held.name == other.name).map(|held| held.stack.as_str());
         return Some(format!(
-            "the network {} cannot be made: its subnet {subnet} overlaps {} of the network {}{}; remove that one ({}) or \
+            "the network {} cannot be created: its subnet {subnet} overlaps {} of the network {}{}; remove that one ({}) or \
              choose another subnet",
             wanted.name,
             other.subnets.join(", "),
@@ -266,7 +266,7 @@ fn attached_containers(network: &EngineNetwork) -> String {
     }
 }
 
-/// The command that removes a network, by who made it.
+/// The command that removes a network, depending on who created it.
 fn removal(network: &EngineNetwork, stack: Option<&str>) -> String {
     let name = &network.name;
     match (stack.filter(|stack| !stack.is_empty()), network.project.as_str(), network.containers.as_slice()) {
@@ -279,18 +279,18 @@ fn removal(network: &EngineNetwork, stack: Option<&str>) -> String {
     }
 }
 
-/// Volumes that are there with another driver or other options than declared. They hold data, so nothing is done to them.
+/// Volumes that exist with another driver or other options than declared. They hold data, so they are never changed.
 fn volumes(target: &HostState, found: &Found) -> Vec<String> {
     let mut messages = Vec::new();
     for volume in target.volumes.iter().filter(|volume| !volume.remove) {
         let Some(there) = found.volumes.iter().find(|there| there.name == volume.name) else { continue };
-        // Somebody made it beforehand, and the file has nothing to say about how.
+        // The user created it, and the compose file declares no properties.
         if !there.managed && volume.driver.is_empty() && volume.options.is_empty() {
             continue;
         }
-        let told = list(&volume_differences(volume, there), Difference::should);
-        if !told.is_empty() {
-            // One that Landfast made would be made again as it was.
+        let problem = list(&volume_differences(volume, there), Difference::should);
+        if !problem.is_empty() {
+            // `docker volume rm` does not help here: Landfast would create the volume again as it was.
             let delete = match there.managed {
                 true => format!("delete it and its data with `landfast down {} --volumes`", volume.stack),
                 false => {
@@ -298,7 +298,7 @@ fn volumes(target: &HostState, found: &Found) -> Vec<String> {
                 }
             };
             messages.push(format!(
-                "the volume {} differs from what is declared: {told}; it was not changed because it may hold data: correct \
+                "the volume {} differs from its declaration: {problem}; it was not changed because it may hold data: correct \
                  the declaration, choose another name, or {delete}",
                 volume.name
             ));
@@ -324,7 +324,7 @@ fn volume_differences(wanted: &Volume, there: &EngineVolume) -> Vec<Difference> 
     differences
 }
 
-/// Volumes that somebody else makes must be there: the engine would make an empty one in their place.
+/// External volumes that do not exist. The engine would create empty ones instead.
 fn missing_external_volumes(target: &HostState, found: &Found) -> Vec<String> {
     let mut messages = Vec::new();
     for instance in &target.instances {
@@ -332,11 +332,11 @@ fn missing_external_volumes(target: &HostState, found: &Found) -> Vec<String> {
             let Source::Volume(name) = &mount.source else { continue };
             let ours = target.volumes.iter().any(|volume| volume.name == *name);
             let there = found.volumes.iter().any(|volume| volume.name == *name);
-            // A host that said nothing about its networks has not been asked about its volumes either.
+            // A host without networks has not been asked, so its volumes are unknown as well.
             if !ours && !there && !name.is_empty() && !found.networks.is_empty() {
                 messages.push(format!(
-                    "{} mounts the volume {name}, which is external and not there: `docker volume create {name}`, or leave \
-                     `external` out",
+                    "{} mounts the volume {name}, which is external and does not exist: run `docker volume create {name}`, \
+                     or remove `external`",
                     instance.name
                 ));
             }
@@ -345,18 +345,19 @@ fn missing_external_volumes(target: &HostState, found: &Found) -> Vec<String> {
     messages
 }
 
-/// Networks that somebody else makes must be there.
+/// External networks that do not exist.
 fn missing_external_networks(target: &HostState, found: &Found) -> Vec<String> {
     let mut messages = Vec::new();
     for instance in &target.instances {
         for end in &instance.container.networks {
             let ours = target.networks.iter().any(|network| network.name == end.network);
             let there = found.networks.iter().any(|network| network.name == end.network);
-            // A host that said nothing about its networks has not been asked.
+            // A host without networks has not been asked.
             if !ours && !there && end.network != "bridge" && !found.networks.is_empty() {
                 let (name, network) = (&instance.name, &end.network);
                 messages.push(format!(
-                    "{name} is on {network}, which is external and not there: make it, or add it to landfast.toml"
+                    "{name} uses the network {network}, which is external and does not exist: create it, or add it to \
+                     landfast.toml"
                 ));
             }
         }
@@ -364,7 +365,7 @@ fn missing_external_networks(target: &HostState, found: &Found) -> Vec<String> {
     messages
 }
 
-/// Ports that somebody holds who is not about to give them up.
+/// Ports that are in use and stay in use.
 fn ports(current: &HostState, target: &HostState, found: &Found) -> Vec<String> {
     let mut messages = Vec::new();
     for instance in &target.instances {
@@ -374,7 +375,7 @@ fn ports(current: &HostState, target: &HostState, found: &Found) -> Vec<String> 
             if let Some(used) = holder {
                 let owner = if used.instance.is_empty() { &used.owner } else { &used.instance };
                 messages.push(format!(
-                    "port {}:{}/{} that {} publishes is taken by {owner}: stop it, or publish another port",
+                    "port {}:{}/{} that {} publishes is in use by {owner}: stop it, or publish another port",
                     port.address, port.published, port.protocol, instance.name
                 ));
             }
@@ -389,11 +390,11 @@ fn is_taken(port: &Port, used: &UsedPort) -> bool {
     fixed && meet && port.published == used.port && port.protocol == used.protocol
 }
 
-/// Whether who holds the port will still have it: a stranger does, an instance only if the target says so.
+/// Whether the owner of a port keeps it. An instance of the fleet keeps it only if its new container publishes it too.
 fn still_holds(current: &HostState, target: &HostState, taker: &Instance, used: &UsedPort) -> bool {
     let is_it = |instance: &&Instance| instance.name.to_string() == used.instance;
     if used.instance.is_empty() {
-        // The engine may name our own container only as a container.
+        // The engine may report a container of the fleet only by its name.
         let ours = current.instances.iter().map(|instance| &instance.container.name);
         let mut ours = ours.chain([&taker.container.name]);
         return !ours.any(|name| used.owner == format!("container {name}"));

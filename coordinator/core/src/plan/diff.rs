@@ -1,4 +1,4 @@
-//! Which steps lead from what the hosts hold to what they must be.
+//! Steps that lead from the held host states to the desired ones.
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 
@@ -11,7 +11,7 @@ use crate::deployment::{BoundBy, InstanceName};
 use crate::desired::{HostState, Instance, Network};
 use crate::report::{ContainerState, Health, Report};
 
-/// What would change.
+/// Makes the plan for a comparison.
 pub fn diff(comparison: Comparison<'_>) -> Plan {
     let mut steps = Vec::new();
     for (host, target) in comparison.target {
@@ -48,7 +48,7 @@ impl InstancesBySide<'_> {
                 (Some(before), _) => steps.extend(self.change_in_place(host, before, new)),
                 (None, Some((from, before))) => {
                     let mut reasons =
-                        vec![self.placement_reason(name).unwrap_or_else(|| "it is placed there".to_owned())];
+                        vec![self.placement_reason(name).unwrap_or_else(|| "its placement changed".to_owned())];
                     if before.digest != new.digest {
                         reasons.extend(reasons::changes(self.comparison, from, before, new));
                     }
@@ -71,7 +71,7 @@ impl InstancesBySide<'_> {
         }
     }
 
-    /// The instance is where it must be: is it what it must be?
+    /// The step for an instance that stays on its host; none if it is as declared and running.
     fn change_in_place(&self, host: &str, before: &Instance, new: &Instance) -> Option<Step> {
         let (name, change) = (&new.name, self.change(new));
         if before.digest != new.digest {
@@ -79,7 +79,7 @@ impl InstancesBySide<'_> {
             let action = Action::Recreate { change, ports: self.ports(new), update: self.update(name) };
             return Some(Step::new(host, action, reasons));
         }
-        // Other stacks are as their hosts keep them: not what was asked for.
+        // Stacks that are not deployed now stay as they are.
         self.comparison.after.get(&name.stack)?;
         let report = self.comparison.reports.get(host)?;
         let reason = start_reason(report, new, self.comparison.now)?;
@@ -103,7 +103,7 @@ impl InstancesBySide<'_> {
         }
     }
 
-    /// Its published ports, and what said where.
+    /// Published ports of an instance, each with what decided its address.
     fn ports(&self, instance: &Instance) -> Vec<Published> {
         let name = &instance.name;
         let deployment = self.comparison.after.get(&name.stack);
@@ -113,7 +113,7 @@ impl InstancesBySide<'_> {
         instance.container.ports.iter().zip(by).map(|(port, by)| Published::of(port, by)).collect()
     }
 
-    /// Every instance of every service that this one depends on.
+    /// Conditions for all instances of the services that this instance depends on.
     fn waits(&self, instance: &Instance) -> Vec<Wait> {
         let of_service = |service: &str| {
             let same = |name: &&InstanceName| name.stack == instance.name.stack && name.service == service;
@@ -136,7 +136,7 @@ impl InstancesBySide<'_> {
         service.map_or(0, |service| service.monitor_ms)
     }
 
-    /// While it is updated, no instance of the service answers.
+    /// Whether no instance of the service answers while this one is updated.
     fn interrupts_service(&self, name: &InstanceName) -> bool {
         let running = self.old.keys().filter(|old| old.service_name() == name.service_name()).count();
         let parallelism = self.parallelism(name) as usize;
@@ -151,18 +151,19 @@ impl InstancesBySide<'_> {
     fn removal_reason(&self, name: &InstanceName) -> String {
         let remaining = self.new.keys().filter(|new| new.service_name() == name.service_name()).count();
         match self.comparison.after.get(&name.stack) {
-            _ if self.new.contains_key(name) => "it runs elsewhere".to_owned(),
-            None => "the stack goes".to_owned(),
-            Some(_) if remaining > 0 => format!("{} has {remaining} instances now", name.service),
+            _ if self.new.contains_key(name) => "it runs on another host".to_owned(),
+            None => "the stack is removed".to_owned(),
+            Some(_) if remaining == 1 => format!("{} has 1 instance now", name.service),
+            Some(_) if remaining > 1 => format!("{} has {remaining} instances now", name.service),
             Some(_) => format!("the stack has no service {} any more", name.service),
         }
     }
 }
 
-/// Why an instance whose host holds what it should be is not done with: it is not there, or not well. A change that failed
-/// stays a part of every plan until it is changed.
+/// Why an instance that its host holds as declared must be started: its container is missing or has a problem. A failed
+/// change stays in every plan until it succeeds or the files change.
 fn start_reason(report: &Report, instance: &Instance, now: i64) -> Option<String> {
-    let Some(seen) = report.instance(&instance.name) else { return Some("it is not there".to_owned()) };
+    let Some(seen) = report.instance(&instance.name) else { return Some("it has no container".to_owned()) };
     let once = instance
         .container
         .restart
@@ -170,9 +171,9 @@ fn start_reason(report: &Report, instance: &Instance, now: i64) -> Option<String
         .is_none_or(|restart| matches!(restart.policy.as_str(), "no" | "on-failure"));
     let failed = || report.final_problem(&instance.name).map(|problem| format!("it failed: {problem}"));
     match seen.state {
-        ContainerState::Missing => Some(failed().unwrap_or_else(|| "it is not there".to_owned())),
+        ContainerState::Missing => Some(failed().unwrap_or_else(|| "it has no container".to_owned())),
         _ if seen.digest != instance.digest => {
-            Some(failed().unwrap_or_else(|| "another container is in its place".to_owned()))
+            Some(failed().unwrap_or_else(|| "its container is not the declared one".to_owned()))
         }
         ContainerState::Created => Some(failed().unwrap_or_else(|| "it has not been started".to_owned())),
         ContainerState::Dead => Some("the engine could not remove it".to_owned()),
@@ -192,7 +193,7 @@ fn networks(host: &str, current: &HostState, target: &HostState, steps: &mut Vec
             || target.instances.iter().find(|it| it.container.networks.iter().any(|e| e.network == network.name));
         let reasons = match (&network.overlay, user()) {
             (Some(_), _) => vec![format!("it spans the fleet; gateway {}", network.gateway)],
-            (None, Some(instance)) => vec![format!("{} is on it", instance.name)],
+            (None, Some(instance)) => vec![format!("{} uses it", instance.name)],
             (None, None) => Vec::new(),
         };
         let action = Action::CreateNetwork { network: network.name.clone(), stack: stack(network) };
@@ -200,7 +201,7 @@ fn networks(host: &str, current: &HostState, target: &HostState, steps: &mut Vec
     }
     for network in current.networks.iter().filter(|network| lacks(target, &network.name)) {
         let action = Action::RemoveNetwork { network: network.name.clone(), stack: stack(network) };
-        steps.push(Step::new(host, action, vec!["nobody is on it any more".to_owned()]));
+        steps.push(Step::new(host, action, vec!["no instance uses it any more".to_owned()]));
     }
 }
 
@@ -212,9 +213,10 @@ fn volumes(host: &str, current: &HostState, target: &HostState, steps: &mut Vec<
         let (name, stack) = (volume.name.clone(), volume.stack.clone());
         let create = Action::CreateVolume { volume: name.clone(), stack: stack.clone() };
         let (action, reason) = match (before, volume.remove) {
-            (Some(before), true) if !before.remove => {
-                (Action::RemoveVolume { volume: name, stack }, "asked for: its data is deleted".to_owned())
-            }
+            (Some(before), true) if !before.remove => (
+                Action::RemoveVolume { volume: name, stack },
+                "requested with --volumes: its data is deleted".to_owned(),
+            ),
             (None, false) => (create, user.map(|it| format!("{} mounts it", it.name)).unwrap_or_default()),
             (Some(before), false) if before.remove => (create, "its data was deleted".to_owned()),
             _ => continue,
@@ -229,10 +231,10 @@ fn trees(comparison: Comparison<'_>, host: &str, current: &HostState, target: &H
         let asked = comparison.reports.get(host).filter(|_| comparison.after.contains_key(&tree.stack));
         let reported = asked.and_then(|it| it.trees.iter().find(|seen| seen.stack == tree.stack));
         let reason = match before {
-            None => "the stack is new here",
+            None => "the stack is new on this host",
             Some(before) if before.manifest != tree.manifest => "the stack's folder changed",
             Some(_) if reported.is_some_and(|seen| seen.manifest != tree.manifest) => {
-                "the last one did not arrive whole"
+                "the last bundle did not arrive completely"
             }
             Some(_) => continue,
         };
@@ -240,13 +242,13 @@ fn trees(comparison: Comparison<'_>, host: &str, current: &HostState, target: &H
     }
     for tree in &current.trees {
         if !target.trees.iter().any(|after| after.stack == tree.stack) {
-            let reasons = vec!["no instance of the stack is here any more".to_owned()];
+            let reasons = vec!["no instance of the stack runs on this host any more".to_owned()];
             steps.push(Step::new(host, Action::RemoveTree { stack: tree.stack.clone() }, reasons));
         }
     }
 }
 
-/// With nothing else to do, hosts may still know too little or too much of the others.
+/// Steps for hosts whose knowledge of the other hosts is outdated. Other steps update that knowledge as well.
 fn configure_steps(comparison: Comparison<'_>) -> Vec<Step> {
     let mut steps = Vec::new();
     for (host, target) in comparison.target {
@@ -256,9 +258,9 @@ fn configure_steps(comparison: Comparison<'_>) -> Vec<Step> {
             reasons.push("names of the fleet changed".to_owned());
         }
         let changed = target.networks.iter().filter(|network| !current.networks.contains(network));
-        reasons.extend(changed.map(|network| format!("what is on {} changed", network.name)));
+        reasons.extend(changed.map(|network| format!("network {} changed", network.name)));
         if current.instances != target.instances {
-            reasons.push("what instances wait for changed".to_owned());
+            reasons.push("dependencies of instances changed".to_owned());
         }
         if !reasons.is_empty() {
             steps.push(Step::new(host, Action::Configure, reasons));
@@ -267,7 +269,7 @@ fn configure_steps(comparison: Comparison<'_>) -> Vec<Step> {
     steps
 }
 
-/// What a reader should know before saying yes.
+/// Consequences of a plan that the user should know before confirming it.
 fn warnings(sides: &InstancesBySide<'_>, plan: &Plan) -> BTreeSet<String> {
     let mut warnings = BTreeSet::new();
     for step in &plan.steps {
@@ -278,7 +280,7 @@ fn warnings(sides: &InstancesBySide<'_>, plan: &Plan) -> BTreeSet<String> {
                 && !volume.is_empty()
             {
                 warnings.insert(format!(
-                    "{name} goes from {from} to {}: the data in its volume {volume} stays on {from}",
+                    "{name} moves from {from} to {}: the data in its volume {volume} stays on {from}",
                     step.host
                 ));
             }
@@ -290,7 +292,7 @@ fn warnings(sides: &InstancesBySide<'_>, plan: &Plan) -> BTreeSet<String> {
         for was in before.iter().filter(|volume| leaves(&volume.stack)) {
             let kept = target.volumes.iter().find(|volume| volume.name == was.name && !volume.remove);
             if let Some(now) = kept.filter(|now| now.stack != was.stack) {
-                warnings.insert(format!("the volume {} stays on {host}: {} mounts it, too", was.name, now.stack));
+                warnings.insert(format!("the volume {} stays on {host}: {} also mounts it", was.name, now.stack));
             }
         }
     }

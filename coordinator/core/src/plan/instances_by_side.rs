@@ -1,11 +1,11 @@
-//! What hosts hold and what they are to hold, instance by instance: the ground of a plan.
+//! Instances of both sides of a comparison: those that the hosts hold and those that they should hold.
 use std::collections::BTreeMap;
 
 use super::Comparison;
 use crate::deployment::InstanceName;
 use crate::desired::host_state::Instance;
 
-/// Both sides by instance. An instance can be held by several hosts, when a move was cut short.
+/// Instances by name, before and after. Several hosts hold the same instance if a move was interrupted.
 pub(super) struct InstancesBySide<'a> {
     pub(super) comparison: Comparison<'a>,
     pub(super) old: BTreeMap<InstanceName, BTreeMap<&'a str, &'a Instance>>,
@@ -15,7 +15,7 @@ pub(super) struct InstancesBySide<'a> {
 impl<'a> InstancesBySide<'a> {
     pub(super) fn new(comparison: Comparison<'a>) -> Self {
         let mut old: BTreeMap<InstanceName, BTreeMap<&str, &Instance>> = BTreeMap::new();
-        // A host that has left the fleet is not told anything any more.
+        // A host that has left the fleet is not changed any more.
         let known = comparison.current.iter().filter(|(host, _)| comparison.target.contains_key(*host));
         for (host, instance) in known.flat_map(|(host, state)| state.instances.iter().map(move |it| (host, it))) {
             old.entry(instance.name.clone()).or_default().insert(host, instance);

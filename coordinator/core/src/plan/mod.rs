@@ -1,4 +1,6 @@
-//! What would change and why, in the order in which it would: what is printed before anything is touched.
+//! Plan of a deployment: steps in the order in which they are carried out, each with its reasons.
+//!
+//! A plan is printed before anything is changed. [`diff`] makes it from what the hosts hold and what they should hold.
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -22,41 +24,41 @@ pub use diff::diff;
 pub use published::Published;
 pub use step::{Action, Change, Step, Update, Wait};
 
-/// What would change.
+/// Steps that bring the hosts to their desired state.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
-    /// In order; those that do not wait for each other may go together.
+    /// Steps in their order. Steps that do not wait for each other may run at the same time.
     pub steps: Vec<Step>,
-    /// To be known before saying yes.
+    /// Consequences that the user should know before confirming the plan.
     pub warnings: Vec<String>,
 }
 
 impl Plan {
-    /// Nothing would change.
+    /// Whether nothing would change.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
     }
 }
 
-/// What a plan is made from.
+/// Input of [`diff`].
 #[derive(Debug, Clone, Copy)]
 pub struct Comparison<'a> {
-    /// What the hosts hold.
+    /// Host states that the hosts hold now.
     pub current: &'a BTreeMap<String, HostState>,
-    /// What they must be, from [`crate::desired::desired`].
+    /// Desired host states, from [`crate::desired::desired`].
     pub target: &'a BTreeMap<String, HostState>,
-    /// The release that runs, by stack, as far as it is known: for reasons.
+    /// Newest known release of each stack, for the reasons of steps.
     pub before: &'a BTreeMap<String, Deployment>,
-    /// What is being deployed, by stack.
+    /// Deployments of this run, by stack.
     pub after: &'a BTreeMap<String, Deployment>,
-    /// What the hosts say they are, as far as it is known: what is held but does not run is started.
+    /// Reports of the hosts, as far as they are known. Instances that are held and do not run are started.
     pub reports: &'a BTreeMap<String, Report>,
-    /// The bundles that containers were started with.
+    /// Manifests that containers were started with.
     pub started: &'a StartManifests,
-    /// When the reports were read: Unix time in nanoseconds.
+    /// Time at which the reports were read, as Unix time in nanoseconds.
     pub now: i64,
-    /// By host, the names of images there: fingerprint > the engine's own id, for reasons.
+    /// Ids of the images that each host's engine has, keyed by fingerprint, for the reasons of steps.
     pub image_ids: &'a BTreeMap<String, BTreeMap<String, String>>,
-    /// The deployments of `after` were renewed on request ([`Deployment::force_recreate`]): say so.
+    /// Whether the user requested that all containers are recreated ([`Deployment::force_recreate`]).
     pub force_recreate: bool,
 }

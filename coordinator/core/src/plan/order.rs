@@ -1,6 +1,6 @@
-//! In which order steps go: networks, volumes and bundles first; then containers, dependencies before dependents and
-//! updates one service at a time; removals last, dependents first. Only who needs the port, name or address of somebody
-//! who goes waits for that.
+//! Order of steps: networks, volumes and bundles come first. Containers follow, dependencies before dependents, and updates
+//! one service at a time. Removals come last, dependents first. An instance that needs the port, name or address of
+//! a container that is removed waits for that removal.
 use std::collections::{BTreeMap, BTreeSet};
 
 use landfast_agreement::Mac;
@@ -12,14 +12,14 @@ use crate::container::Container;
 use crate::deployment::{Condition, InstanceName, ServiceName};
 use crate::desired::Instance;
 
-/// Gives every step its place, and what must be done before it.
+/// Sorts the steps and enters in each the steps that must be done first.
 pub(super) fn order(sides: &InstancesBySide<'_>, mut steps: Vec<Step>) -> Plan {
     let coming = depths(&dependencies(sides.new.values().map(|(_, instance)| *instance)));
     let going = depths(&dependencies(sides.old.values().flat_map(|hosts| hosts.values().copied())));
     let depth = |action: &Action| {
         let service = action.instance().map(InstanceName::service_name);
         let of = |depths: &Depths| service.as_ref().and_then(|service| depths.get(service)).copied().unwrap_or(0);
-        // Who depends on others goes before them.
+        // Dependents are removed before their dependencies.
         if matches!(action, Action::Remove { .. }) { usize::MAX - of(&going) } else { of(&coming) }
     };
     steps.sort_by_cached_key(|Step { action, host, .. }| {
@@ -47,10 +47,10 @@ fn phase(action: &Action) -> u8 {
 type Dependencies = BTreeMap<ServiceName, BTreeSet<ServiceName>>;
 type Depths = BTreeMap<ServiceName, usize>;
 
-/// How many services stand, one on the other, beneath each.
+/// Length of the longest chain of dependencies below each service.
 fn depths(dependencies: &Dependencies) -> Depths {
     let mut depths: Depths = dependencies.keys().map(|service| (service.clone(), 0)).collect();
-    // As many rounds as there are services reach the end of every chain; a cycle only stops there.
+    // A chain is at most as long as the number of services; a cycle ends the loop there.
     for _ in 0..dependencies.len() {
         let mut moved = false;
         for (service, on) in dependencies {
@@ -67,7 +67,7 @@ fn depths(dependencies: &Dependencies) -> Depths {
     depths
 }
 
-/// By service, what it depends on.
+/// Dependencies of each service.
 fn dependencies<'a>(instances: impl Iterator<Item = &'a Instance>) -> Dependencies {
     let mut dependencies = Dependencies::new();
     for instance in instances {
@@ -77,12 +77,13 @@ fn dependencies<'a>(instances: impl Iterator<Item = &'a Instance>) -> Dependenci
     dependencies
 }
 
-/// By step, the steps that must be done first.
+/// Constraints on the order, by index of the step.
 struct Needs {
+    /// Steps that must be done first.
     after: Vec<BTreeSet<usize>>,
-    /// Those of them that are there because of a port, name or address; the first to give when all cannot hold.
+    /// Steps that must be done first because they release a port, name or address. They are dropped if there is a cycle.
     claims: Vec<BTreeSet<usize>>,
-    /// Steps that are listed before, and need not be done: it is enough that their instance has been started.
+    /// Steps that come earlier in the plan and need not be done first: it is enough that their instance has started.
     begun: Vec<BTreeSet<usize>>,
 }
 
@@ -121,7 +122,7 @@ impl Needs {
                 _ => groups.push((service, vec![at])),
             }
         }
-        // What is only to be started of a service comes before what is updated of it.
+        // Instances of a service that are only started come before those that are updated.
         for (at, step) in steps.iter().enumerate() {
             let Action::Start { change, .. } = &step.action else { continue };
             let service = change.instance.service_name();
@@ -148,7 +149,7 @@ impl Needs {
         }
     }
 
-    /// Who takes over a port, a name or an address waits for the one who has it.
+    /// An instance that takes over a port, name or address waits for the container that has it.
     fn claims(&mut self, sides: &InstancesBySide<'_>, steps: &[Step]) {
         for (taker, takes) in steps.iter().enumerate() {
             let found = takes.action.change().and_then(|change| sides.new.get(&change.instance));
@@ -163,7 +164,7 @@ impl Needs {
         }
     }
 
-    /// Every removal waits for every change, but for those changes that wait for it.
+    /// Every removal waits for every change, except for the changes that wait for this removal.
     fn removals_last(&mut self, steps: &[Step]) {
         let changes: BTreeSet<usize> = places(steps, |action| action.change().is_some());
         let mut early: BTreeSet<usize> = BTreeSet::new();
@@ -185,7 +186,7 @@ impl Needs {
         }
     }
 
-    /// The steps, each after those it needs and otherwise as sorted.
+    /// The steps in their final order: each after those that it needs, otherwise as sorted.
     fn into_plan(mut self, steps: Vec<Step>) -> Plan {
         let mut plan = Plan::default();
         let mut left: Vec<Option<Step>> = steps.into_iter().map(Some).collect();
@@ -212,7 +213,7 @@ impl Needs {
         self.after[at].iter().chain(&self.claims[at]).copied()
     }
 
-    /// Two instances exchange a port or an address: neither can be first without the other in its way.
+    /// Drops the claims of one step, because instances that exchange a port or an address block each other.
     fn break_cycle(&mut self, waiting: Vec<usize>, left: &[Option<Step>], warnings: &mut Vec<String>) -> usize {
         let claiming = waiting.iter().copied().find(|at| !self.claims[*at].is_empty());
         let Some(at) = claiming.or_else(|| waiting.first().copied()) else { return 0 };
@@ -222,7 +223,7 @@ impl Needs {
             if !others.is_empty() {
                 let others = others.join(", ");
                 warnings.push(format!(
-                    "{name} takes a port, name or address that {others} still has: this can fail; deploy in two steps"
+                    "{name} needs a port, name or address that {others} still uses, so this can fail: deploy in two steps"
                 ));
             }
         }
@@ -245,7 +246,7 @@ fn removes(steps: &[Step]) -> Vec<(usize, ServiceName)> {
     steps.iter().enumerate().filter_map(remove).collect()
 }
 
-/// The container that a step does away with, and where.
+/// The container that a step removes or replaces, and its host.
 fn released_container<'a>(sides: &InstancesBySide<'a>, step: &Step) -> Option<(&'a str, &'a Container)> {
     let (instance, host) = match &step.action {
         Action::Remove { instance } => (instance, &step.host),
@@ -257,7 +258,7 @@ fn released_container<'a>(sides: &InstancesBySide<'a>, step: &Step) -> Option<(&
     Some((*host, &before.container))
 }
 
-/// Both cannot be there at once.
+/// Whether two containers cannot exist at the same time.
 fn collide(old: &Container, new: &Container, same_host: bool) -> bool {
     let ports = || old.ports.iter().any(|old| new.ports.iter().any(|new| overlap(old, new)));
     let addresses = old.networks.iter().any(|old| {

@@ -1,4 +1,4 @@
-//! How a plan reads: what, where, why and in what order.
+//! Text of a plan: each step with its host, its reasons and what it waits for.
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -52,7 +52,7 @@ fn print_step(f: &mut fmt::Formatter<'_>, number: usize, width: usize, step: &St
     Ok(())
 }
 
-/// Services that must be something first: one entry a service, however many instances it has.
+/// Services that a step waits for, with their conditions: one entry for each service, however many instances it has.
 fn waits(step: &Step) -> Vec<String> {
     let waits: BTreeSet<_> =
         step.action.waits_for().iter().map(|wait| (&wait.instance.service, wait.condition)).collect();

@@ -1,5 +1,5 @@
-//! Where the ports of new containers are bound: a port that nobody opens is on loopback, and a reader of the plan sees that
-//! before they look for it on the LAN.
+//! Addresses of published ports in a plan. A port that `landfast.toml` does not open is bound to loopback, and the plan says
+//! so before users look for it on the LAN.
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -10,18 +10,18 @@ use crate::compile::LOOPBACK;
 use crate::container::Port;
 use crate::deployment::{BoundBy, InstanceName};
 
-/// A published port of an instance that a step makes.
+/// A published port of a container that a step creates.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Published {
-    /// Address of the host that it is bound to.
+    /// Address of the host that the port is bound to.
     pub address: String,
-    /// `8080`, `8000-8010` for one of these, `0` for any that is free.
+    /// Port of the host: `8080`, `8000-8010` for one port of the range, `0` for any free port.
     pub published: String,
-    /// Port of the container.
+    /// Port in the container.
     pub target: u32,
-    /// `tcp`, `udp` or `sctp`.
+    /// Protocol: `tcp`, `udp` or `sctp`.
     pub protocol: String,
-    /// What said where.
+    /// What decided the address.
     pub by: BoundBy,
 }
 
@@ -55,8 +55,8 @@ impl fmt::Display for Published {
 }
 
 impl Plan {
-    /// A line for each stack and address: for ports that nobody opens, and for those that `landfast.toml` opens. An address in
-    /// a compose file, and loopback on request, are as they were written.
+    /// Lines about published ports, one for each stack and address. Addresses that the compose file chooses and ports that
+    /// `landfast.toml` keeps on loopback are left out, because they are as written.
     pub(super) fn published(&self) -> Vec<String> {
         let mut lines: BTreeMap<(&str, &str, BoundBy), Vec<(&InstanceName, &[Published])>> = BTreeMap::new();
         for action in self.steps.iter().map(|step| &step.action) {
@@ -83,7 +83,7 @@ impl Plan {
     }
 }
 
-/// `web/app 8080 9090/udp`
+/// Service and ports, as in `web/app 8080 and 9090/udp`.
 fn ports_of(name: &InstanceName, ports: &[Published], address: &str, by: BoundBy) -> String {
     let ports = ports.iter().filter(|port| port.address == address && port.by == by);
     let ports: Vec<_> = ports.map(ToString::to_string).collect();

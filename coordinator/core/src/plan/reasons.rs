@@ -1,4 +1,4 @@
-//! Why a container is made again: exactly what changed, and never a value of the environment.
+//! Reasons for recreating a container: exactly what changed, without any value of the environment.
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
@@ -8,7 +8,7 @@ use crate::container::{Attachment, Container, Mount, PlacedFile};
 use crate::deployment::{Instance, InstanceName, content_digest};
 use crate::desired::{self, HostState, why_recreate};
 
-/// What changed between two forms of an instance that was on this host; never empty.
+/// Changes between two versions of an instance that was on this host. The list is never empty.
 pub(super) fn changes(
     comparison: Comparison<'_>,
     host: &str,
@@ -31,13 +31,17 @@ pub(super) fn changes(
     let (known, files) = files(comparison, &after.name, &before.digest);
     reasons.extend(files);
     if reasons.is_empty() {
-        let reason = if known { "the way Landfast makes containers changed" } else { "a file that it mounts changed" };
+        let reason = if known {
+            "this version of Landfast creates the container differently"
+        } else {
+            "a file that it mounts changed"
+        };
         reasons.push(reason.to_owned());
     }
     reasons
 }
 
-/// Why a container is made again that would be the same.
+/// Why a container is recreated although its declaration is the same.
 fn recreate_reason(comparison: Comparison<'_>, before: &desired::Instance) -> String {
     let after = comparison.after.get(&before.name.stack).and_then(|deployment| deployment.instances.get(&before.name));
     let seen = comparison.reports.values().filter_map(|report| report.instance(&before.name));
@@ -45,16 +49,16 @@ fn recreate_reason(comparison: Comparison<'_>, before: &desired::Instance) -> St
     let reason = after.and_then(|after| seen.find_map(|seen| why_recreate(seen, after, comparison.started)));
     match reason {
         Some(reason) if !comparison.force_recreate => reason,
-        _ => "asked for: --force-recreate".to_owned(),
+        _ => "requested with --force-recreate".to_owned(),
     }
 }
 
-/// An image under the same name is told by the ids that `docker images` shows on that host, or else by its fingerprint, which
-/// is the same on every host.
+/// Change of the image. If the name is the same, the reason shows the ids that `docker images` shows on that host, or else
+/// the fingerprints, which are the same on every host.
 fn image(ids: Option<&BTreeMap<String, String>>, old: &Container, new: &Container) -> Option<String> {
     let name = &new.image;
     if old.image != *name {
-        return Some(format!("image {} > {name}", old.image));
+        return Some(format!("image changes from {} to {name}", old.image));
     }
     let (before, after) = (&old.image_fingerprint, &new.image_fingerprint);
     if before == after {
@@ -65,18 +69,18 @@ fn image(ids: Option<&BTreeMap<String, String>>, old: &Container, new: &Containe
     }
     let id = |fingerprint: &String| ids?.get(fingerprint);
     Some(match (id(before), id(after)) {
-        (Some(before), Some(after)) => format!("image {name} {} > {}", short(before), short(after)),
-        _ => format!("image {name} fingerprint {} > {}", short(before), short(after)),
+        (Some(before), Some(after)) => format!("image {name} changes from {} to {}", short(before), short(after)),
+        _ => format!("image {name} changes from fingerprint {} to {}", short(before), short(after)),
     })
 }
 
-/// The twelve digits that Docker shows, and what stands before them.
+/// First twelve digits of an id, as Docker shows them, with the prefix of the id.
 fn short(id: &str) -> &str {
     let prefix = id.find(':').map_or(0, |colon| colon + 1);
     id.get(..prefix + 12).unwrap_or(id)
 }
 
-/// `environment LOG_LEVEL changed`: the key alone, as values may be secrets.
+/// Changes of a map, as in `environment LOG_LEVEL changed`. Values are left out, because they may be secrets.
 fn keys<V: PartialEq>(what: &str, old: &BTreeMap<String, V>, new: &BTreeMap<String, V>) -> Vec<String> {
     let all: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
     let change = |key: &&String| match (old.get(*key), new.get(*key)) {
@@ -92,12 +96,12 @@ fn variables(container: &Container) -> BTreeMap<String, String> {
     container.environment.iter().filter_map(split).collect()
 }
 
-/// By the path in the container.
+/// Mounts by their path in the container.
 fn mounts(container: &Container) -> BTreeMap<String, &Mount> {
     container.mounts.iter().map(|mount| (mount.target.clone(), mount)).collect()
 }
 
-/// Secrets and configs, by the path in the container.
+/// Secrets and configs by their path in the container.
 fn placed_files(container: &Container) -> BTreeMap<String, &PlacedFile> {
     container.files.iter().map(|file| (file.target.clone(), file)).collect()
 }
@@ -113,7 +117,7 @@ fn networks(old: &Container, new: &Container) -> Vec<String> {
             Some(before) if before.address != after.address => {
                 let from = if before.address.is_empty() { "automatic" } else { &before.address };
                 let to = if after.address.is_empty() { "automatic" } else { &after.address };
-                reasons.push(format!("address on {name} {from} > {to}"));
+                reasons.push(format!("address on {name} changes from {from} to {to}"));
             }
             Some(before) if before.aliases != after.aliases => reasons.push(format!("names on {name} changed")),
             Some(before) if before != after => reasons.push(format!("network {name} changed")),
@@ -125,7 +129,7 @@ fn networks(old: &Container, new: &Container) -> Vec<String> {
     reasons
 }
 
-/// Every other field, by its name.
+/// Changes of all other fields, by name of the field.
 fn others(old: &Container, new: &Container) -> Vec<String> {
     const COMPARED: [&str; 7] = ["image", "image_fingerprint", "environment", "labels", "mounts", "files", "networks"];
     let fields = |container: &Container| match serde_json::to_value(container) {
@@ -140,7 +144,7 @@ fn others(old: &Container, new: &Container) -> Vec<String> {
         .collect()
 }
 
-/// Which of those that it is made again with are made again.
+/// Instances that are recreated and with which this one must be recreated.
 fn recreated_owners(comparison: Comparison<'_>, name: &InstanceName) -> Vec<String> {
     let digest = |states: &BTreeMap<String, HostState>, other: &InstanceName| {
         states.values().find_map(|state| state.instance(other)).map(|instance| instance.digest.clone())
@@ -148,10 +152,10 @@ fn recreated_owners(comparison: Comparison<'_>, name: &InstanceName) -> Vec<Stri
     let after = comparison.after.get(&name.stack).and_then(|deployment| deployment.instances.get(name));
     let follows = after.into_iter().flat_map(|instance| &instance.follows);
     let changed = follows.filter(|other| digest(comparison.current, other) != digest(comparison.target, other));
-    changed.map(|other| format!("{other}, which it goes with, is made again")).collect()
+    changed.map(|other| format!("it is recreated together with {other}")).collect()
 }
 
-/// Whether the files mounted before are known, and which of them changed.
+/// Whether the files that were mounted before are known, and which of them changed.
 fn files(comparison: Comparison<'_>, name: &InstanceName, digest: &str) -> (bool, Vec<String>) {
     let before = comparison.before.get(&name.stack).and_then(|deployment| deployment.instances.get(name));
     let after = comparison.after.get(&name.stack).and_then(|deployment| deployment.instances.get(name));

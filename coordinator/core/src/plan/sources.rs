@@ -1,5 +1,5 @@
-//! Places on the hosts that mounts, volumes and devices come from. Those that cannot work are found here, all at once and
-//! before anything is touched; what is at each place the hosts say.
+//! Paths on the hosts that mounts, volumes and devices use. Paths that cannot work are reported all at once, before anything
+//! is changed. The hosts say what exists at each path.
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Conflict, Plan};
@@ -9,54 +9,54 @@ use crate::container::{Mount, Source};
 use crate::deployment::InstanceName;
 use crate::desired::{HostState, Instance};
 
-/// A place that something of a container comes from.
+/// A path on a host that a mount, a volume or a device of a container uses.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
     /// An absolute path on the host.
     Host(String),
-    /// A path beneath the live tree of a stack, that is not in the stack's bundle.
+    /// A path in the live tree of a stack that is not in the stack's bundle.
     Tree {
-        /// The stack.
+        /// Name of the stack.
         stack: String,
-        /// Relative to the tree.
+        /// Path relative to the tree.
         path: String,
     },
 }
 
-/// What is at a place, with links followed: `landfast.v1.ExaminedSource`.
+/// What exists at a path after links are followed: `landfast.v1.ExaminedSource`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Seen {
-    /// Something that can be mounted.
+    /// Something that can be mounted exists.
     There,
-    /// Nothing, and a folder can be made there.
+    /// Nothing exists, and a folder can be created.
     Missing,
-    /// Nothing, and no folder can be made there: why.
+    /// Nothing exists, and no folder can be created, for this reason.
     Impossible(String),
 }
 
-/// By host, what was seen at each place that was asked about.
+/// Answers of the hosts: what exists at each path, by host.
 pub type Answers = BTreeMap<String, BTreeMap<Place, Seen>>;
 
-/// What will not work, and what is only missing for now.
+/// Problems with the paths that a plan uses.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Lacking {
-    /// Nothing may be done while there is one.
+    /// Problems that prevent the deployment.
     pub conflicts: Vec<Conflict>,
-    /// Places that are missing, and that another container may fill before they are needed.
+    /// Warnings about missing paths that another container may create before they are needed.
     pub warnings: Vec<String>,
 }
 
-/// One use of a place by an instance.
+/// One use of a path by an instance.
 struct Use<'a> {
     host: &'a str,
     instance: &'a InstanceName,
     place: Place,
-    /// A folder is made there when nothing is.
+    /// Whether a folder is created if nothing exists at the path.
     may_create: bool,
     how: String,
 }
 
-/// The places to ask each host about: those of the containers that the plan makes or starts.
+/// Paths to ask each host about: those of the containers that the plan creates or starts.
 pub fn places(
     plan: &Plan,
     target: &BTreeMap<String, HostState>,
@@ -69,7 +69,7 @@ pub fn places(
     places
 }
 
-/// What of these places will not work. A place that no answer is about is taken to be there.
+/// Finds the paths that cannot work. A path without an answer counts as existing.
 pub fn lacking(
     plan: &Plan,
     target: &BTreeMap<String, HostState>,
@@ -85,7 +85,7 @@ pub fn lacking(
             Some(creator) if *seen.unwrap_or(&Seen::There) == Seen::Missing => {
                 let Use { host, instance, how, .. } = &one;
                 warnings.insert(format!(
-                    "{host}: {problem}: {instance} {how}, which fails unless {creator} makes it first"
+                    "{host}: {problem}: {instance} {how}, which fails unless {creator} creates it first"
                 ));
             }
             _ => {
@@ -132,7 +132,7 @@ fn mount_use<'a>(
         }
         Source::Volume(name) => {
             let device = bind_device(state, name)?;
-            (Place::Host(device.to_owned()), format!("mounts the volume {name}, which is that folder"))
+            (Place::Host(device.to_owned()), format!("mounts the volume {name}, which is bound to it"))
         }
         Source::Tree(_) | Source::Memory { .. } => return None,
     };
@@ -140,7 +140,7 @@ fn mount_use<'a>(
     Some(Use { host: &state.host, instance: &instance.name, place, may_create, how })
 }
 
-/// The folder that a volume of the engine's own driver stands for: `o: bind`.
+/// The folder that a volume of the engine's own driver is bound to (`o: bind`).
 fn bind_device<'a>(state: &'a HostState, volume: &str) -> Option<&'a str> {
     let volume = state.volumes.iter().find(|it| it.name == volume && matches!(it.driver.as_str(), "" | "local"))?;
     let is_bind = volume.options.get("o")?.split(',').any(|option| matches!(option.trim(), "bind" | "rbind"));
@@ -154,7 +154,7 @@ fn device_uses<'a>(state: &'a HostState, instance: &'a Instance) -> impl Iterato
         instance: &instance.name,
         place: Place::Host(device.host.clone()),
         may_create: false,
-        how: "has it as a device".to_owned(),
+        how: "uses it as a device".to_owned(),
     })
 }
 
@@ -168,13 +168,13 @@ fn problem(one: &Use<'_>, seen: &Seen) -> Option<String> {
         (Seen::Missing, _) if one.may_create => None,
         (Seen::Missing, Place::Host(_)) => Some(format!("{path} does not exist, and nothing creates it")),
         (Seen::Missing, Place::Tree { stack, .. }) => {
-            Some(format!("{path} is neither in the folder of the stack {stack}, unless it is ignored, nor on the host"))
+            Some(format!("{path} is not on the host, and is missing or ignored in the folder of the stack {stack}"))
         }
         (Seen::Impossible(why), _) => Some(why.clone()),
     }
 }
 
-/// Another instance of the host that can write where something is missing.
+/// Another instance on the host that can write to the folder in which something is missing.
 fn creator<'a>(one: &Use<'_>, state: &'a HostState) -> Option<&'a InstanceName> {
     let Place::Host(missing) = &one.place else { return None };
     let holds = |mount: &Mount| match &mount.source {

@@ -1,4 +1,4 @@
-//! What follows from what is known: which steps are done, which may begin, who is told what, and whether it is over.
+//! Progress of a rollout after an event: which steps are done, which begin, what hosts are sent, and whether it has ended.
 use super::step_status::{self, Observed, StepStatus};
 use super::{Action, FAILURE_GRACE_MS, Failure, HOST_TIMEOUT_MS, Progress, Run, State, host_state_at};
 use crate::deployment::{Condition, InstanceName};
@@ -6,7 +6,7 @@ use crate::desired::Instance;
 use crate::plan;
 use crate::report::{CRASH_LOOP, ContainerState};
 
-/// Reads the reports for every step that is under way.
+/// Updates the status of every step that is running or done.
 pub(super) fn update_statuses(state: &mut State, now: u64) {
     for at in 0..state.steps.len() {
         match state.steps[at].progress {
@@ -23,7 +23,7 @@ fn update_running(state: &mut State, at: usize, since: u64, now: u64) {
     }
     state.observe(at, now);
     let limit = state.limit(at, now);
-    // Its own time does not run as long as its host is at that which it goes along with.
+    // The deadline is set only after the owner of a shared namespace is done: its host recreates that one first.
     if !state.owners(at).iter().any(|owner| state.steps[*owner].progress.is_running()) {
         state.steps[at].deadline.get_or_insert(now.saturating_add(limit));
     }
@@ -33,7 +33,7 @@ fn update_running(state: &mut State, at: usize, since: u64, now: u64) {
             let seen = if seen.is_empty() { "not done".to_owned() } else { seen };
             StepStatus::Failed(format!("{seen} after {} s", limit / 1000))
         }
-        // A host that is busy with something else for ever does not hold this up.
+        // A host that stays busy with something else does not block this step.
         Some(StepStatus::Unconfirmed) if now >= since.saturating_add(step_status::UNCONFIRMED_MS) => StepStatus::Done,
         Some(status) => status,
         None => return,
@@ -55,7 +55,7 @@ fn update_running(state: &mut State, at: usize, since: u64, now: u64) {
     }
 }
 
-/// What ran and ended while the rollout goes on has failed after all.
+/// Fails a step that was done if its container exits while the rollout continues.
 fn recheck_done(state: &mut State, at: usize, now: u64) {
     if state.plan.steps[at].action.change().is_none() || !state.is_acknowledged(at) {
         return;
@@ -69,7 +69,7 @@ fn recheck_done(state: &mut State, at: usize, now: u64) {
     }
 }
 
-/// Releases every step whose time has come.
+/// Begins every step that is ready.
 pub(super) fn release(state: &mut State, now: u64) {
     if state.failing_since.is_some() {
         return;
@@ -78,7 +78,7 @@ pub(super) fn release(state: &mut State, now: u64) {
         let ready: Vec<usize> =
             (0..state.steps.len()).filter(|at| state.is_ready(*at) || state.is_ready_with_owner(*at)).collect();
         for at in &ready {
-            // One at a time: a release can use up what the service may have under way.
+            // One at a time: each step that begins counts towards the parallelism of its service.
             if state.is_ready(*at) || state.is_ready_with_owner(*at) {
                 state.steps[*at].progress = Progress::Running { since: now, seen: String::new() };
             }
@@ -89,7 +89,7 @@ pub(super) fn release(state: &mut State, now: u64) {
     }
 }
 
-/// Tells hosts what they must be now, where that is not what they were told last.
+/// Sends hosts their new state if it differs from the one that was sent last.
 pub(super) fn assign(state: &mut State, now: u64) -> Vec<Action> {
     let mut actions = Vec::new();
     for (name, mut wanted) in host_state_at::host_states_at(state) {
@@ -103,7 +103,7 @@ pub(super) fn assign(state: &mut State, now: u64) -> Vec<Action> {
             let is_start = |at: &usize| matches!(state.plan.steps[*at].action, plan::Action::Start { .. });
             let must_send = unassigned.iter().any(is_start);
             if host.sent.same_contents(&wanted) && !must_send {
-                // Told already, with an earlier step.
+                // The state was already sent with an earlier step.
                 unassigned.iter().for_each(|at| state.steps[*at].generation = Some(host.sent.generation));
                 continue;
             }
@@ -119,11 +119,11 @@ pub(super) fn assign(state: &mut State, now: u64) -> Vec<Action> {
     actions
 }
 
-/// Ends the waits that lead nowhere.
+/// Fails what has waited too long or waits for something impossible.
 pub(super) fn detect_timeouts(state: &mut State, now: u64) {
     for (name, message) in silent_hosts(state, now) {
         for at in state.running_on(&name) {
-            state.steps[at].progress = Progress::Failed { message: format!("not known: {message}") };
+            state.steps[at].progress = Progress::Failed { message: format!("unknown: {message}") };
         }
         state.fail(message, now);
     }
@@ -131,7 +131,7 @@ pub(super) fn detect_timeouts(state: &mut State, now: u64) {
     detect_stall(state, now);
 }
 
-/// Steps that wait for what will never be.
+/// Fails the rollout if a step waits for a condition that can never hold.
 fn fail_impossible_waits(state: &mut State, now: u64) {
     let waiting = (0..state.steps.len()).filter(|at| state.steps[*at].progress == Progress::Waiting);
     let found: Vec<String> = waiting.filter_map(|at| state.why_wait_fails(at)).collect();
@@ -140,7 +140,7 @@ fn fail_impossible_waits(state: &mut State, now: u64) {
     }
 }
 
-/// Hosts that have said nothing for too long, and are needed.
+/// Hosts that have not answered for too long and are needed, each with a message.
 fn silent_hosts(state: &State, now: u64) -> Vec<(String, String)> {
     let over = |since: Option<u64>| since.is_some_and(|since| now.saturating_sub(since) >= HOST_TIMEOUT_MS);
     let silent: Vec<_> =
@@ -151,23 +151,23 @@ fn silent_hosts(state: &State, now: u64) -> Vec<(String, String)> {
     let states = host_state_at::host_states_at(state);
     let needed = |name: &String, host: &super::HostProgress| {
         let waits = |at: &usize| state.steps[*at].progress == Progress::Waiting && state.host_of(*at) == Some(name);
-        let told = states.get(name).is_none_or(|state| host.sent.same_contents(state));
+        let is_current = states.get(name).is_none_or(|state| host.sent.same_contents(state));
         let answered = host.unanswered_since.is_none() && !host.resend;
-        !told || !answered || !state.running_on(name).is_empty() || (0..state.steps.len()).any(|at| waits(&at))
+        !is_current || !answered || !state.running_on(name).is_empty() || (0..state.steps.len()).any(|at| waits(&at))
     };
     let message = |name: &String, host: &super::HostProgress| {
-        let what = if host.lost_since.is_some() { "been out of reach" } else { "not answered" };
+        let what = if host.lost_since.is_some() { "been unreachable" } else { "not answered" };
         format!("{name} has {what} for {} s", HOST_TIMEOUT_MS / 1000)
     };
     let needed = silent.into_iter().filter(|(name, host)| needed(name, host));
     needed.map(|(name, host)| (name.clone(), message(name, host))).collect()
 }
 
-/// Nothing is under way, steps are left, and what they wait for does not come.
+/// Fails the rollout if no step is running and the remaining steps have waited too long.
 fn detect_stall(state: &mut State, now: u64) {
     let busy = state.steps.iter().any(|step| step.progress.is_running());
     let mut waiting = (0..state.steps.len()).filter(|at| state.steps[*at].progress == Progress::Waiting);
-    // The one that waits for something, before those that wait for it.
+    // A step that waits for a condition explains the stall better than the steps behind it.
     let left = waiting.clone().find(|at| state.unmet(*at).is_some()).or_else(|| waiting.next());
     let (Some(at), false, None) = (left, busy, state.failing_since) else {
         state.stalled_since = None;
@@ -180,12 +180,12 @@ fn detect_stall(state: &mut State, now: u64) {
     }
 }
 
-/// Whether it is over.
+/// The last action, if the rollout has ended.
 pub(super) fn finish(state: &mut State, now: u64) -> Option<Action> {
     let running = state.steps.iter().any(|step| step.progress.is_running());
-    let on_the_way = state.hosts.values().any(|host| host.unanswered_since.is_some() || host.resend);
+    let unanswered = state.hosts.values().any(|host| host.unanswered_since.is_some() || host.resend);
     if let Some(since) = state.failing_since {
-        let settled = !running && !on_the_way;
+        let settled = !running && !unanswered;
         if !settled && now.saturating_sub(since) < FAILURE_GRACE_MS {
             return None;
         }
@@ -193,17 +193,17 @@ pub(super) fn finish(state: &mut State, now: u64) -> Option<Action> {
         return Some(Action::Failed(Failure { reasons: state.failures.clone(), steps: state.progress() }));
     }
     let done = state.steps.iter().all(|step| step.progress == Progress::Done);
-    // A host that is away and still has to hear of its neighbours is waited for.
-    let told =
+    // The rollout also waits for hosts that still have to learn of their neighbours.
+    let all_current =
         || host_state_at::host_states_at(state).iter().all(|(name, it)| state.hosts[name].sent.same_contents(it));
-    if done && !on_the_way && told() && is_stable(state, now) {
+    if done && !unanswered && all_current() && is_stable(state, now) {
         state.ended = true;
         return Some(Action::Done);
     }
     None
 }
 
-/// No container that was changed has ended and is being started again. One that never comes to rest is a failure.
+/// Whether no changed container is restarting. A container that keeps restarting fails the rollout.
 fn is_stable(state: &mut State, now: u64) -> bool {
     let Some(at) = (0..state.steps.len()).find(|at| state.is_restarting(*at)) else {
         state.restarting_since = None;
@@ -217,7 +217,7 @@ fn is_stable(state: &mut State, now: u64) -> bool {
 }
 
 impl State {
-    /// Its time has come: all before it is done, and what it waits for is true.
+    /// Whether a step can begin: the steps before it are done, and the conditions that it waits for hold.
     fn is_ready(&self, at: usize) -> bool {
         let step = &self.plan.steps[at];
         let is_done = |before: &usize| self.steps.get(*before).is_some_and(|it| it.progress == Progress::Done);
@@ -231,7 +231,7 @@ impl State {
             }
     }
 
-    /// So many of a service are updated at a time, and no more.
+    /// Whether the parallelism of the service allows one more update.
     fn has_room(&self, action: &plan::Action) -> bool {
         let Some((update, name)) = action.update().zip(action.instance()) else { return true };
         let Some(parallelism) = update.parallelism else { return true };
@@ -244,7 +244,8 @@ impl State {
         under_way < parallelism.get() as usize
     }
 
-    /// A stack's files change with the first of its containers on a host; without any, when all containers are done.
+    /// Whether the files of a stack may change on a host: together with the first of its containers there, or after all
+    /// containers if none of them changes.
     fn may_sync(&self, host: &str, stack: &str) -> bool {
         let steps = self.plan.steps.iter().zip(&self.steps);
         let changes = || steps.clone().filter_map(|(step, state)| Some((&step.host, step.action.change()?, state)));
@@ -256,20 +257,20 @@ impl State {
     }
 
     pub(super) fn condition_holds(&self, wait: &plan::Wait) -> bool {
-        // Started is less than done: there may be a health check to come.
+        // `Started` can hold before the step is done, because a health check may follow.
         let settled = wait.condition == Condition::Started || self.is_changed(&wait.instance);
         let found = self.find_target(&wait.instance).and_then(|(host, instance)| Some((instance, self.report(host)?)));
         settled && found.is_some_and(|(instance, report)| step_status::holds(wait.condition, instance, report))
     }
 
-    /// Every step that changes the instance is done.
+    /// Whether every step that changes the instance is done.
     fn is_changed(&self, name: &InstanceName) -> bool {
         let steps = self.plan.steps.iter().zip(&self.steps);
         let mut own = steps.filter(|(step, _)| step.action.change().is_some_and(|change| change.instance == *name));
         own.all(|(_, state)| state.progress == Progress::Done)
     }
 
-    /// The first of what it waits for that does not hold.
+    /// The first condition of a step that does not hold.
     fn unmet(&self, at: usize) -> Option<&plan::Wait> {
         self.plan.steps[at].action.waits_for().iter().find(|wait| !self.condition_holds(wait))
     }
@@ -285,7 +286,8 @@ impl State {
         self.failed_wait(at, wait, &seen)
     }
 
-    /// Why what a step waits for never comes; none while it may. An instance that is under way is judged by its own step.
+    /// Why a step waits for a condition that can never hold; none while it may. An instance whose own step is running is
+    /// judged by that step.
     fn why_wait_fails(&self, at: usize) -> Option<String> {
         let why_impossible = |wait: &plan::Wait| {
             let (host, instance) = self.find_target(&wait.instance)?;
@@ -298,14 +300,14 @@ impl State {
 
     fn failed_wait(&self, at: usize, wait: &plan::Wait, seen: &str) -> String {
         let what = match wait.condition {
-            Condition::Started => "to run",
+            Condition::Started => "to start",
             Condition::Healthy => "to be healthy",
-            Condition::Completed => "to be completed",
+            Condition::Completed => "to complete",
         };
         format!("{} waits for {} {what}, but {seen}", self.plan.steps[at].action.subject(), wait.instance)
     }
 
-    /// Takes down since when the step's container has been running.
+    /// Records since when the container of a step has been running.
     fn observe(&mut self, at: usize, now: u64) {
         let seen = self.target_of(at).and_then(|instance| {
             let seen = self.report_of(at)?.instance(&instance.name)?;
@@ -327,11 +329,11 @@ impl State {
         };
     }
 
-    /// What counts for the container of a step.
+    /// Observations for the container of a step.
     fn observed(&self, at: usize, name: &InstanceName, now: u64) -> Observed {
         let step = &self.steps[at];
         let restarts_before = step.restarts_before.unwrap_or(0);
-        // What is only to be started is observed when it is known to keep ending.
+        // An instance that is only started must keep running if it kept exiting before.
         let monitor_ms = match &self.plan.steps[at].action {
             plan::Action::Start { monitor_ms, .. } if restarts_before >= CRASH_LOOP => *monitor_ms,
             action => action.update().map_or(0, |update| update.monitor_ms),
@@ -358,30 +360,30 @@ impl State {
         self.fail(reason, now);
     }
 
-    /// The steps that a host is at.
+    /// The running steps of a host.
     fn running_on(&self, host: &str) -> Vec<usize> {
         let is_at = |at: &usize| self.steps[*at].progress.is_running() && self.host_of(*at) == Some(host);
         (0..self.steps.len()).filter(is_at).collect()
     }
 
-    /// Every container is as it must be, and those that go are gone.
+    /// Whether all steps that change or remove an instance are done.
     pub(super) fn instance_steps_done(&self) -> bool {
         let steps = self.plan.steps.iter().zip(&self.steps);
         let mut steps = steps.filter(|(step, _)| step.action.instance().is_some());
         steps.all(|(_, state)| state.progress == Progress::Done)
     }
 
-    /// Released, and its host has not been told.
+    /// Whether a step is running and has not been sent to its host.
     fn is_unassigned(&self, at: usize, host: &str) -> bool {
         self.steps[at].progress.is_running() && self.steps[at].generation.is_none() && self.host_of(at) == Some(host)
     }
 
-    /// Its host has been told, and what the host reports is about that.
+    /// Whether the host of a step has acknowledged the state with that step.
     fn is_acknowledged(&self, at: usize) -> bool {
-        let (Some(report), Some(told)) = (self.report_of(at), self.steps[at].generation) else { return false };
-        // A step that came with nothing new for its host is about what the host held before.
+        let (Some(report), Some(sent)) = (self.report_of(at), self.steps[at].generation) else { return false };
+        // A step without a new state for its host is about the state that the host held before.
         let ours = report.epoch == self.epoch || self.host_progress(at).is_some_and(|it| it.sent.epoch < self.epoch);
-        ours && report.generation >= told
+        ours && report.generation >= sent
     }
 
     fn is_lost(&self, at: usize) -> bool {
@@ -409,13 +411,13 @@ impl State {
         self.target.get(&step.host)?.instance(step.action.instance()?)
     }
 
-    /// The container that a removal or a move takes away.
+    /// The instance that a removal or a move takes off its host.
     fn before_of(&self, at: usize) -> Option<&Instance> {
         let step = &self.plan.steps[at];
         self.before.get(self.host_of(at)?)?.instance(step.action.instance()?)
     }
 
-    /// Another instance waits for this of it.
+    /// Whether another instance waits for this condition of the instance.
     fn is_awaited(&self, name: &InstanceName, condition: Condition) -> bool {
         let instances = self.target.values().flat_map(|state| &state.instances);
         let mut others = instances.filter(|other| other.name.stack == name.stack).flat_map(|other| &other.depends_on);

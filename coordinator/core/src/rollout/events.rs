@@ -1,4 +1,4 @@
-//! What an event says about the hosts.
+//! Effects of an event on what the rollout knows of the hosts.
 use super::{Event, Progress, State};
 use crate::plan::Action;
 use crate::report::Report;
@@ -7,7 +7,7 @@ pub(super) fn apply(state: &mut State, event: Event, now: u64) {
     match event {
         Event::Start => start(state, now),
         Event::Reported { host, report } => report_received(state, &host, report, now),
-        // Which generation it took, the report says: an answer may be about an older one that was tried again.
+        // The host's report says which generation it accepted. This answer may be about an older one that was retried.
         Event::Assigned { host } => {
             if let Some(host) = state.hosts.get_mut(&host) {
                 host.lost_since = None;
@@ -26,7 +26,7 @@ pub(super) fn apply(state: &mut State, event: Event, now: u64) {
     }
 }
 
-/// The time that passed without a driver is nobody's fault: all that waits waits anew.
+/// Resets all deadlines, because no time must be charged for the period in which the coordinator did not run.
 fn start(state: &mut State, now: u64) {
     for host in state.hosts.values_mut() {
         host.resend |= host.unanswered_since.take().is_some();
@@ -62,15 +62,15 @@ fn report_received(state: &mut State, name: &str, report: Report, now: u64) {
     }
 }
 
-/// A host has refused what it was sent. An older generation that was tried again does not count.
+/// Handles the refusal of a state. The refusal of an older generation that was retried does not count.
 fn assignment_refused(state: &mut State, name: &str, generation: u64, message: &str, now: u64) {
     let Some(host) = state.hosts.get_mut(name) else { return };
     if host.sent.generation != generation || host.unanswered_since.take().is_none() {
         return;
     }
     for at in 0..state.steps.len() {
-        let told = state.steps[at].generation == Some(generation) && state.host_of(at) == Some(name);
-        if told && state.steps[at].progress.is_running() {
+        let is_refused = state.steps[at].generation == Some(generation) && state.host_of(at) == Some(name);
+        if is_refused && state.steps[at].progress.is_running() {
             state.steps[at].progress = Progress::Failed { message: message.to_owned() };
         }
     }
@@ -78,7 +78,7 @@ fn assignment_refused(state: &mut State, name: &str, generation: u64, message: &
 }
 
 impl State {
-    /// From now on nothing more is released.
+    /// Records a failure. No step begins any more.
     pub(super) fn fail(&mut self, reason: String, now: u64) {
         self.failing_since.get_or_insert(now);
         if !self.failures.contains(&reason) {
@@ -86,7 +86,7 @@ impl State {
         }
     }
 
-    /// The host that must act for a step now; a move begins at its old one.
+    /// The host that must act for a step now. A move begins on the old host.
     pub(super) fn host_of(&self, at: usize) -> Option<&str> {
         let (step, state) = (self.plan.steps.get(at)?, self.steps.get(at)?);
         match &step.action {

@@ -1,7 +1,7 @@
-//! What a host must be at this moment of a rollout: what is released as it will be, everything else as it was.
+//! Host states at one moment of a rollout: what steps that have begun change is new, and everything else is as before.
 //!
-//! Names and neighbours are those of before and after together while steps are under way, so that one change does not
-//! send every host a new state; in the end they are exactly the target's.
+//! While steps are running, names and neighbours are those of before and after together, so that one change does not send
+//! every host a new state. At the end they are exactly those of the target.
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Progress, State};
@@ -9,7 +9,7 @@ use crate::deployment::InstanceName;
 use crate::desired::{HostState, Instance, Name, Neighbour, Network, Tree, Volume, neighbours};
 use crate::plan::{Action, Step};
 
-/// By host. Epochs and generations are those of the target and mean nothing.
+/// States of all hosts. Their epochs and generations are those of the target and have no meaning.
 pub(super) fn host_states_at(state: &State) -> BTreeMap<String, HostState> {
     let steps = Steps::new(state);
     let at_end = steps.all_instances_done;
@@ -81,7 +81,7 @@ impl<'s> Steps<'s> {
         steps
     }
 
-    /// Whether a host has the new form of an instance: its step has been released, and a move has left the old host.
+    /// Whether a host has the new version of an instance: its step has begun, and a move has left the old host.
     fn has_new(&self, host: &str, instance: &InstanceName) -> bool {
         let Some(at) = self.changes.get(&(host, instance)) else { return true };
         match self.state.plan.steps[*at].action {
@@ -91,7 +91,7 @@ impl<'s> Steps<'s> {
         }
     }
 
-    /// Whether an instance that leaves a host is still there: the step that takes it away has not been released.
+    /// Whether a host still has an instance that leaves it: the step that removes it has not begun.
     fn stays(&self, host: &str, instance: &InstanceName) -> bool {
         self.leaving.get(&(host, instance)).is_some_and(|at| !self.is_released(*at))
     }
@@ -160,7 +160,7 @@ fn networks(steps: &Steps<'_>, host: &str, before: &HostState, target: &HostStat
     networks
 }
 
-/// Data is deleted only once whoever used it is gone.
+/// Volumes of a host. Data is deleted only after the instances that used it are removed.
 fn volumes(steps: &Steps<'_>, host: &str, before: &HostState, target: &HostState) -> Vec<Volume> {
     let find = |name: &str| before.volumes.iter().find(|volume| volume.name == name).cloned();
     let choose = |after: &Volume| {
@@ -173,7 +173,7 @@ fn volumes(steps: &Steps<'_>, host: &str, before: &HostState, target: &HostState
     target.volumes.iter().map(choose).collect()
 }
 
-/// Names of before that are no more answer until the end.
+/// Names of before and after together. Old names resolve until the end of the rollout.
 fn merged_names(before: &HostState, target: &HostState) -> Vec<Name> {
     let by_name = |names: &[Name]| names.iter().map(|it| (it.name.clone(), it.clone())).collect::<BTreeMap<_, _>>();
     let mut names = by_name(&before.names);
@@ -181,7 +181,7 @@ fn merged_names(before: &HostState, target: &HostState) -> Vec<Name> {
     names.into_values().collect()
 }
 
-/// Neighbours: those of before, over them those to be, over them those that are.
+/// Enters the neighbours: those of before, overridden by those of the target, overridden by the current ones.
 fn add_neighbours(state: &State, states: &mut BTreeMap<String, HostState>) {
     let layers = [neighbours(&state.before), neighbours(&state.target), neighbours(states)];
     let mut merged: BTreeMap<&str, BTreeMap<std::net::Ipv4Addr, &Neighbour>> = BTreeMap::new();

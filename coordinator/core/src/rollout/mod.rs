@@ -1,9 +1,9 @@
-//! The execution of a plan as a state machine: which host is told what, and when. It sees reports and the time it is
-//! given; whoever drives it sends what it says and stores [`State`] before each [`Action::Assign`].
+//! Execution of a plan as a state machine: it decides which host state is sent to which host, and when. Its input is events
+//! and the time. The caller sends what [`Action::Assign`] says, after it has stored [`State`].
 //!
-//! The plan holds the order; this only sees that it holds. A step is released when all before it are done and what it
-//! waits for is true; then its host is told (`host_state_at`), and reports say how it went (`step_status`). At the first
-//! failure nothing more is released, and what is under way comes to its end.
+//! The plan determines the order. A step begins when the steps before it are done and the conditions that it waits for hold.
+//! Then its host is sent a new state (`host_state_at`), and the host's reports show the result (`step_status`). After
+//! the first failure no step begins any more, and the rollout waits for the steps that are running.
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -18,78 +18,78 @@ mod host_state_at;
 mod shared_namespace;
 mod step_status;
 
-/// How long a host may be out of reach, or an assignment unanswered, before the rollout gives up: in milliseconds.
+/// How long a host may be unreachable, or an assignment unanswered, before the rollout fails: in milliseconds.
 pub const HOST_TIMEOUT_MS: u64 = 120_000;
-/// How long a rollout that has failed waits for what is under way.
+/// How long a failed rollout waits for the steps that are running, in milliseconds.
 pub const FAILURE_GRACE_MS: u64 = 60_000;
 
-/// How far a plan is carried out. Complete: stored and read back, it goes on where it was.
+/// State of a rollout. It is complete: a rollout that is stored and read back continues where it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
-    /// What is carried out.
+    /// Plan that is carried out.
     pub plan: Plan,
-    /// Claimed by this rollout: greater than any host's.
+    /// Epoch of this rollout, greater than that of any host.
     pub epoch: u64,
-    /// By host, what it must be in the end.
+    /// Host states at the end, by host.
     pub target: BTreeMap<String, HostState>,
-    /// By host, what it held before.
+    /// Host states before the rollout, by host.
     pub before: BTreeMap<String, HostState>,
     steps: Vec<StepState>,
     hosts: BTreeMap<String, HostProgress>,
     failures: Vec<String>,
-    /// Since when nothing more is released.
+    /// Time of the first failure, after which no step begins.
     failing_since: Option<u64>,
-    /// Since when nothing is under way although steps are left.
+    /// Time since which no step is running although steps are left.
     stalled_since: Option<u64>,
-    /// Since when all is done but for a container that keeps ending.
+    /// Time since which all steps are done and a container keeps exiting.
     #[serde(default)]
     restarting_since: Option<u64>,
     ended: bool,
 }
 
-/// One step's way.
+/// Progress of one step, with what is needed to judge it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct StepState {
     progress: Progress,
-    /// Of its host's state, in which the host was told.
+    /// Generation of the host state with which the step was sent to its host.
     generation: Option<u64>,
-    /// When the wait ends: Unix time in milliseconds; set when the host has taken it.
+    /// Time at which the step fails, as Unix time in milliseconds; set when the host has acknowledged the step.
     deadline: Option<u64>,
-    /// Of a move: it has left its old host.
+    /// Whether a move has left the old host.
     left: bool,
-    /// The run of the container that is being observed.
+    /// Current run of the step's container.
     #[serde(default)]
     run: Option<Run>,
-    /// Restarts that the engine had counted when the step was released: they are nothing new.
+    /// Number of restarts that the engine had counted before the step began.
     #[serde(default)]
     restarts_before: Option<u32>,
 }
 
-/// One run of a container, from its start to its end.
+/// One run of a container, from its start to its exit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Run {
-    /// When the container was started, by its host's clock: one run is told from the next by it.
+    /// Start of the container by its host's clock. It distinguishes one run from the next.
     started_at: i64,
-    /// Since when it has been seen running: Unix time in milliseconds.
+    /// Time since which the container has been reported as running, as Unix time in milliseconds.
     since: u64,
 }
 
-/// What has been said between this rollout and a host.
+/// What was sent to a host and received from it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct HostProgress {
-    /// What it was sent last, or held before.
+    /// State that was sent last, or the state before the rollout.
     sent: HostState,
-    /// Since when no answer to that has come.
+    /// Time since which the last assignment is unanswered.
     unanswered_since: Option<u64>,
-    /// The driver that sent it is gone, and nobody knows whether it arrived.
+    /// Whether the last state must be sent again, because the coordinator restarted before an answer.
     resend: bool,
-    /// Since when it is out of reach, or its engine does not answer.
+    /// Time since which the host is unreachable or its engine does not answer.
     lost_since: Option<u64>,
     report: Option<Report>,
 }
 
 impl State {
-    /// A rollout that has not begun. `current` is what the hosts hold, `epoch` greater than any of theirs.
+    /// A rollout that has not begun. `current` is what the hosts hold, and `epoch` is greater than any of theirs.
     pub fn new(
         plan: Plan,
         current: BTreeMap<String, HostState>,
@@ -116,95 +116,95 @@ impl State {
         }
     }
 
-    /// How far each step of the plan is.
+    /// Progress of each step of the plan.
     pub fn progress(&self) -> Vec<Progress> {
         self.steps.iter().map(|step| step.progress.clone()).collect()
     }
 }
 
-/// What happened.
+/// Input of the rollout.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// The driver starts, for the first time or after a crash.
+    /// The coordinator starts the rollout, or continues it after a crash.
     Start,
-    /// A host reported.
+    /// A host sent a report.
     Reported {
-        /// Which.
+        /// Name of the host.
         host: String,
-        /// What.
+        /// Report of the host.
         report: Report,
     },
-    /// A host took what it was sent. Its report says so too, and that is what counts.
+    /// A host accepted the state that it was sent. The rollout relies on the host's next report.
     Assigned {
-        /// Which.
+        /// Name of the host.
         host: String,
     },
-    /// A host refused what it was sent: trying again is of no use.
+    /// A host refused the state that it was sent. Sending it again does not help.
     AssignFailed {
-        /// Which.
+        /// Name of the host.
         host: String,
-        /// What it was sent.
+        /// Generation of the refused state.
         generation: u64,
-        /// Why.
+        /// Reason that the host gave.
         message: String,
     },
-    /// A host cannot be reached; a report says that it can be again.
+    /// A host cannot be reached. Its next report shows that it can be reached again.
     Lost {
-        /// Which.
+        /// Name of the host.
         host: String,
     },
-    /// Time passed; at least once a second.
+    /// Time passed. This event comes at least once a second.
     Tick,
-    /// The user wants it to end: nothing new is begun.
+    /// The user stops the rollout: no step begins any more.
     Cancel,
 }
 
-/// What to do.
+/// Output of the rollout: what the caller must do.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
-    /// Send this to the host, once the state returned beside it is stored; again and again while it is out of reach.
+    /// Send a state to a host after the returned [`State`] is stored. Retry while the host is unreachable.
     Assign {
-        /// Which.
+        /// Name of the host.
         host: String,
-        /// What it must be.
+        /// State to send.
         state: Box<HostState>,
     },
-    /// Tell the user.
+    /// Report progress to the user.
     Report(ProgressLine),
-    /// All is done.
+    /// All steps are done.
     Done,
-    /// It ended before all was done.
+    /// The rollout ended before all steps were done.
     Failed(Failure),
 }
 
-/// News of one step.
+/// New progress of one step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProgressLine {
-    /// Its place in the plan.
+    /// Index of the step in the plan.
     pub step: usize,
-    /// How far it is.
+    /// Progress of the step.
     pub progress: Progress,
 }
 
-/// How far a step is.
+/// Progress of a step.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Progress {
-    /// Not begun.
+    /// The step has not begun.
     #[default]
     Waiting,
-    /// The host has been told.
+    /// The step was sent to its host.
     Running {
-        /// Unix time in milliseconds.
+        /// Begin of the step, as Unix time in milliseconds.
         since: u64,
-        /// What was last seen: `starting, not healthy yet`.
+        /// Last observation, as in `running, not healthy yet`.
         seen: String,
     },
-    /// As it should be.
+    /// The step is done.
     Done,
-    /// It cannot be.
+    /// The step failed.
     Failed {
-        /// Why.
+        /// Reason for the failure.
         message: String,
     },
 }
@@ -215,16 +215,16 @@ impl Progress {
     }
 }
 
-/// Why a rollout ended before all was done, and what stands where.
+/// Failure of a rollout: the reasons and the progress of every step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
-    /// What went wrong, the first first.
+    /// Reasons in the order in which they occurred.
     pub reasons: Vec<String>,
-    /// By step of the plan.
+    /// Progress of each step of the plan.
     pub steps: Vec<Progress>,
 }
 
-/// What to do about an event. Total: an event that means nothing changes nothing.
+/// Handles one event: returns the new state and what to do. An event that does not apply changes nothing.
 pub fn step(mut state: State, event: Event, now_ms: u64) -> (State, Vec<Action>) {
     if state.ended {
         return (state, Vec::new());

@@ -1,5 +1,5 @@
-//! What shares a namespace with one that is made again: its host makes it again with that one, whatever it was told. So it
-//! is told both at once, and makes it once.
+//! Instances that share a namespace with one that is recreated. Their host recreates them together in any case, so both
+//! steps are sent at once, and each container is recreated once.
 use std::collections::BTreeSet;
 
 use super::{Progress, State};
@@ -8,8 +8,8 @@ use crate::deployment::{Condition, InstanceName};
 use crate::plan::{self, Action};
 
 impl State {
-    /// Its time has come with that of the one whose namespace it is in. Not where it has to wait for more than that that one
-    /// runs: then the order counts, and it is made twice.
+    /// Whether a step can begin together with the step of the instance whose namespace its container shares. It cannot if it
+    /// waits for more than the start of that instance: then the order counts, and its container is recreated twice.
     pub(super) fn is_ready_with_owner(&self, at: usize) -> bool {
         let (step, owners) = (&self.plan.steps[at], self.owners(at));
         if owners.is_empty() || self.steps[at].progress != Progress::Waiting {
@@ -17,7 +17,7 @@ impl State {
         }
         let all_owners = self.all_owners(at);
         let of = |other: &usize| &self.steps[*other].progress;
-        // Another that is in there too, and under way with it.
+        // Another instance in the same namespace whose step is running.
         let is_sibling = |other: &usize| of(other).is_running() && !self.all_owners(*other).is_disjoint(&all_owners);
         let is_done =
             |before: &usize| all_owners.contains(before) || is_sibling(before) || *of(before) == Progress::Done;
@@ -32,7 +32,7 @@ impl State {
             && step.action.waits_for().iter().all(will_hold)
     }
 
-    /// The owners, and theirs.
+    /// The owners of the namespaces, the owners of their namespaces, and so on.
     fn all_owners(&self, at: usize) -> BTreeSet<usize> {
         let mut all_owners = BTreeSet::new();
         let mut ahead = self.owners(at);
@@ -44,7 +44,7 @@ impl State {
         all_owners
     }
 
-    /// The steps that make those again in whose namespaces this one's container runs.
+    /// The steps that recreate the instances whose namespaces the container of this step shares.
     pub(super) fn owners(&self, at: usize) -> Vec<usize> {
         let step = &self.plan.steps[at];
         let target = self.target.get(&step.host).zip(recreated(step));
@@ -61,6 +61,7 @@ impl State {
     }
 }
 
+/// The instance that a step recreates.
 fn recreated(step: &plan::Step) -> Option<&InstanceName> {
     match &step.action {
         Action::Recreate { change, .. } => Some(&change.instance),

@@ -1,4 +1,4 @@
-//! What a report says about a step: done, not yet, or never.
+//! Status of a step according to the report of its host: done, pending or failed.
 use crate::container::Container;
 use crate::deployment::{Condition, InstanceName};
 use crate::desired::Instance;
@@ -6,17 +6,18 @@ use crate::plan::Action;
 use crate::report::{CRASH_LOOP, ContainerState, Health, InstanceReport, Report};
 
 const SECOND: i64 = 1_000_000_000;
-/// A job may work for so long: in milliseconds.
+/// How long a job may take, in milliseconds.
 const JOB_MS: u64 = 30 * 60_000;
+/// Shortest limit for a step, in milliseconds.
 const LEAST_MS: u64 = 120_000;
 
-/// What a report says about a step.
+/// Status of a step according to a report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum StepStatus {
     Done,
-    /// Not yet, and what was seen.
+    /// Not done yet, with the last observation.
     Pending(String),
-    /// The host is still at work, and tells nothing against it: done, if that stays so.
+    /// The host is still busy and reports no problem with this step. The step counts as done if this does not change.
     Unconfirmed,
     Failed(String),
 }
@@ -25,18 +26,18 @@ fn wait(seen: impl Into<String>) -> StepStatus {
     StepStatus::Pending(seen.into())
 }
 
-/// What others want of an instance, and what has been seen of its container so far.
+/// What other instances need from an instance, and what has been observed of its container.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Observed {
-    /// Somebody waits for its end.
+    /// Whether another instance waits for its completion.
     pub(super) is_job: bool,
-    /// Somebody waits for its health.
+    /// Whether another instance waits for its health.
     pub(super) must_be_healthy: bool,
-    /// Its container was there before: the restarts that had been counted by then.
+    /// Restarts that were counted before the step, if the container existed before.
     pub(super) restarts_before: u32,
-    /// How long it has been seen running without an end: in milliseconds.
+    /// How long the container has been running without an exit, in milliseconds.
     pub(super) running_ms: u64,
-    /// How long it has to, when it has no health check: in milliseconds.
+    /// How long a container without a health check must run, in milliseconds.
     pub(super) monitor_ms: u64,
 }
 
@@ -45,19 +46,19 @@ impl Observed {
         self.running_ms >= self.monitor_ms
     }
 
-    /// The container was there before, and kept ending then: it may have come to rest.
+    /// Whether the container kept exiting before the step. It may have recovered since.
     fn was_in_crash_loop(&self) -> bool {
         self.restarts_before >= CRASH_LOOP
     }
 }
 
-/// About a step that makes or changes a container.
+/// Status of a step that creates, replaces or starts a container.
 pub(super) fn of_change(instance: &Instance, observed: Observed, report: &Report) -> StepStatus {
     let resource = instance.name.to_string();
     let seen = report.instance(&instance.name).filter(|seen| seen.state != ContainerState::Missing);
     let right = seen.filter(|seen| seen.digest == instance.digest);
     let status = right.map(|seen| of_container(&instance.container, observed, seen));
-    // What the container itself shows is nearer to the cause than what could not be done with it.
+    // The state of the container itself is closer to the cause than the problem that the agent had with it.
     if let Some(failed @ StepStatus::Failed(_)) = status {
         return failed;
     }
@@ -67,22 +68,22 @@ pub(super) fn of_change(instance: &Instance, observed: Observed, report: &Report
     if seen.is_none() {
         return of_missing_container(report);
     }
-    match status.unwrap_or_else(|| wait("the old container is still there")) {
+    match status.unwrap_or_else(|| wait("the old container still exists")) {
         StepStatus::Pending(seen) => wait(problem(report, &resource).map_or(seen, str::to_owned)),
         status => status,
     }
 }
 
-/// A host that has nothing left to do, and something that did not go, will not make it either.
+/// Status of a step whose container does not exist. A host that has finished with a final problem will not create it.
 fn of_missing_container(report: &Report) -> StepStatus {
     let mut finals = report.problems.iter().filter(|problem| problem.is_final);
     match finals.next() {
         Some(problem) if report.converged => StepStatus::Failed(format!("{}: {}", problem.resource, problem.message)),
-        _ => wait(report.problems.first().map_or("not there yet", |problem| &problem.message)),
+        _ => wait(report.problems.first().map_or("not created yet", |problem| &problem.message)),
     }
 }
 
-/// About a container that is the right one.
+/// Status of a step whose container is the declared one.
 fn of_container(container: &Container, observed: Observed, seen: &InstanceReport) -> StepStatus {
     let is_crashing = seen.restarts >= CRASH_LOOP;
     let may_recover = observed.was_in_crash_loop() && seen.state == ContainerState::Running;
@@ -97,7 +98,7 @@ fn of_container(container: &Container, observed: Observed, seen: &InstanceReport
         ContainerState::Dead => wait("being removed"),
         ContainerState::Paused => wait("paused"),
         ContainerState::Created => wait("not started yet"),
-        ContainerState::Missing | ContainerState::Unknown => wait("not there yet"),
+        ContainerState::Missing | ContainerState::Unknown => wait("not created yet"),
     }
 }
 
@@ -108,7 +109,7 @@ fn of_running(container: &Container, observed: Observed, seen: &InstanceReport) 
         Health::None if has_check(container) => wait("running, health not known yet"),
         _ if observed.is_job => wait("running, not completed yet"),
         Health::None if !observed.ran_long_enough() => {
-            wait(format!("running, and watched for {} s", observed.monitor_ms.div_ceil(1000)))
+            wait(format!("running; it must keep running for {} s", observed.monitor_ms.div_ceil(1000)))
         }
         Health::None | Health::Healthy => StepStatus::Done,
     }
@@ -133,13 +134,13 @@ fn policy(container: &Container) -> &str {
     }
 }
 
-/// The file asks for a health check of its own.
+/// Whether the compose file declares a health check.
 fn has_check(container: &Container) -> bool {
     let test = container.healthcheck.as_ref().and_then(|check| check.test.first());
     test.is_some_and(|first| first != "NONE")
 }
 
-/// Whether a done step has come undone: the container ended. An unhealthy one may recover.
+/// Why a step that was done has failed after all: its container exited. An unhealthy container may recover.
 pub(super) fn has_ended(instance: &Instance, report: &Report) -> Option<String> {
     let seen = report.instance(&instance.name).filter(|seen| seen.digest == instance.digest)?;
     let ended = matches!(seen.state, ContainerState::Exited | ContainerState::Restarting);
@@ -149,7 +150,7 @@ pub(super) fn has_ended(instance: &Instance, report: &Report) -> Option<String> 
     }
 }
 
-/// Whether a done step's container has ended and is being started again: then it is not known yet what becomes of it.
+/// Whether the container of a step that was done has exited and is restarting, so that the result is open.
 pub(super) fn is_restarting(instance: &Instance, report: &Report) -> bool {
     let seen = report.instance(&instance.name).filter(|seen| seen.digest == instance.digest);
     seen.is_some_and(|seen| match seen.state {
@@ -159,7 +160,7 @@ pub(super) fn is_restarting(instance: &Instance, report: &Report) -> bool {
     })
 }
 
-/// Why an instance never becomes what others wait for; none while it may.
+/// Why a condition of an instance can never hold; none while it may.
 pub(super) fn why_impossible(condition: Condition, instance: &Instance, report: &Report) -> Option<String> {
     let seen = report.instance(&instance.name).filter(|seen| seen.digest == instance.digest)?;
     let for_good = seen.state == ContainerState::Exited && matches!(policy(&instance.container), "no" | "on-failure");
@@ -178,17 +179,17 @@ pub(super) fn why_impossible(condition: Condition, instance: &Instance, report: 
     }
 }
 
-/// About a removal.
+/// Status of a step that removes a container.
 pub(super) fn of_removal(name: &InstanceName, report: &Report) -> StepStatus {
     let resource = name.to_string();
     match (report.instance(name).is_some(), final_problem(report, &resource)) {
         (false, _) => StepStatus::Done,
         (true, Some(message)) => StepStatus::Failed(message),
-        (true, None) => wait(problem(report, &resource).unwrap_or("still there")),
+        (true, None) => wait(problem(report, &resource).unwrap_or("not removed yet")),
     }
 }
 
-/// About what is not a container.
+/// Status of a step about files, a network, a volume or a host.
 pub(super) fn of_resource(action: &Action, manifest: Option<&str>, report: &Report) -> StepStatus {
     let resource = action.subject();
     if let Some(message) = final_problem(report, &resource) {
@@ -219,7 +220,7 @@ fn final_problem(report: &Report, resource: &str) -> Option<String> {
     found.map(|problem| problem.message.clone())
 }
 
-/// Whether an instance is what others wait for.
+/// Whether a condition holds for an instance.
 pub(super) fn holds(condition: Condition, instance: &Instance, report: &Report) -> bool {
     let Some(seen) = report.instance(&instance.name).filter(|seen| seen.digest == instance.digest) else {
         return false;
@@ -233,12 +234,12 @@ pub(super) fn holds(condition: Condition, instance: &Instance, report: &Report) 
     }
 }
 
-/// What can be seen of an instance that others wait for.
+/// Description of an instance that others wait for.
 pub(super) fn describe(instance: &Instance, report: Option<&Report>) -> String {
     let Some(report) = report else { return "its host has not reported".to_owned() };
     match report.instance(&instance.name) {
-        None => "it is not there".to_owned(),
-        Some(seen) if seen.digest != instance.digest => "another container is in its place".to_owned(),
+        None => "it has no container".to_owned(),
+        Some(seen) if seen.digest != instance.digest => "its container is not the declared one".to_owned(),
         Some(seen) if !seen.unfinished.is_empty() => seen.unfinished.clone(),
         Some(seen) => match (seen.state, seen.health) {
             (ContainerState::Running, Health::Unhealthy) => seen.unhealthy(),
@@ -251,7 +252,8 @@ pub(super) fn describe(instance: &Instance, report: Option<&Report>) -> String {
     }
 }
 
-/// How long a container may take: its health check's own time and a minute, two at least; a job half an hour.
+/// How long a step for a container may take: the time of its health check plus a minute, and at least two minutes; a job
+/// may take half an hour.
 pub(super) fn limit_ms(container: &Container, observed: Observed) -> u64 {
     if observed.is_job {
         return JOB_MS;
@@ -269,10 +271,10 @@ pub(super) fn limit_ms(container: &Container, observed: Observed) -> u64 {
     (own_ms + 60_000 + stop_ms(container)).max(LEAST_MS)
 }
 
-/// How long a network or a volume may be under way without a problem told: in milliseconds.
+/// How long a step stays unconfirmed without a reported problem before it counts as done: in milliseconds.
 pub(super) const UNCONFIRMED_MS: u64 = 20_000;
 
-/// How long a container may take to stop.
+/// How long a container may take to stop, in milliseconds.
 pub(super) fn stop_ms(container: &Container) -> u64 {
     u64::from(container.stop_grace_seconds.unwrap_or(10)) * 1000
 }

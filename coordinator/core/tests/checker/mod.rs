@@ -1,5 +1,5 @@
-//! A second opinion on plans: carries them out on paper, step by step, and says what is wrong. It shares no code with
-//! the planner.
+//! Independent checker for plans. It carries out a plan step by step in memory and reports what is wrong. It shares no code
+//! with the planner.
 #![allow(dead_code)]
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use landfast_core::plan::{Action, Plan, Step};
 
 type Hosts = BTreeMap<String, HostState>;
 
-/// Everything that is wrong with a plan from one to the other.
+/// Everything that is wrong with a plan from the current to the target states.
 pub(crate) fn examine(plan: &Plan, current: &Hosts, target: &Hosts) -> Vec<String> {
     let mut wrong = Vec::new();
     wrong.extend(order(plan));
@@ -17,7 +17,7 @@ pub(crate) fn examine(plan: &Plan, current: &Hosts, target: &Hosts) -> Vec<Strin
     wrong
 }
 
-/// A step only comes after steps that stand before it.
+/// Steps whose `after` lists a later step.
 fn order(plan: &Plan) -> Vec<String> {
     let late = |(at, step): (usize, &Step)| {
         step.after.iter().any(|before| *before >= at).then(|| format!("{at}: after a later one"))
@@ -25,7 +25,7 @@ fn order(plan: &Plan) -> Vec<String> {
     plan.steps.iter().enumerate().filter_map(late).collect()
 }
 
-/// What is not a container: exactly what differs has a step.
+/// Differences between the steps about networks, volumes and trees and those that are needed.
 fn things(plan: &Plan, current: &Hosts, target: &Hosts) -> Vec<String> {
     let mut wanted = BTreeSet::new();
     for (host, target) in target {
@@ -60,7 +60,7 @@ fn things(plan: &Plan, current: &Hosts, target: &Hosts) -> Vec<String> {
     wanted.symmetric_difference(&planned).map(|it| format!("not the same things: {it:?}")).collect()
 }
 
-/// Host and name > what is there.
+/// Instances by host and name.
 type World<'a> = BTreeMap<(String, String), &'a Instance>;
 
 fn world(hosts: &Hosts) -> World<'_> {
@@ -85,13 +85,13 @@ fn run(plan: &Plan, current: &Hosts, target: &Hosts) -> Vec<String> {
             _ => here.remove(&key),
         };
         match (&step.action, old.is_some()) {
-            (Action::Create { .. }, true) => complain("it is there already"),
+            (Action::Create { .. }, true) => complain("it exists already"),
             (Action::Create { .. } | Action::Remove { .. }, _) | (_, true) => {}
-            (_, false) => complain("it is not there"),
+            (_, false) => complain("it does not exist"),
         }
         if is_removal {
             if old.is_none() {
-                complain("it is not there");
+                complain("it does not exist");
             }
             let needed = |it: &&&Instance| {
                 it.name.stack == name.stack && it.depends_on.iter().any(|on| on.service == name.service)
@@ -105,7 +105,7 @@ fn run(plan: &Plan, current: &Hosts, target: &Hosts) -> Vec<String> {
             continue;
         }
         let Some(new) = wanted.get(&key) else {
-            complain("nobody wants it");
+            complain("the target does not have it");
             continue;
         };
         for clash in clashes(&here, &step.host, new) {
@@ -125,7 +125,7 @@ fn run(plan: &Plan, current: &Hosts, target: &Hosts) -> Vec<String> {
     let digests =
         |world: &World<'_>| world.iter().map(|(key, it)| (key.clone(), it.digest.clone())).collect::<BTreeSet<_>>();
     wrong.extend(
-        digests(&here).symmetric_difference(&digests(&wanted)).map(|it| format!("in the end not as wanted: {it:?}")),
+        digests(&here).symmetric_difference(&digests(&wanted)).map(|it| format!("at the end not as wanted: {it:?}")),
     );
     wrong
 }

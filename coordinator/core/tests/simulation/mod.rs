@@ -1,4 +1,4 @@
-//! Hosts, a network between and a driver that can all fail, on one clock that only the simulation turns.
+//! Simulation of hosts, the network between them and the coordinator. All can fail, and the simulation controls the clock.
 #![allow(clippy::unwrap_used, dead_code)]
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
@@ -11,18 +11,18 @@ use landfast_core::rollout::{Action, Event, Failure, State, step};
 
 use crate::stage::random::Dice;
 
-/// How much goes wrong.
+/// Faults that the simulation injects.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Faults {
-    /// Percent of messages that are lost with their connection.
+    /// Percentage of messages that are lost with their connection.
     pub(crate) lost: u64,
-    /// Percent of seconds in which the driver is killed.
+    /// Percentage of seconds in which the coordinator is killed.
     pub(crate) crashes: u64,
     /// Longest delay of a message, in milliseconds.
     pub(crate) delay: u64,
 }
 
-/// What becomes of a container of an image.
+/// Behaviour of the containers of an image.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Behaviour {
     Well,
@@ -31,7 +31,7 @@ pub(crate) enum Behaviour {
     Ends(i32),
     /// The engine refuses to start it.
     Refused,
-    /// It is never healthy, and never unhealthy either.
+    /// It never becomes healthy or unhealthy.
     Hangs,
 }
 
@@ -39,7 +39,7 @@ pub(crate) enum Behaviour {
 struct Container {
     instance: Instance,
     since: u64,
-    /// Since when there was the one in whose network it is.
+    /// Time since which the container exists whose network this one shares.
     joined: Option<u64>,
 }
 
@@ -47,14 +47,14 @@ struct Container {
 pub(crate) struct Host {
     pub(crate) held: HostState,
     containers: BTreeMap<InstanceName, Container>,
-    /// When the agent gets round to what it was told.
+    /// Time until which the agent is busy.
     busy_until: u64,
     pub(crate) down: bool,
     told: Option<Report>,
 }
 
 enum Message {
-    /// From the driver of this life.
+    /// Assignment from the coordinator, with the number of its crashes so far.
     Assign(u32, String, Box<HostState>),
     Tell(Event),
 }
@@ -65,11 +65,11 @@ pub(crate) struct Simulation {
     pub(crate) now: u64,
     pub(crate) end: Option<Result<(), Failure>>,
     pub(crate) faults: Faults,
-    /// By image; others are well.
+    /// Behaviour by image; containers of other images run well.
     pub(crate) behaviours: BTreeMap<String, Behaviour>,
     pub(crate) made: BTreeMap<(InstanceName, String), u32>,
     pub(crate) crashes: u32,
-    /// Agents that are never done.
+    /// Whether agents never report that they have converged.
     pub(crate) restless: bool,
     start: String,
     journal: Option<String>,
@@ -80,7 +80,7 @@ pub(crate) struct Simulation {
 }
 
 impl Simulation {
-    /// Takes the hosts as an earlier simulation left them, a while later.
+    /// Continues with the hosts of an earlier simulation, some time later.
     pub(crate) fn new(
         mut hosts: BTreeMap<String, Host>,
         plan: Plan,
@@ -112,13 +112,13 @@ impl Simulation {
         }
     }
 
-    /// Runs to the end; too long is a failure of the rollout.
+    /// Runs the rollout to its end. It panics if that takes too long.
     pub(crate) fn run(&mut self) -> Result<(), Failure> {
         self.event(Event::Start);
         self.finish()
     }
 
-    /// The same, once begun.
+    /// Runs a rollout that has begun to its end.
     pub(crate) fn finish(&mut self) -> Result<(), Failure> {
         let limit = self.now + 4 * 3_600_000;
         while self.end.is_none() {
@@ -128,7 +128,7 @@ impl Simulation {
         self.end.clone().unwrap()
     }
 
-    /// A quarter of a second.
+    /// Advances the clock by a quarter of a second.
     pub(crate) fn tick(&mut self) {
         self.now += 250;
         let due: Vec<_> = {
@@ -151,7 +151,7 @@ impl Simulation {
         self.check_parallelism();
         if self.now.is_multiple_of(1000) {
             self.event(Event::Tick);
-            // In the end somebody lets it live long enough.
+            // The number of crashes is limited, so that the rollout can end.
             if self.crashes < 25 && self.dice.chance(self.faults.crashes) {
                 self.crash();
             }
@@ -184,7 +184,7 @@ impl Simulation {
         self.now + self.dice.below(self.faults.delay.max(1))
     }
 
-    /// The driver is killed: what it knew since the journal is gone, what is on the wire may still arrive.
+    /// Kills the coordinator. Its state since the last journal entry is lost; sent assignments may still arrive.
     fn crash(&mut self) {
         self.crashes += 1;
         let stored = self.journal.as_ref().unwrap_or(&self.start);
@@ -197,7 +197,7 @@ impl Simulation {
     }
 
     fn receive(&mut self, life: u32, name: String, state: HostState) {
-        // Nobody is there any more to hear the answer.
+        // The coordinator that sent it no longer exists, so there is no answer.
         let dead = life != self.crashes;
         if self.hosts[&name].down || self.dice.chance(self.faults.lost) {
             if !dead {
@@ -232,7 +232,7 @@ impl Simulation {
         self.tell(Event::Assigned { host: name });
     }
 
-    /// The driver sends until it is answered, whatever else it has sent since; sometimes the whole connection was lost.
+    /// The coordinator retries until it gets an answer. Sometimes the whole connection was lost.
     fn again(&mut self, name: String, state: HostState) {
         if self.dice.chance(50) {
             self.hosts.get_mut(&name).unwrap().told = None;
@@ -242,7 +242,7 @@ impl Simulation {
         self.wire.push((at, Message::Assign(self.crashes, name, Box::new(state))));
     }
 
-    /// What a host says arrives in order.
+    /// Messages of one host arrive in order.
     fn tell(&mut self, event: Event) {
         let host = |event: &Event| match event {
             Event::Reported { host, .. } | Event::Assigned { host } => host.clone(),
@@ -255,7 +255,7 @@ impl Simulation {
         self.wire.push((at, Message::Tell(event)));
     }
 
-    /// The agent: containers become what is held.
+    /// Work of the agent: it changes containers to what is held.
     fn work(&mut self, name: &str) {
         let host = self.hosts.get(name).unwrap();
         if host.down || self.now < host.busy_until {
@@ -290,7 +290,7 @@ impl Simulation {
         host.containers.retain(|instance, _| names.contains(instance));
     }
 
-    /// Since when the one is there in whose network an instance is; an inner `None` for one that is not what it must be yet.
+    /// Time since which the owner of an instance's network exists. The inner value is `None` if that owner is not as declared yet.
     fn owner(&self, host: &str, instance: &Instance) -> Option<Option<u64>> {
         let service = instance.container.network_mode.strip_prefix("service:")?;
         let name = InstanceName { service: service.to_owned(), index: 1, ..instance.name.clone() };
@@ -303,7 +303,7 @@ impl Simulation {
         self.behaviours.get(&instance.container.image).copied().unwrap_or(Behaviour::Well)
     }
 
-    /// What the engine says of a container at this moment.
+    /// Report about a container at this moment.
     fn look(&self, container: &Container) -> InstanceReport {
         let age = self.now - container.since;
         let instance = &container.instance;
@@ -374,7 +374,7 @@ impl Simulation {
         }
     }
 
-    /// Every change is reported, later; a report that is lost takes the connection with it.
+    /// Reports every change with a delay. A lost report also loses the connection.
     fn publish(&mut self, name: &str) {
         let report = self.report(name);
         let host = self.hosts.get_mut(name).unwrap();
@@ -387,7 +387,7 @@ impl Simulation {
         self.tell(if lost { Event::Lost { host: name } } else { Event::Reported { host: name, report } });
     }
 
-    /// By then all that it waits for is true, wherever it runs.
+    /// Checks that all conditions that an instance waits for hold when it starts.
     fn check_dependencies(&self, instance: &Instance) {
         let target = self.target.values().find_map(|state| state.instance(&instance.name));
         if target.is_none_or(|target| target.digest != instance.digest) {
@@ -402,7 +402,7 @@ impl Simulation {
                     let seen = seen.filter(|seen| seen.digest == on.digest);
                     let completed = |seen: &InstanceReport| seen.state == ContainerState::Exited && seen.exit_code == 0;
                     let holds = seen.as_ref().is_some_and(|seen| match dependency.condition {
-                        // It may have ended since, and nobody knows yet.
+                        // It may have exited since the last report.
                         Condition::Started => true,
                         Condition::Healthy => seen.health == Health::Healthy,
                         Condition::Completed => completed(seen),
@@ -417,7 +417,7 @@ impl Simulation {
         }
     }
 
-    /// No two containers of a fleet have one address, and no two of a host one port.
+    /// Checks that no two containers of the fleet share an address, and no two of a host share a port.
     fn check_uniqueness(&self, name: &str, instance: &Instance) {
         for (host_name, host) in &self.hosts {
             for other in host.containers.values().filter(|other| other.instance.name != instance.name) {
@@ -436,7 +436,7 @@ impl Simulation {
         }
     }
 
-    /// Never more of a service are being updated than it allows.
+    /// Checks that no more instances of a service are updated at once than allowed.
     fn check_parallelism(&self) {
         let mut under_way: BTreeMap<ServiceName, (u32, Option<NonZeroU32>)> = BTreeMap::new();
         for step in &self.plan.steps {
@@ -460,7 +460,7 @@ impl Simulation {
         }
     }
 
-    /// What the hosts are in the end.
+    /// Checks that all hosts have reached the target.
     pub(crate) fn check_target_reached(&self) {
         for (name, host) in &self.hosts {
             assert!(host.held.same_contents(&self.target[name]), "{name} does not hold its target");

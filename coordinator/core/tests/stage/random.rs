@@ -1,4 +1,4 @@
-//! Stacks as they come, the same for the same seed.
+//! Random stacks, the same for the same seed.
 #![allow(dead_code)]
 
 /// A health check in a compose file.
@@ -25,7 +25,7 @@ impl Dice {
     }
 }
 
-/// Services that depend on earlier ones, with one or two images, some gone in the second form.
+/// Services that depend on earlier ones, with one or two images. Some are missing in one of the forms.
 pub(crate) fn stack(dice: &mut Dice, form: u64) -> String {
     let mut yaml = "services:\n".to_owned();
     let mut there: Vec<(u64, bool, bool)> = Vec::new();
@@ -80,7 +80,7 @@ pub(crate) fn stack(dice: &mut Dice, form: u64) -> String {
     yaml
 }
 
-/// Places for some of the services: others in the second form, so that they move.
+/// Placement of some services. A second call gives other hosts, so that services move.
 pub(crate) fn places(dice: &mut Dice) -> String {
     let mut places = Vec::new();
     for at in 0..6 {
