@@ -8,10 +8,10 @@ use std::net::Ipv4Addr;
 
 use landfast_agreement::Mac;
 
-use crate::compile::findings::Findings;
 use crate::deployment::{Deployment, InstanceName};
-use crate::desired::host_state::HostState;
+use crate::findings::Findings;
 use crate::fleet::{Fleet, FleetNetwork};
+use crate::host_state::HostState;
 use landfast_compose::Location;
 
 /// By network and host: the address of the bridge there. Those held stay; others are the lowest free ones.

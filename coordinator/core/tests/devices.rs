@@ -3,7 +3,7 @@
 
 mod stage;
 
-use landfast_core::compile::Abilities;
+use landfast_core::place::Abilities;
 use stage::{Stage, host_of};
 
 fn abilities(runtimes: &[&str], drivers: &[&str]) -> Abilities {

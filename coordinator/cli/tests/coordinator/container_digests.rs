@@ -9,9 +9,10 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use landfast_compose::Diagnostics;
-use landfast_core::compile::{self, Abilities, FoundImage, Input, Meaning};
+use landfast_core::compile::{self, FoundImage, Input, Meaning};
 use landfast_core::deployment::Deployment;
 use landfast_core::fleet::{Fleet, StackConfig};
+use landfast_core::place::Abilities;
 use landfast_core::platform::Platform;
 use landfast_engine::Options;
 use landfast_engine::stack::Source;

@@ -7,19 +7,11 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
 use super::helper::{Helper, HelperError};
+use super::login::Login;
 
 /// The default registry: the name that builders ask by, and the one that logins are kept under.
 const DEFAULT_HOST: &str = "registry-1.docker.io";
 const DEFAULT_KEY: &str = "https://index.docker.io/v1/";
-
-/// A name and a password. An identity token has no name. No `Debug` here: it is printed nowhere.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Login {
-    /// Empty for a token.
-    pub user: String,
-    /// The password, or the token.
-    pub secret: String,
-}
 
 /// What is known of a registry.
 #[derive(Clone, PartialEq, Eq)]

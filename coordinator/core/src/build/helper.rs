@@ -2,7 +2,7 @@
 //! It is given the registry on standard input and answers JSON on standard output, or says there why not.
 use serde::Deserialize;
 
-use super::credentials::Login;
+use super::login::Login;
 
 /// What a program says that has no login for a registry.
 const NOT_FOUND: &str = "credentials not found in native keychain";

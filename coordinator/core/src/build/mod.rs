@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use crate::compile::findings::Findings;
+use crate::findings::Findings;
 use landfast_compose::Project;
 use landfast_compose::model::{Contents, Service, Ulimit};
 use landfast_compose::{Diagnostic, Diagnostics, Location};
@@ -16,6 +16,7 @@ mod context;
 mod credentials;
 mod dockerfile;
 mod helper;
+mod login;
 mod read;
 mod request;
 mod schedule;
@@ -23,9 +24,10 @@ mod transcript;
 
 pub use builder::{Builder, Candidate, builder};
 pub use context::{Follow, follow, leading};
-pub use credentials::{Credentials, CredentialsError, Known, Login};
+pub use credentials::{Credentials, CredentialsError, Known};
 pub use dockerfile::with_stages;
 pub use helper::{Helper, HelperError};
+pub use login::Login;
 pub use request::{CONTEXT, DOCKERFILE, FURTHER_CONTEXTS, Request, request};
 pub use schedule::Schedule;
 pub use transcript::{Failed, Log, Transcript, Vertex};

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::{Anew, Build, Context, Dockerfile, Secret};
-use crate::compile::findings::Findings;
+use crate::findings::Findings;
 use landfast_compose::cases;
 use landfast_compose::model::{self, Origin, Service};
 use landfast_compose::{Case, Project};

@@ -2,10 +2,12 @@
 use std::collections::BTreeMap;
 
 mod env_files;
+mod files;
 pub mod ignore;
 mod pattern;
 
 pub use env_files::EnvFiles;
+pub(crate) use files::{beneath, files_at, is_in_bundle, normalise};
 pub use ignore::{IgnoreRules, Mistake, mistakes};
 pub use pattern::PatternError;
 

@@ -14,44 +14,20 @@ use landfast_compose::Project;
 use landfast_compose::model::Service;
 
 mod exposure;
+mod findings;
 mod health;
 mod image;
+mod judges;
 mod known;
-mod level;
 mod mounts;
 mod neighbours;
-mod policy;
 mod privilege;
 mod resources;
-mod rules;
 pub mod sarif;
 pub mod secrets;
 
-pub use level::Level;
-pub use policy::{Exception, Exceptions, Policy, check};
-pub use rules::{RULES, codes, rule};
-
-/// One thing to look for.
-#[derive(Debug)]
-pub struct Rule {
-    /// `LF001`: for good.
-    pub code: &'static str,
-    /// Unless `landfast.toml` says otherwise.
-    pub level: Level,
-    /// What it is about, in a few words.
-    pub title: &'static str,
-    /// What, why, how to mend, a bad and a good example; Markdown.
-    pub page: &'static str,
-    judge: fn(Site<'_>) -> Vec<Remark>,
-}
-
-impl Rule {
-    /// The first paragraph of its page, on one line.
-    pub fn summary(&self) -> String {
-        let paragraph = self.page.split("\n\n").nth(1).unwrap_or(self.title);
-        paragraph.trim().replace('\n', " ")
-    }
-}
+pub use crate::policy::{Exception, Exceptions, Level, Policy, RULES, Rule, codes, rule};
+pub use findings::check;
 
 /// A project, and what is known about the place it is deployed to.
 #[derive(Debug, Clone, Copy)]

@@ -6,12 +6,12 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 
 use super::digest::digests;
-use super::findings::Findings;
 use super::{project, shared};
 use crate::address::{self, Claim, Surroundings};
 use crate::deployment::{Deployment, Instance, InstanceName};
-use crate::desired::HostState;
+use crate::findings::Findings;
 use crate::fleet::Fleet;
+use crate::host_state::HostState;
 use landfast_compose::Project;
 use landfast_compose::{Diagnostic, Diagnostics};
 

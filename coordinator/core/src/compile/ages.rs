@@ -2,10 +2,10 @@
 //! is refused here, where nothing has been changed yet. The agent refuses it too, as it alone knows the engine it speaks to.
 use std::collections::BTreeMap;
 
-use super::findings::Findings;
 use super::{Input, networks};
 use crate::container::Container;
 use crate::deployment::{Instance, InstanceName, Network};
+use crate::findings::Findings;
 use landfast_compose::model::{MountKind, Service};
 
 /// A release of Docker Engine, and the minor number of the API that came with it.

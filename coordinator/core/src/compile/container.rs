@@ -1,11 +1,12 @@
 //! One service on one host: the container it becomes.
 use std::collections::BTreeMap;
 
-use super::findings::Findings;
 use super::site::{Site, container_name_of};
 use super::{files, image, links, mounts, networks, ports, resources, security};
 use crate::container::{Container, Device, DeviceRequest, Healthcheck, Hook, Logging, Restart, Ulimit};
 use crate::deployment::InstanceName;
+use crate::findings::Findings;
+use crate::place::is_cdi;
 use landfast_compose::model::{self, Service};
 
 /// The container, and what of the bundle it mounts.
@@ -181,11 +182,6 @@ fn gpus(service: &Service) -> Vec<DeviceRequest> {
         ..DeviceRequest::default()
     });
     gpus.into_iter().chain(reserved.iter().map(request)).chain(cdi).collect()
-}
-
-/// `vendor.com/class=name`, a device by its name in the Container Device Interface, and no path.
-pub(super) fn is_cdi(device: &model::Device) -> bool {
-    !device.source.starts_with('/') && device.source.contains('/') && device.source.contains('=')
 }
 
 fn hook(hook: &model::Hook) -> Hook {

@@ -1,9 +1,10 @@
 //! Secrets and configs: a file of the bundle is mounted read-only; what comes from a variable or stands in the compose file
 //! itself is put into the container before its start.
-use super::findings::Findings;
-use super::mounts::{Mounted, beneath, files_at};
+use super::mounts::Mounted;
 use super::site::Site;
+use crate::bundle::{beneath, files_at};
 use crate::container::{Mount, PlacedFile, Source};
+use crate::findings::Findings;
 use landfast_compose::cases;
 use landfast_compose::model::{Contents, FileObject, FileReference, Origin};
 

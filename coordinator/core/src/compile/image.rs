@@ -1,8 +1,8 @@
 //! Which image an instance is made from: the one of its reference that its host runs.
 use std::collections::BTreeSet;
 
-use super::findings::Findings;
 use super::site::Site;
+use crate::findings::Findings;
 use crate::platform::Platform;
 use crate::pull::Policy;
 

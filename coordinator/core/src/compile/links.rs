@@ -4,10 +4,10 @@
 //! fleet spans hosts, so there the name stands in `/etc/hosts` with the address that the other holds.
 use std::collections::BTreeMap;
 
-use super::findings::Findings;
 use super::networks::fleet_network;
 use super::site::{Site, container_name_of};
 use crate::deployment::InstanceName;
+use crate::findings::Findings;
 use landfast_compose::cases;
 
 /// What a container's links come to.

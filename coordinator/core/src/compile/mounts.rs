@@ -1,16 +1,13 @@
 //! What a container mounts: paths of the stack's folder become paths of the live tree, other paths the host's own.
 use std::collections::BTreeMap;
-use std::path::{Component, Path};
+use std::path::Path;
 
-use super::findings::Findings;
 use super::site::Site;
-use crate::bundle::{Content, Manifest};
+use crate::bundle::{beneath, files_at};
 use crate::container::{Mount, PlacedFile, Source, Tmpfs};
+use crate::findings::Findings;
 use landfast_compose::cases;
 use landfast_compose::model::{self, MountKind};
-
-/// Links that point to links are followed so far.
-const MOST_LINKS: usize = 8;
 
 /// What a container mounts.
 #[derive(Default)]
@@ -80,60 +77,4 @@ fn memory(mount: &model::Mount) -> Mount {
     let size = mount.tmpfs.size.map_or(0, |size| size.0);
     let mode = mount.tmpfs.mode.unwrap_or_default();
     Mount { read_only: mount.read_only, ..Mount::new(Source::Memory { size, mode }, &mount.target) }
-}
-
-/// The path relative to the root, when it is beneath it. Paths are compared as text: no link is followed.
-pub(crate) fn beneath(root: &Path, path: &Path) -> Option<String> {
-    let plain = normalise(path);
-    let rest = plain.strip_prefix(&normalise(root))?;
-    match rest.strip_prefix('/') {
-        Some(inner) => Some(inner.to_owned()),
-        None => rest.is_empty().then(String::new),
-    }
-}
-
-/// `/a/./b/../c` is `/a/c`; the root is empty.
-pub(crate) fn normalise(path: &Path) -> String {
-    let mut parts: Vec<String> = Vec::new();
-    for component in path.components() {
-        match component {
-            Component::Normal(part) => parts.push(part.to_string_lossy().into_owned()),
-            Component::ParentDir => drop(parts.pop()),
-            Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
-        }
-    }
-    parts.iter().map(|part| format!("/{part}")).collect()
-}
-
-/// Whether a bundle has something at or beneath this path.
-pub(crate) fn is_in_bundle(manifest: &Manifest, path: &str) -> bool {
-    path.is_empty() || !files_at(manifest, path).is_empty()
-}
-
-/// The files of the bundle at and beneath a path: path > what it is there.
-pub(crate) fn files_at(manifest: &Manifest, path: &str) -> BTreeMap<String, String> {
-    let path = follow(manifest, path);
-    let inside =
-        |entry: &str| path.is_empty() || entry == path || entry.strip_prefix(&path).is_some_and(|r| r.starts_with('/'));
-    let found = manifest.entries.iter().filter(|(entry, _)| inside(entry));
-    let what = found.map(|(entry, what)| {
-        let content = match &what.content {
-            Content::File { digest, .. } => format!("{digest} {:o}", what.mode),
-            Content::Link(target) => format!("link {target}"),
-            Content::Folder => format!("folder {:o}", what.mode),
-        };
-        (entry.clone(), content)
-    });
-    what.collect()
-}
-
-/// Where a link in the bundle leads; the path itself when it is none.
-fn follow(manifest: &Manifest, path: &str) -> String {
-    let mut path = path.to_owned();
-    for _ in 0..MOST_LINKS {
-        let Some(Content::Link(target)) = manifest.entries.get(&path).map(|entry| &entry.content) else { break };
-        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-        path = normalise(&Path::new("/").join(folder).join(target)).trim_start_matches('/').to_owned();
-    }
-    path
 }

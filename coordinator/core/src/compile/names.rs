@@ -3,7 +3,7 @@
 use landfast_agreement::{ProjectName, ServiceName};
 
 use super::Input;
-use super::findings::Findings;
+use crate::findings::Findings;
 
 /// Refuses a name of the project or of a service that an agent would refuse.
 pub(super) fn check(input: Input<'_>, findings: &mut Findings<'_>) {

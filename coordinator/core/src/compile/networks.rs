@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use ipnet::Ipv4Net;
 
 use super::Input;
-use super::findings::Findings;
 use super::site::Site;
 use crate::container::Attachment;
 use crate::deployment::{Instance, InstanceName, Network, Pool};
 use crate::desired;
+use crate::findings::Findings;
 use landfast_compose::cases;
 use landfast_compose::model;
 

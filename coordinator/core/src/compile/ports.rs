@@ -1,12 +1,10 @@
 //! Where published ports are bound: where the file says, or else on loopback unless `landfast.toml` opens them.
-use super::findings::Findings;
 use super::site::Site;
 use crate::container::Port;
 use crate::deployment::BoundBy;
+use crate::findings::Findings;
 use crate::fleet::Publish;
-
-/// Where ports are bound that nobody opens.
-pub(crate) const LOOPBACK: &str = "127.0.0.1";
+use crate::ports::LOOPBACK;
 
 pub(super) fn ports(site: Site<'_>, findings: &mut Findings<'_>) -> Vec<Port> {
     let service = site.service();

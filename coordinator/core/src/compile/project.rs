@@ -2,12 +2,12 @@
 //! behind, and two stacks do not have one name on one host.
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::findings::Findings;
 use crate::address::Surroundings;
 use crate::container::{Container, Source};
 use crate::deployment::Deployment;
-use crate::desired::Volume;
+use crate::findings::Findings;
 use crate::fleet::Fleet;
+use crate::host_state::Volume;
 use landfast_compose::Diagnostic;
 
 const LABEL: &str = "com.docker.compose.project";

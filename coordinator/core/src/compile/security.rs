@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use serde::de::IgnoredAny;
 
 use super::Input;
-use super::findings::Findings;
-use super::mounts::{beneath, normalise};
 use super::site::Site;
+use crate::bundle::{beneath, normalise};
+use crate::findings::Findings;
 use landfast_compose::{Diagnostic, Location};
 use landfast_compose::{Project, Reader};
 

@@ -2,10 +2,11 @@
 //! for more than one service.
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::findings::Findings;
 use crate::address::Surroundings;
-use crate::container::{Container, Port};
+use crate::container::Container;
 use crate::deployment::{Deployment, InstanceName};
+use crate::findings::Findings;
+use crate::ports::overlap;
 
 /// Instance, host, container.
 type Placed<'a> = (&'a InstanceName, &'a str, &'a Container);
@@ -58,18 +59,6 @@ fn check_ports(
             findings.refuse(format!("services.{}.ports[{at}]", name.service), message).hint = Some(hint.to_owned());
         }
     }
-}
-
-/// Both fixed, the same number and protocol, and addresses that meet.
-pub(crate) fn overlap(a: &Port, b: &Port) -> bool {
-    let fixed = |port: &Port| port.published != 0 && port.published_end == 0;
-    let meet = a.address == b.address || is_any(&a.address) || is_any(&b.address);
-    fixed(a) && fixed(b) && a.published == b.published && a.protocol == b.protocol && meet
-}
-
-/// All addresses of the host.
-pub(crate) fn is_any(address: &str) -> bool {
-    matches!(address, "" | "0.0.0.0" | "::" | "[::]")
 }
 
 fn check_container_name(

@@ -3,7 +3,7 @@
 //!
 //! Keys that mean nothing here whatever they say are in the loader's own table; here are those whose value decides, with the
 //! words that the table has for them.
-use super::findings::Findings;
+use crate::findings::Findings;
 use crate::fleet::Fleet;
 use landfast_compose::cases;
 use landfast_compose::model::{Attachment, Service};

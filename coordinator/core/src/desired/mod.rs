@@ -10,12 +10,11 @@ use crate::fleet::{Fleet, FleetNetwork};
 use crate::report::Report;
 
 mod fabric;
-pub mod host_state;
 mod recreate;
 mod volume_users;
 
 pub use fabric::{names, neighbours};
-pub use host_state::{Dependency, HostState, Instance, Name, Neighbour, Network, Overlay, Pool, Tree, Volume};
+pub use crate::host_state::{Dependency, HostState, Instance, Name, Neighbour, Network, Overlay, Pool, Tree, Volume};
 pub use recreate::{StartManifests, why_recreate};
 
 /// Request from which the desired state is made.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::bundle::Manifest;
-use crate::compile::files_at;
+use crate::bundle::files_at;
 use crate::container::{Container, Source};
 use crate::deployment;
 use crate::report::{ContainerState, InstanceReport};

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use ipnet::Ipv4Net;
 
-use crate::check::{Exceptions, Policy};
 use crate::environments::EnvFilePattern;
+use crate::policy::{Exceptions, Policy};
 use landfast_compose::{Diagnostics, Location};
 
 mod check;

@@ -7,8 +7,8 @@ use toml::de::DeTable;
 
 use super::reader::{Field, Reader, Table};
 use super::{Fleet, FleetNetwork, Host, NamedEnvFile, Placement, PlacementRule, Publish, StackConfig};
-use crate::check::{self, Exception, Level, Policy};
 use crate::environments::{self, EnvFilePattern};
+use crate::policy::{self, Exception, Level, Policy};
 use landfast_compose::Diagnostic;
 
 /// VXLAN takes 50 bytes of the usual 1500.
@@ -263,9 +263,9 @@ fn read_env_files<'t>(reader: &mut Reader<'t>, field: &Field<'t>) -> Vec<NamedEn
 /// `[check]`: a level for each rule that is to have another one, and where data may lie.
 fn read_policy<'t>(reader: &mut Reader<'t>, at: &Field<'t>, table: Table<'t>) -> Policy {
     let mut policy = Policy::default();
-    let known: Vec<_> = std::iter::once("data_folders").chain(check::codes()).collect();
+    let known: Vec<_> = std::iter::once("data_folders").chain(policy::codes()).collect();
     for field in reader.known(&at.path, table, &known) {
-        match check::rule(field.name()) {
+        match policy::rule(field.name()) {
             Some(rule) => policy.levels.extend(read_level(reader, &field).map(|level| (rule.code, level))),
             None => {
                 policy.data_folders = reader.texts(&field).unwrap_or_default().into_iter().map(Into::into).collect();
@@ -288,8 +288,8 @@ fn read_level<'t>(reader: &mut Reader<'t>, field: &Field<'t>) -> Option<Level> {
 fn read_exceptions<'t>(reader: &mut Reader<'t>, at: &Field<'t>) -> Option<BTreeMap<&'static str, Exception>> {
     let table = reader.table(at)?;
     let mut exceptions = BTreeMap::new();
-    for field in reader.known(&at.path, table, &check::codes()) {
-        let (Some(rule), Some(reason)) = (check::rule(field.name()), reader.text(&field)) else { continue };
+    for field in reader.known(&at.path, table, &policy::codes()) {
+        let (Some(rule), Some(reason)) = (policy::rule(field.name()), reader.text(&field)) else { continue };
         if reason.trim().is_empty() || Level::parse(&reason).is_some() {
             reader.mistake_at(&field, format!("{reason:?} is no reason: say why {} is good here", rule.title));
             continue;

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::data::{Data, Use};
 use super::group::Groups;
 use super::{Placed, Question};
-use crate::compile::findings::Findings;
 use crate::deployment::InstanceName;
+use crate::findings::Findings;
 
 type Places = BTreeMap<InstanceName, Placed>;
 

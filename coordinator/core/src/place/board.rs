@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::choice::Choice;
 use super::group::Groups;
 use super::{Placed, Question};
-use crate::compile::findings::Findings;
-use crate::compile::ties::{Tie, ties};
 use crate::deployment::InstanceName;
+use crate::findings::Findings;
+use crate::ties::{Tie, ties};
 use landfast_agreement::partner;
 use landfast_compose::model::Service;
 

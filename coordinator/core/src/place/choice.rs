@@ -1,7 +1,7 @@
 //! Which hosts may run a service: what `landfast.toml` and the constraints of the compose file leave.
 use super::Question;
-use crate::compile::devices::{self, Lack};
-use crate::compile::findings::Findings;
+use super::devices::{self, Lack};
+use crate::findings::Findings;
 use crate::fleet::{Host, PlacementRule};
 use landfast_compose::model::Service;
 

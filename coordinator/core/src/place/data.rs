@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::Path;
 
 use super::Question;
-use crate::compile::mounts::{beneath, files_at, normalise};
+use crate::bundle::{beneath, files_at, normalise};
 use crate::container::{self, Source};
 use landfast_compose::model::{Mount, MountKind, Service};
 

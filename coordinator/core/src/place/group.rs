@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::choice::is_global;
 use super::data::{Use, Volumes};
 use super::{Placed, Question};
-use crate::compile::ties::ties;
 use crate::deployment::InstanceName;
+use crate::ties::ties;
 use landfast_compose::model::Service;
 
 /// The services of a stack by what they share.

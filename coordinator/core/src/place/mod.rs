@@ -7,13 +7,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::bundle::Manifest;
-use crate::compile::Abilities;
-use crate::compile::findings::Findings;
-use crate::compile::ties::ties;
 use crate::deployment::{Deployment, InstanceName};
-use crate::desired::HostState;
+use crate::findings::Findings;
 use crate::fleet::{Fleet, StackConfig};
+use crate::host_state::HostState;
 use crate::plan::Found;
+use crate::ties::ties;
 use landfast_compose::Diagnostic;
 use landfast_compose::Project;
 
@@ -21,10 +20,13 @@ mod apart;
 mod board;
 mod choice;
 mod data;
+mod devices;
 mod group;
 
 use board::{Board, Pass};
 use choice::Choice;
+pub use devices::Abilities;
+pub(crate) use devices::is_cdi;
 use group::Groups;
 
 /// Where an instance goes.

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::compile::is_any;
 use crate::container::{Port, Source};
 use crate::desired::{HostState, Instance, Network, Pool, Volume};
+use crate::ports::is_any;
 
 /// Networks, volumes and ports that a host has, whoever created them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

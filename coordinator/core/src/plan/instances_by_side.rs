@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 
 use super::Comparison;
 use crate::deployment::InstanceName;
-use crate::desired::host_state::Instance;
+use crate::host_state::Instance;
 
 /// Instances by name, before and after. Several hosts hold the same instance if a move was interrupted.
 pub(super) struct InstancesBySide<'a> {

@@ -7,10 +7,10 @@ use landfast_agreement::Mac;
 
 use super::instances_by_side::InstancesBySide;
 use super::{Action, Plan, Step};
-use crate::compile::overlap;
 use crate::container::Container;
 use crate::deployment::{Condition, InstanceName, ServiceName};
 use crate::desired::Instance;
+use crate::ports::overlap;
 
 /// Sorts the steps and enters in each the steps that must be done first.
 pub(super) fn order(sides: &InstancesBySide<'_>, mut steps: Vec<Step>) -> Plan {

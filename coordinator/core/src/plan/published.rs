@@ -6,9 +6,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::Plan;
-use crate::compile::LOOPBACK;
 use crate::container::Port;
 use crate::deployment::{BoundBy, InstanceName};
+use crate::ports::LOOPBACK;
 
 /// A published port of a container that a step creates.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Conflict, Plan};
 use crate::bundle::Manifest;
-use crate::compile::is_in_bundle;
+use crate::bundle::is_in_bundle;
 use crate::container::{Mount, Source};
 use crate::deployment::InstanceName;
 use crate::desired::{HostState, Instance};

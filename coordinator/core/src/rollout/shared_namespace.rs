@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Progress, State};
-use crate::compile::ties::joined;
+use crate::ties::joined;
 use crate::deployment::{Condition, InstanceName};
 use crate::plan::{self, Action};
 

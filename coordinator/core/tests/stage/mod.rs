@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use landfast_core::bundle::{Content, Entry, Manifest};
-use landfast_core::compile::{self, Abilities, Compiled, FoundImage, Meaning};
+use landfast_core::compile::{self, Compiled, FoundImage, Meaning};
 use landfast_core::deployment::Deployment;
 use landfast_core::desired::{DesiredInput, HostState, StartManifests, desired, recreate_broken};
 use landfast_core::fleet::Fleet;
+use landfast_core::place::Abilities;
 use landfast_core::plan::{Comparison, EngineVolume, Found, Plan, diff};
 use landfast_core::platform::Platform;
 use landfast_core::report::Report;

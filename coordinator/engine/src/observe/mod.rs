@@ -5,8 +5,8 @@ mod status;
 
 use std::collections::BTreeMap;
 
-use landfast_core::compile::Abilities;
 use landfast_core::desired::HostState;
+use landfast_core::place::Abilities;
 use landfast_core::plan::{EngineNetwork, EngineVolume, Found, UsedPort};
 use landfast_core::platform::Platform;
 use landfast_core::report::Report;

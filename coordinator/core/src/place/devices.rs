@@ -4,9 +4,8 @@
 //! may resolve by itself, are not judged.
 use std::collections::BTreeSet;
 
-use super::container::is_cdi;
-use super::findings::Findings;
-use landfast_compose::model::{DeviceRequest, Service};
+use crate::findings::Findings;
+use landfast_compose::model::{Device, DeviceRequest, Service};
 
 /// What a host's engine can run containers with.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -105,4 +104,9 @@ fn lack_of_runtime(service: &Service, abilities: &Abilities) -> Option<Lack> {
     }
     let hint = format!("add {name} to \"runtimes\" in /etc/docker/daemon.json of a host, or leave the service out");
     Some(Lack { key: "runtime".to_owned(), what: format!("an engine with the runtime {name}"), hint })
+}
+
+/// `vendor.com/class=name`, a device by its name in the Container Device Interface, and no path.
+pub(crate) fn is_cdi(device: &Device) -> bool {
+    !device.source.starts_with('/') && device.source.contains('/') && device.source.contains('=')
 }

@@ -50,7 +50,7 @@ fn volumes_of(from: &str) -> Option<&str> {
 }
 
 /// The instances with which one is made again.
-pub(super) fn followed<'a>(
+pub(crate) fn followed<'a>(
     project: &Project,
     name: &InstanceName,
     all: impl Iterator<Item = &'a InstanceName> + Clone,

@@ -1,42 +1,12 @@
 //! From remarks to findings: levels, exceptions with their reasons, and exceptions that nothing needs any more.
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::rules::{RULES, rule};
-use super::{Finding, Level, Remark, Site, Subject};
+use super::judges::JUDGES;
+use super::{Finding, Remark, Site, Subject};
+use crate::policy::{Exception, Exceptions, Level, Policy, rule};
 use landfast_compose::Location;
-
-/// What `landfast.toml` says about the rules.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Policy {
-    /// By code; a rule that is not named has its own.
-    pub levels: BTreeMap<&'static str, Level>,
-    /// Where writable bind mounts may lie, absolute or beneath the stack's folder; none: anywhere beneath that folder.
-    pub data_folders: Vec<PathBuf>,
-}
-
-impl Policy {
-    fn level(&self, code: &str) -> Level {
-        let own = || rule(code).map_or(Level::Off, |rule| rule.level);
-        self.levels.get(code).copied().unwrap_or_else(own)
-    }
-}
-
-/// Why a finding does not count.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Exception {
-    /// In the words of whoever made the exception.
-    pub reason: String,
-    /// Where it was made.
-    pub location: Option<Location>,
-    /// Beside the service in the compose file, not in `landfast.toml`.
-    pub inline: bool,
-}
-
-/// By service, or `*` for all of them; then by code.
-pub type Exceptions = BTreeMap<String, BTreeMap<&'static str, Exception>>;
 
 /// The key of a service under which it has exceptions of its own.
 const INLINE: &str = "x-landfast-check";
@@ -48,14 +18,14 @@ pub fn check(subject: Subject<'_>, policy: &Policy, exceptions: &Exceptions) -> 
     for (name, service) in &subject.project.services {
         let site = Site { subject, policy, name, service };
         let inline = inline(site, policy, &mut findings);
-        for rule in &RULES {
-            for remark in (rule.judge)(site) {
-                let mut finding = finding(site, rule.code, policy.level(rule.code), remark);
+        for (code, judge) in JUDGES {
+            for remark in judge(site) {
+                let mut finding = finding(site, code, policy.level(code), remark);
                 finding.exception = [(name.as_str(), &inline), (name, exceptions), ("*", exceptions)]
                     .into_iter()
-                    .find_map(|(who, from)| from.get(who)?.get(rule.code))
+                    .find_map(|(who, from)| from.get(who)?.get(code))
                     .cloned();
-                used.extend(finding.exception.as_ref().map(|exception| (rule.code, exception.location.clone())));
+                used.extend(finding.exception.as_ref().map(|exception| (code, exception.location.clone())));
                 findings.push(finding);
             }
         }
