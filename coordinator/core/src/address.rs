@@ -39,7 +39,7 @@ pub fn gateways(fleet: &Fleet, held: &BTreeMap<String, HostState>) -> BTreeMap<(
 
 /// An instance that is to have an address on a fleet network.
 #[derive(Debug, Clone)]
-pub(crate) struct Claim {
+pub(crate) struct AddressRequest {
     pub(crate) instance: InstanceName,
     pub(crate) network: String,
     pub(crate) host: String,
@@ -49,71 +49,75 @@ pub(crate) struct Claim {
 
 /// What it gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Grant {
+pub(crate) struct AssignedAddress {
     pub(crate) address: Ipv4Addr,
     pub(crate) mac: String,
 }
 
 /// By instance and network.
-pub(crate) type Grants = BTreeMap<(InstanceName, String), Grant>;
+pub(crate) type AssignedAddresses = BTreeMap<(InstanceName, String), AssignedAddress>;
 
 /// Who else is there.
 #[derive(Clone, Copy)]
-pub(crate) struct Surroundings<'a> {
+pub(crate) struct StackContext<'a> {
     pub(crate) fleet: &'a Fleet,
     pub(crate) stack: &'a str,
     pub(crate) held: &'a BTreeMap<String, HostState>,
     pub(crate) beside: &'a [Deployment],
 }
 
-/// Grants every claim, or says why not.
-pub(crate) fn grant(around: Surroundings<'_>, claims: &[Claim], findings: &mut Findings<'_>) -> Grants {
-    let mut ledger = Ledger::new(around);
-    let mut grants = Grants::new();
-    for claim in claims {
-        let Some((text, path)) = &claim.written else { continue };
-        match ledger.check(claim, text, findings.locate(path)) {
-            Ok(address) => grants.extend([(claim.key(), ledger.give(claim, address))]),
+/// AssignedAddresses every request, or says why not.
+pub(crate) fn assign(
+    context: StackContext<'_>,
+    requests: &[AddressRequest],
+    findings: &mut Findings<'_>,
+) -> AssignedAddresses {
+    let mut ledger = Ledger::new(context);
+    let mut addresses = AssignedAddresses::new();
+    for request in requests {
+        let Some((text, path)) = &request.written else { continue };
+        match ledger.check(request, text, findings.locate(path)) {
+            Ok(address) => addresses.extend([(request.key(), ledger.give(request, address))]),
             Err(message) => {
                 findings.refuse(path.clone(), message);
             }
         }
     }
-    let (keeping, new): (Vec<_>, Vec<_>) = claims
+    let (keeping, new): (Vec<_>, Vec<_>) = requests
         .iter()
-        .filter(|claim| claim.written.is_none())
-        .map(|claim| (claim, ledger.kept(claim)))
+        .filter(|request| request.written.is_none())
+        .map(|request| (request, ledger.kept(request)))
         .partition(|(_, kept)| kept.is_some());
-    for (claim, address) in keeping.into_iter().chain(new) {
-        match address.filter(|address| !ledger.is_written(claim, *address)).or_else(|| ledger.free(claim)) {
-            Some(address) => grants.extend([(claim.key(), ledger.give(claim, address))]),
+    for (request, address) in keeping.into_iter().chain(new) {
+        match address.filter(|address| !ledger.is_written(request, *address)).or_else(|| ledger.free(request)) {
+            Some(address) => addresses.extend([(request.key(), ledger.give(request, address))]),
             None => {
-                let path = format!("services.{}.networks", claim.instance.service);
-                findings.refuse(path, format!("no address is left in the automatic range of {}", claim.network));
+                let path = format!("services.{}.networks", request.instance.service);
+                findings.refuse(path, format!("no address is left in the automatic range of {}", request.network));
             }
         }
     }
-    grants
+    addresses
 }
 
-impl Claim {
+impl AddressRequest {
     fn key(&self) -> (InstanceName, String) {
         (self.instance.clone(), self.network.clone())
     }
 }
 
 /// An address that somebody has: who, on which host, with which MAC.
-struct Holding {
+struct Holder {
     owner: InstanceName,
     host: String,
     mac: String,
 }
 
 struct Ledger<'a> {
-    around: Surroundings<'a>,
+    context: StackContext<'a>,
     gateways: BTreeMap<(String, String), Ipv4Addr>,
     /// What was held when the run began.
-    before: BTreeMap<(String, Ipv4Addr), Holding>,
+    before: BTreeMap<(String, Ipv4Addr), Holder>,
     /// Of other stacks: nobody else's, whatever is written.
     foreign: BTreeMap<(String, Ipv4Addr), String>,
     /// Given in this run: to whom, and where it is written.
@@ -121,16 +125,16 @@ struct Ledger<'a> {
 }
 
 impl<'a> Ledger<'a> {
-    fn new(around: Surroundings<'a>) -> Self {
+    fn new(context: StackContext<'a>) -> Self {
         let mut ledger = Self {
-            around,
-            gateways: gateways(around.fleet, around.held),
+            context,
+            gateways: gateways(context.fleet, context.held),
             before: BTreeMap::new(),
             foreign: BTreeMap::new(),
             given: BTreeMap::new(),
         };
-        let replaced = |stack: &str| stack == around.stack || around.beside.iter().any(|other| other.stack == stack);
-        for (host, state) in around.held {
+        let replaced = |stack: &str| stack == context.stack || context.beside.iter().any(|other| other.stack == stack);
+        for (host, state) in context.held {
             for instance in &state.instances {
                 for attachment in &instance.container.networks {
                     let Ok(address) = attachment.address.parse() else { continue };
@@ -139,12 +143,12 @@ impl<'a> Ledger<'a> {
                         ledger.foreign.insert(key.clone(), format!("{} on {host}", instance.name));
                     }
                     let holding =
-                        Holding { owner: instance.name.clone(), host: host.clone(), mac: attachment.mac.clone() };
+                        Holder { owner: instance.name.clone(), host: host.clone(), mac: attachment.mac.clone() };
                     ledger.before.insert(key, holding);
                 }
             }
         }
-        for (name, instance) in around.beside.iter().flat_map(|deployment| &deployment.instances) {
+        for (name, instance) in context.beside.iter().flat_map(|deployment| &deployment.instances) {
             for attachment in &instance.container.networks {
                 let Ok(address) = attachment.address.parse() else { continue };
                 ledger.foreign.insert((attachment.network.clone(), address), format!("{name} on {}", instance.host));
@@ -154,10 +158,10 @@ impl<'a> Ledger<'a> {
     }
 
     /// Whether a written address can be had, and if not, why.
-    fn check(&mut self, claim: &Claim, text: &str, location: Option<Location>) -> Result<Ipv4Addr, String> {
-        let fleet_network = &self.around.fleet.networks[&claim.network];
+    fn check(&mut self, request: &AddressRequest, text: &str, location: Option<Location>) -> Result<Ipv4Addr, String> {
+        let fleet_network = &self.context.fleet.networks[&request.network];
         let address: Ipv4Addr = text.parse().map_err(|_| format!("{text:?} is not an IPv4 address"))?;
-        let network = &claim.network;
+        let network = &request.network;
         let FleetNetwork { subnet, gateways, location: written, .. } = fleet_network;
         if !subnet.contains(&address) {
             return Err(format!("{address} is outside {network}'s subnet {subnet} ({written})"));
@@ -183,44 +187,44 @@ impl<'a> Ledger<'a> {
             let place = elsewhere.as_ref().map(|place| format!(" ({place})")).unwrap_or_default();
             return Err(format!("{address} on {network} is {owner}'s too{place}"));
         }
-        self.given.insert(key, (claim.instance.clone(), location));
+        self.given.insert(key, (request.instance.clone(), location));
         Ok(address)
     }
 
     /// The automatic address that the instance has already.
-    fn kept(&self, claim: &Claim) -> Option<Ipv4Addr> {
-        let network = &self.around.fleet.networks[&claim.network];
-        let is_its = |((name, address), holding): &(&(String, Ipv4Addr), &Holding)| {
-            *name == claim.network && holding.owner == claim.instance && network.auto.contains(address)
+    fn kept(&self, request: &AddressRequest) -> Option<Ipv4Addr> {
+        let network = &self.context.fleet.networks[&request.network];
+        let is_its = |((name, address), holding): &(&(String, Ipv4Addr), &Holder)| {
+            *name == request.network && holding.owner == request.instance && network.auto.contains(address)
         };
         self.before.iter().find(is_its).map(|((_, address), _)| *address)
     }
 
     /// Whether an automatic address has been written by somebody meanwhile.
-    fn is_written(&self, claim: &Claim, address: Ipv4Addr) -> bool {
-        let key = (claim.network.clone(), address);
-        let network = &self.around.fleet.networks[&claim.network];
+    fn is_written(&self, request: &AddressRequest, address: Ipv4Addr) -> bool {
+        let key = (request.network.clone(), address);
+        let network = &self.context.fleet.networks[&request.network];
         self.given.contains_key(&key) || self.foreign.contains_key(&key) || network.gateways.contains(&address)
     }
 
     /// The lowest automatic address that nobody has, not even somebody who is about to go.
-    fn free(&self, claim: &Claim) -> Option<Ipv4Addr> {
-        let network = &self.around.fleet.networks[&claim.network];
+    fn free(&self, request: &AddressRequest) -> Option<Ipv4Addr> {
+        let network = &self.context.fleet.networks[&request.network];
         usable(network, network.auto).filter(|address| !network.gateways.contains(address)).find(|address| {
-            let key = (claim.network.clone(), *address);
+            let key = (request.network.clone(), *address);
             !self.given.contains_key(&key) && !self.foreign.contains_key(&key) && !self.before.contains_key(&key)
         })
     }
 
-    fn give(&mut self, claim: &Claim, address: Ipv4Addr) -> Grant {
-        let key = (claim.network.clone(), address);
-        self.given.entry(key.clone()).or_insert_with(|| (claim.instance.clone(), None));
+    fn give(&mut self, request: &AddressRequest, address: Ipv4Addr) -> AssignedAddress {
+        let key = (request.network.clone(), address);
+        self.given.entry(key.clone()).or_insert_with(|| (request.instance.clone(), None));
         let epoch = match self.before.get(&key) {
-            Some(holding) if holding.host == claim.host => epoch_of(&holding.mac).unwrap_or(1),
+            Some(holding) if holding.host == request.host => epoch_of(&holding.mac).unwrap_or(1),
             Some(holding) => epoch_of(&holding.mac).map_or(1, |epoch| epoch.checked_add(1).unwrap_or(1)),
             None => 1,
         };
-        Grant { address, mac: Mac::of(epoch, address).to_string() }
+        AssignedAddress { address, mac: Mac::of(epoch, address).to_string() }
     }
 }
 

@@ -6,7 +6,6 @@
 #![warn(missing_docs)]
 
 pub mod address;
-pub mod build;
 pub mod bundle;
 pub mod check;
 pub mod compile;
@@ -17,6 +16,7 @@ pub mod environments;
 mod findings;
 pub mod fleet;
 pub mod host_state;
+pub mod image_build;
 pub mod place;
 pub mod plan;
 pub mod platform;

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 use std::path::Path;
 
-use landfast_core::bundle::{EnvFiles, IgnoreRules, mistakes};
+use landfast_core::bundle::{EnvFiles, IgnoreRules, invalid_patterns};
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 
@@ -98,7 +98,7 @@ fn tricky_patterns_mean_what_they_mean_to_docker() {
     ] {
         behind.iter().for_each(|path| assert!(stays(ignore, path), "{ignore:?} leaves {path:?} behind"));
         travels.iter().for_each(|path| assert!(!stays(ignore, path), "with {ignore:?} travels {path:?}"));
-        assert_eq!(mistakes(ignore).next(), None, "{ignore:?}");
+        assert_eq!(invalid_patterns(ignore).next(), None, "{ignore:?}");
     }
 }
 
@@ -112,7 +112,7 @@ fn patterns_that_no_builder_reads_are_mistakes() {
         ("[a-]", 1, "`[a-]`: `[` begins"),
         ("a\\", 1, "`a\\`: `\\` at the end"),
     ] {
-        let told: Vec<_> = mistakes(ignore).map(|(line, mistake)| (line, mistake.to_string())).collect();
+        let told: Vec<_> = invalid_patterns(ignore).map(|(line, mistake)| (line, mistake.to_string())).collect();
         assert!(told.len() == 1 && told[0].0 == line && told[0].1.starts_with(said), "{ignore:?}: {told:?}");
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use landfast_core::environments::{Comparison, EnvFile, USUAL, compare, is_name, names, owner};
+use landfast_core::environments::{Comparison, DEFAULT_PATTERN, EnvFile, compare, environment_of, is_name, names};
 use landfast_core::fleet::Fleet;
 
 fn file(path: &str, text: &str) -> EnvFile {
@@ -31,7 +31,7 @@ fn a_file_makes_an_environment_unless_it_is_documentation() {
         "env.prod",
         "compose.yaml",
     ];
-    assert_eq!(names(USUAL, files).into_iter().collect::<Vec<_>>(), ["dev", "local", "test"]);
+    assert_eq!(names(DEFAULT_PATTERN, files).into_iter().collect::<Vec<_>>(), ["dev", "local", "test"]);
     for bad in ["", "../dev", "a/b", "dev.local", "-\n"] {
         assert!(!is_name(bad), "{bad:?}");
     }
@@ -41,7 +41,7 @@ fn a_file_makes_an_environment_unless_it_is_documentation() {
 fn what_the_example_names_is_missing_where_no_file_and_no_shell_says_it() {
     let example = "# how to\nUSER_NAME=\nPORT=80\nFROM_SHELL=\nexport LOG=info\nCOMMON=\n";
     let found = compared(example, "COMMON=1\nSHARED=1\n", "PORT=\n\nEXTRA='a\nb'\nOTHER\n");
-    let places = |list: &[landfast_core::environments::Named]| {
+    let places = |list: &[landfast_core::environments::VariableLocation]| {
         list.iter().map(|named| format!("{} {}", named.name, named.location)).collect::<Vec<_>>()
     };
     assert_eq!(places(&found.missing), ["USER_NAME .env.example:2:1", "LOG .env.example:5:1"]);
@@ -108,7 +108,7 @@ fn a_path_with_env_in_it_is_a_file_of_each_environment() {
         ("{env}", "dév", Some("dév")),
         ("common.env", "common.env", None),
     ] {
-        assert_eq!(owner(pattern, path), expected, "{pattern} {path}");
+        assert_eq!(environment_of(pattern, path), expected, "{pattern} {path}");
     }
     let paths = ["a/dev.env", "a/b-1.env", "a/dev.local.env", "a/example.env", "a/sample.env", "b/x.env", "a/.env"];
     assert_eq!(names("a/{env}.env", paths).into_iter().collect::<Vec<_>>(), ["b-1", "dev"]);

@@ -2,14 +2,14 @@
 #![allow(clippy::unwrap_used)]
 mod stage;
 
-use landfast_core::compile::{Beyond, FoundImage, Meaning};
+use landfast_core::compile::{FoundImage, ImageCandidates, OtherSource};
 use landfast_core::platform::Platform;
 use stage::Stage;
 
 const ALPHA: &str = "[stacks.app]\npath = \"app\"\n[stacks.app.place]\n\"*\" = \"alpha\"\n";
 
 /// alpha and gamma are amd64, beta is arm64.
-fn stage(found: &[(&str, &str, &str)], beyond: Beyond) -> Stage {
+fn stage(found: &[(&str, &str, &str)], beyond: OtherSource) -> Stage {
     let mut stage = Stage::new(ALPHA);
     for (host, platform) in [("alpha", "linux/amd64"), ("beta", "linux/arm64"), ("gamma", "linux/amd64")] {
         stage.platforms.insert(host.into(), Platform::parse(platform).unwrap());
@@ -19,7 +19,7 @@ fn stage(found: &[(&str, &str, &str)], beyond: Beyond) -> Stage {
         platform: Platform::parse(platform).unwrap_or_default(),
         hosts: hosts.split_whitespace().map(str::to_owned).collect(),
     });
-    stage.meanings.insert("app:1".into(), Meaning { found: found.collect(), beyond });
+    stage.meanings.insert("app:1".into(), ImageCandidates { found: found.collect(), other_source: beyond });
     stage
 }
 
@@ -55,10 +55,10 @@ fn a_host_gets_the_image_for_its_processor() {
         (&[("plain", "", "alpha")][..], "", "plain"),
         (&[("plain", "", "alpha")][..], "platform: linux/arm64", "plain"),
     ] {
-        let (fingerprint, warnings) = chosen(&stage(found, Beyond::Nowhere), key);
+        let (fingerprint, warnings) = chosen(&stage(found, OtherSource::None), key);
         assert_eq!((fingerprint.as_str(), warnings.as_str()), (expected, ""), "{found:?} {key}");
     }
-    let mut mixed = stage(&both, Beyond::Nowhere);
+    let mut mixed = stage(&both, OtherSource::None);
     mixed.fleet.stacks.clear();
     let compiled = mixed.compile("app", &yaml("deploy: {mode: global}")).unwrap();
     let on =
@@ -69,7 +69,7 @@ fn a_host_gets_the_image_for_its_processor() {
 #[test]
 fn an_image_for_another_processor_is_refused_with_the_hosts_that_could_run_it() {
     let arm = [("arm", "linux/arm64", "alpha")];
-    for (beyond, ask) in [(Beyond::Nowhere, ""), (Beyond::Registry, " (`--pull always` asks the registry)")] {
+    for (beyond, ask) in [(OtherSource::None, ""), (OtherSource::Registry, " (`--pull always` asks the registry)")] {
         let refusal = refusal(&stage(&arm, beyond), "");
         for part in [
             "app/compose.yaml:3:5: app:1 is for linux/arm64, and alpha is linux/amd64 (services.web.image)",
@@ -80,26 +80,26 @@ fn an_image_for_another_processor_is_refused_with_the_hosts_that_could_run_it() 
             assert!(refusal.contains(part), "{part} in {refusal}");
         }
     }
-    let refusal = refusal(&stage(&[("odd", "linux/s390x", "alpha")], Beyond::Nowhere), "");
+    let refusal = refusal(&stage(&[("odd", "linux/s390x", "alpha")], OtherSource::None), "");
     assert!(refusal.contains("hint: build or pull app:1 for linux/amd64"), "no host runs it: {refusal}");
 }
 
 #[test]
 fn a_platform_that_the_image_lacks_is_refused() {
     let amd = [("amd", "linux/amd64", "alpha")];
-    let lacking = refusal(&stage(&amd, Beyond::Nowhere), "platform: linux/arm64");
+    let lacking = refusal(&stage(&amd, OtherSource::None), "platform: linux/arm64");
     assert!(
         lacking.contains("compose.yaml:4:5: app:1 is for linux/amd64, not for linux/arm64 (services.web.platform)"),
         "{lacking}"
     );
-    let wrong = refusal(&stage(&amd, Beyond::Nowhere), "platform: linux/amd64/v1/x");
+    let wrong = refusal(&stage(&amd, OtherSource::None), "platform: linux/amd64/v1/x");
     assert!(wrong.contains("compose.yaml:4:5: linux/amd64/v1/x is not a platform"), "{wrong}");
 }
 
 #[test]
 fn a_platform_that_is_written_down_and_not_the_hosts_is_left_to_its_emulation() {
     let arm = [("arm", "linux/arm64", "alpha")];
-    let (fingerprint, warnings) = chosen(&stage(&arm, Beyond::Nowhere), "platform: linux/arm64");
+    let (fingerprint, warnings) = chosen(&stage(&arm, OtherSource::None), "platform: linux/arm64");
     assert_eq!(fingerprint, "arm");
     assert!(
         warnings.contains("compose.yaml:4:5: alpha is linux/amd64: it runs app:1 for linux/arm64 only if"),
@@ -112,16 +112,16 @@ fn what_a_registry_may_have_is_left_open() {
     let elsewhere = [("arm", "linux/arm64", "beta")];
     let there = [("arm", "linux/arm64", "alpha")];
     for (found, beyond, key) in [
-        (&[][..], Beyond::Registry, ""),
-        (&[][..], Beyond::Pending, "pull_policy: never"),
-        (&elsewhere[..], Beyond::Registry, ""),
-        (&elsewhere[..], Beyond::Registry, "platform: linux/amd64"),
-        (&there[..], Beyond::Pending, ""),
+        (&[][..], OtherSource::Registry, ""),
+        (&[][..], OtherSource::Pending, "pull_policy: never"),
+        (&elsewhere[..], OtherSource::Registry, ""),
+        (&elsewhere[..], OtherSource::Registry, "platform: linux/amd64"),
+        (&there[..], OtherSource::Pending, ""),
     ] {
         assert_eq!(chosen(&stage(found, beyond), key), (String::new(), String::new()), "{found:?} {beyond:?} {key}");
     }
     for (found, beyond, key) in
-        [(&elsewhere[..], Beyond::Nowhere, ""), (&elsewhere[..], Beyond::Registry, "pull_policy: never")]
+        [(&elsewhere[..], OtherSource::None, ""), (&elsewhere[..], OtherSource::Registry, "pull_policy: never")]
     {
         let refusal = refusal(&stage(found, beyond), key);
         assert!(refusal.contains("app:1 is for linux/arm64, and alpha is linux/amd64"), "{refusal}");
@@ -130,7 +130,7 @@ fn what_a_registry_may_have_is_left_open() {
 
 #[test]
 fn what_is_nowhere_is_refused_when_the_registry_is_never_asked() {
-    let refusal = refusal(&stage(&[], Beyond::Registry), "pull_policy: never");
+    let refusal = refusal(&stage(&[], OtherSource::Registry), "pull_policy: never");
     for part in [
         "compose.yaml:4:5: the image app:1 is on no host and not on this machine (services.web.pull_policy)",
         "alpha, beta, gamma and this machine's engine were asked",

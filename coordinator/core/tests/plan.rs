@@ -364,15 +364,15 @@ fn force_recreate_recreates_everything_once() {
 
 #[test]
 fn a_rollback_gives_a_new_epoch_to_addresses_that_moved() {
-    use landfast_core::compile::{Earlier, again};
+    use landfast_core::compile::{RollbackInput, rollback};
     let mut stage = data();
     let first = stage.propose("data", &yaml(DATA));
     let release = first.after["data"].clone();
     stage.done(first);
     stage.fleet = Stage::new(&PLACED.replace("beta", "alpha")).fleet;
     stage.up("data", &yaml(&DATA.replace("app:1", "app:2")));
-    let earlier = Earlier { fleet: &stage.fleet, held: &stage.held, beside: &[], release: 3 };
-    let back = again(earlier, release.clone()).unwrap();
+    let earlier = RollbackInput { fleet: &stage.fleet, held: &stage.held, beside: &[], release: 3 };
+    let back = rollback(earlier, release.clone()).unwrap();
     let instance = |name: &str| (&back.instances[&name.parse().unwrap()], &release.instances[&name.parse().unwrap()]);
     let (postgres, before) = instance("data/postgres.1");
     assert_eq!((postgres.host.as_str(), before.container.networks[0].mac.as_str()), ("beta", "02:1f:00:01:00:28"));
@@ -381,7 +381,7 @@ fn a_rollback_gives_a_new_epoch_to_addresses_that_moved() {
     assert_eq!(app, before);
     let mut small = Stage::new("").fleet;
     small.hosts.remove("gamma");
-    let refusal = again(Earlier { fleet: &small, ..earlier }, release).unwrap_err().to_string();
+    let refusal = rollback(RollbackInput { fleet: &small, ..earlier }, release).unwrap_err().to_string();
     assert!(refusal.contains("data/app.2 ran on gamma, which has left the fleet"), "{refusal}");
 }
 

@@ -101,8 +101,8 @@ fn a_link_of_an_earlier_release_leads_to_where_the_other_is_today() {
     // It had other addresses then, which are not in the automatic range any more.
     let text = serde_json::to_string(&earlier).unwrap().replace("172.19.128.1", "172.19.128.77");
     earlier = serde_json::from_str(&text).unwrap();
-    let today = compile::Earlier { fleet: &stage.fleet, held: &stage.held, beside: &[], release: 2 };
-    let again = compile::again(today, earlier).unwrap();
+    let today = compile::RollbackInput { fleet: &stage.fleet, held: &stage.held, beside: &[], release: 2 };
+    let again = compile::rollback(today, earlier).unwrap();
     let of = |service: &str| &again.instances[&format!("app/{service}.1").parse().unwrap()].container;
     assert_eq!(of("web").extra_hosts, [format!("database:{}", of("db").networks[0].address)]);
 }

@@ -7,7 +7,7 @@ use crate::output::{self, table::table};
 use clap::{Args, Subcommand};
 use landfast_compose::spelling::nearest;
 use landfast_compose::{Diagnostics, Location};
-use landfast_core::environments::{Comparison, Named};
+use landfast_core::environments::{Comparison, VariableLocation};
 use landfast_core::fleet::StackConfig;
 use landfast_engine::folder::FILE;
 use landfast_engine::project::{self, ProjectError, shorten};
@@ -136,7 +136,7 @@ fn row(
         from = chosen.location.as_ref().map_or_else(|| "--env".to_owned(), |at| short(at, context));
     }
     // A blank is "nothing to compare with".
-    let names = |list: fn(&Comparison) -> &Vec<Named>| match comparison.map(list) {
+    let names = |list: fn(&Comparison) -> &Vec<VariableLocation>| match comparison.map(list) {
         None => String::new(),
         Some(list) if list.is_empty() => "none".to_owned(),
         Some(list) => list.iter().map(|named| named.name.as_str()).collect::<Vec<_>>().join(" "),
@@ -156,8 +156,8 @@ fn object(
     context: &Context,
 ) -> ListedEnvironment {
     let path = |path: &std::path::Path| path.strip_prefix(&context.current_dir).unwrap_or(path).display().to_string();
-    let names = |list: fn(&Comparison) -> &Vec<Named>| {
-        let name = |named: &Named| MissingName {
+    let names = |list: fn(&Comparison) -> &Vec<VariableLocation>| {
+        let name = |named: &VariableLocation| MissingName {
             name: named.name.clone(),
             file: path(&named.location.file),
             line: named.location.line,

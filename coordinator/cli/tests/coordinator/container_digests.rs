@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use landfast_compose::Diagnostics;
-use landfast_core::compile::{self, FoundImage, Input, Meaning};
+use landfast_core::compile::{self, FoundImage, ImageCandidates, Input};
 use landfast_core::deployment::Deployment;
 use landfast_core::fleet::{Fleet, StackConfig};
 use landfast_core::place::Abilities;
@@ -108,7 +108,7 @@ fn deployment(
     let image = |reference: String| {
         let fingerprint = blake3::hash(reference.as_bytes()).to_hex().to_string();
         let found = FoundImage { fingerprint, hosts: fleet.hosts.keys().cloned().collect(), ..FoundImage::default() };
-        (reference, Meaning { found: vec![found], ..Meaning::default() })
+        (reference, ImageCandidates { found: vec![found], ..ImageCandidates::default() })
     };
     let everything = || Abilities {
         runtimes: ["nvidia".to_owned(), "runc".to_owned()].into(),

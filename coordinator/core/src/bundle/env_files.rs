@@ -1,7 +1,7 @@
 //! Whose the env files beneath a folder are: those of the chosen environment travel, those of the others never do.
 use std::path::Path;
 
-use crate::environments::owner;
+use crate::environments::environment_of;
 
 /// Whose env files are, by their paths: relative to the folder that is asked about, with `/`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,7 +55,7 @@ impl EnvFiles {
 
     fn is_foreign(&self, path: &str) -> bool {
         let name = path.rsplit('/').next().and_then(|name| name.strip_prefix(".env."));
-        let owners = self.patterns.iter().filter_map(|pattern| owner(pattern, path));
+        let owners = self.patterns.iter().filter_map(|pattern| environment_of(pattern, path));
         name.into_iter().chain(owners).any(|owner| self.is_another(owner))
     }
 

@@ -30,7 +30,7 @@ struct Rule {
 /// A pattern that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{pattern}`: {problem}")]
-pub struct Mistake {
+pub struct InvalidPattern {
     /// Without what cannot matter in it.
     pub pattern: String,
     /// What is wrong with it.
@@ -54,7 +54,7 @@ impl IgnoreRules {
     ///
     /// # Errors
     /// One that cannot be read.
-    pub fn of_patterns(patterns: &[String], env_files: impl Into<EnvFiles>) -> Result<Self, Mistake> {
+    pub fn of_patterns(patterns: &[String], env_files: impl Into<EnvFiles>) -> Result<Self, InvalidPattern> {
         let rules = patterns.iter().filter(|pattern| !pattern.trim().is_empty()).map(|pattern| Rule::parse(pattern));
         Ok(Self { never: NEVER_BUILT, rules: rules.collect::<Result<_, _>>()?, env_files: env_files.into() })
     }
@@ -101,20 +101,20 @@ impl IgnoreRules {
 
 impl Rule {
     /// A pattern as the client of a builder gets it.
-    fn parse(text: &str) -> Result<Self, Mistake> {
+    fn parse(text: &str) -> Result<Self, InvalidPattern> {
         let text = clean(text.trim());
         let (brings_back, pattern) = match text.strip_prefix('!') {
             Some("") => (true, Err(PatternError::Nothing)),
             Some(rest) => (true, Pattern::parse(rest)),
             None => (false, Pattern::parse(&text)),
         };
-        let pattern = pattern.map_err(|problem| Mistake { pattern: text.clone(), problem })?;
+        let pattern = pattern.map_err(|problem| InvalidPattern { pattern: text.clone(), problem })?;
         Ok(Self { brings_back, pattern })
     }
 }
 
 /// What is wrong in the text of a `.dockerignore`: from 1, the lines that builds fail on.
-pub fn mistakes(text: &str) -> impl Iterator<Item = (usize, Mistake)> {
+pub fn invalid_patterns(text: &str) -> impl Iterator<Item = (usize, InvalidPattern)> {
     lines(text).filter_map(|(number, line)| Some((number, Rule::parse(&line).err()?)))
 }
 

@@ -8,7 +8,7 @@ mod pattern;
 
 pub use env_files::EnvFiles;
 pub(crate) use files::{beneath, files_at, is_in_bundle, normalise};
-pub use ignore::{IgnoreRules, Mistake, mistakes};
+pub use ignore::{IgnoreRules, InvalidPattern, invalid_patterns};
 pub use pattern::PatternError;
 
 /// What a stack's folder held, by path: relative, with `/`.

@@ -1,43 +1,43 @@
 //! Who can reach what is not for everybody.
 use super::known;
-use super::{Remark, Site};
+use super::{Remark, ServiceInput};
 use crate::fleet::Publish;
 use landfast_compose::model::Port;
 
 /// LF006. A port without an address is bound to loopback, unless `landfast.toml` opens it.
-pub(super) fn database_port(site: Site<'_>) -> Vec<Remark> {
-    let database = known::is_database(site.service);
+pub(super) fn database_port(input: ServiceInput<'_>) -> Vec<Remark> {
+    let database = known::is_database(input.service);
     let help = "reach it over the stack's network; for a tool on the host, write 127.0.0.1 before the port";
-    match site.service.network_mode.as_deref() {
+    match input.service.network_mode.as_deref() {
         Some("host") if database => {
-            let message = format!("{} is a database on the host's own network: all its ports are open", site.name);
-            return vec![site.remark("network_mode", message, help)];
+            let message = format!("{} is a database on the host's own network: all its ports are open", input.name);
+            return vec![input.remark("network_mode", message, help)];
         }
         Some("host" | "none") => return Vec::new(),
         _ => {}
     }
-    let ports = site.service.ports.iter().enumerate();
+    let ports = input.service.ports.iter().enumerate();
     let open = ports.filter(|(_, port)| database || known::is_database_port(port.target));
     let remark = |(at, port): (usize, &Port)| {
         let (target, whose) = (port.target, if database { "a database" } else { "a database's port" });
-        let to = opened(site, port)?;
-        let message = format!("{} is {whose}, and port {target} is open to {to}", site.name);
-        Some(site.remark(&format!("ports[{at}]"), message, help))
+        let to = opened(input, port)?;
+        let message = format!("{} is {whose}, and port {target} is open to {to}", input.name);
+        Some(input.remark(&format!("ports[{at}]"), message, help))
     };
     open.filter_map(remark).collect()
 }
 
 /// To whom a port is open beyond its host.
-fn opened(site: Site<'_>, port: &Port) -> Option<String> {
+fn opened(input: ServiceInput<'_>, port: &Port) -> Option<String> {
     let by_file = port.host_ip.as_deref().filter(|address| !address.is_empty());
     match by_file {
         Some(address) if is_loopback(address) => None,
         Some("0.0.0.0" | "::" | "[::]") => Some("everybody".to_owned()),
         Some(address) => Some(format!("whoever reaches {address}")),
         None => {
-            let publish = site.subject.publish;
-            let who = if publish.contains_key(site.name) { site.name } else { "*" };
-            let at = format!("(stacks.{}.publish.{who} in landfast.toml)", site.subject.stack);
+            let publish = input.subject.publish;
+            let who = if publish.contains_key(input.name) { input.name } else { "*" };
+            let at = format!("(stacks.{}.publish.{who} in landfast.toml)", input.subject.stack);
             match publish.get(who).copied().unwrap_or_default() {
                 Publish::Loopback => None,
                 Publish::Lan => Some(format!("the LAN {at}")),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::judges::JUDGES;
-use super::{Finding, Remark, Site, Subject};
+use super::{Finding, Remark, ServiceInput, Subject};
 use crate::policy::{Exception, Exceptions, Level, Policy, rule};
 use landfast_compose::Location;
 
@@ -16,11 +16,11 @@ pub fn check(subject: Subject<'_>, policy: &Policy, exceptions: &Exceptions) -> 
     let mut findings = Vec::new();
     let mut used = BTreeSet::new();
     for (name, service) in &subject.project.services {
-        let site = Site { subject, policy, name, service };
-        let inline = inline(site, policy, &mut findings);
+        let input = ServiceInput { subject, policy, name, service };
+        let inline = inline(input, policy, &mut findings);
         for (code, judge) in JUDGES {
-            for remark in judge(site) {
-                let mut finding = finding(site, code, policy.level(code), remark);
+            for remark in judge(input) {
+                let mut finding = finding(input, code, policy.level(code), remark);
                 finding.exception = [(name.as_str(), &inline), (name, exceptions), ("*", exceptions)]
                     .into_iter()
                     .find_map(|(who, from)| from.get(who)?.get(code))
@@ -38,13 +38,13 @@ pub fn check(subject: Subject<'_>, policy: &Policy, exceptions: &Exceptions) -> 
     findings
 }
 
-fn finding(site: Site<'_>, code: &'static str, level: Level, remark: Remark) -> Finding {
+fn finding(input: ServiceInput<'_>, code: &'static str, level: Level, remark: Remark) -> Finding {
     Finding {
         code,
         level,
-        location: site.subject.project.locate(&remark.path).cloned(),
-        stack: site.subject.stack.to_owned(),
-        service: Some(site.name.to_owned()),
+        location: input.subject.project.locate(&remark.path).cloned(),
+        stack: input.subject.stack.to_owned(),
+        service: Some(input.name.to_owned()),
         path: remark.path,
         message: remark.message,
         help: remark.help,
@@ -54,12 +54,12 @@ fn finding(site: Site<'_>, code: &'static str, level: Level, remark: Remark) -> 
 
 /// `x-landfast-check: {LF007: why}` of a service, as it is written. What cannot be read
 /// there excuses nothing, and is told.
-fn inline(site: Site<'_>, policy: &Policy, findings: &mut Vec<Finding>) -> Exceptions {
+fn inline(input: ServiceInput<'_>, policy: &Policy, findings: &mut Vec<Finding>) -> Exceptions {
     let mut own = BTreeMap::new();
-    let Some(written) = site.subject.written["services"][site.name].get(INLINE) else { return Exceptions::new() };
+    let Some(written) = input.subject.written["services"][input.name].get(INLINE) else { return Exceptions::new() };
     let mut told = |key: &str, message: String| {
         let help = format!("write `{INLINE}: {{LF001: \"why it is good here\"}}`");
-        findings.push(finding(site, "LF000", policy.level("LF000"), site.remark(key, message, help)));
+        findings.push(finding(input, "LF000", policy.level("LF000"), input.remark(key, message, help)));
     };
     let Value::Object(entries) = written else {
         told(INLINE, "the exceptions must be a mapping of code to reason".to_owned());
@@ -72,12 +72,12 @@ fn inline(site: Site<'_>, policy: &Policy, findings: &mut Vec<Finding>) -> Excep
             (None, _) => told(&key, format!("there is no rule {code}")),
             (_, None) => told(&key, format!("the exception from {code} gives no reason")),
             (Some(rule), Some(reason)) => {
-                let location = site.subject.project.locate(&format!("services.{}.{key}", site.name)).cloned();
+                let location = input.subject.project.locate(&format!("services.{}.{key}", input.name)).cloned();
                 own.insert(rule.code, Exception { reason: reason.to_owned(), location, inline: true });
             }
         }
     }
-    Exceptions::from([(site.name.to_owned(), own)])
+    Exceptions::from([(input.name.to_owned(), own)])
 }
 
 /// An exception that excuses nothing hides the next finding of its kind.

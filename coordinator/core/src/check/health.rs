@@ -1,26 +1,26 @@
 //! Whether those who wait for a service wait for the right thing.
 use super::known;
-use super::{Remark, Site};
+use super::{Remark, ServiceInput};
 use landfast_compose::model::{Condition, Service};
 
 /// LF005. Who waits for `service_healthy` without a health check in the file counts on the image's own.
-pub(super) fn check(site: Site<'_>) -> Vec<Remark> {
+pub(super) fn check(input: ServiceInput<'_>) -> Vec<Remark> {
     let mut waiting = Vec::new();
-    for (name, service) in &site.subject.project.services {
-        let Some(dependency) = service.depends_on.get(site.name) else { continue };
+    for (name, service) in &input.subject.project.services {
+        let Some(dependency) = service.depends_on.get(input.name) else { continue };
         match dependency.condition {
             Condition::Completed => {}
-            Condition::Healthy if !is_off(site.service) => return Vec::new(),
+            Condition::Healthy if !is_off(input.service) => return Vec::new(),
             Condition::Started | Condition::Healthy => waiting.push(name.as_str()),
         }
     }
-    let checked = site.service.healthcheck.as_ref().is_some_and(|check| !check.test.is_empty());
-    if waiting.is_empty() || (checked && !is_off(site.service)) {
+    let checked = input.service.healthcheck.as_ref().is_some_and(|check| !check.test.is_empty());
+    if waiting.is_empty() || (checked && !is_off(input.service)) {
         return Vec::new();
     }
-    let (who, key) = (waiting.join(", "), if is_off(site.service) { "healthcheck" } else { "" });
-    let message = format!("nobody knows when {} is ready, and {who} depends on it", site.name);
-    vec![site.remark(key, message, "give it a healthcheck:, and wait with condition: service_healthy")]
+    let (who, key) = (waiting.join(", "), if is_off(input.service) { "healthcheck" } else { "" });
+    let message = format!("nobody knows when {} is ready, and {who} depends on it", input.name);
+    vec![input.remark(key, message, "give it a healthcheck:, and wait with condition: service_healthy")]
 }
 
 fn is_off(service: &Service) -> bool {
@@ -29,15 +29,15 @@ fn is_off(service: &Service) -> bool {
 }
 
 /// LF012.
-pub(super) fn condition(site: Site<'_>) -> Vec<Remark> {
-    let started = site.service.depends_on.iter().filter(|(name, dependency)| {
-        let database = site.subject.project.services.get(*name).is_some_and(known::is_database);
+pub(super) fn condition(input: ServiceInput<'_>) -> Vec<Remark> {
+    let started = input.service.depends_on.iter().filter(|(name, dependency)| {
+        let database = input.subject.project.services.get(*name).is_some_and(known::is_database);
         database && dependency.condition == Condition::Started
     });
     let remark = |(name, _): (&String, _)| {
-        let message = format!("{} starts before {name} takes connections: it only waits for its process", site.name);
+        let message = format!("{} starts before {name} takes connections: it only waits for its process", input.name);
         let help = format!("write depends_on: {{{name}: {{condition: service_healthy}}}}");
-        site.remark(&format!("depends_on.{name}"), message, help)
+        input.remark(&format!("depends_on.{name}"), message, help)
     };
     started.map(remark).collect()
 }

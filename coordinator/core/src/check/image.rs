@@ -1,5 +1,5 @@
 //! What an image is called.
-use super::{Remark, Site};
+use super::{Remark, ServiceInput};
 
 /// The parts of a reference: `registry.lan:5000/team/app:1.2@sha256:…`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,17 +35,19 @@ impl<'a> Reference<'a> {
 }
 
 /// LF001. An image that is built here is what the folder says, whatever it is called.
-pub(super) fn tag(site: Site<'_>) -> Vec<Remark> {
-    let Some(image) = site.service.image.as_deref().filter(|_| site.service.build.is_none()) else { return Vec::new() };
+pub(super) fn tag(input: ServiceInput<'_>) -> Vec<Remark> {
+    let Some(image) = input.service.image.as_deref().filter(|_| input.service.build.is_none()) else {
+        return Vec::new();
+    };
     let Reference { repository, tag, digest } = Reference::parse(image);
     let message = match (tag, digest) {
         (_, Some(_)) => return Vec::new(),
-        (None, None) => format!("{}'s image {image} has no tag, which means latest", site.name),
-        (Some("latest"), None) => format!("{}'s image {image} is whatever was pushed last", site.name),
+        (None, None) => format!("{}'s image {image} has no tag, which means latest", input.name),
+        (Some("latest"), None) => format!("{}'s image {image} is whatever was pushed last", input.name),
         _ => return Vec::new(),
     };
     let help = format!("name a version, as {repository}:1.2, so that every host and every rollback gets the same one");
-    vec![site.remark("image", message, help)]
+    vec![input.remark("image", message, help)]
 }
 
 #[cfg(test)]

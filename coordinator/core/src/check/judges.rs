@@ -1,8 +1,8 @@
 //! The function of each rule.
-use super::{Remark, Site, exposure, health, image, mounts, neighbours, privilege, resources, secrets};
+use super::{Remark, ServiceInput, exposure, health, image, local_containers, mounts, privilege, resources, secrets};
 
 /// A function that judges one service by one rule.
-type Judge = fn(Site<'_>) -> Vec<Remark>;
+type Judge = fn(ServiceInput<'_>) -> Vec<Remark>;
 
 /// Every rule that judges services, by its code. LF000 is missing: it is about exceptions.
 pub(super) const JUDGES: [(&str, Judge); 16] = [
@@ -21,5 +21,5 @@ pub(super) const JUDGES: [(&str, Judge); 16] = [
     ("LF013", privilege::capabilities),
     ("LF014", secrets::passed),
     ("LF015", privilege::perhaps_root),
-    ("LF016", neighbours::own_host_only),
+    ("LF016", local_containers::own_host_only),
 ];

@@ -1,6 +1,6 @@
 //! The policy lint: what a project's own rules say against it, beyond what the loader and the engine accept.
 //!
-//! A rule is a code, a level, a page that explains it and a function of one service (`Site`) to remarks. [`check`]
+//! A rule is a code, a level, a page that explains it and a function of one service (`ServiceInput`) to remarks. [`check`]
 //! makes findings of them by the levels and exceptions of a [`Policy`]. Codes are never used again for something else.
 //! Nothing that is said here holds the value of a secret; [`secrets::mask`] is for whoever shows lines of the files.
 use std::collections::BTreeMap;
@@ -19,8 +19,8 @@ mod health;
 mod image;
 mod judges;
 mod known;
+mod local_containers;
 mod mounts;
-mod neighbours;
 mod privilege;
 mod resources;
 pub mod sarif;
@@ -48,14 +48,14 @@ pub struct Subject<'a> {
 
 /// One service of a subject.
 #[derive(Clone, Copy)]
-struct Site<'a> {
+struct ServiceInput<'a> {
     subject: Subject<'a>,
     policy: &'a Policy,
     name: &'a str,
     service: &'a Service,
 }
 
-impl Site<'_> {
+impl ServiceInput<'_> {
     /// Something about a key of the service; about the service as a whole when `key` is empty.
     fn remark(self, key: &str, message: impl Into<String>, help: impl Into<String>) -> Remark {
         let dot = if key.is_empty() { "" } else { "." };

@@ -2,7 +2,7 @@
 use std::path::{Path, PathBuf};
 
 use super::known;
-use super::{Remark, Site};
+use super::{Remark, ServiceInput};
 use landfast_compose::model::{Mount, MountKind, Service};
 
 /// Sockets whose reader commands the engine.
@@ -49,35 +49,35 @@ pub(super) fn sockets(service: &Service) -> impl Iterator<Item = (usize, &Path)>
 }
 
 /// LF007. `:ro` protects the file, not the engine: requests still go through it.
-pub(super) fn socket(site: Site<'_>) -> Vec<Remark> {
-    if known::is_socket_proxy(site.service) {
+pub(super) fn socket(input: ServiceInput<'_>) -> Vec<Remark> {
+    if known::is_socket_proxy(input.service) {
         return Vec::new();
     }
     let remark = |(at, source): (usize, &Path)| {
-        let message = format!("{} holds the engine's socket ({}), and so the host", site.name, source.display());
+        let message = format!("{} holds the engine's socket ({}), and so the host", input.name, source.display());
         let help = "put a socket proxy in between that lets only the needed requests through";
-        site.remark(&format!("volumes[{at}]"), message, help)
+        input.remark(&format!("volumes[{at}]"), message, help)
     };
-    sockets(site.service).map(remark).collect()
+    sockets(input.service).map(remark).collect()
 }
 
 /// LF011.
-pub(super) fn outside(site: Site<'_>) -> Vec<Remark> {
-    let root = site.subject.root;
-    let folders: Vec<PathBuf> = site.policy.data_folders.iter().map(|folder| root.join(folder)).collect();
+pub(super) fn outside(input: ServiceInput<'_>) -> Vec<Remark> {
+    let root = input.subject.root;
+    let folders: Vec<PathBuf> = input.policy.data_folders.iter().map(|folder| root.join(folder)).collect();
     let mut remarks = Vec::new();
-    for (at, mount, source) in binds(site.service) {
+    for (at, mount, source) in binds(input.service) {
         let ours = source.starts_with(root) && (folders.is_empty() || mount.read_only);
         let data = folders.iter().any(|folder| source.starts_with(folder));
         let fact = mount.read_only && FACTS.iter().any(|fact| source.starts_with(fact));
-        if ours || data || fact || sockets(site.service).any(|(socket, _)| socket == at) {
+        if ours || data || fact || sockets(input.service).any(|(socket, _)| socket == at) {
             continue;
         }
         let (source, rights) = (source.display(), if mount.read_only { "reads" } else { "writes to" });
         let of = if folders.is_empty() { "the stack's folder" } else { "the data folders" };
-        let message = format!("{} {rights} {source}, which is outside {of}", site.name);
+        let message = format!("{} {rights} {source}, which is outside {of}", input.name);
         let help = "use a named volume or a folder beneath the stack's, or name its folder under [check] data_folders";
-        remarks.push(site.remark(&format!("volumes[{at}]"), message, help));
+        remarks.push(input.remark(&format!("volumes[{at}]"), message, help));
     }
     remarks
 }

@@ -1,6 +1,6 @@
 //! What a process may do beyond what it needs.
 use super::known;
-use super::{Remark, Site};
+use super::{Remark, ServiceInput};
 use landfast_compose::model::Service;
 
 /// What the engine gives every container: adding one of these to `cap_drop: [ALL]` is less than saying nothing.
@@ -22,24 +22,24 @@ const USUAL: &[&str] = &[
 ];
 
 /// LF002: the file asks for root. What is privileged in other ways is told there.
-pub(super) fn root(site: Site<'_>) -> Vec<Remark> {
-    let Some(user) = site.service.user.as_deref().filter(|user| is_root(user)) else { return Vec::new() };
-    if needs_root(site.service) {
+pub(super) fn root(input: ServiceInput<'_>) -> Vec<Remark> {
+    let Some(user) = input.service.user.as_deref().filter(|user| is_root(user)) else { return Vec::new() };
+    if needs_root(input.service) {
         return Vec::new();
     }
-    let message = format!("{} runs as root (user {user}), and nothing else here says what for", site.name);
-    vec![site.remark("user", message, "give it a user of its own, as 1000:1000, and let that user own its data")]
+    let message = format!("{} runs as root (user {user}), and nothing else here says what for", input.name);
+    vec![input.remark("user", message, "give it a user of its own, as 1000:1000, and let that user own its data")]
 }
 
 /// LF015: neither the file nor what is known of the image says who it runs as.
-pub(super) fn perhaps_root(site: Site<'_>) -> Vec<Remark> {
-    let service = site.service;
+pub(super) fn perhaps_root(input: ServiceInput<'_>) -> Vec<Remark> {
+    let service = input.service;
     let said = service.user.as_deref().is_some_and(|user| !user.is_empty());
     if said || needs_root(service) || drops_all(service) || known::leaves_root(service) {
         return Vec::new();
     }
-    let message = format!("{} runs as root unless its image says otherwise", site.name);
-    vec![site.remark("", message, "say who it runs as with user:, as 1000:1000")]
+    let message = format!("{} runs as root unless its image says otherwise", input.name);
+    vec![input.remark("", message, "say who it runs as with user:, as 1000:1000")]
 }
 
 fn is_root(user: &str) -> bool {
@@ -63,23 +63,23 @@ fn needs_root(service: &Service) -> bool {
 }
 
 /// LF008.
-pub(super) fn privileged(site: Site<'_>) -> Vec<Remark> {
-    if !site.service.privileged {
+pub(super) fn privileged(input: ServiceInput<'_>) -> Vec<Remark> {
+    if !input.service.privileged {
         return Vec::new();
     }
-    let message = format!("{} is privileged: whoever breaks into it has the host", site.name);
+    let message = format!("{} is privileged: whoever breaks into it has the host", input.name);
     let help = "take it out and add what is missing with devices: or cap_add:, one by one";
-    vec![site.remark("privileged", message, help)]
+    vec![input.remark("privileged", message, help)]
 }
 
 /// LF013.
-pub(super) fn capabilities(site: Site<'_>) -> Vec<Remark> {
-    let added = unusual(site.service).map(|(at, capability)| {
+pub(super) fn capabilities(input: ServiceInput<'_>) -> Vec<Remark> {
+    let added = unusual(input.service).map(|(at, capability)| {
         let message = match capability.as_str() {
-            "ALL" => format!("{} has every capability: that is as good as privileged", site.name),
-            other => format!("{} may do more than containers usually can: {other}", site.name),
+            "ALL" => format!("{} has every capability: that is as good as privileged", input.name),
+            other => format!("{} may do more than containers usually can: {other}", input.name),
         };
-        site.remark(&format!("cap_add[{at}]"), message, "take it out, or say in an exception what it is needed for")
+        input.remark(&format!("cap_add[{at}]"), message, "take it out, or say in an exception what it is needed for")
     });
     added.collect()
 }
@@ -96,8 +96,8 @@ fn bare(capability: &str) -> String {
 }
 
 /// LF009: where it is known to do, or where its user could not write to the image's files anyway.
-pub(super) fn read_only(site: Site<'_>) -> Vec<Remark> {
-    let service = site.service;
+pub(super) fn read_only(input: ServiceInput<'_>) -> Vec<Remark> {
+    let service = input.service;
     let other_user = service.user.as_deref().is_some_and(|user| !user.is_empty() && !is_root(user));
     let known = known::read_only_with(service);
     if service.read_only || service.privileged || (known.is_none() && !other_user && !drops_all(service)) {
@@ -118,5 +118,5 @@ pub(super) fn read_only(site: Site<'_>) -> Vec<Remark> {
         true => "write read_only: true".to_owned(),
         false => format!("write read_only: true and tmpfs: [{}]", lacking.join(", ")),
     };
-    vec![site.remark("", format!("{} could have a read-only root: {reason}", site.name), help)]
+    vec![input.remark("", format!("{} could have a read-only root: {reason}", input.name), help)]
 }

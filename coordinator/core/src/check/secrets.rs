@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{Remark, Site};
+use super::{Remark, ServiceInput};
 use landfast_compose::{Project, substitute};
 
 /// Last words of names whose values are secrets.
@@ -35,26 +35,26 @@ const SWITCHES: &[&str] =
     &["true", "false", "yes", "no", "on", "off", "none", "null", "0", "1", "required", "optional"];
 
 /// LF010.
-pub(super) fn written(site: Site<'_>) -> Vec<Remark> {
+pub(super) fn written(input: ServiceInput<'_>) -> Vec<Remark> {
     let remark = |variable: &Variable<'_>| {
         let (name, why) = (variable.name, variable.why.as_str());
-        let message = format!("{}'s {name} is a secret in plain text: {why}", site.name);
+        let message = format!("{}'s {name} is a secret in plain text: {why}", input.name);
         let help =
             "keep it in a file named under secrets: (many images read NAME_FILE), and change it: it was in the open";
-        site.remark(&format!("environment.{name}"), message, help)
+        input.remark(&format!("environment.{name}"), message, help)
     };
-    let variables = variables(site.service, written_variables(site));
+    let variables = variables(input.service, written_variables(input));
     variables.iter().filter(|variable| variable.in_the_file).map(remark).collect()
 }
 
 /// LF014, once for each service: there are often many, all for one reason.
-pub(super) fn passed(site: Site<'_>) -> Vec<Remark> {
-    let variables = variables(site.service, written_variables(site));
+pub(super) fn passed(input: ServiceInput<'_>) -> Vec<Remark> {
+    let variables = variables(input.service, written_variables(input));
     let names: Vec<_> = variables.iter().filter(|it| !it.in_the_file).map(|it| it.name).collect();
     let Some(first) = names.first() else { return Vec::new() };
-    let message = format!("whoever may inspect {} can read {}", site.name, names.join(", "));
+    let message = format!("whoever may inspect {} can read {}", input.name, names.join(", "));
     let help = "mount them as files with secrets:, where the image can read files (NAME_FILE)";
-    vec![site.remark(&format!("environment.{first}"), message, help)]
+    vec![input.remark(&format!("environment.{first}"), message, help)]
 }
 
 /// The names of all variables of a project that hold secrets.
@@ -103,8 +103,8 @@ fn variables<'a>(
 }
 
 /// The variables of a service as they are written, in either form.
-fn written_variables<'a>(site: Site<'a>) -> impl Fn(&str) -> Option<String> + 'a {
-    let written = &site.subject.written["services"][site.name]["environment"];
+fn written_variables<'a>(input: ServiceInput<'a>) -> impl Fn(&str) -> Option<String> + 'a {
+    let written = &input.subject.written["services"][input.name]["environment"];
     move |name| match written {
         Value::Object(variables) => variables.get(name).and_then(Value::as_str).map(str::to_owned),
         Value::Array(lines) => {

@@ -1,7 +1,7 @@
 //! One service on one host: the container it becomes.
 use std::collections::BTreeMap;
 
-use super::site::{Site, container_name_of};
+use super::container_input::{ContainerInput, container_name_of};
 use super::{files, image, links, mounts, networks, ports, resources, security};
 use crate::container::{Container, Device, DeviceRequest, Healthcheck, Hook, Logging, Restart, Ulimit};
 use crate::deployment::InstanceName;
@@ -10,26 +10,29 @@ use crate::place::is_cdi;
 use landfast_compose::model::{self, Service};
 
 /// The container, and what of the bundle it mounts.
-pub(super) fn container(site: Site<'_>, findings: &mut Findings<'_>) -> (Container, BTreeMap<String, String>) {
-    let service = site.service();
-    let mut mounted = mounts::mounts(site, findings);
-    files::add(site, &mut mounted, findings);
-    let links = links::links(site, findings);
-    let security = security::security(site, findings);
+pub(super) fn container(
+    input: ContainerInput<'_>,
+    findings: &mut Findings<'_>,
+) -> (Container, BTreeMap<String, String>) {
+    let service = input.service();
+    let mut mounted = mounts::mounts(input, findings);
+    files::add(input, &mut mounted, findings);
+    let links = links::links(input, findings);
+    let security = security::security(input, findings);
     let reference = service.image.clone().unwrap_or_default();
     let mut container = Container {
-        name: container_name_of(&site.input.project.name, service, site.name),
-        image_fingerprint: image::fingerprint(site, &reference, findings),
+        name: container_name_of(&input.compile.project.name, service, input.name),
+        image_fingerprint: image::fingerprint(input, &reference, findings),
         image: reference,
-        labels: labels(site),
+        labels: labels(input),
         mounts: mounted.mounts,
         tmpfs: mounted.tmpfs,
         files: mounted.put,
         security_opt: security.options,
         unconfined_paths: security.unconfined_paths,
-        ports: ports::ports(site, findings),
-        networks: networks::attachments(site, &links.on),
-        dns: networks::dns(site),
+        ports: ports::ports(input, findings),
+        networks: networks::attachments(input, &links.on),
+        dns: networks::dns(input),
         healthcheck: service.healthcheck.as_ref().map(healthcheck),
         restart: restart(service),
         logging: service.logging.as_ref().map(logging),
@@ -104,13 +107,13 @@ fn settings(service: &Service) -> Container {
 }
 
 /// The service's own, and those that let `docker compose ps` on the host show it.
-fn labels(site: Site<'_>) -> BTreeMap<String, String> {
-    let InstanceName { stack, service, index } = site.name;
-    let mut labels = site.service().labels.clone();
+fn labels(input: ContainerInput<'_>) -> BTreeMap<String, String> {
+    let InstanceName { stack, service, index } = input.name;
+    let mut labels = input.service().labels.clone();
     // Of the host, and not of the machine that deploys: another laptop must not make every container again.
     let folder = landfast_agreement::paths::live_folder(stack);
     let compose = [
-        ("project", site.input.project.name.clone()),
+        ("project", input.compile.project.name.clone()),
         ("service", service.clone()),
         ("container-number", index.to_string()),
         ("oneoff", "False".to_owned()),

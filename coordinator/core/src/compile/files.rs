@@ -1,7 +1,7 @@
 //! Secrets and configs: a file of the bundle is mounted read-only; what comes from a variable or stands in the compose file
 //! itself is put into the container before its start.
+use super::container_input::ContainerInput;
 use super::mounts::Mounted;
-use super::site::Site;
 use crate::bundle::{beneath, files_at};
 use crate::container::{Mount, PlacedFile, Source};
 use crate::findings::Findings;
@@ -11,28 +11,28 @@ use landfast_compose::model::{Contents, FileObject, FileReference, Origin};
 /// Of a file that is put into a container, unless the reference says.
 const READABLE: u32 = 0o444;
 
-pub(super) fn add(site: Site<'_>, mounted: &mut Mounted, findings: &mut Findings<'_>) {
-    let (service, project) = (site.service(), site.input.project);
+pub(super) fn add(input: ContainerInput<'_>, mounted: &mut Mounted, findings: &mut Findings<'_>) {
+    let (service, project) = (input.service(), input.compile.project);
     for (kind, folder, references, objects) in [
         ("secrets", "/run/secrets/", &service.secrets, &project.secrets),
         ("configs", "/", &service.configs, &project.configs),
     ] {
         for (at, reference) in references.iter().enumerate() {
-            let path = site.path(&format!("{kind}[{at}]"));
+            let path = input.path(&format!("{kind}[{at}]"));
             let target = reference.target.as_ref().unwrap_or(&reference.source);
             let target = if target.starts_with('/') { target.clone() } else { format!("{folder}{target}") };
-            let wanted = Wanted { site, reference, target, path, kind };
+            let request = FileRequest { input, reference, target, path, kind };
             match objects.get(&reference.source) {
-                Some(object) => wanted.add(object, mounted, findings),
-                None => drop(findings.refuse(wanted.path, format!("{} is not under {kind}", reference.source))),
+                Some(object) => request.add(object, mounted, findings),
+                None => drop(findings.refuse(request.path, format!("{} is not under {kind}", reference.source))),
             }
         }
     }
 }
 
 /// What a service wants of a secret or config.
-struct Wanted<'a> {
-    site: Site<'a>,
+struct FileRequest<'a> {
+    input: ContainerInput<'a>,
     reference: &'a FileReference,
     /// Absolute.
     target: String,
@@ -42,14 +42,14 @@ struct Wanted<'a> {
     kind: &'static str,
 }
 
-impl Wanted<'_> {
+impl FileRequest<'_> {
     /// The path of a key of the secret or config itself: a mistake there is one of all who use it.
     fn at(&self, key: &str) -> String {
         format!("{}.{}.{key}", self.kind, self.reference.source)
     }
 
     fn user(&self) -> &str {
-        &self.site.name.service
+        &self.input.name.service
     }
 
     fn add(self, object: &FileObject, mounted: &mut Mounted, findings: &mut Findings<'_>) {
@@ -71,14 +71,14 @@ impl Wanted<'_> {
     }
 
     fn mount(self, file: &std::path::Path, mounted: &mut Mounted, findings: &mut Findings<'_>) {
-        let (site, at, name) = (self.site, self.at("file"), &self.reference.source);
-        let Some(inner) = beneath(site.input.root, file) else {
+        let (input, at, name) = (self.input, self.at("file"), &self.reference.source);
+        let Some(inner) = beneath(input.compile.root, file) else {
             let message = format!("{} is outside the stack's folder and would not be on the hosts", file.display());
             let hint = Some("put the file into the stack's folder".to_owned());
             findings.refuse(at, message).needed_by(self.user()).hint = hint;
             return;
         };
-        let files = files_at(site.input.manifest, &inner);
+        let files = files_at(input.compile.manifest, &inner);
         if files.is_empty() {
             let message = format!("the file {inner} is not in the stack's folder, or is ignored");
             findings.refuse(at, message).needed_by(self.user());
@@ -94,7 +94,7 @@ impl Wanted<'_> {
 
     fn put(self, contents: &Contents, mounted: &mut Mounted, findings: &mut Findings<'_>) {
         let name = &self.reference.source;
-        if self.site.service().read_only {
+        if self.input.service().read_only {
             findings.case(&self.path, name, &cases::READ_ONLY_FILE);
         }
         let hides = |folder: &str| self.target.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
@@ -120,8 +120,8 @@ impl Wanted<'_> {
 
     /// The one that the same contents had before, so that nothing is made again without need.
     fn salt(&self, contents: &Contents) -> String {
-        let input = self.site.input;
-        let held = input.held.values().find_map(|state| state.instance(self.site.name));
+        let input = self.input.compile;
+        let held = input.held.values().find_map(|state| state.instance(self.input.name));
         let mut files = held.into_iter().flat_map(|held| &held.container.files);
         let same = files.find(|file| file.target == self.target && file.contents == *contents);
         same.map_or(input.salt, |file| &file.salt).to_owned()

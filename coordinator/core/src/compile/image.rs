@@ -1,18 +1,18 @@
 //! Which image an instance is made from: the one of its reference that its host runs.
 use std::collections::BTreeSet;
 
-use super::site::Site;
+use super::container_input::ContainerInput;
 use crate::findings::Findings;
 use crate::platform::Platform;
 use crate::pull::Policy;
 
 /// What a reference means in the fleet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Meaning {
+pub struct ImageCandidates {
     /// The images that it may mean, one for each platform.
     pub found: Vec<FoundImage>,
     /// Where there may be another one.
-    pub beyond: Beyond,
+    pub other_source: OtherSource,
 }
 
 /// An image that is somewhere in the fleet or on this machine.
@@ -28,9 +28,9 @@ pub struct FoundImage {
 
 /// Where there may be an image that is not found yet.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Beyond {
+pub enum OtherSource {
     /// Nowhere: what is found is all there is.
-    Nowhere,
+    None,
     /// In a registry, which `up` asks unless the service says never.
     #[default]
     Registry,
@@ -39,7 +39,7 @@ pub enum Beyond {
 }
 
 /// What an image has to be for one instance.
-struct Wanted<'a> {
+struct ImageRequest<'a> {
     reference: &'a str,
     /// `platform:` of the service.
     platform: Option<Platform>,
@@ -49,51 +49,55 @@ struct Wanted<'a> {
 }
 
 /// The fingerprint of the image that an instance is made from; empty when only `up` can find it.
-pub(super) fn fingerprint(site: Site<'_>, reference: &str, findings: &mut Findings<'_>) -> String {
+pub(super) fn fingerprint(input: ContainerInput<'_>, reference: &str, findings: &mut Findings<'_>) -> String {
     if reference.is_empty() {
         // A service without an image has been refused already.
         return String::new();
     }
-    let Some(meaning) = site.input.images.get(reference) else {
+    let Some(candidates) = input.compile.images.get(reference) else {
         let message = format!("the image {reference} has not been found");
-        findings.refuse(site.path("image"), message).needed_by(&site.name.service);
+        findings.refuse(input.path("image"), message).needed_by(&input.name.service);
         return String::new();
     };
-    let Ok(wanted) = wanted(site, reference, findings) else { return String::new() };
-    if let Some(found) = wanted.best_of(&meaning.found) {
-        wanted.warn_of_emulation(found, site, findings);
+    let Ok(request) = request(input, reference, findings) else { return String::new() };
+    if let Some(found) = request.best_of(&candidates.found) {
+        request.warn_of_emulation(found, input, findings);
         return found.fingerprint.clone();
     }
-    let is_there = meaning.found.iter().any(|found| found.hosts.contains(wanted.host));
-    let may_ask = Policy::of(site.service()) != Policy::Never && !is_there;
-    let is_open = match meaning.beyond {
-        Beyond::Nowhere => false,
-        Beyond::Registry => may_ask,
-        Beyond::Pending => true,
+    let is_there = candidates.found.iter().any(|found| found.hosts.contains(request.host));
+    let may_ask = Policy::of(input.service()) != Policy::Never && !is_there;
+    let is_open = match candidates.other_source {
+        OtherSource::None => false,
+        OtherSource::Registry => may_ask,
+        OtherSource::Pending => true,
     };
     if !is_open {
-        wanted.refuse(meaning, site, findings);
+        request.refuse(candidates, input, findings);
     }
     String::new()
 }
 
-fn wanted<'a>(site: Site<'a>, reference: &'a str, findings: &mut Findings<'_>) -> Result<Wanted<'a>, ()> {
-    let written = site.service().platform.as_deref().filter(|text| !text.is_empty());
+fn request<'a>(
+    input: ContainerInput<'a>,
+    reference: &'a str,
+    findings: &mut Findings<'_>,
+) -> Result<ImageRequest<'a>, ()> {
+    let written = input.service().platform.as_deref().filter(|text| !text.is_empty());
     let platform = match written.map(|text| (text, Platform::parse(text))) {
         Some((text, None)) => {
             let message = format!("{text} is not a platform: expected a value such as linux/arm64 or linux/arm/v7");
-            findings.refuse(site.path("platform"), message);
+            findings.refuse(input.path("platform"), message);
             return Err(());
         }
         Some((_, platform)) => platform,
         None => None,
     };
-    let host = site.place.host.as_str();
-    let engine = site.input.platforms.get(host).cloned().unwrap_or_default();
-    Ok(Wanted { reference, platform, host, engine })
+    let host = input.place.host.as_str();
+    let engine = input.compile.platforms.get(host).cloned().unwrap_or_default();
+    Ok(ImageRequest { reference, platform, host, engine })
 }
 
-impl Wanted<'_> {
+impl ImageRequest<'_> {
     /// What the host has goes before what it has not, and then one for exactly this platform before one that runs there too.
     fn best_of<'f>(&self, found: &'f [FoundImage]) -> Option<&'f FoundImage> {
         let target = self.platform.as_ref().unwrap_or(&self.engine);
@@ -103,7 +107,7 @@ impl Wanted<'_> {
     }
 
     /// Who writes the platform down wants that one, and has set up the host for it.
-    fn warn_of_emulation(&self, found: &FoundImage, site: Site<'_>, findings: &mut Findings<'_>) {
+    fn warn_of_emulation(&self, found: &FoundImage, input: ContainerInput<'_>, findings: &mut Findings<'_>) {
         let Self { reference, host, engine, .. } = self;
         if engine.runs(&found.platform) {
             return;
@@ -112,41 +116,41 @@ impl Wanted<'_> {
             "{host} is {engine}: it runs {reference} for {} only if it emulates that processor",
             found.platform
         );
-        findings.warn(site.path("platform"), message);
+        findings.warn(input.path("platform"), message);
     }
 
-    fn refuse(&self, meaning: &Meaning, site: Site<'_>, findings: &mut Findings<'_>) {
+    fn refuse(&self, candidates: &ImageCandidates, input: ContainerInput<'_>, findings: &mut Findings<'_>) {
         let Self { reference, host, engine, .. } = self;
-        let hosts = site.input.platforms;
-        if meaning.found.is_empty() {
+        let hosts = input.compile.platforms;
+        if candidates.found.is_empty() {
             let message = format!("the image {reference} is on no host and not on this machine");
-            let key = if Policy::of(site.service()) == Policy::Never { "pull_policy" } else { "image" };
-            findings.refuse(site.path(key), message).hint = Some(self.nowhere(site));
+            let key = if Policy::of(input.service()) == Policy::Never { "pull_policy" } else { "image" };
+            findings.refuse(input.path(key), message).hint = Some(self.nowhere(input));
             return;
         }
-        let may_ask = meaning.beyond == Beyond::Registry && Policy::of(site.service()) != Policy::Never;
+        let may_ask = candidates.other_source == OtherSource::Registry && Policy::of(input.service()) != Policy::Never;
         let ask = if may_ask { " (`--pull always` asks the registry)" } else { "" };
-        let there = list(meaning.found.iter().map(|found| found.platform.to_string()));
+        let there = list(candidates.found.iter().map(|found| found.platform.to_string()));
         if let Some(platform) = &self.platform {
             let message = format!("{reference} is for {there}, not for {platform}");
             let hint = format!("build or pull {reference} for {platform}{ask}, or correct `platform`");
-            findings.refuse(site.path("platform"), message).hint = Some(hint);
+            findings.refuse(input.path("platform"), message).hint = Some(hint);
             return;
         }
-        let is_able = |platform: &Platform| meaning.found.iter().any(|found| platform.runs(&found.platform));
+        let is_able = |platform: &Platform| candidates.found.iter().any(|found| platform.runs(&found.platform));
         let able = list(hosts.iter().filter(|(_, platform)| is_able(platform)).map(|(host, _)| host.clone()));
         let place = if able.is_empty() { String::new() } else { format!("place the service on {able}, or ") };
         let hint = format!(
             "{place}build or pull {reference} for {engine}{ask}; write `platform: {}` if {host} emulates that processor",
-            meaning.found.first().map(|found| found.platform.to_string()).unwrap_or_default()
+            candidates.found.first().map(|found| found.platform.to_string()).unwrap_or_default()
         );
         let message = format!("{reference} is for {there}, and {host} is {engine}");
-        findings.refuse(site.path("image"), message).hint = Some(hint);
+        findings.refuse(input.path("image"), message).hint = Some(hint);
     }
 
-    fn nowhere(&self, site: Site<'_>) -> String {
-        let asked = list(site.input.fleet.hosts.keys().cloned());
-        match Policy::of(site.service()) {
+    fn nowhere(&self, input: ContainerInput<'_>) -> String {
+        let asked = list(input.compile.fleet.hosts.keys().cloned());
+        match Policy::of(input.service()) {
             Policy::Never => format!(
                 "`pull_policy: never` keeps the registry out, and {asked} and this machine's engine were asked: load {} \
                  on one of them, or drop the policy",

@@ -4,8 +4,8 @@
 //! fleet spans hosts, so there the name stands in `/etc/hosts` with the address that the other holds.
 use std::collections::BTreeMap;
 
+use super::container_input::{ContainerInput, container_name_of};
 use super::networks::fleet_network;
-use super::site::{Site, container_name_of};
 use crate::deployment::InstanceName;
 use crate::findings::Findings;
 use landfast_compose::cases;
@@ -19,21 +19,21 @@ pub(super) struct Links {
     pub(super) hosts: Vec<String>,
 }
 
-pub(super) fn links(site: Site<'_>, findings: &mut Findings<'_>) -> Links {
-    let service = site.service();
+pub(super) fn links(input: ContainerInput<'_>, findings: &mut Findings<'_>) -> Links {
+    let service = input.service();
     let mut links = Links::default();
     for (at, link) in service.links.iter().enumerate() {
         let (target, alias) = link.split_once(':').unwrap_or((link, link));
         // A service answers to its own name anyway.
-        if alias != target && !links.add(site, target, alias) {
-            findings.case(site.path(&format!("links[{at}]")), link, &cases::NO_COMMON_NETWORK);
+        if alias != target && !links.add(input, target, alias) {
+            findings.case(input.path(&format!("links[{at}]")), link, &cases::NO_COMMON_NETWORK);
         }
     }
     for (at, link) in service.external_links.iter().enumerate() {
         let (container, alias) = link.split_once(':').unwrap_or((link, link));
-        let own: Vec<_> = service.networks.keys().filter(|key| fleet_network(site.input, key).is_none()).collect();
+        let own: Vec<_> = service.networks.keys().filter(|key| fleet_network(input.compile, key).is_none()).collect();
         if own.is_empty() {
-            findings.case(site.path(&format!("external_links[{at}]")), link, &cases::NO_OWN_NETWORK);
+            findings.case(input.path(&format!("external_links[{at}]")), link, &cases::NO_OWN_NETWORK);
         }
         for key in own {
             links.on.entry(key.clone()).or_default().push(format!("{container}:{alias}"));
@@ -44,21 +44,23 @@ pub(super) fn links(site: Site<'_>, findings: &mut Findings<'_>) -> Links {
 
 impl Links {
     /// Whether the two are on a network where the name can mean something.
-    fn add(&mut self, site: Site<'_>, target: &str, alias: &str) -> bool {
-        let Some(other) = site.input.project.services.get(target) else { return false };
+    fn add(&mut self, input: ContainerInput<'_>, target: &str, alias: &str) -> bool {
+        let Some(other) = input.compile.project.services.get(target) else { return false };
         let common: Vec<&String> =
-            site.service().networks.keys().filter(|key| other.networks.contains_key(*key)).collect();
+            input.service().networks.keys().filter(|key| other.networks.contains_key(*key)).collect();
         for key in &common {
-            match fleet_network(site.input, key) {
+            match fleet_network(input.compile, key) {
                 Some(network) => {
-                    let theirs = site.grants.iter().filter(|((name, on), _)| name.service == target && on == network);
-                    self.hosts.extend(theirs.map(|(_, grant)| format!("{alias}:{}", grant.address)));
+                    let theirs =
+                        input.addresses.iter().filter(|((name, on), _)| name.service == target && on == network);
+                    self.hosts.extend(theirs.map(|(_, assigned)| format!("{alias}:{}", assigned.address)));
                 }
                 None => {
                     let instances =
-                        (1..=other.replicas()).map(|index| InstanceName::new(site.input.stack, target, index));
-                    let names = instances
-                        .map(|name| format!("{}:{alias}", container_name_of(&site.input.project.name, other, &name)));
+                        (1..=other.replicas()).map(|index| InstanceName::new(input.compile.stack, target, index));
+                    let names = instances.map(|name| {
+                        format!("{}:{alias}", container_name_of(&input.compile.project.name, other, &name))
+                    });
                     self.on.entry((*key).clone()).or_default().extend(names);
                 }
             }

@@ -4,13 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use crate::address::{self, Claim, Grants, Surroundings};
+use crate::address::{self, AddressRequest, AssignedAddresses, StackContext};
 use crate::bundle::Manifest;
 use crate::deployment::{Dependency, Deployment, Instance, InstanceName, Service, Volume};
 use crate::findings::Findings;
 use crate::fleet::Fleet;
 use crate::host_state::HostState;
-use crate::place::{self, Abilities, Placed, Question};
+use crate::place::{self, Abilities, Placed, PlacementInput};
 use crate::plan::Found;
 use crate::platform::Platform;
 use crate::ties;
@@ -18,10 +18,11 @@ use landfast_compose::Project;
 use landfast_compose::{Diagnostic, Diagnostics};
 use landfast_compose::{model, unite};
 
-mod again;
-mod ages;
+mod conflicts;
 mod container;
+mod container_input;
 mod digest;
+mod engine_versions;
 mod files;
 mod image;
 mod links;
@@ -31,16 +32,15 @@ mod networks;
 mod ports;
 mod project;
 mod resources;
+mod rollback;
 mod security;
-mod shared;
-mod site;
 mod unsupported;
 
-pub use again::{Earlier, again};
-pub use image::{Beyond, FoundImage, Meaning};
+pub use image::{FoundImage, ImageCandidates, OtherSource};
+pub use rollback::{RollbackInput, rollback};
 pub use security::{Profiles, profiles};
 
-use site::Site;
+use container_input::ContainerInput;
 
 /// How long an updated instance without a health check is watched, unless `update_config.monitor` says: in milliseconds.
 const MONITOR_MS: u64 = 5_000;
@@ -65,7 +65,7 @@ pub struct Input<'a> {
     /// Of [`profiles`], with the stack's folder for the project's.
     pub profiles: &'a Profiles,
     /// What references mean, of at least those that [`images`] names.
-    pub images: &'a BTreeMap<String, Meaning>,
+    pub images: &'a BTreeMap<String, ImageCandidates>,
     /// Host > minor number of the engine API that is spoken there (41 for `1.41`), where it is known.
     pub engines: &'a BTreeMap<String, u32>,
     /// Host > platform of its engine, where it is known.
@@ -105,11 +105,11 @@ pub fn compile(input: Input<'_>) -> Result<Compiled, Diagnostics> {
     names::check(input, &mut findings);
     unsupported::check(input.fleet, input.project, &mut findings);
     let placed = place::place(question(input), &mut findings);
-    let grants = address::grant(surroundings(input), &claims(input, &placed), &mut findings);
-    let deployment = assemble(input, &placed, &grants, &mut findings);
-    let around = surroundings(input);
-    shared::check(around, &deployment, &mut findings);
-    project::check(around, &deployment, &mut findings);
+    let addresses = address::assign(context(input), &requests(input, &placed), &mut findings);
+    let deployment = assemble(input, &placed, &addresses, &mut findings);
+    let context = context(input);
+    conflicts::check(context, &deployment, &mut findings);
+    project::check(context, &deployment, &mut findings);
     let Findings { mut errors, mut warnings, .. } = findings;
     for list in [&mut errors, &mut warnings] {
         list.sort_by(|a, b| (&a.location, &a.path).cmp(&(&b.location, &b.path)));
@@ -119,25 +119,25 @@ pub fn compile(input: Input<'_>) -> Result<Compiled, Diagnostics> {
     if errors.is_empty() { Ok(Compiled { deployment, warnings }) } else { Err(Diagnostics(errors)) }
 }
 
-fn question(input: Input<'_>) -> Question<'_> {
+fn question(input: Input<'_>) -> PlacementInput<'_> {
     let Input { fleet, stack, project, root, manifest, abilities, held, found, beside, .. } = input;
     let config = fleet.stacks.get(stack);
-    Question { fleet, stack, config, project, root, manifest, abilities, held, found, beside }
+    PlacementInput { fleet, stack, config, project, root, manifest, abilities, held, found, beside }
 }
 
-fn surroundings(input: Input<'_>) -> Surroundings<'_> {
-    Surroundings { fleet: input.fleet, stack: input.stack, held: input.held, beside: input.beside }
+fn context(input: Input<'_>) -> StackContext<'_> {
+    StackContext { fleet: input.fleet, stack: input.stack, held: input.held, beside: input.beside }
 }
 
 /// Every end on a fleet network.
-fn claims(input: Input<'_>, placed: &BTreeMap<InstanceName, Placed>) -> Vec<Claim> {
-    let mut claims = Vec::new();
+fn requests(input: Input<'_>, placed: &BTreeMap<InstanceName, Placed>) -> Vec<AddressRequest> {
+    let mut requests = Vec::new();
     for (instance, place) in placed {
         let service = &input.project.services[&instance.service];
         for (key, attachment) in &service.networks {
             let Some(network) = networks::fleet_network(input, key) else { continue };
             let path = format!("services.{}.networks.{key}.ipv4_address", instance.service);
-            claims.push(Claim {
+            requests.push(AddressRequest {
                 instance: instance.clone(),
                 network: network.to_owned(),
                 host: place.host.clone(),
@@ -145,29 +145,29 @@ fn claims(input: Input<'_>, placed: &BTreeMap<InstanceName, Placed>) -> Vec<Clai
             });
         }
     }
-    claims
+    requests
 }
 
 fn assemble(
     input: Input<'_>,
     placed: &BTreeMap<InstanceName, Placed>,
-    grants: &Grants,
+    addresses: &AssignedAddresses,
     findings: &mut Findings<'_>,
 ) -> Deployment {
     let gateways = address::gateways(input.fleet, input.held);
     let mut instances = BTreeMap::new();
     for (name, place) in placed {
-        let site = Site { input, name, place, grants, gateways: &gateways };
-        let (container, files) = container::container(site, findings);
+        let container_input = ContainerInput { compile: input, name, place, addresses, gateways: &gateways };
+        let (container, files) = container::container(container_input, findings);
         let Placed { host, reason } = place.clone();
         let follows = ties::followed(input.project, name, placed.keys());
-        let bound = ports::bound(site, container.ports.len());
+        let bound = ports::bound(container_input, container.ports.len());
         let instance = Instance { host, placed: reason, digest: String::new(), container, bound, files, follows };
         instances.insert(name.clone(), instance);
     }
     digest::digests(&mut instances);
     let networks = networks::stack_networks(input, &instances, findings);
-    ages::check(input, &instances, &networks, findings);
+    engine_versions::check(input, &instances, &networks, findings);
     let services = input.project.services.iter().filter(|(name, _)| placed.keys().any(|it| it.service == **name));
     Deployment {
         stack: input.stack.to_owned(),

@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::site::Site;
+use super::container_input::ContainerInput;
 use crate::bundle::{beneath, files_at};
 use crate::container::{Mount, PlacedFile, Source, Tmpfs};
 use crate::findings::Findings;
@@ -20,14 +20,14 @@ pub(super) struct Mounted {
     pub(super) files: BTreeMap<String, String>,
 }
 
-pub(super) fn mounts(site: Site<'_>, findings: &mut Findings<'_>) -> Mounted {
-    let service = site.service();
+pub(super) fn mounts(input: ContainerInput<'_>, findings: &mut Findings<'_>) -> Mounted {
+    let service = input.service();
     let mut mounted = Mounted::default();
     for (at, mount) in service.volumes.iter().enumerate() {
-        let path = site.path(&format!("volumes[{at}]"));
+        let path = input.path(&format!("volumes[{at}]"));
         match mount.kind {
-            MountKind::Bind => bind(site, mount, &path, &mut mounted, findings),
-            MountKind::Volume => mounted.mounts.push(volume(site, mount)),
+            MountKind::Bind => bind(input, mount, &path, &mut mounted, findings),
+            MountKind::Volume => mounted.mounts.push(volume(input, mount)),
             MountKind::Tmpfs => mounted.mounts.push(memory(mount)),
             MountKind::Image | MountKind::Npipe | MountKind::Cluster => {
                 findings.case(path, "", &cases::MOUNT_TYPES);
@@ -39,11 +39,17 @@ pub(super) fn mounts(site: Site<'_>, findings: &mut Findings<'_>) -> Mounted {
     mounted
 }
 
-fn bind(site: Site<'_>, mount: &model::Mount, path: &str, mounted: &mut Mounted, findings: &mut Findings<'_>) {
+fn bind(
+    input: ContainerInput<'_>,
+    mount: &model::Mount,
+    path: &str,
+    mounted: &mut Mounted,
+    findings: &mut Findings<'_>,
+) {
     let written = mount.source.clone().unwrap_or_default();
-    let source = match beneath(site.input.root, Path::new(&written)) {
+    let source = match beneath(input.compile.root, Path::new(&written)) {
         Some(inner) => {
-            mounted.files.extend(files_at(site.input.manifest, &inner));
+            mounted.files.extend(files_at(input.compile.manifest, &inner));
             Source::Tree(inner)
         }
         None => Source::Host(written),
@@ -61,9 +67,9 @@ fn bind(site: Site<'_>, mount: &model::Mount, path: &str, mounted: &mut Mounted,
     }
 }
 
-fn volume(site: Site<'_>, mount: &model::Mount) -> Mount {
+fn volume(input: ContainerInput<'_>, mount: &model::Mount) -> Mount {
     let key = mount.source.as_deref().unwrap_or_default();
-    let name = site.input.project.volumes.get(key).map_or(key, |volume| &volume.name);
+    let name = input.compile.project.volumes.get(key).map_or(key, |volume| &volume.name);
     Mount {
         read_only: mount.read_only,
         no_copy: mount.volume.nocopy,

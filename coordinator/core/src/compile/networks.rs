@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ipnet::Ipv4Net;
 
 use super::Input;
-use super::site::Site;
+use super::container_input::ContainerInput;
 use crate::container::Attachment;
 use crate::deployment::{Instance, InstanceName, Network, Pool};
 use crate::desired;
@@ -19,14 +19,14 @@ pub(super) fn fleet_network<'a>(input: Input<'a>, key: &str) -> Option<&'a str> 
 }
 
 /// The container's ends, in the order they are connected; `links` are its own names for others, by network.
-pub(super) fn attachments(site: Site<'_>, links: &BTreeMap<String, Vec<String>>) -> Vec<Attachment> {
-    let service = site.service();
+pub(super) fn attachments(input: ContainerInput<'_>, links: &BTreeMap<String, Vec<String>>) -> Vec<Attachment> {
+    let service = input.service();
     if service.network_mode.as_deref() == Some("bridge") {
         return vec![Attachment { network: "bridge".to_owned(), ..Attachment::default() }];
     }
     let attach = |(key, written): (&str, &model::Attachment)| {
-        let mut aliases = vec![site.name.service.clone()];
-        aliases.extend(written.aliases.iter().filter(|alias| **alias != site.name.service).cloned());
+        let mut aliases = vec![input.name.service.clone()];
+        aliases.extend(written.aliases.iter().filter(|alias| **alias != input.name.service).cloned());
         let attachment = Attachment {
             aliases,
             link_local_ips: written.link_local_ips.clone(),
@@ -36,15 +36,15 @@ pub(super) fn attachments(site: Site<'_>, links: &BTreeMap<String, Vec<String>>)
             gateway_priority: written.gw_priority,
             ..Attachment::default()
         };
-        if let Some(network) = fleet_network(site.input, key) {
+        if let Some(network) = fleet_network(input.compile, key) {
             // Without a grant the address has been refused: nothing is made from this.
-            let grant = site.grants.get(&(site.name.clone(), network.to_owned()));
-            let address = grant.map(|grant| grant.address.to_string()).unwrap_or_default();
-            let mac = grant.map(|grant| grant.mac.clone()).unwrap_or_default();
+            let assigned = input.addresses.get(&(input.name.clone(), network.to_owned()));
+            let address = assigned.map(|assigned| assigned.address.to_string()).unwrap_or_default();
+            let mac = assigned.map(|assigned| assigned.mac.clone()).unwrap_or_default();
             return Attachment { network: network.to_owned(), address, mac, ..attachment };
         }
         let network =
-            site.input.project.networks.get(key).map_or_else(|| key.to_owned(), |network| network.name.clone());
+            input.compile.project.networks.get(key).map_or_else(|| key.to_owned(), |network| network.name.clone());
         let address = written.ipv4_address.clone().unwrap_or_default();
         Attachment { network, address, mac: written.mac_address.clone().unwrap_or_default(), ..attachment }
     };
@@ -65,13 +65,13 @@ fn driver_options(written: &model::Attachment) -> BTreeMap<String, String> {
 }
 
 /// What the file says; else, on a fleet network, the agent there, which knows the names of the whole fleet.
-pub(super) fn dns(site: Site<'_>) -> Vec<String> {
-    let service = site.service();
+pub(super) fn dns(input: ContainerInput<'_>) -> Vec<String> {
+    let service = input.service();
     if !service.dns.is_empty() {
         return service.dns.clone();
     }
-    let networks = service.networks_by_priority().into_iter().filter_map(|(key, _)| fleet_network(site.input, key));
-    let gateway = |network: &str| site.gateways.get(&(network.to_owned(), site.place.host.clone()));
+    let networks = service.networks_by_priority().into_iter().filter_map(|(key, _)| fleet_network(input.compile, key));
+    let gateway = |network: &str| input.gateways.get(&(network.to_owned(), input.place.host.clone()));
     networks.filter_map(gateway).map(ToString::to_string).take(1).collect()
 }
 
@@ -135,10 +135,11 @@ fn others(input: Input<'_>, name: &str, hosts: &BTreeSet<&str>) -> BTreeMap<Stri
     let beside =
         beside.filter(|(other, network)| network.name == name && !hosts_on(name, &other.instances).is_disjoint(hosts));
     let beside = beside.map(|(other, network)| (other.stack.clone(), desired::stack_network("", "", network)));
-    let again = |stack: &str| stack == input.stack || input.beside.iter().any(|other| other.stack == stack);
+    let is_recompiled = |stack: &str| stack == input.stack || input.beside.iter().any(|other| other.stack == stack);
     let held =
         input.held.iter().filter(|(host, _)| hosts.contains(host.as_str())).flat_map(|(_, state)| &state.networks);
-    let held = held.filter(|network| network.name == name && network.overlay.is_none() && !again(&network.stack));
+    let held =
+        held.filter(|network| network.name == name && network.overlay.is_none() && !is_recompiled(&network.stack));
     held.map(|network| (network.stack.clone(), network.clone())).chain(beside).collect()
 }
 

@@ -1,36 +1,36 @@
 //! Where published ports are bound: where the file says, or else on loopback unless `landfast.toml` opens them.
-use super::site::Site;
+use super::container_input::ContainerInput;
 use crate::container::Port;
 use crate::deployment::BoundBy;
 use crate::findings::Findings;
 use crate::fleet::Publish;
 use crate::ports::LOOPBACK;
 
-pub(super) fn ports(site: Site<'_>, findings: &mut Findings<'_>) -> Vec<Port> {
-    let service = site.service();
+pub(super) fn ports(input: ContainerInput<'_>, findings: &mut Findings<'_>) -> Vec<Port> {
+    let service = input.service();
     if matches!(service.network_mode.as_deref(), Some("host" | "none")) {
         if !service.ports.is_empty() {
-            findings.warn(site.path("ports"), "ports mean nothing with this network_mode: nothing is published");
+            findings.warn(input.path("ports"), "ports mean nothing with this network_mode: nothing is published");
         }
         return Vec::new();
     }
     let shared = service.network_mode.as_deref().filter(|mode| mode.contains(':'));
     if let Some(mode) = shared.filter(|_| !service.ports.is_empty()) {
         let message = format!("its network is that of {mode}, and so are its ports");
-        findings.refuse(site.path("ports"), message).hint = Some("publish them there".to_owned());
+        findings.refuse(input.path("ports"), message).hint = Some("publish them there".to_owned());
         return Vec::new();
     }
     let targets = service.ports.iter().map(|port| port.target).enumerate();
     for (index, target) in targets.filter(|(_, target)| !(1..=65535).contains(target)) {
         let message = format!("{target} is no port of a container");
-        findings.refuse(site.path(&format!("ports[{index}]")), message).hint =
+        findings.refuse(input.path(&format!("ports[{index}]")), message).hint =
             Some("ports are from 1 to 65535".to_owned());
     }
     let port = |port: &landfast_compose::model::Port| {
         let (published, end) =
             port.published.map_or((0, 0), |published| (published.start.into(), published.end.into()));
         Port {
-            address: port.host_ip.clone().unwrap_or_else(|| default_address(site)),
+            address: port.host_ip.clone().unwrap_or_else(|| default_address(input)),
             published,
             target: port.target,
             protocol: port.protocol.clone(),
@@ -41,24 +41,24 @@ pub(super) fn ports(site: Site<'_>, findings: &mut Findings<'_>) -> Vec<Port> {
 }
 
 /// What said where these are bound: the first `count` ports of the service, which are all or, refused or without effect, none.
-pub(super) fn bound(site: Site<'_>, count: usize) -> Vec<BoundBy> {
-    let by = |port: &landfast_compose::model::Port| match (&port.host_ip, publish(site)) {
+pub(super) fn bound(input: ContainerInput<'_>, count: usize) -> Vec<BoundBy> {
+    let by = |port: &landfast_compose::model::Port| match (&port.host_ip, publish(input)) {
         (Some(_), _) => BoundBy::ComposeFile,
         (None, None) => BoundBy::Default,
         (None, Some(_)) => BoundBy::Publish,
     };
-    site.service().ports.iter().take(count).map(by).collect()
+    input.service().ports.iter().take(count).map(by).collect()
 }
 
-fn publish(site: Site<'_>) -> Option<Publish> {
-    let config = site.input.fleet.stacks.get(&site.name.stack);
-    config.and_then(|it| it.publish.get(&site.name.service).or_else(|| it.publish.get("*"))).copied()
+fn publish(input: ContainerInput<'_>) -> Option<Publish> {
+    let config = input.compile.fleet.stacks.get(&input.name.stack);
+    config.and_then(|it| it.publish.get(&input.name.service).or_else(|| it.publish.get("*"))).copied()
 }
 
-fn default_address(site: Site<'_>) -> String {
-    match publish(site).unwrap_or_default() {
+fn default_address(input: ContainerInput<'_>) -> String {
+    match publish(input).unwrap_or_default() {
         Publish::Loopback => LOOPBACK.to_owned(),
         Publish::All => "0.0.0.0".to_owned(),
-        Publish::Lan => site.input.fleet.hosts[&site.place.host].address.to_string(),
+        Publish::Lan => input.compile.fleet.hosts[&input.place.host].address.to_string(),
     }
 }

@@ -2,7 +2,7 @@
 //! behind, and two stacks do not have one name on one host.
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::address::Surroundings;
+use crate::address::StackContext;
 use crate::container::{Container, Source};
 use crate::deployment::Deployment;
 use crate::findings::Findings;
@@ -12,19 +12,19 @@ use landfast_compose::Diagnostic;
 
 const LABEL: &str = "com.docker.compose.project";
 
-pub(super) fn check(around: Surroundings<'_>, deployment: &Deployment, findings: &mut Findings<'_>) {
-    let left = left_behind(around, deployment);
-    match names_before(around, deployment) {
-        before if !left.is_empty() => refuse_loss(around.fleet, deployment, &before, &left, findings),
-        before if !before.is_empty() => warn_of_new_name(around.fleet, deployment, &before, findings),
+pub(super) fn check(context: StackContext<'_>, deployment: &Deployment, findings: &mut Findings<'_>) {
+    let left = left_behind(context, deployment);
+    match names_before(context, deployment) {
+        before if !left.is_empty() => refuse_loss(context.fleet, deployment, &before, &left, findings),
+        before if !before.is_empty() => warn_of_new_name(context.fleet, deployment, &before, findings),
         _ => {}
     }
-    refuse_twins(around, deployment, findings);
+    refuse_twins(context, deployment, findings);
 }
 
 /// Names under which the hosts hold the stack's containers, but for the one that it has now.
-fn names_before<'a>(around: Surroundings<'a>, deployment: &Deployment) -> BTreeSet<&'a str> {
-    let instances = around.held.values().flat_map(|state| &state.instances);
+fn names_before<'a>(context: StackContext<'a>, deployment: &Deployment) -> BTreeSet<&'a str> {
+    let instances = context.held.values().flat_map(|state| &state.instances);
     let ours = instances.filter(|instance| instance.name.stack == deployment.stack);
     let names = ours.filter_map(|instance| project_of(&instance.container));
     names.filter(|name| *name != deployment.project()).collect()
@@ -35,8 +35,8 @@ fn project_of(container: &Container) -> Option<&str> {
 }
 
 /// Volumes of the stack, each with its host, that its services would not mount any more because the name is another one.
-fn left_behind<'a>(around: Surroundings<'a>, deployment: &Deployment) -> Vec<(&'a Volume, &'a str)> {
-    let held = around.held.iter().flat_map(|(host, state)| state.volumes.iter().map(move |it| (it, host.as_str())));
+fn left_behind<'a>(context: StackContext<'a>, deployment: &Deployment) -> Vec<(&'a Volume, &'a str)> {
+    let held = context.held.iter().flat_map(|(host, state)| state.volumes.iter().map(move |it| (it, host.as_str())));
     let ours = held.filter(|(volume, _)| volume.stack == deployment.stack && !volume.remove);
     let renamed = |volume: &Volume| {
         let now = deployment.volumes.get(&volume.key);
@@ -88,7 +88,7 @@ fn lines(names: &BTreeSet<&str>) -> String {
     names.iter().map(|name| format!("project = {name:?}")).collect::<Vec<_>>().join(" or ")
 }
 
-/// About a stack of `landfast.toml`, where that says anything about it.
+/// ServiceCheck a stack of `landfast.toml`, where that says anything about it.
 fn diagnostic(fleet: &Fleet, stack: &str, message: String, hint: String) -> Diagnostic {
     let location = fleet.stacks.get(stack).map(|config| config.location.clone());
     Diagnostic {
@@ -101,17 +101,17 @@ fn diagnostic(fleet: &Fleet, stack: &str, message: String, hint: String) -> Diag
 }
 
 /// What another stack has on a host under this project's name.
-fn refuse_twins(around: Surroundings<'_>, deployment: &Deployment, findings: &mut Findings<'_>) {
+fn refuse_twins(context: StackContext<'_>, deployment: &Deployment, findings: &mut Findings<'_>) {
     let (stack, project) = (&deployment.stack, deployment.project());
     let mut twins: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     let hosts = deployment.hosts();
-    for (other, host, container) in super::shared::others(around) {
+    for (other, host, container) in super::conflicts::others(context) {
         if project_of(container) == Some(project) && hosts.contains(host) {
             twins.entry(&other.stack).or_default().insert(host);
         }
     }
     let mounted: BTreeSet<_> = deployment.instances.values().flat_map(|it| names_of(&it.host, &it.container)).collect();
-    for (host, state) in around.held {
+    for (host, state) in context.held {
         let theirs = state.volumes.iter().filter(|volume| volume.stack != *stack && !volume.remove);
         for volume in theirs.filter(|volume| volume.project() == project) {
             if mounted.contains(&(host.as_str(), volume.name.as_str())) {
@@ -124,7 +124,7 @@ fn refuse_twins(around: Surroundings<'_>, deployment: &Deployment, findings: &mu
         let message = format!("{stack} and {other} are both the project {project} on {hosts}");
         let handle = if stack == project { other } else { stack };
         let hint = format!("write project = \"{handle}\" under [stacks.{handle}], or place one of them on other hosts");
-        findings.errors.push(diagnostic(around.fleet, stack, message, hint));
+        findings.errors.push(diagnostic(context.fleet, stack, message, hint));
     }
 }
 

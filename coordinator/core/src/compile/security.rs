@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::de::IgnoredAny;
 
 use super::Input;
-use super::site::Site;
+use super::container_input::ContainerInput;
 use crate::bundle::{beneath, normalise};
 use crate::findings::Findings;
 use landfast_compose::{Diagnostic, Location};
@@ -58,16 +58,18 @@ pub(super) struct Security {
     pub(super) unconfined_paths: bool,
 }
 
-pub(super) fn security(site: Site<'_>, findings: &mut Findings<'_>) -> Security {
+pub(super) fn security(input: ContainerInput<'_>, findings: &mut Findings<'_>) -> Security {
     let mut security = Security::default();
-    for (at, option) in site.service().security_opt.iter().enumerate() {
-        let path = site.path(&format!("security_opt[{at}]"));
+    for (at, option) in input.service().security_opt.iter().enumerate() {
+        let path = input.path(&format!("security_opt[{at}]"));
         match (parts(option), profile_of(option)) {
             _ if option == "systempaths=unconfined" => security.unconfined_paths = true,
-            (_, Some(profile)) => match contents(site.input, profile, &path) {
+            (_, Some(profile)) => match contents(input.compile, profile, &path) {
                 Ok(json) => security.options.push(format!("seccomp={json}")),
-                Err(Wrong::Option(why)) => drop(findings.refuse(path, format!("the seccomp profile {profile}: {why}"))),
-                Err(Wrong::Contents(mistake)) => findings.errors.push(mistake),
+                Err(ProfileError::Option(why)) => {
+                    drop(findings.refuse(path, format!("the seccomp profile {profile}: {why}")))
+                }
+                Err(ProfileError::Contents(mistake)) => findings.errors.push(mistake),
             },
             (Some(("systempaths", value)), _) => {
                 let message = format!("the system's paths cannot be {value:?}");
@@ -88,7 +90,7 @@ pub(super) fn security(site: Site<'_>, findings: &mut Findings<'_>) -> Security 
 }
 
 /// What is wrong with a profile.
-enum Wrong {
+enum ProfileError {
     /// With what leads to it.
     Option(String),
     /// With what is in it.
@@ -96,12 +98,12 @@ enum Wrong {
 }
 
 /// The contents of a profile without the space between them, as Compose sends them.
-fn contents(input: Input<'_>, profile: &str, path: &str) -> Result<String, Wrong> {
+fn contents(input: Input<'_>, profile: &str, path: &str) -> Result<String, ProfileError> {
     let file = absolute(input.root, profile);
     let text = match input.profiles.get(&file) {
-        _ if profile.is_empty() => return Err(Wrong::Option("no file is named".to_owned())),
-        None => return Err(Wrong::Option("it was not read".to_owned())),
-        Some(text) => text.as_ref().map_err(|why| Wrong::Option(why.clone()))?,
+        _ if profile.is_empty() => return Err(ProfileError::Option("no file is named".to_owned())),
+        None => return Err(ProfileError::Option("it was not read".to_owned())),
+        Some(text) => text.as_ref().map_err(|why| ProfileError::Option(why.clone()))?,
     };
     match serde_json::from_str::<BTreeMap<String, IgnoredAny>>(text) {
         Ok(_) => Ok(compact(text)),
@@ -110,7 +112,7 @@ fn contents(input: Input<'_>, profile: &str, path: &str) -> Result<String, Wrong
             let said = error.to_string();
             let said = said.split(" at line ").next().unwrap_or_default();
             let mistake = Diagnostic::at(&at, format!("this is no seccomp profile: {said}")).key(path);
-            Err(Wrong::Contents(mistake.hint("a profile is a JSON object: {\"defaultAction\": …}")))
+            Err(ProfileError::Contents(mistake.hint("a profile is a JSON object: {\"defaultAction\": …}")))
         }
     }
 }

@@ -11,7 +11,7 @@ use landfast_compose::{Case, Project};
 
 pub(super) fn check(fleet: &Fleet, project: &Project, findings: &mut Findings<'_>) {
     for (name, service) in &project.services {
-        let mut about = About { name, service, findings };
+        let mut about = ServiceCheck { name, service, findings };
         about.image();
         about.namespaces();
         about.deploy();
@@ -25,13 +25,13 @@ pub(super) fn check(fleet: &Fleet, project: &Project, findings: &mut Findings<'_
     }
 }
 
-struct About<'a, 'f, 'p> {
+struct ServiceCheck<'a, 'f, 'p> {
     name: &'a str,
     service: &'a Service,
     findings: &'f mut Findings<'p>,
 }
 
-impl About<'_, '_, '_> {
+impl ServiceCheck<'_, '_, '_> {
     fn refuse(&mut self, key: &str, message: impl Into<String>) {
         self.findings.refuse(format!("services.{}.{key}", self.name), message);
     }

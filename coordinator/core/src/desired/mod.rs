@@ -13,8 +13,8 @@ mod fabric;
 mod recreate;
 mod volume_users;
 
-pub use fabric::{names, neighbours};
 pub use crate::host_state::{Dependency, HostState, Instance, Name, Neighbour, Network, Overlay, Pool, Tree, Volume};
+pub use fabric::{names, neighbours};
 pub use recreate::{StartManifests, why_recreate};
 
 /// Request from which the desired state is made.

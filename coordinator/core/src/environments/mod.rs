@@ -8,17 +8,17 @@ use landfast_compose::{Diagnostic, Diagnostics, Location};
 
 mod pattern;
 
-pub use pattern::{EnvFilePattern, HOLE, filled, owner};
+pub use pattern::{EnvFilePattern, PLACEHOLDER, env_file, environment_of};
 
 /// What every stack has without `env_files`.
-pub const USUAL: &str = ".env.{env}";
+pub const DEFAULT_PATTERN: &str = ".env.{env}";
 
 /// Instead of an environment, one of these is documentation.
 const EXAMPLES: [&str; 4] = ["dist", "example", "sample", "template"];
 
 /// The environments that these paths make by a pattern: `.env.dev` makes `dev` by `.env.{env}`.
 pub fn names<'f>(pattern: &str, paths: impl IntoIterator<Item = &'f str>) -> BTreeSet<String> {
-    let named = paths.into_iter().filter_map(|path| owner(pattern, path));
+    let named = paths.into_iter().filter_map(|path| environment_of(pattern, path));
     named.filter(|name| is_name(name) && !EXAMPLES.contains(name)).map(str::to_owned).collect()
 }
 
@@ -39,7 +39,7 @@ pub struct EnvFile {
 
 /// A variable's name and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Named {
+pub struct VariableLocation {
     /// `POSTGRES_USER`
     pub name: String,
     /// Where.
@@ -50,9 +50,9 @@ pub struct Named {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Comparison {
     /// In the example alone; with their place there.
-    pub missing: Vec<Named>,
+    pub missing: Vec<VariableLocation>,
     /// In the environment's own file and not in the example; with their place there.
-    pub surplus: Vec<Named>,
+    pub surplus: Vec<VariableLocation>,
 }
 
 /// Compares an environment's own files with the example. What `common`, the files of all environments, or the shell (`set`)
@@ -71,7 +71,8 @@ pub fn compare(
     let shared = all_variables(common)?;
     let says = |file: &Variables, name: &String| file.get(name).is_some_and(|variable| variable.has_value);
     let has_value = |name: &String| says(&given, name) || says(&shared, name) || set.contains(name);
-    let named = |(name, at): (&String, &Variable)| Named { name: name.clone(), location: at.location.clone() };
+    let named =
+        |(name, at): (&String, &Variable)| VariableLocation { name: name.clone(), location: at.location.clone() };
     let mut missing: Vec<_> = asked.iter().filter(|(name, _)| !has_value(name)).map(named).collect();
     let mut surplus: Vec<_> = given.iter().filter(|(name, _)| !asked.contains_key(*name)).map(named).collect();
     for list in [&mut missing, &mut surplus] {
@@ -84,7 +85,7 @@ impl Comparison {
     /// What keeps the environment from being used. `own` is its file.
     pub fn mistakes(&self, own: &Path) -> Vec<Diagnostic> {
         let file = own.file_name().unwrap_or_default().display();
-        let mistake = |Named { name, location }: &Named| {
+        let mistake = |VariableLocation { name, location }: &VariableLocation| {
             Diagnostic::at(location, format!("{name} is asked for here, and {} does not say it", own.display()))
                 .hint(format!("write {name}= and its value into {file}, or take it out here"))
         };
@@ -93,7 +94,7 @@ impl Comparison {
 
     /// What is only to be known. `example` is the file that asks.
     pub fn warnings(&self, example: &Path) -> Vec<Diagnostic> {
-        let warning = |Named { name, location }: &Named| {
+        let warning = |VariableLocation { name, location }: &VariableLocation| {
             Diagnostic::at(location, format!("{name} is not in {}", example.display()))
                 .hint("name it there too, so that the other environments get it, or take it out here")
         };

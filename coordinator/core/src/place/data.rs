@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
-use super::Question;
+use super::PlacementInput;
 use crate::bundle::{beneath, files_at, normalise};
 use crate::container::{self, Source};
 use landfast_compose::model::{Mount, MountKind, Service};
@@ -69,7 +69,7 @@ pub(super) enum Data {
     /// A path of the host.
     Path(String),
     /// A path of the stack's live tree that its bundle does not bring.
-    Beside(String),
+    LiveTree(String),
 }
 
 impl fmt::Display for Data {
@@ -77,28 +77,28 @@ impl fmt::Display for Data {
         match self {
             Self::Volume(name) => write!(f, "the volume {name}"),
             Self::Path(path) => write!(f, "the path {path}"),
-            Self::Beside(path) => write!(f, "the path ./{path}"),
+            Self::LiveTree(path) => write!(f, "the path ./{path}"),
         }
     }
 }
 
 /// How a service uses data.
 #[derive(Debug, Clone)]
-pub(super) struct Use {
+pub(super) struct DataUse {
     pub(super) data: Data,
     writable: bool,
     /// The key of the service that says so: `volumes[0]`.
     pub(super) key: String,
 }
 
-impl Use {
+impl DataUse {
     /// Whether both see the same files, and at least one may change them.
     pub(super) fn meets(&self, other: &Self) -> bool {
         let written = self.writable || other.writable;
         match (&self.data, &other.data) {
             // What only one host's volume holds is not on the others, whoever put it there.
             (Data::Volume(one), Data::Volume(other)) => one == other,
-            (Data::Path(one), Data::Path(other)) | (Data::Beside(one), Data::Beside(other)) => {
+            (Data::Path(one), Data::Path(other)) | (Data::LiveTree(one), Data::LiveTree(other)) => {
                 written && (is_in(one, other) || is_in(other, one))
             }
             _ => false,
@@ -118,7 +118,7 @@ fn is_in(path: &str, above: &str) -> bool {
 
 /// Where a volume's files are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Kind {
+enum VolumeKind {
     /// With the engine of each host.
     Local,
     /// At a path of each host.
@@ -127,7 +127,7 @@ enum Kind {
     Shared,
 }
 
-impl Kind {
+impl VolumeKind {
     fn of(driver: &str, options: &BTreeMap<String, String>) -> Self {
         let option = |key: &str| options.get(key).map(String::as_str).unwrap_or_default();
         let system = option("type").to_lowercase();
@@ -144,25 +144,25 @@ impl Kind {
 
 /// What is known of volumes, by the engine's name.
 #[derive(Debug, Default)]
-pub(super) struct Volumes(BTreeMap<String, Kind>);
+pub(super) struct Volumes(BTreeMap<String, VolumeKind>);
 
 impl Volumes {
     /// What the compose files say counts, then what is deployed, then what the engines have.
-    pub(super) fn known(question: Question<'_>) -> Self {
+    pub(super) fn known(input: PlacementInput<'_>) -> Self {
         let mut kinds = BTreeMap::new();
         let mut add = |name: &String, driver: &str, options: &BTreeMap<String, String>| {
-            kinds.entry(name.clone()).or_insert_with(|| Kind::of(driver, options));
+            kinds.entry(name.clone()).or_insert_with(|| VolumeKind::of(driver, options));
         };
-        for volume in question.project.volumes.values().filter(|volume| !volume.external) {
+        for volume in input.project.volumes.values().filter(|volume| !volume.external) {
             add(&volume.name, volume.driver.as_deref().unwrap_or_default(), &volume.driver_opts);
         }
-        for volume in question.beside.iter().flat_map(|deployment| deployment.volumes.values()) {
+        for volume in input.beside.iter().flat_map(|deployment| deployment.volumes.values()) {
             add(&volume.name, &volume.driver, &volume.options);
         }
-        for volume in question.held.values().flat_map(|state| &state.volumes) {
+        for volume in input.held.values().flat_map(|state| &state.volumes) {
             add(&volume.name, &volume.driver, &volume.options);
         }
-        for volume in question.found.values().flat_map(|found| &found.volumes) {
+        for volume in input.found.values().flat_map(|found| &found.volumes) {
             add(&volume.name, &volume.driver, &volume.options);
         }
         Self(kinds)
@@ -170,63 +170,63 @@ impl Volumes {
 
     /// Whether each host has its own.
     fn is_local(&self, name: &str) -> bool {
-        self.0.get(name) != Some(&Kind::Shared)
+        self.0.get(name) != Some(&VolumeKind::Shared)
     }
 
     fn data(&self, name: &str) -> Option<Data> {
         match self.0.get(name) {
-            Some(Kind::Shared) => None,
-            Some(Kind::Bound(path)) => of_host(path),
-            Some(Kind::Local) | None => Some(Data::Volume(name.to_owned())),
+            Some(VolumeKind::Shared) => None,
+            Some(VolumeKind::Bound(path)) => of_host(path),
+            Some(VolumeKind::Local) | None => Some(Data::Volume(name.to_owned())),
         }
     }
 
     /// The volumes of a service of which each host has its own, by the engine's name.
-    pub(super) fn of_service(&self, question: Question<'_>, service: &Service) -> Vec<String> {
-        let names = service.volumes.iter().filter_map(|mount| volume_name(question, mount));
+    pub(super) fn of_service(&self, input: PlacementInput<'_>, service: &Service) -> Vec<String> {
+        let names = service.volumes.iter().filter_map(|mount| volume_name(input, mount));
         names.filter(|name| self.is_local(name)).map(str::to_owned).collect()
     }
 
     /// What a service uses.
-    pub(super) fn uses(&self, question: Question<'_>, service: &Service) -> Vec<Use> {
+    pub(super) fn uses(&self, input: PlacementInput<'_>, service: &Service) -> Vec<DataUse> {
         let uses = service.volumes.iter().enumerate().filter_map(|(at, mount)| {
             let data = match mount.kind {
-                MountKind::Volume => self.data(volume_name(question, mount)?),
-                MountKind::Bind => path(question, mount.source.as_deref()?),
+                MountKind::Volume => self.data(volume_name(input, mount)?),
+                MountKind::Bind => path(input, mount.source.as_deref()?),
                 _ => None,
             };
-            Some(Use { data: data?, writable: !mount.read_only, key: format!("volumes[{at}]") })
+            Some(DataUse { data: data?, writable: !mount.read_only, key: format!("volumes[{at}]") })
         });
         uses.collect()
     }
 
     /// What a container of another stack uses.
-    pub(super) fn uses_of(&self, mounts: &[container::Mount]) -> Vec<Use> {
+    pub(super) fn uses_of(&self, mounts: &[container::Mount]) -> Vec<DataUse> {
         let uses = mounts.iter().filter_map(|mount| {
             let data = match &mount.source {
                 Source::Volume(name) if !name.is_empty() => self.data(name),
                 Source::Host(path) => of_host(&normalise(Path::new(path))),
                 _ => None,
             };
-            Some(Use { data: data?, writable: !mount.read_only, key: String::new() })
+            Some(DataUse { data: data?, writable: !mount.read_only, key: String::new() })
         });
         uses.collect()
     }
 }
 
 /// The engine's name of a volume that is mounted; none of an anonymous one.
-fn volume_name<'a>(question: Question<'a>, mount: &'a Mount) -> Option<&'a str> {
+fn volume_name<'a>(input: PlacementInput<'a>, mount: &'a Mount) -> Option<&'a str> {
     let key = mount.source.as_ref().filter(|key| mount.kind == MountKind::Volume && !key.is_empty())?;
-    Some(question.project.volumes.get(key).map_or(key, |volume| &volume.name))
+    Some(input.project.volumes.get(key).map_or(key, |volume| &volume.name))
 }
 
 /// The data at a path that is mounted. What the bundle brings is the same on every host.
-fn path(question: Question<'_>, source: &str) -> Option<Data> {
-    let Some(inner) = beneath(question.root, Path::new(source)) else {
+fn path(input: PlacementInput<'_>, source: &str) -> Option<Data> {
+    let Some(inner) = beneath(input.root, Path::new(source)) else {
         return of_host(&normalise(Path::new(source)));
     };
-    let brought = files_at(question.manifest, &inner).values().any(|what| !what.starts_with("folder"));
-    (!brought && !inner.is_empty()).then_some(Data::Beside(inner))
+    let brought = files_at(input.manifest, &inner).values().any(|what| !what.starts_with("folder"));
+    (!brought && !inner.is_empty()).then_some(Data::LiveTree(inner))
 }
 
 /// Sockets, devices and what every host has of its own are no data.

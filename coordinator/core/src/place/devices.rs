@@ -18,7 +18,7 @@ pub struct Abilities {
 
 /// Something a host does not have.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Lack {
+pub(crate) struct MissingAbility {
     /// The key of the service that asks for it: `deploy.resources.reservations.devices[0]`.
     pub(crate) key: String,
     /// Follows "no host has".
@@ -27,7 +27,7 @@ pub(crate) struct Lack {
     pub(crate) hint: String,
 }
 
-impl Lack {
+impl MissingAbility {
     /// A host that is left out for it, with the reason.
     pub(crate) fn on(&self, host: &str) -> String {
         format!("{host}, which lacks {}", self.what)
@@ -35,17 +35,17 @@ impl Lack {
 }
 
 /// No host is left for a service; `excluded` says of each host why.
-pub(crate) fn refuse(name: &str, lack: &Lack, excluded: &[String], findings: &mut Findings<'_>) {
-    let all_lack_it = excluded.iter().all(|why| why.ends_with(&lack.what));
+pub(crate) fn refuse(name: &str, missing: &MissingAbility, excluded: &[String], findings: &mut Findings<'_>) {
+    let all_lack_it = excluded.iter().all(|why| why.ends_with(&missing.what));
     let message = match all_lack_it {
-        true => format!("no host has {}, which {name} needs", lack.what),
-        false => format!("no host that may run {name} has {}; excluded hosts: {}", lack.what, excluded.join("; ")),
+        true => format!("no host has {}, which {name} needs", missing.what),
+        false => format!("no host that may run {name} has {}; excluded hosts: {}", missing.what, excluded.join("; ")),
     };
-    findings.refuse(format!("services.{name}.{}", lack.key), message).hint = Some(lack.hint.clone());
+    findings.refuse(format!("services.{name}.{}", missing.key), message).hint = Some(missing.hint.clone());
 }
 
 /// The first thing that a service needs and a host is certain to lack.
-pub(crate) fn lack(service: &Service, abilities: &Abilities) -> Option<Lack> {
+pub(crate) fn missing_ability(service: &Service, abilities: &Abilities) -> Option<MissingAbility> {
     if abilities.runtimes.is_empty() {
         return None;
     }
@@ -55,12 +55,12 @@ pub(crate) fn lack(service: &Service, abilities: &Abilities) -> Option<Lack> {
     // `gpus` asks for the capability whether it is written or not.
     let gpus = service.gpus.iter().enumerate().map(|it| ("gpus", it, true));
     let missing = reserved.chain(gpus).filter_map(|(key, (at, request), asks_for_gpu)| {
-        Some(lack_of_driver(format!("{key}[{at}]"), missing_driver(request, asks_for_gpu, abilities)?))
+        Some(missing_driver_ability(format!("{key}[{at}]"), missing_driver(request, asks_for_gpu, abilities)?))
     });
     let named = service.devices.iter().enumerate().filter(|(_, device)| is_cdi(device));
     let unnamed = named.filter(|_| !abilities.device_drivers.contains(CDI));
-    let unread = unnamed.map(|(at, _)| lack_of_driver(format!("devices[{at}]"), CDI));
-    lack_of_runtime(service, abilities).into_iter().chain(missing).chain(unread).next()
+    let unread = unnamed.map(|(at, _)| missing_driver_ability(format!("devices[{at}]"), CDI));
+    missing_runtime(service, abilities).into_iter().chain(missing).chain(unread).next()
 }
 
 const GPU: &str = "gpu";
@@ -80,7 +80,7 @@ fn missing_driver(request: &DeviceRequest, asks_for_gpu: bool, abilities: &Abili
     KNOWN.into_iter().find(|driver| *driver == request.driver).filter(|driver| !has(driver))
 }
 
-fn lack_of_driver(key: String, driver: &str) -> Lack {
+fn missing_driver_ability(key: String, driver: &str) -> MissingAbility {
     let gpu = |vendor: &str| format!("{vendor} GPU that its engine can give to containers");
     let toolkit = |of: &str| format!("install {of} on a host with such a GPU, or leave the service out");
     let (what, hint) = match driver {
@@ -93,17 +93,17 @@ fn lack_of_driver(key: String, driver: &str) -> Lack {
                 .to_owned(),
         ),
     };
-    Lack { key, what, hint }
+    MissingAbility { key, what, hint }
 }
 
 /// Names with a dot or a slash are a shim's or a path: newer engines look for them when a container starts.
-fn lack_of_runtime(service: &Service, abilities: &Abilities) -> Option<Lack> {
+fn missing_runtime(service: &Service, abilities: &Abilities) -> Option<MissingAbility> {
     let name = service.runtime.as_deref().filter(|name| !name.is_empty() && !name.contains(['.', '/']))?;
     if abilities.runtimes.contains(name) {
         return None;
     }
     let hint = format!("add {name} to \"runtimes\" in /etc/docker/daemon.json of a host, or leave the service out");
-    Some(Lack { key: "runtime".to_owned(), what: format!("an engine with the runtime {name}"), hint })
+    Some(MissingAbility { key: "runtime".to_owned(), what: format!("an engine with the runtime {name}"), hint })
 }
 
 /// `vendor.com/class=name`, a device by its name in the Container Device Interface, and no path.

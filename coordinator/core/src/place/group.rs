@@ -1,44 +1,44 @@
 //! Which services belong on one host because they share data, and where data is already.
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::choice::is_global;
-use super::data::{Use, Volumes};
-use super::{Placed, Question};
+use super::candidates::is_global;
+use super::data::{DataUse, Volumes};
+use super::{Placed, PlacementInput};
 use crate::deployment::InstanceName;
 use crate::ties::ties;
 use landfast_compose::model::Service;
 
 /// The services of a stack by what they share.
 pub(super) struct Groups<'a> {
-    question: Question<'a>,
-    uses: BTreeMap<&'a str, Vec<Use>>,
+    input: PlacementInput<'a>,
+    uses: BTreeMap<&'a str, Vec<DataUse>>,
     /// Volumes of which each host has its own, by service.
     volumes: BTreeMap<&'a str, Vec<String>>,
     /// Services with one number belong together.
     numbers: BTreeMap<&'a str, usize>,
-    strangers: Vec<Stranger>,
+    foreign: Vec<ForeignInstance>,
     /// By instance of the stack, the hosts and volumes that it used last.
     records: BTreeMap<&'a InstanceName, Vec<(&'a str, &'a str)>>,
 }
 
 /// An instance of another stack that uses data.
-pub(super) struct Stranger {
+pub(super) struct ForeignInstance {
     pub(super) name: InstanceName,
     pub(super) host: String,
-    pub(super) uses: Vec<Use>,
+    pub(super) uses: Vec<DataUse>,
 }
 
 impl<'a> Groups<'a> {
-    pub(super) fn new(question: Question<'a>) -> Self {
-        let volumes = Volumes::known(question);
-        let services = || question.project.services.iter();
+    pub(super) fn new(input: PlacementInput<'a>) -> Self {
+        let volumes = Volumes::known(input);
+        let services = || input.project.services.iter();
         let mut groups = Self {
-            question,
-            uses: services().map(|(name, it)| (name.as_str(), volumes.uses(question, it))).collect(),
-            volumes: services().map(|(name, it)| (name.as_str(), volumes.of_service(question, it))).collect(),
+            input,
+            uses: services().map(|(name, it)| (name.as_str(), volumes.uses(input, it))).collect(),
+            volumes: services().map(|(name, it)| (name.as_str(), volumes.of_service(input, it))).collect(),
             numbers: services().enumerate().map(|(number, (name, _))| (name.as_str(), number)).collect(),
-            strangers: strangers(question, &volumes),
-            records: records(question),
+            foreign: foreign(input, &volumes),
+            records: records(input),
         };
         groups.unite();
         groups
@@ -53,7 +53,7 @@ impl<'a> Groups<'a> {
         }
         let sharing: Vec<&str> = pairs.iter().flat_map(|(one, other)| [*one, *other]).collect();
         for name in names.iter().filter(|name| sharing.contains(*name)) {
-            let tied = ties(&self.question.project.services[*name]);
+            let tied = ties(&self.input.project.services[*name]);
             pairs.extend(tied.iter().map(|tie| (*name, tie.service)));
         }
         for (one, other) in pairs {
@@ -66,21 +66,21 @@ impl<'a> Groups<'a> {
 
     /// One on every host is where the others are, wherever that is.
     pub(super) fn is_global(&self, service: &str) -> bool {
-        self.question.project.services.get(service).is_some_and(is_global)
+        self.input.project.services.get(service).is_some_and(is_global)
     }
 
-    pub(super) fn uses(&self, service: &str) -> &[Use] {
+    pub(super) fn uses(&self, service: &str) -> &[DataUse] {
         self.uses.get(service).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// Whether each host has data of its own for it.
     pub(super) fn has_data(&self, service: &str) -> bool {
-        self.uses(service).iter().any(Use::is_own_data)
+        self.uses(service).iter().any(DataUse::is_own_data)
     }
 
     /// What two services share, as the first one uses it.
-    pub(super) fn shared(&self, one: &str, other: &str) -> Option<&Use> {
-        self.uses(one).iter().find(|use_| self.uses(other).iter().any(|theirs| use_.meets(theirs)))
+    pub(super) fn shared(&self, one: &str, other: &str) -> Option<&DataUse> {
+        self.uses(one).iter().find(|data_use| self.uses(other).iter().any(|theirs| data_use.meets(theirs)))
     }
 
     /// The other services of a service's group.
@@ -100,19 +100,19 @@ impl<'a> Groups<'a> {
         let number = self.numbers.get(instance.service.as_str());
         let group = self.numbers.iter().filter(|(_, it)| Some(*it) == number).map(|(name, _)| *name);
         let writers = group.filter(|name| self.has_data(name));
-        let replicas = writers.filter_map(|name| self.question.project.services.get(name)).map(Service::replicas);
+        let replicas = writers.filter_map(|name| self.input.project.services.get(name)).map(Service::replicas);
         let copies = replicas.max().unwrap_or_default();
         let only_reads = !self.has_data(&instance.service);
         if only_reads && (1..instance.index).contains(&copies) { 1 } else { instance.index }
     }
 
     /// Instances of other stacks with the same number that share data with one, and what they share.
-    pub(super) fn strangers(&self, instance: &InstanceName) -> impl Iterator<Item = (&Stranger, &Use)> {
-        let same = self.strangers.iter().filter(|stranger| stranger.name.index == instance.index);
-        same.filter_map(|stranger| {
+    pub(super) fn foreign(&self, instance: &InstanceName) -> impl Iterator<Item = (&ForeignInstance, &DataUse)> {
+        let same = self.foreign.iter().filter(|foreign_instance| foreign_instance.name.index == instance.index);
+        same.filter_map(|foreign_instance| {
             let mut uses = self.uses(&instance.service).iter();
-            let shared = uses.find(|use_| stranger.uses.iter().any(|theirs| use_.meets(theirs)));
-            Some((stranger, shared?))
+            let shared = uses.find(|data_use| foreign_instance.uses.iter().any(|theirs| data_use.meets(theirs)));
+            Some((foreign_instance, shared?))
         })
     }
 
@@ -129,17 +129,17 @@ impl<'a> Groups<'a> {
         for (name, there) in placed.iter().filter(|(name, _)| self.use_one_copy(instance, name)) {
             let other = &name.service;
             match self.shared(&instance.service, other).filter(|_| *other != instance.service) {
-                Some(use_) => {
-                    direct.push((there.host.as_str(), format!("{other} is there, and they share {}", use_.data)))
+                Some(data_use) => {
+                    direct.push((there.host.as_str(), format!("{other} is there, and they share {}", data_use.data)))
                 }
                 None => {
                     indirect.push((there.host.as_str(), format!("{other} is there, and others share data with both")))
                 }
             }
         }
-        for (stranger, use_) in self.strangers(instance) {
-            let name = stranger.name.service_name();
-            direct.push((&stranger.host, format!("{name} is there, and they share {}", use_.data)));
+        for (foreign_instance, data_use) in self.foreign(instance) {
+            let name = foreign_instance.name.service_name();
+            direct.push((&foreign_instance.host, format!("{name} is there, and they share {}", data_use.data)));
         }
         direct.append(&mut indirect);
         direct
@@ -162,8 +162,8 @@ impl<'a> Groups<'a> {
 
     /// A volume of the service that a host holds, and that no other instance of the service used.
     pub(super) fn held_volume(&self, service: &str, host: &str) -> Option<String> {
-        let stack = self.question.stack;
-        let volumes = self.question.held.get(host).map(|state| state.volumes.as_slice()).unwrap_or_default();
+        let stack = self.input.stack;
+        let volumes = self.input.held.get(host).map(|state| state.volumes.as_slice()).unwrap_or_default();
         let mut its = volumes.iter().filter(|volume| !volume.remove && self.mounts(service, &volume.name));
         let volume = its.find(|volume| !volume.users.iter().any(|user| user.service == service && user.stack == stack));
         volume.map(|volume| volume.name.clone())
@@ -171,9 +171,9 @@ impl<'a> Groups<'a> {
 
     /// A volume of the service that a host's engine has, whoever made it.
     pub(super) fn found_volume(&self, service: &str, host: &str) -> Option<String> {
-        let held = self.question.held.get(host).map(|state| state.volumes.as_slice()).unwrap_or_default();
+        let held = self.input.held.get(host).map(|state| state.volumes.as_slice()).unwrap_or_default();
         let is_free = |name: &str| !held.iter().any(|volume| volume.name == name);
-        let volumes = self.question.found.get(host).map(|found| found.volumes.as_slice()).unwrap_or_default();
+        let volumes = self.input.found.get(host).map(|found| found.volumes.as_slice()).unwrap_or_default();
         let mut its = volumes.iter().filter(|volume| self.mounts(service, &volume.name) && is_free(&volume.name));
         its.next().map(|volume| volume.name.clone())
     }
@@ -181,19 +181,19 @@ impl<'a> Groups<'a> {
     /// The hosts that have a volume, of this stack or not.
     pub(super) fn copies(&self, volume: &str) -> Vec<&'a str> {
         let on = |host: &str| {
-            let held = self.question.held.get(host).map(|state| state.volumes.as_slice()).unwrap_or_default();
-            let found = self.question.found.get(host).map(|found| found.volumes.as_slice()).unwrap_or_default();
+            let held = self.input.held.get(host).map(|state| state.volumes.as_slice()).unwrap_or_default();
+            let found = self.input.found.get(host).map(|found| found.volumes.as_slice()).unwrap_or_default();
             held.iter().any(|it| it.name == volume && !it.remove) || found.iter().any(|it| it.name == volume)
         };
-        self.question.fleet.hosts.keys().map(String::as_str).filter(|host| on(host)).collect()
+        self.input.fleet.hosts.keys().map(String::as_str).filter(|host| on(host)).collect()
     }
 }
 
-fn records(question: Question<'_>) -> BTreeMap<&InstanceName, Vec<(&str, &str)>> {
+fn records(input: PlacementInput<'_>) -> BTreeMap<&InstanceName, Vec<(&str, &str)>> {
     let mut records: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    for (host, state) in question.held {
+    for (host, state) in input.held {
         for volume in state.volumes.iter().filter(|volume| !volume.remove) {
-            for user in volume.users.iter().filter(|user| user.stack == question.stack) {
+            for user in volume.users.iter().filter(|user| user.stack == input.stack) {
                 records.entry(user).or_default().push((host.as_str(), volume.name.as_str()));
             }
         }
@@ -202,17 +202,17 @@ fn records(question: Question<'_>) -> BTreeMap<&InstanceName, Vec<(&str, &str)>>
 }
 
 /// Instances of other stacks: those compiled in this run, and those that the hosts hold.
-fn strangers(question: Question<'_>, volumes: &Volumes) -> Vec<Stranger> {
-    let again = |stack: &str| stack == question.stack || question.beside.iter().any(|other| other.stack == stack);
-    let held = question.held.iter().flat_map(|(host, state)| state.instances.iter().map(move |it| (host, it)));
-    let staying = held.filter(|(_, instance)| !again(&instance.name.stack));
+fn foreign(input: PlacementInput<'_>, volumes: &Volumes) -> Vec<ForeignInstance> {
+    let is_recompiled = |stack: &str| stack == input.stack || input.beside.iter().any(|other| other.stack == stack);
+    let held = input.held.iter().flat_map(|(host, state)| state.instances.iter().map(move |it| (host, it)));
+    let staying = held.filter(|(_, instance)| !is_recompiled(&instance.name.stack));
     let staying = staying.map(|(host, instance)| (&instance.name, host, &instance.container));
-    let beside = question.beside.iter().flat_map(|deployment| &deployment.instances);
+    let beside = input.beside.iter().flat_map(|deployment| &deployment.instances);
     let beside = beside.map(|(name, instance)| (name, &instance.host, &instance.container));
-    let all = staying.chain(beside).map(|(name, host, container)| Stranger {
+    let all = staying.chain(beside).map(|(name, host, container)| ForeignInstance {
         name: name.clone(),
         host: host.clone(),
         uses: volumes.uses_of(&container.mounts),
     });
-    all.filter(|stranger| !stranger.uses.is_empty()).collect()
+    all.filter(|foreign_instance| !foreign_instance.uses.is_empty()).collect()
 }

@@ -16,15 +16,15 @@ use crate::ties::ties;
 use landfast_compose::Diagnostic;
 use landfast_compose::Project;
 
-mod apart;
-mod board;
-mod choice;
+mod allocator;
+mod candidates;
 mod data;
+mod data_warnings;
 mod devices;
 mod group;
 
-use board::{Board, Pass};
-use choice::Choice;
+use allocator::{Allocator, Strategy};
+use candidates::Candidates;
 pub use devices::Abilities;
 pub(crate) use devices::is_cdi;
 use group::Groups;
@@ -38,7 +38,7 @@ pub(crate) struct Placed {
 
 /// What is placed, and into what.
 #[derive(Clone, Copy)]
-pub(crate) struct Question<'a> {
+pub(crate) struct PlacementInput<'a> {
     pub(crate) fleet: &'a Fleet,
     pub(crate) stack: &'a str,
     pub(crate) config: Option<&'a StackConfig>,
@@ -52,52 +52,53 @@ pub(crate) struct Question<'a> {
 }
 
 /// A host for every instance, or a word about those that have none.
-pub(crate) fn place(question: Question<'_>, findings: &mut Findings<'_>) -> BTreeMap<InstanceName, Placed> {
-    warn_of_strangers(question, findings);
-    let groups = Groups::new(question);
-    let mut board = Board::new(question, &groups);
-    let mut waiting: Vec<(InstanceName, Choice<'_>)> = Vec::new();
-    for (name, service) in &question.project.services {
-        let choice = Choice::new(question, name, service, findings);
-        if choice.hosts.is_empty() && service.replicas() > 0 {
-            choice.refuse(findings);
+pub(crate) fn place(input: PlacementInput<'_>, findings: &mut Findings<'_>) -> BTreeMap<InstanceName, Placed> {
+    warn_of_unknown_services(input, findings);
+    let groups = Groups::new(input);
+    let mut allocator = Allocator::new(input, &groups);
+    let mut waiting: Vec<(InstanceName, Candidates<'_>)> = Vec::new();
+    for (name, service) in &input.project.services {
+        let candidates = Candidates::new(input, name, service, findings);
+        if candidates.hosts.is_empty() && service.replicas() > 0 {
+            candidates.refuse(findings);
             continue;
         }
-        board.allow(&choice);
-        for instance in board.instances_of(&choice) {
-            waiting.push((instance, choice.clone()));
+        allocator.allow(&candidates);
+        for instance in allocator.instances_of(&candidates) {
+            waiting.push((instance, candidates.clone()));
         }
     }
     let (tied, mut waiting): (Vec<_>, Vec<_>) =
-        waiting.into_iter().partition(|(_, choice)| !ties(choice.service).is_empty());
-    let passes: [Pass<'_>; 4] = [Board::written, Board::running, Board::returning, Board::with_others];
+        waiting.into_iter().partition(|(_, candidates)| !ties(candidates.service).is_empty());
+    let passes: [Strategy<'_>; 4] =
+        [Allocator::fixed_host, Allocator::current_host, Allocator::last_host, Allocator::host_of_sharers];
     for pass in passes {
-        board.pass(pass, &mut waiting);
+        allocator.pass(pass, &mut waiting);
     }
-    board.doubt(&waiting, findings);
-    let passes: [Pass<'_>; 2] = [Board::at_data, Board::spread];
+    allocator.check_ambiguous_copies(&waiting, findings);
+    let passes: [Strategy<'_>; 2] = [Allocator::host_with_data, Allocator::least_loaded_host];
     for pass in passes {
-        board.pass(pass, &mut waiting);
+        allocator.pass(pass, &mut waiting);
     }
-    board.follow(tied, findings);
-    for (instance, choice) in waiting {
-        let most = choice.service.deploy.placement.max_replicas_per_node;
+    allocator.place_tied(tied, findings);
+    for (instance, candidates) in waiting {
+        let most = candidates.service.deploy.placement.max_replicas_per_node;
         findings.refuse(
             format!("services.{}.deploy.placement.max_replicas_per_node", instance.service),
-            format!("no host is left for {instance}: {most} on each of {}", choice.hosts.join(", ")),
+            format!("no host is left for {instance}: {most} on each of {}", candidates.hosts.join(", ")),
         );
     }
-    apart::warn(question, &groups, &board.placed, findings);
-    board.placed
+    data_warnings::warn(input, &groups, &allocator.placed, findings);
+    allocator.placed
 }
 
 /// A place for a service that is not there: a slip of the pen, or a profile that is not enabled.
-fn warn_of_strangers(question: Question<'_>, findings: &mut Findings<'_>) {
-    let places = question.config.into_iter().flat_map(|config| &config.place);
+fn warn_of_unknown_services(input: PlacementInput<'_>, findings: &mut Findings<'_>) {
+    let places = input.config.into_iter().flat_map(|config| &config.place);
     for (service, placement) in places.filter(|(service, _)| *service != "*") {
-        if !question.project.services.contains_key(service) {
+        if !input.project.services.contains_key(service) {
             let message = format!("{service} has a place, but the enabled profiles have no such service");
-            let path = format!("stacks.{}.place.{service}", question.stack);
+            let path = format!("stacks.{}.place.{service}", input.stack);
             findings.warnings.push(Diagnostic::at(&placement.location, message).key(path));
         }
     }

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::{Progress, State};
-use crate::ties::joined;
 use crate::deployment::{Condition, InstanceName};
 use crate::plan::{self, Action};
+use crate::ties::joined;
 
 impl State {
     /// Whether a step can begin together with the step of the instance whose namespace its container shares. It cannot if it

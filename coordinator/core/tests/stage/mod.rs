@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use landfast_core::bundle::{Content, Entry, Manifest};
-use landfast_core::compile::{self, Compiled, FoundImage, Meaning};
+use landfast_core::compile::{self, Compiled, FoundImage, ImageCandidates};
 use landfast_core::deployment::Deployment;
 use landfast_core::desired::{DesiredInput, HostState, StartManifests, desired, recreate_broken};
 use landfast_core::fleet::Fleet;
@@ -46,7 +46,7 @@ pub(crate) struct Stage {
     /// Reference > fingerprint; others are their own.
     pub(crate) images: BTreeMap<String, String>,
     /// What references mean, where it is not that.
-    pub(crate) meanings: BTreeMap<String, Meaning>,
+    pub(crate) meanings: BTreeMap<String, ImageCandidates>,
     /// Of the hosts' engines.
     pub(crate) platforms: BTreeMap<String, Platform>,
     /// Host > fingerprint > id.
@@ -144,8 +144,10 @@ impl Stage {
             compile::images(&project).into_iter().map(|it| (it.clone(), format!("fp:{it}"))).collect();
         images.extend(self.images.clone());
         let found = |fingerprint| vec![FoundImage { fingerprint, ..FoundImage::default() }];
-        let mut images: BTreeMap<_, _> =
-            images.into_iter().map(|(name, it)| (name, Meaning { found: found(it), ..Meaning::default() })).collect();
+        let mut images: BTreeMap<_, _> = images
+            .into_iter()
+            .map(|(name, it)| (name, ImageCandidates { found: found(it), ..ImageCandidates::default() }))
+            .collect();
         images.extend(self.meanings.clone());
         let digest = blake3::hash(format!("{:?}", manifest.entries).as_bytes()).to_hex().to_string();
         let profiles = compile::profiles(&project, &root, &root, &|path| Ok(self.read(&root, path)));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use landfast_compose::{Diagnostic, Diagnostics};
-use landfast_core::build::{self, Build, Dockerfile, Request, Schedule};
+use landfast_core::image_build::{self, Build, Dockerfile, Request, Schedule};
 use tokio_util::sync::CancellationToken;
 
 use crate::event::{Event, Listener, Warning};
@@ -66,7 +66,7 @@ fn jobs(builder: &Builder, prepared: Vec<Prepared>) -> Result<Vec<Job>, BuildErr
     let mut jobs = Vec::new();
     let mut mistakes = Vec::new();
     for one in prepared {
-        match build::request(&one.build, one.instructions(), builder.api) {
+        match image_build::request(&one.build, one.instructions(), builder.api) {
             Ok(request) => jobs.push(Job { one, request }),
             Err(mistake) => mistakes.push(mistake),
         }
@@ -100,7 +100,7 @@ impl Job {
     async fn solve(&self, builder: &Builder, output: &Output<'_>) -> Result<(), BuildError> {
         for (image, folder) in &self.request.folder_images {
             output.folder_started(image);
-            let request = build::request(&folder_image(image, folder), FOLDER_IMAGE, builder.api)
+            let request = image_build::request(&folder_image(image, folder), FOLDER_IMAGE, builder.api)
                 .map_err(|mistake| BuildError::Mistakes(mistake.into()))?;
             solve::solve(&builder.door, &request, self.one.offer_folder(&request, builder), output).await?;
         }
@@ -121,7 +121,7 @@ fn folder_image(image: &str, folder: &Path) -> Build {
 /// A build that failed is a mistake at its `build:`. A builder that is not there at all is one thing to say.
 fn told_together<'a>(failed: impl Iterator<Item = (&'a Build, BuildError)>) -> Result<(), BuildError> {
     let (steps, engine): (Vec<_>, Vec<_>) =
-        failed.partition(|(_, error)| matches!(error, BuildError::Failed(_) | BuildError::Mistakes(_)));
+        failed.partition(|(_, error)| matches!(error, BuildError::FailedStep(_) | BuildError::Mistakes(_)));
     if steps.is_empty() {
         return engine.into_iter().next().map_or(Ok(()), |(_, error)| Err(error));
     }
@@ -132,7 +132,7 @@ fn told_together<'a>(failed: impl Iterator<Item = (&'a Build, BuildError)>) -> R
                 mistakes.extend(found);
                 continue;
             }
-            BuildError::Failed(failure) => format!("\n{failure}"),
+            BuildError::FailedStep(failure) => format!("\n{failure}"),
             error => format!(": {error}"),
         };
         let message = format!("image {} could not be built, nothing was changed on any host{problem}", build.image);
@@ -166,7 +166,7 @@ impl Output<'_> {
 
 #[cfg(test)]
 mod tests {
-    use landfast_core::build::Failed;
+    use landfast_core::image_build::FailedStep;
 
     use super::super::Failure;
     use super::*;
@@ -176,8 +176,8 @@ mod tests {
     }
 
     fn failure(problem: &str) -> BuildError {
-        let failed = Failed { step: "[1/1] RUN x".to_owned(), output: Vec::new() };
-        BuildError::Failed(Failure { failed: Some(failed), problem: problem.to_owned() })
+        let failed = FailedStep { step: "[1/1] RUN x".to_owned(), output: Vec::new() };
+        BuildError::FailedStep(Failure { failed: Some(failed), problem: problem.to_owned() })
     }
 
     #[test]

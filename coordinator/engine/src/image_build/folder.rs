@@ -6,8 +6,8 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use landfast_core::build::{Follow, leading};
 use landfast_core::bundle::IgnoreRules;
+use landfast_core::image_build::{ContextPaths, parent_folders};
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FolderError {
@@ -63,11 +63,11 @@ pub(super) struct Listing {
 }
 
 /// Lists what of a folder is sent. Blocks.
-pub(super) fn list(root: &Path, rules: &IgnoreRules, follow: &Follow) -> Result<Listing, FolderError> {
+pub(super) fn list(root: &Path, rules: &IgnoreRules, follow: &ContextPaths) -> Result<Listing, FolderError> {
     let follow = match follow {
-        Follow::Paths(paths) if paths.iter().all(|path| is_plain(root, path)) => follow,
+        ContextPaths::Paths(paths) if paths.iter().all(|path| is_plain(root, path)) => follow,
         // What a link leads to is needed too: everything is more than enough.
-        _ => &Follow::All,
+        _ => &ContextPaths::All,
     };
     let mut walk = Walk { root, rules, follow, listing: Listing::default(), pending: Vec::new() };
     walk.folder("")?;
@@ -76,13 +76,13 @@ pub(super) fn list(root: &Path, rules: &IgnoreRules, follow: &Follow) -> Result<
 
 fn is_plain(root: &Path, path: &str) -> bool {
     let is_link = |path: &str| root.join(path).symlink_metadata().is_ok_and(|metadata| metadata.is_symlink());
-    !leading(path).chain([path]).any(is_link)
+    !parent_folders(path).chain([path]).any(is_link)
 }
 
 struct Walk<'a> {
     root: &'a Path,
     rules: &'a IgnoreRules,
-    follow: &'a Follow,
+    follow: &'a ContextPaths,
     listing: Listing,
     /// Folders that are sent only if something in them is.
     pending: Vec<Entry>,
@@ -156,8 +156,10 @@ impl Walk<'_> {
     fn is_wanted(&self, path: &str) -> bool {
         let beneath = |path: &str, of: &str| path.strip_prefix(of).is_some_and(|rest| rest.starts_with('/'));
         match self.follow {
-            Follow::All => true,
-            Follow::Paths(paths) => paths.iter().any(|one| one == path || beneath(path, one) || beneath(one, path)),
+            ContextPaths::All => true,
+            ContextPaths::Paths(paths) => {
+                paths.iter().any(|one| one == path || beneath(path, one) || beneath(one, path))
+            }
         }
     }
 }

@@ -8,7 +8,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use landfast_core::build::{Credentials, Helper, HelperError, Known, Login};
+use landfast_core::image_build::{Credentials, Helper, HelperError, Login, LoginSource};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Command;
 use tokio::sync::Mutex;
@@ -82,9 +82,9 @@ impl Logins {
 
     async fn ask(&self, host: &str) -> Result<Option<Login>, LoginError> {
         match self.credentials.of(host)? {
-            Known::Nothing => Ok(None),
-            Known::Login(login) => Ok(Some(login)),
-            Known::Helper(helper) => self.run(&helper).await,
+            LoginSource::None => Ok(None),
+            LoginSource::Login(login) => Ok(Some(login)),
+            LoginSource::Helper(helper) => self.run(&helper).await,
         }
     }
 

@@ -1,5 +1,5 @@
 //! Building images: what a build needs is looked at on this machine, then a builder is asked for it. What is built, and
-//! how it is asked for, is decided by [`landfast_core::build`].
+//! how it is asked for, is decided by [`landfast_core::image_build`].
 //!
 //! The builder is the BuildKit inside an engine, spoken to as the reference does. Contexts are sent file by file, only
 //! what it asks for; secrets are answered when a step asks for them, and are in no argument, log, plan or layer.
@@ -16,7 +16,7 @@ mod sync;
 use std::sync::Arc;
 
 use landfast_compose::Diagnostics;
-use landfast_core::build::Failed;
+use landfast_core::image_build::FailedStep;
 use landfast_proto::v1::DiscardRequest;
 
 use crate::event::{Event, Listener, Warning};
@@ -33,7 +33,7 @@ pub enum BuildError {
     #[error("{}", .0)]
     Mistakes(Diagnostics),
     #[error("{}", .0.problem)]
-    Failed(Failure),
+    FailedStep(Failure),
     #[error("the engine does not build: {problem}")]
     Engine { problem: String },
     #[error("image {image} was built, and is not there")]
@@ -50,7 +50,7 @@ impl BuildError {
                 Some("builds need Docker 20.10 or newer: start it here, or set DOCKER_HOST".to_owned())
             }
             Self::Engine { .. } => Some("builds need Docker 20.10 or newer, with BuildKit".to_owned()),
-            Self::Mistakes(_) | Self::Failed(_) | Self::Gone { .. } => None,
+            Self::Mistakes(_) | Self::FailedStep(_) | Self::Gone { .. } => None,
         }
     }
 }
@@ -59,7 +59,7 @@ impl BuildError {
 #[derive(Debug)]
 pub struct Failure {
     /// The step, when it was one.
-    pub failed: Option<Failed>,
+    pub failed: Option<FailedStep>,
     /// In the builder's words.
     pub problem: String,
 }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use landfast_compose::Diagnostic;
 use landfast_compose::model::Contents;
-use landfast_core::build::{Build, Context, DOCKERFILE, Dockerfile, Follow, Request, Secret, with_stages};
-use landfast_core::bundle::{EnvFiles, IgnoreRules, mistakes};
+use landfast_core::bundle::{EnvFiles, IgnoreRules, invalid_patterns};
+use landfast_core::image_build::{Build, Context, ContextPaths, DOCKERFILE, Dockerfile, Request, Secret, with_stages};
 
 use super::Builder;
 use super::folder::{self, Kind};
@@ -141,13 +141,13 @@ impl Look<'_> {
         let context = &self.build.context;
         let own = if ignore.is_none() { self.optional("context", &context.join(IGNORE)) } else { None };
         let text = ignore.or(own.as_deref()).unwrap_or_default();
-        for (line, mistake) in mistakes(text) {
+        for (line, mistake) in invalid_patterns(text) {
             let (key, name) =
                 if ignore.is_some() { ("dockerfile", "the Dockerfile's own") } else { ("context", "the context's") };
             self.wrong(key, format!("{name} .dockerignore, line {line}: {mistake}"), None);
         }
         let rules = IgnoreRules::of_context(text, env_files_in(env_files, context));
-        match folder::list(context, &rules, &Follow::All) {
+        match folder::list(context, &rules, &ContextPaths::All) {
             Ok(listing) => {
                 let files = listing.entries.iter().filter(|entry| entry.kind != Kind::Folder);
                 let left = listing.left.iter().map(|path| {
@@ -230,7 +230,7 @@ impl Prepared {
 mod tests {
     use super::{EnvFiles, IgnoreRules, env_files_in};
     use crate::image_build::folder::list;
-    use landfast_core::build::Follow;
+    use landfast_core::image_build::ContextPaths;
 
     #[test]
     fn env_files_of_other_environments_are_not_sent_over_a_link() -> std::io::Result<()> {
@@ -247,7 +247,7 @@ mod tests {
         for folder in ["shared", "app/ctx"] {
             let folder = root.join(folder);
             let rules = IgnoreRules::of_context("", env_files_in(&all, &folder));
-            let sent = list(&folder, &rules, &Follow::All).map_err(std::io::Error::other)?;
+            let sent = list(&folder, &rules, &ContextPaths::All).map_err(std::io::Error::other)?;
             let sent: Vec<_> = sent.entries.iter().map(|entry| entry.path.clone()).collect();
             assert!(sent.iter().any(|path| path.ends_with("dev.env")), "{sent:?}");
             assert!(!sent.iter().any(|path| path.ends_with("prod.env")), "{sent:?}");

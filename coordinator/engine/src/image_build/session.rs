@@ -17,7 +17,7 @@ use bollard_buildkit_proto::moby::filesync::v1::{
     GetTokenAuthorityResponse, VerifyTokenAuthorityRequest, VerifyTokenAuthorityResponse,
 };
 use futures::stream::{self, BoxStream, StreamExt as _};
-use landfast_core::build::Login;
+use landfast_core::image_build::Login;
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Server;

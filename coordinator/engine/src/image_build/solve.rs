@@ -10,7 +10,7 @@ use bollard_buildkit_proto::moby::buildkit::v1::{
     CacheOptions, CacheOptionsEntry, SolveRequest, StatusRequest, StatusResponse,
 };
 use hyper_util::rt::TokioIo;
-use landfast_core::build::{Log, Request, Transcript, Vertex};
+use landfast_core::image_build::{Log, Request, Transcript, Vertex};
 use tonic::transport::{Channel, Endpoint};
 use tower::service_fn;
 
@@ -44,7 +44,7 @@ pub(super) async fn solve(door: &Door, request: &Request, offer: Offer, output: 
             let failed = transcript.failed();
             let message = status.message();
             let problem = transcript.masked(message.strip_prefix("failed to solve: ").unwrap_or(message));
-            Err(BuildError::Failed(Failure { failed, problem }))
+            Err(BuildError::FailedStep(Failure { failed, problem }))
         }
     }
 }
@@ -93,7 +93,7 @@ async fn tell(
     let mut news = news.into_inner();
     while let Ok(Some(response)) = news.message().await {
         let (vertexes, logs) = heard(response);
-        let lines = transcript.lock().map(|mut transcript| transcript.hear(&vertexes, &logs)).unwrap_or_default();
+        let lines = transcript.lock().map(|mut transcript| transcript.receive(&vertexes, &logs)).unwrap_or_default();
         lines.into_iter().for_each(|line| output.line(line));
     }
 }

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use bollard_buildkit_proto::fsutil::types::packet::PacketType;
 use bollard_buildkit_proto::fsutil::types::{Packet, Stat};
-use landfast_core::build::{Follow, follow};
 use landfast_core::bundle::{EnvFiles, IgnoreRules};
+use landfast_core::image_build::{ContextPaths, context_paths};
 use tokio::sync::mpsc;
 use tonic::metadata::MetadataMap;
 use tonic::{Status, Streaming};
@@ -38,14 +38,14 @@ pub(super) struct Asked {
     pub(super) name: String,
     /// Patterns of paths that stay behind, as in `.dockerignore`.
     exclude: Vec<String>,
-    follow: Follow,
+    follow: ContextPaths,
 }
 
 impl Asked {
     pub(super) fn of(metadata: &MetadataMap) -> Self {
         let name = values(metadata, "dir-name").into_iter().next().unwrap_or_default();
         let exclude = values(metadata, "exclude-patterns");
-        Self { name, exclude, follow: follow(&values(metadata, "followpaths")) }
+        Self { name, exclude, follow: context_paths(&values(metadata, "followpaths")) }
     }
 }
 
@@ -240,7 +240,7 @@ mod tests {
         let asked = Asked::of(&metadata);
         assert_eq!(asked.name, "context");
         assert_eq!(asked.exclude, ["é x", "100%"]);
-        assert_eq!(asked.follow, Follow::Paths(BTreeSet::from(["a%2Bb".to_owned()])));
+        assert_eq!(asked.follow, ContextPaths::Paths(BTreeSet::from(["a%2Bb".to_owned()])));
     }
 
     #[test]

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use landfast_compose::model::Contents;
-use landfast_core::build::{Build, Context, Dockerfile, Failed, Follow, Secret};
 use landfast_core::bundle::IgnoreRules;
+use landfast_core::image_build::{Build, Context, ContextPaths, Dockerfile, FailedStep, Secret};
 
 use super::Failure;
 use super::folder::{Kind, list};
@@ -22,7 +22,7 @@ fn folder(files: &[&str]) -> tempfile::TempDir {
     folder
 }
 
-fn paths(root: &Path, ignore: &str, follow: &Follow) -> Vec<String> {
+fn paths(root: &Path, ignore: &str, follow: &ContextPaths) -> Vec<String> {
     let rules = IgnoreRules::of_context(ignore, Some("dev"));
     let listing = list(root, &rules, follow).expect("it can be read");
     listing.entries.into_iter().map(|entry| entry.path).collect()
@@ -31,14 +31,14 @@ fn paths(root: &Path, ignore: &str, follow: &Follow) -> Vec<String> {
 #[test]
 fn a_folder_comes_before_what_is_in_it_and_that_before_longer_names() {
     let folder = folder(&["a/x", "a.b", "a-b/y", "b"]);
-    assert_eq!(paths(folder.path(), "", &Follow::All), ["a", "a/x", "a-b", "a-b/y", "a.b", "b"]);
+    assert_eq!(paths(folder.path(), "", &ContextPaths::All), ["a", "a/x", "a-b", "a-b/y", "a.b", "b"]);
 }
 
 #[test]
 fn what_is_ignored_stays_and_folders_of_what_is_brought_back_are_sent() {
     let folder = folder(&["keep", "logs/a/one", "logs/a/two", "logs/b/three", ".git/HEAD", ".landfast/key"]);
     assert_eq!(
-        paths(folder.path(), "logs\n!logs/a/two\n", &Follow::All),
+        paths(folder.path(), "logs\n!logs/a/two\n", &ContextPaths::All),
         [".git", ".git/HEAD", "keep", "logs", "logs/a", "logs/a/two"]
     );
 }
@@ -47,7 +47,7 @@ fn what_is_ignored_stays_and_folders_of_what_is_brought_back_are_sent() {
 fn env_files_of_other_environments_stay_and_are_told() {
     let folder = folder(&[".env", ".env.dev", ".env.prod", ".env.example", ".env.old"]);
     let rules = IgnoreRules::of_context(".env.old", Some("dev"));
-    let listing = list(folder.path(), &rules, &Follow::All).expect("it can be read");
+    let listing = list(folder.path(), &rules, &ContextPaths::All).expect("it can be read");
     let sent: Vec<_> = listing.entries.iter().map(|entry| entry.path.as_str()).collect();
     assert_eq!(sent, [".env", ".env.dev", ".env.example"]);
     assert_eq!(listing.withheld, [folder.path().join(".env.prod")]);
@@ -57,7 +57,7 @@ fn env_files_of_other_environments_stay_and_are_told() {
 fn only_what_is_followed_is_sent_and_everything_behind_a_link() {
     let folder = folder(&["src/a", "src/deep/b", "other/c", "srcs"]);
     std::os::unix::fs::symlink("src", folder.path().join("link")).expect("linked");
-    let follow = |path: &str| Follow::Paths(BTreeSet::from([path.to_owned()]));
+    let follow = |path: &str| ContextPaths::Paths(BTreeSet::from([path.to_owned()]));
     assert_eq!(paths(folder.path(), "", &follow("src/deep")), ["src", "src/deep", "src/deep/b"]);
     assert_eq!(paths(folder.path(), "", &follow(".dockerignore")), [""; 0]);
     assert_eq!(paths(folder.path(), "", &follow("link/a")).len(), 8, "all of it");
@@ -68,7 +68,7 @@ fn links_are_sent_as_links_and_sockets_not_at_all() {
     let folder = folder(&["file"]);
     std::os::unix::fs::symlink("/etc/passwd", folder.path().join("out")).expect("linked");
     let _socket = std::os::unix::net::UnixListener::bind(folder.path().join("socket")).expect("bound");
-    let listing = list(folder.path(), &IgnoreRules::of_context("", None), &Follow::All).expect("it can be read");
+    let listing = list(folder.path(), &IgnoreRules::of_context("", None), &ContextPaths::All).expect("it can be read");
     assert_eq!(listing.entries[1].kind, Kind::Link("/etc/passwd".to_owned()));
     assert_eq!((listing.entries.len(), listing.left), (2, vec![folder.path().join("socket")]));
 }
@@ -142,7 +142,7 @@ fn a_large_secret_is_refused_and_none_is_printed() {
 
 #[test]
 fn a_failure_says_the_step_and_its_last_words() {
-    let failed = Failed { step: "[2/2] RUN make".to_owned(), output: vec!["one".to_owned(), "two".to_owned()] };
+    let failed = FailedStep { step: "[2/2] RUN make".to_owned(), output: vec!["one".to_owned(), "two".to_owned()] };
     let failure = Failure { failed: Some(failed), problem: "exit code: 2".to_owned() };
     assert_eq!(failure.to_string(), "  step [2/2] RUN make\n  exit code: 2\n    | one\n    | two");
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use landfast_core::compile::{Beyond, FoundImage, Meaning};
+use landfast_core::compile::{FoundImage, ImageCandidates, OtherSource};
 use landfast_core::platform::Platform;
 
 use super::reference::{familiar, repository};
@@ -12,7 +12,7 @@ use super::{HostImage, HostImages, Images};
 #[derive(Debug, Default)]
 pub struct Resolution {
     /// By reference.
-    pub meanings: BTreeMap<String, Meaning>,
+    pub meanings: BTreeMap<String, ImageCandidates>,
     /// Those that are neither in the fleet nor here.
     pub unknown: BTreeSet<String>,
     pub warnings: Vec<String>,
@@ -35,10 +35,10 @@ impl Images {
     /// What was built in this run is meant, or else pulled. So is, where none was, an image that was made here and never came from a
     /// registry: it is what its maker means by that reference. Then what is remembered as built last, wherever it still is.
     /// Anything else is, for each platform for which nothing was pulled, what it is on the hosts.
-    fn meaning(&self, reference: &str, warnings: &mut Vec<String>) -> Meaning {
+    fn meaning(&self, reference: &str, warnings: &mut Vec<String>) -> ImageCandidates {
         let name = familiar(reference);
         if let Some(built) = self.built.get(&name) {
-            return Meaning { found: vec![self.found(&name, built)], beyond: Beyond::Nowhere };
+            return ImageCandidates { found: vec![self.found(&name, built)], other_source: OtherSource::None };
         }
         let made = self.here.get(&name).filter(|image| image.made_here).map(|image| &image.fingerprint);
         let remembered = self.remembered.get(&name).filter(|fingerprint| self.is_somewhere(fingerprint));
@@ -46,16 +46,19 @@ impl Images {
         let nothing = BTreeMap::new();
         let pulled = self.pulled.get(&name).unwrap_or(&nothing);
         if let (Some(only), true) = (only, pulled.is_empty()) {
-            return Meaning { found: vec![self.found(&name, only)], beyond: Beyond::Nowhere };
+            return ImageCandidates { found: vec![self.found(&name, only)], other_source: OtherSource::None };
         }
         let mut found = pulled.values().map(|fingerprint| self.found(&name, fingerprint)).collect::<Vec<_>>();
         let is_asked = |platform: &Platform| pulled.keys().any(|asked| asked.runs(platform));
         for (platform, votes) in self.votes(&name).into_iter().filter(|(platform, _)| !is_asked(platform)) {
             found.push(self.found(&name, &self.chosen(reference, &platform, &votes, warnings)));
         }
-        let beyond =
-            if found.is_empty() || self.may_be_at_a_registry(&name) { Beyond::Registry } else { Beyond::Nowhere };
-        Meaning { found, beyond }
+        let beyond = if found.is_empty() || self.may_be_at_a_registry(&name) {
+            OtherSource::Registry
+        } else {
+            OtherSource::None
+        };
+        ImageCandidates { found, other_source: beyond }
     }
 
     fn found(&self, name: &str, fingerprint: &str) -> FoundImage {

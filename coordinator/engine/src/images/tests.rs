@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use landfast_core::compile::Beyond;
+use landfast_core::compile::OtherSource;
 use landfast_core::platform::Platform;
 use landfast_proto::v1;
 
@@ -130,14 +130,14 @@ fn for_arm(image: v1::Image) -> v1::Image {
 }
 
 /// Fingerprint, platform and hosts of all that a reference may mean, and whether a registry may have more.
-fn all(images: &Images, reference: &str) -> (Vec<String>, Beyond) {
+fn all(images: &Images, reference: &str) -> (Vec<String>, OtherSource) {
     let resolution = images.resolve(&BTreeSet::from([reference.to_owned()]));
     assert_eq!(resolution.warnings, [""; 0]);
     let meaning = &resolution.meanings[reference];
     let text = |found: &landfast_core::compile::FoundImage| {
         format!("{} {} {:?}", found.fingerprint, found.platform, found.hosts)
     };
-    (meaning.found.iter().map(text).collect(), meaning.beyond)
+    (meaning.found.iter().map(text).collect(), meaning.other_source)
 }
 
 #[test]
@@ -147,10 +147,10 @@ fn hosts_of_different_processors_have_different_images_under_one_reference() {
     images.add_host("beta", &[for_arm(has(&["app:1"], "arm"))]);
     images.add_host("gamma", &[for_arm(has(&["app:1"], "arm"))]);
     let found = ["plain an unknown platform {\"alpha\"}", "arm linux/arm64 {\"beta\", \"gamma\"}"].map(str::to_owned);
-    assert_eq!(all(&images, "app:1"), (found.to_vec(), Beyond::Nowhere));
+    assert_eq!(all(&images, "app:1"), (found.to_vec(), OtherSource::None));
     // What is made here is meant for all of them.
     images.built_here("app:1", LocalImage { fingerprint: "made".to_owned(), ..LocalImage::default() });
-    assert_eq!(all(&images, "app:1"), (vec!["made an unknown platform {}".to_owned()], Beyond::Nowhere));
+    assert_eq!(all(&images, "app:1"), (vec!["made an unknown platform {}".to_owned()], OtherSource::None));
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn what_is_pulled_in_this_run_is_meant_for_its_platform_and_what_is_built_for_al
         ToPull { reference: "app:1".to_owned(), target: Platform::new("linux", "amd64", ""), ..ToPull::default() };
     images.fetched("alpha", &asked, &amd);
     let found = ["new linux/amd64 {\"alpha\"}", "arm linux/arm64 {\"beta\"}"].map(str::to_owned).to_vec();
-    assert_eq!(all(&images, "app:1"), (found, Beyond::Registry));
+    assert_eq!(all(&images, "app:1"), (found, OtherSource::Registry));
     assert!(images.built_on("beta", "app:1", &[has(&["app:1"], "built")]));
     assert_eq!(all(&images, "app:1").0, ["built an unknown platform {\"beta\"}"]);
 }
@@ -175,13 +175,13 @@ fn a_registry_may_have_more_of_what_came_from_one() {
         (has(&["app:1", "lan:5000/app@sha256:ab"], "loaded"), has(&["app:2", "app@sha256:ab"], "pulled"));
     images.add_host("alpha", &[loaded, pulled]);
     let beyond = |images: &Images, reference: &str| all(images, reference).1;
-    assert_eq!(beyond(&images, "app:1"), Beyond::Nowhere, "it has a digest elsewhere alone");
-    assert_eq!(beyond(&images, "app:2"), Beyond::Registry);
-    assert_eq!(beyond(&images, "app:3"), Beyond::Registry, "nobody has it");
+    assert_eq!(beyond(&images, "app:1"), OtherSource::None, "it has a digest elsewhere alone");
+    assert_eq!(beyond(&images, "app:2"), OtherSource::Registry);
+    assert_eq!(beyond(&images, "app:3"), OtherSource::Registry, "nobody has it");
     images.remember_registry("docker.io/library/app:1");
-    assert_eq!(beyond(&images, "app:1"), Beyond::Registry, "it was pulled once");
-    assert_eq!(beyond(&here("app:4", "one", false), "app:4"), Beyond::Registry);
-    assert_eq!(beyond(&here("app:4", "one", true), "app:4"), Beyond::Nowhere);
+    assert_eq!(beyond(&images, "app:1"), OtherSource::Registry, "it was pulled once");
+    assert_eq!(beyond(&here("app:4", "one", false), "app:4"), OtherSource::Registry);
+    assert_eq!(beyond(&here("app:4", "one", true), "app:4"), OtherSource::None);
 }
 
 #[test]

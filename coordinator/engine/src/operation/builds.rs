@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use landfast_compose::Diagnostics;
-use landfast_core::build::{
-    Anew, Asked, Build, Builder as Place, Candidate, Context, Question, builder, choose, unite,
-};
 use landfast_core::bundle::EnvFiles;
+use landfast_core::image_build::{
+    Build, BuildSelectionInput, Builder as Place, Candidate, Context, NoCache, RequestedBuilds, builder, choose,
+    merge_equal,
+};
 use landfast_core::plan::Plan;
 
 use crate::connect::{Agent, Ask};
@@ -95,14 +96,14 @@ impl Engine {
             images.add_host(agent.host(), &agent.description().images);
         }
         let workshop = self.workshop(&images, &observed.agents, &sources).await;
-        let asked = if services.is_empty() { Asked::All } else { Asked::Services(services) };
+        let asked = if services.is_empty() { RequestedBuilds::All } else { RequestedBuilds::Services(services) };
         let mut plan = Plan::default();
         let mut chosen = choose_all(&images, workshop.as_ref(), &sources, &BTreeSet::new(), asked, &mut plan.warnings)?;
         for Chosen { build, .. } in &mut chosen {
             build.pull |= options.pull;
             build.args.extend(options.args.clone());
             if options.no_cache {
-                build.anew = Anew::All;
+                build.no_cache = NoCache::All;
             }
         }
         let ready = self.prepare(chosen, &sources, &mut plan.warnings).await?;
@@ -180,7 +181,7 @@ impl Engine {
         warnings: &mut Vec<String>,
     ) -> Result<Vec<Chosen>, EngineError> {
         let missing = images.resolve(references).unknown;
-        let asked = if up.build { Asked::All } else { Asked::Nobody };
+        let asked = if up.build { RequestedBuilds::All } else { RequestedBuilds::None };
         choose_all(images, workshop, sources, &missing, asked, warnings)
     }
 
@@ -275,7 +276,7 @@ fn choose_all(
     workshop: Option<&Workshop>,
     sources: &[Source],
     missing: &BTreeSet<String>,
-    asked: Asked<'_>,
+    asked: RequestedBuilds<'_>,
     warnings: &mut Vec<String>,
 ) -> Result<Vec<Chosen>, EngineError> {
     let mut chosen = Vec::new();
@@ -286,7 +287,7 @@ fn choose_all(
             .filter_map(|service| service.image.clone())
             .filter(|image| workshop.is_some_and(|shop| shop.has(images, image)));
         let there = there.collect();
-        match choose(&source.project, Question { asked, missing, there: &there }) {
+        match choose(&source.project, BuildSelectionInput { asked, missing, there: &there }) {
             Ok(builds) => {
                 warnings.extend(builds.warnings.iter().map(ToString::to_string));
                 chosen.extend(builds.builds.into_iter().map(|build| ((at, sent_to(source, &build)), build)));
@@ -295,7 +296,7 @@ fn choose_all(
         }
     }
     // Stacks may share an image, too: of one environment, as another's env files are not in its context.
-    let (united, differing) = unite(chosen, |(_, first), (_, other)| first == other);
+    let (united, differing) = merge_equal(chosen, |(_, first), (_, other)| first == other);
     mistakes.extend(differing);
     let chosen = united.into_iter().map(|((source, _), build)| Chosen { source, build }).collect();
     if mistakes.is_empty() { Ok(chosen) } else { Err(EngineError::Mistakes(Diagnostics(mistakes))) }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::try_join_all;
 use landfast_compose::Diagnostics;
-use landfast_core::compile::{self, Compiled, Meaning};
+use landfast_core::compile::{self, Compiled, ImageCandidates};
 use landfast_core::deployment::Deployment;
 use landfast_core::desired::{DesiredInput, HostState, StartManifests, desired, recreate_broken};
 use landfast_core::plan::{Action, Comparison, Plan, conflicts, diff, sources};
@@ -142,7 +142,7 @@ impl Engine {
         store: &dyn Store,
         observed: &ObservedFleet,
         sources: &[Source],
-        meanings: &BTreeMap<String, Meaning>,
+        meanings: &BTreeMap<String, ImageCandidates>,
     ) -> Result<Vec<Compiled>, EngineError> {
         let mut deployments = Vec::new();
         let mut decided = Vec::new();
@@ -265,13 +265,13 @@ impl Engine {
         observed: &ObservedFleet,
         release: Release,
     ) -> Result<ProposalInput, EngineError> {
-        let earlier = compile::Earlier {
+        let earlier = compile::RollbackInput {
             fleet: &self.folder.fleet,
             held: &observed.held,
             beside: &[],
             release: next_number(store, observed, &release.stack).await?,
         };
-        let deployment = compile::again(earlier, release.deployment).map_err(EngineError::Mistakes)?;
+        let deployment = compile::rollback(earlier, release.deployment).map_err(EngineError::Mistakes)?;
         let parcel = kept(observed, &release.stack, release.number, &release.manifest).await?;
         let parcels = BTreeMap::from([(release.stack, parcel)]);
         Ok(ProposalInput { deployments: vec![deployment], parcels, ..ProposalInput::default() })

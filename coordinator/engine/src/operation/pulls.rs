@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use landfast_core::compile::{self, Beyond, Compiled, Meaning};
+use landfast_core::compile::{self, Compiled, ImageCandidates, OtherSource};
 use landfast_core::container::Container;
 use landfast_core::platform::Platform;
 use landfast_core::pull::{self, Pull};
@@ -137,7 +137,7 @@ impl Engine {
         let mut resolution = images.resolve(&references);
         for (reference, meaning) in &mut resolution.meanings {
             if input.comes_first(reference) {
-                meaning.beyond = Beyond::Pending;
+                meaning.other_source = OtherSource::Pending;
             }
         }
         let decided = self.decide(store, observed, sources, &resolution.meanings).await?;
@@ -162,8 +162,8 @@ pub(super) fn references(sources: &[Source]) -> BTreeSet<String> {
 }
 
 /// Neither found nor refused: it is built or pulled before anything is deployed.
-pub(super) fn undecided(references: &BTreeSet<String>) -> BTreeMap<String, Meaning> {
-    let pending = Meaning { beyond: Beyond::Pending, ..Meaning::default() };
+pub(super) fn undecided(references: &BTreeSet<String>) -> BTreeMap<String, ImageCandidates> {
+    let pending = ImageCandidates { other_source: OtherSource::Pending, ..ImageCandidates::default() };
     references.iter().map(|reference| (reference.clone(), pending.clone())).collect()
 }
 

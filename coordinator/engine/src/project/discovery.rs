@@ -45,7 +45,7 @@ pub(super) fn env_files(request: &Request, folder: &Path) -> Result<Vec<PathBuf>
 fn of_environment(folder: &Path, env: &str) -> Result<Vec<PathBuf>, ProjectError> {
     let own = folder.join(format!(".env.{env}"));
     if !environments::is_name(env) || !own.is_file() {
-        let known = environments(folder, environments::USUAL).into_iter().collect();
+        let known = environments(folder, environments::DEFAULT_PATTERN).into_iter().collect();
         return Err(ProjectError::NoEnvironment { env: env.to_owned(), path: own, known });
     }
     let common = folder.join(".env");
@@ -55,10 +55,12 @@ fn of_environment(folder: &Path, env: &str) -> Result<Vec<PathBuf>, ProjectError
 /// The environments that have a file by this pattern, which is relative to the folder. A folder that cannot be read has none.
 pub(crate) fn environments(folder: &Path, pattern: &str) -> BTreeSet<String> {
     let parts: Vec<&str> = pattern.split('/').collect();
-    let Some(at) = parts.iter().position(|part| part.contains(environments::HOLE)) else { return BTreeSet::new() };
+    let Some(at) = parts.iter().position(|part| part.contains(environments::PLACEHOLDER)) else {
+        return BTreeSet::new();
+    };
     let names = files(&folder.join(parts[..at].join("/")));
     let mut there = environments::names(parts[at], names.iter().map(String::as_str));
-    there.retain(|env| folder.join(environments::filled(pattern, env)).is_file());
+    there.retain(|env| folder.join(environments::env_file(pattern, env)).is_file());
     there
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use landfast_core::bundle::{Content, Entry, EnvFiles, IgnoreRules, Manifest, Mistake, mistakes};
+use landfast_core::bundle::{Content, Entry, EnvFiles, IgnoreRules, InvalidPattern, Manifest, invalid_patterns};
 
 use crate::wire::{encode_manifest, manifest_digest};
 
@@ -37,7 +37,7 @@ pub enum ScanError {
     #[error("{}: {why}", .path.display())]
     Refused { path: PathBuf, why: &'static str },
     #[error("{}:{line}: {mistake}", .path.display())]
-    Pattern { path: PathBuf, line: usize, mistake: Mistake },
+    Pattern { path: PathBuf, line: usize, mistake: InvalidPattern },
     #[error("{} changes while it is being read, tried {TRIES} times", .path.display())]
     Unquiet { path: PathBuf },
 }
@@ -103,7 +103,7 @@ fn rules(root: &Path, env_files: &EnvFiles) -> Result<IgnoreRules, ScanError> {
     let [docker, own] = texts;
     let (docker, own) = (docker?, own?);
     for (name, text) in NAMES.iter().zip([&docker, &own]) {
-        if let Some((line, mistake)) = mistakes(text).next() {
+        if let Some((line, mistake)) = invalid_patterns(text).next() {
             return Err(ScanError::Pattern { path: root.join(name), line, mistake });
         }
     }

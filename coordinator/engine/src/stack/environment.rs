@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use landfast_compose::spelling::nearest;
 use landfast_compose::{Diagnostic, Diagnostics, Location};
 use landfast_core::bundle::EnvFiles;
-use landfast_core::environments::{Comparison, EnvFile, USUAL, compare, filled, is_name};
+use landfast_core::environments::{Comparison, DEFAULT_PATTERN, EnvFile, compare, env_file, is_name};
 use landfast_core::fleet::{NamedEnvFile, StackConfig};
 
 use crate::project::{self, ProjectError, normal};
@@ -54,7 +54,7 @@ impl Environments {
     pub fn read(fleet: &Path, stack: &str, config: &StackConfig, options: &Options) -> Result<Self, EngineError> {
         let folder = stack_folder(fleet, stack, config)?;
         let (own, shared) = patterns(config);
-        let example = own.first().map(|own| filled(own, "example"));
+        let example = own.first().map(|own| env_file(own, "example"));
         let examples: Vec<_> = example.into_iter().chain([".env.example".to_owned()]).collect();
         Ok(Self {
             there: environments(&folder, &own),
@@ -74,7 +74,7 @@ impl Environments {
 
     /// The file of an environment; of several the one that is missing, else the one that wins.
     pub fn file(&self, env: &str) -> PathBuf {
-        let files: Vec<_> = self.own.iter().map(|own| normal(&self.folder.join(filled(own, env)))).collect();
+        let files: Vec<_> = self.own.iter().map(|own| normal(&self.folder.join(env_file(own, env)))).collect();
         let missing = files.iter().find(|file| !file.is_file());
         missing.or(files.last()).unwrap_or(&self.folder).clone()
     }
@@ -83,7 +83,7 @@ impl Environments {
     /// Files that are the same in all environments need none.
     pub fn compare(&self, env: Option<&str>) -> Result<Option<Comparison>, EngineError> {
         let own = self.own.iter().map(|own| match env {
-            Some(env) => file_if_there(&normal(&self.folder.join(filled(own, env)))),
+            Some(env) => file_if_there(&normal(&self.folder.join(env_file(own, env)))),
             None => Ok(None),
         });
         let own: Option<Vec<_>> = own.collect::<Result<_, _>>()?;
@@ -108,7 +108,7 @@ impl Environments {
 /// The paths of files that each environment has of its own, and of those that all share.
 fn patterns(config: &StackConfig) -> (Vec<String>, Vec<String>) {
     if config.env_files.is_empty() {
-        return (vec![USUAL.to_owned()], vec![".env".to_owned()]);
+        return (vec![DEFAULT_PATTERN.to_owned()], vec![".env".to_owned()]);
     }
     let text = |file: &NamedEnvFile| file.pattern.as_str().to_owned();
     let (own, shared): (Vec<_>, Vec<_>) = config.env_files.iter().partition(|file| takes_env(file));
@@ -119,7 +119,7 @@ fn patterns(config: &StackConfig) -> (Vec<String>, Vec<String>) {
 fn environments(folder: &Path, own: &[String]) -> BTreeSet<String> {
     let Some(first) = own.first() else { return BTreeSet::new() };
     let mut there = project::environments(folder, first);
-    there.retain(|env| own.iter().all(|own| folder.join(filled(own, env)).is_file()));
+    there.retain(|env| own.iter().all(|own| folder.join(env_file(own, env)).is_file()));
     there
 }
 

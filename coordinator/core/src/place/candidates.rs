@@ -1,58 +1,61 @@
 //! Which hosts may run a service: what `landfast.toml` and the constraints of the compose file leave.
-use super::Question;
-use super::devices::{self, Lack};
+use super::PlacementInput;
+use super::devices::{self, MissingAbility};
 use crate::findings::Findings;
 use crate::fleet::{Host, PlacementRule};
 use landfast_compose::model::Service;
 
 /// The hosts that may run a service, and why not the others.
 #[derive(Clone)]
-pub(super) struct Choice<'a> {
+pub(super) struct Candidates<'a> {
     pub(super) name: &'a str,
     pub(super) service: &'a Service,
     pub(super) hosts: Vec<String>,
-    /// What narrowed the choice: the rule of `landfast.toml`, the constraints, what hosts lack.
+    /// What narrowed the candidates: the rule of `landfast.toml`, the constraints, what hosts lack.
     pub(super) by: Vec<String>,
     pub(super) excluded: Vec<String>,
     /// What hosts lack for it.
-    lack: Option<Lack>,
+    missing: Option<MissingAbility>,
 }
 
-impl<'a> Choice<'a> {
+impl<'a> Candidates<'a> {
     pub(super) fn new(
-        question: Question<'a>,
+        input: PlacementInput<'a>,
         name: &'a str,
         service: &'a Service,
         findings: &mut Findings<'_>,
     ) -> Self {
-        let mut choice = Self { name, service, hosts: Vec::new(), by: Vec::new(), excluded: Vec::new(), lack: None };
-        let rule = question.config.and_then(|config| {
+        let mut candidates =
+            Self { name, service, hosts: Vec::new(), by: Vec::new(), excluded: Vec::new(), missing: None };
+        let rule = input.config.and_then(|config| {
             let places = &config.place;
             places.get_key_value(name).or_else(|| places.get_key_value("*"))
         });
         let constraints = constraints(name, service, findings);
-        for (host_name, host) in &question.fleet.hosts {
+        for (host_name, host) in &input.fleet.hosts {
             let by_rule = rule.filter(|(_, placement)| !allows(&placement.rule, host_name, host));
             let by_constraint = constraints.iter().find(|constraint| !constraint.allows(host_name, host));
             if let Some((service, placement)) = by_rule {
-                choice.narrowed_by(placement.quote(question.stack, service));
+                candidates.narrowed_by(placement.quote(input.stack, service));
                 let wanted = match &placement.rule {
                     PlacementRule::Hosts(hosts) => format!("it goes to {}", hosts.join(", ")),
                     PlacementRule::Label { key, value } => format!("it wants {key}={value}"),
                 };
-                choice.excluded.push(format!("{host_name} by {} ({wanted})", placement.location));
+                candidates.excluded.push(format!("{host_name} by {} ({wanted})", placement.location));
             } else if let Some(constraint) = by_constraint {
-                choice.narrowed_by(format!("the constraint {}", constraint.text));
-                choice.excluded.push(format!("{host_name} by the constraint {}", constraint.text));
-            } else if let Some(lack) = question.abilities.get(host_name).and_then(|it| devices::lack(service, it)) {
-                choice.narrowed_by(lack.key.clone());
-                choice.excluded.push(lack.on(host_name));
-                choice.lack = Some(lack);
+                candidates.narrowed_by(format!("the constraint {}", constraint.text));
+                candidates.excluded.push(format!("{host_name} by the constraint {}", constraint.text));
+            } else if let Some(missing) =
+                input.abilities.get(host_name).and_then(|it| devices::missing_ability(service, it))
+            {
+                candidates.narrowed_by(missing.key.clone());
+                candidates.excluded.push(missing.on(host_name));
+                candidates.missing = Some(missing);
             } else {
-                choice.hosts.push(host_name.clone());
+                candidates.hosts.push(host_name.clone());
             }
         }
-        choice
+        candidates
     }
 
     fn narrowed_by(&mut self, what: String) {
@@ -68,8 +71,8 @@ impl<'a> Choice<'a> {
 
     /// No host may run it.
     pub(super) fn refuse(&self, findings: &mut Findings<'_>) {
-        if let Some(lack) = &self.lack {
-            return devices::refuse(self.name, lack, &self.excluded, findings);
+        if let Some(missing) = &self.missing {
+            return devices::refuse(self.name, missing, &self.excluded, findings);
         }
         let message = match self.excluded.as_slice() {
             [] => "the fleet has no host".to_owned(),

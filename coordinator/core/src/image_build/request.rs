@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::read::HOST_NETWORK;
-use super::{Anew, Build, Context, Dockerfile, dockerfile};
+use super::{Build, Context, Dockerfile, NoCache, dockerfile};
 use landfast_compose::Diagnostic;
 use landfast_compose::cases;
 use landfast_compose::model::Ulimit;
@@ -56,10 +56,10 @@ pub fn request(build: &Build, text: &str, api: (u32, u32)) -> Result<Request, Di
     request.set("image-resolve-mode", if build.pull { "pull" } else { "local" });
     request.options.extend(build.args.iter().map(|(name, value)| (format!("build-arg:{name}"), value.clone())));
     request.options.extend(build.labels.iter().map(|(name, value)| (format!("label:{name}"), value.clone())));
-    match &build.anew {
-        Anew::Nothing => {}
-        Anew::Stages(stages) => request.set("no-cache", stages.join(",")),
-        Anew::All => request.set("no-cache", ""),
+    match &build.no_cache {
+        NoCache::None => {}
+        NoCache::Stages(stages) => request.set("no-cache", stages.join(",")),
+        NoCache::All => request.set("no-cache", ""),
     }
     for (name, value) in [("target", &build.target), ("platform", &build.platform)] {
         if let Some(value) = value {

@@ -2,9 +2,9 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::choice::Choice;
+use super::candidates::Candidates;
 use super::group::Groups;
-use super::{Placed, Question};
+use super::{Placed, PlacementInput};
 use crate::deployment::InstanceName;
 use crate::findings::Findings;
 use crate::ties::{Tie, ties};
@@ -12,11 +12,11 @@ use landfast_agreement::partner;
 use landfast_compose::model::Service;
 
 /// A way to choose a host.
-pub(super) type Pass<'a> = fn(&Board<'a>, &InstanceName, &Choice<'_>) -> Option<Placed>;
+pub(super) type Strategy<'a> = fn(&Allocator<'a>, &InstanceName, &Candidates<'_>) -> Option<Placed>;
 
 /// What is where while the hosts fill.
-pub(super) struct Board<'a> {
-    question: Question<'a>,
+pub(super) struct Allocator<'a> {
+    input: PlacementInput<'a>,
     groups: &'a Groups<'a>,
     pub(super) placed: BTreeMap<InstanceName, Placed>,
     /// The hosts that may run a service.
@@ -27,14 +27,14 @@ pub(super) struct Board<'a> {
     ports: BTreeSet<(String, u16, String)>,
 }
 
-impl<'a> Board<'a> {
-    pub(super) fn new(question: Question<'a>, groups: &'a Groups<'a>) -> Self {
-        let mut counts: BTreeMap<String, usize> = question.fleet.hosts.keys().map(|host| (host.clone(), 0)).collect();
+impl<'a> Allocator<'a> {
+    pub(super) fn new(input: PlacementInput<'a>, groups: &'a Groups<'a>) -> Self {
+        let mut counts: BTreeMap<String, usize> = input.fleet.hosts.keys().map(|host| (host.clone(), 0)).collect();
         let mut ports = BTreeSet::new();
-        let again = |stack: &str| stack == question.stack || question.beside.iter().any(|other| other.stack == stack);
-        let held = question.held.iter().flat_map(|(host, state)| state.instances.iter().map(move |it| (host, it)));
-        let staying = held.filter(|(_, instance)| !again(&instance.name.stack));
-        let beside = question.beside.iter().flat_map(|deployment| deployment.instances.values());
+        let is_recompiled = |stack: &str| stack == input.stack || input.beside.iter().any(|other| other.stack == stack);
+        let held = input.held.iter().flat_map(|(host, state)| state.instances.iter().map(move |it| (host, it)));
+        let staying = held.filter(|(_, instance)| !is_recompiled(&instance.name.stack));
+        let beside = input.beside.iter().flat_map(|deployment| deployment.instances.values());
         let containers = staying
             .map(|(host, instance)| (host, &instance.container))
             .chain(beside.map(|instance| (&instance.host, &instance.container)));
@@ -44,18 +44,18 @@ impl<'a> Board<'a> {
                 ports.extend(u16::try_from(port.published).map(|number| (host.clone(), number, port.protocol.clone())));
             }
         }
-        Self { question, groups, placed: BTreeMap::new(), allowed: BTreeMap::new(), counts, ports }
+        Self { input, groups, placed: BTreeMap::new(), allowed: BTreeMap::new(), counts, ports }
     }
 
-    pub(super) fn allow(&mut self, choice: &Choice<'a>) {
-        self.allowed.insert(choice.name, choice.hosts.clone());
+    pub(super) fn allow(&mut self, candidates: &Candidates<'a>) {
+        self.allowed.insert(candidates.name, candidates.hosts.clone());
     }
 
     /// Places those that wait as far as this way of choosing finds a host for them.
-    pub(super) fn pass(&mut self, pass: Pass<'a>, waiting: &mut Vec<(InstanceName, Choice<'a>)>) {
-        waiting.retain(|(instance, choice)| match pass(self, instance, choice) {
+    pub(super) fn pass(&mut self, pass: Strategy<'a>, waiting: &mut Vec<(InstanceName, Candidates<'a>)>) {
+        waiting.retain(|(instance, candidates)| match pass(self, instance, candidates) {
             Some(placed) => {
-                self.put(instance, choice, placed);
+                self.put(instance, candidates, placed);
                 false
             }
             None => true,
@@ -63,16 +63,16 @@ impl<'a> Board<'a> {
     }
 
     /// Those that share something go where the others are.
-    pub(super) fn follow(&mut self, mut tied: Vec<(InstanceName, Choice<'a>)>, findings: &mut Findings<'_>) {
+    pub(super) fn place_tied(&mut self, mut tied: Vec<(InstanceName, Candidates<'a>)>, findings: &mut Findings<'_>) {
         loop {
             let before = tied.len();
             let all: Vec<InstanceName> = self.placed.keys().chain(tied.iter().map(|(name, _)| name)).cloned().collect();
-            tied.retain(|(instance, choice)| {
-                let ties = ties(choice.service);
+            tied.retain(|(instance, candidates)| {
+                let ties = ties(candidates.service);
                 let partner = |tie: &Tie<'_>| self.placed.get(partner(instance, tie.service, all.iter())?);
                 let hosts: Option<Vec<_>> = ties.iter().map(|tie| Some(partner(tie)?.host.clone())).collect();
                 let Some(hosts) = hosts else { return true };
-                self.put_beside(instance, choice, &ties, &hosts, findings);
+                self.place_with(instance, candidates, &ties, &hosts, findings);
                 false
             });
             // Those left are tied to what has been refused.
@@ -82,10 +82,10 @@ impl<'a> Board<'a> {
         }
     }
 
-    fn put_beside(
+    fn place_with(
         &mut self,
         instance: &InstanceName,
-        choice: &Choice<'_>,
+        candidates: &Candidates<'_>,
         ties: &[Tie<'_>],
         hosts: &[String],
         findings: &mut Findings<'_>,
@@ -97,8 +97,8 @@ impl<'a> Board<'a> {
             let message =
                 format!("{} goes to {host} and {} to {there}: it cannot run on both hosts", tie.service, other.service);
             findings.refuse(path, message).hint = Some("place both on one host in landfast.toml".to_owned());
-        } else if !choice.hosts.contains(host) {
-            let excluded = choice.excluded.join("; ");
+        } else if !candidates.hosts.contains(host) {
+            let excluded = candidates.excluded.join("; ");
             let message = format!(
                 "it must run on the same host as {}, which goes to {host}; excluded hosts: {excluded}",
                 tie.service
@@ -106,62 +106,61 @@ impl<'a> Board<'a> {
             findings.refuse(path, message).hint = Some("place both on one host in landfast.toml".to_owned());
         } else {
             let reason = format!("{} is there, and it shares {}", tie.service, shared(tie.key));
-            self.put(instance, choice, Placed { host: host.clone(), reason });
+            self.put(instance, candidates, Placed { host: host.clone(), reason });
         }
     }
 
     /// One a host for a global service; else as many as the service says.
-    pub(super) fn instances_of(&self, choice: &Choice<'_>) -> Vec<InstanceName> {
-        let count = match choice.is_global() {
-            true => u32::try_from(choice.hosts.len()).unwrap_or(u32::MAX),
-            false => choice.service.replicas(),
+    pub(super) fn instances_of(&self, candidates: &Candidates<'_>) -> Vec<InstanceName> {
+        let count = match candidates.is_global() {
+            true => u32::try_from(candidates.hosts.len()).unwrap_or(u32::MAX),
+            false => candidates.service.replicas(),
         };
-        (1..=count).map(|index| InstanceName::new(self.question.stack, choice.name, index)).collect()
+        (1..=count).map(|index| InstanceName::new(self.input.stack, candidates.name, index)).collect()
     }
 
     /// The file leaves one host only.
-    pub(super) fn written(&self, _: &InstanceName, choice: &Choice<'_>) -> Option<Placed> {
-        let ([host], [_, ..]) = (choice.hosts.as_slice(), choice.by.as_slice()) else { return None };
-        let verb = if choice.by.len() == 1 { "places" } else { "place" };
-        let reason = || format!("{} {verb} it", choice.by.join(" and "));
-        self.is_open(host, choice).then(|| Placed { host: host.clone(), reason: reason() })
+    pub(super) fn fixed_host(&self, _: &InstanceName, candidates: &Candidates<'_>) -> Option<Placed> {
+        let ([host], [_, ..]) = (candidates.hosts.as_slice(), candidates.by.as_slice()) else { return None };
+        let verb = if candidates.by.len() == 1 { "places" } else { "place" };
+        let reason = || format!("{} {verb} it", candidates.by.join(" and "));
+        self.is_open(host, candidates).then(|| Placed { host: host.clone(), reason: reason() })
     }
 
-    pub(super) fn running(&self, instance: &InstanceName, choice: &Choice<'_>) -> Option<Placed> {
-        let runs =
-            |host: &&String| self.question.held.get(*host).is_some_and(|state| state.instance(instance).is_some());
-        let host = choice.hosts.iter().filter(runs).find(|host| self.is_open(host, choice))?;
+    pub(super) fn current_host(&self, instance: &InstanceName, candidates: &Candidates<'_>) -> Option<Placed> {
+        let runs = |host: &&String| self.input.held.get(*host).is_some_and(|state| state.instance(instance).is_some());
+        let host = candidates.hosts.iter().filter(runs).find(|host| self.is_open(host, candidates))?;
         Some(Placed { host: host.clone(), reason: "it runs there".to_owned() })
     }
 
     /// After `landfast down` its data is where it ran last.
-    pub(super) fn returning(&self, instance: &InstanceName, choice: &Choice<'_>) -> Option<Placed> {
+    pub(super) fn last_host(&self, instance: &InstanceName, candidates: &Candidates<'_>) -> Option<Placed> {
         let recorded = |host: &String| self.groups.recorded(instance, host);
-        let open = choice.hosts.iter().filter(|host| self.is_open(host, choice) && !recorded(host).is_empty());
+        let open = candidates.hosts.iter().filter(|host| self.is_open(host, candidates) && !recorded(host).is_empty());
         let host = open.min_by_key(|host| Reverse(recorded(host).len()))?;
         let volume = recorded(host).first().copied().unwrap_or_default();
         Some(Placed { host: host.clone(), reason: format!("its volume {volume} is there") })
     }
 
     /// Where those are that share data with it.
-    pub(super) fn with_others(&self, instance: &InstanceName, choice: &Choice<'_>) -> Option<Placed> {
+    pub(super) fn host_of_sharers(&self, instance: &InstanceName, candidates: &Candidates<'_>) -> Option<Placed> {
         let mut there: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for (host, why) in self.groups.others(instance, &self.placed) {
             there.entry(host).or_default().push(why);
         }
-        let is_good = |host: &str| choice.hosts.iter().any(|it| it == host) && self.is_open(host, choice);
+        let is_good = |host: &str| candidates.hosts.iter().any(|it| it == host) && self.is_open(host, candidates);
         let open = there.into_iter().filter(|(host, _)| is_good(host));
         let (host, reasons) = open.min_by_key(|(_, reasons)| Reverse(reasons.len()))?;
         Some(Placed { host: host.to_owned(), reason: reasons.into_iter().next()? })
     }
 
     /// Where its data is, though nobody recorded that it is its own.
-    pub(super) fn at_data(&self, instance: &InstanceName, choice: &Choice<'_>) -> Option<Placed> {
-        if let Some(placed) = self.with_others(instance, choice) {
+    pub(super) fn host_with_data(&self, instance: &InstanceName, candidates: &Candidates<'_>) -> Option<Placed> {
+        if let Some(placed) = self.host_of_sharers(instance, candidates) {
             return Some(placed);
         }
-        let hosts = self.hosts_with_data(choice);
-        let common = self.common(instance, choice);
+        let hosts = self.hosts_with_data(candidates);
+        let common = self.common(instance, candidates);
         let (host, volume) = hosts
             .iter()
             .find(|(host, _)| common.contains(host))
@@ -171,11 +170,11 @@ impl<'a> Board<'a> {
     }
 
     /// Hosts with a volume of the service that belongs to no other instance of it.
-    fn hosts_with_data<'c>(&self, choice: &'c Choice<'_>) -> Vec<(&'c String, String)> {
-        let is_free = |host: &&String| self.is_open(host, choice) && self.siblings(host, choice) == 0;
-        let open: Vec<&String> = choice.hosts.iter().filter(is_free).collect();
+    fn hosts_with_data<'c>(&self, candidates: &'c Candidates<'_>) -> Vec<(&'c String, String)> {
+        let is_free = |host: &&String| self.is_open(host, candidates) && self.replicas_on(host, candidates) == 0;
+        let open: Vec<&String> = candidates.hosts.iter().filter(is_free).collect();
         let with = |volume: fn(&Groups<'a>, &str, &str) -> Option<String>| -> Vec<_> {
-            open.iter().filter_map(|host| Some((*host, volume(self.groups, choice.name, host)?))).collect()
+            open.iter().filter_map(|host| Some((*host, volume(self.groups, candidates.name, host)?))).collect()
         };
         // What Landfast made says more than what an engine happens to have.
         let held = with(Groups::held_volume);
@@ -183,17 +182,21 @@ impl<'a> Board<'a> {
     }
 
     /// Of more copies than there are instances, nobody knows which one is meant.
-    pub(super) fn doubt(&self, waiting: &[(InstanceName, Choice<'a>)], findings: &mut Findings<'_>) {
+    pub(super) fn check_ambiguous_copies(
+        &self,
+        waiting: &[(InstanceName, Candidates<'a>)],
+        findings: &mut Findings<'_>,
+    ) {
         let waits = |service: &str| waiting.iter().filter(|(name, _)| name.service == service).count();
         let first = |at: &usize| waiting[..*at].iter().all(|(name, _)| name.service != waiting[*at].0.service);
         for at in (0..waiting.len()).filter(first) {
-            let choice = &waiting[at].1;
-            let copies = self.hosts_with_data(choice);
-            if choice.is_global() || copies.len() <= waits(choice.name) {
+            let candidates = &waiting[at].1;
+            let copies = self.hosts_with_data(candidates);
+            if candidates.is_global() || copies.len() <= waits(candidates.name) {
                 continue;
             }
             let hosts: Vec<&str> = copies.iter().map(|(host, _)| host.as_str()).collect();
-            let (volume, service) = (&copies[0].1, choice.name);
+            let (volume, service) = (&copies[0].1, candidates.name);
             let message = format!(
                 "the volume {volume} is on {}, and it is not known which copy belongs to {service}",
                 hosts.join(" and ")
@@ -201,58 +204,63 @@ impl<'a> Board<'a> {
             let is_held = self.groups.held_volume(service, hosts[0]).is_some();
             let path = format!("services.{service}");
             let told = if is_held { findings.refuse(path, message) } else { findings.warn(path, message) };
-            let stack = self.question.stack;
+            let stack = self.input.stack;
             told.hint = Some(format!("choose one: write {service} = {:?} under [stacks.{stack}.place]", hosts[0]));
         }
     }
 
     /// The hosts that may run it and all that share data with it and have no place yet; its own when there are none.
-    fn common<'c>(&self, instance: &InstanceName, choice: &'c Choice<'_>) -> Vec<&'c String> {
-        let others: Vec<&str> = self.groups.with(choice.name).filter(|other| self.waits(other, instance)).collect();
+    fn common<'c>(&self, instance: &InstanceName, candidates: &'c Candidates<'_>) -> Vec<&'c String> {
+        let others: Vec<&str> = self.groups.with(candidates.name).filter(|other| self.waits(other, instance)).collect();
         let fits = |host: &&String| {
             others.iter().all(|other| self.allowed.get(other).is_none_or(|hosts| hosts.contains(host)))
         };
-        let common: Vec<&String> = choice.hosts.iter().filter(fits).collect();
-        if common.is_empty() { choice.hosts.iter().collect() } else { common }
+        let common: Vec<&String> = candidates.hosts.iter().filter(fits).collect();
+        if common.is_empty() { candidates.hosts.iter().collect() } else { common }
     }
 
     /// Whether an instance of another service that belongs beside this one has no place yet.
     fn waits(&self, service: &str, instance: &InstanceName) -> bool {
-        let replicas = self.question.project.services.get(service).map_or(0, Service::replicas);
-        let mut all = (1..=replicas).map(|index| InstanceName::new(self.question.stack, service, index));
+        let replicas = self.input.project.services.get(service).map_or(0, Service::replicas);
+        let mut all = (1..=replicas).map(|index| InstanceName::new(self.input.stack, service, index));
         all.any(|name| self.groups.use_one_copy(instance, &name) && !self.placed.contains_key(&name))
     }
 
-    pub(super) fn spread(&self, instance: &InstanceName, choice: &Choice<'_>) -> Option<Placed> {
-        if let Some(placed) = self.with_others(instance, choice) {
+    pub(super) fn least_loaded_host(&self, instance: &InstanceName, candidates: &Candidates<'_>) -> Option<Placed> {
+        if let Some(placed) = self.host_of_sharers(instance, candidates) {
             return Some(placed);
         }
-        let open = self.common(instance, choice).into_iter().filter(|host| self.is_open(host, choice));
-        let company = |host: &String| self.company(host, choice);
+        let open = self.common(instance, candidates).into_iter().filter(|host| self.is_open(host, candidates));
+        let shared_network = |host: &String| self.shared_network(host, candidates);
         let rank = |host: &&String| {
             let count = self.counts.get(*host).copied().unwrap_or_default();
-            (self.port_is_taken(host, choice), Reverse(company(host).is_some()), self.siblings(host, choice), count)
+            (
+                self.port_is_taken(host, candidates),
+                Reverse(shared_network(host).is_some()),
+                self.replicas_on(host, candidates),
+                count,
+            )
         };
         let host = open.min_by_key(rank)?;
-        Some(Placed { host: host.clone(), reason: self.why_spread(host, choice) })
+        Some(Placed { host: host.clone(), reason: self.why_least_loaded(host, candidates) })
     }
 
     /// What decided for a host among those that the file leaves, in the order in which it was looked at.
-    fn why_spread(&self, host: &String, choice: &Choice<'_>) -> String {
-        if choice.hosts.len() == 1 && choice.by.is_empty() {
+    fn why_least_loaded(&self, host: &String, candidates: &Candidates<'_>) -> String {
+        if candidates.hosts.len() == 1 && candidates.by.is_empty() {
             return "it is the only host".to_owned();
         }
         let mut reasons = Vec::new();
-        let open = || choice.hosts.iter().filter(|other| self.is_open(other, choice));
-        let taken: Vec<_> = open().filter(|other| self.port_is_taken(other, choice)).map(String::as_str).collect();
+        let open = || candidates.hosts.iter().filter(|other| self.is_open(other, candidates));
+        let taken: Vec<_> = open().filter(|other| self.port_is_taken(other, candidates)).map(String::as_str).collect();
         if !taken.is_empty() && !taken.contains(&host.as_str()) {
             reasons.push(format!("its port is taken on {}", taken.join(", ")));
         }
-        let siblings = self.siblings(host, choice);
-        match self.company(host, choice) {
+        let replicas_on = self.replicas_on(host, candidates);
+        match self.shared_network(host, candidates) {
             Some(network) => reasons.push(format!("the others on {network} are there")),
-            None if open().any(|other| self.siblings(other, choice) > siblings) => {
-                let alike = open().filter(|other| self.siblings(other, choice) == siblings);
+            None if open().any(|other| self.replicas_on(other, candidates) > replicas_on) => {
+                let alike = open().filter(|other| self.replicas_on(other, candidates) == replicas_on);
                 let is_fuller = |other: &String| self.counts.get(other) > self.counts.get(host);
                 let count = self.counts.get(host).copied().unwrap_or_default();
                 let also = if alike.into_iter().any(is_fuller) {
@@ -260,59 +268,60 @@ impl<'a> Board<'a> {
                 } else {
                     String::new()
                 };
-                reasons.push(format!("fewest of {} ({siblings}){also}", choice.name));
+                reasons.push(format!("fewest of {} ({replicas_on}){also}", candidates.name));
             }
             None => reasons.push(format!("fewest instances ({})", self.counts.get(host).copied().unwrap_or_default())),
         }
-        if !choice.by.is_empty() {
-            reasons.push(format!("of {}: {}", choice.hosts.join(", "), choice.by.join(" and ")));
+        if !candidates.by.is_empty() {
+            reasons.push(format!("of {}: {}", candidates.hosts.join(", "), candidates.by.join(" and ")));
         }
         reasons.join("; ")
     }
 
-    fn is_open(&self, host: &str, choice: &Choice<'_>) -> bool {
-        let siblings = self.siblings(host, choice);
-        let most = choice.service.deploy.placement.max_replicas_per_node;
-        (most == 0 || siblings < most) && !(choice.is_global() && siblings > 0)
+    fn is_open(&self, host: &str, candidates: &Candidates<'_>) -> bool {
+        let replicas_on = self.replicas_on(host, candidates);
+        let most = candidates.service.deploy.placement.max_replicas_per_node;
+        (most == 0 || replicas_on < most) && !(candidates.is_global() && replicas_on > 0)
     }
 
-    fn siblings(&self, host: &str, choice: &Choice<'_>) -> u64 {
-        let here = self.placed.iter().filter(|(name, placed)| name.service == choice.name && placed.host == host);
+    fn replicas_on(&self, host: &str, candidates: &Candidates<'_>) -> u64 {
+        let here = self.placed.iter().filter(|(name, placed)| name.service == candidates.name && placed.host == host);
         here.count() as u64
     }
 
-    fn port_is_taken(&self, host: &str, choice: &Choice<'_>) -> bool {
-        fixed_ports(choice.service).any(|(port, protocol)| self.ports.contains(&(host.to_owned(), port, protocol)))
+    fn port_is_taken(&self, host: &str, candidates: &Candidates<'_>) -> bool {
+        fixed_ports(candidates.service).any(|(port, protocol)| self.ports.contains(&(host.to_owned(), port, protocol)))
     }
 
     /// A network that does not span hosts and has somebody of ours on this one.
-    fn company(&self, host: &str, choice: &Choice<'_>) -> Option<&str> {
+    fn shared_network(&self, host: &str, candidates: &Candidates<'_>) -> Option<&str> {
         let there = self.placed.iter().filter(|(_, placed)| placed.host == host);
-        let mut neighbours = there.filter_map(|(name, _)| self.question.project.services.get_key_value(&name.service));
+        let mut neighbours = there.filter_map(|(name, _)| self.input.project.services.get_key_value(&name.service));
         neighbours.find_map(|(name, service)| {
-            let is_common = |key: &&String| choice.service.networks.contains_key(*key) && self.is_local(key);
+            let is_common = |key: &&String| candidates.service.networks.contains_key(*key) && self.is_local(key);
             let mut local = service.networks.keys().filter(is_common);
-            local.find(|key| name != choice.name || !self.spreads_alone(key, choice)).map(String::as_str)
+            local.find(|key| name != candidates.name || !self.spreads_alone(key, candidates)).map(String::as_str)
         })
     }
 
     /// Replicas with data of their own do not come together for a network that only they are on.
-    fn spreads_alone(&self, network: &str, choice: &Choice<'_>) -> bool {
-        let mut services = self.question.project.services.iter();
+    fn spreads_alone(&self, network: &str, candidates: &Candidates<'_>) -> bool {
+        let mut services = self.input.project.services.iter();
         let has_others = services.any(|(name, service)| {
-            name != choice.name && service.replicas() > 0 && service.networks.contains_key(network)
+            name != candidates.name && service.replicas() > 0 && service.networks.contains_key(network)
         });
-        self.groups.has_data(choice.name) && !has_others
+        self.groups.has_data(candidates.name) && !has_others
     }
 
     fn is_local(&self, key: &str) -> bool {
-        let network = self.question.project.networks.get(key);
-        network.is_some_and(|network| !network.external && self.question.fleet.network_of(&network.name, key).is_none())
+        let network = self.input.project.networks.get(key);
+        network.is_some_and(|network| !network.external && self.input.fleet.network_of(&network.name, key).is_none())
     }
 
-    fn put(&mut self, instance: &InstanceName, choice: &Choice<'_>, placed: Placed) {
+    fn put(&mut self, instance: &InstanceName, candidates: &Candidates<'_>, placed: Placed) {
         *self.counts.entry(placed.host.clone()).or_default() += 1;
-        self.ports.extend(fixed_ports(choice.service).map(|(port, protocol)| (placed.host.clone(), port, protocol)));
+        self.ports
+            .extend(fixed_ports(candidates.service).map(|(port, protocol)| (placed.host.clone(), port, protocol)));
         self.placed.insert(instance.clone(), placed);
     }
 }

@@ -23,14 +23,14 @@ mod schedule;
 mod transcript;
 
 pub use builder::{Builder, Candidate, builder};
-pub use context::{Follow, follow, leading};
-pub use credentials::{Credentials, CredentialsError, Known};
+pub use context::{ContextPaths, context_paths, parent_folders};
+pub use credentials::{Credentials, CredentialsError, LoginSource};
 pub use dockerfile::with_stages;
 pub use helper::{Helper, HelperError};
 pub use login::Login;
 pub use request::{CONTEXT, DOCKERFILE, FURTHER_CONTEXTS, Request, request};
 pub use schedule::Schedule;
-pub use transcript::{Failed, Log, Transcript, Vertex};
+pub use transcript::{FailedStep, Log, Transcript, Vertex};
 
 /// One image to build.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -66,7 +66,7 @@ pub struct Build {
     /// Images whose layers may be used again.
     pub cache_from: Vec<String>,
     /// Which layers are made anew.
-    pub anew: Anew,
+    pub no_cache: NoCache,
     /// Base images are asked for at their registries even when they are there.
     pub pull: bool,
     /// `linux/amd64`; absent: the builder's.
@@ -110,10 +110,10 @@ pub enum Secret {
 
 /// Which layers are made anew although the builder has them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Anew {
+pub enum NoCache {
     /// None.
     #[default]
-    Nothing,
+    None,
     /// Those of these stages.
     Stages(Vec<String>),
     /// All.
@@ -122,9 +122,9 @@ pub enum Anew {
 
 /// What is known when builds are chosen.
 #[derive(Debug, Clone, Copy)]
-pub struct Question<'a> {
+pub struct BuildSelectionInput<'a> {
     /// Build these services, whatever is there.
-    pub asked: Asked<'a>,
+    pub asked: RequestedBuilds<'a>,
     /// The references that are nowhere: no host has them, nor this machine.
     pub missing: &'a BTreeSet<String>,
     /// The references that the builder has.
@@ -133,9 +133,9 @@ pub struct Question<'a> {
 
 /// Whose images are built though they are there.
 #[derive(Debug, Clone, Copy)]
-pub enum Asked<'a> {
+pub enum RequestedBuilds<'a> {
     /// Nobody's.
-    Nobody,
+    None,
     /// Those of every service that runs somewhere.
     All,
     /// Those of these services.
@@ -155,24 +155,24 @@ pub struct Builds {
 ///
 /// # Errors
 /// What a wanted build says and no builder here does, with its place; and an image that two services build differently.
-pub fn choose(project: &Project, question: Question<'_>) -> Result<Builds, Diagnostics> {
+pub fn choose(project: &Project, input: BuildSelectionInput<'_>) -> Result<Builds, Diagnostics> {
     let mut findings = Findings::new(project);
-    let mut order = Order { project, there: question.there, open: Vec::new(), chosen: Vec::new() };
+    let mut order = Selection { project, there: input.there, open: Vec::new(), chosen: Vec::new() };
     for (name, service) in &project.services {
         let (Some(_), Some(image)) = (&service.build, &service.image) else { continue };
         let runs = service.replicas() > 0;
-        let asked = match question.asked {
-            Asked::Nobody => false,
-            Asked::All => runs,
-            Asked::Services(names) => names.contains(name),
+        let asked = match input.asked {
+            RequestedBuilds::None => false,
+            RequestedBuilds::All => runs,
+            RequestedBuilds::Services(names) => names.contains(name),
         };
-        if asked || (runs && (question.missing.contains(image) || is_always_built(service))) {
+        if asked || (runs && (input.missing.contains(image) || is_always_built(service))) {
             order.choose(name, &mut findings);
         }
     }
     let read = order.chosen.iter().filter_map(|name| Some(((), read::build(project, name, &mut findings)?)));
     let read = read.collect();
-    let (united, mistakes) = unite(read, |(), ()| true);
+    let (united, mistakes) = merge_equal(read, |(), ()| true);
     let Findings { mut errors, warnings, .. } = findings;
     errors.extend(mistakes);
     Diagnostics::check(errors)?;
@@ -184,7 +184,7 @@ fn is_always_built(service: &Service) -> bool {
 }
 
 /// Each service after those whose images it takes as contexts.
-struct Order<'a> {
+struct Selection<'a> {
     project: &'a Project,
     there: &'a BTreeSet<String>,
     /// Those that are being looked into, outermost first.
@@ -192,7 +192,7 @@ struct Order<'a> {
     chosen: Vec<&'a str>,
 }
 
-impl<'a> Order<'a> {
+impl<'a> Selection<'a> {
     fn choose(&mut self, name: &'a str, findings: &mut Findings<'_>) {
         if self.chosen.contains(&name) {
             return;
@@ -220,7 +220,7 @@ impl<'a> Order<'a> {
 
 /// Those who build one image in the same way build it once, the first of them; `alike` says whether what comes along may be. Those
 /// who build it in different ways are mistakes.
-pub fn unite<T>(chosen: Vec<(T, Build)>, alike: impl Fn(&T, &T) -> bool) -> (Vec<(T, Build)>, Vec<Diagnostic>) {
+pub fn merge_equal<T>(chosen: Vec<(T, Build)>, alike: impl Fn(&T, &T) -> bool) -> (Vec<(T, Build)>, Vec<Diagnostic>) {
     let mut united: Vec<(T, Build)> = Vec::new();
     let mut mistakes = Vec::new();
     for (source, build) in chosen {

@@ -2,22 +2,22 @@
 //! have their own, and instances that run where their data is not.
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::data::{Data, Use};
+use super::data::{Data, DataUse};
 use super::group::Groups;
-use super::{Placed, Question};
+use super::{Placed, PlacementInput};
 use crate::deployment::InstanceName;
 use crate::findings::Findings;
 
 type Places = BTreeMap<InstanceName, Placed>;
 
-pub(super) fn warn(question: Question<'_>, groups: &Groups<'_>, placed: &Places, findings: &mut Findings<'_>) {
+pub(super) fn warn(input: PlacementInput<'_>, groups: &Groups<'_>, placed: &Places, findings: &mut Findings<'_>) {
     let services: BTreeSet<&str> = placed.keys().map(|name| name.service.as_str()).collect();
-    let all = Apart { question, groups, placed };
+    let all = DataWarnings { input, groups, placed };
     for (at, one) in services.iter().enumerate() {
         for other in services.iter().take(at) {
             all.services(one, other, findings);
         }
-        all.strangers(one, findings);
+        all.foreign(one, findings);
         all.replicas(one, findings);
     }
     for instance in placed.keys() {
@@ -25,8 +25,8 @@ pub(super) fn warn(question: Question<'_>, groups: &Groups<'_>, placed: &Places,
     }
 }
 
-struct Apart<'a> {
-    question: Question<'a>,
+struct DataWarnings<'a> {
+    input: PlacementInput<'a>,
     groups: &'a Groups<'a>,
     placed: &'a Places,
 }
@@ -38,14 +38,14 @@ struct User<'a> {
     reason: &'a str,
 }
 
-impl<'a> Apart<'a> {
+impl<'a> DataWarnings<'a> {
     fn instances(&self, service: &str) -> impl Iterator<Item = (&'a InstanceName, &'a Placed)> {
         self.placed.iter().filter(move |(name, _)| name.service == service)
     }
 
     /// Two services of the stack that share data.
     fn services(&self, one: &str, other: &str, findings: &mut Findings<'_>) {
-        let Some(use_) = self.groups.shared(one, other) else { return };
+        let Some(data_use) = self.groups.shared(one, other) else { return };
         let is_global = self.groups.is_global(one) || self.groups.is_global(other);
         let apart = self.instances(one).find_map(|(name, place)| {
             let theirs = self.instances(other).filter(|(it, _)| is_global || self.groups.use_one_copy(name, it));
@@ -59,35 +59,36 @@ impl<'a> Apart<'a> {
                 host: &place.host,
                 reason: &place.reason,
             };
-            self.tell(use_, one, &user(one, place), &user(other, there), findings);
+            self.warn(data_use, one, &user(one, place), &user(other, there), findings);
         }
     }
 
     /// A service, and those of other stacks.
-    fn strangers(&self, service: &str, findings: &mut Findings<'_>) {
+    fn foreign(&self, service: &str, findings: &mut Findings<'_>) {
         if self.groups.is_global(service) {
             return;
         }
         for (name, place) in self.instances(service) {
-            let all: Vec<_> = self.groups.strangers(name).collect();
+            let all: Vec<_> = self.groups.foreign(name).collect();
             let together: BTreeSet<_> =
                 all.iter().filter(|(it, _)| it.host == place.host).map(|(it, _)| it.name.service_name()).collect();
-            for (stranger, use_) in all.iter().filter(|(it, _)| !together.contains(&it.name.service_name())) {
+            for (foreign_instance, data_use) in all.iter().filter(|(it, _)| !together.contains(&it.name.service_name()))
+            {
                 let (one, other) = (
                     User { name: service.to_owned(), host: &place.host, reason: &place.reason },
                     User {
-                        name: stranger.name.service_name().to_string(),
-                        host: &stranger.host,
+                        name: foreign_instance.name.service_name().to_string(),
+                        host: &foreign_instance.host,
                         reason: "it runs there",
                     },
                 );
-                self.tell(use_, service, &one, &other, findings);
+                self.warn(data_use, service, &one, &other, findings);
             }
         }
     }
 
-    fn tell(&self, use_: &Use, service: &str, one: &User<'_>, other: &User<'_>, findings: &mut Findings<'_>) {
-        let data = &use_.data;
+    fn warn(&self, data_use: &DataUse, service: &str, one: &User<'_>, other: &User<'_>, findings: &mut Findings<'_>) {
+        let data = &data_use.data;
         let mut message = format!(
             "{} on {} ({}) and {} on {} ({}) share {data}, but each host has its own copy, so neither sees what the other writes",
             other.name, other.host, other.reason, one.name, one.host, one.reason
@@ -98,18 +99,18 @@ impl<'a> Apart<'a> {
                 message += &format!("; copies are on {}", copies.join(" and "));
             }
         }
-        let (stack, host) = (self.question.stack, other.host);
+        let (stack, host) = (self.input.stack, other.host);
         let hint = format!(
             "to bring them together, write {service} = {host:?} under [stacks.{stack}.place], or the other way round (data is \
              not moved); or use a volume that hosts share, as driver_opts: {{type: nfs}}"
         );
-        findings.warn(format!("services.{service}.{}", use_.key), message).hint = Some(hint);
+        findings.warn(format!("services.{service}.{}", data_use.key), message).hint = Some(hint);
     }
 
     /// Replicas on several hosts have a copy each. It is said when one of them comes to a host.
     fn replicas(&self, service: &str, findings: &mut Findings<'_>) {
         let runs = |name: &InstanceName, host: &str| {
-            self.question.held.get(host).is_some_and(|state| state.instance(name).is_some())
+            self.input.held.get(host).is_some_and(|state| state.instance(name).is_some())
         };
         let hosts: BTreeSet<&str> = self.instances(service).map(|(_, place)| place.host.as_str()).collect();
         let is_news = self.instances(service).any(|(name, place)| !runs(name, &place.host));
@@ -117,22 +118,22 @@ impl<'a> Apart<'a> {
             return;
         }
         let hosts: Vec<&str> = hosts.into_iter().collect();
-        for use_ in self.groups.uses(service).iter().filter(|use_| use_.is_own_data()) {
+        for data_use in self.groups.uses(service).iter().filter(|data_use| data_use.is_own_data()) {
             let message = format!(
                 "{service} runs on {}, and {} on each host is a copy of its own: an instance sees only the data of its host",
                 hosts.join(", "),
-                use_.data
+                data_use.data
             );
             let hint =
                 "to have one copy, place it on one host or use a shared volume, such as driver_opts: {type: nfs}";
-            findings.warn(format!("services.{service}.{}", use_.key), message).hint = Some(hint.to_owned());
+            findings.warn(format!("services.{service}.{}", data_use.key), message).hint = Some(hint.to_owned());
         }
     }
 
     /// A place that leads away from the data; of one that runs there still, the plan says so itself.
     fn data_elsewhere(&self, instance: &InstanceName, findings: &mut Findings<'_>) {
         let Some(place) = self.placed.get(instance) else { return };
-        let runs = |host: &str| self.question.held.get(host).is_some_and(|state| state.instance(instance).is_some());
+        let runs = |host: &str| self.input.held.get(host).is_some_and(|state| state.instance(instance).is_some());
         for host in self.groups.recorded_on(instance) {
             let recorded = self.groups.recorded(instance, host);
             if host == place.host || recorded.is_empty() || runs(host) {
@@ -144,7 +145,7 @@ impl<'a> Apart<'a> {
                 place.reason,
                 recorded.join(", ")
             );
-            let (service, stack) = (&instance.service, self.question.stack);
+            let (service, stack) = (&instance.service, self.input.stack);
             let hint = format!("to use it, write {service} = {host:?} under [stacks.{stack}.place]");
             findings.warn(format!("services.{service}"), message).hint = Some(hint);
         }

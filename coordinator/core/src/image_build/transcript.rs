@@ -30,7 +30,7 @@ pub struct Log {
 
 /// The step at which a build failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failed {
+pub struct FailedStep {
     /// `[2/3] RUN make`.
     pub step: String,
     /// Its last lines.
@@ -78,7 +78,7 @@ impl Transcript {
     }
 
     /// What there is to say now.
-    pub fn hear(&mut self, vertexes: &[Vertex], logs: &[Log]) -> Vec<String> {
+    pub fn receive(&mut self, vertexes: &[Vertex], logs: &[Log]) -> Vec<String> {
         let mut lines = Vec::new();
         for vertex in vertexes {
             self.begin(vertex, &mut lines);
@@ -93,11 +93,11 @@ impl Transcript {
     }
 
     /// The step that failed, if one did.
-    pub fn failed(&self) -> Option<Failed> {
+    pub fn failed(&self) -> Option<FailedStep> {
         let step = self.steps.get(self.failed.as_ref()?)?;
         let rest = (!step.rest.is_empty()).then(|| step.rest.clone());
         let output = step.last.iter().chain(&rest).map(|line| self.masked(line));
-        Some(Failed { step: self.masked(&step.name), output: output.collect() })
+        Some(FailedStep { step: self.masked(&step.name), output: output.collect() })
     }
 
     fn begin(&mut self, vertex: &Vertex, lines: &mut Vec<String>) {

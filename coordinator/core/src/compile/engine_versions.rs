@@ -9,13 +9,13 @@ use crate::findings::Findings;
 use landfast_compose::model::{MountKind, Service};
 
 /// A release of Docker Engine, and the minor number of the API that came with it.
-struct Age(&'static str, u32);
+struct EngineVersion(&'static str, u32);
 
-const V24: Age = Age("24", 43);
-const V25: Age = Age("25", 44);
-const V26: Age = Age("26", 45);
-const V28: Age = Age("28", 48);
-const V28_1: Age = Age("28.1", 49);
+const V24: EngineVersion = EngineVersion("24", 43);
+const V25: EngineVersion = EngineVersion("25", 44);
+const V26: EngineVersion = EngineVersion("26", 45);
+const V28: EngineVersion = EngineVersion("28", 48);
+const V28_1: EngineVersion = EngineVersion("28.1", 49);
 
 /// Refuses what the engine of an instance's host is too old for. A host whose engine is not known is left to its agent.
 pub(super) fn check(
@@ -24,7 +24,7 @@ pub(super) fn check(
     stack_networks: &BTreeMap<String, Network>,
     findings: &mut Findings<'_>,
 ) {
-    let mut refuse = |path: String, what: &str, Age(release, needed): Age, host: &str| {
+    let mut refuse = |path: String, what: &str, EngineVersion(release, needed): EngineVersion, host: &str| {
         let Some(api) = input.engines.get(host).filter(|api| **api < needed) else { return };
         let message = format!("{what} needs Docker Engine {release} or newer, which speaks API 1.{needed}");
         let hint = format!("{host} speaks 1.{api}: update its engine, or place the service on another host");
@@ -44,7 +44,7 @@ pub(super) fn check(
 }
 
 /// Keys of a service with what they ask for, and since when there is that.
-fn asked(service: &Service, container: &Container) -> Vec<(String, &'static str, Age)> {
+fn asked(service: &Service, container: &Container) -> Vec<(String, &'static str, EngineVersion)> {
     let mut asked = Vec::new();
     let mut ask = |is_asked: bool, key: String, what, age| {
         if is_asked {

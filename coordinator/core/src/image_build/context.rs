@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 /// What a builder needs of a context.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Follow {
+pub enum ContextPaths {
     /// All of it.
     All,
     /// What is at these paths and beneath them; relative, with `/`.
@@ -12,19 +12,19 @@ pub enum Follow {
 }
 
 /// What these paths of a builder ask for. It may send more than it is asked: with a wildcard it is everything.
-pub fn follow(paths: &[String]) -> Follow {
+pub fn context_paths(paths: &[String]) -> ContextPaths {
     let mut followed = BTreeSet::new();
     for path in paths {
         let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
         if parts.is_empty() || parts.contains(&"..") || path.contains(['*', '?', '[', '\\']) {
-            return Follow::All;
+            return ContextPaths::All;
         }
         followed.insert(parts.join("/"));
     }
-    if followed.is_empty() { Follow::All } else { Follow::Paths(followed) }
+    if followed.is_empty() { ContextPaths::All } else { ContextPaths::Paths(followed) }
 }
 
 /// The folders that lead to a path, outermost first: `a`, `a/b` for `a/b/c`.
-pub fn leading(path: &str) -> impl Iterator<Item = &str> {
+pub fn parent_folders(path: &str) -> impl Iterator<Item = &str> {
     path.match_indices('/').map(|(at, _)| &path[..at])
 }

@@ -3,24 +3,24 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use super::Input;
-use crate::address::Grants;
+use crate::address::AssignedAddresses;
 use crate::deployment::InstanceName;
 use crate::place::Placed;
 use landfast_compose::model::Service;
 
 /// One instance, and what has been decided about it.
 #[derive(Clone, Copy)]
-pub(super) struct Site<'a> {
-    pub(super) input: Input<'a>,
+pub(super) struct ContainerInput<'a> {
+    pub(super) compile: Input<'a>,
     pub(super) name: &'a InstanceName,
     pub(super) place: &'a Placed,
-    pub(super) grants: &'a Grants,
+    pub(super) addresses: &'a AssignedAddresses,
     pub(super) gateways: &'a BTreeMap<(String, String), Ipv4Addr>,
 }
 
-impl<'a> Site<'a> {
+impl<'a> ContainerInput<'a> {
     pub(super) fn service(&self) -> &'a Service {
-        &self.input.project.services[&self.name.service]
+        &self.compile.project.services[&self.name.service]
     }
 
     /// The dotted path of a key of the service.

@@ -1,19 +1,19 @@
 //! What a service cannot see of the other hosts of its fleet.
 use super::known::{self, Watcher};
 use super::mounts::sockets;
-use super::{Remark, Site};
+use super::{Remark, ServiceInput};
 use landfast_compose::model::Service;
 
 /// LF016: an engine tells of its own containers, and a fleet has several engines.
-pub(super) fn own_host_only(site: Site<'_>) -> Vec<Remark> {
-    let Some(watcher) = known::watcher(site.service).filter(|_| site.subject.hosts > 1) else { return Vec::new() };
-    let is_everywhere = site.service.deploy.mode.as_deref() == Some("global");
-    let Some(key) = way_to_the_engine(site).filter(|_| watcher == Watcher::Router || !is_everywhere) else {
+pub(super) fn own_host_only(input: ServiceInput<'_>) -> Vec<Remark> {
+    let Some(watcher) = known::watcher(input.service).filter(|_| input.subject.hosts > 1) else { return Vec::new() };
+    let is_everywhere = input.service.deploy.mode.as_deref() == Some("global");
+    let Some(key) = way_to_the_engine(input).filter(|_| watcher == Watcher::Router || !is_everywhere) else {
         return Vec::new();
     };
     let message = format!(
         "{} finds containers through an engine's socket, so it sees only one of the fleet's {} hosts",
-        site.name, site.subject.hosts
+        input.name, input.subject.hosts
     );
     let help = match watcher {
         Watcher::Router => {
@@ -22,17 +22,17 @@ pub(super) fn own_host_only(site: Site<'_>) -> Vec<Remark> {
         }
         Watcher::Other => "run one on every host: deploy: {mode: global}",
     };
-    vec![site.remark(&key, message, help)]
+    vec![input.remark(&key, message, help)]
 }
 
 /// The key by which a service reaches an engine: its socket is mounted, or a proxy of it in the project is named.
-fn way_to_the_engine(site: Site<'_>) -> Option<String> {
-    if let Some((at, _)) = sockets(site.service).next() {
+fn way_to_the_engine(input: ServiceInput<'_>) -> Option<String> {
+    if let Some((at, _)) = sockets(input.service).next() {
         return Some(format!("volumes[{at}]"));
     }
-    let services = site.subject.project.services.iter();
+    let services = input.subject.project.services.iter();
     let proxies = services.filter(|(_, service)| known::is_socket_proxy(service)).map(|(name, _)| name.as_str());
-    proxies.filter_map(|proxy| asks(site.service, &format!("tcp://{proxy}:"))).next()
+    proxies.filter_map(|proxy| asks(input.service, &format!("tcp://{proxy}:"))).next()
 }
 
 /// The key that holds an address.

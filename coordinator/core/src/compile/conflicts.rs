@@ -2,7 +2,7 @@
 //! for more than one service.
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::address::Surroundings;
+use crate::address::StackContext;
 use crate::container::Container;
 use crate::deployment::{Deployment, InstanceName};
 use crate::findings::Findings;
@@ -11,8 +11,8 @@ use crate::ports::overlap;
 /// Instance, host, container.
 type Placed<'a> = (&'a InstanceName, &'a str, &'a Container);
 
-pub(super) fn check(around: Surroundings<'_>, deployment: &Deployment, findings: &mut Findings<'_>) {
-    let others = others(around);
+pub(super) fn check(context: StackContext<'_>, deployment: &Deployment, findings: &mut Findings<'_>) {
+    let others = others(context);
     let mut seen: Vec<Placed<'_>> = others.clone();
     for (name, instance) in &deployment.instances {
         let placed = (name, instance.host.as_str(), &instance.container);
@@ -26,11 +26,11 @@ pub(super) fn check(around: Surroundings<'_>, deployment: &Deployment, findings:
 }
 
 /// The instances of other stacks: those compiled in this run, and those held.
-pub(super) fn others(around: Surroundings<'_>) -> Vec<Placed<'_>> {
-    let again = |stack: &str| stack == around.stack || around.beside.iter().any(|other| other.stack == stack);
-    let held = around.held.iter().flat_map(|(host, state)| state.instances.iter().map(move |it| (host, it)));
-    let staying = held.filter(|(_, instance)| !again(&instance.name.stack));
-    let beside = around.beside.iter().flat_map(|deployment| &deployment.instances);
+pub(super) fn others(context: StackContext<'_>) -> Vec<Placed<'_>> {
+    let is_recompiled = |stack: &str| stack == context.stack || context.beside.iter().any(|other| other.stack == stack);
+    let held = context.held.iter().flat_map(|(host, state)| state.instances.iter().map(move |it| (host, it)));
+    let staying = held.filter(|(_, instance)| !is_recompiled(&instance.name.stack));
+    let beside = context.beside.iter().flat_map(|deployment| &deployment.instances);
     staying
         .map(|(host, instance)| (&instance.name, host.as_str(), &instance.container))
         .chain(beside.map(|(name, instance)| (name, instance.host.as_str(), &instance.container)))

@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::{Anew, Build, Context, Dockerfile, Secret};
+use super::{Build, Context, Dockerfile, NoCache, Secret};
 use crate::findings::Findings;
 use landfast_compose::cases;
 use landfast_compose::model::{self, Origin, Service};
@@ -37,10 +37,10 @@ pub(super) fn build(project: &Project, name: &str, findings: &mut Findings<'_>) 
         shm_size: written.shm_size.map(|size| size.0),
         ulimits: written.ulimits.clone(),
         cache_from: reader.cache_from(),
-        anew: match (written.no_cache, written.no_cache_filter.is_empty()) {
-            (true, _) => Anew::All,
-            (false, false) => Anew::Stages(written.no_cache_filter.clone()),
-            (false, true) => Anew::Nothing,
+        no_cache: match (written.no_cache, written.no_cache_filter.is_empty()) {
+            (true, _) => NoCache::All,
+            (false, false) => NoCache::Stages(written.no_cache_filter.clone()),
+            (false, true) => NoCache::None,
         },
         pull: written.pull,
         platform: reader.platform(service),

@@ -6,8 +6,8 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 
 use super::digest::digests;
-use super::{project, shared};
-use crate::address::{self, Claim, Surroundings};
+use super::{conflicts, project};
+use crate::address::{self, AddressRequest, StackContext};
 use crate::deployment::{Deployment, Instance, InstanceName};
 use crate::findings::Findings;
 use crate::fleet::Fleet;
@@ -17,7 +17,7 @@ use landfast_compose::{Diagnostic, Diagnostics};
 
 /// What an earlier release is wanted over.
 #[derive(Debug, Clone, Copy)]
-pub struct Earlier<'a> {
+pub struct RollbackInput<'a> {
     /// `landfast.toml` of today.
     pub fleet: &'a Fleet,
     /// What the hosts hold now.
@@ -29,8 +29,8 @@ pub struct Earlier<'a> {
 }
 
 /// The deployment as it can be today.
-pub fn again(earlier: Earlier<'_>, mut deployment: Deployment) -> Result<Deployment, Diagnostics> {
-    let Earlier { fleet, held, beside, release } = earlier;
+pub fn rollback(input: RollbackInput<'_>, mut deployment: Deployment) -> Result<Deployment, Diagnostics> {
+    let RollbackInput { fleet, held, beside, release } = input;
     let gone = deployment.instances.iter().filter(|(_, instance)| !fleet.hosts.contains_key(&instance.host));
     let message = |(name, instance): (&InstanceName, &Instance)| {
         format!("{name} ran on {}, which has left the fleet", instance.host)
@@ -41,18 +41,18 @@ pub fn again(earlier: Earlier<'_>, mut deployment: Deployment) -> Result<Deploym
     }
     deployment.release = release;
     let stack = deployment.stack.clone();
-    let around = Surroundings { fleet, stack: &stack, held, beside };
+    let context = StackContext { fleet, stack: &stack, held, beside };
     let nowhere = Project::default();
     let mut findings = Findings::new(&nowhere);
-    let grants = address::grant(around, &claims(fleet, &deployment), &mut findings);
+    let addresses = address::assign(context, &requests(fleet, &deployment), &mut findings);
     let gateways = address::gateways(fleet, held);
     let mut moved = BTreeMap::new();
     for (name, instance) in &mut deployment.instances {
         let mut dns: Vec<&Ipv4Addr> = Vec::new();
         for end in &mut instance.container.networks {
-            if let Some(grant) = grants.get(&(name.clone(), end.network.clone())) {
-                moved.insert(end.address.clone(), grant.address.to_string());
-                (end.address, end.mac) = (grant.address.to_string(), grant.mac.clone());
+            if let Some(assigned) = addresses.get(&(name.clone(), end.network.clone())) {
+                moved.insert(end.address.clone(), assigned.address.to_string());
+                (end.address, end.mac) = (assigned.address.to_string(), assigned.mac.clone());
                 dns.extend(gateways.get(&(end.network.clone(), instance.host.clone())));
             }
         }
@@ -65,8 +65,8 @@ pub fn again(earlier: Earlier<'_>, mut deployment: Deployment) -> Result<Deploym
         follow(&mut instance.container.extra_hosts, &moved);
     }
     digests(&mut deployment.instances);
-    shared::check(around, &deployment, &mut findings);
-    project::check(around, &deployment, &mut findings);
+    conflicts::check(context, &deployment, &mut findings);
+    project::check(context, &deployment, &mut findings);
     if findings.errors.is_empty() { Ok(deployment) } else { Err(Diagnostics(findings.errors)) }
 }
 
@@ -82,14 +82,14 @@ fn follow(hosts: &mut [String], moved: &BTreeMap<String, String>) {
 }
 
 /// The addresses it had; automatic ones may be others by now.
-fn claims(fleet: &Fleet, deployment: &Deployment) -> Vec<Claim> {
-    let mut claims = Vec::new();
+fn requests(fleet: &Fleet, deployment: &Deployment) -> Vec<AddressRequest> {
+    let mut requests = Vec::new();
     for (name, instance) in &deployment.instances {
         for end in &instance.container.networks {
             let Some(network) = fleet.networks.get(&end.network) else { continue };
             let is_automatic = is_in(&network.auto, &end.address);
             let path = format!("services.{}.networks.{}", name.service, end.network);
-            claims.push(Claim {
+            requests.push(AddressRequest {
                 instance: name.clone(),
                 network: end.network.clone(),
                 host: instance.host.clone(),
@@ -97,7 +97,7 @@ fn claims(fleet: &Fleet, deployment: &Deployment) -> Vec<Claim> {
             });
         }
     }
-    claims
+    requests
 }
 
 fn is_in(range: &Ipv4Net, address: &str) -> bool {

@@ -15,9 +15,9 @@ const DEFAULT_KEY: &str = "https://index.docker.io/v1/";
 
 /// What is known of a registry.
 #[derive(Clone, PartialEq, Eq)]
-pub enum Known {
+pub enum LoginSource {
     /// Nothing: it is asked without a name.
-    Nothing,
+    None,
     /// A login.
     Login(Login),
     /// This program knows.
@@ -91,14 +91,14 @@ impl Credentials {
     ///
     /// # Errors
     /// The program that knows it has a name that no program may have.
-    pub fn of(&self, host: &str) -> Result<Known, HelperError> {
+    pub fn of(&self, host: &str) -> Result<LoginSource, HelperError> {
         let server = if host == DEFAULT_HOST { DEFAULT_KEY } else { host };
         // Empty for a registry whose logins are in the file, whatever the others do.
         let helper = entry_of(&self.helpers, server).unwrap_or(&self.store);
         if !helper.is_empty() {
-            return Ok(Known::Helper(Helper::new(helper, server)?));
+            return Ok(LoginSource::Helper(Helper::new(helper, server)?));
         }
-        Ok(entry_of(&self.logins, server).map_or(Known::Nothing, |login| Known::Login(login.clone())))
+        Ok(entry_of(&self.logins, server).map_or(LoginSource::None, |login| LoginSource::Login(login.clone())))
     }
 }
 
@@ -140,9 +140,9 @@ mod tests {
     /// `user secret`, `program < server`, `-`.
     fn known(credentials: &Credentials, host: &str) -> String {
         match credentials.of(host).expect("a good name") {
-            Known::Login(Login { user, secret }) => format!("{user} {secret}"),
-            Known::Helper(helper) => format!("{} < {}", helper.program, helper.server),
-            Known::Nothing => "-".to_owned(),
+            LoginSource::Login(Login { user, secret }) => format!("{user} {secret}"),
+            LoginSource::Helper(helper) => format!("{} < {}", helper.program, helper.server),
+            LoginSource::None => "-".to_owned(),
         }
     }
 

@@ -9,12 +9,12 @@ const AT_ONCE: usize = 4;
 /// Builds on their way, by their place in the order in which they were chosen.
 #[derive(Debug, Clone)]
 pub struct Schedule {
-    builds: Vec<Standing>,
+    builds: Vec<ScheduledBuild>,
     has_failed: bool,
 }
 
 #[derive(Debug, Clone)]
-struct Standing {
+struct ScheduledBuild {
     /// Those that it takes from.
     after: BTreeSet<usize>,
     stage: Stage,
@@ -40,7 +40,7 @@ impl Schedule {
             let others = builds.iter().enumerate().filter(|(other, _)| *other != at);
             others.filter(|(_, (other, _))| makes_one(other)).map(|(other, _)| other).collect()
         };
-        let standing = |(at, build)| Standing { after: after(at, build), stage: Stage::Waiting };
+        let standing = |(at, build)| ScheduledBuild { after: after(at, build), stage: Stage::Waiting };
         Self { builds: builds.iter().enumerate().map(standing).collect(), has_failed: false }
     }
 

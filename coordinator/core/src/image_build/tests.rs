@@ -23,9 +23,9 @@ fn set(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
-fn images(text: &str, asked: Asked<'_>, missing: &[&str], there: &[&str]) -> Vec<String> {
-    let question = Question { asked, missing: &set(missing), there: &set(there) };
-    let builds = choose(&project(text), question).expect("nothing is refused");
+fn images(text: &str, asked: RequestedBuilds<'_>, missing: &[&str], there: &[&str]) -> Vec<String> {
+    let input = BuildSelectionInput { asked, missing: &set(missing), there: &set(there) };
+    let builds = choose(&project(text), input).expect("nothing is refused");
     builds.builds.into_iter().map(|build| build.image).collect()
 }
 
@@ -35,7 +35,7 @@ fn only(lines: &str) -> Result<Builds, Diagnostics> {
     let text = format!(
         "services:\n  web:\n    build:\n      context: ./web\n{lines}secrets:\n  a: {{file: ./a}}\n  b: {{environment: B}}\n  unset: {{environment: UNSET}}\n"
     );
-    choose(&project(&text), Question { asked: Asked::All, missing: &set(&[]), there: &set(&[]) })
+    choose(&project(&text), BuildSelectionInput { asked: RequestedBuilds::All, missing: &set(&[]), there: &set(&[]) })
 }
 
 fn build(lines: &str) -> Build {
@@ -52,10 +52,19 @@ const THREE: &str = "services:
 
 #[test]
 fn what_is_missing_is_built_and_what_is_there_is_not() {
-    assert_eq!(images(THREE, Asked::Nobody, &[], &[]), ["demo-always"]);
-    assert_eq!(images(THREE, Asked::Nobody, &["demo-web", "redis:7", "demo-none"], &[]), ["demo-always", "demo-web"]);
-    assert_eq!(images(THREE, Asked::All, &[], &["team/named:1"]), ["demo-always", "team/named:1", "demo-web"]);
-    assert_eq!(images(THREE, Asked::Services(&set(&["none", "plain"])), &[], &[]), ["demo-always", "demo-none"]);
+    assert_eq!(images(THREE, RequestedBuilds::None, &[], &[]), ["demo-always"]);
+    assert_eq!(
+        images(THREE, RequestedBuilds::None, &["demo-web", "redis:7", "demo-none"], &[]),
+        ["demo-always", "demo-web"]
+    );
+    assert_eq!(
+        images(THREE, RequestedBuilds::All, &[], &["team/named:1"]),
+        ["demo-always", "team/named:1", "demo-web"]
+    );
+    assert_eq!(
+        images(THREE, RequestedBuilds::Services(&set(&["none", "plain"])), &[], &[]),
+        ["demo-always", "demo-none"]
+    );
 }
 
 const CHAIN: &str = "services:
@@ -66,10 +75,10 @@ const CHAIN: &str = "services:
 
 #[test]
 fn a_build_comes_after_those_that_it_takes_from() {
-    assert_eq!(images(CHAIN, Asked::Nobody, &["demo-app"], &[]), ["demo-zbase", "demo-app"]);
-    assert_eq!(images(CHAIN, Asked::Nobody, &["demo-app"], &["demo-zbase"]), ["demo-app"]);
-    let question = Question { asked: Asked::All, missing: &set(&[]), there: &set(&["demo-zbase"]) };
-    let builds = choose(&project(CHAIN), question).expect("nothing is refused").builds;
+    assert_eq!(images(CHAIN, RequestedBuilds::None, &["demo-app"], &[]), ["demo-zbase", "demo-app"]);
+    assert_eq!(images(CHAIN, RequestedBuilds::None, &["demo-app"], &["demo-zbase"]), ["demo-app"]);
+    let input = BuildSelectionInput { asked: RequestedBuilds::All, missing: &set(&[]), there: &set(&["demo-zbase"]) };
+    let builds = choose(&project(CHAIN), input).expect("nothing is refused").builds;
     let contexts = &builds[0].contexts;
     assert_eq!(contexts["base"], Context::Image("demo-zbase".to_owned()));
     assert_eq!(contexts["busybox"], Context::Image("busybox:1".to_owned()));
@@ -82,18 +91,18 @@ fn builds_in_a_circle_are_refused() {
   a: {build: {context: ., additional_contexts: {b: 'service:b'}}}
   b: {build: {context: ., additional_contexts: {a: 'service:a'}}}
 ";
-    let question = Question { asked: Asked::All, missing: &set(&[]), there: &set(&[]) };
-    let refused = choose(&project(text), question).expect_err("neither can be first").to_string();
+    let input = BuildSelectionInput { asked: RequestedBuilds::All, missing: &set(&[]), there: &set(&[]) };
+    let refused = choose(&project(text), input).expect_err("neither can be first").to_string();
     assert!(refused.contains("builds in a circle: a > b > a"), "{refused}");
 }
 
 #[test]
 fn one_image_is_built_once_and_in_one_way() {
     let same = "x-b: &b {build: ./web, image: 'app:1'}\nservices:\n  a: *b\n  b: *b\n";
-    assert_eq!(images(same, Asked::All, &[], &[]), ["app:1"]);
+    assert_eq!(images(same, RequestedBuilds::All, &[], &[]), ["app:1"]);
     let other = "services:\n  a: {build: ./a, image: 'app:1'}\n  b: {build: ./b, image: 'app:1'}\n";
-    let question = Question { asked: Asked::All, missing: &set(&[]), there: &set(&[]) };
-    let refused = choose(&project(other), question).expect_err("one name, two images").to_string();
+    let input = BuildSelectionInput { asked: RequestedBuilds::All, missing: &set(&[]), there: &set(&[]) };
+    let refused = choose(&project(other), input).expect_err("one name, two images").to_string();
     assert!(refused.contains("/srv/compose.yaml:3:") && refused.contains("is also built by a"), "{refused}");
 }
 
@@ -106,11 +115,11 @@ fn stacks_that_build_one_image_build_it_once_if_nothing_else_differs() {
         build
     };
     let chosen = |other: Build| vec![("dev", of("one", "")), ("dev", other)];
-    let (united, mistakes) = unite(chosen(of("two", "")), |first, other| first == other);
+    let (united, mistakes) = merge_equal(chosen(of("two", "")), |first, other| first == other);
     assert!(united.len() == 1 && united[0].1.labels["com.docker.compose.project"] == "one" && mistakes.is_empty());
-    let (_, mistakes) = unite(chosen(of("two", "args: {A: 1}")), |first, other| first == other);
+    let (_, mistakes) = merge_equal(chosen(of("two", "args: {A: 1}")), |first, other| first == other);
     assert!(mistakes[0].message.contains("is also built by web, and in another way"), "{mistakes:?}");
-    let (_, mistakes) = unite(chosen(of("two", "")), |_, _| false);
+    let (_, mistakes) = merge_equal(chosen(of("two", "")), |_, _| false);
     assert_eq!(mistakes.len(), 1, "what comes along differs");
 }
 
@@ -139,7 +148,7 @@ platforms: [linux/amd64]",
     let secrets = [("a", Secret::File("/srv/a".into())), ("other", Secret::Value(Contents("sesame".to_owned())))];
     assert_eq!(build.secrets, BTreeMap::from(secrets.map(|(id, secret)| (id.to_owned(), secret))));
     assert!(!format!("{build:?}").contains("sesame"), "it is printed nowhere");
-    assert_eq!(build.anew, Anew::Stages(vec!["final".to_owned()]));
+    assert_eq!(build.no_cache, NoCache::Stages(vec!["final".to_owned()]));
     assert_eq!(build.at.map(|at| at.line), Some(3));
     let request = request(&Build { at: None, ..self::build("network: host\nshm_size: 64m\nulimits: {nofile: {soft: 1, hard: 2}}\nextra_hosts: ['db=10.0.0.1']\nlabels: {who: me}\nargs: {A: 1}") }, "FROM x", (1, 51)).expect("a new engine");
     let expected = [
@@ -179,10 +188,10 @@ fn what_no_builder_here_does_is_refused_with_its_place() {
 fn t31_a_context_elsewhere_is_refused() {
     for url in ["https://example.com/r.git", "git@example.com:r.git", "http://169.254.169.254/x", "ssh://h/r"] {
         let text = format!("services:\n  web:\n    build: '{url}'\n");
-        let question = Question { asked: Asked::All, missing: &set(&[]), there: &set(&[]) };
-        let refused = choose(&project(&text), question).expect_err(url).to_string();
+        let input = BuildSelectionInput { asked: RequestedBuilds::All, missing: &set(&[]), there: &set(&[]) };
+        let refused = choose(&project(&text), input).expect_err(url).to_string();
         assert!(refused.contains(url) && refused.contains("/srv/compose.yaml:3:"), "{refused}");
-        assert_eq!(images(&text, Asked::Nobody, &[], &[]), [""; 0], "an image that is there is not built");
+        assert_eq!(images(&text, RequestedBuilds::None, &[], &[]), [""; 0], "an image that is there is not built");
     }
 }
 
@@ -241,12 +250,12 @@ fn stages_stand_before_the_first_and_after_what_is_global() {
 
 #[test]
 fn a_builder_gets_what_it_names_or_everything() {
-    let paths = |names: &[&str]| follow(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
-    assert_eq!(paths(&["/src/", "./a//b"]), Follow::Paths(set(&["src", "a/b"])));
+    let paths = |names: &[&str]| context_paths(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+    assert_eq!(paths(&["/src/", "./a//b"]), ContextPaths::Paths(set(&["src", "a/b"])));
     for all in [&[][..], &["/"], &["src", "*.go"], &["../x"], &["src", "."]] {
-        assert_eq!(paths(all), Follow::All, "{all:?}");
+        assert_eq!(paths(all), ContextPaths::All, "{all:?}");
     }
-    assert_eq!(leading("a/b/c").collect::<Vec<_>>(), ["a", "a/b"]);
+    assert_eq!(parent_folders("a/b/c").collect::<Vec<_>>(), ["a", "a/b"]);
 }
 
 fn vertex(digest: &str, name: &str, started: Option<u64>, completed: Option<u64>) -> Vertex {
@@ -260,14 +269,14 @@ fn log(vertex: &str, text: &str) -> Log {
 #[test]
 fn a_build_prints_as_the_reference_does() {
     let mut transcript = Transcript::default();
-    let mut lines = transcript.hear(&[vertex("b", "[2/2] RUN make", None, None)], &[]);
-    lines.extend(transcript.hear(&[vertex("a", "[1/2] FROM x", Some(10), Some(10))], &[]));
-    lines.extend(transcript.hear(&[vertex("b", "[2/2] RUN make", Some(1_000), None)], &[log("b", "on")]));
-    lines.extend(transcript.hear(&[], &[log("b", "e\n10%\r20%\ntw")]));
-    lines.extend(transcript.hear(&[vertex("b", "[2/2] RUN make", Some(1_000), Some(2_340))], &[log("b", "o\n")]));
+    let mut lines = transcript.receive(&[vertex("b", "[2/2] RUN make", None, None)], &[]);
+    lines.extend(transcript.receive(&[vertex("a", "[1/2] FROM x", Some(10), Some(10))], &[]));
+    lines.extend(transcript.receive(&[vertex("b", "[2/2] RUN make", Some(1_000), None)], &[log("b", "on")]));
+    lines.extend(transcript.receive(&[], &[log("b", "e\n10%\r20%\ntw")]));
+    lines.extend(transcript.receive(&[vertex("b", "[2/2] RUN make", Some(1_000), Some(2_340))], &[log("b", "o\n")]));
     let cached = Vertex { cached: true, ..vertex("c", "[3/3] COPY . .", Some(1), Some(1)) };
-    lines.extend(transcript.hear(std::slice::from_ref(&cached), &[]));
-    lines.extend(transcript.hear(&[cached], &[]));
+    lines.extend(transcript.receive(std::slice::from_ref(&cached), &[]));
+    lines.extend(transcript.receive(&[cached], &[]));
     let expected = [
         "#1 [1/2] FROM x",
         "#1 DONE 0.0s",
@@ -287,8 +296,9 @@ fn a_build_prints_as_the_reference_does() {
 fn what_a_step_prints_of_a_secret_is_masked() {
     let mut transcript = Transcript::masking([&b"sesame\nopen-it\n"[..], b"abc"]);
     let failed = Vertex { error: "cannot open-it".to_owned(), ..vertex("a", "RUN x", Some(1), Some(2)) };
-    let mut lines = transcript.hear(&[vertex("a", "RUN x", Some(1), None)], &[log("a", "ses"), log("a", "ame abc\n")]);
-    lines.extend(transcript.hear(&[failed], &[]));
+    let mut lines =
+        transcript.receive(&[vertex("a", "RUN x", Some(1), None)], &[log("a", "ses"), log("a", "ame abc\n")]);
+    lines.extend(transcript.receive(&[failed], &[]));
     assert_eq!(lines, ["#1 RUN x", "#1 ••• abc", "#1 ERROR: cannot •••"]);
     assert_eq!(transcript.failed().expect("it failed").output, ["••• abc"]);
 }
@@ -297,10 +307,10 @@ fn what_a_step_prints_of_a_secret_is_masked() {
 fn the_step_that_failed_is_kept_with_its_last_words() {
     let mut transcript = Transcript::default();
     let output: String = (1..=40).map(|line| format!("line {line}\n")).collect();
-    transcript.hear(&[vertex("a", "RUN make", Some(1), None)], &[log("a", &output), log("a", "unended")]);
+    transcript.receive(&[vertex("a", "RUN make", Some(1), None)], &[log("a", &output), log("a", "unended")]);
     let canceled = Vertex { error: "context canceled".to_owned(), ..vertex("b", "RUN other", Some(1), Some(2)) };
     let failed = Vertex { error: "exit code: 2".to_owned(), ..vertex("a", "RUN make", Some(1), Some(2)) };
-    let lines = transcript.hear(&[canceled, failed], &[]);
+    let lines = transcript.receive(&[canceled, failed], &[]);
     assert!(lines.contains(&"#1 ERROR: exit code: 2".to_owned()), "{lines:?}");
     let failed = transcript.failed().expect("it failed");
     assert_eq!(failed.step, "RUN make");
