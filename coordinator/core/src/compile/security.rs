@@ -67,7 +67,7 @@ pub(super) fn security(input: ContainerInput<'_>, findings: &mut Findings<'_>) -
             (_, Some(profile)) => match contents(input.compile, profile, &path) {
                 Ok(json) => security.options.push(format!("seccomp={json}")),
                 Err(ProfileError::Option(why)) => {
-                    drop(findings.refuse(path, format!("the seccomp profile {profile}: {why}")))
+                    findings.refuse(path, format!("the seccomp profile {profile}: {why}"));
                 }
                 Err(ProfileError::Contents(mistake)) => findings.errors.push(mistake),
             },
