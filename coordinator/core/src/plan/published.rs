@@ -54,11 +54,14 @@ impl fmt::Display for Published {
     }
 }
 
+/// Stack and address of a line, and what decided the address.
+type Line<'a> = (&'a str, &'a str, BoundBy);
+
 impl Plan {
     /// Lines about published ports, one for each stack and address. Addresses that the compose file chooses and ports that
     /// `landfast.toml` keeps on loopback are left out, because they are as written.
     pub(super) fn published(&self) -> Vec<String> {
-        let mut lines: BTreeMap<(&str, &str, BoundBy), Vec<(&InstanceName, &[Published])>> = BTreeMap::new();
+        let mut lines: BTreeMap<Line<'_>, Vec<(&InstanceName, &[Published])>> = BTreeMap::new();
         for action in self.steps.iter().map(|step| &step.action) {
             let Some(name) = action.instance() else { continue };
             for port in action.ports().iter().filter(|port| port.is_printed()) {
@@ -68,7 +71,7 @@ impl Plan {
                 }
             }
         }
-        let line = |((stack, address, by), instances): (_, Vec<(&InstanceName, &[Published])>)| {
+        let line = |((stack, address, by), instances): (Line<'_>, Vec<(&InstanceName, &[Published])>)| {
             let services: Vec<_> =
                 instances.into_iter().map(|(name, ports)| ports_of(name, ports, address, by)).collect();
             let services = services.join(", ");
