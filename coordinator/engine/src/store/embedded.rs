@@ -1,49 +1,40 @@
-//! Owns the one file of an embedded coordinator (redb): locked while open, durable at every commit, and refused when
-//! damaged.
+//! Owns the file of the embedded store (redb). The file is locked while it is open, every commit is durable, and a
+//! damaged file is refused.
 //!
-//! redb checks its own pages only after a crash, so the file is verified whole before it is opened: a flipped bit is found
-//! before anything is decided by it.
+//! redb checks its pages only after a crash. This module verifies the whole file before opening it, so that a flipped
+//! bit is detected before any decision depends on it.
 
-use std::collections::BTreeSet;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use futures::StreamExt as _;
 use futures::future::BoxFuture;
-use futures::stream::BoxStream;
 use redb::backends::InMemoryBackend;
 use redb::{
     Builder, Database, DatabaseError, ReadableDatabase as _, ReadableTable as _, StorageBackend as _, StorageError,
     TableDefinition,
 };
-use rustix::fs::{CWD, RenameFlags, renameat_with};
-use tokio::sync::broadcast;
-use tokio_stream::wrappers::BroadcastStream;
+use tempfile::NamedTempFile;
 
-use super::{Change, Lease, Store, StoreError, Versioned};
+use super::{Store, StoreError, Versioned};
 
-/// Key > (version, value).
+/// Version and value of each record, keyed by its key.
 const RECORDS: TableDefinition<'_, &str, (u64, &[u8])> = TableDefinition::new("records");
-/// `format` and `version`, the last version used.
+/// The numbers `format` and `version`, the last version that was used.
 const NUMBERS: TableDefinition<'_, &str, u64> = TableDefinition::new("numbers");
 const FORMAT: u64 = 1;
 
-/// redb reserves this much memory at most; the store is small.
+/// Maximum size of redb's cache in bytes; the store is small.
 const CACHE: usize = 16 * 1024 * 1024;
-/// Changes a watch may lag behind before it is told that it missed some.
-const WATCH_LAG: usize = 1024;
 
 pub(super) struct Embedded {
-    file: Arc<Opened>,
-    changes: broadcast::Sender<Change>,
-    leases: Arc<Mutex<BTreeSet<String>>>,
+    file: Arc<OpenStore>,
 }
 
-struct Opened {
+struct OpenStore {
     path: PathBuf,
     database: Database,
 }
@@ -56,15 +47,14 @@ impl Embedded {
             Err(error) if error.kind() == io::ErrorKind::NotFound => create(&path),
             Err(error) => Err(unusable(&path, error)),
         }?;
-        let file = Arc::new(Opened { path, database });
-        let (changes, _) = broadcast::channel(WATCH_LAG);
-        Ok(Self { file, changes, leases: Arc::default() })
+        let file = Arc::new(OpenStore { path, database });
+        Ok(Self { file })
     }
 
-    /// Runs work that waits for the disk where it holds up nobody.
+    /// Runs disk operations on a thread that may block.
     async fn on_disk<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Opened) -> Result<T, StoreError> + Send + 'static,
+        work: impl FnOnce(&OpenStore) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let file = Arc::clone(&self.file);
         match tokio::task::spawn_blocking(move || work(&file)).await {
@@ -86,48 +76,17 @@ impl Store for Embedded {
         expected: Option<u64>,
         value: Option<Vec<u8>>,
     ) -> BoxFuture<'a, Result<u64, StoreError>> {
-        let (owned, changes) = (key.to_owned(), self.changes.clone());
-        Box::pin(self.on_disk(move |file| {
-            let version = file.compare_and_set(&owned, expected, value.as_deref())?;
-            let now = value.map(|value| Versioned { value, version });
-            // An error means that nobody watches.
-            drop(changes.send(Change::Set { key: owned, now }));
-            Ok(version)
-        }))
+        let key = key.to_owned();
+        Box::pin(self.on_disk(move |file| file.compare_and_set(&key, expected, value.as_deref())))
     }
 
     fn range<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<(String, Versioned)>, StoreError>> {
         let prefix = prefix.to_owned();
         Box::pin(self.on_disk(move |file| file.range(&prefix)))
     }
-
-    fn watch(&self, prefix: &str) -> BoxStream<'static, Change> {
-        let prefix = prefix.to_owned();
-        let changes = BroadcastStream::new(self.changes.subscribe());
-        let changes = changes.map(|change| change.unwrap_or(Change::Missed));
-        Box::pin(changes.filter(move |change| {
-            let wanted = match change {
-                Change::Set { key, .. } => key.starts_with(&prefix),
-                Change::Missed => true,
-            };
-            std::future::ready(wanted)
-        }))
-    }
-
-    /// The file is this process's alone, so that a set in memory excludes everybody else.
-    fn lease<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Lease, StoreError>> {
-        let (name, leases) = (name.to_owned(), Arc::clone(&self.leases));
-        Box::pin(std::future::ready(if leases.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone()) {
-            Ok(Lease::new(name.clone(), move || {
-                leases.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);
-            }))
-        } else {
-            Err(StoreError::Held { name })
-        }))
-    }
 }
 
-impl Opened {
+impl OpenStore {
     fn get(&self, key: &str) -> Result<Option<Versioned>, StoreError> {
         let read = || -> Result<_, redb::Error> {
             let records = self.database.begin_read()?.open_table(RECORDS)?;
@@ -139,7 +98,7 @@ impl Opened {
 
     fn compare_and_set(&self, key: &str, expected: Option<u64>, value: Option<&[u8]>) -> Result<u64, StoreError> {
         let write = || -> Result<Option<u64>, redb::Error> {
-            // Dropped without a commit, the transaction leaves no trace.
+            // A transaction that is dropped without a commit has no effect.
             let transaction = self.database.begin_write()?;
             let version;
             {
@@ -190,13 +149,15 @@ fn versioned((version, value): (u64, &[u8])) -> Versioned {
     Versioned { value: value.to_vec(), version }
 }
 
-/// A new file is made beside its place and moved there when it is whole, so that no crash leaves half of one.
+/// Creates a new store as a temporary file and renames it when it is complete, so that a crash never leaves an
+/// incomplete store.
 fn create(path: &Path) -> Result<Database, StoreError> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
     made.map_err(|error| unusable(folder, error))?;
-    let temporary = path.with_extension("new");
-    let file = open_locked(&temporary, path)?;
+    // Only its owner can access a temporary file.
+    let (file, temporary) = NamedTempFile::new_in(folder).map_err(|error| unusable(folder, error))?.into_parts();
+    let file = locked(file, &temporary, path)?;
     let database = builder().create_file(file).map_err(|error| not_opened(&temporary, error))?;
     let format = || -> Result<(), redb::Error> {
         let transaction = database.begin_write()?;
@@ -206,25 +167,26 @@ fn create(path: &Path) -> Result<Database, StoreError> {
         Ok(())
     };
     format().map_err(|error| failed(&temporary, error))?;
-    match renameat_with(CWD, &temporary, CWD, path, RenameFlags::NOREPLACE) {
-        Ok(()) => {}
-        // Another process was quicker, and has it open.
-        Err(rustix::io::Errno::EXIST) => return Err(StoreError::Locked { path: path.display().to_string() }),
-        Err(error) => return Err(unusable(path, io::Error::from(error))),
-    }
+    // The commit has synced the file.
+    temporary.persist_noclobber(path).map_err(|failed| match failed.error.kind() {
+        // Another process created the store in the meantime and has it open.
+        io::ErrorKind::AlreadyExists => StoreError::Locked { path: path.display().to_string() },
+        _ => unusable(path, failed.error),
+    })?;
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| unusable(folder, error))?;
     Ok(database)
 }
 
-/// Opens a file that is there, once a copy of it in memory has passed: opening changes it, and what is damaged is to stay
-/// as it is.
+/// Opens an existing file after a copy in memory passed verification. Opening a file modifies it, and a damaged file
+/// must stay unmodified.
 fn open_existing(path: &Path) -> Result<Database, StoreError> {
-    let mut file = open_locked(path, path)?;
+    let file = OpenOptions::new().read(true).write(true).open(path).map_err(|error| unusable(path, error))?;
+    let mut file = locked(file, path, path)?;
     let mut contents = Vec::new();
     file.read_to_end(&mut contents).map_err(|error| unusable(path, error))?;
-    // redb panics on some damage.
+    // redb panics on some kinds of damage.
     catch_unwind(AssertUnwindSafe(|| verify(path, &contents)))
-        .unwrap_or_else(|_| Err(damaged(path, "it is no store")))?;
+        .unwrap_or_else(|_| Err(damaged(path, "it is not a store")))?;
     builder().create_file(file).map_err(|error| not_opened(path, error))
 }
 
@@ -235,7 +197,7 @@ fn verify(path: &Path, contents: &[u8]) -> Result<(), StoreError> {
         .map_err(|error| unusable(path, error))?;
     let mut database = builder().create_with_backend(copy).map_err(|error| not_opened(path, error))?;
     if !database.check_integrity().map_err(|error| not_opened(path, error))? {
-        return Err(damaged(path, "its pages do not belong together"));
+        return Err(damaged(path, "its pages are inconsistent"));
     }
     check(path, &database)
 }
@@ -247,7 +209,9 @@ fn check(path: &Path, database: &Database) -> Result<(), StoreError> {
     };
     match number("format").map_err(|error| failed(path, error))? {
         Some(FORMAT) => {}
-        Some(newer) if newer > FORMAT => return Err(unusable(path, io::Error::other("a newer landfast made it"))),
+        Some(newer) if newer > FORMAT => {
+            return Err(unusable(path, io::Error::other("a newer version of landfast created it")));
+        }
         _ => return Err(damaged(path, "its format is unknown")),
     }
     let last = number("version").map_err(|error| failed(path, error))?.unwrap_or(0);
@@ -258,11 +222,8 @@ fn check(path: &Path, database: &Database) -> Result<(), StoreError> {
     }
 }
 
-/// The file, locked for this process: redb's own lock comes too late to read it undisturbed before redb does. Releases
-/// carry environments, so the file is its owner's alone.
-fn open_locked(file: &Path, store: &Path) -> Result<File, StoreError> {
-    let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(file);
-    let opened = opened.map_err(|error| unusable(file, error))?;
+/// Locks the open file for this process. redb's own lock comes too late to read the file undisturbed.
+fn locked(opened: File, file: &Path, store: &Path) -> Result<File, StoreError> {
     match opened.try_lock() {
         Ok(()) => Ok(opened),
         Err(TryLockError::WouldBlock) => Err(StoreError::Locked { path: store.display().to_string() }),

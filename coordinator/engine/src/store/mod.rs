@@ -1,46 +1,34 @@
-//! What a coordinator remembers: releases, journals and epochs, as bytes behind one small trait.
+//! The coordinator's state: releases, journals and epochs, as bytes in a key-value store.
 //!
-//! Nothing else ever learns which store it is: the embedded one today, etcd when there are several coordinators.
+//! Other modules depend only on the trait [`Store`]. The only implementation is the embedded store.
 
 mod embedded;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use futures::future::BoxFuture;
-use futures::stream::BoxStream;
 
-/// A value and the version that a compare-and-set has to name.
+/// A value with its version, which the next compare-and-set of the key must name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Versioned {
     pub value: Vec<u8>,
-    /// Grows with every change of the store; never used twice, not even for a key that was deleted and made again.
+    /// Version of the change that wrote the value. Versions grow with every change of the store and are never reused,
+    /// not even after a key is deleted.
     pub version: u64,
 }
 
-/// What a watch sees.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
-    /// The key has a new value, or none any more.
-    Set { key: String, now: Option<Versioned> },
-    /// Changes came faster than they were read, and some are lost: read the range again.
-    Missed,
-}
-
-/// Why the store did not do what it was asked. Each says what to do, where there is something.
+/// A failure of the store. The messages contain the next step for the user where there is one.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    #[error("another landfast is using {path}: wait for it, or end it")]
+    #[error("another landfast process is using {path}: wait until it ends, or stop it")]
     Locked { path: String },
-    #[error("{key} was changed by somebody else")]
+    #[error("another operator changed {key} in the meantime: run the command again")]
     Conflict { key: String },
-    #[error("{name} is being done by somebody else")]
-    Held { name: String },
     #[error(
-        "{path} is damaged ({problem}); nothing was changed. To go on without the history in it, move it away: what \
-         runs, the hosts themselves say"
+        "{path} is damaged ({problem}); nothing was changed. To continue without its history, move the file away: the \
+         hosts report what they run"
     )]
     Damaged { path: String, problem: String },
     #[error("the store at {path} cannot be used")]
@@ -51,12 +39,17 @@ pub enum StoreError {
     },
 }
 
-/// Keys are paths: `releases/data/0000000007`.
+/// A key-value store. Keys are paths, such as `releases/data/0000000007`.
 pub trait Store: Send + Sync {
+    /// The value of a key, with its version.
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Versioned>, StoreError>>;
 
-    /// Writes if the key still has this version, `None` for a key that must not be there yet; `value` `None` deletes.
-    /// Durable when it returns. Returns the version that this change made. Errors: [`StoreError::Conflict`].
+    /// Writes a value if the key still has the expected version. `expected` is `None` for a key that must not exist,
+    /// and a `value` of `None` deletes the key. The change is durable when the future completes. Returns the version of
+    /// the change.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if the key has another version.
     fn compare_and_set<'a>(
         &'a self,
         key: &'a str,
@@ -64,44 +57,12 @@ pub trait Store: Send + Sync {
         value: Option<Vec<u8>>,
     ) -> BoxFuture<'a, Result<u64, StoreError>>;
 
-    /// All keys that begin with `prefix`, in order.
+    /// The records whose keys begin with `prefix`, in order.
     fn range<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<(String, Versioned)>, StoreError>>;
-
-    /// Every change from now on to a key that begins with `prefix`.
-    fn watch(&self, prefix: &str) -> BoxStream<'static, Change>;
-
-    /// The sole right to do something, until the lease is dropped or its holder is gone. Does not wait. Errors:
-    /// [`StoreError::Held`].
-    fn lease<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Lease, StoreError>>;
 }
 
-/// The sole right to do something; given back when dropped.
-pub struct Lease {
-    name: String,
-    give_back: Option<Box<dyn FnOnce() + Send + Sync>>,
-}
-
-impl Lease {
-    fn new(name: String, give_back: impl FnOnce() + Send + Sync + 'static) -> Self {
-        Self { name, give_back: Some(Box::new(give_back)) }
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        if let Some(give_back) = self.give_back.take() {
-            give_back();
-        }
-    }
-}
-
-impl fmt::Debug for Lease {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lease").field("name", &self.name).finish()
-    }
-}
-
-/// Opens the embedded store in this file, and makes it when there is none. One process at a time.
+/// Opens the embedded store in this file, and creates it if it does not exist. Only one process at a time can have it
+/// open.
 pub fn open(path: &Path) -> Result<Box<dyn Store>, StoreError> {
     Ok(Box::new(embedded::Embedded::open(PathBuf::from(path))?))
 }

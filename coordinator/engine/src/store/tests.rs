@@ -1,8 +1,6 @@
-//! The embedded store, whole and damaged.
+//! Tests of the embedded store, with intact and damaged files.
 
 use std::os::unix::fs::PermissionsExt as _;
-
-use futures::StreamExt as _;
 
 use super::*;
 
@@ -33,7 +31,7 @@ async fn filled() -> (Folder, Box<dyn Store>) {
 }
 
 #[tokio::test]
-async fn what_was_written_is_there_when_the_store_is_opened_again() {
+async fn records_are_there_when_the_store_is_opened_again() {
     let (folder, store) = filled().await;
     let version = store.compare_and_set("epochs/home", None, Some(b"7".to_vec())).await.unwrap();
     drop(store);
@@ -43,10 +41,12 @@ async fn what_was_written_is_there_when_the_store_is_opened_again() {
     assert_eq!(store.range("releases/data/").await.unwrap().len(), 20);
     let mode = std::fs::metadata(folder.path()).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
+    let files = std::fs::read_dir(folder.path().parent().unwrap()).unwrap();
+    assert_eq!(files.count(), 1, "no temporary file is left");
 }
 
 #[tokio::test]
-async fn a_write_names_the_version_it_replaces() {
+async fn a_write_requires_the_current_version() {
     let folder = Folder::new();
     let store = folder.open().unwrap();
     let first = store.compare_and_set("a", None, Some(b"1".to_vec())).await.unwrap();
@@ -64,7 +64,7 @@ async fn a_write_names_the_version_it_replaces() {
 }
 
 #[tokio::test]
-async fn a_range_holds_what_begins_with_it_in_order() {
+async fn a_range_contains_the_keys_with_its_prefix_in_order() {
     let folder = Folder::new();
     let store = folder.open().unwrap();
     for key in ["b/2", "b/10", "a", "c", "b/1", "b"] {
@@ -75,43 +75,19 @@ async fn a_range_holds_what_begins_with_it_in_order() {
 }
 
 #[tokio::test]
-async fn a_watch_sees_its_own_range_and_is_told_what_it_missed() {
-    let folder = Folder::new();
-    let store = folder.open().unwrap();
-    let mut watch = store.watch("a/");
-    store.compare_and_set("b/1", None, Some(vec![])).await.unwrap();
-    let version = store.compare_and_set("a/1", None, Some(vec![1])).await.unwrap();
-    store.compare_and_set("a/1", Some(version), None).await.unwrap();
-    let set = Change::Set { key: "a/1".to_owned(), now: Some(Versioned { value: vec![1], version }) };
-    assert_eq!(watch.next().await, Some(set));
-    assert_eq!(watch.next().await, Some(Change::Set { key: "a/1".to_owned(), now: None }));
-}
-
-#[tokio::test]
-async fn a_lease_is_held_by_one() {
-    let folder = Folder::new();
-    let store = folder.open().unwrap();
-    let lease = store.lease("rollout").await.unwrap();
-    assert!(matches!(store.lease("rollout").await, Err(StoreError::Held { .. })));
-    store.lease("another").await.unwrap();
-    drop(lease);
-    store.lease("rollout").await.unwrap();
-}
-
-#[tokio::test]
-async fn f14_a_second_landfast_is_told_of_the_first() {
+async fn f14_a_second_process_is_refused() {
     let (folder, store) = filled().await;
     let Err(error) = folder.open() else { panic!("opened twice") };
     assert_eq!(
         error.to_string(),
-        format!("another landfast is using {}: wait for it, or end it", folder.path().display())
+        format!("another landfast process is using {}: wait until it ends, or stop it", folder.path().display())
     );
     drop(store);
     folder.open().unwrap();
 }
 
 #[tokio::test]
-async fn f12_an_empty_a_short_and_a_foreign_file_are_refused_and_left_alone() {
+async fn f12_an_empty_a_short_and_a_foreign_file_are_refused_and_not_modified() {
     let (folder, store) = filled().await;
     drop(store);
     let whole = std::fs::read(folder.path()).unwrap();
@@ -128,9 +104,9 @@ async fn f12_an_empty_a_short_and_a_foreign_file_are_refused_and_left_alone() {
     folder.open().unwrap();
 }
 
-/// The file as it is on the disk while the store is open is what a crash leaves.
+/// A copy of the file of an open store is the same as the file after a crash.
 #[tokio::test]
-async fn f13_what_was_acknowledged_is_there_after_a_crash_and_another_one() {
+async fn f13_acknowledged_writes_survive_two_crashes() {
     let (folder, store) = filled().await;
     let crashed = Folder::new();
     std::fs::create_dir(crashed.path().parent().unwrap()).unwrap();
@@ -145,7 +121,7 @@ async fn f13_what_was_acknowledged_is_there_after_a_crash_and_another_one() {
     }
 }
 
-/// Where a flip is not refused, it was in a place that holds nothing: everything reads as it was written.
+/// If a flipped bit is not refused, it is in an unused part of the file, and all records read as they were written.
 #[tokio::test]
 async fn f12_a_flipped_bit_never_changes_what_is_read() {
     let (folder, store) = filled().await;
@@ -159,7 +135,9 @@ async fn f12_a_flipped_bit_never_changes_what_is_read() {
         flipped[place] ^= 1 << (place % 8);
         std::fs::write(folder.path(), flipped).unwrap();
         match folder.open() {
-            Ok(store) => assert_eq!(store.range("").await.unwrap(), expected, "a flip at {place} went unnoticed"),
+            Ok(store) => {
+                assert_eq!(store.range("").await.unwrap(), expected, "a flipped bit at {place} was not detected")
+            }
             Err(error) => {
                 refused += 1;
                 assert!(error.to_string().contains("state.redb"), "{error}");
