@@ -258,7 +258,7 @@ fn a_failing_build_changes_nothing(lab: &Lab, fleet: &Fleet<'_>, site: &Site<'_>
 
     std::fs::remove_file(fleet.path("demo/web/Dockerfile"))?;
     let up = site.landfast(fleet, &["up", "--yes", "--build"])?.exits(1)?;
-    ensure!(up.stderr.contains("web/Dockerfile: there is no such file"), "it should name the missing file: {up}");
+    ensure!(up.stderr.contains("web/Dockerfile: no such file"), "it should name the missing file: {up}");
     assert_eq!(ids(fleet)?, before, "nothing was changed");
     Ok(())
 }

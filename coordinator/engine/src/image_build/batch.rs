@@ -1,4 +1,5 @@
-//! The builds of a run: side by side as [`Schedule`] says, what each says under its name, all that failed told together.
+//! Runs the builds of an operation in parallel, in the order of [`Schedule`]. Each build's output has its image's name
+//! as prefix, and all failures are reported together.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,7 +15,7 @@ use crate::event::{Event, Listener, Warning};
 use super::prepare::{FOLDER_IMAGE, Prepared};
 use super::{BuildError, Builder, solve};
 
-/// Builds all of them. When one fails, those that are under way are given up, as the reference does.
+/// Builds all images. When one build fails, running builds are cancelled, like Docker Compose does.
 pub async fn build(builder: &Builder, prepared: Vec<Prepared>, listener: &Arc<dyn Listener>) -> Result<(), BuildError> {
     let jobs = jobs(builder, prepared)?;
     for Job { request, .. } in &jobs {
@@ -25,29 +26,29 @@ pub async fn build(builder: &Builder, prepared: Vec<Prepared>, listener: &Arc<dy
     let stop = CancellationToken::new();
     let mut running = FuturesUnordered::new();
     let mut failed = BTreeMap::new();
-    let mut given_up = Vec::new();
+    let mut cancelled = Vec::new();
     loop {
         for at in schedule.begin() {
             let (job, is_alone, stop) = (&jobs[at], jobs.len() == 1, &stop);
             running.push(async move { (at, job.run(builder, is_alone, stop, listener).await) });
         }
         let Some((at, ended)) = running.next().await else { break };
-        schedule.end(at, matches!(ended, Ok(Ended::Built)));
+        schedule.end(at, matches!(ended, Ok(Outcome::Built)));
         match ended {
-            Ok(Ended::Built) => {}
-            Ok(Ended::GivenUp) => given_up.push(at),
+            Ok(Outcome::Built) => {}
+            Ok(Outcome::Cancelled) => cancelled.push(at),
             Err(error) => {
                 stop.cancel();
                 failed.insert(at, error);
             }
         }
     }
-    given_up.extend(schedule.waiting());
-    if !given_up.is_empty() {
-        let images = given_up.iter().map(|at| jobs[*at].one.build.image.clone()).collect();
+    cancelled.extend(schedule.waiting());
+    if !cancelled.is_empty() {
+        let images = cancelled.iter().map(|at| jobs[*at].one.build.image.clone()).collect();
         listener.report(Event::BuildsAbandoned { images });
     }
-    told_together(failed.into_iter().map(|(at, error)| (&jobs[at].one.build, error)))
+    combine_failures(failed.into_iter().map(|(at, error)| (&jobs[at].one.build, error)))
 }
 
 struct Job {
@@ -55,13 +56,13 @@ struct Job {
     request: Request,
 }
 
-/// How a build ended that did not fail.
-enum Ended {
+/// The outcome of a build that did not fail.
+enum Outcome {
     Built,
-    GivenUp,
+    Cancelled,
 }
 
-/// All that is wrong is said before the first is built.
+/// Creates the requests. All mistakes are reported before the first build starts.
 fn jobs(builder: &Builder, prepared: Vec<Prepared>) -> Result<Vec<Job>, BuildError> {
     let mut jobs = Vec::new();
     let mut mistakes = Vec::new();
@@ -81,15 +82,16 @@ impl Job {
         is_alone: bool,
         stop: &CancellationToken,
         listener: &Arc<dyn Listener>,
-    ) -> Result<Ended, BuildError> {
+    ) -> Result<Outcome, BuildError> {
         let image = &self.one.build.image;
         let output = Output { build: (!is_alone).then(|| image.clone()), listener };
         listener.report(Event::BuildStarted { image: image.clone() });
-        // Cancel safe: a build that is dropped ends at the builder with its connections. What failed first is told.
+        // Cancel safe: dropping a build closes its connections, which stops it at the builder. The first failure is
+        // reported.
         let built = tokio::select! {
             biased;
-            built = self.solve(builder, &output) => built.map(|()| Ended::Built),
-            () = stop.cancelled() => Ok(Ended::GivenUp),
+            built = self.solve(builder, &output) => built.map(|()| Outcome::Built),
+            () = stop.cancelled() => Ok(Outcome::Cancelled),
         };
         for folder in self.request.folder_images.keys() {
             builder.discard(folder, listener).await;
@@ -102,13 +104,14 @@ impl Job {
             output.folder_started(image);
             let request = image_build::request(&folder_image(image, folder), FOLDER_IMAGE, builder.api)
                 .map_err(|mistake| BuildError::Mistakes(mistake.into()))?;
-            solve::solve(&builder.door, &request, self.one.offer_folder(&request, builder), output).await?;
+            solve::solve(&builder.door, &request, self.one.folder_inputs(&request, builder), output).await?;
         }
-        solve::solve(&builder.door, &self.request, self.one.offer(&self.request, builder), output).await
+        solve::solve(&builder.door, &self.request, self.one.inputs(&self.request, builder), output).await
     }
 }
 
-/// A folder as an image: what a builder without further contexts can copy from.
+/// A build of an image that contains a folder. Builders without support for additional contexts copy from such an
+/// image.
 fn folder_image(image: &str, folder: &Path) -> Build {
     Build {
         image: image.to_owned(),
@@ -118,8 +121,9 @@ fn folder_image(image: &str, folder: &Path) -> Build {
     }
 }
 
-/// A build that failed is a mistake at its `build:`. A builder that is not there at all is one thing to say.
-fn told_together<'a>(failed: impl Iterator<Item = (&'a Build, BuildError)>) -> Result<(), BuildError> {
+/// Combines the failures of all builds. Each failed build becomes a mistake at its `build:` key; if no builder is
+/// available, only one error is returned.
+fn combine_failures<'a>(failed: impl Iterator<Item = (&'a Build, BuildError)>) -> Result<(), BuildError> {
     let (steps, engine): (Vec<_>, Vec<_>) =
         failed.partition(|(_, error)| matches!(error, BuildError::FailedStep(_) | BuildError::Mistakes(_)));
     if steps.is_empty() {
@@ -147,9 +151,9 @@ fn told_together<'a>(failed: impl Iterator<Item = (&'a Build, BuildError)>) -> R
     Err(BuildError::Mistakes(Diagnostics(mistakes)))
 }
 
-/// Reports what a builder writes.
+/// Reports the output of a build.
 pub(super) struct Output<'a> {
-    /// Reference of the image; `None` if no other image is built in the run.
+    /// Reference of the image; `None` if the operation builds no other image.
     build: Option<String>,
     listener: &'a Arc<dyn Listener>,
 }
@@ -181,29 +185,29 @@ mod tests {
     }
 
     #[test]
-    fn all_that_failed_is_told_in_order() {
+    fn all_failures_are_reported_in_order() {
         let (a, b, c) = (build("a"), build("b"), build("c"));
         let lost = BuildError::Engine { problem: "it is gone".to_owned() };
         let failed = [(&a, failure("one")), (&b, lost), (&c, failure("three"))];
-        let Err(BuildError::Mistakes(Diagnostics(told))) = told_together(failed.into_iter()) else {
+        let Err(BuildError::Mistakes(Diagnostics(mistakes))) = combine_failures(failed.into_iter()) else {
             panic!("they are mistakes")
         };
-        let told: Vec<_> = told.iter().map(|one| one.message.as_str()).collect();
-        assert_eq!(told.len(), 3);
+        let messages: Vec<_> = mistakes.iter().map(|one| one.message.as_str()).collect();
+        assert_eq!(messages.len(), 3);
         assert!(
-            told[0].starts_with("image a could not") && told[0].ends_with("\n  step [1/1] RUN x\n  one"),
-            "{told:?}"
+            messages[0].starts_with("image a could not") && messages[0].ends_with("\n  step [1/1] RUN x\n  one"),
+            "{messages:?}"
         );
-        assert!(told[1].starts_with("image c could not"), "{told:?}");
-        assert!(told[2].ends_with(": the engine does not build: it is gone"), "{told:?}");
+        assert!(messages[1].starts_with("image c could not"), "{messages:?}");
+        assert!(messages[2].ends_with(": the engine cannot build images: it is gone"), "{messages:?}");
     }
 
     #[test]
-    fn an_engine_that_is_gone_is_told_once() {
+    fn an_unavailable_engine_is_reported_once() {
         let (a, b) = (build("a"), build("b"));
         let lost = || BuildError::Engine { problem: "it is gone".to_owned() };
-        let told = told_together([(&a, lost()), (&b, lost())].into_iter());
-        assert!(matches!(told, Err(BuildError::Engine { .. })));
-        assert!(told_together([].into_iter()).is_ok());
+        let result = combine_failures([(&a, lost()), (&b, lost())].into_iter());
+        assert!(matches!(result, Err(BuildError::Engine { .. })));
+        assert!(combine_failures([].into_iter()).is_ok());
     }
 }

@@ -1,5 +1,5 @@
-//! The way to a builder: an engine's socket, whose HTTP connections become plain streams of bytes; or a host's agent, which
-//! passes such streams on.
+//! Connections to a builder: through an engine's socket, where an HTTP connection is upgraded to a plain byte stream,
+//! or through a host's agent, which forwards such a stream.
 
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -20,26 +20,26 @@ use crate::wire::problem;
 
 use super::BuildError;
 
-/// Where a builder is.
+/// Address of a builder.
 #[derive(Debug, Clone)]
 pub enum Door {
     Unix(PathBuf),
-    /// Host and port.
+    /// Host and port of an engine.
     Tcp(String),
-    /// Behind a host's agent.
+    /// The engine of a host, through its agent.
     Host(Box<Agent>),
 }
 
-/// One of the two connections of a build.
-pub(super) enum End<'a> {
-    /// The builder's questions: files, secrets.
+/// The two connections that a build requires.
+pub(super) enum Connection<'a> {
+    /// The session, over which the builder requests files, secrets and logins.
     Session { id: &'a str, methods: &'a [String] },
-    /// What is asked of the builder.
+    /// The control connection, over which the build is requested.
     Control,
 }
 
 impl Door {
-    /// From what `DOCKER_HOST` says.
+    /// Parses the value of `DOCKER_HOST`. Returns `None` for unsupported schemes.
     pub fn of(host: &str) -> Option<Self> {
         match host.split_once("://")? {
             ("unix", path) => Some(Self::Unix(PathBuf::from(path))),
@@ -49,11 +49,11 @@ impl Door {
     }
 
     /// Opens a connection to the builder.
-    pub(super) async fn open(&self, end: &End<'_>) -> Result<Wire, BuildError> {
+    pub(super) async fn open(&self, end: &Connection<'_>) -> Result<BuilderStream, BuildError> {
         match self {
             Self::Unix(path) => upgrade(UnixStream::connect(path).await.map_err(unreachable)?, end).await,
             Self::Tcp(address) => upgrade(TcpStream::connect(address).await.map_err(unreachable)?, end).await,
-            Self::Host(agent) => through(agent, end).await,
+            Self::Host(agent) => open_through_agent(agent, end).await,
         }
     }
 }
@@ -62,34 +62,36 @@ fn unreachable(error: std::io::Error) -> BuildError {
     BuildError::Engine { problem: error.to_string() }
 }
 
-/// Asks for the connection to become another one.
-async fn upgrade<S>(stream: S, end: &End<'_>) -> Result<Wire, BuildError>
+/// Requests an HTTP upgrade to a byte stream.
+async fn upgrade<S>(stream: S, end: &Connection<'_>) -> Result<BuilderStream, BuildError>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let failed = |error: hyper::Error| BuildError::Engine { problem: error.to_string() };
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
-    // It ends when the upgraded stream is dropped; an error of it shows there.
+    // The task ends when the upgraded stream is dropped. Errors are returned by the stream.
     tokio::spawn(connection.with_upgrades());
     let answer = sender.send_request(request(end)?).await.map_err(failed)?;
     if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
         let problem = match answer.status() {
-            StatusCode::NOT_FOUND => "it has no BuildKit".to_owned(),
-            status => format!("it answers {status}"),
+            StatusCode::NOT_FOUND => "it does not support BuildKit".to_owned(),
+            status => format!("it responded with {status}"),
         };
         return Err(BuildError::Engine { problem });
     }
     let upgraded = hyper::upgrade::on(answer).await.map_err(failed)?;
-    Ok(Wire(Box::new(TokioIo::new(upgraded))))
+    Ok(BuilderStream(Box::new(TokioIo::new(upgraded))))
 }
 
-/// Bytes on their way through an agent.
+/// Buffer size of a stream through an agent, in bytes.
 const BUFFER: usize = 256 << 10;
 
-async fn through(agent: &Agent, end: &End<'_>) -> Result<Wire, BuildError> {
+async fn open_through_agent(agent: &Agent, end: &Connection<'_>) -> Result<BuilderStream, BuildError> {
     let first = match end {
-        End::Session { id, methods } => Part::Session(SessionEnd { id: (*id).to_owned(), methods: methods.to_vec() }),
-        End::Control => Part::Control(ControlEnd {}),
+        Connection::Session { id, methods } => {
+            Part::Session(SessionEnd { id: (*id).to_owned(), methods: methods.to_vec() })
+        }
+        Connection::Control => Part::Control(ControlEnd {}),
     };
     let (near, far) = tokio::io::duplex(BUFFER);
     let (from, mut to) = tokio::io::split(far);
@@ -106,20 +108,20 @@ async fn through(agent: &Agent, end: &End<'_>) -> Result<Wire, BuildError> {
                 break;
             }
         }
-        // Whoever reads finds the end.
+        // Shutting down the stream signals its end to the reader.
         to.shutdown().await.ok();
     });
-    Ok(Wire(Box::new(near)))
+    Ok(BuilderStream(Box::new(near)))
 }
 
-fn request(end: &End<'_>) -> Result<Request<String>, BuildError> {
+fn request(end: &Connection<'_>) -> Result<Request<String>, BuildError> {
     let path = match end {
-        End::Session { .. } => "/session",
-        End::Control => "/grpc",
+        Connection::Session { .. } => "/session",
+        Connection::Control => "/grpc",
     };
     let mut request = Request::builder().method(Method::POST).uri(path).header(header::HOST, "engine");
     request = request.header(header::CONNECTION, "Upgrade").header(header::UPGRADE, "h2c");
-    if let End::Session { id, methods } = end {
+    if let Connection::Session { id, methods } = end {
         request =
             request.header("X-Docker-Expose-Session-Uuid", *id).header("X-Docker-Expose-Session-Name", "landfast");
         for method in *methods {
@@ -129,26 +131,26 @@ fn request(end: &End<'_>) -> Result<Request<String>, BuildError> {
     request.body(String::new()).map_err(|error| BuildError::Engine { problem: error.to_string() })
 }
 
-/// A stream of bytes to the builder.
-pub(super) struct Wire(Box<dyn Duplex>);
+/// A byte stream to the builder.
+pub(super) struct BuilderStream(Box<dyn Duplex>);
 
 trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
-impl Connected for Wire {
+impl Connected for BuilderStream {
     type ConnectInfo = ();
 
     fn connect_info(&self) {}
 }
 
-impl AsyncRead for Wire {
+impl AsyncRead for BuilderStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
         Pin::new(&mut self.0).poll_read(cx, buf)
     }
 }
 
-impl AsyncWrite for Wire {
+impl AsyncWrite for BuilderStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
         Pin::new(&mut self.0).poll_write(cx, buf)
     }

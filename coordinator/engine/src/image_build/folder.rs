@@ -1,5 +1,5 @@
-//! What is in a folder that is sent to a builder, in the order in which it is sent. No link is followed: links are sent
-//! as what they are, and the builder resolves them beneath its own root.
+//! Lists the contents of a folder that is sent to a builder, in the order of sending. Links are sent as links and never
+//! followed; the builder resolves them below its own root.
 
 use std::fs::Metadata;
 use std::io;
@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use landfast_core::bundle::IgnoreRules;
 use landfast_core::image_build::{ContextPaths, parent_folders};
 
+/// A failure to list a folder.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FolderError {
     #[error("{} cannot be read", .path.display())]
@@ -22,8 +23,8 @@ pub(super) enum FolderError {
 }
 
 impl FolderError {
-    /// With its reason, for somebody who gets no chain of errors.
-    pub(super) fn sentence(&self) -> String {
+    /// The error with its cause, for callers that print no error chain.
+    pub(super) fn with_cause(&self) -> String {
         match self {
             Self::Unreadable { source, .. } => format!("{self}: {source}"),
             Self::NotText { .. } => self.to_string(),
@@ -31,20 +32,21 @@ impl FolderError {
     }
 }
 
-/// One path of a context.
+/// A file, folder or link of a context.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Entry {
-    /// Relative, with `/`.
+    /// Path relative to the folder, with `/` as separator.
     pub(super) path: String,
     pub(super) kind: Kind,
-    /// As Unix has it, without the type.
+    /// Unix permission bits.
     pub(super) mode: u32,
-    /// In bytes.
+    /// Size in bytes.
     pub(super) size: u64,
-    /// In Unix nanoseconds.
+    /// Time of the last modification in nanoseconds since the Unix epoch.
     pub(super) changed: i64,
 }
 
+/// Type of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Kind {
     File,
@@ -52,21 +54,21 @@ pub(super) enum Kind {
     Link(String),
 }
 
-/// A folder's contents, each after the folder that it is in.
+/// Contents of a folder. Each entry follows the folder that contains it.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
     pub(super) entries: Vec<Entry>,
-    /// Sockets, pipes and devices: no build can want them.
-    pub(super) left: Vec<PathBuf>,
+    /// Sockets, pipes and devices, which no build can use.
+    pub(super) skipped: Vec<PathBuf>,
     /// Env files of other environments.
     pub(super) withheld: Vec<PathBuf>,
 }
 
-/// Lists what of a folder is sent. Blocks.
+/// Lists the entries to send. Blocks.
 pub(super) fn list(root: &Path, rules: &IgnoreRules, follow: &ContextPaths) -> Result<Listing, FolderError> {
     let follow = match follow {
         ContextPaths::Paths(paths) if paths.iter().all(|path| is_plain(root, path)) => follow,
-        // What a link leads to is needed too: everything is more than enough.
+        // The target of a link is required too, so everything is sent.
         _ => &ContextPaths::All,
     };
     let mut walk = Walk { root, rules, follow, listing: Listing::default(), pending: Vec::new() };
@@ -84,7 +86,7 @@ struct Walk<'a> {
     rules: &'a IgnoreRules,
     follow: &'a ContextPaths,
     listing: Listing,
-    /// Folders that are sent only if something in them is.
+    /// Ignored folders, which are sent only if one of their entries is.
     pending: Vec<Entry>,
 }
 
@@ -92,7 +94,7 @@ impl Walk<'_> {
     fn folder(&mut self, folder: &str) -> Result<(), FolderError> {
         for name in self.names(folder)? {
             let path = if folder.is_empty() { name } else { format!("{folder}/{name}") };
-            if self.is_wanted(&path) {
+            if self.is_included(&path) {
                 self.path(path)?;
             }
         }
@@ -128,7 +130,7 @@ impl Walk<'_> {
             let target = absolute.read_link().map_err(|source| unreadable(&absolute, source))?;
             Kind::Link(target.into_os_string().into_string().map_err(|_| FolderError::NotText { path: absolute })?)
         } else {
-            self.listing.left.push(absolute);
+            self.listing.skipped.push(absolute);
             return Ok(());
         };
         self.send(entry(path, kind, &metadata));
@@ -140,7 +142,7 @@ impl Walk<'_> {
         self.listing.entries.push(entry);
     }
 
-    /// In the order of bytes, which with a folder before its contents is the order that builders expect.
+    /// Names in byte order. Builders expect this order, with each folder before its contents.
     fn names(&self, folder: &str) -> Result<Vec<String>, FolderError> {
         let folder = self.root.join(folder);
         let mut names = Vec::new();
@@ -153,7 +155,7 @@ impl Walk<'_> {
         Ok(names)
     }
 
-    fn is_wanted(&self, path: &str) -> bool {
+    fn is_included(&self, path: &str) -> bool {
         let beneath = |path: &str, of: &str| path.strip_prefix(of).is_some_and(|rest| rest.starts_with('/'));
         match self.follow {
             ContextPaths::All => true,

@@ -1,5 +1,5 @@
-//! Logins at registries of whoever runs this: `config.json`, and the programs that it names, run as the docker command runs them.
-//! Each registry is asked about once a run.
+//! The user's logins at registries: from Docker's `config.json` and the credential helpers that it names, which run
+//! like the docker command runs them. Each registry is looked up once per operation.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
@@ -15,39 +15,40 @@ use tokio::sync::Mutex;
 
 use crate::event::{Event, Listener, Warning};
 
-/// Some ask a person first.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// Of an answer, in bytes. A token is a few thousand.
-const LARGEST_ANSWER: u64 = 64 << 10;
+/// Time limit of a credential helper. Some helpers ask the user first.
+const HELPER_TIMEOUT: Duration = Duration::from_secs(60);
+/// Maximum size of a helper's answer in bytes. A token has a few thousand.
+const MAX_ANSWER: u64 = 64 << 10;
 
-/// What may be told of a login that cannot be had.
+/// A failure to get a login. The messages contain no secrets.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LoginError {
     #[error(transparent)]
     Helper(#[from] HelperError),
-    #[error("{program}, which config.json names for {server}, is in no folder of PATH")]
+    #[error("{program}, the credential helper for {server} in config.json, is not in PATH")]
     Missing { program: String, server: String },
     #[error("{program} cannot be run: {reason}")]
-    NotRun { program: String, reason: std::io::Error },
-    #[error("{program} has not answered for {server} within {} s", .limit.as_secs())]
-    Slow { program: String, server: String, limit: Duration },
-    #[error("{program} answered for {server} with more than 64 KiB")]
-    Large { program: String, server: String },
+    CannotRun { program: String, reason: std::io::Error },
+    #[error("{program} did not answer for {server} within {} s", .limit.as_secs())]
+    Timeout { program: String, server: String, limit: Duration },
+    #[error("the answer of {program} for {server} is larger than 64 KiB")]
+    AnswerTooLarge { program: String, server: String },
 }
 
 type Answer = Result<Option<Login>, Arc<LoginError>>;
 
-/// The logins of a run. No `Debug` here: they are printed nowhere.
+/// The logins of an operation. Without `Debug`, because they must not be printed.
 pub struct Logins {
     credentials: Credentials,
     environment: BTreeMap<String, String>,
-    patience: Duration,
-    /// By registry. One program at a time: two may ask a person the same thing.
+    timeout: Duration,
+    /// Answers keyed by registry. The lock lets only one helper run at a time, because two may ask the user the same
+    /// question.
     answers: Mutex<BTreeMap<String, Answer>>,
 }
 
 impl Logins {
-    /// What `docker login` has kept, as far as it can be read.
+    /// Reads the logins that `docker login` stored, as far as the file is readable.
     pub fn read(environment: &BTreeMap<String, String>, listener: &Arc<dyn Listener>) -> Arc<Self> {
         let folder = environment.get("DOCKER_CONFIG").map(PathBuf::from);
         let folder = folder.or_else(|| Some(Path::new(environment.get("HOME")?).join(".docker")));
@@ -62,14 +63,14 @@ impl Logins {
                 }
             }
         });
-        Arc::new(Self::new(read.unwrap_or_default(), environment.clone(), PATIENCE))
+        Arc::new(Self::new(read.unwrap_or_default(), environment.clone(), HELPER_TIMEOUT))
     }
 
-    fn new(credentials: Credentials, environment: BTreeMap<String, String>, patience: Duration) -> Self {
-        Self { credentials, environment, patience, answers: Mutex::default() }
+    fn new(credentials: Credentials, environment: BTreeMap<String, String>, timeout: Duration) -> Self {
+        Self { credentials, environment, timeout, answers: Mutex::default() }
     }
 
-    /// The login at the registry that a builder calls by this name; none to ask it without a name.
+    /// The login for the registry with this host name. `None` means anonymous access.
     pub(super) async fn of(&self, host: &str) -> Answer {
         let mut answers = self.answers.lock().await;
         if let Some(answer) = answers.get(host) {
@@ -92,18 +93,19 @@ impl Logins {
         let Helper { program, server } = helper.clone();
         let path = self.environment.get("PATH").map(String::as_str).unwrap_or_default();
         let Some(file) = find(&program, path) else { return Err(LoginError::Missing { program, server }) };
-        let answer = tokio::time::timeout(self.patience, converse(&file, &server, &self.environment)).await;
-        let slow = || LoginError::Slow { program: program.clone(), server: server.clone(), limit: self.patience };
+        let answer = tokio::time::timeout(self.timeout, run_helper(&file, &server, &self.environment)).await;
+        let slow = || LoginError::Timeout { program: program.clone(), server: server.clone(), limit: self.timeout };
         let (succeeded, output) =
-            answer.map_err(|_| slow())?.map_err(|reason| LoginError::NotRun { program: program.clone(), reason })?;
-        if output.len() as u64 > LARGEST_ANSWER {
-            return Err(LoginError::Large { program, server });
+            answer.map_err(|_| slow())?.map_err(|reason| LoginError::CannotRun { program: program.clone(), reason })?;
+        if output.len() as u64 > MAX_ANSWER {
+            return Err(LoginError::AnswerTooLarge { program, server });
         }
         Ok(helper.answered(succeeded, &output)?)
     }
 }
 
-/// The file that a command of this name is: in an absolute folder, as what is run from wherever one stands is nobody's intent.
+/// Finds a program in `PATH`. Relative folders are skipped: the user does not intend to run programs from the current
+/// folder.
 fn find(program: &str, path: &str) -> Option<PathBuf> {
     let is_program = |file: &PathBuf| {
         file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
@@ -112,9 +114,9 @@ fn find(program: &str, path: &str) -> Option<PathBuf> {
     folders.map(|folder| Path::new(folder).join(program)).find(is_program)
 }
 
-/// Tells a program the registry and hears it out, up to a byte more than an answer has. It ends when this is dropped. What it says
-/// on standard error goes to this process's, as with the docker command.
-async fn converse(
+/// Runs a credential helper and reads its answer, up to one byte more than the maximum. The helper is killed when the
+/// future is dropped. Its standard error is inherited, like with the docker command.
+async fn run_helper(
     file: &Path,
     server: &str,
     environment: &BTreeMap<String, String>,
@@ -123,14 +125,14 @@ async fn converse(
     command.arg("get").env_clear().envs(environment).kill_on_drop(true);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
     if let Some(mut input) = child.stdin.take() {
-        // One that does not listen says so in its answer.
+        // A helper that does not read its input reports that in its answer.
         input.write_all(server.as_bytes()).await.ok();
     }
     let mut output = Vec::new();
     if let Some(answer) = child.stdout.take() {
-        answer.take(LARGEST_ANSWER + 1).read_to_end(&mut output).await?;
+        answer.take(MAX_ANSWER + 1).read_to_end(&mut output).await?;
     }
-    if output.len() as u64 > LARGEST_ANSWER {
+    if output.len() as u64 > MAX_ANSWER {
         return Ok((false, output));
     }
     Ok((child.wait().await?.success(), output))
@@ -140,11 +142,12 @@ async fn converse(
 mod tests {
     use super::*;
 
-    /// A folder with a `docker-credential-fake` that does this.
+    /// A folder with a program `docker-credential-fake` that runs this script.
     fn fake(script: &str) -> tempfile::TempDir {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("script"), format!("#!/bin/sh\n{script}\n")).expect("written");
-        // By another process: while this one has it open for writing, or a child that has not begun yet, it cannot be run.
+        // Another process installs the file. A file that this process or one of its children has open for writing
+        // cannot be executed.
         let mut install = std::process::Command::new("install");
         install.args(["-m", "700", "script", "docker-credential-fake"]).current_dir(folder.path());
         assert!(install.status().expect("it runs").success());
@@ -156,7 +159,7 @@ mod tests {
         let path = format!(".:nowhere:{}:/usr/bin:/bin", folder.display());
         let environment = [("PATH", path), ("FAKE", folder.display().to_string())];
         let environment = environment.map(|(name, value)| (name.to_owned(), value)).into();
-        Logins::new(credentials, environment, PATIENCE)
+        Logins::new(credentials, environment, HELPER_TIMEOUT)
     }
 
     async fn of(logins: &Logins, host: &str) -> Result<Option<(String, String)>, String> {
@@ -165,7 +168,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_program_is_told_the_registry_and_asked_once() {
+    async fn a_helper_receives_the_registry_and_runs_once() {
         let folder = fake(
             r#"read -r server; echo "$* $server" >>"$FAKE/calls"
             echo "{\"ServerURL\": \"$server\", \"Username\": \"anna\", \"Secret\": \"of $server\"}""#,
@@ -180,19 +183,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_program_without_a_login_is_no_failure() {
+    async fn a_helper_without_a_login_is_not_a_failure() {
         let folder = fake("echo credentials not found in native keychain; exit 1");
         assert_eq!(of(&logins(folder.path(), "fake"), "lan").await, Ok(None));
     }
 
     #[tokio::test]
-    async fn a_program_that_fails_says_why() {
+    async fn the_reason_of_a_failed_helper_is_reported() {
         for (script, expected) in [
             ("echo the store is locked; exit 2", "docker-credential-fake has no login for lan: the store is locked"),
             ("exec <&-; exit 1", "it failed without a word"),
             ("echo sesame", "it is not JSON"),
             ("kill -9 $$", "it failed without a word"),
-            ("head -c 70000 /dev/zero; exec sleep 1000", "with more than 64 KiB"),
+            ("head -c 70000 /dev/zero; exec sleep 1000", "is larger than 64 KiB"),
         ] {
             let folder = fake(script);
             let error = of(&logins(folder.path(), "fake"), "lan").await.expect_err(script);
@@ -201,11 +204,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_program_that_does_not_answer_is_ended() {
+    async fn a_helper_that_does_not_answer_is_killed() {
         let folder = fake("echo $$ >\"$FAKE/pid\"; exec sleep 1000");
-        let logins = Logins { patience: Duration::from_secs(1), ..logins(folder.path(), "fake") };
+        let logins = Logins { timeout: Duration::from_secs(1), ..logins(folder.path(), "fake") };
         let error = of(&logins, "lan").await.expect_err("it sleeps");
-        assert!(error.contains("docker-credential-fake has not answered for lan within 1 s"), "{error}");
+        assert!(error.contains("docker-credential-fake did not answer for lan within 1 s"), "{error}");
         let pid = std::fs::read_to_string(folder.path().join("pid")).expect("it was started");
         let stat = PathBuf::from("/proc").join(pid.trim()).join("stat");
         let ended = async {
@@ -217,16 +220,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_program_that_is_not_there_is_named() {
+    async fn a_missing_helper_is_reported() {
         let folder = fake("");
         let missing = of(&logins(folder.path(), "gone"), "lan").await.expect_err("it is not there");
-        assert_eq!(missing, "docker-credential-gone, which config.json names for lan, is in no folder of PATH");
+        assert_eq!(missing, "docker-credential-gone, the credential helper for lan in config.json, is not in PATH");
         let refused = of(&logins(folder.path(), "../script"), "lan").await.expect_err("it is a path");
         assert!(refused.contains("\"../script\" in config.json is no name of a program"), "{refused}");
         let not_a_program = std::fs::Permissions::from_mode(0o600);
         std::fs::set_permissions(folder.path().join("docker-credential-fake"), not_a_program).expect("set");
         assert!(
-            of(&logins(folder.path(), "fake"), "lan").await.expect_err("it is no program").contains("in no folder")
+            of(&logins(folder.path(), "fake"), "lan").await.expect_err("it is no program").contains("is not in PATH")
         );
     }
 }

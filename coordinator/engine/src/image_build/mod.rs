@@ -1,8 +1,9 @@
-//! Building images: what a build needs is looked at on this machine, then a builder is asked for it. What is built, and
-//! how it is asked for, is decided by [`landfast_core::image_build`].
+//! Builds images: checks on this machine what a build requires, then requests the build from a builder.
+//! [`landfast_core::image_build`] decides what is built and how it is requested.
 //!
-//! The builder is the BuildKit inside an engine, spoken to as the reference does. Contexts are sent file by file, only
-//! what it asks for; secrets are answered when a step asks for them, and are in no argument, log, plan or layer.
+//! The builder is the BuildKit of an engine, with the protocol that the docker command uses. Context files are sent one
+//! by one, and only those that the builder requests. Secrets are sent when a step requests them; they are never part of
+//! arguments, logs, plans or layers.
 
 mod batch;
 mod door;
@@ -28,39 +29,38 @@ pub use door::Door;
 pub use logins::Logins;
 pub use prepare::{Prepared, env_files_in, prepare};
 
+/// A failure to build images.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     #[error("{}", .0)]
     Mistakes(Diagnostics),
     #[error("{}", .0.problem)]
     FailedStep(Failure),
-    #[error("the engine does not build: {problem}")]
+    #[error("the engine cannot build images: {problem}")]
     Engine { problem: String },
-    #[error("image {image} was built, and is not there")]
+    #[error("image {image} was built but is missing from the engine")]
     Gone { image: String },
-    #[error("{} cannot be built: neither this machine nor a host has an engine that builds", .images.join(", "))]
+    #[error("{} cannot be built: neither this machine nor any host has an engine with BuildKit", .images.join(", "))]
     Nowhere { images: Vec<String> },
 }
 
 impl BuildError {
-    /// What to do next.
+    /// The next step for the user, if there is one.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Nowhere { .. } => {
-                Some("builds need Docker 20.10 or newer: start it here, or set DOCKER_HOST".to_owned())
-            }
-            Self::Engine { .. } => Some("builds need Docker 20.10 or newer, with BuildKit".to_owned()),
+            Self::Nowhere { .. } => Some("start Docker 20.10 or newer on this machine, or set DOCKER_HOST".to_owned()),
+            Self::Engine { .. } => Some("builds require Docker 20.10 or newer, with BuildKit".to_owned()),
             Self::Mistakes(_) | Self::FailedStep(_) | Self::Gone { .. } => None,
         }
     }
 }
 
-/// How a build failed.
+/// The reason why a build failed.
 #[derive(Debug)]
 pub struct Failure {
-    /// The step, when it was one.
+    /// The failed step, if the failure belongs to one.
     pub failed: Option<FailedStep>,
-    /// In the builder's words.
+    /// The builder's error message.
     pub problem: String,
 }
 
@@ -75,19 +75,19 @@ impl std::fmt::Display for Failure {
     }
 }
 
-/// An engine that builds.
+/// An engine that can build images.
 #[derive(Clone)]
 pub struct Builder {
     pub door: Door,
-    /// The version of its API.
+    /// API version of the engine.
     pub api: (u32, u32),
-    /// This machine's.
+    /// The engine of this machine; `None` for a host's engine.
     pub engine: Option<LocalEngine>,
-    /// Logins of whoever builds.
+    /// The user's logins at registries.
     pub logins: Arc<Logins>,
 }
 
-// Neither logins nor sockets are for printing.
+// Logins and sockets must not be printed.
 impl std::fmt::Debug for Builder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Builder").field("api", &self.api).finish_non_exhaustive()
@@ -95,7 +95,7 @@ impl std::fmt::Debug for Builder {
 }
 
 impl Builder {
-    /// Takes the name from an image that was only made for a build. It may be gone already.
+    /// Removes the tag of an image that was only needed for a build. The image may not exist any more.
     async fn discard(&self, image: &str, listener: &Arc<dyn Listener>) {
         if let Some(engine) = &self.engine {
             engine.remove(image).await;

@@ -1,5 +1,5 @@
-//! Whether what a build names is there, how much it is, and what is read of it before the builder asks: the instructions
-//! and the secrets.
+//! Prepares a build: checks that everything it names exists, measures its context, and reads the Dockerfile and the
+//! secrets.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -13,23 +13,23 @@ use landfast_core::image_build::{Build, Context, ContextPaths, DOCKERFILE, Docke
 
 use super::Builder;
 use super::folder::{self, Kind};
-use super::session::Offer;
+use super::session::BuildInputs;
 use super::sync::Folder;
 
-/// As BuildKit has it.
-const LARGEST_SECRET: u64 = 500 * 1024;
-/// The ignored paths of a context, when its Dockerfile has no such file of its own.
+/// Maximum size of a secret in bytes, the same as in BuildKit.
+const MAX_SECRET: u64 = 500 * 1024;
+/// Suffix of a Dockerfile's own ignore file, and name of the ignore file of a context.
 const IGNORE: &str = ".dockerignore";
-/// The instructions of an image that is a folder.
+/// Dockerfile of an image that contains a folder.
 pub(super) const FOLDER_IMAGE: &str = "FROM scratch\nCOPY . /\n";
 
-/// A build for which everything is there.
+/// A build whose inputs exist.
 pub struct Prepared {
     pub build: Build,
-    /// What of the context is not ignored.
+    /// Number of files in the context that are not ignored.
     pub files: usize,
     pub bytes: u64,
-    /// Not wrong, but to be known.
+    /// Problems that do not prevent the build.
     pub warnings: Vec<Diagnostic>,
     dockerfile: String,
     ignore: Option<String>,
@@ -37,27 +37,28 @@ pub struct Prepared {
     env_files: EnvFiles,
 }
 
-/// Looks at everything that a build names; either that or all that is missing. Blocks.
+/// Checks everything that a build names. Returns all problems together. Blocks.
 pub fn prepare(build: Build, env_files: impl Into<EnvFiles>) -> Result<Prepared, Vec<Diagnostic>> {
     let env_files = env_files.into();
-    let mut look = Look { build: &build, mistakes: Vec::new() };
-    let has_context = look.folder("context", &build.context);
+    let mut inspection = Inspection { build: &build, mistakes: Vec::new() };
+    let has_context = inspection.folder("context", &build.context);
     for (name, context) in &build.contexts {
         if let Context::Folder(folder) = context {
-            look.folder(&format!("additional_contexts.{name}"), folder);
+            inspection.folder(&format!("additional_contexts.{name}"), folder);
         }
     }
-    let (dockerfile, ignore) = look.instructions(has_context);
-    let secrets = look.secrets();
+    let (dockerfile, ignore) = inspection.instructions(has_context);
+    let secrets = inspection.secrets();
     let (files, bytes, warnings) =
-        if has_context { look.measure(ignore.as_deref(), &env_files) } else { Default::default() };
-    if !look.mistakes.is_empty() {
-        return Err(look.mistakes);
+        if has_context { inspection.measure(ignore.as_deref(), &env_files) } else { Default::default() };
+    if !inspection.mistakes.is_empty() {
+        return Err(inspection.mistakes);
     }
     Ok(Prepared { files, bytes, warnings, dockerfile, ignore, secrets, env_files, build })
 }
 
-/// Whose the env files in a folder are. A build may reach the folder over a link, so that its path is another one. Blocks.
+/// The env files of the folder. A context may contain the folder through a link, so its real path is considered too.
+/// Blocks.
 pub fn env_files_in(all: &EnvFiles, folder: &Path) -> EnvFiles {
     match folder.canonicalize() {
         Ok(real) if real != folder => all.beneath(folder).and(all.beneath(&real)),
@@ -65,12 +66,12 @@ pub fn env_files_in(all: &EnvFiles, folder: &Path) -> EnvFiles {
     }
 }
 
-struct Look<'a> {
+struct Inspection<'a> {
     build: &'a Build,
     mistakes: Vec<Diagnostic>,
 }
 
-impl Look<'_> {
+impl Inspection<'_> {
     fn about(&self, key: &str, message: String) -> Diagnostic {
         let path = format!("services.{}.build.{key}", self.build.service);
         Diagnostic { location: self.build.at.clone(), path, message, hint: None, users: Box::default() }
@@ -84,7 +85,7 @@ impl Look<'_> {
     fn folder(&mut self, key: &str, path: &Path) -> bool {
         let problem = match path.metadata() {
             Ok(metadata) if metadata.is_dir() => return true,
-            Ok(_) => "it is a file, and a context is a folder".to_owned(),
+            Ok(_) => "it is a file, but a context is a folder".to_owned(),
             Err(error) => reason(&error),
         };
         self.wrong(key, format!("{}: {problem}", path.display()), None);
@@ -99,7 +100,7 @@ impl Look<'_> {
         };
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
-            // Without its folder there is one thing to say.
+            // The missing folder is already reported.
             Err(_) if !has_context && path.starts_with(&self.build.context) => String::new(),
             Err(error) => {
                 let hint = "name it with `dockerfile`, relative to the context";
@@ -150,16 +151,16 @@ impl Look<'_> {
         match folder::list(context, &rules, &ContextPaths::All) {
             Ok(listing) => {
                 let files = listing.entries.iter().filter(|entry| entry.kind != Kind::Folder);
-                let left = listing.left.iter().map(|path| {
+                let skipped = listing.skipped.iter().map(|path| {
                     self.about("context", format!("{} is not sent: it is a socket, a pipe or a device", path.display()))
                 });
                 let withheld = listing.withheld.iter().map(|path| {
-                    self.about("context", format!("{} is not sent: it is of another environment", path.display()))
+                    self.about("context", format!("{} is not sent: it belongs to another environment", path.display()))
                 });
-                (files.clone().count(), files.map(|entry| entry.size).sum(), left.chain(withheld).collect())
+                (files.clone().count(), files.map(|entry| entry.size).sum(), skipped.chain(withheld).collect())
             }
             Err(error) => {
-                self.wrong("context", error.sentence(), Some("make it readable, or name it in .dockerignore"));
+                self.wrong("context", error.with_cause(), Some("make it readable, or name it in .dockerignore"));
                 Default::default()
             }
         }
@@ -172,7 +173,7 @@ fn secret_value(secret: &Secret) -> Result<Vec<u8>, String> {
         Secret::File(path) => {
             let problem = |error: io::Error| format!("{}: {}", path.display(), reason(&error));
             let size = path.metadata().map_err(problem)?.len();
-            if size > LARGEST_SECRET {
+            if size > MAX_SECRET {
                 return Err(format!("{} is larger than 500 KiB", path.display()));
             }
             std::fs::read(path).map_err(problem)
@@ -182,7 +183,7 @@ fn secret_value(secret: &Secret) -> Result<Vec<u8>, String> {
 
 fn reason(error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::NotFound => "there is no such file or folder".to_owned(),
+        io::ErrorKind::NotFound => "no such file or folder".to_owned(),
         _ => error.to_string(),
     }
 }
@@ -192,22 +193,22 @@ impl Prepared {
         &self.dockerfile
     }
 
-    /// What the builder may ask for.
-    pub(super) fn offer(&self, request: &Request, builder: &Builder) -> Offer {
+    /// The inputs that the builder may request.
+    pub(super) fn inputs(&self, request: &Request, builder: &Builder) -> BuildInputs {
         let text = with_stages(&self.dockerfile, &request.stages);
         let mut files = BTreeMap::from([(request.dockerfile_name.clone(), text.into_bytes())]);
         if let Some(ignore) = &self.ignore {
             files.insert(format!("{}{IGNORE}", request.dockerfile_name), ignore.clone().into_bytes());
         }
         let logins = Arc::clone(&builder.logins);
-        Offer { folders: self.folders(request, files), secrets: self.secrets.clone(), logins }
+        BuildInputs { folders: self.folders(request, files), secrets: self.secrets.clone(), logins }
     }
 
-    /// The same, for an image that is a folder.
-    pub(super) fn offer_folder(&self, request: &Request, builder: &Builder) -> Offer {
+    /// The inputs for the build of an image that contains a folder.
+    pub(super) fn folder_inputs(&self, request: &Request, builder: &Builder) -> BuildInputs {
         let files = BTreeMap::from([(request.dockerfile_name.clone(), FOLDER_IMAGE.as_bytes().to_vec())]);
         let logins = Arc::clone(&builder.logins);
-        Offer { folders: self.folders(request, files), secrets: BTreeMap::new(), logins }
+        BuildInputs { folders: self.folders(request, files), secrets: BTreeMap::new(), logins }
     }
 
     fn folders(&self, request: &Request, dockerfile: BTreeMap<String, Vec<u8>>) -> BTreeMap<String, Folder> {
@@ -216,7 +217,7 @@ impl Prepared {
         folders.chain([(DOCKERFILE.to_owned(), Folder::Files(Arc::new(dockerfile)))]).collect()
     }
 
-    /// Its context, as one names it in this folder: `./app`.
+    /// The context relative to this folder, for messages: `./app`.
     pub fn context_from(&self, folder: &Path) -> String {
         match self.build.context.strip_prefix(folder) {
             Ok(rest) if rest.as_os_str().is_empty() => ".".to_owned(),
@@ -233,7 +234,7 @@ mod tests {
     use landfast_core::image_build::ContextPaths;
 
     #[test]
-    fn env_files_of_other_environments_are_not_sent_over_a_link() -> std::io::Result<()> {
+    fn env_files_of_other_environments_are_not_sent_through_a_link() -> std::io::Result<()> {
         let fleet = tempfile::tempdir()?;
         let root = fleet.path().canonicalize()?;
         std::fs::create_dir_all(root.join("shared/env"))?;

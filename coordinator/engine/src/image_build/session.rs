@@ -1,5 +1,5 @@
-//! What a builder asks during a build, answered: the files of its contexts, its secrets, logins at registries. It asks over a connection
-//! that was opened from here.
+//! Serves the builder's requests during a build: context files, secrets and logins at registries. The builder sends
+//! them over a connection that the coordinator opened.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,29 +16,29 @@ use bollard_buildkit_proto::moby::filesync::v1::{
     CredentialsRequest, CredentialsResponse, FetchTokenRequest, FetchTokenResponse, GetTokenAuthorityRequest,
     GetTokenAuthorityResponse, VerifyTokenAuthorityRequest, VerifyTokenAuthorityResponse,
 };
-use futures::stream::{self, BoxStream, StreamExt as _};
+use futures::stream::{BoxStream, StreamExt as _};
 use landfast_core::image_build::Login;
 use tokio::sync::{mpsc, oneshot};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::door::Wire;
+use super::door::BuilderStream;
 use super::logins::Logins;
-use super::sync::{self, Asked, Folder};
+use super::sync::{self, Folder, FolderRequest};
 
-/// What a build may be given.
+/// The inputs that a build may request.
 #[derive(Clone)]
-pub(super) struct Offer {
-    /// By the name by which the builder asks for them.
+pub(super) struct BuildInputs {
+    /// Folders, keyed by the name that the builder uses.
     pub(super) folders: BTreeMap<String, Folder>,
-    /// By id. No `Debug` here: they are printed nowhere.
+    /// Secrets, keyed by id. Without `Debug`, because they must not be printed.
     pub(super) secrets: BTreeMap<String, Vec<u8>>,
     /// Logins at registries.
     pub(super) logins: Arc<Logins>,
 }
 
-/// The methods that a session announces.
+/// The gRPC methods that a session announces.
 pub(super) fn methods() -> Vec<String> {
     let methods = [
         "/moby.filesync.v1.FileSync/DiffCopy",
@@ -48,15 +48,15 @@ pub(super) fn methods() -> Vec<String> {
     methods.map(str::to_owned).into()
 }
 
-/// Answers until the sender is dropped.
-pub(super) fn serve(wire: Wire, offer: Offer) -> oneshot::Sender<()> {
+/// Serves requests until the returned sender is dropped.
+pub(super) fn serve(stream: BuilderStream, inputs: BuildInputs) -> oneshot::Sender<()> {
     let (done, until_done) = oneshot::channel::<()>();
-    let incoming = stream::once(async { Ok::<_, std::io::Error>(wire) }).chain(stream::pending());
+    let incoming = futures::stream::once(async { Ok::<_, std::io::Error>(stream) }).chain(futures::stream::pending());
     let server = Server::builder()
-        .add_service(HealthServer::new(Alive))
-        .add_service(FileSyncServer::new(offer.clone()))
-        .add_service(AuthServer::new(offer.clone()))
-        .add_service(SecretsServer::new(offer));
+        .add_service(HealthServer::new(HealthService))
+        .add_service(FileSyncServer::new(inputs.clone()))
+        .add_service(AuthServer::new(inputs.clone()))
+        .add_service(SecretsServer::new(inputs));
     tokio::spawn(async move {
         let until_done = async { drop(until_done.await) };
         if let Err(error) = server.serve_with_incoming_shutdown(incoming, until_done).await {
@@ -67,16 +67,17 @@ pub(super) fn serve(wire: Wire, offer: Offer) -> oneshot::Sender<()> {
 }
 
 #[tonic::async_trait]
-impl FileSync for Offer {
+impl FileSync for BuildInputs {
     type DiffCopyStream = ReceiverStream<Result<Packet, Status>>;
     type TarStreamStream = BoxStream<'static, Result<Packet, Status>>;
 
     async fn diff_copy(&self, request: Request<Streaming<Packet>>) -> Result<Response<Self::DiffCopyStream>, Status> {
-        let asked = Asked::of(request.metadata());
-        let folder = self.folders.get(&asked.name).cloned();
-        let folder = folder.ok_or_else(|| Status::not_found(format!("this build has no folder {}", asked.name)))?;
+        let folder_request = FolderRequest::of(request.metadata());
+        let folder = self.folders.get(&folder_request.name).cloned();
+        let folder =
+            folder.ok_or_else(|| Status::not_found(format!("this build has no folder {}", folder_request.name)))?;
         let (packets, answer) = mpsc::channel(sync::PACKETS);
-        tokio::spawn(sync::send(folder, asked, request.into_inner(), packets));
+        tokio::spawn(sync::send(folder, folder_request, request.into_inner(), packets));
         Ok(Response::new(ReceiverStream::new(answer)))
     }
 
@@ -89,18 +90,18 @@ impl FileSync for Offer {
 }
 
 #[tonic::async_trait]
-impl Secrets for Offer {
+impl Secrets for BuildInputs {
     async fn get_secret(&self, request: Request<GetSecretRequest>) -> Result<Response<GetSecretResponse>, Status> {
         let id = request.into_inner().id;
         let data = self.secrets.get(&id).cloned();
-        let data = data.ok_or_else(|| Status::not_found(format!("`build.secrets` has no {id}")))?;
+        let data = data.ok_or_else(|| Status::not_found(format!("`build.secrets` does not contain {id}")))?;
         Ok(Response::new(GetSecretResponse { data }))
     }
 }
 
-/// A builder that is given a name and a password gets its tokens itself.
+/// A builder that receives a user name and a password requests tokens by itself.
 #[tonic::async_trait]
-impl Auth for Offer {
+impl Auth for BuildInputs {
     async fn credentials(&self, request: Request<CredentialsRequest>) -> Result<Response<CredentialsResponse>, Status> {
         let host = request.into_inner().host;
         let login = self.logins.of(&host).await.map_err(|error| Status::failed_precondition(error.to_string()))?;
@@ -112,29 +113,29 @@ impl Auth for Offer {
     }
 
     async fn fetch_token(&self, _: Request<FetchTokenRequest>) -> Result<Response<FetchTokenResponse>, Status> {
-        Err(Status::unimplemented("ask for credentials"))
+        Err(Status::unimplemented("request credentials instead"))
     }
 
     async fn get_token_authority(
         &self,
         _: Request<GetTokenAuthorityRequest>,
     ) -> Result<Response<GetTokenAuthorityResponse>, Status> {
-        Err(Status::unimplemented("ask for credentials"))
+        Err(Status::unimplemented("request credentials instead"))
     }
 
     async fn verify_token_authority(
         &self,
         _: Request<VerifyTokenAuthorityRequest>,
     ) -> Result<Response<VerifyTokenAuthorityResponse>, Status> {
-        Err(Status::unimplemented("ask for credentials"))
+        Err(Status::unimplemented("request credentials instead"))
     }
 }
 
-/// The builder asks from time to time whether somebody is there.
-struct Alive;
+/// Answers the builder's health checks.
+struct HealthService;
 
 #[tonic::async_trait]
-impl Health for Alive {
+impl Health for HealthService {
     type WatchStream = BoxStream<'static, Result<HealthCheckResponse, Status>>;
 
     async fn check(&self, _request: Request<HealthCheckRequest>) -> Result<Response<HealthCheckResponse>, Status> {
@@ -142,10 +143,10 @@ impl Health for Alive {
     }
 
     async fn list(&self, _request: Request<HealthListRequest>) -> Result<Response<HealthListResponse>, Status> {
-        Err(Status::unimplemented("one service, which serves"))
+        Err(Status::unimplemented("use Check: the session has only one service"))
     }
 
     async fn watch(&self, _request: Request<HealthCheckRequest>) -> Result<Response<Self::WatchStream>, Status> {
-        Err(Status::unimplemented("ask again"))
+        Err(Status::unimplemented("use Check"))
     }
 }

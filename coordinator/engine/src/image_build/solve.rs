@@ -1,4 +1,4 @@
-//! One build on one builder: BuildKit's control and session, over the engine's own socket, from the request to the image.
+//! Runs one build on a builder, over BuildKit's control and session connections.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
@@ -15,28 +15,28 @@ use tonic::transport::{Channel, Endpoint};
 use tower::service_fn;
 
 use super::batch::Output;
-use super::door::{Door, End};
-use super::session::{self, Offer};
+use super::door::{Connection, Door};
+use super::session::{self, BuildInputs};
 use super::{BuildError, Failure};
 
-/// BuildKit's own limit of a message.
+/// Maximum size of a message in bytes, the same as in BuildKit.
 const MESSAGE: usize = 16 << 20;
 
-/// Has the builder do what is requested. Its result is in the builder's image store, under the names requested.
-pub(super) async fn solve(door: &Door, request: &Request, offer: Offer, output: &Output<'_>) -> Result<(), BuildError> {
+/// Runs the requested build. The result is in the builder's image store, under the requested names.
+pub(super) async fn solve(door: &Door, request: &Request, inputs: BuildInputs, output: &Output<'_>) -> Result<(), BuildError> {
     let session = identity();
     let methods = session::methods();
-    let transcript = Transcript::masking(offer.secrets.values().map(Vec::as_slice));
-    let wire = door.open(&End::Session { id: &session, methods: &methods }).await?;
-    let _until_the_end = session::serve(wire, offer);
+    let transcript = Transcript::masking(inputs.secrets.values().map(Vec::as_slice));
+    let wire = door.open(&Connection::Session { id: &session, methods: &methods }).await?;
+    let _until_the_end = session::serve(wire, inputs);
     let control = control(door).await?;
     let reference = identity();
     let transcript = Mutex::new(transcript);
     let mut solving = control.clone();
     let solved = solving.solve(solve_request(request, &reference, session));
-    let telling = tell(control, reference.clone(), &transcript, output);
-    // Its last news come with its end.
-    let (solved, ()) = tokio::join!(solved, telling);
+    let reporting = report_progress(control, reference.clone(), &transcript, output);
+    // The last status messages arrive when the build ends.
+    let (solved, ()) = tokio::join!(solved, reporting);
     match solved {
         Ok(_) => Ok(()),
         Err(status) => {
@@ -50,7 +50,7 @@ pub(super) async fn solve(door: &Door, request: &Request, offer: Offer, output: 
 }
 
 async fn control(door: &Door) -> Result<ControlClient<Channel>, BuildError> {
-    let wire = Mutex::new(Some(door.open(&End::Control).await?));
+    let wire = Mutex::new(Some(door.open(&Connection::Control).await?));
     let connector = service_fn(move |_| {
         let wire = wire.lock().ok().and_then(|mut wire| wire.take());
         let gone = || std::io::Error::other("the connection to the builder was lost");
@@ -70,7 +70,7 @@ fn solve_request(request: &Request, reference: &str, session: String) -> SolveRe
     let imports = request.cache_from.iter().map(import).collect();
     SolveRequest {
         r#ref: reference.to_owned(),
-        // The engine's own: into the image store that its containers are made from.
+        // The engine's own exporter, which writes to the image store for containers.
         exporter_deprecated: "moby".to_owned(),
         exporter_attrs_deprecated: HashMap::from([("name".to_owned(), request.names.join(","))]),
         session,
@@ -82,8 +82,8 @@ fn solve_request(request: &Request, reference: &str, session: String) -> SolveRe
     }
 }
 
-/// Says what the builder does, until it is done.
-async fn tell(
+/// Reports the progress of the build until it ends.
+async fn report_progress(
     mut control: ControlClient<Channel>,
     reference: String,
     transcript: &Mutex<Transcript>,
@@ -92,13 +92,13 @@ async fn tell(
     let Ok(news) = control.status(StatusRequest { r#ref: reference }).await else { return };
     let mut news = news.into_inner();
     while let Ok(Some(response)) = news.message().await {
-        let (vertexes, logs) = heard(response);
+        let (vertexes, logs) = progress_of(response);
         let lines = transcript.lock().map(|mut transcript| transcript.receive(&vertexes, &logs)).unwrap_or_default();
         lines.into_iter().for_each(|line| output.line(line));
     }
 }
 
-fn heard(response: StatusResponse) -> (Vec<Vertex>, Vec<Log>) {
+fn progress_of(response: StatusResponse) -> (Vec<Vertex>, Vec<Log>) {
     let vertexes = response.vertexes.into_iter().map(|vertex| Vertex {
         digest: vertex.digest,
         name: vertex.name,
@@ -118,7 +118,7 @@ fn milliseconds(time: Timestamp) -> u64 {
     u64::try_from(time.seconds.saturating_mul(1000) + i64::from(time.nanos / 1_000_000)).unwrap_or(0)
 }
 
-/// Unlike any other; nothing rests on its being secret. The engine's socket is what is guarded.
+/// A unique id. It need not be secret, because access to the engine's socket is restricted.
 fn identity() -> String {
     let random = || RandomState::new().build_hasher().finish();
     format!("landfast{:016x}{:016x}", random(), random())

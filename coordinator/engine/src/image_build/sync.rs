@@ -1,7 +1,7 @@
-//! Sends a folder to a builder: first what is there, in order; then the contents of the files that it asks for.
+//! Sends a folder to a builder: first all entries in order, then the contents of the files that the builder requests.
 //!
-//! The protocol is `fsutil`'s, of BuildKit: STAT for each path and an empty one at the end, REQ with the place of a STAT,
-//! DATA with the contents and an empty one at the end of the file, FIN from both.
+//! The protocol is BuildKit's `fsutil`: a STAT packet for each entry and an empty one at the end, REQ packets with the
+//! index of an entry, DATA packets with the contents and an empty one at the end of each file, and FIN from both sides.
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -11,6 +11,7 @@ use std::sync::Arc;
 use bollard_buildkit_proto::fsutil::types::packet::PacketType;
 use bollard_buildkit_proto::fsutil::types::{Packet, Stat};
 use landfast_core::bundle::{EnvFiles, IgnoreRules};
+use percent_encoding::percent_decode_str;
 use landfast_core::image_build::{ContextPaths, context_paths};
 use tokio::sync::mpsc;
 use tonic::metadata::MetadataMap;
@@ -18,30 +19,30 @@ use tonic::{Status, Streaming};
 
 use super::folder::{self, Entry, Kind};
 
-/// Packets on their way.
+/// Number of buffered packets.
 pub(super) const PACKETS: usize = 16;
-/// Bytes in one packet.
+/// Maximum size of the data in a packet, in bytes.
 const CHUNK: usize = 64 * 1024;
 
-/// What a builder may ask for by one name.
+/// A folder that the builder may request by name.
 #[derive(Debug, Clone)]
 pub(super) enum Folder {
-    /// A folder of this machine, without the env files of other environments.
+    /// A folder on this machine, without the env files of other environments.
     Disk { root: PathBuf, env_files: EnvFiles },
-    /// Files that are nowhere in this form.
+    /// Generated files, keyed by path.
     Files(Arc<BTreeMap<String, Vec<u8>>>),
 }
 
-/// What a builder asks for.
+/// A builder's request for a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Asked {
+pub(super) struct FolderRequest {
     pub(super) name: String,
-    /// Patterns of paths that stay behind, as in `.dockerignore`.
+    /// Patterns of paths to leave out, as in `.dockerignore`.
     exclude: Vec<String>,
     follow: ContextPaths,
 }
 
-impl Asked {
+impl FolderRequest {
     pub(super) fn of(metadata: &MetadataMap) -> Self {
         let name = values(metadata, "dir-name").into_iter().next().unwrap_or_default();
         let exclude = values(metadata, "exclude-patterns");
@@ -49,7 +50,8 @@ impl Asked {
     }
 }
 
-/// What is not plain ASCII is sent in the encoding of a URL's query, and a second key says so.
+/// Values of a metadata key. Values with characters outside ASCII are percent-encoded like a URL's query, which a
+/// second key announces.
 fn values(metadata: &MetadataMap, key: &str) -> Vec<String> {
     let is_encoded =
         metadata.get(format!("{key}-encoded")).is_some_and(|value| matches!(value.as_bytes(), b"1" | b"true"));
@@ -58,65 +60,52 @@ fn values(metadata: &MetadataMap, key: &str) -> Vec<String> {
 }
 
 fn decode(text: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        match byte {
-            b'+' => bytes.push(b' '),
-            b'%' => {
-                let digits: Vec<u8> = rest.by_ref().take(2).collect();
-                let code = std::str::from_utf8(&digits).ok().and_then(|digits| u8::from_str_radix(digits, 16).ok());
-                bytes.extend(code);
-            }
-            byte => bytes.push(byte),
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
 }
 
 type Packets = mpsc::Sender<Result<Packet, Status>>;
 
-/// Sends until the builder has enough. A failure becomes the stream's last word.
-pub(super) async fn send(folder: Folder, asked: Asked, requests: Streaming<Packet>, packets: Packets) {
-    if let Err(status) = try_send(folder, asked, requests, &packets).await {
-        // Nobody listens when the build has failed already.
+/// Sends the folder until the builder ends the transfer. An error is sent as the last item of the stream.
+pub(super) async fn send(folder: Folder, request: FolderRequest, requests: Streaming<Packet>, packets: Packets) {
+    if let Err(status) = try_send(folder, request, requests, &packets).await {
+        // The receiver is dropped if the build has already failed.
         packets.send(Err(status)).await.ok();
     }
 }
 
 async fn try_send(
     folder: Folder,
-    asked: Asked,
+    request: FolderRequest,
     mut requests: Streaming<Packet>,
     packets: &Packets,
 ) -> Result<(), Status> {
     let listing = tokio::task::spawn_blocking({
         let folder = folder.clone();
-        move || list(&folder, &asked)
+        move || list(&folder, &request)
     });
     let entries = listing.await.map_err(|error| Status::internal(error.to_string()))??;
     let entries = Arc::new(entries);
-    // It asks for files while it is still being told of others: neither waits for the other.
-    let (wanted, files) = mpsc::unbounded_channel();
+    // The builder requests files while it still receives entries, so both run concurrently.
+    let (requested, files) = mpsc::unbounded_channel();
     let sending = tokio::task::spawn_blocking({
         let (entries, packets) = (Arc::clone(&entries), packets.clone());
         move || {
             if let Err(status) = contents(&folder, &entries, files, &packets) {
-                // The builder waits for these contents: it has to be told now. It may be gone, too.
+                // The builder waits for these contents, so the error is sent at once. The receiver may be dropped.
                 packets.blocking_send(Err(status)).ok();
             }
         }
     });
-    let telling = async {
+    let sending_entries = async {
         for entry in entries.iter() {
-            say(packets, packet(PacketType::PacketStat, Some(stat(entry)))).await?;
+            send_packet(packets, packet(PacketType::PacketStat, Some(stat(entry)))).await?;
         }
-        say(packets, packet(PacketType::PacketStat, None)).await
+        send_packet(packets, packet(PacketType::PacketStat, None)).await
     };
-    let listening = async {
+    let receiving = async {
         while let Some(packet) = requests.message().await? {
             match packet.r#type() {
-                PacketType::PacketReq => drop(wanted.send(packet.id)),
+                PacketType::PacketReq => drop(requested.send(packet.id)),
                 PacketType::PacketFin => return Ok(true),
                 PacketType::PacketErr => return Ok(false),
                 PacketType::PacketStat | PacketType::PacketData => {}
@@ -124,27 +113,27 @@ async fn try_send(
         }
         Ok::<_, Status>(false)
     };
-    let ((), is_done) = tokio::try_join!(telling, listening)?;
-    drop(wanted);
+    let ((), is_done) = tokio::try_join!(sending_entries, receiving)?;
+    drop(requested);
     sending.await.map_err(|error| Status::internal(error.to_string()))?;
     if is_done {
-        say(packets, packet(PacketType::PacketFin, None)).await?;
+        send_packet(packets, packet(PacketType::PacketFin, None)).await?;
     }
     Ok(())
 }
 
-async fn say(packets: &Packets, packet: Packet) -> Result<(), Status> {
-    packets.send(Ok(packet)).await.map_err(|_| Status::cancelled("the build is over"))
+async fn send_packet(packets: &Packets, packet: Packet) -> Result<(), Status> {
+    packets.send(Ok(packet)).await.map_err(|_| Status::cancelled("the build has ended"))
 }
 
-fn list(folder: &Folder, asked: &Asked) -> Result<Vec<Entry>, Status> {
+fn list(folder: &Folder, request: &FolderRequest) -> Result<Vec<Entry>, Status> {
     match folder {
         Folder::Disk { root, env_files } => {
-            let rules = IgnoreRules::of_patterns(&asked.exclude, env_files.clone()).map_err(|mistake| {
+            let rules = IgnoreRules::of_patterns(&request.exclude, env_files.clone()).map_err(|mistake| {
                 Status::failed_precondition(format!(".dockerignore of {}: {mistake}", root.display()))
             })?;
-            let listing = folder::list(root, &rules, &asked.follow);
-            Ok(listing.map_err(|error| Status::failed_precondition(error.sentence()))?.entries)
+            let listing = folder::list(root, &rules, &request.follow);
+            Ok(listing.map_err(|error| Status::failed_precondition(error.with_cause()))?.entries)
         }
         Folder::Files(files) => Ok(files.iter().map(|(name, contents)| file(name, contents)).collect()),
     }
@@ -154,19 +143,19 @@ fn file(name: &str, contents: &[u8]) -> Entry {
     Entry { path: name.to_owned(), kind: Kind::File, mode: 0o644, size: contents.len() as u64, changed: 0 }
 }
 
-/// Sends one file after another. Blocks.
+/// Sends the contents of the requested files, one after another. Blocks.
 fn contents(
     folder: &Folder,
     entries: &[Entry],
-    mut wanted: mpsc::UnboundedReceiver<u32>,
+    mut requested: mpsc::UnboundedReceiver<u32>,
     packets: &Packets,
 ) -> Result<(), Status> {
-    while let Some(id) = wanted.blocking_recv() {
+    while let Some(id) = requested.blocking_recv() {
         let entry = usize::try_from(id).ok().and_then(|at| entries.get(at));
-        let entry = entry.ok_or_else(|| Status::invalid_argument("there is no such path"))?;
+        let entry = entry.ok_or_else(|| Status::invalid_argument("no entry with this index"))?;
         let send = |data: Vec<u8>| {
             let packet = Packet { id, data, ..packet(PacketType::PacketData, None) };
-            packets.blocking_send(Ok(packet)).map_err(|_| Status::cancelled("the build is over"))
+            packets.blocking_send(Ok(packet)).map_err(|_| Status::cancelled("the build has ended"))
         };
         match folder {
             Folder::Files(files) => {
@@ -198,7 +187,7 @@ fn packet(kind: PacketType, stat: Option<Stat>) -> Packet {
     Packet { r#type: kind.into(), stat, ..Packet::default() }
 }
 
-/// Owners are the builder's: who works on a file here says nothing about an image.
+/// Converts an entry to a STAT. The owner is omitted, because local owners have no meaning in an image.
 fn stat(entry: &Entry) -> Stat {
     let linkname = if let Kind::Link(target) = &entry.kind { target.clone() } else { String::new() };
     Stat {
@@ -211,7 +200,7 @@ fn stat(entry: &Entry) -> Stat {
     }
 }
 
-/// As Go's `fs.FileMode` has it.
+/// Converts the permissions to Go's `fs.FileMode`.
 fn mode(entry: &Entry) -> u32 {
     let kind = match entry.kind {
         Kind::File => 0,
@@ -230,21 +219,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_asked_for_is_read_encoded_or_not() {
+    fn encoded_and_plain_metadata_is_decoded() {
         let mut metadata = MetadataMap::new();
         metadata.insert("dir-name", "context".parse().expect("a value"));
         metadata.append("exclude-patterns", "%C3%A9+x".parse().expect("a value"));
         metadata.append("exclude-patterns", "100%25".parse().expect("a value"));
         metadata.insert("exclude-patterns-encoded", "1".parse().expect("a value"));
         metadata.insert("followpaths", "a%2Bb".parse().expect("a value"));
-        let asked = Asked::of(&metadata);
-        assert_eq!(asked.name, "context");
-        assert_eq!(asked.exclude, ["é x", "100%"]);
-        assert_eq!(asked.follow, ContextPaths::Paths(BTreeSet::from(["a%2Bb".to_owned()])));
+        let request = FolderRequest::of(&metadata);
+        assert_eq!(request.name, "context");
+        assert_eq!(request.exclude, ["é x", "100%"]);
+        assert_eq!(request.follow, ContextPaths::Paths(BTreeSet::from(["a%2Bb".to_owned()])));
     }
 
     #[test]
-    fn a_mode_is_gos() {
+    fn a_mode_is_converted_to_go() {
         let entry = |kind, mode| Entry { path: "p".to_owned(), kind, mode, size: 0, changed: 0 };
         assert_eq!(mode(&entry(Kind::File, 0o4755)), (1 << 23) | 0o755);
         assert_eq!(mode(&entry(Kind::Folder, 0o1777)), (1 << 31) | (1 << 20) | 0o777);

@@ -1,4 +1,4 @@
-//! What is sent to a builder, and what is found missing before.
+//! Tests of the folders that are sent to a builder, and of the checks before a build.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -11,7 +11,7 @@ use super::Failure;
 use super::folder::{Kind, list};
 use super::prepare::prepare;
 
-/// A folder with these files.
+/// A folder that contains these files.
 fn folder(files: &[&str]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     for file in files {
@@ -29,13 +29,13 @@ fn paths(root: &Path, ignore: &str, follow: &ContextPaths) -> Vec<String> {
 }
 
 #[test]
-fn a_folder_comes_before_what_is_in_it_and_that_before_longer_names() {
+fn a_folder_precedes_its_contents_and_these_precede_longer_names() {
     let folder = folder(&["a/x", "a.b", "a-b/y", "b"]);
     assert_eq!(paths(folder.path(), "", &ContextPaths::All), ["a", "a/x", "a-b", "a-b/y", "a.b", "b"]);
 }
 
 #[test]
-fn what_is_ignored_stays_and_folders_of_what_is_brought_back_are_sent() {
+fn ignored_files_are_left_out_and_parents_of_reincluded_files_are_sent() {
     let folder = folder(&["keep", "logs/a/one", "logs/a/two", "logs/b/three", ".git/HEAD", ".landfast/key"]);
     assert_eq!(
         paths(folder.path(), "logs\n!logs/a/two\n", &ContextPaths::All),
@@ -44,7 +44,7 @@ fn what_is_ignored_stays_and_folders_of_what_is_brought_back_are_sent() {
 }
 
 #[test]
-fn env_files_of_other_environments_stay_and_are_told() {
+fn env_files_of_other_environments_are_withheld_and_reported() {
     let folder = folder(&[".env", ".env.dev", ".env.prod", ".env.example", ".env.old"]);
     let rules = IgnoreRules::of_context(".env.old", Some("dev"));
     let listing = list(folder.path(), &rules, &ContextPaths::All).expect("it can be read");
@@ -54,7 +54,7 @@ fn env_files_of_other_environments_stay_and_are_told() {
 }
 
 #[test]
-fn only_what_is_followed_is_sent_and_everything_behind_a_link() {
+fn only_followed_paths_are_sent_unless_one_is_a_link() {
     let folder = folder(&["src/a", "src/deep/b", "other/c", "srcs"]);
     std::os::unix::fs::symlink("src", folder.path().join("link")).expect("linked");
     let follow = |path: &str| ContextPaths::Paths(BTreeSet::from([path.to_owned()]));
@@ -64,13 +64,13 @@ fn only_what_is_followed_is_sent_and_everything_behind_a_link() {
 }
 
 #[test]
-fn links_are_sent_as_links_and_sockets_not_at_all() {
+fn links_are_sent_as_links_and_sockets_are_skipped() {
     let folder = folder(&["file"]);
     std::os::unix::fs::symlink("/etc/passwd", folder.path().join("out")).expect("linked");
     let _socket = std::os::unix::net::UnixListener::bind(folder.path().join("socket")).expect("bound");
     let listing = list(folder.path(), &IgnoreRules::of_context("", None), &ContextPaths::All).expect("it can be read");
     assert_eq!(listing.entries[1].kind, Kind::Link("/etc/passwd".to_owned()));
-    assert_eq!((listing.entries.len(), listing.left), (2, vec![folder.path().join("socket")]));
+    assert_eq!((listing.entries.len(), listing.skipped), (2, vec![folder.path().join("socket")]));
 }
 
 fn build(context: &Path) -> Build {
@@ -90,7 +90,7 @@ fn missing(build: Build) -> Vec<String> {
 }
 
 #[test]
-fn all_that_is_missing_is_said_at_once() {
+fn all_missing_inputs_are_reported_together() {
     let folder = folder(&["file"]);
     let nowhere = folder.path().join("nowhere");
     let mut build = build(folder.path());
@@ -98,10 +98,10 @@ fn all_that_is_missing_is_said_at_once() {
     build.secrets = [("key".to_owned(), Secret::File(nowhere.clone()))].into();
     let said = missing(build).join("\n");
     for part in [
-        "file: it is a file, and a context is a folder (services.web.build.additional_contexts.more)",
-        "Dockerfile: there is no such file or folder (services.web.build.dockerfile)",
+        "file: it is a file, but a context is a folder (services.web.build.additional_contexts.more)",
+        "Dockerfile: no such file or folder (services.web.build.dockerfile)",
         "secret key: ",
-        "nowhere: there is no such file",
+        "nowhere: no such file",
     ] {
         assert!(said.contains(part), "{part} is not in {said}");
     }
@@ -120,7 +120,7 @@ fn a_context_is_measured_without_what_its_dockerfile_ignores() {
 }
 
 #[test]
-fn a_pattern_that_no_builder_reads_is_told_with_its_line() {
+fn an_invalid_pattern_is_reported_with_its_line() {
     let folder = folder(&["Dockerfile", "a"]);
     std::fs::write(folder.path().join(".dockerignore"), "a\n[b\n!\n").expect("written");
     let said = missing(build(folder.path()));
@@ -130,7 +130,7 @@ fn a_pattern_that_no_builder_reads_is_told_with_its_line() {
 }
 
 #[test]
-fn a_large_secret_is_refused_and_none_is_printed() {
+fn a_large_secret_is_refused_and_no_secret_is_printed() {
     let folder = folder(&["Dockerfile"]);
     std::fs::write(folder.path().join("large"), vec![0; 600 * 1024]).expect("written");
     let mut build = build(folder.path());
@@ -141,8 +141,8 @@ fn a_large_secret_is_refused_and_none_is_printed() {
 }
 
 #[test]
-fn a_failure_says_the_step_and_its_last_words() {
-    let failed = FailedStep { step: "[2/2] RUN make".to_owned(), output: vec!["one".to_owned(), "two".to_owned()] };
+fn a_failure_shows_the_step_and_its_last_output() {
+    let failed = Failed { step: "[2/2] RUN make".to_owned(), output: vec!["one".to_owned(), "two".to_owned()] };
     let failure = Failure { failed: Some(failed), problem: "exit code: 2".to_owned() };
     assert_eq!(failure.to_string(), "  step [2/2] RUN make\n  exit code: 2\n    | one\n    | two");
 }
