@@ -1,4 +1,4 @@
-//! Bringing a bundle to one host: asks what is missing, sends that and nothing else, the manifest last.
+//! Sends a bundle to one host: asks which parts the host lacks, and sends only these, the manifest last.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -19,10 +19,10 @@ use crate::connect::Agent;
 use crate::event::{self, Listener, Transfer};
 use crate::wire::problem;
 
-/// Bytes in one message.
+/// Maximum size of the data in one message, in bytes.
 pub const CHUNK: usize = 512 * 1024;
 
-/// A bundle and where its contents can be had.
+/// A bundle, and the source of its contents.
 #[derive(Debug, Clone)]
 pub struct Parcel {
     pub stack: String,
@@ -32,36 +32,39 @@ pub struct Parcel {
     pub contents: Contents,
 }
 
-/// Where a blob can be had.
+/// Source of a bundle's file contents.
 #[derive(Debug, Clone)]
 pub enum Contents {
-    /// In files of this machine, by digest.
+    /// Files on this machine, keyed by digest.
     Files(BTreeMap<String, PathBuf>),
-    /// From a host that has had the bundle before.
+    /// A host that already has the bundle.
     Host(Box<Agent>),
 }
 
-/// What one host lacks of a bundle.
+/// The parts of a bundle that a host lacks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Lacking {
-    /// Digest > size.
+    /// Sizes of the missing blobs in bytes, keyed by digest.
     pub blobs: BTreeMap<String, u64>,
     pub manifest: bool,
 }
 
 impl Lacking {
+    /// Whether the host has the whole bundle.
     pub fn is_empty(&self) -> bool {
         self.blobs.is_empty() && !self.manifest
     }
 
+    /// Total size of the missing blobs in bytes.
     pub fn bytes(&self) -> u64 {
         self.blobs.values().sum()
     }
 }
 
+/// A failure to send a bundle to a host.
 #[derive(Debug, thiserror::Error)]
 pub enum DeliverError {
-    #[error("{host}: files of {stack}: {problem}")]
+    #[error("the files of {stack} cannot be sent to {host}: {problem}")]
     Refused { host: String, stack: String, problem: String },
     #[error("{} cannot be read", .path.display())]
     Unreadable {
@@ -71,21 +74,21 @@ pub enum DeliverError {
     },
     #[error("{} changed while it was being sent", .path.display())]
     Changed { path: PathBuf },
-    #[error("{host} cannot hand out {digest}: {problem}")]
+    #[error("{host} cannot provide the blob {digest}: {problem}")]
     NotHandedOut { host: String, digest: String, problem: String },
 }
 
 impl DeliverError {
-    /// What to do next.
+    /// The next step for the user, if there is one.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Changed { .. } => Some("run the command again when nobody writes to it"),
+            Self::Changed { .. } => Some("run the command again when no other program writes to the file"),
             Self::Refused { .. } | Self::Unreadable { .. } | Self::NotHandedOut { .. } => None,
         }
     }
 }
 
-/// One question: what of this bundle does the host lack?
+/// Asks a host which parts of a bundle it lacks.
 pub async fn missing(agent: &Agent, parcel: &Parcel) -> Result<Lacking, DeliverError> {
     let sizes = sizes(&parcel.manifest);
     let request =
@@ -104,7 +107,7 @@ fn sizes(manifest: &Manifest) -> BTreeMap<String, u64> {
     files.collect()
 }
 
-/// Sends what is lacking in one call.
+/// Sends the missing parts in one call.
 pub async fn push(
     agent: &Agent,
     parcel: &Parcel,
@@ -119,7 +122,7 @@ pub async fn push(
     let transfer = Arc::new(Transfer::start(listener, content, lacking.bytes()));
     let broken = Arc::new(Mutex::new(None));
     let batches = ReceiverStream::new(load(parcel, lacking));
-    // A stream of requests cannot carry an error: it is kept aside and the stream ends.
+    // A stream of requests cannot carry an error. The error is stored, and the stream ends.
     let requests = batches.flat_map(stream::iter).scan((transfer, Arc::clone(&broken)), |(transfer, broken), part| {
         future::ready(match part {
             Ok(part) => {
@@ -144,13 +147,13 @@ pub async fn push(
 type Data<T> = BoxStream<'static, Result<T, DeliverError>>;
 type Batch = Vec<Result<Part, DeliverError>>;
 
-/// Parts that travel together. Thousands of small files one by one would be thousands of small frames, which an HTTP/2
-/// server takes for an attack.
+/// Maximum size of a batch in bytes. Small files are sent in batches, because an HTTP/2 server mistakes thousands of
+/// small frames for an attack.
 const BATCH: usize = 256 * 1024;
-/// Read ahead, so that disk and line work at the same time.
+/// Number of batches to read ahead, so that disk and network work at the same time.
 const BATCHES: usize = 4;
 
-/// Reads what is lacking in batches, the manifest last. Ends early when nobody takes them any more.
+/// Reads the missing parts in batches, the manifest last. Stops when the receiver is dropped.
 fn load(parcel: &Parcel, lacking: &Lacking) -> mpsc::Receiver<Batch> {
     let (sender, receiver) = mpsc::channel(BATCHES);
     let manifest = if lacking.manifest { manifest(parcel) } else { Batch::new() };
@@ -165,7 +168,7 @@ fn load(parcel: &Parcel, lacking: &Lacking) -> mpsc::Receiver<Batch> {
                     std::iter::once(Ok(head(digest, size))).chain(data)
                 });
                 let mut batches = Batches(files.chain(manifest));
-                // Nobody takes them any more when the call has failed.
+                // The receiver is dropped when the call has failed.
                 while batches.next().is_some_and(|batch| sender.blocking_send(batch).is_ok()) {}
             };
             drop(tokio::task::spawn_blocking(reader));
@@ -190,14 +193,14 @@ fn load(parcel: &Parcel, lacking: &Lacking) -> mpsc::Receiver<Batch> {
     receiver
 }
 
-/// Parts until there are enough of them.
+/// Groups parts into batches.
 struct Batches<I>(I);
 
 impl<I: Iterator<Item = Result<Part, DeliverError>>> Iterator for Batches<I> {
     type Item = Batch;
 
     fn next(&mut self) -> Option<Batch> {
-        /// What a part costs beside its data.
+        /// Estimated size of a part without its data, in bytes.
         const PART: usize = 100;
         let (mut batch, mut size) = (Batch::new(), 0);
         while size < BATCH {
@@ -221,7 +224,7 @@ fn manifest(parcel: &Parcel) -> Batch {
     std::iter::once(Ok(head)).chain(parts).collect()
 }
 
-/// A file in chunks: exactly as many bytes as its header says, or an error. Blocks.
+/// Reads exactly `size` bytes of a file in chunks, or fails. Blocks.
 fn file(path: PathBuf, size: u64) -> impl Iterator<Item = Result<Bytes, DeliverError>> {
     let (mut open, mut left) = (None, size);
     std::iter::from_fn(move || {
@@ -250,7 +253,7 @@ fn chunk(open: &mut Option<File>, path: &Path, length: u64) -> Result<Bytes, Del
     }
 }
 
-/// A blob that another host has.
+/// Streams a blob from another host.
 fn remote(agent: Agent, digest: String) -> Data<Bytes> {
     let failed = |agent: &Agent, digest: &str, status: &tonic::Status| DeliverError::NotHandedOut {
         host: agent.host().to_owned(),
@@ -266,7 +269,7 @@ fn remote(agent: Agent, digest: String) -> Data<Bytes> {
     stream::once(parts).try_flatten().boxed()
 }
 
-/// The bytes of one blob that a host has: a manifest.
+/// Downloads a blob from a host, such as a manifest.
 pub async fn blob(agent: &Agent, digest: &str) -> Result<Vec<u8>, DeliverError> {
     let parts = remote(agent.clone(), digest.to_owned());
     parts

@@ -1,4 +1,4 @@
-//! The fleet's folder: where `landfast.toml` is, and what stands beside it.
+//! The fleet's folder, which contains `landfast.toml` and the local state.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,19 +9,20 @@ use landfast_core::fleet::{Fleet, StackConfig};
 
 use crate::store::{self, Store, StoreError};
 
-/// The file that makes a folder a fleet's.
+/// Name of the fleet's configuration file, which marks the fleet's folder.
 pub const FILE: &str = "landfast.toml";
-/// What is kept beside it and never travels.
+/// Name of the folder for local state beside the configuration file. It is never sent to a host.
 pub const STATE: &str = ".landfast";
 
-/// A fleet and the folder it was read from.
+/// A fleet and the folder that it was read from.
 #[derive(Debug, Clone)]
 pub struct FleetFolder {
-    /// Absolute.
+    /// Absolute path of the folder.
     pub path: PathBuf,
     pub fleet: Fleet,
 }
 
+/// A failure to read the fleet's folder.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
     #[error("no {FILE} in {} or a folder above it", .start.display())]
@@ -41,20 +42,21 @@ pub enum FolderError {
 }
 
 impl FolderError {
-    /// What to do next.
+    /// The next step for the user, if there is one.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::NoFleet { .. } => Some("make one with `landfast init`, or name its folder with -C".to_owned()),
+            Self::NoFleet { .. } => Some("create a fleet with `landfast init`, or pass its folder with -C".to_owned()),
             Self::NoStack { known, .. } if known.is_empty() => Some("add it under [stacks.NAME]".to_owned()),
             Self::NoStack { known, .. } => Some(format!("its stacks are {}", known.join(", "))),
-            Self::Credentials(_) => Some("`landfast init` makes one in .landfast/operator".to_owned()),
+            Self::Credentials(_) => Some("create one with `landfast init`: it writes .landfast/operator".to_owned()),
             Self::Unreadable { .. } | Self::Mistakes(_) => None,
         }
     }
 }
 
 impl FleetFolder {
-    /// The folder that was named, else the nearest upwards from `current_dir` that has a `landfast.toml`.
+    /// Reads the fleet in the named folder, or else in the nearest folder upwards from `current_dir` that contains a
+    /// `landfast.toml`.
     pub fn find(named: Option<&Path>, current_dir: &Path) -> Result<Self, FolderError> {
         let path = match named {
             Some(folder) => current_dir.join(folder),
@@ -74,7 +76,7 @@ impl FleetFolder {
         Ok(Self { path, fleet })
     }
 
-    /// The stacks with these names, or all of them when none is named.
+    /// The stacks with these names, or all stacks if no name is given.
     pub fn stacks<'a>(&'a self, names: &[String]) -> Result<Vec<(&'a str, &'a StackConfig)>, FolderError> {
         if names.is_empty() {
             return Ok(self.fleet.stacks.iter().map(|(name, config)| (name.as_str(), config)).collect());
@@ -89,12 +91,12 @@ impl FleetFolder {
         found.ok_or_else(|| FolderError::NoStack { name: name.to_owned(), known: known() })
     }
 
-    /// As whom this folder's owner talks to agents.
+    /// The operator's credentials for the agents.
     pub fn credentials(&self) -> Result<Credentials, FolderError> {
         Credentials::load(&self.path.join(STATE).join("operator")).map_err(FolderError::Credentials)
     }
 
-    /// What this folder remembers. One process at a time.
+    /// Opens the store of this folder. Only one process at a time can have it open.
     pub fn store(&self) -> Result<Box<dyn Store>, StoreError> {
         store::open(&self.path.join(STATE).join("state.redb"))
     }

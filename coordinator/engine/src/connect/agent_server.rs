@@ -13,11 +13,11 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-/// An agent that answers `Describe` with what it was given, and nothing else.
-struct Fake(Result<DescribeResponse, Status>);
+/// An agent that answers `Describe` with a fixed result, and implements no other method.
+struct FakeAgent(Result<DescribeResponse, Status>);
 
 #[tonic::async_trait]
-impl Agent for Fake {
+impl Agent for FakeAgent {
     type WatchStream = ReceiverStream<Result<Report, Status>>;
     type LogsStream = ReceiverStream<Result<LogsResponse, Status>>;
 
@@ -38,7 +38,7 @@ impl Agent for Fake {
     }
 }
 
-/// Serves until the test ends.
+/// Serves connections until the test ends.
 pub(crate) fn serve_on(listener: TcpListener, config: Arc<ServerConfig>, answer: Result<DescribeResponse, Status>) {
     let (sender, incoming) = tokio::sync::mpsc::channel::<Result<_, std::io::Error>>(8);
     tokio::spawn(async move {
@@ -54,6 +54,6 @@ pub(crate) fn serve_on(listener: TcpListener, config: Arc<ServerConfig>, answer:
             });
         }
     });
-    let server = tonic::transport::Server::builder().add_service(AgentServer::new(Fake(answer)));
+    let server = tonic::transport::Server::builder().add_service(AgentServer::new(FakeAgent(answer)));
     tokio::spawn(server.serve_with_incoming(ReceiverStream::new(incoming)));
 }

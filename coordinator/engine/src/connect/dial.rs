@@ -1,4 +1,5 @@
-//! Owns one connection: TCP, TLS 1.3 with both certificates, the check of who answered, then HTTP/2.
+//! Owns the connection to one agent: TCP, TLS 1.3 with both certificates, the check of the agent's identity, and
+//! HTTP/2.
 
 use std::io;
 use std::sync::Arc;
@@ -21,7 +22,7 @@ const HANDSHAKE_LIMIT: Duration = Duration::from_secs(5);
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 const KEEP_ALIVE_LIMIT: Duration = Duration::from_secs(10);
 
-/// Whom to dial, and who it must be.
+/// The agent to connect to, with the identity that it must prove.
 #[derive(Clone)]
 pub(super) struct Route {
     pub(super) fleet: String,
@@ -29,10 +30,10 @@ pub(super) struct Route {
     pub(super) tls: Arc<ClientConfig>,
 }
 
-/// A channel that is connected, and connects anew by itself, with the same checks, when it was cut.
+/// Opens a channel to the agent. The channel reconnects by itself after a failure and repeats the same checks.
 pub(super) async fn channel(route: Route) -> Result<Channel, ConnectError> {
     let target = route.target.clone();
-    // The scheme and host are names for HTTP/2 only: the connector knows whom to dial, and brings TLS itself.
+    // The scheme and the host are only names for HTTP/2. The connector has the address and handles TLS itself.
     let endpoint = Endpoint::from_static("http://agent.landfast.internal")
         .connect_timeout(TCP_LIMIT + HANDSHAKE_LIMIT)
         .http2_adaptive_window(true)
@@ -65,13 +66,15 @@ async fn stream(route: &Route) -> Result<TlsStream<TcpStream>, ConnectError> {
     Ok(stream)
 }
 
-/// The name in the certificate was checked by TLS; the identity is what everything else goes by, so it must agree.
+/// Checks the agent's identity. TLS has checked the name in the certificate, but authorization uses the identity, so
+/// both must match.
 pub(super) fn check_identity(fleet: &str, target: &Target, certificate: Option<&[u8]>) -> Result<(), ConnectError> {
     let found = certificate.and_then(|certificate| Identity::of_certificate(certificate).ok());
     let expected = Identity::Agent { fleet: fleet.to_owned(), host: target.host.clone() };
     if found.as_ref() == Some(&expected) {
         return Ok(());
     }
-    let found = found.map_or_else(|| "nobody of this fleet".to_owned(), |identity| identity.to_string());
+    let found =
+        found.map_or_else(|| "a machine without an identity of this fleet".to_owned(), |identity| identity.to_string());
     Err(ConnectError::other_host(target, found))
 }

@@ -1,4 +1,4 @@
-//! Decides what a failure to reach an agent means, and what to do next.
+//! Classifies failures to reach an agent, and decides the hint for each.
 
 use std::error::Error;
 use std::io;
@@ -10,7 +10,7 @@ use tonic::{Code, Status};
 
 use super::Target;
 
-/// What a server says of a certificate that it does not accept (RFC 8446, 6.2).
+/// Alerts that a server sends when it rejects a certificate (RFC 8446, 6.2).
 const CERTIFICATE_ALERTS: [AlertDescription; 9] = [
     AlertDescription::UnknownCA,
     AlertDescription::DecryptError,
@@ -23,115 +23,115 @@ const CERTIFICATE_ALERTS: [AlertDescription; 9] = [
     AlertDescription::AccessDenied,
 ];
 
-/// Why a host's agent cannot be talked to.
+/// A failure to communicate with a host's agent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConnectError {
-    /// Our own key or certificate is not usable.
+    /// The operator's own key or certificate is unusable.
     #[error("{0}")]
     Credentials(String),
-    /// Nothing answers at that address.
+    /// No agent responds at the address.
     #[error("host {host} ({address}): {reason}")]
     Unreachable {
-        /// The host.
+        /// Name of the host.
         host: String,
-        /// Where it was dialled.
+        /// Address and port of the agent.
         address: SocketAddr,
-        /// What happened instead.
+        /// The reason why the agent is unreachable.
         reason: Unreachable,
     },
-    /// What answers is not signed by this fleet's authority.
+    /// The agent's certificate is signed by another authority.
     #[error("host {host} ({address}): the agent there belongs to another fleet")]
     OtherFleet {
-        /// The host.
+        /// Name of the host.
         host: String,
-        /// Where it was dialled.
+        /// Address and port of the agent.
         address: SocketAddr,
     },
-    /// What answers is of this fleet, but not the agent of this host.
-    #[error("host {host} ({address}): it is {found} that answers there")]
+    /// The certificate belongs to the fleet, but not to this host's agent.
+    #[error("host {host} ({address}): {found} answers at this address")]
     OtherHost {
-        /// The host.
+        /// Name of the host.
         host: String,
-        /// Where it was dialled.
+        /// Address and port of the agent.
         address: SocketAddr,
-        /// Who it is.
+        /// Owner of the certificate.
         found: String,
     },
-    /// The agent's certificate is out of date, as this machine's clock sees it.
+    /// The agent's certificate is expired or not yet valid, according to this machine's clock.
     #[error("host {host} ({address}): the agent's certificate {problem}")]
     OutOfDate {
-        /// The host.
+        /// Name of the host.
         host: String,
-        /// Where it was dialled.
+        /// Address and port of the agent.
         address: SocketAddr,
-        /// Since or until when.
+        /// The reason, with the time difference.
         problem: String,
     },
-    /// What answers does not speak TLS 1.3 as an agent does.
-    #[error("host {host} ({address}): what answers there is no agent ({problem})")]
+    /// The peer does not use TLS 1.3 and HTTP/2 like an agent.
+    #[error("host {host} ({address}): the service at this address is not a landfast agent ({problem})")]
     NotAnAgent {
-        /// The host.
+        /// Name of the host.
         host: String,
-        /// Where it was dialled.
+        /// Address and port of the peer.
         address: SocketAddr,
-        /// What it did.
+        /// The unexpected behaviour of the peer.
         problem: String,
     },
-    /// The agent does not accept our certificate.
-    #[error("host {host} ({address}): the agent refuses your certificate ({problem})")]
+    /// The agent rejected the operator's certificate.
+    #[error("host {host} ({address}): the agent rejected your certificate ({problem})")]
     Refused {
-        /// The host.
+        /// Name of the host.
         host: String,
-        /// Where it was dialled.
+        /// Address and port of the agent.
         address: SocketAddr,
-        /// What it said.
+        /// The reason that the agent gave.
         problem: String,
     },
-    /// The agent knows us, and our role does not suffice.
+    /// The operator's role does not permit the call.
     #[error("host {host}: {problem}")]
     Denied {
-        /// The host.
+        /// Name of the host.
         host: String,
-        /// Who we are and what is needed.
+        /// The operator, its role and the required role.
         problem: String,
     },
-    /// The agent lacks a method this coordinator needs.
-    #[error("host {host}: the agent is too old for this landfast ({problem})")]
+    /// The agent does not implement a method that the coordinator calls.
+    #[error("host {host}: the agent is older than this landfast requires ({problem})")]
     TooOld {
-        /// The host.
+        /// Name of the host.
         host: String,
-        /// What it lacks.
+        /// The missing method.
         problem: String,
     },
-    /// The agent answered with an error.
+    /// The agent responded with an error.
     #[error("host {host}: {problem}")]
     Failed {
-        /// The host.
+        /// Name of the host.
         host: String,
-        /// The agent's words.
+        /// The agent's error message.
         problem: String,
     },
 }
 
-/// What happened instead of an answer.
+/// The reason why an agent is unreachable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreachable {
-    /// The host is there, and nothing listens.
-    #[error("nothing listens there (connection refused)")]
+    /// The host refused the connection, because no process listens on the port.
+    #[error("connection refused: no process listens on this port")]
     Refused,
-    /// No answer to the connection.
-    #[error("no answer (timed out)")]
+    /// The host did not respond to the connection request.
+    #[error("the connection timed out")]
     TimedOut,
-    /// This machine knows no way there.
+    /// This machine has no route to the host.
     #[error("no route to the host")]
     NoRoute,
-    /// The connection stands, and nothing comes.
-    #[error("no answer within {} s", _0.as_secs())]
+    /// The connection was established, but the agent did not respond.
+    #[error("no response within {} s", _0.as_secs())]
     Silent(Duration),
     /// The connection was closed.
     #[error("the connection was closed")]
     Closed,
-    /// Something else, in the system's words.
+    /// Any other error, as the operating system describes it.
     #[error("{0}")]
     Other(String),
 }
@@ -169,53 +169,53 @@ impl ConnectError {
         Self::Refused { host: target.host.clone(), address: target.socket(), problem }
     }
 
-    /// What to do next.
+    /// The next step for the user.
     pub fn hint(&self) -> String {
         match self {
             Self::Credentials(_) => {
-                "`landfast cert issue operator NAME --role ROLE --out DIR` makes a new certificate".to_owned()
+                "issue a new certificate with `landfast cert issue operator NAME --role ROLE --out DIR`".to_owned()
             }
             Self::Unreachable { host, reason: Unreachable::Refused | Unreachable::Closed, .. } => {
-                format!("is landfast-agent running on {host}? look there with `systemctl status landfast-agent`")
+                format!("check that landfast-agent runs: `systemctl status landfast-agent` on {host}")
             }
             Self::Unreachable { host, .. } => {
-                format!("is {host} switched on, and is its address in landfast.toml right?")
+                format!("check that {host} is running and that its address in landfast.toml is correct")
             }
             Self::OtherFleet { host, address } => format!(
-                "check {host}'s address in landfast.toml; to take the host into this fleet: `landfast host add {host} \
+                "check {host}'s address in landfast.toml; to add the host to this fleet, run `landfast host add {host} \
                  {} --ssh USER@{}`",
                 address.ip(),
                 address.ip()
             ),
             Self::OtherHost { .. } => "check the hosts' addresses in landfast.toml".to_owned(),
             Self::OutOfDate { host, address, .. } => format!(
-                "compare the clocks of both machines; if they agree, `landfast host add {host} {} --ssh USER@{}` renews \
+                "compare the clocks of both machines; if they agree, run `landfast host add {host} {} --ssh USER@{}` to renew \
                  the certificate",
                 address.ip(),
                 address.ip()
             ),
             Self::NotAnAgent { .. } => "check the host's address and port in landfast.toml".to_owned(),
             Self::Refused { host, .. } => format!(
-                "`landfast cert show` says what your certificate is; {host}'s log says why it was refused; compare the \
+                "run `landfast cert show` to see your certificate; the agent's log on {host} has the reason; compare the \
                  clocks of both machines"
             ),
             Self::Denied { .. } => "ask an admin of the fleet for a certificate with that role".to_owned(),
             Self::TooOld { host, .. } => {
-                format!("bring the agent up to date: `landfast host add {host} ADDRESS --ssh USER@ADDRESS`")
+                format!("update the agent with `landfast host add {host} ADDRESS --ssh USER@ADDRESS`")
             }
-            Self::Failed { host, .. } => format!("{host}'s log says more: `journalctl -u landfast-agent`"),
+            Self::Failed { host, .. } => format!("see the agent's log: `journalctl -u landfast-agent` on {host}"),
         }
     }
 }
 
-/// The handshake did not go through on our side.
+/// Classifies a failed TLS handshake.
 pub(super) fn of_handshake(target: &Target, failure: &io::Error) -> ConnectError {
     match find::<rustls::Error>(failure) {
         Some(rustls::Error::InvalidCertificate(problem)) => of_certificate(target, problem),
         Some(rustls::Error::AlertReceived(alert)) => of_alert(target, *alert),
         Some(problem) => ConnectError::not_an_agent(target, problem.to_string()),
         None if is_closed(failure.kind()) => {
-            ConnectError::not_an_agent(target, "it closes the connection instead of answering".to_owned())
+            ConnectError::not_an_agent(target, "it closed the connection during the TLS handshake".to_owned())
         }
         None => ConnectError::unreachable(target, Unreachable::of(failure)),
     }
@@ -224,14 +224,14 @@ pub(super) fn of_handshake(target: &Target, failure: &io::Error) -> ConnectError
 fn of_certificate(target: &Target, problem: &CertificateError) -> ConnectError {
     let (host, address) = (target.host.clone(), target.socket());
     match problem {
-        // The second when both authorities bear the same fleet's name.
+        // rustls reports BadSignature when another authority has the same fleet's name.
         CertificateError::UnknownIssuer | CertificateError::BadSignature => ConnectError::OtherFleet { host, address },
         CertificateError::NotValidForName => ConnectError::other_host(target, "another host's agent".to_owned()),
         CertificateError::NotValidForNameContext { presented, .. } => {
             ConnectError::other_host(target, named(presented))
         }
         CertificateError::Expired | CertificateError::NotValidYet => {
-            ConnectError::OutOfDate { host, address, problem: "is out of date".to_owned() }
+            ConnectError::OutOfDate { host, address, problem: "is expired or not yet valid".to_owned() }
         }
         CertificateError::ExpiredContext { time, not_after } => {
             let problem = format!("expired {} ago", span(time.as_secs().saturating_sub(not_after.as_secs())));
@@ -239,14 +239,14 @@ fn of_certificate(target: &Target, problem: &CertificateError) -> ConnectError {
         }
         CertificateError::NotValidYetContext { time, not_before } => {
             let skew = span(not_before.as_secs().saturating_sub(time.as_secs()));
-            let problem = format!("holds only in {skew}: this machine's clock is behind by at least that");
+            let problem = format!("becomes valid only in {skew}: this machine's clock is behind by at least that");
             ConnectError::OutOfDate { host, address, problem }
         }
         other => ConnectError::not_an_agent(target, other.to_string()),
     }
 }
 
-/// rustls writes the names as `DnsName("beta.agent.home.landfast.internal")`.
+/// Extracts the agent's host from names in rustls's notation, such as `DnsName("beta.agent.home.landfast.internal")`.
 fn named(presented: &[String]) -> String {
     let host = presented.iter().find_map(|name| {
         let (host, rest) = name.strip_prefix("DnsName(\"")?.split_once('.')?;
@@ -258,11 +258,11 @@ fn named(presented: &[String]) -> String {
 fn of_alert(target: &Target, alert: AlertDescription) -> ConnectError {
     let words = match alert {
         AlertDescription::UnknownCA | AlertDescription::DecryptError | AlertDescription::BadCertificate => {
-            "it is of another authority".to_owned()
+            "it is signed by another authority".to_owned()
         }
         AlertDescription::CertificateExpired => "it has expired, or the host's clock is wrong".to_owned(),
         AlertDescription::CertificateRevoked => "it is revoked".to_owned(),
-        AlertDescription::CertificateRequired => "it did not receive one".to_owned(),
+        AlertDescription::CertificateRequired => "it received none".to_owned(),
         AlertDescription::HandshakeFailure
         | AlertDescription::ProtocolVersion
         | AlertDescription::NoApplicationProtocol => {
@@ -273,7 +273,7 @@ fn of_alert(target: &Target, alert: AlertDescription) -> ConnectError {
     ConnectError::refused(target, words)
 }
 
-/// tonic could not connect. Our connector's own error is somewhere in the chain.
+/// Classifies a failed connection. The error of the connector is part of tonic's error chain.
 pub(super) fn of_transport(target: &Target, failure: &tonic::transport::Error) -> ConnectError {
     find::<ConnectError>(failure)
         .cloned()
@@ -281,8 +281,8 @@ pub(super) fn of_transport(target: &Target, failure: &tonic::transport::Error) -
         .unwrap_or_else(|| ConnectError::not_an_agent(target, deepest(failure)))
 }
 
-/// The first call failed. With TLS 1.3 that is also how one learns that the other side refuses one's certificate: our
-/// side of the handshake is over before it has looked.
+/// Classifies a failed first call. With TLS 1.3, the client's handshake completes before the server verifies the
+/// client's certificate, so the first call may be the first to report a rejection.
 pub(super) fn of_first_call(target: &Target, status: &Status) -> ConnectError {
     let (host, problem) = (target.host.clone(), status.message().to_owned());
     if let Some(error) = find::<ConnectError>(status).cloned().or_else(|| of_refusal(target, status)) {
@@ -306,7 +306,8 @@ fn of_refusal(target: &Target, failure: &(dyn Error + 'static)) -> Option<Connec
     closed.then(|| ConnectError::refused(target, "it closed the connection after the handshake".to_owned()))
 }
 
-/// Below HTTP/2 an alert is a value; h2 passes on only its text, so that is compared with what rustls writes.
+/// Finds a TLS alert in an error chain. h2 passes on only the text of an alert, so the text is compared with that of
+/// rustls.
 fn alert_in(failure: &(dyn Error + 'static)) -> Option<AlertDescription> {
     if let Some(rustls::Error::AlertReceived(alert)) = find::<rustls::Error>(failure) {
         return Some(*alert);
@@ -324,7 +325,7 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn 
     std::iter::successors(Some(error), |error| (*error).source())
 }
 
-/// The first error of that type in a chain. `io::Error` hides what it carries from `source()`, so it is opened too.
+/// Finds the first error of type `E` in a chain, including errors inside an `io::Error`, which `source()` skips.
 fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
     chain(error).find_map(|error| {
         let carried = || error.downcast_ref::<io::Error>()?.get_ref();

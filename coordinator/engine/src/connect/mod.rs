@@ -1,4 +1,5 @@
-//! Owns the connections to the agents: all hosts are dialled at once, and each either answers or says why not.
+//! Owns the connections to the agents. All hosts are dialled concurrently, and each either connects or reports an
+//! error.
 
 mod dial;
 mod error;
@@ -20,28 +21,28 @@ use tonic::transport::Channel;
 use dial::Route;
 pub use error::{ConnectError, Unreachable};
 
-/// A host that answers is described within this time, even when its engine is busy.
+/// Time limit for an agent to describe its host, including a busy engine.
 const DESCRIBE_LIMIT: Duration = Duration::from_secs(20);
 
-/// A host to dial.
+/// The agent of a host, as a target of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
-    /// Its name in the fleet: the agent must prove to be this one.
+    /// Name of the host in the fleet. The agent must prove that it belongs to this host.
     pub host: String,
-    /// Its address on the LAN.
+    /// Address of the host on the LAN.
     pub address: Ipv4Addr,
-    /// The agent's port.
+    /// Port of the agent.
     pub port: u16,
 }
 
 impl Target {
-    /// The address and the port together.
+    /// The address with the port.
     pub fn socket(&self) -> SocketAddr {
         (self.address, self.port).into()
     }
 }
 
-/// The hosts of a fleet, by name.
+/// The agents of a fleet's hosts, in the order of their names.
 pub fn targets(fleet: &Fleet) -> Vec<Target> {
     let target = |(name, host): (&String, &landfast_core::fleet::Host)| Target {
         host: name.clone(),
@@ -51,16 +52,18 @@ pub fn targets(fleet: &Fleet) -> Vec<Target> {
     fleet.hosts.iter().map(target).collect()
 }
 
-/// What to ask a host for when it answers.
+/// The amount of detail in a description of a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ask {
-    /// What it is: any role may.
+    /// A description of the host. Every role may request it.
     Described,
-    /// And the host state it holds, environments included: deployers may.
+    /// The description and the host state that the agent holds, which includes environment variables. Requires the role
+    /// deployer.
     Held,
 }
 
-/// One host's agent, proven to be that host's, with what it said of itself when it was dialled. Cheap to clone.
+/// A connection to a host's agent, whose identity is verified, with the description that it sent on connecting. Cheap
+/// to clone.
 #[derive(Debug, Clone)]
 pub struct Agent {
     target: Target,
@@ -69,7 +72,8 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Dials one host, checks who answers, and asks it to describe itself: only its answer shows that it accepts us.
+    /// Connects to a host's agent, verifies its identity and requests its description, which also shows that the agent
+    /// accepts the operator's certificate.
     pub async fn connect(
         fleet: &str,
         target: &Target,
@@ -82,39 +86,39 @@ impl Agent {
         Ok(Self { target: target.clone(), channel, description })
     }
 
-    /// The host's name.
+    /// Name of the host.
     pub fn host(&self) -> &str {
         &self.target.host
     }
 
-    /// Where it was dialled.
+    /// The target of the connection.
     pub fn target(&self) -> &Target {
         &self.target
     }
 
-    /// What it said of itself when it was dialled.
+    /// The description that the agent sent on connecting.
     pub fn description(&self) -> &DescribeResponse {
         &self.description
     }
 
-    /// Asks it again.
+    /// Requests a new description.
     pub async fn describe(&self, ask: Ask) -> Result<DescribeResponse, ConnectError> {
         describe(&self.target, self.channel.clone(), ask).await
     }
 
-    /// To call `landfast.v1.Agent`.
+    /// A client for the service `landfast.v1.Agent`.
     pub fn agent(&self) -> AgentClient<Channel> {
         agent_client(self.channel.clone())
     }
 
-    /// To call `landfast.v1.Blobs`.
+    /// A client for the service `landfast.v1.Blobs`.
     pub fn blobs(&self) -> BlobsClient<Channel> {
         BlobsClient::new(self.channel.clone())
             .max_decoding_message_size(MESSAGE_MAX)
             .max_encoding_message_size(MESSAGE_MAX)
     }
 
-    /// To call `landfast.v1.Builder`.
+    /// A client for the service `landfast.v1.Builder`.
     pub fn builder(&self) -> BuilderClient<Channel> {
         BuilderClient::new(self.channel.clone())
     }
@@ -134,7 +138,7 @@ async fn describe(target: &Target, channel: Channel, ask: Ask) -> Result<Describ
     }
 }
 
-/// All hosts of a fleet, each connected or not.
+/// The agents of a fleet: the connected ones, and the errors of the others.
 #[derive(Debug, Default)]
 pub struct Agents {
     connected: BTreeMap<String, Agent>,
@@ -142,7 +146,8 @@ pub struct Agents {
 }
 
 impl Agents {
-    /// Dials all hosts at once, and returns when each has answered or failed: within seconds.
+    /// Connects to all agents concurrently. Returns when each has connected or failed, which takes a few seconds at
+    /// most.
     pub async fn connect(fleet: &str, targets: &[Target], credentials: &Credentials, ask: Ask) -> Self {
         let dials = targets
             .iter()
@@ -162,23 +167,23 @@ impl Agents {
         self.connected.get(host)
     }
 
-    /// The agents that are connected, by host.
+    /// The connected agents, keyed by host.
     pub fn connected(&self) -> &BTreeMap<String, Agent> {
         &self.connected
     }
 
-    /// Why the others are not, by host.
+    /// The errors of the other agents, keyed by host.
     pub fn failed(&self) -> &BTreeMap<String, ConnectError> {
         &self.failed
     }
 
-    /// All agents, or every reason why not.
+    /// Returns all agents, or the errors if any agent is not connected.
     pub fn all(self) -> Result<BTreeMap<String, Agent>, Failures> {
         if self.failed.is_empty() { Ok(self.connected) } else { Err(Failures(self.failed)) }
     }
 }
 
-/// Hosts that are not connected, and why. Displays as one line each, with what to do next.
+/// Errors of agents that are not connected. Displays as one line per host, with the hint.
 #[derive(Debug)]
 pub struct Failures(pub BTreeMap<String, ConnectError>);
 

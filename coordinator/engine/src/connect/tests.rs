@@ -1,4 +1,4 @@
-//! Against real TLS servers on the loopback, good and bad.
+//! Tests against real TLS servers on the loopback interface.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -66,7 +66,7 @@ async fn an_agent_of_the_fleet_answers() {
 }
 
 #[tokio::test]
-async fn each_host_answers_or_says_why_not() {
+async fn each_host_connects_or_reports_an_error() {
     let authority = authority();
     let alpha = agent(&authority, "landfast://home/agent/alpha", now()).await;
     let (closed, beta) = listener().await;
@@ -80,22 +80,22 @@ async fn each_host_answers_or_says_why_not() {
     assert_eq!(
         failures,
         format!(
-            "host beta ({}): nothing listens there (connection refused): is landfast-agent running on beta? look there \
-             with `systemctl status landfast-agent`",
+            "host beta ({}): connection refused: no process listens on this port: check that landfast-agent runs: \
+             `systemctl status landfast-agent` on beta",
             beta.socket()
         )
     );
 }
 
 #[tokio::test]
-async fn an_agent_of_another_fleet_is_told_from_one_that_is_down() {
+async fn an_agent_of_another_fleet_is_reported() {
     let theirs = agent(&authority(), "landfast://home/agent/alpha", now()).await;
     let error = refusal(&theirs, &anna(&authority())).await;
     assert!(matches!(error, ConnectError::OtherFleet { .. }), "{error:?}");
 }
 
 #[tokio::test]
-async fn another_hosts_agent_is_named() {
+async fn another_hosts_agent_is_reported() {
     let authority = authority();
     let target = agent(&authority, "landfast://home/agent/beta", now()).await;
     let error = refusal(&target, &anna(&authority)).await;
@@ -103,7 +103,7 @@ async fn another_hosts_agent_is_named() {
 }
 
 #[test]
-fn an_agent_is_who_its_identity_says_and_not_only_its_name() {
+fn the_identity_of_an_agent_is_checked_besides_its_name() {
     let authority = authority();
     let target = Target { host: "alpha".to_owned(), address: Ipv4Addr::LOCALHOST, port: 1 };
     let check = |identity: &str| {
@@ -121,7 +121,7 @@ fn an_agent_is_who_its_identity_says_and_not_only_its_name() {
 }
 
 #[tokio::test]
-async fn an_operator_that_listens_is_no_agent() {
+async fn an_operators_certificate_is_not_accepted_from_an_agent() {
     let authority = authority();
     let target = agent(&authority, "landfast://home/operator/mallory?role=admin", now()).await;
     let error = refusal(&target, &anna(&authority)).await;
@@ -129,7 +129,7 @@ async fn an_operator_that_listens_is_no_agent() {
 }
 
 #[tokio::test]
-async fn t14_an_agents_certificate_out_of_date_names_the_skew() {
+async fn t14_an_expired_or_early_certificate_reports_the_clock_difference() {
     let authority = authority();
     let clock = SystemTime::now();
     let old = Validity { not_before: clock - 4 * DAY, not_after: clock - 3 * DAY };
@@ -142,11 +142,11 @@ async fn t14_an_agents_certificate_out_of_date_names_the_skew() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_the_agent_refuses_is_called_so() {
+async fn a_rejected_operator_certificate_is_reported() {
     let home = authority();
     let stranger = authority();
     let target = agent(&home, "landfast://home/agent/alpha", now()).await;
-    // Ours trusts the agent, and is signed by somebody else.
+    // This operator trusts the agent's authority, but its certificate is signed by another one.
     let folder = tempfile::tempdir().unwrap();
     anna(&stranger).save(folder.path()).unwrap();
     std::fs::write(folder.path().join("ca.pem"), home.certificate_pem()).unwrap();
@@ -160,7 +160,7 @@ async fn a_certificate_that_the_agent_refuses_is_called_so() {
 }
 
 #[tokio::test]
-async fn what_is_no_agent_is_called_so() {
+async fn a_peer_that_is_not_an_agent_is_reported() {
     let anna = anna(&authority());
     for greeting in [&b""[..], b"HTTP/1.1 400 Bad Request\r\n\r\n", b"SSH-2.0-OpenSSH_9.2\r\n"] {
         let (listener, target) = listener().await;
@@ -181,7 +181,7 @@ async fn what_is_no_agent_is_called_so() {
 }
 
 #[tokio::test]
-async fn what_speaks_tls_and_not_http2_is_no_agent() {
+async fn a_peer_without_http2_is_not_an_agent() {
     let authority = authority();
     let ours = issue(&authority, "landfast://home/agent/alpha", now());
     let config = server_config(&ours).unwrap();
@@ -193,7 +193,7 @@ async fn what_speaks_tls_and_not_http2_is_no_agent() {
 }
 
 #[tokio::test]
-async fn an_agents_answer_is_told_from_its_silence() {
+async fn errors_of_the_agent_are_classified() {
     let authority = authority();
     let config = server_config(&issue(&authority, "landfast://home/agent/alpha", now())).unwrap();
     let denied = serve(Arc::clone(&config), Err(Status::permission_denied("anna is a viewer"))).await;
@@ -206,7 +206,7 @@ async fn an_agents_answer_is_told_from_its_silence() {
 }
 
 #[tokio::test]
-async fn a_host_that_accepts_and_says_nothing_is_given_up() {
+async fn a_host_that_accepts_and_does_not_respond_times_out() {
     let (listener, target) = listener().await;
     let error = refusal(&target, &anna(&authority())).await;
     assert!(matches!(error, ConnectError::Unreachable { reason: Unreachable::Silent(_), .. }), "{error:?}");
