@@ -99,7 +99,7 @@ fn pull_policy_decides_whether_the_registry_is_asked() -> Result<()> {
     alpha.sh("kill $(cat /run/registry.pid)")?;
     let before = ids(&fleet)?;
     let up = fleet.landfast(&["up", "--yes"])?.exits(1)?;
-    for part in [&format!("image {APP} cannot be pulled, nothing was touched"), "127.0.0.1:5000", "--pull missing"] {
+    for part in [&format!("image {APP} cannot be pulled; no host was changed"), "127.0.0.1:5000", "--pull missing"] {
         ensure!(up.stderr.contains(part), "it should say {part}: {up}");
     }
     fleet.landfast(&["up", "--yes", "--pull", "missing"])?.succeeds()?;

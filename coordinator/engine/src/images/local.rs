@@ -1,4 +1,4 @@
-//! The engine of the machine that `landfast` runs on: one of the places an image can be brought from.
+//! The engine of the machine that runs `landfast`, which is one of the sources of images.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,60 +15,61 @@ use serde_json::json;
 use crate::image_build::Door;
 
 const SOCKET: &str = "unix:///var/run/docker.sock";
-/// It is on this machine: one that takes longer is not going to answer.
+/// Time limit for a response. The engine is local, so a slower one is unavailable.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
-/// Of a whole image, on a slow disk.
+/// Time limit for the export of an image, including large ones on slow disks.
 const EXPORT_LIMIT: Duration = Duration::from_secs(3600);
 
-/// An image that this machine has.
+/// An image in this machine's engine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LocalImage {
     pub fingerprint: String,
     pub platform: Platform,
-    /// The engine's own id.
+    /// The engine's id of the image.
     pub id: String,
-    /// The image store that gave it: `classic` or `containerd`.
+    /// Kind of the image store: `classic` or `containerd`.
     pub store: &'static str,
-    /// In bytes, unpacked.
+    /// Unpacked size in bytes.
     pub size: u64,
-    /// It never came from a registry, so it was built or loaded here.
+    /// Whether the image was built or loaded on this machine instead of pulled from a registry.
     pub made_here: bool,
 }
 
-/// This machine's engine.
+/// The engine of this machine.
 #[derive(Debug, Clone)]
 pub struct LocalEngine {
     docker: Docker,
-    /// As `DOCKER_HOST` has it.
+    /// Address of the engine in the format of `DOCKER_HOST`.
     host: String,
 }
 
 impl LocalEngine {
-    /// The engine that `DOCKER_HOST` names, else the one at the usual socket. None when there is none.
+    /// Opens the engine that `DOCKER_HOST` names, or else the one at the default socket. Returns `None` for an invalid
+    /// address.
     pub fn open(environment: &BTreeMap<String, String>) -> Option<Self> {
         let host = environment.get("DOCKER_HOST").filter(|host| !host.is_empty()).map_or(SOCKET, String::as_str);
         let docker = Docker::connect_with_host(host).ok()?;
         Some(Self { docker: docker.with_timeout(EXPORT_LIMIT), host: host.to_owned() })
     }
 
-    /// The way to its builder.
+    /// Address of the engine's builder.
     pub fn door(&self) -> Option<Door> {
         Door::of(&self.host)
     }
 
-    /// The version of its API, if it answers.
+    /// The API version, if the engine responds.
     pub async fn api_version(&self) -> Option<String> {
         tokio::time::timeout(ANSWER_LIMIT, self.docker.version()).await.ok()?.ok()?.api_version
     }
 
-    /// Takes a name from an image. It may be gone already.
+    /// Removes a tag from an image. The image may not exist any more.
     pub async fn remove(&self, reference: &str) {
         if let Err(error) = self.docker.remove_image(reference, None::<RemoveImageOptions>, None).await {
             tracing::debug!(%error, reference, "image not removed");
         }
     }
 
-    /// The image with this reference, if this machine has it and its engine answers.
+    /// The image with this reference, if the engine responds and has it.
     pub async fn image(&self, reference: &str) -> Option<LocalImage> {
         let inspected = tokio::time::timeout(ANSWER_LIMIT, self.docker.inspect_image(reference)).await.ok()?.ok()?;
         let size = inspected.size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0);
@@ -83,13 +84,14 @@ impl LocalEngine {
         })
     }
 
-    /// A `docker save` archive of it.
+    /// Exports the image as a `docker save` archive.
     pub fn export(&self, reference: &str) -> BoxStream<'static, Result<Bytes, String>> {
         self.docker.export_image(reference).map(|part| part.map_err(|error| error.to_string())).boxed()
     }
 }
 
-/// The containerd store names an image by the digest that it has at a registry, the classic one by that of its configuration.
+/// Detects the kind of the image store. The containerd store uses an image's registry digest as its id; the classic
+/// store uses the digest of the configuration.
 fn store(image: &ImageInspect) -> &'static str {
     let id = image.id.as_deref().filter(|id| !id.is_empty());
     let mut digests = image.repo_digests.iter().flatten();
@@ -97,8 +99,8 @@ fn store(image: &ImageInspect) -> &'static str {
     if is_digest { "containerd" } else { "classic" }
 }
 
-/// The classic store gives a digest only to what came from a registry. The containerd store gives one to everything, and
-/// says since API 1.53 what was built.
+/// Whether the image was built or loaded locally. The classic store has registry digests only for pulled images. The
+/// containerd store has one for every image, but reports since API 1.53 which images were built.
 fn is_made_here(image: &ImageInspect) -> bool {
     let built = image.identity.as_ref().and_then(|identity| identity.build.as_ref());
     image.repo_digests.as_ref().is_none_or(Vec::is_empty) || built.is_some_and(|built| !built.is_empty())

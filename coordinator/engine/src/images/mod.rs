@@ -1,13 +1,12 @@
-//! Images: what a reference means in this fleet, and how each host gets what it lacks, all of it before anything is
-//! stopped.
+//! Resolves image references in this fleet and transfers missing images to hosts, before any container is stopped.
 //!
-//! A host that has the image keeps it; else it is pulled when its reference names a registry; else it is brought from this
-//! machine's engine or from another host; else the default registry is asked.
+//! A host that has the image keeps it. Otherwise the image is pulled if its reference names a registry, or else
+//! transferred from this machine's engine or from another host, or else pulled from the default registry.
 
 mod local;
-mod meaning;
 mod pull;
 pub mod reference;
+mod resolution;
 mod transfer;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,77 +18,79 @@ use landfast_proto::v1;
 use reference::{familiar, registry, repository};
 
 pub use local::{LocalEngine, LocalImage};
-pub use meaning::Resolution;
 pub use pull::ToPull;
+pub use resolution::Resolution;
 pub use transfer::bring;
 
+/// A failure to provide an image to a host.
 #[derive(Debug, thiserror::Error)]
 pub enum ImageError {
-    /// F48.
-    #[error("image {reference} is nowhere to be had, nothing was touched\n  not here: {}\n  {}", .asked.join(", "), .refusals.join("\n  "))]
-    Nowhere { reference: String, asked: Vec<String>, refusals: Vec<String> },
-    #[error("image {reference} cannot be pulled, nothing was touched\n  {}", .refusals.join("\n  "))]
+    /// No source has the image (F48).
+    #[error("image {reference} was not found in any registry or on any host; no host was changed\n  not found on: {}\n  {}", .searched.join(", "), .refusals.join("\n  "))]
+    NotFound { reference: String, searched: Vec<String>, refusals: Vec<String> },
+    #[error("image {reference} cannot be pulled; no host was changed\n  {}", .refusals.join("\n  "))]
     NotPulled { reference: String, refusals: Vec<String> },
-    #[error("{host} did not take image {reference}: {problem}")]
+    #[error("image {reference} cannot be transferred to {host}: {problem}")]
     NotTaken { host: String, reference: String, problem: String },
-    #[error("{host} cannot pull image {reference}: {problem}")]
+    #[error("image {reference} cannot be pulled on {host}: {problem}")]
     NotFetched { host: String, reference: String, problem: String },
 }
 
 impl ImageError {
-    /// What to do next.
+    /// The next step for the user, if there is one.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Nowhere { reference, .. } => {
+            Self::NotFound { reference, .. } => {
                 Some(format!("build or load {reference} on this machine, or correct `image:` in the compose file"))
             }
             Self::NotPulled { .. } => {
-                Some("`--pull missing` deploys the image that the hosts have, without its registry".to_owned())
+                Some("use `--pull missing` to deploy the existing image without asking its registry".to_owned())
             }
             Self::NotTaken { .. } => None,
-            Self::NotFetched { reference, .. } => {
-                Some(format!("is the registry of {reference} up? an image that this machine has is brought without it"))
-            }
+            Self::NotFetched { reference, .. } => Some(format!(
+                "check that the registry of {reference} is available; an image on this machine needs no registry"
+            )),
         }
     }
 }
 
-/// What the hosts and this machine have.
+/// The images of the hosts and of this machine.
 #[derive(Debug, Default)]
 pub struct Images {
     local: Option<LocalEngine>,
-    /// By familiar reference.
+    /// Images of this machine, keyed by familiar reference.
     here: BTreeMap<String, LocalImage>,
-    /// By host.
+    /// Images of the hosts, keyed by host.
     hosts: BTreeMap<String, HostImages>,
-    /// Familiar reference > platform that was asked for > fingerprint, of those that were pulled in this run.
+    /// Fingerprints of the images that were pulled in this operation, keyed by familiar reference and requested
+    /// platform.
     pulled: BTreeMap<String, BTreeMap<Platform, String>>,
-    /// Familiar references that a registry had in an earlier run.
+    /// Familiar references that a registry had in an earlier operation.
     from_registries: BTreeSet<String>,
-    /// Familiar reference > fingerprint, of those that were built in this run.
+    /// Fingerprints of the images that were built in this operation, keyed by familiar reference.
     built: BTreeMap<String, String>,
-    /// The same, of those that were built last in earlier runs.
+    /// Fingerprints of the images that were built last in earlier operations, keyed by familiar reference.
     remembered: BTreeMap<String, String>,
 }
 
-/// What one host has.
+/// The images of one host.
 #[derive(Debug, Default)]
 struct HostImages {
-    /// Familiar reference > fingerprint.
+    /// Fingerprints, keyed by familiar reference.
     references: BTreeMap<String, String>,
-    /// By fingerprint.
+    /// Images, keyed by fingerprint.
     images: BTreeMap<String, HostImage>,
 }
 
 /// An image of a host.
 #[derive(Debug, Default)]
 struct HostImage {
-    /// In bytes.
+    /// Size in bytes.
     size: u64,
-    /// The engine's own: the one name of an image whose reference went to another.
+    /// The engine's id, which is the only name of an image without a tag.
     id: String,
     platform: Platform,
-    /// Repositories in which it has a digest: it may be at their registries. The containerd store gives one to everything.
+    /// Repositories for which the image has a registry digest. The containerd store has one for every image.
     repositories: BTreeSet<String>,
 }
 
@@ -105,28 +106,28 @@ impl HostImage {
     }
 }
 
-/// One image that one host lacks.
+/// An image that a host lacks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Need {
     pub host: String,
     pub reference: String,
     pub fingerprint: String,
-    /// In bytes, 0 when nobody knows.
+    /// Size in bytes; 0 if it is unknown.
     pub size: u64,
-    /// In the order in which to try.
+    /// Sources of the image, in the order in which they are tried.
     pub origins: Vec<Origin>,
 }
 
-/// Where an image can come from.
+/// Source of an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// It is built first.
+    /// The build that runs first.
     Build,
-    /// The host's engine pulls it.
+    /// A registry, from which the host's engine pulls.
     Registry,
-    /// This machine's engine.
+    /// The engine of this machine.
     Here,
-    /// Another host, which has it under this reference or, without one, id.
+    /// Another host, which has the image under this reference, or under this id if it has no tag.
     Host { host: String, reference: String },
 }
 
@@ -142,7 +143,7 @@ impl std::fmt::Display for Origin {
 }
 
 impl Images {
-    /// Asks this machine's engine, if there is one, for all of the references at once.
+    /// Looks up the references in this machine's engine, concurrently. Without an engine, the result is empty.
     pub async fn here(environment: &BTreeMap<String, String>, references: &BTreeSet<String>) -> Self {
         let Some(local) = LocalEngine::open(environment) else { return Self::default() };
         let engine = &local;
@@ -152,7 +153,7 @@ impl Images {
         Self { local: Some(local), here, ..Self::default() }
     }
 
-    /// Adds what a host has.
+    /// Adds the images of a host.
     pub fn add_host(&mut self, host: &str, images: &[v1::Image]) {
         let mut has = HostImages::default();
         for image in images {
@@ -163,13 +164,13 @@ impl Images {
         self.hosts.insert(host.to_owned(), has);
     }
 
-    /// An image was built on this machine.
+    /// Records an image that was built on this machine.
     pub fn built_here(&mut self, reference: &str, image: LocalImage) {
         self.built.insert(familiar(reference), image.fingerprint.clone());
         self.here.insert(familiar(reference), image);
     }
 
-    /// An image was built on a host, which has these now. Returns whether it is among them.
+    /// Records an image that was built on a host, which now has `images`. Returns whether the image is among them.
     pub fn built_on(&mut self, host: &str, reference: &str, images: &[v1::Image]) -> bool {
         self.add_host(host, images);
         let fingerprint = self.hosts.get(host).and_then(|has| has.references.get(&familiar(reference))).cloned();
@@ -178,41 +179,41 @@ impl Images {
         is_there
     }
 
-    /// An image was built in an earlier run.
+    /// Records an image that was built in an earlier operation.
     pub fn remember(&mut self, reference: &str, fingerprint: String) {
         self.remembered.insert(familiar(reference), fingerprint);
     }
 
-    /// The images that were built in this run: familiar reference > fingerprint.
+    /// Fingerprints of the images that were built in this operation, keyed by familiar reference.
     pub fn all_built(&self) -> &BTreeMap<String, String> {
         &self.built
     }
 
-    fn is_somewhere(&self, fingerprint: &str) -> bool {
+    fn exists(&self, fingerprint: &str) -> bool {
         let here = self.here.values().any(|image| image.fingerprint == fingerprint);
         here || self.hosts.values().any(|host| host.images.contains_key(fingerprint))
     }
 
-    /// Whether this machine's engine has it, of what was asked for.
+    /// Whether this machine's engine has the image. Only references that were looked up count.
     pub fn is_here(&self, reference: &str) -> bool {
         self.here.contains_key(&familiar(reference))
     }
 
-    /// Whether a host has it.
+    /// Whether a host has the image.
     pub fn is_on(&self, host: &str, reference: &str) -> bool {
         self.hosts.get(host).is_some_and(|has| has.references.contains_key(&familiar(reference)))
     }
 
-    /// What the hosts lack of these: by host, reference and fingerprint.
-    pub fn needs(&self, wanted: &BTreeMap<&str, BTreeSet<(&str, &str)>>) -> Vec<Need> {
-        let all = wanted
+    /// The images that the hosts lack, out of the required references and fingerprints of each host.
+    pub fn needs(&self, required: &BTreeMap<&str, BTreeSet<(&str, &str)>>) -> Vec<Need> {
+        let all = required
             .iter()
             .flat_map(|(host, images)| images.iter().map(|(reference, fingerprint)| (*host, *reference, *fingerprint)));
-        let lacking = all.filter(|(host, _, fingerprint)| !self.has(host, fingerprint));
-        lacking.map(|(host, reference, fingerprint)| self.need(host, reference, fingerprint)).collect()
+        let missing = all.filter(|(host, _, fingerprint)| !self.has(host, fingerprint));
+        missing.map(|(host, reference, fingerprint)| self.need(host, reference, fingerprint)).collect()
     }
 
-    /// By what it is: a host names it as it is asked to.
+    /// Whether a host has the image with this fingerprint, under any reference.
     fn has(&self, host: &str, fingerprint: &str) -> bool {
         self.hosts.get(host).is_some_and(|host| host.images.contains_key(fingerprint))
     }
@@ -227,7 +228,7 @@ impl Images {
             let reference = named.or_else(|| Some(&has.images.get(fingerprint)?.id))?.clone();
             Some(Origin::Host { host: name.clone(), reference })
         });
-        let brought = here.map(|_| Origin::Here).into_iter().chain(from_others);
+        let transferred = here.map(|_| Origin::Here).into_iter().chain(from_others);
         let size = here
             .map(|image| image.size)
             .or_else(|| others.clone().find_map(|(_, has)| has.images.get(fingerprint).map(|image| image.size)));
@@ -236,18 +237,18 @@ impl Images {
             reference: reference.to_owned(),
             fingerprint: fingerprint.to_owned(),
             size: size.unwrap_or(0),
-            origins: first.into_iter().chain(brought).chain(last).collect(),
+            origins: first.into_iter().chain(transferred).chain(last).collect(),
         }
     }
 
-    /// This machine's engine.
+    /// The engine of this machine, if there is one.
     pub fn engine(&self) -> Option<&LocalEngine> {
         self.local.as_ref()
     }
 
-    /// For the message about an image that is nowhere.
-    fn asked(&self) -> Vec<String> {
-        let here = if self.local.is_some() { "this machine's engine" } else { "this machine (it has no engine)" };
+    /// Names of the searched engines, for the error message about a missing image.
+    fn searched(&self) -> Vec<String> {
+        let here = if self.local.is_some() { "this machine's engine" } else { "this machine, which has no engine" };
         std::iter::once(here.to_owned()).chain(self.hosts.keys().cloned()).collect()
     }
 }

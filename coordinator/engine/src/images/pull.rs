@@ -1,4 +1,5 @@
-//! Pulls before anything is stopped: of what is nowhere, and of what is to be asked for anew.
+//! Pulls images before any container is stopped: missing images, and images for which the pull policy asks the registry
+//! again.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,32 +15,32 @@ use super::reference::familiar;
 use super::transfer::fetch;
 use super::{HostImage, ImageError, Images, Origin};
 
-/// An image that a registry is asked for, on behalf of hosts of one platform.
+/// An image to pull, for hosts of one platform.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ToPull {
     pub reference: String,
-    /// `platform:` of the service; empty: the hosts' own.
+    /// Value of the service's `platform:` key. Empty means the hosts' own platform.
     pub platform: String,
-    /// What the image has to run on.
+    /// Platform that the image must run on.
     pub target: Platform,
-    /// The hosts whose engines are asked to pull it, until one of them has it.
+    /// Hosts whose engines can pull the image. They are tried in order until one succeeds.
     pub hosts: Vec<String>,
-    /// The image is somewhere already: without the registry it would do.
+    /// Whether the image already exists on a host or on this machine, so that the registry is not required.
     pub is_there: bool,
-    /// The image can be built, so it is no mistake that no registry has it.
+    /// Whether the image can be built, so that a failed pull is not an error.
     pub is_built: bool,
 }
 
 impl Images {
-    /// A registry had this image in an earlier run.
+    /// Records that a registry had this image in an earlier operation.
     pub fn remember_registry(&mut self, reference: &str) {
         self.from_registries.insert(familiar(reference));
     }
 
-    /// Has the hosts pull images, all at once. Returns those that were pulled.
+    /// Pulls images on the hosts, concurrently. Returns the references of the pulled images.
     ///
     /// # Errors
-    /// [`ImageError::Nowhere`] and [`ImageError::NotPulled`]: no host could pull an image that must be (F48).
+    /// [`ImageError::NotFound`] or [`ImageError::NotPulled`] if no host can pull a required image (F48).
     pub async fn pull(
         &mut self,
         agents: &BTreeMap<String, Agent>,
@@ -56,14 +57,14 @@ impl Images {
                     listener.report(Event::Warning(Warning::PullFailed { reference, refusals }));
                 }
                 Err(refusals) if one.is_there => return Err(ImageError::NotPulled { reference, refusals }),
-                Err(refusals) => return Err(ImageError::Nowhere { reference, asked: self.asked(), refusals }),
+                Err(refusals) => return Err(ImageError::NotFound { reference, searched: self.searched(), refusals }),
             }
         }
         pulled.iter().for_each(|(host, one, image)| self.fetched(host, one, image));
         Ok(pulled.into_iter().map(|(_, one, _)| one.reference.clone()).collect())
     }
 
-    /// A host has pulled an image.
+    /// Records an image that a host has pulled.
     pub(super) fn fetched(&mut self, host: &str, ToPull { reference, target, .. }: &ToPull, image: &v1::Image) {
         self.remember_registry(reference);
         let has = self.hosts.entry(host.to_owned()).or_default();
@@ -74,7 +75,7 @@ impl Images {
     }
 }
 
-/// The first host that has it, with what it is; or what each of them said.
+/// Pulls an image on the first host that succeeds. The error contains the reason of each host.
 async fn pull(
     one: &ToPull,
     agents: &BTreeMap<String, Agent>,

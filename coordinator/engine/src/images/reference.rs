@@ -1,7 +1,7 @@
-//! Image references: when two of them mean the same image, and whether one names its registry.
+//! Image references: their normal form, and the registry that they name.
 
-/// The one way to write a reference: without the default registry, with a tag or, as engines list them, with a digest and no
-/// tag. `docker.io/library/redis` is `redis:latest`, and `redis:7@sha256:ab` is `redis@sha256:ab`.
+/// The familiar form of a reference: without the default registry, with a tag or, like engines list them, with a digest
+/// and no tag. `docker.io/library/redis` becomes `redis:latest`, and `redis:7@sha256:ab` becomes `redis@sha256:ab`.
 pub fn familiar(reference: &str) -> String {
     let name = reference.strip_prefix("docker.io/").or_else(|| reference.strip_prefix("index.docker.io/"));
     let name = name.unwrap_or(reference);
@@ -13,13 +13,14 @@ pub fn familiar(reference: &str) -> String {
     if last.contains(':') { name.to_owned() } else { format!("{name}:latest") }
 }
 
-/// A familiar reference without tag and digest.
+/// The repository of a familiar reference: the reference without tag and digest.
 pub(super) fn repository(name: &str) -> &str {
     let name = name.split_once('@').map_or(name, |(name, _)| name);
     name.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')).map_or(name, |(name, _)| name)
 }
 
-/// The registry that a reference names: `registry.lan:5000` in `registry.lan:5000/app:1`. None for the default one.
+/// The registry that a reference names, such as `registry.lan:5000` in `registry.lan:5000/app:1`. Returns `None` for
+/// the default registry.
 pub fn registry(reference: &str) -> Option<&str> {
     let (first, _) = reference.split_once('/')?;
     let named = first.contains(['.', ':']) || first == "localhost";
@@ -31,7 +32,7 @@ mod tests {
     use super::{familiar, registry, repository};
 
     #[test]
-    fn what_the_engine_treats_as_the_same_reference_is_the_same() {
+    fn references_that_engines_treat_as_equal_are_equal() {
         for same in ["redis", "redis:latest", "docker.io/redis", "docker.io/library/redis:latest", "library/redis"] {
             assert_eq!(familiar(same), "redis:latest");
         }
@@ -49,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn a_registry_is_named_by_a_dot_a_port_or_localhost() {
+    fn a_registry_has_a_dot_a_port_or_is_localhost() {
         assert_eq!(registry("registry.lan:5000/app:1"), Some("registry.lan:5000"));
         assert_eq!(registry("localhost/app"), Some("localhost"));
         assert_eq!([registry("redis:7"), registry("team/app"), registry("docker.io/team/app")], [None, None, None]);

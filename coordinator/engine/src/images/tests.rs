@@ -1,4 +1,4 @@
-//! What references mean, and where what is lacking comes from.
+//! Tests of resolved references and of the sources of missing images.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,21 +30,21 @@ fn meaning(images: &Images, reference: &str) -> (Option<String>, usize) {
 }
 
 #[test]
-fn what_the_hosts_have_is_what_a_reference_means() {
+fn a_reference_means_the_image_of_the_hosts() {
     let mut images = here("redis:7", "other", false);
     images.add_host("alpha", &[has(&["redis:7"], "one")]);
     assert_eq!(meaning(&images, "docker.io/library/redis:7"), (Some("one".to_owned()), 0));
 }
 
 #[test]
-fn what_was_made_here_goes_before_what_the_hosts_have() {
+fn an_image_made_here_takes_precedence_over_those_of_the_hosts() {
     let mut images = here("app:dev", "new", true);
     images.add_host("alpha", &[has(&["app:dev"], "old")]);
     assert_eq!(meaning(&images, "app:dev"), (Some("new".to_owned()), 0));
 }
 
 #[test]
-fn what_was_built_last_is_meant_for_as_long_as_it_is_somewhere() {
+fn the_last_built_image_is_meant_as_long_as_it_exists() {
     let mut images = here("app:dev", "new", false);
     images.add_host("alpha", &[has(&["app:dev"], "old")]);
     assert_eq!(meaning(&images, "app:dev"), (Some("old".to_owned()), 0), "it may come from a registry");
@@ -55,7 +55,7 @@ fn what_was_built_last_is_meant_for_as_long_as_it_is_somewhere() {
 }
 
 #[test]
-fn what_was_built_in_this_run_goes_before_all() {
+fn an_image_built_in_this_operation_takes_precedence() {
     let mut images = here("app:dev", "made", true);
     images.add_host("beta", &[has(&["app:dev"], "old")]);
     assert!(images.built_on("alpha", "app:dev", &[has(&["app:dev:latest", "docker.io/library/app:dev"], "new")]));
@@ -64,7 +64,7 @@ fn what_was_built_in_this_run_goes_before_all() {
 }
 
 #[test]
-fn hosts_that_differ_are_settled_by_this_machine_or_by_the_most_of_them_and_that_is_said() {
+fn different_images_on_hosts_are_decided_by_this_machine_or_the_majority_with_a_warning() {
     let hosts = |images: &mut Images| {
         images.add_host("alpha", &[has(&["redis:7"], "a")]);
         images.add_host("beta", &[has(&["redis:7"], "b")]);
@@ -79,26 +79,26 @@ fn hosts_that_differ_are_settled_by_this_machine_or_by_the_most_of_them_and_that
 }
 
 #[test]
-fn what_nobody_has_is_unknown() {
+fn an_image_that_no_machine_has_is_unknown() {
     let resolution = Images::default().resolve(&BTreeSet::from(["app:1".to_owned()]));
     assert_eq!(resolution.unknown, BTreeSet::from(["app:1".to_owned()]));
 }
 
 #[test]
-fn a_host_that_lacks_an_image_gets_it_from_here_then_from_others_then_from_the_default_registry() {
+fn a_missing_image_comes_from_this_machine_then_from_other_hosts_then_from_the_default_registry() {
     let mut images = here("app:1", "one", true);
     images.add_host("alpha", &[has(&["app:1"], "one")]);
     images.add_host("beta", &[]);
-    let wanted = |host| BTreeMap::from([(host, BTreeSet::from([("app:1", "one")]))]);
-    assert_eq!(images.needs(&wanted("alpha")), []);
-    let needs = images.needs(&wanted("beta"));
+    let required = |host| BTreeMap::from([(host, BTreeSet::from([("app:1", "one")]))]);
+    assert_eq!(images.needs(&required("alpha")), []);
+    let needs = images.needs(&required("beta"));
     let from_alpha = Origin::Host { host: "alpha".to_owned(), reference: "app:1".to_owned() };
     assert_eq!(needs[0].origins, [Origin::Here, from_alpha, Origin::Registry]);
     assert_eq!(needs[0].size, 1000);
 }
 
 #[test]
-fn a_registry_that_the_reference_names_is_asked_first() {
+fn a_registry_in_the_reference_is_tried_first() {
     let mut images = Images::default();
     images.add_host("alpha", &[has(&["lan:5000/app:1"], "one")]);
     images.add_host("beta", &[]);
@@ -108,19 +108,19 @@ fn a_registry_that_the_reference_names_is_asked_first() {
 }
 
 #[test]
-fn another_image_under_the_same_reference_is_lacking() {
+fn another_image_with_the_same_reference_does_not_count() {
     let mut images = Images::default();
     images.add_host("alpha", &[has(&["app:1"], "old")]);
     assert_eq!(images.needs(&BTreeMap::from([("alpha", BTreeSet::from([("app:1", "new")]))])).len(), 1);
 }
 
 #[test]
-fn an_image_whose_reference_went_to_another_is_brought_by_its_id() {
+fn an_image_without_a_tag_is_transferred_by_its_id() {
     let mut images = Images::default();
     images.add_host("alpha", &[has(&[], "old"), has(&["app:dev"], "new")]);
     images.add_host("beta", &[has(&["app:dev"], "new")]);
-    let wanted = BTreeMap::from([("beta", BTreeSet::from([("app:dev", "old")]))]);
-    let needs = images.needs(&wanted);
+    let required = BTreeMap::from([("beta", BTreeSet::from([("app:dev", "old")]))]);
+    let needs = images.needs(&required);
     let alpha = Origin::Host { host: "alpha".to_owned(), reference: "id of old".to_owned() };
     assert_eq!(needs[0].origins, [alpha, Origin::Registry]);
 }
@@ -129,7 +129,7 @@ fn for_arm(image: v1::Image) -> v1::Image {
     v1::Image { os: "linux".to_owned(), architecture: "arm64".to_owned(), ..image }
 }
 
-/// Fingerprint, platform and hosts of all that a reference may mean, and whether a registry may have more.
+/// Fingerprint, platform and hosts of all images that a reference may mean, and whether a registry may have more.
 fn all(images: &Images, reference: &str) -> (Vec<String>, OtherSource) {
     let resolution = images.resolve(&BTreeSet::from([reference.to_owned()]));
     assert_eq!(resolution.warnings, [""; 0]);
@@ -148,13 +148,13 @@ fn hosts_of_different_processors_have_different_images_under_one_reference() {
     images.add_host("gamma", &[for_arm(has(&["app:1"], "arm"))]);
     let found = ["plain an unknown platform {\"alpha\"}", "arm linux/arm64 {\"beta\", \"gamma\"}"].map(str::to_owned);
     assert_eq!(all(&images, "app:1"), (found.to_vec(), OtherSource::None));
-    // What is made here is meant for all of them.
+    // An image that was made on this machine is meant for all platforms.
     images.built_here("app:1", LocalImage { fingerprint: "made".to_owned(), ..LocalImage::default() });
     assert_eq!(all(&images, "app:1"), (vec!["made an unknown platform {}".to_owned()], OtherSource::None));
 }
 
 #[test]
-fn what_is_pulled_in_this_run_is_meant_for_its_platform_and_what_is_built_for_all() {
+fn a_pulled_image_is_meant_for_its_platform_and_a_built_one_for_all() {
     let mut images = here("app:1", "made", true);
     images.add_host("alpha", &[has(&["app:1"], "old")]);
     images.add_host("beta", &[for_arm(has(&["app:1"], "arm"))]);
@@ -169,15 +169,15 @@ fn what_is_pulled_in_this_run_is_meant_for_its_platform_and_what_is_built_for_al
 }
 
 #[test]
-fn a_registry_may_have_more_of_what_came_from_one() {
+fn a_registry_may_have_other_platforms_of_a_pulled_image() {
     let mut images = Images::default();
     let (loaded, pulled) =
         (has(&["app:1", "lan:5000/app@sha256:ab"], "loaded"), has(&["app:2", "app@sha256:ab"], "pulled"));
     images.add_host("alpha", &[loaded, pulled]);
     let beyond = |images: &Images, reference: &str| all(images, reference).1;
-    assert_eq!(beyond(&images, "app:1"), OtherSource::None, "it has a digest elsewhere alone");
+    assert_eq!(beyond(&images, "app:1"), OtherSource::None, "it has a digest for another repository only");
     assert_eq!(beyond(&images, "app:2"), OtherSource::Registry);
-    assert_eq!(beyond(&images, "app:3"), OtherSource::Registry, "nobody has it");
+    assert_eq!(beyond(&images, "app:3"), OtherSource::Registry, "no machine has it");
     images.remember_registry("docker.io/library/app:1");
     assert_eq!(beyond(&images, "app:1"), OtherSource::Registry, "it was pulled once");
     assert_eq!(beyond(&here("app:4", "one", false), "app:4"), OtherSource::Registry);

@@ -1,4 +1,4 @@
-//! Bringing one image to one host.
+//! Transfers one image to one host.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -17,12 +17,12 @@ use crate::wire::problem;
 use super::reference::registry;
 use super::{ImageError, Images, Need, Origin};
 
-/// A large image over a slow line.
+/// Time limit of a pull from a registry that the reference names, including large images over slow lines.
 const REGISTRY_LIMIT: Duration = Duration::from_secs(1800);
-/// Without a word about a registry in the reference, the default one may well be out of reach.
+/// Time limit of a pull from the default registry, which may be unreachable.
 const DEFAULT_REGISTRY_LIMIT: Duration = Duration::from_secs(300);
 
-/// Has the host's own engine pull an image, for this platform or, without one, its own.
+/// Pulls an image on a host, for this platform or, if it is empty, for the host's own.
 pub(super) async fn fetch(agent: &Agent, reference: &str, platform: &str) -> Result<v1::Image, ImageError> {
     let limit = if registry(reference).is_some() { REGISTRY_LIMIT } else { DEFAULT_REGISTRY_LIMIT };
     let request = v1::FetchRequest { reference: reference.to_owned(), platform: platform.to_owned() };
@@ -35,15 +35,15 @@ pub(super) async fn fetch(agent: &Agent, reference: &str, platform: &str) -> Res
     match tokio::time::timeout(limit, blobs.fetch(request)).await {
         Ok(Ok(response)) => {
             let v1::FetchResponse { fingerprint, image } = response.into_inner();
-            // An older agent says the fingerprint alone.
+            // An older agent returns only the fingerprint.
             Ok(image.unwrap_or(v1::Image { fingerprint, ..v1::Image::default() }))
         }
         Ok(Err(status)) => Err(failed(problem(&status))),
-        Err(_) => Err(failed(format!("no answer within {} s", limit.as_secs()))),
+        Err(_) => Err(failed(format!("no response within {} s", limit.as_secs()))),
     }
 }
 
-/// Brings one image to the host that needs it, from the first origin that works.
+/// Transfers an image to the host that needs it, from the first source that works.
 pub async fn bring(
     need: &Need,
     images: &Images,
@@ -58,7 +58,7 @@ pub async fn bring(
             Err(error) => refusals.push(error.to_string()),
         }
     }
-    Err(ImageError::Nowhere { reference: need.reference.clone(), asked: images.asked(), refusals })
+    Err(ImageError::NotFound { reference: need.reference.clone(), searched: images.searched(), refusals })
 }
 
 async fn from(
@@ -76,27 +76,28 @@ async fn from(
     let refused =
         |problem: String| ImageError::NotTaken { host: need.host.clone(), reference: need.reference.clone(), problem };
     let archive = match origin {
-        Origin::Build => return Err(refused("it has not been built".to_owned())),
+        Origin::Build => return Err(refused("the image was not built".to_owned())),
         Origin::Registry => {
             let transfer = start(0);
             let fingerprint = fetch(agent, &need.reference, "").await?.fingerprint;
             drop(transfer);
-            let other = || refused("the registry has another image under that reference".to_owned());
+            let other = || refused("the registry has another image for this reference".to_owned());
             return if fingerprint == need.fingerprint { Ok(()) } else { Err(other()) };
         }
         Origin::Here => {
-            let engine = images.engine().ok_or_else(|| refused("this machine's engine is gone".to_owned()))?;
+            let engine =
+                images.engine().ok_or_else(|| refused("the engine of this machine is not available".to_owned()))?;
             engine.export(&need.reference)
         }
         Origin::Host { host, reference } => {
-            let other = agents.get(host).ok_or_else(|| refused(format!("{host} is gone")))?;
+            let other = agents.get(host).ok_or_else(|| refused(format!("{host} is not connected")))?;
             pull(other, reference).await.map_err(refused)?
         }
     };
     push(agent, need, archive, start(need.size)).await.map_err(refused)
 }
 
-/// The archive that another host's engine makes of it.
+/// Exports the image from another host's engine as an archive.
 async fn pull(agent: &Agent, reference: &str) -> Result<BoxStream<'static, Result<Bytes, String>>, String> {
     let what = Some(v1::pull_request::What::Image(reference.to_owned()));
     let answer = agent.blobs().pull(v1::PullRequest { what }).await.map_err(|status| problem(&status))?;
@@ -112,7 +113,7 @@ async fn push(
 ) -> Result<(), String> {
     let image = v1::ImageItem { reference: need.reference.clone(), fingerprint: need.fingerprint.clone() };
     let head = Part::Item(v1::Item { kind: Some(v1::item::Kind::Image(image)) });
-    // A stream of requests cannot carry an error: it is kept aside and the stream ends.
+    // A stream of requests cannot carry an error. The error is stored, and the stream ends.
     let broken = Arc::new(OnceLock::new());
     let parts = archive.flat_map(|part| stream::iter(split(part)));
     let parts = parts.scan((transfer, Arc::clone(&broken)), |(transfer, broken), part| {
@@ -133,7 +134,7 @@ async fn push(
     }
 }
 
-/// What the engine hands out may be larger than one message takes.
+/// Splits data of the engine that is larger than one message.
 fn split(part: Result<Bytes, String>) -> Vec<Result<Bytes, String>> {
     match part {
         Ok(mut data) => {

@@ -1,4 +1,4 @@
-//! What references mean in this fleet, and which ids engines give to what they mean.
+//! Resolves image references: which image a reference means in this fleet, and which ids the engines use for it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,18 +8,24 @@ use landfast_core::platform::Platform;
 use super::reference::{familiar, repository};
 use super::{HostImage, HostImages, Images};
 
-/// What the references mean.
+/// Result of resolving references.
 #[derive(Debug, Default)]
 pub struct Resolution {
+<<<<<<< HEAD:coordinator/engine/src/images/meaning.rs
     /// By reference.
     pub meanings: BTreeMap<String, ImageCandidates>,
     /// Those that are neither in the fleet nor here.
+=======
+    /// Resolved images, keyed by reference.
+    pub meanings: BTreeMap<String, Meaning>,
+    /// References that neither this machine nor any host has.
+>>>>>>> 8aa14fd (engine/images: write comments and messages in plain English):coordinator/engine/src/images/resolution.rs
     pub unknown: BTreeSet<String>,
     pub warnings: Vec<String>,
 }
 
 impl Images {
-    /// What each reference means.
+    /// Resolves references to images.
     pub fn resolve(&self, references: &BTreeSet<String>) -> Resolution {
         let mut resolution = Resolution::default();
         for reference in references {
@@ -32,16 +38,24 @@ impl Images {
         resolution
     }
 
+<<<<<<< HEAD:coordinator/engine/src/images/meaning.rs
     /// What was built in this run is meant, or else pulled. So is, where none was, an image that was made here and never came from a
     /// registry: it is what its maker means by that reference. Then what is remembered as built last, wherever it still is.
     /// Anything else is, for each platform for which nothing was pulled, what it is on the hosts.
     fn meaning(&self, reference: &str, warnings: &mut Vec<String>) -> ImageCandidates {
+=======
+    /// Resolves a reference, in this order: the image that was built in this operation; images that were pulled in this
+    /// operation; an image that was made on this machine and did not come from a registry; the image that was built
+    /// last in an earlier operation, if it still exists. For every platform without a pulled image, the hosts' images
+    /// count.
+    fn meaning(&self, reference: &str, warnings: &mut Vec<String>) -> Meaning {
+>>>>>>> 8aa14fd (engine/images: write comments and messages in plain English):coordinator/engine/src/images/resolution.rs
         let name = familiar(reference);
         if let Some(built) = self.built.get(&name) {
             return ImageCandidates { found: vec![self.found(&name, built)], other_source: OtherSource::None };
         }
         let made = self.here.get(&name).filter(|image| image.made_here).map(|image| &image.fingerprint);
-        let remembered = self.remembered.get(&name).filter(|fingerprint| self.is_somewhere(fingerprint));
+        let remembered = self.remembered.get(&name).filter(|fingerprint| self.exists(fingerprint));
         let only = made.or(remembered);
         let nothing = BTreeMap::new();
         let pulled = self.pulled.get(&name).unwrap_or(&nothing);
@@ -49,16 +63,23 @@ impl Images {
             return ImageCandidates { found: vec![self.found(&name, only)], other_source: OtherSource::None };
         }
         let mut found = pulled.values().map(|fingerprint| self.found(&name, fingerprint)).collect::<Vec<_>>();
-        let is_asked = |platform: &Platform| pulled.keys().any(|asked| asked.runs(platform));
-        for (platform, votes) in self.votes(&name).into_iter().filter(|(platform, _)| !is_asked(platform)) {
-            found.push(self.found(&name, &self.chosen(reference, &platform, &votes, warnings)));
+        let is_pulled = |platform: &Platform| pulled.keys().any(|pulled| pulled.runs(platform));
+        for (platform, host_counts) in self.host_counts(&name).into_iter().filter(|(platform, _)| !is_pulled(platform))
+        {
+            found.push(self.found(&name, &self.chosen(reference, &platform, &host_counts, warnings)));
         }
+<<<<<<< HEAD:coordinator/engine/src/images/meaning.rs
         let beyond = if found.is_empty() || self.may_be_at_a_registry(&name) {
             OtherSource::Registry
         } else {
             OtherSource::None
         };
         ImageCandidates { found, other_source: beyond }
+=======
+        let beyond =
+            if found.is_empty() || self.may_be_in_a_registry(&name) { Beyond::Registry } else { Beyond::Nowhere };
+        Meaning { found, beyond }
+>>>>>>> 8aa14fd (engine/images: write comments and messages in plain English):coordinator/engine/src/images/resolution.rs
     }
 
     fn found(&self, name: &str, fingerprint: &str) -> FoundImage {
@@ -79,42 +100,42 @@ impl Images {
         here.or(on_hosts).cloned().unwrap_or_default()
     }
 
-    /// By platform, how many hosts have which image under a name; this machine's has no vote.
-    fn votes(&self, name: &str) -> BTreeMap<Platform, BTreeMap<&str, usize>> {
-        let mut votes: BTreeMap<Platform, BTreeMap<&str, usize>> = BTreeMap::new();
+    /// For each platform, the number of hosts that have each image. This machine's image counts zero hosts.
+    fn host_counts(&self, name: &str) -> BTreeMap<Platform, BTreeMap<&str, usize>> {
+        let mut host_counts: BTreeMap<Platform, BTreeMap<&str, usize>> = BTreeMap::new();
         for fingerprint in self.hosts.values().filter_map(|host| host.references.get(name)) {
-            *votes.entry(self.platform(fingerprint)).or_default().entry(fingerprint).or_default() += 1;
+            *host_counts.entry(self.platform(fingerprint)).or_default().entry(fingerprint).or_default() += 1;
         }
         if let Some(here) = self.here.get(name) {
-            let same = votes.entry(here.platform.clone()).or_default();
+            let same = host_counts.entry(here.platform.clone()).or_default();
             if same.is_empty() {
                 same.insert(&here.fingerprint, 0);
             }
         }
-        votes
+        host_counts
     }
 
-    /// This machine's, or the one that most hosts have.
+    /// Chooses this machine's image, or else the one that most hosts have.
     fn chosen(
         &self,
         reference: &str,
         platform: &Platform,
-        votes: &BTreeMap<&str, usize>,
+        host_counts: &BTreeMap<&str, usize>,
         warnings: &mut Vec<String>,
     ) -> String {
-        let most = votes.iter().max_by_key(|(_, count)| **count).map_or("", |(fingerprint, _)| *fingerprint);
-        if votes.len() <= 1 {
+        let most = host_counts.iter().max_by_key(|(_, count)| **count).map_or("", |(fingerprint, _)| *fingerprint);
+        if host_counts.len() <= 1 {
             return most.to_owned();
         }
         let here = self.here.get(&familiar(reference)).filter(|image| image.platform == *platform);
-        let chosen = here.map(|image| image.fingerprint.as_str()).filter(|here| votes.contains_key(here));
-        let whose = if chosen.is_some() { "this machine's" } else { "the one that most of them have" };
-        warnings.push(format!("the hosts have different images under {reference}: {whose} is deployed"));
+        let chosen = here.map(|image| image.fingerprint.as_str()).filter(|here| host_counts.contains_key(here));
+        let choice = if chosen.is_some() { "this machine's" } else { "the one that most hosts have" };
+        warnings.push(format!("the hosts have different images for {reference}: {choice} is deployed"));
         chosen.unwrap_or(most).to_owned()
     }
 
-    /// Whether something says that it ever came from one.
-    fn may_be_at_a_registry(&self, name: &str) -> bool {
+    /// Whether there is a sign that the image came from a registry.
+    fn may_be_in_a_registry(&self, name: &str) -> bool {
         let has_digest = |has: &HostImages| {
             let image = has.references.get(name).and_then(|fingerprint| has.images.get(fingerprint));
             image.is_some_and(|image| image.repositories.contains(repository(name)))
@@ -123,8 +144,9 @@ impl Images {
         here || self.from_registries.contains(name) || self.hosts.values().any(has_digest)
     }
 
-    /// By host, fingerprint > the id that its engine gives to the image, or gives it once it has it: the image stores of one
-    /// kind give the same. `stores` has the kind of each host's store.
+    /// Ids of the images in each host's engine, keyed by host and fingerprint. Image stores of the same kind use the
+    /// same ids, so the ids of images that a host does not have yet are included if they are known. `stores` is the
+    /// kind of each host's image store.
     pub fn ids(&self, stores: &BTreeMap<String, String>) -> BTreeMap<String, BTreeMap<String, String>> {
         let mut by_store: BTreeMap<&str, BTreeMap<&str, &str>> = BTreeMap::new();
         for image in self.here.values() {
