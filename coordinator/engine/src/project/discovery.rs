@@ -1,4 +1,4 @@
-//! Which files a request means, when it does not name them.
+//! Finds the compose files and env files of a project when the request does not name them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use landfast_core::environments;
 
 use super::{ProjectError, Request};
 
-/// The folder that relative paths in compose files start from.
+/// The project's folder, from which relative paths in compose files start.
 pub(super) fn project_folder(request: &Request, files: &[PathBuf]) -> PathBuf {
     if let Some(folder) = &request.project_directory {
         return normal(&request.current_dir.join(folder));
@@ -19,8 +19,8 @@ pub(super) fn project_folder(request: &Request, files: &[PathBuf]) -> PathBuf {
     first.unwrap_or(&request.current_dir).to_owned()
 }
 
-/// The env files in order: the environment's, else those that were named, else `.env` in the project's folder when there
-/// is one.
+/// The env files in order: those of the environment, or else those that the request names, or else `.env` in the
+/// project's folder.
 pub(super) fn env_files(request: &Request, folder: &Path) -> Result<Vec<PathBuf>, ProjectError> {
     if let Some(env) = &request.env {
         return of_environment(request.stack_folder.as_deref().unwrap_or(folder), env);
@@ -41,7 +41,7 @@ pub(super) fn env_files(request: &Request, folder: &Path) -> Result<Vec<PathBuf>
     Ok(if file.is_file() { vec![file] } else { Vec::new() })
 }
 
-/// What is common to all environments, then what is this one's own.
+/// The env files of an environment: the common `.env`, then the environment's own file.
 fn of_environment(folder: &Path, env: &str) -> Result<Vec<PathBuf>, ProjectError> {
     let own = folder.join(format!(".env.{env}"));
     if !environments::is_name(env) || !own.is_file() {
@@ -52,7 +52,8 @@ fn of_environment(folder: &Path, env: &str) -> Result<Vec<PathBuf>, ProjectError
     Ok(if common.is_file() { vec![common, own] } else { vec![own] })
 }
 
-/// The environments that have a file by this pattern, which is relative to the folder. A folder that cannot be read has none.
+/// The environments that have a file matching this pattern, which is relative to the folder. An unreadable folder has
+/// none.
 pub(crate) fn environments(folder: &Path, pattern: &str) -> BTreeSet<String> {
     let parts: Vec<&str> = pattern.split('/').collect();
     let Some(at) = parts.iter().position(|part| part.contains(environments::PLACEHOLDER)) else {
@@ -64,7 +65,7 @@ pub(crate) fn environments(folder: &Path, pattern: &str) -> BTreeSet<String> {
     there
 }
 
-/// The compose files in order, absolute but for `-`.
+/// The compose files in order, with absolute paths except for `-`.
 pub(super) fn compose_files(
     request: &Request,
     environment: &BTreeMap<String, String>,
@@ -88,7 +89,7 @@ pub(super) fn compose_files(
     start.ancestors().find_map(default_files).ok_or_else(nothing)
 }
 
-/// The files with the usual names. A folder that cannot be read has none.
+/// The compose files with default names. An unreadable folder has none.
 pub(crate) fn default_files(folder: &Path) -> Option<Vec<PathBuf>> {
     let files = discover::files(&files(folder)).into_iter().map(|name| folder.join(name)).collect::<Vec<_>>();
     (!files.is_empty()).then_some(files)
@@ -103,7 +104,7 @@ fn is_stdin(file: &Path) -> bool {
     file.file_name().is_some_and(|name| name == "-")
 }
 
-/// What Go's ParseBool takes.
+/// Parses the values that Go's `ParseBool` accepts.
 fn boolean(value: &str) -> Result<bool, ProjectError> {
     match value {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
@@ -112,7 +113,7 @@ fn boolean(value: &str) -> Result<bool, ProjectError> {
     }
 }
 
-/// Without `.` and `..`, by the text alone: what paths in messages and labels look like.
+/// Removes `.` and `..` from a path without reading the disk. Messages and labels contain paths in this form.
 pub(crate) fn normal(path: &Path) -> PathBuf {
     let mut normal = PathBuf::new();
     for component in path.components() {

@@ -1,9 +1,9 @@
-//! Finding and reading what a Compose project is loaded from: the files, the `.env` files and the `COMPOSE_*` variables.
-//! What they mean is decided by [`landfast_compose`].
+//! Finds and reads the inputs of a Compose project: the compose files, the env files and the `COMPOSE_*` variables.
+//! [`landfast_compose`] interprets them.
 //!
-//! The order is the reference's: the process's variables win over `.env` files, the file in the working folder wins over
-//! the one beside the compose file, and `COMPOSE_FILE`, `COMPOSE_PROFILES`, `COMPOSE_PROJECT_NAME`, `COMPOSE_ENV_FILES`
-//! and `COMPOSE_DISABLE_ENV_FILE` stand in for the flags that were not given.
+//! The precedence is that of Docker Compose. The process's variables override env files, and the env file in the
+//! working folder overrides the one next to the compose file. `COMPOSE_FILE`, `COMPOSE_PROFILES`,
+//! `COMPOSE_PROJECT_NAME`, `COMPOSE_ENV_FILES` and `COMPOSE_DISABLE_ENV_FILE` replace flags that are not given.
 
 mod discovery;
 
@@ -16,41 +16,42 @@ use landfast_compose::spelling::nearest;
 use landfast_compose::{Diagnostic, Diagnostics, Location};
 use landfast_compose::{Input, Loaded, MAX_FILE_SIZE};
 
-/// What was asked for, before anything is read.
+/// A request to load a project.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
-    /// The folder that relative paths of the request start from; absolute.
+    /// Absolute path of the folder that relative paths in the request start from.
     pub current_dir: PathBuf,
-    /// `-f`, in order; `-` is standard input.
+    /// Values of `-f`, in order; `-` stands for standard input.
     pub files: Vec<String>,
-    /// `--profile`.
+    /// Values of `--profile`.
     pub profiles: Vec<String>,
-    /// `--env-file`, in order.
+    /// Values of `--env-file`, in order.
     pub env_files: Vec<PathBuf>,
-    /// `--env`: `.env`, then `.env.NAME`, in place of `env_files`.
+    /// Value of `--env`. It selects `.env`, then `.env.NAME`, instead of `env_files`.
     pub env: Option<String>,
-    /// The folder of a stack: env files of `env` are there and not in the project's, which may be beneath it.
+    /// Folder of the stack, which contains the env files of `env`. The project's folder may be below it.
     pub stack_folder: Option<PathBuf>,
-    /// `-p`.
+    /// Value of `-p`.
     pub project_name: Option<String>,
-    /// `--project-directory`.
+    /// Value of `--project-directory`.
     pub project_directory: Option<PathBuf>,
-    /// The process's variables.
+    /// Environment variables of the process.
     pub environment: BTreeMap<String, String>,
-    /// Only these services and what they depend on.
+    /// Services to load, with their dependencies. Empty means all.
     pub services: Vec<String>,
-    /// Leave `env_file` unread.
+    /// Whether to leave the `env_file` files unread.
     pub keep_env_files: bool,
-    /// Leave out what a project only implies.
+    /// Whether to leave out implicit settings.
     pub skip_normalisation: bool,
-    /// Leave unasked whether services and resources hold together.
+    /// Whether to skip the consistency check of services and resources.
     pub skip_consistency: bool,
-    /// Leave relative paths as they are written.
+    /// Whether to keep relative paths as they are written.
     pub keep_paths: bool,
-    /// Compose files may lead to files beneath this folder only.
+    /// Folder that compose files may refer to. Files outside it are refused.
     pub root: Option<PathBuf>,
 }
 
+/// A failure to find, read or load a project.
 #[derive(Debug, thiserror::Error)]
 pub enum ProjectError {
     #[error("no compose file in {} or a folder above it", .folder.display())]
@@ -65,9 +66,9 @@ pub enum ProjectError {
     NotText { path: PathBuf },
     #[error("{} is larger than {} MiB", .path.display(), MAX_FILE_SIZE >> 20)]
     TooLarge { path: PathBuf },
-    #[error("COMPOSE_DISABLE_ENV_FILE is {value:?}")]
+    #[error("COMPOSE_DISABLE_ENV_FILE has the value {value:?}, which is not a boolean")]
     NotABoolean { value: String },
-    #[error("COMPOSE_FILE is set, and names no file")]
+    #[error("COMPOSE_FILE is set but names no file")]
     EmptyComposeFile,
     #[error("environment {env} has no file {}", .path.display())]
     NoEnvironment { env: String, path: PathBuf, known: Vec<String> },
@@ -76,10 +77,12 @@ pub enum ProjectError {
 }
 
 impl ProjectError {
-    /// What to do next.
+    /// The next step for the user, if there is one.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::NoFile { .. } => Some("name one with -f, or go to the folder that has compose.yaml".to_owned()),
+            Self::NoFile { .. } => {
+                Some("name a file with -f, or change to the folder that contains compose.yaml".to_owned())
+            }
             Self::EmptyComposeFile => Some("unset it, or name files in it".to_owned()),
             Self::NotABoolean { .. } => Some("set it to true or false".to_owned()),
             Self::NoEnvironment { env, known, .. } => Some(environments_there(env, known)),
@@ -88,23 +91,26 @@ impl ProjectError {
     }
 }
 
-/// What somebody may have meant, and what else there is.
+/// The hint for an unknown environment: the most similar one, and all others.
 fn environments_there(env: &str, known: &[String]) -> String {
     match nearest(env, known.iter().map(String::as_str)) {
-        _ if known.is_empty() => "no environment has one there: make the file, or choose none".to_owned(),
-        Some(meant) => format!("did you mean {meant}? there are {}", known.join(", ")),
-        None => format!("there are {}: choose one, or make the file", known.join(", ")),
+        _ if known.is_empty() => {
+            "this folder has no environments: create the file, or choose no environment".to_owned()
+        }
+        Some(meant) => format!("did you mean {meant}? available environments: {}", known.join(", ")),
+        None => format!("available environments: {}; choose one of them, or create the file", known.join(", ")),
     }
 }
 
-/// Everything the loader starts from, read.
+/// Reads the inputs of the loader.
 ///
-/// Errors: a file that is named is missing or unreadable, or an env file has a mistake.
+/// # Errors
+/// A named file is missing or unreadable, or an env file has a mistake.
 pub fn read(request: &Request) -> Result<Input, ProjectError> {
     let mut environment = request.environment.clone();
     environment.entry("PWD".to_owned()).or_insert_with(|| request.current_dir.display().to_string());
 
-    // Twice, because the first pass may set COMPOSE_FILE, and that may move the folder whose .env counts.
+    // Two passes are needed: the first may set COMPOSE_FILE, and that may change the folder whose `.env` counts.
     let found = discovery::project_folder(request, &[]);
     merge_env_files(&mut environment, &discovery::env_files(request, &found)?)?;
     let files = discovery::compose_files(request, &environment)?;
@@ -128,17 +134,17 @@ pub fn read(request: &Request) -> Result<Input, ProjectError> {
     })
 }
 
-/// Loads what was read.
+/// Loads a project from its inputs.
 pub fn load(input: &Input) -> Result<Loaded, ProjectError> {
     landfast_compose::load(input, &reader).map_err(ProjectError::Mistakes)
 }
 
-/// Loads what was read, with its variables left as they are written.
+/// Loads a project from its inputs without replacing variables.
 pub fn load_uninterpolated(input: &Input) -> Result<serde_json::Value, ProjectError> {
     landfast_compose::uninterpolated(input, &reader).map_err(ProjectError::Mistakes)
 }
 
-/// The loader's way to the files that a compose file names.
+/// Reads a file that a compose file names, for the loader. Returns `None` if the file does not exist.
 pub fn reader(path: &Path) -> Result<Option<String>, String> {
     match std::fs::File::open(path).and_then(bounded) {
         Ok(bytes) if bytes.len() > MAX_FILE_SIZE => Err(format!("it is larger than {} MiB", MAX_FILE_SIZE >> 20)),
@@ -148,7 +154,7 @@ pub fn reader(path: &Path) -> Result<Option<String>, String> {
     }
 }
 
-/// Later files win over earlier ones, and what is set already wins over all of them.
+/// Adds the variables of env files. Later files override earlier ones, and existing variables override all files.
 fn merge_env_files(environment: &mut BTreeMap<String, String>, files: &[PathBuf]) -> Result<(), ProjectError> {
     let mut from_files = BTreeMap::new();
     for path in files {
@@ -165,6 +171,10 @@ fn merge_env_files(environment: &mut BTreeMap<String, String>, files: &[PathBuf]
     Ok(())
 }
 
+/// Reads a text file; `-` stands for standard input.
+///
+/// # Errors
+/// The file is unreadable, too large or not UTF-8.
 pub fn text_of(path: &Path) -> Result<String, ProjectError> {
     let unreadable = |source| ProjectError::Unreadable { path: path.to_owned(), source };
     let bytes = match path == Path::new("-") {
@@ -178,14 +188,14 @@ pub fn text_of(path: &Path) -> Result<String, ProjectError> {
     String::from_utf8(bytes).map_err(|_| ProjectError::NotText { path: path.to_owned() })
 }
 
-/// A byte more than the loader takes of any file, at most: enough to know that it is too large.
+/// Reads at most one byte more than the maximum size of a file, which is enough to detect a file that is too large.
 fn bounded(from: impl io::Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     from.take(MAX_FILE_SIZE as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-/// Places as people name them: files below the current folder without the way there.
+/// Shortens the paths of files below the current folder in diagnostics.
 pub fn shorten(diagnostics: Diagnostics, current_dir: &Path) -> Diagnostics {
     let above = format!("{}/", current_dir.display());
     let shorter = |location: Location| match location.file.strip_prefix(current_dir) {
@@ -194,7 +204,8 @@ pub fn shorten(diagnostics: Diagnostics, current_dir: &Path) -> Diagnostics {
     };
     let all = diagnostics.0.into_iter().map(|mut diagnostic| {
         diagnostic.location = diagnostic.location.map(shorter);
-        // Messages name second places. At the root, every path would lose its beginning.
+        // Messages may contain further locations. In the root folder, the replacement would remove the first `/` of
+        // every path.
         if above != "//" {
             diagnostic.message = diagnostic.message.replace(&above, "");
         }

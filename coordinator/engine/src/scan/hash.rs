@@ -1,4 +1,4 @@
-//! The digests of many files, each read once, on all processors.
+//! Hashes many files in parallel, reading each one once.
 
 use std::collections::BTreeMap;
 use std::fs::{File, Metadata};
@@ -10,12 +10,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::ScanError;
 
-/// Large enough that the hash is faster than the calls around it, small enough for the processor's cache.
+/// Size of the read buffer in bytes: large enough to make system calls cheap, small enough for the processor's cache.
 const BUFFER: usize = 256 * 1024;
 
 type Digests = BTreeMap<String, (String, u64)>;
 
-/// Digest and size by path, or the first file that changed while it was read.
+/// Digest and size of each file, keyed by path. The inner error is the first file that changed while it was read.
 pub(super) fn all(root: &Path, paths: &[&str]) -> Result<Result<Digests, PathBuf>, ScanError> {
     let next = AtomicUsize::new(0);
     let results = Mutex::new(Vec::with_capacity(paths.len()));
@@ -26,7 +26,7 @@ pub(super) fn all(root: &Path, paths: &[&str]) -> Result<Result<Digests, PathBuf
             results.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(((*path).to_owned(), digest));
         }
     };
-    // A thread costs more than hashing a handful of small files.
+    // A thread costs more than hashing a few small files.
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(paths.len() / 16 + 1);
     std::thread::scope(|scope| {
         (1..threads).for_each(|_| drop(scope.spawn(work)));
@@ -44,7 +44,7 @@ pub(super) fn all(root: &Path, paths: &[&str]) -> Result<Result<Digests, PathBuf
     Ok(Ok(digests))
 }
 
-/// `None`: it changed while it was read.
+/// Hashes one file. Returns `None` if the file changed while it was read.
 fn digest(path: &Path, buffer: &mut [u8]) -> io::Result<Option<(String, u64)>> {
     let mut file = File::open(path)?;
     let before = file.metadata()?;
@@ -61,7 +61,7 @@ fn digest(path: &Path, buffer: &mut [u8]) -> io::Result<Option<(String, u64)>> {
             Err(error) => return Err(error),
         }
     }
-    // By the path: a file that was replaced by another is a change too.
+    // Compares the file at the path, so that a replaced file counts as changed.
     let unchanged = same(&before, &path.symlink_metadata()?) && size == before.size();
     Ok(unchanged.then(|| (hasher.finalize().to_hex().to_string(), size)))
 }

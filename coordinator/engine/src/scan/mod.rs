@@ -1,5 +1,5 @@
-//! From a stack's folder to its bundle: walks it, hashes what is in it, and makes sure that nothing changed meanwhile.
-//! Which paths stay behind is decided by [`landfast_core::bundle`].
+//! Creates a bundle from a stack's folder: lists the folder, hashes its files, and makes sure that nothing changed in
+//! between. [`landfast_core::bundle`] decides which paths are left out.
 
 mod hash;
 mod walk;
@@ -14,18 +14,19 @@ use crate::wire::{encode_manifest, manifest_digest};
 
 use walk::Found;
 
-/// A stack's folder as it was at one moment.
+/// A snapshot of a stack's folder.
 #[derive(Debug, Clone)]
 pub struct Bundle {
     pub manifest: Manifest,
-    /// The manifest's encoding: itself a blob.
+    /// The encoded manifest, which is a blob itself.
     pub encoded: Vec<u8>,
-    /// Of `encoded`: the bundle's name.
+    /// Digest of the encoded manifest. It identifies the bundle.
     pub digest: String,
-    /// Where each blob can be read: digest > a file that had this content.
+    /// A file with the contents of each blob, keyed by digest.
     pub files: BTreeMap<String, PathBuf>,
 }
 
+/// A failure to scan a stack's folder.
 #[derive(Debug, thiserror::Error)]
 pub enum ScanError {
     #[error("{} cannot be read", .path.display())]
@@ -38,32 +39,34 @@ pub enum ScanError {
     Refused { path: PathBuf, why: &'static str },
     #[error("{}:{line}: {mistake}", .path.display())]
     Pattern { path: PathBuf, line: usize, mistake: InvalidPattern },
-    #[error("{} changes while it is being read, tried {TRIES} times", .path.display())]
-    Unquiet { path: PathBuf },
+    #[error("{} changed during each of {TRIES} attempts to read it", .path.display())]
+    Unstable { path: PathBuf },
 }
 
 impl ScanError {
-    /// What to do next.
+    /// The next step for the user.
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::Unreadable { .. } => "make it readable for you, or name it in .landfastignore",
-            Self::Refused { .. } => "remove it, or name it in .landfastignore",
-            Self::Pattern { .. } => "correct the pattern: what it was to keep back would travel",
-            Self::Unquiet { .. } => "stop what writes to it, or name it in .landfastignore",
+            Self::Unreadable { .. } => "make it readable, or add it to .landfastignore",
+            Self::Refused { .. } => "remove it, or add it to .landfastignore",
+            Self::Pattern { .. } => {
+                "correct the pattern: without it, files that it should exclude would be sent to the hosts"
+            }
+            Self::Unstable { .. } => "stop the program that writes to it, or add it to .landfastignore",
         }
     }
 }
 
-/// What is scanned again when it changes under the scan, so often (F51).
+/// Maximum number of scans of a folder that changes while it is scanned (F51).
 const TRIES: usize = 3;
 
-/// Scans a folder. The env files of environments that are not chosen stay behind.
+/// Scans a folder. Env files of environments that are not chosen are left out.
 pub fn scan(root: &Path, env_files: impl Into<EnvFiles>) -> Result<Bundle, ScanError> {
     let env_files = env_files.into();
-    until_quiet(root, || attempt(root, &env_files))
+    until_stable(root, || attempt(root, &env_files))
 }
 
-fn until_quiet<T>(
+fn until_stable<T>(
     root: &Path,
     mut attempt: impl FnMut() -> Result<Result<T, Changed>, ScanError>,
 ) -> Result<T, ScanError> {
@@ -74,10 +77,10 @@ fn until_quiet<T>(
             Err(Changed(path)) => last = path,
         }
     }
-    Err(ScanError::Unquiet { path: last })
+    Err(ScanError::Unstable { path: last })
 }
 
-/// This path is no longer what it was a moment ago.
+/// Path of a file that changed during the scan.
 struct Changed(PathBuf);
 
 fn attempt(root: &Path, env_files: &EnvFiles) -> Result<Result<Bundle, Changed>, ScanError> {

@@ -1,4 +1,4 @@
-//! Scans of folders made for the purpose.
+//! Tests of scans of temporary folders.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use landfast_core::bundle::Content;
 
-use super::{Changed, ScanError, scan, until_quiet};
+use super::{Changed, ScanError, scan, until_stable};
 
 #[test]
 fn a_bundle_names_files_links_and_empty_folders_and_has_the_same_digest_each_time() {
@@ -29,7 +29,7 @@ fn a_bundle_names_files_links_and_empty_folders_and_has_the_same_digest_each_tim
 }
 
 #[test]
-fn the_state_beside_landfast_toml_never_travels() {
+fn the_local_state_is_never_part_of_a_bundle() {
     let root = tempfile::tempdir().expect("a folder");
     for folder in [".landfast/authority", "fleet/.landfast/authority"] {
         fs::create_dir_all(root.path().join(folder)).expect("a folder");
@@ -41,10 +41,10 @@ fn the_state_beside_landfast_toml_never_travels() {
 }
 
 #[test]
-fn a_pattern_that_cannot_be_read_lets_nothing_travel() {
+fn an_invalid_pattern_is_refused() {
     let root = tempfile::tempdir().expect("a folder");
     fs::write(root.path().join(".dockerignore"), "# keys\n[*.pem\n").expect("a file");
-    let error = scan(root.path(), None).expect_err("what does it ignore?").to_string();
+    let error = scan(root.path(), None).expect_err("an invalid pattern").to_string();
     assert!(error.contains("/.dockerignore:2: `[*.pem`: "), "{error}");
 }
 
@@ -68,23 +68,23 @@ fn t16_links_out_of_the_folder_devices_and_set_uid_files_are_refused_by_name() {
 }
 
 #[test]
-fn f51_what_changes_under_the_scan_is_scanned_again_three_times_at_most() {
+fn f51_a_changing_folder_is_scanned_three_times_at_most() {
     let root = Path::new("/stack");
     let mut changes = 2;
     let mut attempt = || {
         changes -= 1;
-        Ok(if changes >= 0 { Err(Changed(root.join("log"))) } else { Ok("quiet") })
+        Ok(if changes >= 0 { Err(Changed(root.join("log"))) } else { Ok("stable") })
     };
-    assert_eq!(until_quiet(root, &mut attempt).expect("quiet at last"), "quiet");
-    let error = until_quiet::<()>(root, || Ok(Err(Changed(root.join("log"))))).expect_err("a refusal");
-    assert_eq!(error.to_string(), "/stack/log changes while it is being read, tried 3 times");
+    assert_eq!(until_stable(root, &mut attempt).expect("a stable folder"), "stable");
+    let error = until_stable::<()>(root, || Ok(Err(Changed(root.join("log"))))).expect_err("a refusal");
+    assert_eq!(error.to_string(), "/stack/log changed during each of 3 attempts to read it");
 }
 
 #[test]
-fn f51_a_file_that_is_another_after_it_was_read_has_changed() {
+fn f51_a_replaced_file_has_changed() {
     let root = tempfile::tempdir().expect("a folder");
     fs::write(root.path().join("other"), "x").expect("a file");
-    // What is opened is `other`, and what stands there is a link.
+    // The link's target is read, but the path itself is a link.
     symlink("other", root.path().join("file")).expect("a link");
     let changed = super::hash::all(root.path(), &["file", "other"]).expect("readable").expect_err("a change");
     assert_eq!(changed, root.path().join("file"));

@@ -1,4 +1,4 @@
-//! What is in a folder, in the order of paths, without following a link out of it.
+//! Lists a folder in path order. Links out of the folder are refused.
 
 use std::collections::BTreeMap;
 use std::fs::Metadata;
@@ -11,7 +11,7 @@ use crate::folder::STATE;
 
 use super::ScanError;
 
-/// What is at a path.
+/// A file, link or empty folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Found {
     File { mode: u32 },
@@ -22,13 +22,13 @@ pub(super) enum Found {
 const SPECIAL_BITS: u32 = 0o7000;
 const PERMISSION_BITS: u32 = 0o777;
 
-/// Everything that belongs to the bundle; a folder only if nothing in it does.
+/// Lists everything that belongs to the bundle. A folder is listed only if none of its contents are.
 pub(super) fn walk(root: &Path, rules: &IgnoreRules) -> Result<BTreeMap<String, Found>, ScanError> {
     let mut found = BTreeMap::new();
     let mut folders = vec![String::new()];
     while let Some(folder) = folders.pop() {
         let mut has_contents = false;
-        // The authority's key is in there: no rule of a user's can bring it along.
+        // The local state contains the authority's private key. No ignore rule can include it.
         for name in names(&root.join(&folder))?.into_iter().filter(|name| name != STATE) {
             let path = if folder.is_empty() { name } else { format!("{folder}/{name}") };
             let absolute = root.join(&path);
@@ -80,7 +80,8 @@ fn leaf(root: &Path, path: &Path, metadata: &Metadata) -> Result<Found, ScanErro
     Ok(Found::Link { target })
 }
 
-/// By the text alone: a link through another link is the host's to refuse when it writes.
+/// Whether a link stays in the folder, judging by its text alone. The host refuses links through other links when it
+/// writes.
 fn stays_beneath(root: &Path, link: &Path, target: &Path) -> bool {
     let depth = link.strip_prefix(root).map_or(0, |path| path.components().count().saturating_sub(1));
     let steps = target.components().try_fold(depth, |depth, component| match component {
