@@ -1,11 +1,12 @@
-//! Manifests. A manifest's digest is that of its encoding, so there is one encoding: entries in path order.
+//! Encoding of manifests. The digest of a manifest is that of its encoding, so the encoding is unique: entries are in
+//! path order.
 
 use landfast_agreement::digest;
 use landfast_core::bundle::{Content, Entry, Manifest};
 use landfast_proto::v1;
 use prost::Message as _;
 
-/// The bytes that travel.
+/// Encodes a manifest.
 pub fn encode_manifest(manifest: &Manifest) -> Vec<u8> {
     let entries = manifest.entries.iter().map(|(path, entry)| {
         let content = match &entry.content {
@@ -20,7 +21,7 @@ pub fn encode_manifest(manifest: &Manifest) -> Vec<u8> {
     v1::Manifest { entries: entries.collect() }.encode_to_vec()
 }
 
-/// The manifest in these bytes, if it is one.
+/// Decodes a manifest. Returns `None` for invalid bytes.
 pub fn decode_manifest(bytes: &[u8]) -> Option<Manifest> {
     let message = v1::Manifest::decode(bytes).ok()?;
     let entries = message.entries.into_iter().map(|entry| {
@@ -34,7 +35,7 @@ pub fn decode_manifest(bytes: &[u8]) -> Option<Manifest> {
     Some(Manifest { entries: entries.collect::<Option<_>>()? })
 }
 
-/// The bundle's name.
+/// The digest of an encoded manifest, which identifies the bundle.
 pub fn manifest_digest(encoded: &[u8]) -> String {
     digest(encoded).into()
 }
@@ -46,7 +47,7 @@ mod tests {
     use super::{decode_manifest, encode_manifest};
 
     #[test]
-    fn a_manifest_comes_back_from_the_wire_as_it_was() {
+    fn a_manifest_survives_encoding() {
         let file = Content::File { digest: "ab".to_owned(), size: 2 };
         let contents = [("a/b", file), ("empty", Content::Folder), ("link", Content::Link("a/b".to_owned()))];
         let entry = |(path, content): (&str, Content)| (path.to_owned(), Entry { mode: 0o644, content });

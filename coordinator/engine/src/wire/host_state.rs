@@ -1,4 +1,4 @@
-//! Host states and containers.
+//! Conversion of host states and containers.
 
 use landfast_core::container::{
     Attachment, Container, Contents, Device, DeviceLimit, DeviceRequest, Healthcheck, Hook, Logging, Mount, PlacedFile,
@@ -180,7 +180,7 @@ impl Wire for Mount {
     }
 }
 
-/// A list that may be absent. Not [`Wire`], as `Vec<String>` is that already.
+/// Converts an optional list. Not an implementation of [`Wire`], because `Vec<String>` already has one.
 fn list(values: Option<Vec<String>>) -> Option<v1::StringList> {
     values.map(|values| v1::StringList { values })
 }
@@ -189,7 +189,7 @@ fn of_list(message: Option<v1::StringList>) -> Option<Vec<String>> {
     message.map(|list| list.values)
 }
 
-/// Every field of a container but the two lists that may be absent.
+/// Implements [`Wire`] for `Container`. The fields are all except the two optional lists.
 macro_rules! container {
     ($($field:ident),* $(,)?) => {
         impl Wire for Container {
@@ -284,7 +284,7 @@ mod tests {
     use crate::wire::Wire as _;
 
     #[test]
-    fn a_host_state_comes_back_from_the_wire_as_it_was() {
+    fn a_host_state_survives_conversion() {
         let mount = Mount { read_only: true, ..Mount::new(Source::Tree("etc/app.conf".to_owned()), "/etc/app.conf") };
         let container = Container {
             entrypoint: Some(Vec::new()),

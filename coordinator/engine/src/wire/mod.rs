@@ -1,7 +1,8 @@
-//! Between the wire and the values the core decides on. Generated types stay in here and at the calls themselves.
+//! Conversion between the core's types and the messages of the API. Other modules use the generated types only in
+//! calls.
 //!
-//! The core's types are field for field the messages, so one macro writes both directions and the compiler checks that no
-//! field is forgotten.
+//! The core's types have the same fields as the messages. One macro generates both directions, so the compiler reports
+//! a forgotten field.
 
 mod bundle;
 mod host_state;
@@ -11,7 +12,8 @@ use std::collections::BTreeMap;
 
 pub use bundle::{decode_manifest, encode_manifest, manifest_digest};
 
-/// What an agent said, or why it could not be heard: tonic's own words for that are only "transport error".
+/// The agent's error message, or the causes of a failed connection, for which tonic's own message is only "transport
+/// error".
 pub fn problem(status: &tonic::Status) -> String {
     let source = std::error::Error::source(status);
     let causes = std::iter::successors(source, |&error| error.source()).map(ToString::to_string);
@@ -21,13 +23,15 @@ pub fn problem(status: &tonic::Status) -> String {
     causes.join(": ")
 }
 
-/// A value and its message.
+/// A type with a corresponding message.
 pub trait Wire: Sized {
+    /// The generated type.
     type Message;
 
+    /// Converts the value to its message.
     fn to_wire(self) -> Self::Message;
 
-    /// Total: what a newer agent says and we do not know becomes the value that stands for "unknown".
+    /// Converts a message. Never fails: a value that only a newer agent knows becomes the default for unknown values.
     fn of_wire(message: Self::Message) -> Self;
 }
 
@@ -72,7 +76,7 @@ impl<T: Wire> Wire for Option<T> {
     }
 }
 
-/// A struct and a message with the same fields.
+/// Implements [`Wire`] for a struct whose message has the same fields.
 macro_rules! mirror {
     ($core:ident = $wire:path { $($field:ident),* $(,)? }) => {
         impl crate::wire::Wire for $core {
@@ -92,7 +96,7 @@ macro_rules! mirror {
 }
 use mirror;
 
-/// An enum that travels as a number; the first name stands for every number we do not know.
+/// Implements [`Wire`] for an enum that is sent as a number. The first name stands for unknown numbers.
 macro_rules! numbered {
     ($core:ident = $wire:path { $unknown:ident = $unspecified:ident, $($name:ident = $message:ident),* $(,)? }) => {
         impl crate::wire::Wire for $core {

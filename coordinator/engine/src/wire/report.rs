@@ -1,4 +1,4 @@
-//! Reports, and what a host says about itself.
+//! Conversion of reports and of a host's description.
 
 use landfast_core::deployment::InstanceName;
 use landfast_core::plan::sources::{Place, Seen};
@@ -82,7 +82,7 @@ impl Wire for Problem {
     }
 }
 
-/// Every field of an instance's report but its name.
+/// Implements [`Wire`] for `InstanceReport`. The fields are all except its name.
 macro_rules! instance_report {
     ($($field:ident),* $(,)?) => {
         impl Wire for InstanceReport {
