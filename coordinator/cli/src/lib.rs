@@ -2,6 +2,7 @@
 //! `landfast-engine`, decisions by `landfast-core`.
 
 pub mod arguments;
+mod atomic_file;
 mod context;
 mod contract;
 mod error;

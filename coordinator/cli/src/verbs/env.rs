@@ -2,6 +2,7 @@
 
 mod choice;
 
+use crate::atomic_file;
 use crate::contract::{ActiveEnvironment, ListedEnvironment, MissingName, StackEnvironments};
 use crate::output::{self, table::table};
 use clap::{Args, Subcommand};
@@ -212,5 +213,5 @@ fn write(context: &Context, engine: &Engine, env: &str, stacks: &[&str]) -> Resu
         return Ok(());
     }
     let cannot = |error| CliError::failed(format!("{} cannot be written", file.display()), error);
-    choice::replace(&file, &changed).map_err(cannot)
+    atomic_file::replace(&file, &changed).map_err(cannot)
 }

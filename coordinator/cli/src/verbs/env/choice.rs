@@ -1,8 +1,5 @@
 //! Writes the chosen environment into `landfast.toml`. The file is its owner's: all else in it stays as it is.
 
-use std::io::{self, Write as _};
-use std::path::Path;
-
 use landfast_core::fleet::Fleet;
 use toml_edit::{DocumentMut, Item, Value};
 
@@ -44,18 +41,6 @@ pub(super) fn with_env(text: &str, stacks: &[&str], env: &str) -> Result<String,
         }
     }
     Ok(changed)
-}
-
-/// Puts a text in a file's place, whole or not at all, with the file's own rights.
-pub(super) fn replace(file: &Path, text: &str) -> io::Result<()> {
-    // A link stays one: what it leads to is replaced.
-    let file = std::fs::canonicalize(file)?;
-    let beside = file.with_extension("toml.new");
-    let mut new = std::fs::File::create(&beside)?;
-    new.set_permissions(std::fs::metadata(&file)?.permissions())?;
-    new.write_all(text.as_bytes())?;
-    new.sync_all()?;
-    std::fs::rename(&beside, &file)
 }
 
 #[cfg(test)]
@@ -106,18 +91,5 @@ web = \"lan\"
         assert!(matches!(with_env(TEXT, &["c"], "dev"), Err(ChoiceError::DoesNotFit { .. })));
         assert!(matches!(with_env(TEXT, &["a"], "../dev"), Err(ChoiceError::DoesNotFit { .. })));
         assert!(matches!(with_env("[fleet", &["a"], "dev"), Err(ChoiceError::NotToml(_))));
-    }
-
-    #[test]
-    fn a_replaced_file_keeps_its_rights_and_leaves_nothing_beside_it() {
-        use std::os::unix::fs::PermissionsExt as _;
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("landfast.toml");
-        std::fs::write(&file, "old").unwrap();
-        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();
-        replace(&file, "new").unwrap();
-        assert_eq!(std::fs::read_to_string(&file).unwrap(), "new");
-        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o640);
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

@@ -1,14 +1,13 @@
 //! `landfast host add`.
 
-use std::io::{self, Write as _};
 use std::net::Ipv4Addr;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use landfast_agreement::{HostName, paths, ports};
 use landfast_proto::v1::DescribeResponse;
 
+use crate::atomic_file;
 use crate::contract::AddedHost;
 use crate::output;
 use crate::ssh::config::files::{self, LoadError};
@@ -89,7 +88,7 @@ pub(super) async fn run(context: &Context, args: AddArguments) -> Result<Exit, C
     let found = join(&request, &**context.printer).await.map_err(join_error)?;
     if let Some(text) = with_host(&folder, &args)? {
         let file = folder.path.join(folder::FILE);
-        replace(&file, &text)
+        atomic_file::replace(&file, &text)
             .map_err(|error| CliError::failed(format!("{} cannot be written", file.display()), error))?;
         context.printer.say(&format!("added {} to {}", args.host, file.display()));
     }
@@ -187,17 +186,6 @@ fn run_of(args: &AddArguments, target: &Target) -> Run {
         pid: "/run/landfast-agent.pid".into(),
         log: "/var/log/landfast-agent.log".into(),
     }
-}
-
-/// Replaces the file whole, with its mode. A file that is a link stays one.
-fn replace(file: &Path, text: &str) -> io::Result<()> {
-    let file = file.canonicalize()?;
-    let mode = std::fs::metadata(&file)?.permissions().mode() & 0o7777;
-    let temporary = file.with_extension("toml.new");
-    let mut new = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&temporary)?;
-    new.write_all(text.as_bytes())?;
-    new.sync_all()?;
-    std::fs::rename(&temporary, &file)
 }
 
 /// What the host turned out to be.
