@@ -87,10 +87,10 @@ fn a_host_joins_by_its_name_in_ssh_config_through_another_host() -> Result<()> {
         beta.address(),
     );
     ssh_config(&lab, &hosts)?;
-    add(&fleet, alpha, "direct")?.exits(1)?.says("refuses the login")?;
+    add(&fleet, alpha, "direct")?.exits(1)?.says("rejected the login")?;
     // The key of a jump host is checked like that of any other host.
     fs::write(&known, written.replace("gate\t", "other\t"))?;
-    add(&fleet, alpha, "box")?.exits(1)?.says("the host key of gate is not known")?;
+    add(&fleet, alpha, "box")?.exits(1)?.says("the host key of gate is unknown")?;
     fs::write(&known, &written)?;
     add(&fleet, alpha, "box")?.succeeds()?.says(&format!(
         "logging in to root@[{}]:2222, over root@{}",
@@ -101,7 +101,7 @@ fn a_host_joins_by_its_name_in_ssh_config_through_another_host() -> Result<()> {
 
     let line = hosts.lines().count() + 1;
     ssh_config(&lab, &format!("{hosts} Port many\n"))?;
-    add(&fleet, alpha, "other")?.exits(1)?.says(&format!(".ssh/config:{line}: `many` is no value for `Port`"))?;
+    add(&fleet, alpha, "other")?.exits(1)?.says(&format!(".ssh/config:{line}: `many` is not a valid value for `Port`"))?;
     Ok(())
 }
 

@@ -1,4 +1,5 @@
-//! Reaches a host, over others where the route says so. Of each, the host key is judged before anything is sent to it.
+//! Connects to a host, through jump hosts if the route has any. Each host's key is verified before anything else is
+//! sent.
 
 use std::borrow::Cow;
 use std::io;
@@ -15,44 +16,44 @@ use tokio::net::TcpStream;
 use crate::output::progress::Printer;
 
 use super::error::SshError;
-use super::host_key::{HostKeyError, Vouched, kind_of};
+use super::host_key::{HostKeyError, HostKeyVerifier, kind_of};
 use super::resolve::{self, NoAddress};
 use super::route::Hop;
 
-/// A connection that says nothing for so long is given up.
-const SILENCE_LIMIT: Duration = Duration::from_secs(120);
+/// A connection without any traffic is closed after this time.
+const INACTIVITY_LIMIT: Duration = Duration::from_secs(120);
 
-/// A host that is connected.
-pub(super) struct Link {
-    pub(super) handle: Handle<Judge>,
-    last_words: LastWords,
+/// An open connection to a host.
+pub(super) struct Connection {
+    pub(super) handle: Handle<ClientHandler>,
+    disconnect_message: DisconnectMessage,
 }
 
-impl Link {
-    /// What the host said when it ended the connection.
-    pub(super) fn last_words(&self) -> Option<String> {
-        self.last_words.lock().unwrap_or_else(PoisonError::into_inner).clone()
+impl Connection {
+    /// The message that the host sent when it closed the connection.
+    pub(super) fn disconnect_message(&self) -> Option<String> {
+        self.disconnect_message.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-type LastWords = Arc<Mutex<Option<String>>>;
+type DisconnectMessage = Arc<Mutex<Option<String>>>;
 
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
-/// Judges the host key; russh asks before anything else is sent.
-pub(super) struct Judge {
+/// Verifies the host key, which russh asks for before it sends anything else.
+pub(super) struct ClientHandler {
     host: String,
-    vouched: Vouched,
-    last_words: LastWords,
+    verifier: HostKeyVerifier,
+    disconnect_message: DisconnectMessage,
 }
 
-impl client::Handler for Judge {
+impl client::Handler for ClientHandler {
     type Error = SshError;
 
-    async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, SshError> {
-        let verdict = match shown {
-            PublicKeyOrCertificate::PublicKey { key, .. } => self.vouched.judge(key),
+    async fn check_server_key(&mut self, presented: &PublicKeyOrCertificate) -> Result<bool, SshError> {
+        let verdict = match presented {
+            PublicKeyOrCertificate::PublicKey { key, .. } => self.verifier.verify(key),
             PublicKeyOrCertificate::Certificate(_) => Err(HostKeyError::Certificate { host: self.host.clone() }),
         };
         verdict.map(|()| true).map_err(SshError::HostKey)
@@ -61,7 +62,7 @@ impl client::Handler for Judge {
     async fn disconnected(&mut self, reason: DisconnectReason<SshError>) -> Result<(), SshError> {
         match reason {
             DisconnectReason::ReceivedDisconnect(info) => {
-                *self.last_words.lock().unwrap_or_else(PoisonError::into_inner) = Some(info.message);
+                *self.disconnect_message.lock().unwrap_or_else(PoisonError::into_inner) = Some(info.message);
                 Ok(())
             }
             DisconnectReason::Error(error) => Err(error),
@@ -69,18 +70,22 @@ impl client::Handler for Judge {
     }
 }
 
-/// Connects to the host, over the one before it on the way.
-pub(super) async fn connect(hop: &Hop, over: Option<(&Hop, &Link)>, say: &dyn Printer) -> Result<Link, SshError> {
-    let mut first_refusal = None;
-    let mut left_out = Vec::new();
+/// Connects to a host, through the previous hop if there is one.
+pub(super) async fn connect(
+    hop: &Hop,
+    over: Option<(&Hop, &Connection)>,
+    say: &dyn Printer,
+) -> Result<Connection, SshError> {
+    let mut first_error = None;
+    let mut excluded = Vec::new();
     loop {
-        match attempt(hop, over, &left_out, say).await {
-            // The fingerprint may be that of another of the host's keys: it is asked for the other kinds.
-            Err(SshError::HostKey(error @ HostKeyError::NotAccepted { kind, .. })) if !left_out.contains(&kind) => {
-                left_out.push(kind);
-                first_refusal.get_or_insert(error);
+        match attempt(hop, over, &excluded, say).await {
+            // The fingerprint may belong to another of the host's keys, so the other key types are requested.
+            Err(SshError::HostKey(error @ HostKeyError::NotAccepted { kind, .. })) if !excluded.contains(&kind) => {
+                excluded.push(kind);
+                first_error.get_or_insert(error);
             }
-            Err(error) => return Err(first_refusal.map_or(error, SshError::HostKey)),
+            Err(error) => return Err(first_error.map_or(error, SshError::HostKey)),
             connected => return connected,
         }
     }
@@ -88,34 +93,42 @@ pub(super) async fn connect(hop: &Hop, over: Option<(&Hop, &Link)>, say: &dyn Pr
 
 async fn attempt(
     hop: &Hop,
-    over: Option<(&Hop, &Link)>,
-    left_out: &[&'static str],
+    over: Option<(&Hop, &Connection)>,
+    excluded: &[&'static str],
     say: &dyn Printer,
-) -> Result<Link, SshError> {
-    let (stream, address) = reach(hop, over).await?;
+) -> Result<Connection, SshError> {
+    let (stream, address) = open_stream(hop, over).await?;
     let vouched = hop.trust.look_up(&hop.names, address.as_deref()).map_err(SshError::HostKey)?;
-    if left_out.is_empty() {
+    if excluded.is_empty() {
         vouched.notes().iter().for_each(|note| say.warn(note));
     }
     let config = Arc::new(client::Config {
-        preferred: preferred(vouched.algorithms(), left_out),
-        inactivity_timeout: Some(SILENCE_LIMIT),
+        preferred: preferred(vouched.algorithms(), excluded),
+        inactivity_timeout: Some(INACTIVITY_LIMIT),
         nodelay: true,
         ..client::Config::default()
     });
-    let last_words = LastWords::default();
-    let judge = Judge { host: hop.names.name.clone(), vouched, last_words: Arc::clone(&last_words) };
-    let connected = tokio::time::timeout(hop.limit, client::connect_stream(config, stream, judge)).await;
-    let handle = connected.map_err(|_| silent(hop))??;
-    Ok(Link { handle, last_words })
+    let disconnect_message = DisconnectMessage::default();
+    let handler = ClientHandler {
+        host: hop.names.name.clone(),
+        verifier: vouched,
+        disconnect_message: Arc::clone(&disconnect_message),
+    };
+    let connected = tokio::time::timeout(hop.limit, client::connect_stream(config, stream, handler)).await;
+    let handle = connected.map_err(|_| timeout(hop))??;
+    Ok(Connection { handle, disconnect_message })
 }
 
-fn silent(hop: &Hop) -> SshError {
-    SshError::Silent { destination: hop.destination.to_string(), limit: hop.limit }
+fn timeout(hop: &Hop) -> SshError {
+    SshError::Timeout { destination: hop.destination.to_string(), limit: hop.limit }
 }
 
-/// A stream to the host, and its address as `known_hosts` writes it, if it is looked up here.
-async fn reach(hop: &Hop, over: Option<(&Hop, &Link)>) -> Result<(Box<dyn Stream>, Option<String>), SshError> {
+/// Opens a stream to the host. Returns it with the host's address in the notation of `known_hosts`, unless a jump host
+/// resolves the name.
+async fn open_stream(
+    hop: &Hop,
+    over: Option<(&Hop, &Connection)>,
+) -> Result<(Box<dyn Stream>, Option<String>), SshError> {
     let destination = &hop.destination;
     let Some((jump, link)) = over else {
         let (stream, address) = dial(hop).await?;
@@ -125,13 +138,13 @@ async fn reach(hop: &Hop, over: Option<(&Hop, &Link)>) -> Result<(Box<dyn Stream
     };
     let port = destination.port.into();
     let opened = link.handle.channel_open_direct_tcpip(destination.host.as_str(), port, "127.0.0.1", 0);
-    let opened = tokio::time::timeout(hop.limit, opened).await.map_err(|_| silent(hop))?;
+    let opened = tokio::time::timeout(hop.limit, opened).await.map_err(|_| timeout(hop))?;
     let (host, jump) = (destination.to_string(), jump.destination.to_string());
     let channel = opened.map_err(|source| SshError::Forward { destination: host, jump, source: Box::new(source) })?;
     Ok((Box::new(channel.into_stream()), None))
 }
 
-/// Tries the addresses of the host in turn.
+/// Tries the host's addresses in turn.
 async fn dial(hop: &Hop) -> Result<(TcpStream, IpAddr), SshError> {
     let destination = hop.destination.to_string();
     let found = resolve::addresses(&hop.destination.host, hop.family).await;
@@ -145,21 +158,21 @@ async fn dial(hop: &Hop) -> Result<(TcpStream, IpAddr), SshError> {
                 return Ok((stream, address));
             }
             Ok(Err(source)) => last = SshError::Unreachable { destination: destination.clone(), source },
-            Err(_) => last = silent(hop),
+            Err(_) => last = timeout(hop),
         }
     }
     Err(last)
 }
 
-/// A host that is known by some keys is asked for those kinds first; for others after them, so that another key is
-/// noticed as changed and not as a failure to agree. `ssh-rsa` with SHA-1 is no kind to ask for.
-fn preferred(known: Vec<Algorithm>, left_out: &[&'static str]) -> Preferred {
+/// Orders the host key algorithms. The types of known keys come first and the others follow, so that a replaced key is
+/// reported as changed instead of as a failed negotiation. `ssh-rsa` with SHA-1 is never requested.
+fn preferred(known: Vec<Algorithm>, excluded: &[&'static str]) -> Preferred {
     let defaults = Preferred::default();
     let (mut first, mut others) = (Vec::new(), Vec::new());
-    let wanted = |algorithm: &&Algorithm| {
-        !matches!(algorithm, Algorithm::Rsa { hash: None }) && !left_out.contains(&kind_of(algorithm))
+    let is_allowed = |algorithm: &&Algorithm| {
+        !matches!(algorithm, Algorithm::Rsa { hash: None }) && !excluded.contains(&kind_of(algorithm))
     };
-    for algorithm in defaults.key.iter().filter(wanted) {
+    for algorithm in defaults.key.iter().filter(is_allowed) {
         let is_rsa = |algorithm: &Algorithm| matches!(algorithm, Algorithm::Rsa { .. });
         let is_known = known.iter().any(|known| known == algorithm || (is_rsa(known) && is_rsa(algorithm)));
         if is_known { first.push(algorithm.clone()) } else { others.push(algorithm.clone()) }
@@ -167,8 +180,8 @@ fn preferred(known: Vec<Algorithm>, left_out: &[&'static str]) -> Preferred {
     Preferred { key: Cow::Owned([first, others].concat()), ..defaults }
 }
 
-/// The hash to sign with under an RSA key: what the host says it takes, or the one that every host of today takes.
-pub(super) async fn rsa_hash(link: &Link) -> Result<HashAlg, Error> {
+/// The hash for signatures with an RSA key: the one that the host announces, or SHA-512, which current servers support.
+pub(super) async fn rsa_hash(link: &Connection) -> Result<HashAlg, Error> {
     Ok(link.handle.best_supported_rsa_hash().await?.flatten().unwrap_or(HashAlg::Sha512))
 }
 
@@ -178,12 +191,12 @@ mod tests {
 
     use super::*;
 
-    fn names(known: Vec<Algorithm>, left_out: &[&'static str]) -> Vec<String> {
-        preferred(known, left_out).key.iter().map(ToString::to_string).collect()
+    fn names(known: Vec<Algorithm>, excluded: &[&'static str]) -> Vec<String> {
+        preferred(known, excluded).key.iter().map(ToString::to_string).collect()
     }
 
     #[test]
-    fn kinds_of_key_that_are_known_are_asked_for_first() {
+    fn types_of_known_keys_are_requested_first() {
         let ecdsa = Algorithm::Ecdsa { curve: EcdsaCurve::NistP384 };
         let all = [
             "ssh-ed25519",

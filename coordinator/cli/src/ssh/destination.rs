@@ -1,28 +1,29 @@
-//! Where to log in, as `ssh` takes it: `box`, `user@box`, `user@name:port`; and `user@`, at the host's own address.
+//! Parses the SSH destination from the command line, in `ssh`'s notation: `box`, `user@box`, `user@name:port`, or
+//! `user@` for the host's own address.
 
 use std::fmt;
 
-/// What was written. What is left out, the configuration says.
+/// A destination as the user typed it. The configuration supplies the parts that are missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Wanted {
+pub struct RequestedDestination {
     pub user: Option<String>,
     pub host: Option<String>,
     pub port: Option<u16>,
 }
 
-/// Not a place to log in to.
+/// A failure to parse a destination.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DestinationError {
-    #[error("`{0}` is no user name")]
+    #[error("`{0}` is not a valid user name")]
     User(String),
-    #[error("`{0}` is no host: write a name, an address, or a Host of ~/.ssh/config")]
+    #[error("`{0}` is not a valid host: write a name, an address, or a Host of ~/.ssh/config")]
     Host(String),
-    #[error("`{0}` is not a port")]
+    #[error("`{0}` is not a valid port: write a number from 1 to 65535")]
     Port(String),
 }
 
-impl Wanted {
-    /// Reads `[user@][host][:port]`, also with `ssh://` before it; an address of IPv6 before a port is in brackets.
+impl RequestedDestination {
+    /// Parses `[user@][host][:port]`, optionally with a leading `ssh://`. An IPv6 address before a port needs brackets.
     pub fn parse(text: &str) -> Result<Self, DestinationError> {
         let text = text.strip_prefix("ssh://").map_or(text, |rest| rest.strip_suffix('/').unwrap_or(rest));
         let (user, place) = text.rsplit_once('@').map_or((None, text), |(user, place)| (Some(user), place));
@@ -44,25 +45,25 @@ impl Wanted {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Destination {
     pub user: String,
-    /// A name or an address.
+    /// Host name or address.
     pub host: String,
     pub port: u16,
 }
 
 impl Destination {
-    /// The host, with its port where that is not 22, as `known_hosts` writes it.
-    pub fn place(&self) -> String {
+    /// The host in the notation of `known_hosts`: `host`, or `[host]:port` when the port is not 22.
+    pub fn known_hosts_name(&self) -> String {
         if self.port == 22 { self.host.clone() } else { format!("[{}]:{}", self.host, self.port) }
     }
 }
 
 impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{}", self.user, self.place())
+        write!(f, "{}@{}", self.user, self.known_hosts_name())
     }
 }
 
-/// `host`, `host:port`, `[v6]` or `[v6]:port`.
+/// Splits `host`, `host:port`, `[v6]` or `[v6]:port`.
 fn split_port(place: &str) -> Result<(&str, Option<u16>), DestinationError> {
     let (host, port) = match place.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((host, "")) => (host, None),
@@ -77,13 +78,14 @@ fn split_port(place: &str) -> Result<(&str, Option<u16>), DestinationError> {
     }
 }
 
-/// POSIX's portable user names, without those that begin like an option.
+/// Checks for a portable POSIX user name that does not start like an option.
 fn is_user(name: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     (1..=32).contains(&name.len()) && !name.starts_with('-') && name.bytes().all(allowed)
 }
 
-/// A name of DNS or of the configuration, or an address; nothing that a shell or a pattern could take for more.
+/// Checks for a DNS name, an alias of the configuration or an address, without any character that a shell or a pattern
+/// would interpret.
 pub(super) fn is_host(name: &str) -> bool {
     let allowed = |character: char| character.is_alphanumeric() || "._-:%+".contains(character);
     (1..=255).contains(&name.len()) && !name.starts_with('-') && name.chars().all(allowed)
@@ -94,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_destination_is_read_as_people_write_it() {
+    fn a_destination_is_parsed() {
         for (text, user, host, port) in [
             ("box", None, Some("box"), None),
             ("anna@box", Some("anna"), Some("box"), None),
@@ -109,13 +111,13 @@ mod tests {
             ("anna@fe80::1", Some("anna"), Some("fe80::1"), None),
             ("ssh://anna@box:2222/", Some("anna"), Some("box"), Some(2222)),
         ] {
-            let expected = Wanted { user: user.map(str::to_owned), host: host.map(str::to_owned), port };
-            assert_eq!(Wanted::parse(text), Ok(expected), "{text}");
+            let expected = RequestedDestination { user: user.map(str::to_owned), host: host.map(str::to_owned), port };
+            assert_eq!(RequestedDestination::parse(text), Ok(expected), "{text}");
         }
     }
 
     #[test]
-    fn t10_what_could_mean_something_else_is_refused() {
+    fn t10_an_ambiguous_destination_is_refused() {
         for text in [
             "",
             "@10.0.0.1",
@@ -131,7 +133,7 @@ mod tests {
             "$x@",
             "root@1:x",
         ] {
-            assert!(Wanted::parse(text).is_err(), "{text} was taken for a destination");
+            assert!(RequestedDestination::parse(text).is_err(), "{text} was taken for a destination");
         }
     }
 }

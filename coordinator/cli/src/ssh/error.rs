@@ -1,4 +1,4 @@
-//! Why a host cannot be logged in to or worked on, and what to do then.
+//! Errors of SSH connections and sessions, with hints.
 
 use std::io;
 use std::path::PathBuf;
@@ -9,10 +9,10 @@ use super::host_key::HostKeyError;
 use super::resolve::NoAddress;
 use super::rsa::SignError;
 
-/// Why a host cannot be worked on.
+/// A failure to connect to a host or to work on it.
 #[derive(Debug, thiserror::Error)]
 pub enum SshError {
-    #[error("{destination} is not known here")]
+    #[error("the host name of {destination} cannot be resolved")]
     Name {
         destination: String,
         #[source]
@@ -24,15 +24,15 @@ pub enum SshError {
         #[source]
         source: io::Error,
     },
-    #[error("{destination} cannot be reached over {jump}")]
+    #[error("{destination} cannot be reached through {jump}")]
     Forward {
         destination: String,
         jump: String,
         #[source]
         source: Box<russh::Error>,
     },
-    #[error("{destination} does not answer within {} s", limit.as_secs())]
-    Silent { destination: String, limit: Duration },
+    #[error("{destination} did not respond within {} s", limit.as_secs())]
+    Timeout { destination: String, limit: Duration },
     #[error(transparent)]
     HostKey(HostKeyError),
     #[error("the key {} cannot be used", path.display())]
@@ -48,89 +48,96 @@ pub enum SshError {
         source: SignError,
     },
     #[error("the key {} is protected by a passphrase, and ssh-agent does not hold it", path.display())]
-    Locked { path: PathBuf },
+    EncryptedKey { path: PathBuf },
     #[error("{} is a public key, and ssh-agent does not hold its private key", path.display())]
     PublicOnly { path: PathBuf },
-    #[error("{destination} refuses the login; tried {tried}{}", other_ways(methods))]
+    #[error("{destination} rejected the login; tried {tried}{}", other_methods(methods))]
     Login {
         destination: String,
         tried: String,
-        /// Key files that could not be tried, as a passphrase protects them.
-        locked: Vec<PathBuf>,
-        /// Other ways in that the host offers.
+        /// Key files that were skipped because a passphrase protects them.
+        encrypted: Vec<PathBuf>,
+        /// Other authentication methods that the host offers.
         methods: String,
     },
-    #[error("{destination} ends the connection after {count} of your keys: {said}; tried {tried}")]
-    CutOff { destination: String, count: usize, tried: String, said: String },
-    #[error("{destination} does not open a session for commands")]
+    #[error("{destination} closed the connection after {count} of your keys: {reason}; tried {tried}")]
+    Disconnected { destination: String, count: usize, tried: String, reason: String },
+    #[error("{destination} refused to open a session")]
     NoSession {
         destination: String,
         #[source]
         source: russh::Error,
     },
-    #[error("the connection to the host broke")]
+    #[error("the connection to the host was lost")]
     Broken(#[from] russh::Error),
     #[error("{path} cannot be written on the host: {problem}")]
     File { path: String, problem: String },
     #[error("`{command}` failed on the host with exit code {code}: {output}")]
     Command { command: String, code: u32, output: String },
-    #[error("the host does not run `{command}`, but something else{}", said_instead(output))]
+    #[error("the host did not run `{command}`{}", shell_output(output))]
     Shell { command: String, output: String },
     #[error(transparent)]
     Word(#[from] UnsafeWord),
-    #[error("`{command}` takes longer than {} s", limit.as_secs())]
-    Slow { command: String, limit: Duration },
+    #[error("`{command}` did not finish on the host within {} s", limit.as_secs())]
+    CommandTimeout { command: String, limit: Duration },
 }
 
-fn other_ways(methods: &str) -> String {
-    if methods.is_empty() { String::new() } else { format!("; the host would take {methods}, which is not supported") }
+fn other_methods(methods: &str) -> String {
+    if methods.is_empty() { String::new() } else { format!("; the host offers only {methods}, which is not supported") }
 }
 
-fn said_instead(output: &str) -> String {
-    if output.is_empty() { String::new() } else { format!("; it says: {output}") }
+fn shell_output(output: &str) -> String {
+    if output.is_empty() { String::new() } else { format!("; its shell printed: {output}") }
 }
 
 impl SshError {
-    /// What to do next, where there is something.
+    /// The next step for the user, if there is one.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::HostKey(error) => return error.hint(),
-            Self::Name { .. } => "write its address, or name it as a Host of ~/.ssh/config with a HostName".to_owned(),
-            Self::Unreachable { .. } | Self::Silent { .. } => {
-                "is the host switched on, and does `ssh` reach it from here?".to_owned()
+            Self::Name { .. } => "use its address, or add a Host with a HostName for it to ~/.ssh/config".to_owned(),
+            Self::Unreachable { .. } | Self::Timeout { .. } => {
+                "check that the host is running and that `ssh` reaches it from this machine".to_owned()
             }
-            Self::Forward { jump, .. } => format!("is the host switched on, and does sshd on {jump} allow forwarding?"),
+            Self::Forward { jump, .. } => {
+                format!("check that the host is running and that sshd on {jump} allows TCP forwarding")
+            }
             Self::Key { .. } | Self::Rsa { .. } => {
-                "ed25519, ECDSA and RSA keys can be read; let ssh-agent hold others (`ssh-add`)".to_owned()
+                "supported key types are ed25519, ECDSA and RSA; add other keys to ssh-agent with `ssh-add`".to_owned()
             }
-            Self::Locked { path } => format!("`ssh-add {}` asks for the passphrase once", path.display()),
+            Self::EncryptedKey { path } => format!("run `ssh-add {}`: it asks for the passphrase once", path.display()),
             Self::PublicOnly { path } => {
-                format!("let ssh-agent hold the private key, or name it in place of {}", path.display())
+                format!("add the private key to ssh-agent with `ssh-add`, or pass it instead of {}", path.display())
             }
-            Self::Login { locked, .. } if !locked.is_empty() => {
-                let files = locked.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" ");
-                format!("`ssh-add {files}` lets ssh-agent hold the key that a passphrase protects")
+            Self::Login { encrypted, .. } if !encrypted.is_empty() => {
+                let files = encrypted.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" ");
+                format!("run `ssh-add {files}` to add the keys that a passphrase protects to ssh-agent")
             }
             Self::Login { destination, .. } => {
-                format!("`ssh-copy-id {}` lets your key in; name another one with --identity", as_ssh(destination))
+                format!(
+                    "authorize your key with `ssh-copy-id {}`, or choose another key with --identity",
+                    as_ssh(destination)
+                )
             }
-            Self::CutOff { .. } => "the host takes only so many tries (MaxAuthTries): name the right key with \
+            Self::Disconnected { .. } => {
+                "the host limits the number of attempts (MaxAuthTries): choose the right key with \
                                     --identity, or with `IdentityFile` and `IdentitiesOnly yes` in ~/.ssh/config"
-                .to_owned(),
+                    .to_owned()
+            }
             Self::NoSession { .. } => {
                 "check that sshd on the host allows sessions (MaxSessions) and that this user has a shell".to_owned()
             }
-            Self::Shell { .. } => "log in as a user with a shell: commands must run there as they are given".to_owned(),
-            Self::File { .. } => "is the disk full?".to_owned(),
+            Self::Shell { .. } => "log in as a user whose login shell runs commands".to_owned(),
+            Self::File { .. } => "check that the host's disk has free space".to_owned(),
             Self::Command { command, .. } if command.starts_with("sudo") => {
-                "log in as root, or let this user run sudo without a password".to_owned()
+                "log in as root, or allow this user to run sudo without a password".to_owned()
             }
-            Self::Broken(_) | Self::Command { .. } | Self::Word(_) | Self::Slow { .. } => return None,
+            Self::Broken(_) | Self::Command { .. } | Self::Word(_) | Self::CommandTimeout { .. } => return None,
         })
     }
 }
 
-/// `user@host`, or `-p port user@host`, as the tools of OpenSSH take it.
+/// The destination as arguments for OpenSSH's tools: `user@host`, or `-p port user@host`.
 fn as_ssh(destination: &str) -> String {
     match destination.split_once("@[").and_then(|(user, rest)| Some((user, rest.split_once("]:")?))) {
         Some((user, (host, port))) => format!("-p {port} {user}@{host}"),
@@ -143,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hint_can_be_typed() {
+    fn hints_use_the_arguments_of_openssh() {
         assert_eq!(as_ssh("anna@box"), "anna@box");
         assert_eq!(as_ssh("anna@[10.0.0.1]:2222"), "-p 2222 anna@10.0.0.1");
         assert_eq!(as_ssh("anna@[fe80::1]:2222"), "-p 2222 anna@fe80::1");

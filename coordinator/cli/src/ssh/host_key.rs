@@ -1,5 +1,5 @@
-//! Decides whether a host is the one that was meant: by `known_hosts`, or by a fingerprint that somebody vouches for.
-//! There is no third way, and nothing is learned on the way (T34).
+//! Verifies a host's key against `known_hosts` files or against a fingerprint that the user accepts. There is no other
+//! way to trust a host, and no key is added to `known_hosts` automatically (T34).
 
 use std::fs;
 use std::io;
@@ -7,27 +7,27 @@ use std::path::PathBuf;
 
 use russh::keys::{Algorithm, HashAlg, PublicKey};
 
-use super::known_hosts::{self, Findings};
+use super::known_hosts::{self, HostEntries};
 
-/// Why a host is not to be trusted.
+/// The reason why a host key is not trusted.
 #[derive(Debug, thiserror::Error)]
 pub enum HostKeyError {
-    #[error("the host key of {host} is not known: {kind} {fingerprint}{}", besides.iter().map(|text| format!("; {text}")).collect::<String>())]
+    #[error("the host key of {host} is unknown: {kind} {fingerprint}{}", notes.iter().map(|text| format!("; {text}")).collect::<String>())]
     Unknown {
         host: String,
         kind: &'static str,
         fingerprint: String,
-        /// The file to write the key to.
+        /// The file that the user can add the key to.
         file: Option<PathBuf>,
-        /// What else there is to say: lines that nearly vouch for the host.
-        besides: Vec<String>,
+        /// Further information: entries that almost match the host.
+        notes: Vec<String>,
     },
     #[error(
-        "THE HOST KEY OF {host} HAS CHANGED: it shows {kind} {fingerprint}, but {} line {line} has another key", file.display()
+        "THE HOST KEY OF {host} HAS CHANGED: the host presents {kind} {fingerprint}, but {} line {line} has another key", file.display()
     )]
     Changed { host: String, kind: &'static str, fingerprint: String, file: PathBuf, line: usize },
     #[error(
-        "{host} shows another kind of host key than the one it is known by: {kind} {fingerprint}, and {} line {line} has \
+        "{host} presents a host key of another type than its known key: {kind} {fingerprint}, but {} line {line} has \
          its {known} key", file.display()
     )]
     OtherKind { host: String, kind: &'static str, fingerprint: String, file: PathBuf, line: usize, known: &'static str },
@@ -41,12 +41,12 @@ pub enum HostKeyError {
         #[source]
         source: io::Error,
     },
-    #[error("{host} shows a certificate in place of a host key, which is not supported")]
+    #[error("{host} presents a host certificate instead of a host key, which is not supported")]
     Certificate { host: String },
 }
 
 impl HostKeyError {
-    /// What to do next.
+    /// The next step for the user, if there is one.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Unknown { kind, fingerprint, file, .. } => Some(unknown_hint(kind, fingerprint, file.as_ref())),
@@ -57,10 +57,10 @@ impl HostKeyError {
                 file.display()
             )),
             Self::OtherKind { kind, fingerprint, file, .. } => {
-                Some(format!("the host may have lost that key. {}", unknown_hint(kind, fingerprint, Some(file))))
+                Some(format!("the host may have lost its known key. {}", unknown_hint(kind, fingerprint, Some(file))))
             }
             Self::NotAccepted { .. } => {
-                Some("check the fingerprint with its source; the connection may be intercepted".to_owned())
+                Some("check where you got the fingerprint from; the connection may be intercepted".to_owned())
             }
             Self::Revoked { .. } | Self::Unreadable { .. } | Self::Certificate { .. } => None,
         }
@@ -70,50 +70,52 @@ impl HostKeyError {
 fn unknown_hint(kind: &str, fingerprint: &str, file: Option<&PathBuf>) -> String {
     let learn = file.map(|file| format!(", or add its key to {}", file.display()));
     format!(
-        "compare it with what `ssh-keygen -lf /etc/ssh/ssh_host_{kind}_key.pub` says on the host itself; if it is the \
+        "compare it with the output of `ssh-keygen -lf /etc/ssh/ssh_host_{kind}_key.pub` on the host itself; if they are the \
          same, add --accept-fingerprint {fingerprint}{}",
         learn.unwrap_or_default()
     )
 }
 
-/// What `known_hosts` calls a host.
+/// Names of a host in `known_hosts`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Names {
-    /// `name`, `[name]:port`, or an alias; in small letters.
+    /// Host name, `[name]:port` or alias, in lower case.
     pub name: String,
-    /// The name alone, where the port is not 22: a line for it vouches too, if there is none for the port.
+    /// Host name without the port, if the port is not 22. An entry for it counts if there is none for the name with the
+    /// port.
     pub without_port: Option<String>,
 }
 
-/// What vouches for a host.
+/// Source of trust for a host key.
 #[derive(Debug, Clone)]
 pub enum Trust {
-    /// The keys in these files, in OpenSSH's format. The first is the user's own.
+    /// The keys in these files, in OpenSSH's format. The first file is the user's own.
     KnownHosts(Vec<PathBuf>),
-    /// This fingerprint alone: `SHA256:…`.
+    /// The one accepted fingerprint: `SHA256:…`.
     Fingerprint(String),
 }
 
-/// What is known of a host before it shows its key.
+/// Verifies the key of one host. Created before the host presents its key.
 #[derive(Debug, Clone)]
-pub struct Vouched {
+pub struct HostKeyVerifier {
     name: String,
     trust: Trust,
-    files: Vec<Found>,
+    files: Vec<FileEntries>,
 }
 
-/// What one file says of the host by each of its names.
+/// Entries of one file for each name of the host.
 #[derive(Debug, Clone)]
-struct Found {
+struct FileEntries {
     file: PathBuf,
-    by_name: Findings,
-    without_port: Findings,
-    by_address: Findings,
+    by_name: HostEntries,
+    without_port: HostEntries,
+    by_address: HostEntries,
 }
 
 impl Trust {
-    /// Reads what vouches for the host. Its address only helps to say more: it is the name that must be known.
-    pub fn look_up(&self, names: &Names, address: Option<&str>) -> Result<Vouched, HostKeyError> {
+    /// Looks up the host in the files. Only the names can make a host trusted; the address only improves error
+    /// messages.
+    pub fn look_up(&self, names: &Names, address: Option<&str>) -> Result<HostKeyVerifier, HostKeyError> {
         let files = match self {
             Self::Fingerprint(_) => &[],
             Self::KnownHosts(files) => files.as_slice(),
@@ -122,43 +124,43 @@ impl Trust {
         for file in files {
             let text = read(file)?;
             let by = |name: Option<&str>| name.map(|name| known_hosts::read(&text, name)).unwrap_or_default();
-            found.push(Found {
+            found.push(FileEntries {
                 file: file.clone(),
                 by_name: by(Some(&names.name)),
                 without_port: by(names.without_port.as_deref()),
                 by_address: by(address),
             });
         }
-        Ok(Vouched { name: names.name.clone(), trust: self.clone(), files: found })
+        Ok(HostKeyVerifier { name: names.name.clone(), trust: self.clone(), files: found })
     }
 }
 
-impl Vouched {
-    /// The kinds of key to ask the host for: those it is known by, so that a host with several keys shows the known one.
-    /// Empty: any.
+impl HostKeyVerifier {
+    /// Algorithms of the known keys. The host is asked for these first, so that a host with several keys presents the
+    /// known one. Empty if no key is known.
     pub fn algorithms(&self) -> Vec<Algorithm> {
-        let kinds = |findings: fn(&Found) -> &Findings| {
-            let keys = self.files.iter().flat_map(move |found| &findings(found).keys);
+        let kinds = |entries: fn(&FileEntries) -> &HostEntries| {
+            let keys = self.files.iter().flat_map(move |found| &entries(found).keys);
             keys.map(|known| known.key.algorithm()).collect::<Vec<_>>()
         };
         let by_name = kinds(|found| &found.by_name);
         if by_name.is_empty() { kinds(|found| &found.without_port) } else { by_name }
     }
 
-    /// The lines that might be about the host and cannot be read.
+    /// Warnings about lines that may concern the host and cannot be parsed.
     pub fn notes(&self) -> Vec<String> {
-        let broken = |found: &Found| {
+        let invalid = |found: &FileEntries| {
             let file = found.file.display().to_string();
-            let line = move |broken: &known_hosts::Broken| {
-                format!("{file} line {} is passed over: {}", broken.line, broken.why)
+            let line = move |invalid: &known_hosts::InvalidLine| {
+                format!("{file} line {} is ignored: {}", invalid.line, invalid.reason)
             };
-            found.by_name.broken.iter().map(line).collect::<Vec<_>>()
+            found.by_name.invalid.iter().map(line).collect::<Vec<_>>()
         };
-        self.files.iter().flat_map(broken).collect()
+        self.files.iter().flat_map(invalid).collect()
     }
 
-    /// Whether this key may be the host's. An error is the reason why not.
-    pub fn judge(&self, key: &PublicKey) -> Result<(), HostKeyError> {
+    /// Verifies a key that the host presents.
+    pub fn verify(&self, key: &PublicKey) -> Result<(), HostKeyError> {
         let (host, fingerprint) = (self.name.clone(), key.fingerprint(HashAlg::Sha256).to_string());
         if let Trust::Fingerprint(accepted) = &self.trust {
             let (accepted, kind) = (accepted.clone(), kind(key));
@@ -178,18 +180,22 @@ impl Vouched {
             return Ok(());
         }
         let file = self.files.first().map(|found| found.file.clone()).filter(|file| !file.starts_with("/dev"));
-        Err(HostKeyError::Unknown { host, kind: kind(key), fingerprint, file, besides: self.besides(key) })
+        Err(HostKeyError::Unknown { host, kind: kind(key), fingerprint, file, notes: self.near_matches(key) })
     }
 
-    /// The line with this key, among those.
-    fn line(&self, key: &PublicKey, among: impl Fn(&Found) -> &Vec<known_hosts::Known>) -> Option<(PathBuf, usize)> {
+    /// Finds the key among the selected entries.
+    fn line(
+        &self,
+        key: &PublicKey,
+        among: impl Fn(&FileEntries) -> &Vec<known_hosts::KnownKey>,
+    ) -> Option<(PathBuf, usize)> {
         self.files.iter().find_map(|found| {
             let known = among(found).iter().find(|known| known.key.key_data() == key.key_data())?;
             Some((found.file.clone(), known.line))
         })
     }
 
-    /// The host is known by another key: of the same kind if there is one.
+    /// Reports that the host is known by another key, preferably by one of the same type.
     fn changed(&self, key: &PublicKey, fingerprint: &str) -> Option<HostKeyError> {
         let (host, fingerprint, kind) = (self.name.clone(), fingerprint.to_owned(), kind(key));
         let mut others = self.files.iter().flat_map(|found| found.by_name.keys.iter().map(move |known| (found, known)));
@@ -206,28 +212,31 @@ impl Vouched {
         }
     }
 
-    /// What nearly vouches for an unknown host.
-    fn besides(&self, key: &PublicKey) -> Vec<String> {
-        let mut besides = Vec::new();
+    /// Describes entries that almost match an unknown host.
+    fn near_matches(&self, key: &PublicKey) -> Vec<String> {
+        let mut notes = Vec::new();
         for found in &self.files {
             let file = found.file.display();
             for line in &found.by_name.authorities {
-                besides.push(format!(
+                notes.push(format!(
                     "{file} line {line} is a certificate authority for host keys, which is not supported"
                 ));
             }
-            for broken in &found.by_name.broken {
-                besides.push(format!("{file} line {} cannot be read: {}", broken.line, broken.why));
+            for invalid in &found.by_name.invalid {
+                notes.push(format!("{file} line {} cannot be read: {}", invalid.line, invalid.reason));
             }
         }
         if let Some((file, line)) = self.line(key, |found| &found.by_address.keys) {
-            besides.push(format!("{} line {line} knows it by its address, not by this name", file.display()));
+            notes.push(format!(
+                "{} line {line} has this key for the host's address, but not for its name",
+                file.display()
+            ));
         }
-        besides
+        notes
     }
 }
 
-/// As in the name of the host's own file.
+/// Type of the key as in the name of the host's key file.
 fn kind(key: &PublicKey) -> &'static str {
     kind_of(&key.algorithm())
 }
@@ -241,7 +250,7 @@ pub(super) fn kind_of(algorithm: &Algorithm) -> &'static str {
     }
 }
 
-/// A file that is not there knows nobody. Comments need not be UTF-8.
+/// Reads a `known_hosts` file. A missing file counts as empty, and comments need not be UTF-8.
 fn read(file: &PathBuf) -> Result<String, HostKeyError> {
     match fs::read(file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(String::new()),
@@ -258,18 +267,18 @@ mod tests {
     const OTHER: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAB8TyjYp04VooBOWiblN4AX6lJj6PLupx5iaEcUwJeL";
     const ECDSA: &str = "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBEKe/fpdlbK6nYdDkh304Cif0S7KAUwMqhwXRoLvSYnjCVCkaraKHsOtXCrQDkGSkj23Hxvs4odbwW6YfzxP70Q=";
 
-    /// The verdict on `KEY`, shown by box on port 2222, in a word.
+    /// The verdict on `KEY`, presented by host `box` on port 2222, as a short text.
     fn verdict(text: &str) -> String {
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(file.path(), text).unwrap();
         let names = Names { name: "[box]:2222".to_owned(), without_port: Some("box".to_owned()) };
         let trust = Trust::KnownHosts(vec!["/nowhere/known_hosts".into(), file.path().into()]);
-        let vouched = trust.look_up(&names, Some("[10.0.0.1]:2222")).unwrap();
-        match vouched.judge(&PublicKey::from_openssh(KEY).unwrap()) {
+        let verifier = trust.look_up(&names, Some("[10.0.0.1]:2222")).unwrap();
+        match verifier.verify(&PublicKey::from_openssh(KEY).unwrap()) {
             Ok(()) => "known".to_owned(),
-            Err(HostKeyError::Unknown { besides, .. }) if besides.is_empty() => "unknown".to_owned(),
-            Err(HostKeyError::Unknown { besides, .. }) => {
-                format!("unknown: {}", besides.join("; ").replace(&file.path().display().to_string(), "FILE"))
+            Err(HostKeyError::Unknown { notes, .. }) if notes.is_empty() => "unknown".to_owned(),
+            Err(HostKeyError::Unknown { notes, .. }) => {
+                format!("unknown: {}", notes.join("; ").replace(&file.path().display().to_string(), "FILE"))
             }
             Err(HostKeyError::Changed { line, .. }) => format!("changed since line {line}"),
             Err(HostKeyError::OtherKind { line, known, .. }) => format!("line {line} has {known}"),
@@ -279,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_is_judged_by_the_lines_for_its_name() {
+    fn a_host_is_verified_by_the_entries_for_its_name() {
         for (text, expected) in [
             ("[box]:2222 KEY", "known"),
             ("[box]:2222 OTHER\n[box]:2222 KEY", "known"),
@@ -287,18 +296,18 @@ mod tests {
             ("\n[box]:2222 ECDSA", "line 2 has ecdsa"),
             ("[box]:2222 ECDSA\n[box]:2222 OTHER", "changed since line 2"),
             ("", "unknown"),
-            // As ssh does, a line without the port vouches too, but accuses nobody.
+            // Like ssh, an entry without the port makes the host known but never reports a changed key.
             ("box KEY", "known"),
             ("box OTHER", "unknown"),
             ("[box]:2222 OTHER\nbox KEY", "changed since line 1"),
             ("@revoked * KEY\n[box]:2222 KEY", "revoked in line 1"),
-            ("[10.0.0.1]:2222 KEY", "unknown: FILE line 1 knows it by its address, not by this name"),
+            ("[10.0.0.1]:2222 KEY", "unknown: FILE line 1 has this key for the host's address, but not for its name"),
             ("[10.0.0.1]:2222 OTHER", "unknown"),
             (
                 "@cert-authority * OTHER",
                 "unknown: FILE line 1 is a certificate authority for host keys, which is not supported",
             ),
-            ("[box]:2222 ssh-ed25519 AAAA", "unknown: FILE line 1 cannot be read: its key cannot be read"),
+            ("[box]:2222 ssh-ed25519 AAAA", "unknown: FILE line 1 cannot be read: its key is invalid"),
             ("[box]:2222 ssh-ed25519 AAAA\n[box]:2222 KEY", "known"),
         ] {
             let text = text.replace("OTHER", OTHER).replace("ECDSA", ECDSA).replace("KEY", KEY);

@@ -1,4 +1,4 @@
-//! The user's keys: what the key files and ssh-agent hold, and in which order they are shown.
+//! The user's keys: the key files, the keys in ssh-agent, and the order in which they are offered.
 
 use std::fs;
 use std::io;
@@ -14,133 +14,133 @@ use tokio::net::UnixStream;
 #[derive(Debug)]
 pub struct KeyFile {
     pub path: PathBuf,
-    /// The public half, if it can be had without a passphrase.
+    /// The public key, if it can be read without a passphrase.
     pub public: Option<KeyData>,
-    pub private: Private,
+    pub private: PrivateKeyState,
 }
 
-/// What there is to sign with in a key file.
+/// The private key of a key file, or the reason why it is unavailable.
 #[derive(Debug)]
-pub enum Private {
+pub enum PrivateKeyState {
     Ready(Box<PrivateKey>),
-    /// A passphrase protects it.
-    Locked,
-    /// The file has the public half alone; ssh-agent must hold the other.
-    Elsewhere,
+    /// A passphrase protects the private key.
+    Encrypted,
+    /// The file holds only the public key; ssh-agent must hold the private key.
+    PublicOnly,
     Missing,
     Unreadable(russh::keys::Error),
 }
 
 impl KeyFile {
-    /// Reads the file, and `FILE.pub` where the public half is not in it.
+    /// Reads the key file. The public key comes from `FILE.pub` if the file itself does not contain it.
     pub fn read(path: &Path) -> Self {
         let text = fs::read_to_string(path).unwrap_or_default();
         let private = match load_secret_key(path, None) {
-            Ok(key) => Private::Ready(Box::new(key)),
-            Err(russh::keys::Error::KeyIsEncrypted) => Private::Locked,
-            Err(_) if is_locked(&text) => Private::Locked,
-            Err(russh::keys::Error::IO(error)) if error.kind() == io::ErrorKind::NotFound => Private::Missing,
-            Err(error) => Private::Unreadable(error),
+            Ok(key) => PrivateKeyState::Ready(Box::new(key)),
+            Err(russh::keys::Error::KeyIsEncrypted) => PrivateKeyState::Encrypted,
+            Err(_) if is_encrypted(&text) => PrivateKeyState::Encrypted,
+            Err(russh::keys::Error::IO(error)) if error.kind() == io::ErrorKind::NotFound => PrivateKeyState::Missing,
+            Err(error) => PrivateKeyState::Unreadable(error),
         };
-        let beside = fs::read_to_string(beside(path)).unwrap_or_default();
+        let public_file = fs::read_to_string(public_key_path(path)).unwrap_or_default();
         let own = PublicKey::from_openssh(&text).ok();
-        let private = if own.is_some() { Private::Elsewhere } else { private };
+        let private = if own.is_some() { PrivateKeyState::PublicOnly } else { private };
         let public = match &private {
-            Private::Ready(key) => Some(key.public_key().key_data().clone()),
+            PrivateKeyState::Ready(key) => Some(key.public_key().key_data().clone()),
             _ => own
                 .or_else(|| PrivateKey::from_openssh(&text).ok().map(|key| key.public_key().clone()))
-                .or_else(|| PublicKey::from_openssh(&beside).ok())
+                .or_else(|| PublicKey::from_openssh(&public_file).ok())
                 .map(|key| key.key_data().clone()),
         };
         Self { path: path.to_owned(), public, private }
     }
 
-    /// How it is named to the user, with why it cannot be used by itself.
+    /// The file's path for error messages, with the reason if its key is unavailable.
     pub fn label(&self) -> String {
         let path = self.path.display();
         match &self.private {
-            Private::Ready(_) => path.to_string(),
-            Private::Locked => format!("{path} (protected by a passphrase)"),
-            Private::Elsewhere => format!("{path} (a public key, whose private key ssh-agent does not hold)"),
-            Private::Missing => format!("{path} (not there)"),
-            Private::Unreadable(error) => format!("{path} ({error})"),
+            PrivateKeyState::Ready(_) => path.to_string(),
+            PrivateKeyState::Encrypted => format!("{path} (protected by a passphrase)"),
+            PrivateKeyState::PublicOnly => format!("{path} (a public key; ssh-agent does not hold its private key)"),
+            PrivateKeyState::Missing => format!("{path} (not found)"),
+            PrivateKeyState::Unreadable(error) => format!("{path} ({error})"),
         }
     }
 }
 
-/// The forms other than OpenSSH's own in which a passphrase protects a key (PKCS #8, and RFC 1421's).
-fn is_locked(text: &str) -> bool {
+/// Detects encrypted private keys in formats other than OpenSSH's own: PKCS #8 and RFC 1421.
+fn is_encrypted(text: &str) -> bool {
     text.contains("BEGIN ENCRYPTED PRIVATE KEY") || text.contains("Proc-Type: 4,ENCRYPTED")
 }
 
-fn beside(path: &Path) -> PathBuf {
+fn public_key_path(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".pub");
     name.into()
 }
 
-/// ssh-agent, and the keys that it holds.
+/// A connection to ssh-agent, and the keys that it holds.
 pub struct Agent {
     pub client: AgentClient<UnixStream>,
-    pub held: Vec<Held>,
+    pub keys: Vec<AgentKey>,
 }
 
 /// A key that ssh-agent holds.
 #[derive(Debug, Clone)]
-pub struct Held {
+pub struct AgentKey {
     pub key: PublicKey,
     pub comment: String,
 }
 
 impl Agent {
-    /// Asks the agent what it holds. One that does not answer holds nothing.
+    /// Connects to ssh-agent and lists its keys. Returns `None` if the agent does not answer.
     ///
-    /// It learns before which host it is that the keys are for: some are held for some hosts only (`ssh-add -h`).
-    pub async fn ask(socket: &Path, host: Option<&AgentSessionBinding>) -> Option<Self> {
+    /// The agent receives the host's identity first, because some keys are restricted to certain hosts (`ssh-add -h`).
+    pub async fn list_keys(socket: &Path, host: Option<&AgentSessionBinding>) -> Option<Self> {
         let mut client = AgentClient::connect_uds(socket).await.ok()?;
         if let Some(host) = host {
-            // An agent that does not know the question holds no such keys.
+            // An agent that does not support this request holds no restricted keys.
             client.bind_session(host, false).await.ok();
         }
         let identities = client.request_identities().await.ok()?;
-        let held = identities.into_iter().filter_map(|identity| match identity {
-            AgentIdentity::PublicKey { key, comment } => Some(Held { key, comment }),
+        let keys = identities.into_iter().filter_map(|identity| match identity {
+            AgentIdentity::PublicKey { key, comment } => Some(AgentKey { key, comment }),
             AgentIdentity::Certificate { .. } => None,
         });
-        let held = held.collect();
-        Some(Self { client, held })
+        let keys = keys.collect();
+        Some(Self { client, keys })
     }
 }
 
-/// What is shown to the host next.
+/// The next key to offer to the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Offer {
-    /// The key that the agent holds at this place.
-    Held(usize),
-    /// The key of the file at this place.
+    /// Index of a key in ssh-agent.
+    AgentKey(usize),
+    /// Index of a key file.
     File(usize),
 }
 
-/// The order in which keys are shown. A host lets nobody in after a few wrong ones, so that files that were `named` go
-/// first, each by the agent if it holds the key; the agent's other keys follow if they may. Where nothing was named, the
-/// agent's keys go first.
+/// The order in which keys are offered. A host accepts only a few attempts, so files that the user `named` come first,
+/// each through the agent if it holds the key. The agent's other keys follow if `others` is set. If no file was named,
+/// the agent's keys come first.
 pub fn offers(files: &[Option<&KeyData>], held: &[&KeyData], named: bool, others: bool) -> Vec<Offer> {
     let place = |file: &Option<&KeyData>| file.and_then(|file| held.iter().position(|key| *key == file));
     let by_agent: Vec<usize> = files.iter().filter_map(place).collect();
     let of_files = files.iter().enumerate();
-    let rest = (0..held.len()).filter(|held| others && !by_agent.contains(held)).map(Offer::Held);
+    let rest = (0..held.len()).filter(|held| others && !by_agent.contains(held)).map(Offer::AgentKey);
     if named {
-        let of_files = of_files.map(|(index, file)| place(file).map_or(Offer::File(index), Offer::Held));
+        let of_files = of_files.map(|(index, file)| place(file).map_or(Offer::File(index), Offer::AgentKey));
         return of_files.chain(rest).collect();
     }
-    let first = by_agent.iter().copied().map(Offer::Held);
+    let first = by_agent.iter().copied().map(Offer::AgentKey);
     let alone = of_files.filter(|(_, file)| place(file).is_none()).map(|(index, _)| Offer::File(index));
     first.chain(rest).chain(alone).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Offer::{File, Held};
+    use super::Offer::{AgentKey, File};
     use super::*;
 
     fn key(byte: u8) -> KeyData {
@@ -148,20 +148,20 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_shown_in_the_order_that_spares_the_hosts_patience() {
+    fn the_most_likely_keys_are_offered_first() {
         let (a, b, c) = (key(1), key(2), key(3));
         let held = [&a, &b];
         for (files, named, others, expected) in [
-            // Named: the agent's copy of it and no other, or others after it.
-            (vec![Some(&b)], true, false, vec![Held(1)]),
-            (vec![Some(&b)], true, true, vec![Held(1), Held(0)]),
-            (vec![Some(&c)], true, true, vec![File(0), Held(0), Held(1)]),
-            (vec![None, Some(&a)], true, false, vec![File(0), Held(0)]),
-            // The usual files: the agent first, with those keys that are in the files too at its head.
-            (vec![Some(&c), Some(&b)], false, true, vec![Held(1), Held(0), File(0)]),
-            (vec![None], false, true, vec![Held(0), Held(1), File(0)]),
-            (vec![Some(&b)], false, false, vec![Held(1)]),
-            (vec![], false, true, vec![Held(0), Held(1)]),
+            // Named files: the agent's copy of the key alone, or followed by the other keys.
+            (vec![Some(&b)], true, false, vec![AgentKey(1)]),
+            (vec![Some(&b)], true, true, vec![AgentKey(1), AgentKey(0)]),
+            (vec![Some(&c)], true, true, vec![File(0), AgentKey(0), AgentKey(1)]),
+            (vec![None, Some(&a)], true, false, vec![File(0), AgentKey(0)]),
+            // Default files: the agent's keys first, starting with those that are also in a file.
+            (vec![Some(&c), Some(&b)], false, true, vec![AgentKey(1), AgentKey(0), File(0)]),
+            (vec![None], false, true, vec![AgentKey(0), AgentKey(1), File(0)]),
+            (vec![Some(&b)], false, false, vec![AgentKey(1)]),
+            (vec![], false, true, vec![AgentKey(0), AgentKey(1)]),
         ] {
             assert_eq!(offers(&files, &held, named, others), expected, "{files:?} {named} {others}");
         }

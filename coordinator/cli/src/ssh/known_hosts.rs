@@ -1,6 +1,6 @@
-//! Decides what a file in the format of `known_hosts` says about one host, as OpenSSH's `hostfile.c` reads it: names with
-//! patterns and negations, hashed names, markers, and any blanks between the parts. A line that cannot be read is named
-//! with its number and stands in the way of no other.
+//! Parses the entries for one host in a `known_hosts` file, like OpenSSH's `hostfile.c`: name patterns and negations,
+//! hashed names, markers, and any blanks between the fields. An invalid line is reported with its number and does not
+//! affect other lines.
 
 use aws_lc_rs::hmac;
 use base64::Engine as _;
@@ -9,31 +9,31 @@ use russh::keys::PublicKey;
 
 use super::patterns;
 
-/// A key in the file, and the number of its line, from 1.
+/// A key in the file, with its line number, starting at 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Known {
+pub struct KnownKey {
     pub line: usize,
     pub key: PublicKey,
 }
 
-/// A line that cannot be read, and why.
+/// A line that cannot be parsed, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Broken {
+pub struct InvalidLine {
     pub line: usize,
-    pub why: &'static str,
+    pub reason: &'static str,
 }
 
-/// What the file says about one host.
+/// The entries for one host.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Findings {
-    /// The host's keys.
-    pub keys: Vec<Known>,
-    /// Keys marked `@cert-authority` for this host.
+pub struct HostEntries {
+    /// Keys of the host.
+    pub keys: Vec<KnownKey>,
+    /// Lines that are marked `@cert-authority` for this host.
     pub authorities: Vec<usize>,
-    /// Keys marked `@revoked`, for whatever host: no host should hold them.
-    pub revoked: Vec<Known>,
-    /// Lines that might be about this host.
-    pub broken: Vec<Broken>,
+    /// Keys that are marked `@revoked` for any host: no host should use them.
+    pub revoked: Vec<KnownKey>,
+    /// Invalid lines that may concern this host.
+    pub invalid: Vec<InvalidLine>,
 }
 
 enum Marker {
@@ -42,23 +42,23 @@ enum Marker {
     Revoked,
 }
 
-/// Reads the text for the host with this name, written as `known_hosts` writes it: `name`, or `[name]:port`.
-pub fn read(text: &str, name: &str) -> Findings {
-    let mut findings = Findings::default();
+/// Parses the entries for a host. `name` is in the notation of `known_hosts`: `name`, or `[name]:port`.
+pub fn read(text: &str, name: &str) -> HostEntries {
+    let mut entries = HostEntries::default();
     for (index, text) in text.lines().enumerate() {
         let line = index + 1;
         match read_line(text, name) {
             Ok(None) => {}
-            Ok(Some((Marker::None, key))) => findings.keys.push(Known { line, key }),
-            Ok(Some((Marker::Authority, _))) => findings.authorities.push(line),
-            Ok(Some((Marker::Revoked, key))) => findings.revoked.push(Known { line, key }),
-            Err(why) => findings.broken.push(Broken { line, why }),
+            Ok(Some((Marker::None, key))) => entries.keys.push(KnownKey { line, key }),
+            Ok(Some((Marker::Authority, _))) => entries.authorities.push(line),
+            Ok(Some((Marker::Revoked, key))) => entries.revoked.push(KnownKey { line, key }),
+            Err(reason) => entries.invalid.push(InvalidLine { line, reason }),
         }
     }
-    findings
+    entries
 }
 
-/// The key, if the line is about the host.
+/// Parses a line. Returns `None` if the line is not about the host.
 fn read_line(text: &str, name: &str) -> Result<Option<(Marker, PublicKey)>, &'static str> {
     let text = text.trim_matches(is_blank);
     if text.is_empty() || text.starts_with('#') {
@@ -66,21 +66,21 @@ fn read_line(text: &str, name: &str) -> Result<Option<(Marker, PublicKey)>, &'st
     }
     let (marker, rest) = split_marker(text)?;
     let (hosts, rest) = split_word(rest);
-    let about_it = matches!(marker, Marker::Revoked) || is_about(hosts, name)?;
+    let is_relevant = matches!(marker, Marker::Revoked) || names_host(hosts, name)?;
     if rest.is_empty() {
         return Err("it has no key");
     }
-    if !about_it {
+    if !is_relevant {
         return Ok(None);
     }
     let (kind, rest) = split_word(rest);
     let (encoded, _comment) = split_word(rest);
     if encoded.is_empty() {
-        return Err("it is cut short before the key");
+        return Err("it ends before the key");
     }
     match PublicKey::from_openssh(&format!("{kind} {encoded}")) {
         Ok(key) => Ok(Some((marker, key))),
-        Err(_) => Err("its key cannot be read"),
+        Err(_) => Err("its key is invalid"),
     }
 }
 
@@ -95,7 +95,7 @@ fn split_marker(text: &str) -> Result<(Marker, &str), &'static str> {
     }
 }
 
-/// The first word, and what follows it and its blanks.
+/// Splits off the first word and the blanks after it.
 fn split_word(text: &str) -> (&str, &str) {
     text.split_once(is_blank).map_or((text, ""), |(word, rest)| (word, rest.trim_start_matches(is_blank)))
 }
@@ -105,15 +105,16 @@ fn is_blank(character: char) -> bool {
 }
 
 /// Whether the line's names include this one.
-fn is_about(hosts: &str, name: &str) -> Result<bool, &'static str> {
+fn names_host(hosts: &str, name: &str) -> Result<bool, &'static str> {
     match hosts.strip_prefix("|1|") {
-        None if hosts.starts_with('|') => Err("its name is hashed in an unknown way"),
+        None if hosts.starts_with('|') => Err("its name uses an unknown hash format"),
         None => Ok(patterns::list_matches(name, hosts)),
-        Some(hashed) => is_hash_of(hashed, name).ok_or("its hashed name cannot be read"),
+        Some(hashed) => is_hash_of(hashed, name).ok_or("its hashed name is invalid"),
     }
 }
 
-/// `salt|hash`, both in base64: the hash is HMAC-SHA1 of the name under the salt.
+/// Compares a hashed name. `hashed` is `salt|hash`, both in base64; the hash is HMAC-SHA1 of the name with the salt as
+/// key.
 fn is_hash_of(hashed: &str, name: &str) -> Option<bool> {
     let (salt, hash) = hashed.split_once('|')?;
     let (salt, hash) = (STANDARD.decode(salt).ok()?, STANDARD.decode(hash).ok()?);
@@ -128,15 +129,15 @@ mod tests {
     const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOwk9QmtC3Z4gMYZA2XpqUEkevrjswzUuyromOoHX6Fo";
     const OTHER: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAB8TyjYp04VooBOWiblN4AX6lJj6PLupx5iaEcUwJeL";
 
-    /// The numbers of the lines with a key of the host, and of the broken ones.
+    /// Line numbers of the host's keys and of the invalid lines.
     fn lines(text: &str, name: &str) -> (Vec<usize>, Vec<usize>) {
-        let findings = read(text, name);
-        let keys = findings.keys.iter().map(|known| known.line).collect();
-        (keys, findings.broken.iter().map(|broken| broken.line).collect())
+        let entries = read(text, name);
+        let keys = entries.keys.iter().map(|known| known.line).collect();
+        (keys, entries.invalid.iter().map(|invalid| invalid.line).collect())
     }
 
     #[test]
-    fn names_are_matched_as_ssh_matches_them() {
+    fn names_are_matched_like_ssh_matches_them() {
         for (hosts, name, expected) in [
             ("10.77.0.11", "10.77.0.11", true),
             ("10.77.0.1", "10.77.0.11", false),
@@ -188,46 +189,43 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_line_is_named_and_hides_no_good_one() {
-        for (broken, why) in [
+    fn an_invalid_line_is_reported_and_hides_no_valid_one() {
+        for (invalid, reason) in [
             ("box", "it has no key"),
-            ("box ssh-ed25519", "it is cut short before the key"),
-            ("box ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3a", "its key cannot be read"),
-            (
-                "box ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAAIOwk9QmtC3Z4gMYZA2XpqUEkevrjswzUuyromOoHX6Fo",
-                "its key cannot be read",
-            ),
+            ("box ssh-ed25519", "it ends before the key"),
+            ("box ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJdD7y3a", "its key is invalid"),
+            ("box ssh-rsa AAAAC3NzaC1lZDI1NTE5AAAAIOwk9QmtC3Z4gMYZA2XpqUEkevrjswzUuyromOoHX6Fo", "its key is invalid"),
             ("@authority box ssh-ed25519 AAAA", "its marker is neither @cert-authority nor @revoked"),
-            ("|1|nothing ssh-ed25519 AAAA", "its hashed name cannot be read"),
-            ("|2|a|b ssh-ed25519 AAAA", "its name is hashed in an unknown way"),
+            ("|1|nothing ssh-ed25519 AAAA", "its hashed name is invalid"),
+            ("|2|a|b ssh-ed25519 AAAA", "its name uses an unknown hash format"),
         ] {
-            let findings = read(&format!("{broken}\nbox {KEY}\n"), "box");
-            assert_eq!(findings.broken, [Broken { line: 1, why }], "{broken}");
-            assert_eq!(findings.keys.len(), 1, "{broken} hid the good line");
+            let entries = read(&format!("{invalid}\nbox {KEY}\n"), "box");
+            assert_eq!(entries.invalid, [InvalidLine { line: 1, reason }], "{invalid}");
+            assert_eq!(entries.keys.len(), 1, "{invalid} hid the valid line");
         }
         let elsewhere = read("other ssh-ed25519 AAAA\n", "box");
-        assert_eq!(elsewhere, Findings::default(), "the key of another host is not looked at");
+        assert_eq!(elsewhere, HostEntries::default(), "the key of another host is not parsed");
     }
 
     #[test]
-    fn marked_lines_vouch_for_no_key() {
+    fn marked_lines_make_no_key_known() {
         let text = format!("@cert-authority *.example {KEY}\n@revoked other {OTHER}\n@revoked\tbox\t{KEY}\n");
-        let findings = read(&text, "box.example");
-        assert_eq!((findings.keys.len(), findings.authorities.as_slice()), (0, &[1][..]));
-        assert_eq!(findings.revoked.iter().map(|known| known.line).collect::<Vec<_>>(), [2, 3]);
+        let entries = read(&text, "box.example");
+        assert_eq!((entries.keys.len(), entries.authorities.as_slice()), (0, &[1][..]));
+        assert_eq!(entries.revoked.iter().map(|known| known.line).collect::<Vec<_>>(), [2, 3]);
         assert_eq!(read(&text, "elsewhere").authorities, [] as [usize; 0]);
     }
 
-    /// Whatever is cut off or put in, nothing panics, and the line after it is read.
+    /// No change to a line causes a panic or hides the next line.
     #[test]
-    fn any_line_is_read_or_named() {
+    fn every_line_is_parsed_or_reported() {
         let text = format!("@revoked |1|c2FsdA==|aGFzaA==,!b*é\t{KEY} é");
         for (index, character) in text.char_indices() {
             for put in ["", "|", "@", " ", "\t", "é", "\0", "!", "*", ",", "["] {
                 let changed = format!("{}{put}{}", &text[..index], &text[index + character.len_utf8()..]);
                 for line in [changed, text[..index].to_owned() + put] {
-                    let findings = read(&format!("{line}\nbox {OTHER}\n"), "box");
-                    assert!(findings.keys.iter().any(|known| known.line == 2), "{line:?}");
+                    let entries = read(&format!("{line}\nbox {OTHER}\n"), "box");
+                    assert!(entries.keys.iter().any(|known| known.line == 2), "{line:?}");
                 }
             }
         }

@@ -1,14 +1,15 @@
-//! Joining a host over SSH: the agent's binary goes there, the host makes its key there, and only the request for a
-//! certificate comes back.
+//! Joining a host over SSH. The agent's binary is copied to the host, the host generates its own private key, and only
+//! the certificate signing request leaves the host.
 //!
-//! - [`destination`], [`config`], [`mod@route`]: where to log in, over which hosts, with which keys, as `ssh` would;
-//! - [`known_hosts`], [`host_key`]: whether a host is the one that was meant, before anything is sent to it;
-//! - [`resolve`], `connect`: names into addresses, and connections to them;
-//! - [`keys`], [`rsa`], `login`: the user's keys, and logging in with them;
-//! - [`session`]: one host: commands and files;
-//! - [`command`]: words that a remote shell cannot take for anything else;
-//! - [`service`]: how the agent is kept running there;
-//! - [`mod@join`]: the whole of it, in order.
+//! - [`destination`], [`config`], [`mod@route`]: the host to log in to, its jump hosts and keys, as `ssh` would choose
+//!   them;
+//! - [`known_hosts`], [`host_key`]: verification of a host's key before anything is sent to the host;
+//! - [`resolve`], `connect`: name resolution and connections;
+//! - [`keys`], [`rsa`], `login`: the user's keys and public key authentication;
+//! - [`session`]: commands and file transfers on one host;
+//! - [`command`]: command lines that need no shell quoting;
+//! - [`service`]: the systemd unit or the script that runs the agent;
+//! - [`mod@join`]: the whole procedure, in order.
 
 pub mod command;
 pub mod config;
@@ -29,8 +30,8 @@ pub mod session;
 #[cfg(test)]
 mod tests;
 
-pub use destination::{Destination, Wanted};
+pub use destination::{Destination, RequestedDestination};
 pub use error::SshError;
 pub use join::{Join, JoinError, join};
-pub use route::{Given, Hop, Me, Route, route};
+pub use route::{Hop, LocalUser, Overrides, Route, route};
 pub use session::Session;

@@ -1,6 +1,6 @@
-//! Signs with an RSA key of the user's, by aws-lc, whose private operations take the same time whatever the key. The `rsa`
-//! crate, which russh brings along, has a timing side channel there (RUSTSEC-2023-0071): it checks signatures of hosts and
-//! reads key files, and signs nothing.
+//! Signs with the user's RSA keys through aws-lc, whose private key operations run in constant time. The `rsa` crate, a
+//! dependency of russh, has a timing side channel there (RUSTSEC-2023-0071). It only verifies the signatures of hosts
+//! and reads key files.
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeyPair;
@@ -10,27 +10,28 @@ use russh::keys::agent::AgentIdentity;
 use russh::keys::ssh_encoding::Encode as _;
 use russh::keys::{HashAlg, PrivateKey, pkcs8};
 
-/// Why nothing was signed.
+/// A failure to sign.
 #[derive(Debug, thiserror::Error)]
 pub enum SignError {
-    #[error("the key is no RSA key of 2048 to 8192 bits")]
+    #[error("the key is not an RSA key of 2048 to 8192 bits")]
     Key,
-    #[error("nothing could be signed")]
+    #[error("the signature cannot be created")]
     Sign,
-    #[error("the connection broke")]
+    #[error("the connection was lost")]
     Send(#[from] russh::SendError),
 }
 
-/// A private key.
+/// An RSA private key.
 pub struct RsaSigner(KeyPair);
 
 impl RsaSigner {
+    /// Prepares a key for signing.
     pub fn new(key: &PrivateKey) -> Result<Self, SignError> {
         let encoded = pkcs8::encode_pkcs8(key).map_err(|_| SignError::Key)?;
         KeyPair::from_pkcs8(&encoded).map(Self).map_err(|_| SignError::Key)
     }
 
-    /// A signature as RFC 8332 writes it: the name of the algorithm, then the number.
+    /// Creates a signature in the format of RFC 8332: the name of the algorithm, then the signature itself.
     fn sign(&self, hash: Option<HashAlg>, data: &[u8]) -> Result<Vec<u8>, SignError> {
         let (name, algorithm) = match hash {
             Some(HashAlg::Sha256) => ("rsa-sha2-256", &RSA_PKCS1_SHA256),
@@ -47,7 +48,7 @@ impl RsaSigner {
 impl Signer for RsaSigner {
     type Error = SignError;
 
-    /// The data with the signature behind it.
+    /// Returns the data followed by its signature.
     async fn auth_sign(
         &mut self,
         _key: &AgentIdentity,

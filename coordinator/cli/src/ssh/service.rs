@@ -1,41 +1,41 @@
-//! Decides how the agent is kept running on a host: by systemd where it runs, else as a plain process.
+//! Decides how the agent runs on a host: as a systemd service where systemd runs, otherwise as a plain process.
 //!
-//! Both are texts made of words that [`super::command`] has let through.
+//! The unit and the script contain only words that [`super::command`] accepts.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::command::{UnsafeWord, plain, plain_path};
 
-/// The systemd unit's name, and the stem of the other files' names.
+/// Name of the systemd unit, and prefix of the other files' names.
 pub const NAME: &str = "landfast-agent";
 pub const UNIT: &str = "/etc/systemd/system/landfast-agent.service";
 
-/// What keeps an agent running.
+/// The program that supervises the agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Supervisor {
-    /// systemd, across crashes and reboots.
+    /// systemd, which restarts the agent after crashes and reboots.
     Systemd,
-    /// Nothing: a process of its own, until it ends.
+    /// No supervisor: the agent is a plain process.
     Process,
 }
 
-/// What an agent is started with.
+/// Paths and options that the agent is started with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Run {
+pub struct AgentOptions {
     pub program: PathBuf,
     pub identity: PathBuf,
     pub state: PathBuf,
     pub docker: PathBuf,
     pub listen: SocketAddr,
-    /// Where a plain process leaves its number.
+    /// File with the process id of a plain process.
     pub pid: PathBuf,
-    /// Where a plain process writes what it has to say.
+    /// Log file of a plain process.
     pub log: PathBuf,
 }
 
-impl Run {
-    /// The whole command, each word plain.
+impl AgentOptions {
+    /// The command line of the agent, made of plain words.
     pub fn command(&self) -> Result<String, UnsafeWord> {
         let docker = format!("unix://{}", plain_path(&self.docker)?);
         let listen = self.listen.to_string();
@@ -54,10 +54,10 @@ impl Run {
         Ok(words.join(" "))
     }
 
-    /// The systemd unit.
+    /// The systemd unit of the agent.
     pub fn unit(&self) -> Result<String, UnsafeWord> {
         Ok(format!(
-            "# Written by `landfast host add`, and again by every further one.\n\
+            "# Written by `landfast host add`. Each further run overwrites it.\n\
              [Unit]\n\
              Description=Landfast agent\n\
              Wants=network-online.target\n\
@@ -76,13 +76,14 @@ impl Run {
         ))
     }
 
-    /// A script for a host without systemd: ends the agent that is there, and starts one that outlives the login.
+    /// A script for hosts without systemd. It stops the running agent and starts a new one that survives the login
+    /// session.
     pub fn script(&self) -> Result<String, UnsafeWord> {
         let (program, command) = (plain_path(&self.program)?, self.command()?);
         let (pid_file, log) = (plain_path(&self.pid)?, plain_path(&self.log)?);
         Ok(format!(
             r#"#!/bin/sh
-# Written by `landfast host add`. The agent that runs is told by its process id and by what that process executes.
+# Written by `landfast host add`. The running agent is identified by its process id and its executable.
 set -eu
 runs() {{
     pid=$(cat {pid_file} 2>/dev/null) || return 1
@@ -108,8 +109,8 @@ setsid sh -c 'echo $$ > {pid_file}; exec {command}' < /dev/null >> {log} 2>&1 &
 mod tests {
     use super::*;
 
-    fn run() -> Run {
-        Run {
+    fn options() -> AgentOptions {
+        AgentOptions {
             program: "/usr/local/bin/landfast-agent".into(),
             identity: "/etc/landfast".into(),
             state: "/var/lib/landfast".into(),
@@ -124,16 +125,16 @@ mod tests {
     fn the_unit_and_the_script_start_the_same_agent() {
         let command = "/usr/local/bin/landfast-agent run --identity /etc/landfast --state /var/lib/landfast --listen \
                        192.168.2.201:7219 --docker unix:///var/run/docker.sock";
-        assert_eq!(run().command().unwrap(), command);
-        assert!(run().unit().unwrap().contains(&format!("\nExecStart={command}\n")));
-        assert!(run().script().unwrap().contains(&format!("exec {command}'")));
+        assert_eq!(options().command().unwrap(), command);
+        assert!(options().unit().unwrap().contains(&format!("\nExecStart={command}\n")));
+        assert!(options().script().unwrap().contains(&format!("exec {command}'")));
     }
 
     #[test]
-    fn t10_a_folder_with_a_shells_characters_starts_nothing() {
+    fn t10_a_path_with_shell_characters_is_refused() {
         for state in ["/var/lib/$(id)", "/var/lib/a'b", "/a\nExecStartPre=/bin/x", "relative", "/a b", "/%n"] {
-            let run = Run { state: state.into(), ..run() };
-            assert!(run.unit().is_err() && run.script().is_err(), "{state:?} was let through");
+            let options = AgentOptions { state: state.into(), ..options() };
+            assert!(options.unit().is_err() && options.script().is_err(), "{state:?} was accepted");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Owns the connection to one host: commands and files, one after another over one channel at a time, as some hosts
-//! allow no more.
+//! Owns the connection to one host. Commands and file transfers run one at a time, each on its own channel, because
+//! some hosts allow only one session.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,20 +10,21 @@ use russh::{Channel, ChannelMsg, ChannelReadHalf, ChannelWriteHalf};
 use crate::output::progress::Printer;
 
 use super::command::{Command, Frame, plain_path};
-use super::connect::{Link, connect};
+use super::connect::{Connection, connect};
 use super::error::SshError;
 use super::login::log_in;
 use super::route::Hop;
 
-/// Each command over there is a short one.
-const COMMAND_LIMIT: Duration = Duration::from_secs(60);
-/// What a command may say before it is cut off.
+/// Time limit of a remote command.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(60);
+/// Maximum size of a command's output in bytes. The rest is discarded.
 const OUTPUT_LIMIT: usize = 256 * 1024;
 const CHUNK: usize = 256 * 1024;
-/// A host that allows one session at a time may take a moment to notice that the last one ended.
+/// Maximum number of attempts to open a channel. A host that allows one session at a time may notice late that the
+/// previous one ended.
 const OPEN_TRIES: usize = 50;
 
-/// What a command said.
+/// Exit code and output of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Output {
     pub code: u32,
@@ -31,21 +32,21 @@ pub struct Output {
     pub stderr: String,
 }
 
-/// A host one is logged in to.
+/// A session on a host that the user is logged in to.
 pub struct Session {
-    link: Link,
-    /// The hosts on the way, in order. Their connections carry the next one's.
-    over: Vec<Link>,
+    link: Connection,
+    /// Connections to the jump hosts, in order. Each carries the next connection.
+    jumps: Vec<Connection>,
     destination: String,
     frame: Frame,
-    /// Put before every command: nothing for root, sudo for others.
+    /// Words before every command: none for root, `sudo -n` for other users.
     sudo: &'static [&'static str],
 }
 
 impl Session {
-    /// Connects, judges the host key, and logs in: to each host on the way, and to the last.
+    /// Connects to each host of the route in order, verifies its host key and logs in.
     pub async fn open(hops: &[Hop], say: &dyn Printer) -> Result<Self, SshError> {
-        let mut links: Vec<Link> = Vec::new();
+        let mut links: Vec<Connection> = Vec::new();
         for (index, hop) in hops.iter().enumerate() {
             let before = index.checked_sub(1).and_then(|before| Some((hops.get(before)?, links.last()?)));
             let mut link = connect(hop, before, say).await?;
@@ -56,20 +57,23 @@ impl Session {
         let mut secret = [0; 16];
         aws_lc_rs::rand::fill(&mut secret).map_err(|_| russh::Error::Inconsistent)?;
         let destination = hop.destination.to_string();
-        let mut session = Self { link, over: links, destination, frame: Frame::new(secret), sudo: &[] };
+        let mut session = Self { link, jumps: links, destination, frame: Frame::new(secret), sudo: &[] };
         if session.run(["id", "-u"]).await?.trim() != "0" {
             session.sudo = &["sudo", "-n"];
         }
         Ok(session)
     }
 
-    /// Runs a command as root and returns what it said on stdout. Errors: any exit code but 0.
+    /// Runs a command as root and returns its standard output.
+    ///
+    /// # Errors
+    /// Any exit code except 0.
     pub async fn run<'a>(&self, words: impl IntoIterator<Item = &'a str>) -> Result<String, SshError> {
         let command = self.command(words)?;
         self.exec(&command, &[], |_| ()).await.and_then(|output| succeeded(&command, output))
     }
 
-    /// Runs a command as root, and says whether it exited with 0.
+    /// Runs a command as root and returns whether its exit code is 0.
     pub async fn succeeds<'a>(&self, words: impl IntoIterator<Item = &'a str>) -> Result<bool, SshError> {
         Ok(self.exec(&self.command(words)?, &[], |_| ()).await?.code == 0)
     }
@@ -78,33 +82,33 @@ impl Session {
         Ok(Command::new(self.sudo.iter().copied().chain(words))?)
     }
 
-    /// Runs a command as the user that is logged in.
+    /// Runs a command as the user who is logged in.
     async fn run_plain<'a>(&self, words: impl IntoIterator<Item = &'a str>) -> Result<String, SshError> {
         let command = Command::new(words)?;
         self.exec(&command, &[], |_| ()).await.and_then(|output| succeeded(&command, output))
     }
 
-    /// Runs a command with this on its standard input, telling `progress` of every piece that has gone.
+    /// Runs a command with `input` as its standard input. Calls `progress` with the size of each part that was sent.
     async fn exec(&self, command: &Command, input: &[u8], progress: impl Fn(u64)) -> Result<Output, SshError> {
         let channel = self.channel().await?;
-        channel.exec(true, self.frame.around(command)).await?;
+        channel.exec(true, self.frame.wrap(command)).await?;
         let (read, write) = channel.split();
-        let slow = || SshError::Slow { command: command.as_str().to_owned(), limit: COMMAND_LIMIT };
+        let slow = || SshError::CommandTimeout { command: command.as_str().to_owned(), limit: COMMAND_TIMEOUT };
         let receive = receive(read);
         tokio::pin!(receive);
         let output = tokio::select! {
-            // It has ended without reading all: what is left need not be sent.
+            // The command ended without reading its whole input, so the rest is not sent.
             output = &mut receive => output?,
             sent = send(write, input, progress) => {
                 sent.map_err(|_| slow())?;
-                tokio::time::timeout(COMMAND_LIMIT, receive).await.map_err(|_| slow())??
+                tokio::time::timeout(COMMAND_TIMEOUT, receive).await.map_err(|_| slow())??
             }
         };
-        match self.frame.within(&output.stdout) {
-            Ok(said) => Ok(Output { stdout: said.to_owned(), ..output }),
+        match self.frame.extract(&output.stdout) {
+            Ok(stdout) => Ok(Output { stdout: stdout.to_owned(), ..output }),
             Err(_) => {
-                let said = format!("{} {}", output.stdout.trim(), output.stderr.trim()).trim().to_owned();
-                Err(SshError::Shell { command: command.as_str().to_owned(), output: said })
+                let text = format!("{} {}", output.stdout.trim(), output.stderr.trim()).trim().to_owned();
+                Err(SshError::Shell { command: command.as_str().to_owned(), output: text })
             }
         }
     }
@@ -115,7 +119,7 @@ impl Session {
             match self.link.handle.channel_open_session().await {
                 Err(russh::Error::ChannelOpenFailure(_)) if tries < OPEN_TRIES => {
                     tries += 1;
-                    // There and back once: what the host had to do before, it has done then.
+                    // Waits for one round trip, so that the host finishes what it received before.
                     self.link.handle.send_ping().await?;
                 }
                 Err(source @ russh::Error::ChannelOpenFailure(_)) => {
@@ -126,9 +130,9 @@ impl Session {
         }
     }
 
-    /// Writes a file with this mode into a folder of the user's, telling `progress` of every piece.
+    /// Writes a file with this mode to a folder of the user. Calls `progress` with the size of each part that was sent.
     ///
-    /// `dd` does it, as not every host has an sftp server. Its words are plain, and it needs no redirection.
+    /// The file is written with `dd`, because not every host has an SFTP server and `dd` needs no redirection.
     pub async fn write(&self, path: &str, contents: &[u8], mode: u32, progress: impl Fn(u64)) -> Result<(), SshError> {
         let failed = |problem: String| SshError::File { path: path.to_owned(), problem };
         let command = Command::new(["dd", "bs=65536", &format!("of={path}")])?;
@@ -144,7 +148,7 @@ impl Session {
         }
     }
 
-    /// A new folder that the user logged in as alone may enter.
+    /// Creates a temporary folder that only the user who is logged in can access.
     pub async fn make_staging(&self) -> Result<String, SshError> {
         let words = ["mktemp", "-d", "-t", "landfast.XXXXXXXX"];
         let folder = self.run_plain(words).await?.trim().to_owned();
@@ -154,14 +158,15 @@ impl Session {
         }
     }
 
-    /// Removes the folder and what is in it.
+    /// Removes the folder and its contents.
     pub async fn remove_staging(&self, folder: &str) -> Result<(), SshError> {
         self.run(["rm", "-rf", "--", folder]).await.map(drop)
     }
 
-    /// Says good-bye, to the last host first. A connection that is gone already is closed too.
+    /// Disconnects from all hosts, the last one first. Errors are ignored, because the connection may already be
+    /// closed.
     pub async fn close(self) {
-        for link in std::iter::once(&self.link).chain(self.over.iter().rev()) {
+        for link in std::iter::once(&self.link).chain(self.jumps.iter().rev()) {
             drop(link.handle.disconnect(russh::Disconnect::ByApplication, "", "").await);
         }
     }
@@ -171,19 +176,19 @@ fn succeeded(command: &Command, output: Output) -> Result<String, SshError> {
     if output.code == 0 {
         return Ok(output.stdout);
     }
-    let said = if output.stderr.trim().is_empty() { output.stdout } else { output.stderr };
+    let text = if output.stderr.trim().is_empty() { output.stdout } else { output.stderr };
     let (command, code) = (command.as_str().to_owned(), output.code);
-    Err(SshError::Command { command, code, output: said.trim().to_owned() })
+    Err(SshError::Command { command, code, output: text.trim().to_owned() })
 }
 
-/// The input did not go within the limit.
-struct Stuck;
+/// The input was not sent within the time limit.
+struct SendTimeout;
 
-async fn send(write: ChannelWriteHalf<Msg>, input: &[u8], progress: impl Fn(u64)) -> Result<(), Stuck> {
+async fn send(write: ChannelWriteHalf<Msg>, input: &[u8], progress: impl Fn(u64)) -> Result<(), SendTimeout> {
     for chunk in input.chunks(CHUNK) {
-        let sent = tokio::time::timeout(COMMAND_LIMIT, write.data_bytes(chunk.to_vec())).await;
-        if sent.map_err(|_| Stuck)?.is_err() {
-            // The channel is closed: what the command said tells why.
+        let sent = tokio::time::timeout(COMMAND_TIMEOUT, write.data_bytes(chunk.to_vec())).await;
+        if sent.map_err(|_| SendTimeout)?.is_err() {
+            // The channel is closed. The output of the command gives the reason.
             return Ok(());
         }
         progress(chunk.len() as u64);
@@ -199,9 +204,9 @@ async fn receive(mut read: ChannelReadHalf) -> Result<Output, SshError> {
             ChannelMsg::Data { data } => keep(&mut stdout, &data),
             ChannelMsg::ExtendedData { data, ext: 1 } => keep(&mut stderr, &data),
             ChannelMsg::ExitStatus { exit_status } => code = Some(exit_status),
-            // As a shell would say it.
+            // The exit code that a shell reports for a signal.
             ChannelMsg::ExitSignal { .. } => code = Some(128),
-            // The host runs no commands at all.
+            // The host runs no commands.
             ChannelMsg::Failure => {
                 code = Some(126);
                 break;

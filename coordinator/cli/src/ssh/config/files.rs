@@ -1,4 +1,4 @@
-//! Reads the user's configuration and the machine's, and what they include.
+//! Reads the user's and the system's configuration file, and the files that they include.
 
 use std::fs;
 use std::io;
@@ -10,7 +10,7 @@ use super::{Config, ConfigError};
 
 const SYSTEM: &str = "/etc/ssh/ssh_config";
 
-/// Why there is no configuration.
+/// A failure to load the configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     #[error("{} cannot be read: {why}", file.display())]
@@ -19,7 +19,7 @@ pub enum LoadError {
     Line(#[from] ConfigError),
 }
 
-/// The user's file first, then the machine's, as OpenSSH reads them. Files that are not there say nothing.
+/// Loads the user's file, then the system's, in OpenSSH's order. A missing file counts as empty.
 pub fn load(home: &Path, uid: u32) -> Result<Config, LoadError> {
     load_both(home, uid, Path::new(SYSTEM))
 }
@@ -28,14 +28,14 @@ fn load_both(home: &Path, uid: u32, system: &Path) -> Result<Config, LoadError> 
     let user = Source { folder: home.join(".ssh"), home: home.to_owned(), owner: Some(uid) };
     let machine = Source { folder: "/etc/ssh".into(), home: home.to_owned(), owner: None };
     let mut directives = user.directives(&home.join(".ssh/config"))?;
-    // A Host block of the first file ends with it, so the second stands in one for everybody.
+    // A Host block ends with its file. `Host *` makes the system's file apply to every host.
     let all = parse::parse((system.to_owned(), "Host *".to_owned()), &|_| Ok(Vec::new()))?;
     directives.extend(all);
     directives.extend(machine.directives(system)?);
     Ok(Config { directives })
 }
 
-/// Where a file's `Include` looks, and who may have written it.
+/// The folder for relative `Include` paths, and the required owner of the files.
 struct Source {
     folder: PathBuf,
     home: PathBuf,
@@ -49,7 +49,7 @@ impl Source {
         Ok(parse::parse((file.to_owned(), text), &|word| self.include(word))?)
     }
 
-    /// The files that a word of `Include` names, with `~` and patterns.
+    /// Reads the files that one word of `Include` names; `~` and glob patterns are expanded.
     fn include(&self, word: &str) -> Result<Vec<Text>, String> {
         let path = match word.strip_prefix("~/") {
             Some(rest) => self.home.join(rest),
@@ -60,14 +60,14 @@ impl Source {
         let mut texts = Vec::new();
         for path in paths {
             let path = path.map_err(|error| error.to_string())?;
-            if let Some(text) = self.read(&path)? {
+            if let Some(text) = self.read(&path).map_err(|reason| format!("{}: {reason}", path.display()))? {
                 texts.push((path, text));
             }
         }
         Ok(texts)
     }
 
-    /// The text, if the file is there. What others may write to is not read: OpenSSH does not either.
+    /// Reads a file, if it exists. Like OpenSSH, refuses a file that other users can write to.
     fn read(&self, file: &Path) -> Result<Option<String>, String> {
         match fs::metadata(file) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -76,7 +76,8 @@ impl Source {
                 if let Some(owner) = self.owner
                     && (found.mode() & 0o022 != 0 || ![0, owner].contains(&found.uid()))
                 {
-                    return Err("others may write to it; `chmod go-w` it, or make it your own".to_owned());
+                    let reason = "other users can write to it; run `chmod go-w` on it, or change its owner to you";
+                    return Err(reason.to_owned());
                 }
             }
         }
@@ -89,7 +90,7 @@ impl Source {
 mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
-    use super::super::Asked;
+    use super::super::HostQuery;
     use super::*;
 
     fn write(home: &Path, name: &str, text: &str) -> PathBuf {
@@ -112,26 +113,26 @@ mod tests {
         write(home.path(), "parts/a.conf", "User anna\nHost other\n");
         write(home.path(), "last", "Port 3\nHostName x\n");
         let config = load_user(home.path()).unwrap();
-        let settings = config.settings(Asked { host: "box", user: None, local_user: "me" }).unwrap();
+        let settings = config.settings(HostQuery { host: "box", user: None, local_user: "me" }).unwrap();
         assert_eq!(settings.user.unwrap().value, "anna");
         assert_eq!(settings.port.unwrap().value, 2);
-        assert_eq!(settings.host_name.unwrap().place.to_string(), format!("{}/.ssh/last:2", home.path().display()));
+        assert_eq!(settings.host_name.unwrap().location.to_string(), format!("{}/.ssh/last:2", home.path().display()));
     }
 
     #[test]
-    fn a_file_that_others_may_write_to_is_refused() {
+    fn a_file_that_others_can_write_to_is_refused() {
         let home = tempfile::tempdir().unwrap();
         let file = write(home.path(), "config", "Port 2\n");
         fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).unwrap();
         let error = load_user(home.path()).unwrap_err().to_string();
-        assert!(error.contains(".ssh/config") && error.contains("others may write"), "{error}");
+        assert!(error.contains(".ssh/config") && error.contains("other users can write"), "{error}");
     }
 
     #[test]
-    fn no_file_says_nothing() {
+    fn a_missing_file_counts_as_empty() {
         let home = tempfile::tempdir().unwrap();
         let config = load_user(home.path()).unwrap();
-        let settings = config.settings(Asked { host: "box.invalid", user: None, local_user: "me" }).unwrap();
+        let settings = config.settings(HostQuery { host: "box.invalid", user: None, local_user: "me" }).unwrap();
         assert_eq!(settings.port, None);
     }
 }

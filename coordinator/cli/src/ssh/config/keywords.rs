@@ -1,12 +1,12 @@
-//! The keywords of `ssh_config` that nothing is made of, in small letters.
+//! Keywords of `ssh_config` that landfast does not apply, in lower case.
 
-/// They would change who is reached or how one logs in there, and are not supported: the user is told.
-pub(super) const NOT_FOLLOWED: [&str; 6] =
+/// Unsupported keywords. They would change which host is reached or how the login works, so the user is warned.
+pub(super) const UNSUPPORTED: [&str; 6] =
     ["bindaddress", "bindinterface", "canonicalizehostname", "certificatefile", "knownhostscommand", "pkcs11provider"];
 
-/// They say nothing about logging in with a key to run commands, or, as `StrictHostKeyChecking`, could only make it less
-/// strict. Those of some systems' own `ssh` are among them.
-pub(super) const WITHOUT_EFFECT: [&str; 101] = [
+/// Keywords without effect on a login with a key that runs commands. Some of them, such as `StrictHostKeyChecking`,
+/// could only make the login less strict. The list includes keywords of vendor-patched versions of `ssh`.
+pub(super) const IGNORED: [&str; 101] = [
     "addkeystoagent",
     "afstokenpassing",
     "batchmode",

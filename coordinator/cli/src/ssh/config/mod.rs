@@ -1,13 +1,14 @@
-//! `~/.ssh/config` and `/etc/ssh/ssh_config`, as far as they say how to log in.
+//! The parts of `~/.ssh/config` and `/etc/ssh/ssh_config` that determine how to log in.
 //!
-//! - [`text`]: a line into its keyword and words;
-//! - [`parse`]: a file into directives, those of the files that it includes among them;
-//! - [`settings`]: what the directives say about one host, the first value first; `keywords` are those that say nothing;
-//! - [`values`]: numbers, times, yes and no;
-//! - [`tokens`]: `%h`, `~` and `${NAME}` in a value;
+//! - [`text`]: splits a line into its keyword and words;
+//! - [`parse`]: parses a file, and the files that it includes, into directives;
+//! - [`settings`]: the settings for one host, where the first value of a keyword wins; `keywords` lists the keywords
+//!   without effect;
+//! - [`values`]: parses numbers, durations and booleans;
+//! - [`tokens`]: expands `%h`, `~` and `${NAME}` in a value;
 //! - [`files`]: reads the files.
 //!
-//! All but the last are functions of text.
+//! Every module except [`files`] is pure: it works on text that was read before.
 
 pub mod files;
 mod keywords;
@@ -22,42 +23,43 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use parse::Directive;
-pub use settings::{Asked, Settings};
-pub use values::{Family, Placed, Proxy};
+pub use settings::{HostQuery, Settings};
+pub use values::{Family, Located, Proxy};
 
-/// A line of a file.
+/// Position of a directive in a configuration file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Place {
+pub struct Location {
     pub file: Arc<PathBuf>,
-    /// From 1.
+    /// Line number, starting at 1.
     pub line: usize,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.file.display(), self.line)
     }
 }
 
-/// A line that cannot be followed, and why.
+/// A line of the configuration that cannot be applied, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{place}: {problem}")]
+#[error("{location}: {problem}")]
 pub struct ConfigError {
-    pub place: Place,
+    pub location: Location,
     pub problem: Problem,
 }
 
+/// The reason why a line cannot be applied.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     #[error("a quotation mark is not closed")]
     Quote,
     #[error("`{0}` has no value")]
     NoValue(String),
-    #[error("`{keyword}` takes one value, and `{surplus}` follows it")]
-    Surplus { keyword: String, surplus: String },
-    #[error("`{value}` is no value for `{keyword}`: {expected}")]
+    #[error("`{keyword}` takes one value, but `{extra}` follows it")]
+    ExtraValue { keyword: String, extra: String },
+    #[error("`{value}` is not a valid value for `{keyword}`: {expected}")]
     Value { keyword: String, value: String, expected: &'static str },
-    #[error("files include one another more than {0} deep")]
+    #[error("`Include` directives are nested more than {0} levels deep")]
     Depth(usize),
     #[error("`{file}` cannot be included: {why}")]
     Include { file: String, why: String },
@@ -67,33 +69,33 @@ pub enum Problem {
     Keyword(&'static str),
     #[error("`{token}` is not supported in `{value}`")]
     Token { token: String, value: String },
-    #[error("`{value}` uses the variable {name}, which is not set")]
+    #[error("`{value}` uses the environment variable {name}, which is not set")]
     Variable { name: String, value: String },
     #[error("ProxyJump forms a loop through {0}")]
-    Circle(String),
-    #[error("`{0}` is not a jump host: write [user@]host[:port]")]
+    JumpLoop(String),
+    #[error("`{0}` is not a valid jump host: write [user@]host[:port]")]
     Jump(String),
 }
 
 impl ConfigError {
-    /// What to do next, where there is something.
+    /// The next step for the user, if there is one.
     pub fn hint(&self) -> Option<String> {
         match &self.problem {
             Problem::Keyword("ProxyCommand") => {
-                Some("write `ProxyJump HOST` in its place; `ProxyCommand ssh -W %h:%p HOST` means the same".to_owned())
+                Some("use `ProxyJump HOST` instead; it is equivalent to `ProxyCommand ssh -W %h:%p HOST`".to_owned())
             }
             Problem::Keyword("RevokedHostKeys") => {
-                Some("write each revoked key into known_hosts, after `@revoked *`".to_owned())
+                Some("add each revoked key to known_hosts, after `@revoked *`".to_owned())
             }
             Problem::Match(_) => Some(
-                "`all`, `host`, `originalhost`, `user`, `localuser` and `final` are; or use a Host block".to_owned(),
+                "supported criteria: `all`, `host`, `originalhost`, `user`, `localuser` and `final`; or use a Host block".to_owned(),
             ),
             _ => None,
         }
     }
 }
 
-/// All directives, in the order in which they count.
+/// The directives of all configuration files, in order of precedence.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Config {
     pub directives: Vec<Directive>,

@@ -1,32 +1,34 @@
-//! A file into directives. `Include` is followed by the reader that is handed in, so that this is a function of text.
+//! Parses a configuration file into directives. The caller supplies the function that reads included files, so this
+//! module is pure.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::text;
-use super::{ConfigError, Place, Problem};
+use super::{ConfigError, Location, Problem};
 
-/// As deep as OpenSSH goes.
-const DEPTH: usize = 16;
+/// Maximum depth of nested `Include` directives, the same as in OpenSSH.
+const MAX_DEPTH: usize = 16;
 
-/// A file and its text.
+/// Path and contents of a configuration file.
 pub type Text = (PathBuf, String);
 
-/// The files that a word of `Include` names, in order; none when there are none. An error says why not.
+/// A function that reads the files that one word of `Include` names, in order. The error is the reason why a file
+/// cannot be read.
 pub type Reader<'a> = &'a dyn Fn(&str) -> Result<Vec<Text>, String>;
 
-/// One line.
+/// One line of a configuration file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Directive {
-    pub place: Place,
-    /// The keyword as it is written.
+    pub location: Location,
+    /// The keyword as written in the file.
     pub keyword: String,
     pub words: Vec<String>,
-    /// For `Include`: the directives of each file.
+    /// Directives of each included file; empty for other keywords.
     pub included: Vec<Vec<Directive>>,
 }
 
-/// The directives of a file.
+/// Parses a file into its directives.
 pub fn parse(file: Text, include: Reader<'_>) -> Result<Vec<Directive>, ConfigError> {
     parse_at(file, include, 0)
 }
@@ -35,28 +37,31 @@ fn parse_at((file, text): Text, include: Reader<'_>, depth: usize) -> Result<Vec
     let file = Arc::new(file);
     let mut directives = Vec::new();
     for (index, line) in text.lines().enumerate() {
-        let place = Place { file: Arc::clone(&file), line: index + 1 };
-        let failed = |problem| ConfigError { place: place.clone(), problem };
+        let location = Location { file: Arc::clone(&file), line: index + 1 };
+        let failed = |problem| ConfigError { location: location.clone(), problem };
         let Some((keyword, words)) = text::split(line).map_err(failed)? else { continue };
         if words.is_empty() {
             return Err(failed(Problem::NoValue(keyword.to_owned())));
         }
-        let included =
-            if keyword.eq_ignore_ascii_case("include") { follow(&words, &place, include, depth)? } else { Vec::new() };
-        directives.push(Directive { place, keyword: keyword.to_owned(), words, included });
+        let included = if keyword.eq_ignore_ascii_case("include") {
+            follow(&words, &location, include, depth)?
+        } else {
+            Vec::new()
+        };
+        directives.push(Directive { location, keyword: keyword.to_owned(), words, included });
     }
     Ok(directives)
 }
 
 fn follow(
     words: &[String],
-    place: &Place,
+    location: &Location,
     include: Reader<'_>,
     depth: usize,
 ) -> Result<Vec<Vec<Directive>>, ConfigError> {
-    let failed = |problem| ConfigError { place: place.clone(), problem };
-    if depth == DEPTH {
-        return Err(failed(Problem::Depth(DEPTH)));
+    let failed = |problem| ConfigError { location: location.clone(), problem };
+    if depth == MAX_DEPTH {
+        return Err(failed(Problem::Depth(MAX_DEPTH)));
     }
     let mut included = Vec::new();
     for word in words {
@@ -81,19 +86,19 @@ mod tests {
     }
 
     #[test]
-    fn every_directive_knows_its_place_in_its_file() {
+    fn every_directive_has_its_location() {
         let include = |word: &str| match word {
             "more" => Ok(vec![("more".into(), "\nPort 2222\n".to_owned())]),
             _ => no_files(word),
         };
         let directives = parse(file("# mine\nHost box\n  include more none\n  User anna\n"), &include).unwrap();
-        let shown: Vec<String> = directives.iter().map(|one| format!("{} {}", one.place, one.keyword)).collect();
+        let shown: Vec<String> = directives.iter().map(|one| format!("{} {}", one.location, one.keyword)).collect();
         assert_eq!(shown, ["config:2 Host", "config:3 include", "config:4 User"]);
-        assert_eq!(directives[1].included[0][0].place.to_string(), "more:2");
+        assert_eq!(directives[1].included[0][0].location.to_string(), "more:2");
     }
 
     #[test]
-    fn what_cannot_be_read_is_named_with_file_and_line() {
+    fn errors_name_the_file_and_the_line() {
         for (text, expected) in [
             ("Host box\nUser \"anna\n", "config:2: a quotation mark is not closed"),
             ("Host\n", "config:1: `Host` has no value"),
@@ -107,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_include_themselves_end() {
+    fn a_file_that_includes_itself_is_refused() {
         let include = |_: &str| Ok(vec![("config".into(), "Include config\n".to_owned())]);
         let error = parse(file("Include config\n"), &include).unwrap_err();
         assert_eq!(error.problem, Problem::Depth(16));

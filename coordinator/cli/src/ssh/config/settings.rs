@@ -1,88 +1,90 @@
-//! What the directives say about one host. As with OpenSSH the first value counts, but that identity files add up.
+//! Collects the settings for one host. As in OpenSSH, the first value of a keyword wins, except that identity files
+//! accumulate.
 
 use std::time::Duration;
 
 use super::super::patterns;
 use super::keywords;
-use super::values::{Family, Line, Placed, Proxy, command, is_off, jump};
-use super::{Config, ConfigError, Directive, Place, Problem};
+use super::values::{Family, Line, Located, Proxy, is_off, parse_jump, parse_proxy_command};
+use super::{Config, ConfigError, Directive, Location, Problem};
 
-/// What is asked for.
+/// The host and users that settings are collected for.
 #[derive(Debug, Clone, Copy)]
-pub struct Asked<'a> {
-    /// As it was typed.
+pub struct HostQuery<'a> {
+    /// Host name as the user typed it.
     pub host: &'a str,
     pub user: Option<&'a str>,
     pub local_user: &'a str,
 }
 
-/// A line that nothing is made of, though the user may count on it.
+/// A line that landfast ignores although the user may rely on it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{place}: `{keyword}` is {}", if *known { "not supported and is ignored" } else { "not a keyword of ssh's configuration and is ignored" })]
-pub struct PassedOver {
-    pub place: Place,
+#[error("{location}: `{keyword}` is {}", if *known { "not supported and is ignored" } else { "not a keyword of ssh's configuration and is ignored" })]
+pub struct IgnoredLine {
+    pub location: Location,
     pub keyword: String,
-    /// Whether `ssh` knows it; else it would stop there.
+    /// Whether `ssh` supports the keyword. If not, `ssh` would refuse the file.
     pub known: bool,
 }
 
-/// What the files say about a host. Paths and names are as written, tokens and all.
+/// Settings for one host. Paths and names are as written in the files, with their tokens.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settings {
-    pub host_name: Option<Placed<String>>,
-    pub user: Option<Placed<String>>,
-    pub port: Option<Placed<u16>>,
-    pub identity_files: Vec<Placed<String>>,
-    pub identities_only: Option<Placed<bool>>,
-    pub identity_agent: Option<Placed<String>>,
-    pub proxy: Option<Placed<Proxy>>,
-    pub user_known_hosts: Option<Placed<Vec<String>>>,
-    pub global_known_hosts: Option<Placed<Vec<String>>>,
-    pub host_key_alias: Option<Placed<String>>,
-    pub family: Option<Placed<Family>>,
-    pub connect_timeout: Option<Placed<Option<Duration>>>,
-    pub revoked_host_keys: Option<Placed<String>>,
-    ignore_unknown: Option<Placed<String>>,
-    /// Lines that nothing is made of.
-    pub passed_over: Vec<PassedOver>,
+    pub host_name: Option<Located<String>>,
+    pub user: Option<Located<String>>,
+    pub port: Option<Located<u16>>,
+    pub identity_files: Vec<Located<String>>,
+    pub identities_only: Option<Located<bool>>,
+    pub identity_agent: Option<Located<String>>,
+    pub proxy: Option<Located<Proxy>>,
+    pub user_known_hosts: Option<Located<Vec<String>>>,
+    pub global_known_hosts: Option<Located<Vec<String>>>,
+    pub host_key_alias: Option<Located<String>>,
+    pub family: Option<Located<Family>>,
+    pub connect_timeout: Option<Located<Option<Duration>>>,
+    pub revoked_host_keys: Option<Located<String>>,
+    ignore_unknown: Option<Located<String>>,
+    /// Lines that are ignored.
+    pub ignored: Vec<IgnoredLine>,
 }
 
 impl Config {
-    /// What the files say about this host.
-    pub fn settings(&self, asked: Asked<'_>) -> Result<Settings, ConfigError> {
-        let original = asked.host;
-        let mut first = Pass { asked, original, settings: Settings::default(), last: false, wants_last: false };
-        first.run(&self.directives, true)?;
-        if !first.wants_last {
-            return Ok(first.settings);
+    /// Collects the settings for a host.
+    pub fn settings(&self, query: HostQuery<'_>) -> Result<Settings, ConfigError> {
+        let original = query.host;
+        let mut first_pass =
+            Pass { query, original, settings: Settings::default(), is_final: false, needs_final: false };
+        first_pass.run(&self.directives, true)?;
+        if !first_pass.needs_final {
+            return Ok(first_pass.settings);
         }
-        // `Match final` is for a second reading, with the name that the first one found.
-        let name = first.host_name();
-        let asked = Asked { host: &name, ..asked };
-        let mut last = Pass { asked, original, settings: first.settings, last: true, wants_last: true };
-        last.run(&self.directives, true)?;
-        Ok(last.settings)
+        // `Match final` requires a second pass, with the host name that the first pass found.
+        let name = first_pass.host_name();
+        let query = HostQuery { host: &name, ..query };
+        let mut final_pass = Pass { query, original, settings: first_pass.settings, is_final: true, needs_final: true };
+        final_pass.run(&self.directives, true)?;
+        Ok(final_pass.settings)
     }
 }
 
 struct Pass<'a> {
-    asked: Asked<'a>,
-    /// The name as it was typed.
+    query: HostQuery<'a>,
+    /// Host name as the user typed it.
     original: &'a str,
     settings: Settings,
-    last: bool,
-    wants_last: bool,
+    is_final: bool,
+    needs_final: bool,
 }
 
 impl Pass<'_> {
-    /// Follows the lines in order; `reached` is false in a file that a block for another host includes.
+    /// Applies the directives in order. `reached` is false in a file that is included from a block for another host.
     fn run(&mut self, directives: &[Directive], reached: bool) -> Result<(), ConfigError> {
         let mut active = reached;
         for directive in directives {
-            let failed = |problem| ConfigError { place: directive.place.clone(), problem };
+            let failed = |problem| ConfigError { location: directive.location.clone(), problem };
             match directive.keyword.to_ascii_lowercase().as_str() {
                 "host" => {
-                    let named = patterns::any_matches(self.asked.host, directive.words.iter().map(String::as_str));
+                    let named = patterns::any_matches(self.query.host, directive.words.iter().map(String::as_str));
                     active = reached && named;
                 }
                 "match" => active = reached && self.matches(&directive.words).map_err(failed)?,
@@ -94,10 +96,10 @@ impl Pass<'_> {
         Ok(())
     }
 
-    /// The name to connect to, as far as it is known.
+    /// The name to connect to, as far as the settings seen so far determine it.
     fn host_name(&self) -> String {
-        let host = self.asked.host;
-        if self.last {
+        let host = self.query.host;
+        if self.is_final {
             return host.to_owned();
         }
         let written = self.settings.host_name.as_ref().map(|name| name.value.replace("%h", host));
@@ -113,7 +115,7 @@ impl Pass<'_> {
                 "all" | "final" | "canonical" => "",
                 _ => words.next().ok_or_else(|| Problem::NoValue(word.clone()))?,
             };
-            // What does not match already need not be understood.
+            // A criterion after one that does not match need not be supported.
             if all {
                 all = self.meets(criterion, value)? != negated;
             }
@@ -122,48 +124,48 @@ impl Pass<'_> {
     }
 
     fn meets(&mut self, criterion: &str, list: &str) -> Result<bool, Problem> {
-        let set_user = self.asked.user.or(self.settings.user.as_ref().map(|user| user.value.as_str()));
+        let set_user = self.query.user.or(self.settings.user.as_ref().map(|user| user.value.as_str()));
         let listed = |text: &str| patterns::any_matches(text, list.split(','));
         Ok(match criterion.to_ascii_lowercase().as_str() {
             "all" => true,
-            "canonical" => self.last,
+            "canonical" => self.is_final,
             "final" => {
-                self.wants_last = true;
-                self.last
+                self.needs_final = true;
+                self.is_final
             }
             "host" => patterns::list_matches(&self.host_name(), list),
             "originalhost" => patterns::list_matches(self.original, list),
-            "user" => listed(set_user.unwrap_or(self.asked.local_user)),
-            "localuser" => listed(self.asked.local_user),
+            "user" => listed(set_user.unwrap_or(self.query.local_user)),
+            "localuser" => listed(self.query.local_user),
             _ => return Err(Problem::Match(criterion.to_owned())),
         })
     }
 
     fn set(&mut self, keyword: &str, directive: &Directive) -> Result<(), Problem> {
         let (settings, words) = (&mut self.settings, &directive.words);
-        let line = Line { keyword: &directive.keyword, words, place: &directive.place };
+        let line = Line { keyword: &directive.keyword, words, location: &directive.location };
         match keyword {
-            "hostname" => line.first(&mut settings.host_name, line.one()?.to_owned()),
-            "user" => line.first(&mut settings.user, line.one()?.to_owned()),
-            "port" => line.first(&mut settings.port, line.port()?),
-            "identityfile" => line.add(&mut settings.identity_files)?,
-            "identitiesonly" => line.first(&mut settings.identities_only, line.yes()?),
-            "identityagent" => line.first(&mut settings.identity_agent, line.one()?.to_owned()),
-            "proxyjump" => line.first(&mut settings.proxy, jump(line.one()?)),
-            "proxycommand" => line.first(&mut settings.proxy, command(words)),
-            "userknownhostsfile" => line.first(&mut settings.user_known_hosts, words.clone()),
-            "globalknownhostsfile" => line.first(&mut settings.global_known_hosts, words.clone()),
-            "hostkeyalias" => line.first(&mut settings.host_key_alias, line.one()?.to_owned()),
-            "addressfamily" => line.first(&mut settings.family, line.family()?),
-            "connecttimeout" => line.first(&mut settings.connect_timeout, line.seconds()?),
-            "revokedhostkeys" => line.first(&mut settings.revoked_host_keys, line.one()?.to_owned()),
-            "ignoreunknown" => line.first(&mut settings.ignore_unknown, words.join(",").to_lowercase()),
-            _ if keywords::WITHOUT_EFFECT.contains(&keyword) || settings.ignores(keyword) => {}
-            _ if keywords::NOT_FOLLOWED.contains(&keyword) && is_off(words) => {}
+            "hostname" => line.set_first(&mut settings.host_name, line.single()?.to_owned()),
+            "user" => line.set_first(&mut settings.user, line.single()?.to_owned()),
+            "port" => line.set_first(&mut settings.port, line.port()?),
+            "identityfile" => line.append(&mut settings.identity_files)?,
+            "identitiesonly" => line.set_first(&mut settings.identities_only, line.boolean()?),
+            "identityagent" => line.set_first(&mut settings.identity_agent, line.single()?.to_owned()),
+            "proxyjump" => line.set_first(&mut settings.proxy, parse_jump(line.single()?)),
+            "proxycommand" => line.set_first(&mut settings.proxy, parse_proxy_command(words)),
+            "userknownhostsfile" => line.set_first(&mut settings.user_known_hosts, words.clone()),
+            "globalknownhostsfile" => line.set_first(&mut settings.global_known_hosts, words.clone()),
+            "hostkeyalias" => line.set_first(&mut settings.host_key_alias, line.single()?.to_owned()),
+            "addressfamily" => line.set_first(&mut settings.family, line.address_family()?),
+            "connecttimeout" => line.set_first(&mut settings.connect_timeout, line.duration()?),
+            "revokedhostkeys" => line.set_first(&mut settings.revoked_host_keys, line.single()?.to_owned()),
+            "ignoreunknown" => line.set_first(&mut settings.ignore_unknown, words.join(",").to_lowercase()),
+            _ if keywords::IGNORED.contains(&keyword) || settings.ignores(keyword) => {}
+            _ if keywords::UNSUPPORTED.contains(&keyword) && is_off(words) => {}
             _ => {
-                let known = keywords::NOT_FOLLOWED.contains(&keyword);
-                let (place, keyword) = (directive.place.clone(), directive.keyword.clone());
-                settings.passed_over.push(PassedOver { place, keyword, known });
+                let known = keywords::UNSUPPORTED.contains(&keyword);
+                let (location, keyword) = (directive.location.clone(), directive.keyword.clone());
+                settings.ignored.push(IgnoredLine { location, keyword, known });
             }
         }
         Ok(())

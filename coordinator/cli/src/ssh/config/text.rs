@@ -1,9 +1,9 @@
-//! A line of a configuration into its keyword and words, by the rules of OpenSSH: `Keyword value`, `Keyword=value`,
-//! quotation marks of both kinds, backslashes, comments.
+//! Splits a line of the configuration into its keyword and words, by OpenSSH's rules: `Keyword value`, `Keyword=value`,
+//! single and double quotes, backslashes and comments.
 
 use super::Problem;
 
-/// A keyword as it is written, and its words. `None` for an empty line or a comment.
+/// Splits a line into its keyword and its words. Returns `None` for an empty line or a comment.
 pub fn split(line: &str) -> Result<Option<(&str, Vec<String>)>, Problem> {
     let line = line.trim_matches(is_blank);
     if line.is_empty() || line.starts_with('#') {
@@ -16,7 +16,7 @@ pub fn split(line: &str) -> Result<Option<(&str, Vec<String>)>, Problem> {
     Ok(Some((keyword, words(rest)?)))
 }
 
-/// The words of a value. `#` where a word would begin ends the line.
+/// Splits a value into words. A `#` at the beginning of a word starts a comment.
 fn words(text: &str) -> Result<Vec<String>, Problem> {
     let mut words = Vec::new();
     let mut rest = text.trim_start_matches(is_blank);
@@ -28,7 +28,7 @@ fn words(text: &str) -> Result<Vec<String>, Problem> {
     Ok(words)
 }
 
-/// The first word, and what follows it.
+/// Splits off the first word.
 fn word(text: &str) -> Result<(String, &str), Problem> {
     let (mut word, mut quote) = (String::new(), None);
     let mut characters = text.char_indices().peekable();
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_split_as_ssh_splits_it() {
+    fn a_line_is_split_like_ssh_splits_it() {
         for (line, keyword, words) in [
             ("Host box", "Host", &["box"][..]),
             ("  HostName\t10.0.0.1  ", "HostName", &["10.0.0.1"]),
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quotation_mark_that_is_not_closed_is_refused() {
+    fn an_unclosed_quotation_mark_is_refused() {
         for line in [r#"User "anna"#, "User 'anna", r#"User "anna\""#] {
             assert_eq!(split(line), Err(Problem::Quote), "{line}");
         }

@@ -1,46 +1,46 @@
-//! What stands for something else in a value: `%h` and its like, `~` at the beginning, `${NAME}`.
+//! Expands the tokens in a value: `%h` and similar, a leading `~`, and `${NAME}`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::Problem;
-use super::{ConfigError, Place, Placed};
+use super::{ConfigError, Located, Location};
 
-/// What tokens stand for.
+/// Values of the tokens.
 #[derive(Debug, Clone, Copy)]
-pub struct Meaning<'a> {
-    /// `%n`: the host as it was asked for.
-    pub asked: &'a str,
-    /// `%h`: the name to connect to.
+pub struct TokenValues<'a> {
+    /// `%n`: the host name as the user typed it.
+    pub original: &'a str,
+    /// `%h`: the host name to connect to.
     pub host: &'a str,
-    /// `%k`: the name in known_hosts.
+    /// `%k`: the name of the host in known_hosts.
     pub key_name: &'a str,
-    /// `%p`
+    /// `%p`: the port.
     pub port: u16,
-    /// `%r`: the user over there.
+    /// `%r`: the remote user.
     pub user: &'a str,
-    /// `%u`: the user here.
+    /// `%u`: the local user.
     pub local_user: &'a str,
-    /// `%i`: the number of the user here.
+    /// `%i`: the local user's id.
     pub uid: u32,
-    /// `%d`, and `~`.
+    /// `%d` and `~`: the local user's home folder.
     pub home: &'a Path,
-    /// What a relative path is relative to.
+    /// Folder that relative paths start from.
     pub current_dir: &'a Path,
-    /// `${NAME}`
+    /// `${NAME}`: the environment variables.
     pub environment: &'a BTreeMap<String, String>,
 }
 
-impl Meaning<'_> {
-    /// A value with its `%` tokens.
-    pub fn text(&self, written: &Placed<String>) -> Result<String, ConfigError> {
-        self.percent(&written.value).map_err(|problem| failed(&written.place, problem))
+impl TokenValues<'_> {
+    /// Expands the `%` tokens in a value.
+    pub fn text(&self, written: &Located<String>) -> Result<String, ConfigError> {
+        self.percent(&written.value).map_err(|problem| failed(&written.location, problem))
     }
 
-    /// A path with its tokens, variables and home folder.
-    pub fn path(&self, value: &str, place: &Place) -> Result<PathBuf, ConfigError> {
+    /// Expands the tokens, the variables and `~` in a path, and makes it absolute.
+    pub fn path(&self, value: &str, location: &Location) -> Result<PathBuf, ConfigError> {
         let expanded = self.variables(value).and_then(|value| self.percent(&value));
-        let path = expanded.and_then(|path| self.tilde(&path)).map_err(|problem| failed(place, problem))?;
+        let path = expanded.and_then(|path| self.tilde(&path)).map_err(|problem| failed(location, problem))?;
         Ok(self.current_dir.join(path))
     }
 
@@ -54,7 +54,7 @@ impl Meaning<'_> {
             }
             match characters.next() {
                 Some('%') => expanded.push('%'),
-                Some('n') => expanded.push_str(self.asked),
+                Some('n') => expanded.push_str(self.original),
                 Some('h') => expanded.push_str(self.host),
                 Some('k') => expanded.push_str(self.key_name),
                 Some('r') => expanded.push_str(self.user),
@@ -94,8 +94,8 @@ impl Meaning<'_> {
     }
 }
 
-fn failed(place: &Place, problem: Problem) -> ConfigError {
-    ConfigError { place: place.clone(), problem }
+fn failed(location: &Location, problem: Problem) -> ConfigError {
+    ConfigError { location: location.clone(), problem }
 }
 
 #[cfg(test)]
@@ -104,10 +104,10 @@ mod tests {
 
     use super::*;
 
-    fn with<T>(check: impl FnOnce(Meaning<'_>, Place) -> T) -> T {
+    fn with<T>(check: impl FnOnce(TokenValues<'_>, Location) -> T) -> T {
         let environment = BTreeMap::from([("KEYS".to_owned(), "/keys".to_owned())]);
-        let meaning = Meaning {
-            asked: "box",
+        let tokens = TokenValues {
+            original: "box",
             host: "box.example",
             key_name: "alias",
             port: 2222,
@@ -118,7 +118,7 @@ mod tests {
             current_dir: Path::new("/srv/project"),
             environment: &environment,
         };
-        check(meaning, Place { file: Arc::new("config".into()), line: 7 })
+        check(tokens, Location { file: Arc::new("config".into()), line: 7 })
     }
 
     #[test]
@@ -132,20 +132,20 @@ mod tests {
             ("id", "/srv/project/id"),
             ("/a~b", "/a~b"),
         ] {
-            with(|meaning, place| assert_eq!(meaning.path(written, &place), Ok(expected.into()), "{written}"));
+            with(|tokens, location| assert_eq!(tokens.path(written, &location), Ok(expected.into()), "{written}"));
         }
     }
 
     #[test]
-    fn tokens_that_are_not_known_are_refused_with_file_and_line() {
+    fn unsupported_tokens_are_refused_with_file_and_line() {
         for (written, expected) in [
             ("/k/%C", "config:7: `%C` is not supported in `/k/%C`"),
             ("/k/%", "config:7: `%` is not supported in `/k/%`"),
             ("~anna/id", "config:7: `~anna` is not supported in `~anna/id`"),
-            ("${NOBODY}/id", "config:7: `${NOBODY}/id` uses the variable NOBODY, which is not set"),
+            ("${NOBODY}/id", "config:7: `${NOBODY}/id` uses the environment variable NOBODY, which is not set"),
             ("${KEYS/id", "config:7: `${` is not supported in `${KEYS/id`"),
         ] {
-            with(|meaning, place| assert_eq!(meaning.path(written, &place).unwrap_err().to_string(), expected));
+            with(|tokens, location| assert_eq!(tokens.path(written, &location).unwrap_err().to_string(), expected));
         }
     }
 }

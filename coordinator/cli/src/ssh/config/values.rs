@@ -1,28 +1,28 @@
-//! The values of a directive, by the kind that its keyword takes.
+//! Parses the values of directives.
 
 use std::time::Duration;
 
-use super::{Place, Problem};
+use super::{Location, Problem};
 
-/// A value, and where it is written.
+/// A value and its location in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Placed<T> {
+pub struct Located<T> {
     pub value: T,
-    pub place: Place,
+    pub location: Location,
 }
 
-/// How to reach the host.
+/// The way to reach a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Proxy {
-    /// `none`: directly, whatever a later line says.
+    /// `none`: connect directly, whatever a later line says.
     Direct,
-    /// Over these hosts, in order.
+    /// Connect through these jump hosts, in order.
     Jump(Vec<String>),
-    /// By a program, which is not supported.
+    /// Connect through a program, which is not supported.
     Command,
 }
 
-/// Which addresses of a name to use.
+/// Address family to use for a host name.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Family {
     #[default]
@@ -35,73 +35,73 @@ pub enum Family {
 pub(super) struct Line<'a> {
     pub(super) keyword: &'a str,
     pub(super) words: &'a [String],
-    pub(super) place: &'a Place,
+    pub(super) location: &'a Location,
 }
 
 impl Line<'_> {
-    pub(super) fn first<T>(&self, setting: &mut Option<Placed<T>>, value: T) {
-        setting.get_or_insert(Placed { value, place: self.place.clone() });
+    pub(super) fn set_first<T>(&self, setting: &mut Option<Located<T>>, value: T) {
+        setting.get_or_insert(Located { value, location: self.location.clone() });
     }
 
-    pub(super) fn add(&self, settings: &mut Vec<Placed<String>>) -> Result<(), Problem> {
-        let value = self.one()?.to_owned();
+    pub(super) fn append(&self, settings: &mut Vec<Located<String>>) -> Result<(), Problem> {
+        let value = self.single()?.to_owned();
         if !settings.iter().any(|setting| setting.value == value) {
-            settings.push(Placed { value, place: self.place.clone() });
+            settings.push(Located { value, location: self.location.clone() });
         }
         Ok(())
     }
 
-    pub(super) fn one(&self) -> Result<&str, Problem> {
+    pub(super) fn single(&self) -> Result<&str, Problem> {
         match self.words {
             [one] if !one.is_empty() => Ok(one),
-            [_, surplus, ..] => Err(Problem::Surplus { keyword: self.keyword.to_owned(), surplus: surplus.to_owned() }),
+            [_, extra, ..] => Err(Problem::ExtraValue { keyword: self.keyword.to_owned(), extra: extra.to_owned() }),
             _ => Err(Problem::NoValue(self.keyword.to_owned())),
         }
     }
 
-    fn wrong<T>(&self, value: &str, expected: &'static str) -> Result<T, Problem> {
+    fn invalid<T>(&self, value: &str, expected: &'static str) -> Result<T, Problem> {
         Err(Problem::Value { keyword: self.keyword.to_owned(), value: value.to_owned(), expected })
     }
 
     pub(super) fn port(&self) -> Result<u16, Problem> {
-        let text = self.one()?;
+        let text = self.single()?;
         match text.parse() {
             Ok(port) if port > 0 => Ok(port),
-            _ => self.wrong(text, "a port is a number from 1 to 65535"),
+            _ => self.invalid(text, "a port is a number from 1 to 65535"),
         }
     }
 
-    pub(super) fn yes(&self) -> Result<bool, Problem> {
-        match self.one()?.to_ascii_lowercase().as_str() {
+    pub(super) fn boolean(&self) -> Result<bool, Problem> {
+        match self.single()?.to_ascii_lowercase().as_str() {
             "yes" | "true" => Ok(true),
             "no" | "false" => Ok(false),
-            other => self.wrong(other, "write yes or no"),
+            other => self.invalid(other, "write yes or no"),
         }
     }
 
-    pub(super) fn family(&self) -> Result<Family, Problem> {
-        match self.one()?.to_ascii_lowercase().as_str() {
+    pub(super) fn address_family(&self) -> Result<Family, Problem> {
+        match self.single()?.to_ascii_lowercase().as_str() {
             "any" => Ok(Family::Any),
             "inet" => Ok(Family::V4),
             "inet6" => Ok(Family::V6),
-            other => self.wrong(other, "write any, inet or inet6"),
+            other => self.invalid(other, "write any, inet or inet6"),
         }
     }
 
-    /// As `sshd_config` writes times: `90`, `90s`, `1m30s`. `None` for `none`.
-    pub(super) fn seconds(&self) -> Result<Option<Duration>, Problem> {
-        let text = self.one()?;
+    /// Parses a duration in OpenSSH's format: `90`, `90s`, `1m30s`. Returns `None` for `none`.
+    pub(super) fn duration(&self) -> Result<Option<Duration>, Problem> {
+        let text = self.single()?;
         if text.eq_ignore_ascii_case("none") {
             return Ok(None);
         }
-        match seconds(text) {
+        match parse_seconds(text) {
             Some(seconds) if seconds > 0 => Ok(Some(Duration::from_secs(seconds))),
-            _ => self.wrong(text, "write a number of seconds, or a time as in 1m30s"),
+            _ => self.invalid(text, "write a number of seconds, or a time as in 1m30s"),
         }
     }
 }
 
-fn seconds(text: &str) -> Option<u64> {
+fn parse_seconds(text: &str) -> Option<u64> {
     let text = if text.ends_with(|last: char| last.is_ascii_digit()) { format!("{text}s") } else { text.to_owned() };
     let (mut total, mut number) = (0_u64, String::new());
     for character in text.chars() {
@@ -127,14 +127,14 @@ pub(super) fn is_off(words: &[String]) -> bool {
     matches!(words, [one] if ["no", "none"].contains(&one.to_ascii_lowercase().as_str()))
 }
 
-pub(super) fn jump(text: &str) -> Proxy {
+pub(super) fn parse_jump(text: &str) -> Proxy {
     if text.eq_ignore_ascii_case("none") {
         return Proxy::Direct;
     }
     Proxy::Jump(text.split(',').map(|hop| hop.trim().to_owned()).collect())
 }
 
-pub(super) fn command(words: &[String]) -> Proxy {
+pub(super) fn parse_proxy_command(words: &[String]) -> Proxy {
     match words {
         [one] if one.eq_ignore_ascii_case("none") => Proxy::Direct,
         _ => Proxy::Command,

@@ -1,12 +1,12 @@
-//! The configuration's meaning in tables, and compared with what `ssh -G` says of the same text.
+//! Tests of routes: tables, and a comparison with the output of `ssh -G`.
 
 use std::path::Path;
 
 use super::super::config::parse;
 use super::*;
 
-fn me() -> Me {
-    Me {
+fn me() -> LocalUser {
+    LocalUser {
         user: "me".to_owned(),
         uid: 1000,
         home: "/home/me".into(),
@@ -15,44 +15,44 @@ fn me() -> Me {
     }
 }
 
-fn plan_with(config: &str, wanted: &str, given: &Given) -> Result<Route, ConfigError> {
+fn route_with(config: &str, requested: &str, overrides: &Overrides) -> Result<Route, ConfigError> {
     let directives = parse::parse(("config".into(), config.to_owned()), &|_| Ok(Vec::new())).unwrap();
-    route(&Wanted::parse(wanted).unwrap(), "10.77.0.11", given, &Config { directives }, &me())
+    route(&RequestedDestination::parse(requested).unwrap(), "10.77.0.11", overrides, &Config { directives }, &me())
 }
 
-fn plan(config: &str, wanted: &str) -> Route {
-    plan_with(config, wanted, &Given::default()).unwrap()
+fn route_to(config: &str, requested: &str) -> Route {
+    route_with(config, requested, &Overrides::default()).unwrap()
 }
 
-/// The hosts in order, as `user@host`.
-fn over(config: &str, wanted: &str) -> Vec<String> {
-    plan(config, wanted).hops.iter().map(|hop| hop.destination.to_string()).collect()
+/// The hops in order, as `user@host`.
+fn hops_to(config: &str, requested: &str) -> Vec<String> {
+    route_to(config, requested).hops.iter().map(|hop| hop.destination.to_string()).collect()
 }
 
-fn last(config: &str, wanted: &str) -> Hop {
-    plan(config, wanted).hops.pop().unwrap()
+fn last_hop(config: &str, requested: &str) -> Hop {
+    route_to(config, requested).hops.pop().unwrap()
 }
 
 const CONFIG: &str = "Host box\n HostName 10.77.0.12\n User anna\n Port 2222\n";
 
 #[test]
-fn the_command_line_goes_before_the_configuration() {
-    for (wanted, expected) in [
+fn the_command_line_overrides_the_configuration() {
+    for (requested, expected) in [
         ("box", "anna@[10.77.0.12]:2222"),
         ("root@box", "root@[10.77.0.12]:2222"),
         ("root@box:22", "root@10.77.0.12"),
         ("root@", "root@10.77.0.11"),
         ("other.example", "me@other.example"),
     ] {
-        assert_eq!(over(CONFIG, wanted), [expected]);
+        assert_eq!(hops_to(CONFIG, requested), [expected]);
     }
-    assert_eq!(over("Host 10.77.0.11\n Port 2222\n", "root@"), ["root@[10.77.0.11]:2222"]);
-    assert_eq!(over("HostName %h.example\n", "box"), ["me@box.example"]);
+    assert_eq!(hops_to("Host 10.77.0.11\n Port 2222\n", "root@"), ["root@[10.77.0.11]:2222"]);
+    assert_eq!(hops_to("HostName %h.example\n", "box"), ["me@box.example"]);
 }
 
 #[test]
 fn a_host_is_known_by_its_name_or_its_alias() {
-    let names = |config: &str| last(config, "box").names;
+    let names = |config: &str| last_hop(config, "box").names;
     let with_port = Names { name: "[box]:2222".to_owned(), without_port: Some("box".to_owned()) };
     assert_eq!(names("Port 2222\n"), with_port);
     assert_eq!(names("HostName BOX.example\n"), Names { name: "box.example".to_owned(), without_port: None });
@@ -60,38 +60,41 @@ fn a_host_is_known_by_its_name_or_its_alias() {
 }
 
 #[test]
-fn jumps_are_hosts_of_the_configuration_too() {
+fn jump_hosts_use_the_configuration_too() {
     let config = "Host box\n ProxyJump gate\nHost gate\n HostName gate.example\n User bob\n Port 2200\n";
-    assert_eq!(over(config, "anna@box"), ["bob@[gate.example]:2200", "anna@box"]);
+    assert_eq!(hops_to(config, "anna@box"), ["bob@[gate.example]:2200", "anna@box"]);
     let chain = "Host box\n ProxyJump b\nHost b\n ProxyJump a\n";
-    assert_eq!(over(chain, "box"), ["me@a", "me@b", "me@box"]);
+    assert_eq!(hops_to(chain, "box"), ["me@a", "me@b", "me@box"]);
     let list = "Host box\n ProxyJump root@a,b:2222\nHost b\n ProxyJump elsewhere\n";
-    assert_eq!(over(list, "box"), ["root@a", "me@[b]:2222", "me@box"]);
+    assert_eq!(hops_to(list, "box"), ["root@a", "me@[b]:2222", "me@box"]);
     let none = "Host gate\n ProxyJump none\nHost *\n ProxyJump gate\n";
-    assert_eq!(over(none, "box"), ["me@gate", "me@box"]);
+    assert_eq!(hops_to(none, "box"), ["me@gate", "me@box"]);
     let token = "Host gate-box\n ProxyJump none\nHost *\n ProxyJump ssh://%r@gate-%h:22\n";
-    assert_eq!(over(token, "box"), ["me@gate-box", "me@box"]);
+    assert_eq!(hops_to(token, "box"), ["me@gate-box", "me@box"]);
 }
 
 #[test]
-fn jumps_that_cannot_be_followed_are_named_with_file_and_line() {
+fn invalid_jump_hosts_are_reported_with_file_and_line() {
     for (config, expected) in [
         ("\nProxyJump gate\n", "config:2: ProxyJump forms a loop through gate"),
-        ("Host box\n ProxyJump a,,b\n", "config:2: `` is not a jump host: write [user@]host[:port]"),
+        ("Host box\n ProxyJump a,,b\n", "config:2: `` is not a valid jump host: write [user@]host[:port]"),
         ("Host box\n ProxyCommand nc %h %p\n", "config:2: `ProxyCommand` is not supported"),
         ("RevokedHostKeys /x\n", "config:1: `RevokedHostKeys` is not supported"),
-        ("HostName $(id)\n", "config:1: `$(id)` is no value for `HostName`: it is neither a name nor an address"),
+        (
+            "HostName $(id)\n",
+            "config:1: `$(id)` is not a valid value for `HostName`: it is neither a name nor an address",
+        ),
     ] {
-        let error = plan_with(config, "box", &Given::default()).unwrap_err();
+        let error = route_with(config, "box", &Overrides::default()).unwrap_err();
         assert_eq!(error.to_string(), expected, "{config}");
     }
-    let hint = plan_with("ProxyCommand nc\n", "box", &Given::default()).unwrap_err().hint().unwrap();
+    let hint = route_with("ProxyCommand nc\n", "box", &Overrides::default()).unwrap_err().hint().unwrap();
     assert!(hint.contains("ProxyJump"), "{hint}");
 }
 
 #[test]
-fn keys_are_those_of_the_configuration_or_the_usual_ones() {
-    let keys = |config: &str| last(config, "box").keys;
+fn keys_come_from_the_configuration_or_the_defaults() {
+    let keys = |config: &str| last_hop(config, "box").keys;
     let agent = || Some("/agent".into());
     let usual = keys("Host other\n IdentityFile x\n");
     assert_eq!(usual.files[0], Path::new("/home/me/.ssh/id_rsa"));
@@ -103,7 +106,7 @@ fn keys_are_those_of_the_configuration_or_the_usual_ones() {
 }
 
 #[test]
-fn the_agent_is_the_one_that_is_named() {
+fn the_agent_can_be_configured() {
     for (written, expected) in [
         ("none", None),
         ("SSH_AUTH_SOCK", Some("/agent")),
@@ -112,14 +115,14 @@ fn the_agent_is_the_one_that_is_named() {
         ("$NOBODY", None),
         ("~/.agent", Some("/home/me/.agent")),
     ] {
-        let agent = last(&format!("IdentityAgent {written}\n"), "box").keys.agent;
+        let agent = last_hop(&format!("IdentityAgent {written}\n"), "box").keys.agent;
         assert_eq!(agent.as_deref(), expected.map(Path::new), "{written}");
     }
 }
 
 #[test]
-fn the_files_of_host_keys_are_those_of_the_configuration() {
-    let files = |config: &str| match last(config, "box").trust {
+fn known_hosts_files_can_be_configured() {
+    let files = |config: &str| match last_hop(config, "box").trust {
         Trust::KnownHosts(files) => files.iter().map(|file| file.display().to_string()).collect::<Vec<_>>(),
         Trust::Fingerprint(_) => panic!("no fingerprint was given"),
     };
@@ -131,19 +134,19 @@ fn the_files_of_host_keys_are_those_of_the_configuration() {
         files("UserKnownHostsFile ~/a /b/%h\nGlobalKnownHostsFile /dev/null\n"),
         ["/home/me/a", "/b/box", "/dev/null"]
     );
-    // What makes ssh less strict changes nothing here.
+    // Settings that make ssh less strict have no effect.
     assert_eq!(files("StrictHostKeyChecking no\nNoHostAuthenticationForLocalhost yes\n"), [user, global].concat());
 }
 
 #[test]
-fn what_the_command_line_gives_is_for_the_host_itself() {
-    let given = Given {
+fn overrides_apply_to_the_destination_only() {
+    let overrides = Overrides {
         identity: Some("key".into()),
         known_hosts: Some("known".into()),
         fingerprint: Some("SHA256:x".to_owned()),
     };
     let config = "IdentityFile /other\nHost box\n ProxyJump gate\n";
-    let hops = plan_with(config, "box", &given).unwrap().hops;
+    let hops = route_with(config, "box", &overrides).unwrap().hops;
     let [gate, host] = hops.as_slice() else { panic!("{hops:?}") };
     assert_eq!(host.keys.files, [PathBuf::from("/srv/project/key")]);
     assert!(host.keys.required && !host.keys.others);
@@ -153,13 +156,13 @@ fn what_the_command_line_gives_is_for_the_host_itself() {
 }
 
 #[test]
-fn a_keyword_that_is_passed_over_is_noted_once() {
-    let notes = plan("ProxyJmp gate\nHost box\n ProxyJump gate\n", "box").notes;
+fn an_ignored_keyword_is_noted_once() {
+    let notes = route_to("ProxyJmp gate\nHost box\n ProxyJump gate\n", "box").notes;
     assert_eq!(notes, ["config:1: `ProxyJmp` is not a keyword of ssh's configuration and is ignored"]);
 }
 
-/// What `ssh -G` says it would do.
-fn ssh_would(config: &str, host: &str) -> BTreeMap<String, Vec<String>> {
+/// The settings that `ssh -G` prints.
+fn ssh_settings(config: &str, host: &str) -> BTreeMap<String, Vec<String>> {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), config).unwrap();
     let mut ssh = std::process::Command::new("ssh");
@@ -173,7 +176,7 @@ fn ssh_would(config: &str, host: &str) -> BTreeMap<String, Vec<String>> {
 }
 
 #[test]
-fn the_configuration_means_what_it_means_to_ssh() {
+fn the_configuration_is_interpreted_like_ssh_interprets_it() {
     for config in [
         "Host box\n HostName %h.example\n Port 2222\n User anna\nHost *\n Port 1\n User bob\n",
         "host=\"box\"\n hostname = \"10.0.0.1\"\n USER=anna # mine\n",
@@ -196,13 +199,13 @@ fn the_configuration_means_what_it_means_to_ssh() {
         let directives = parse::parse(("config".into(), config.to_owned()), &|_| Ok(Vec::new())).unwrap();
         let config_of = Config { directives };
         let me = me();
-        let asked = Asked { host: "box", user: None, local_user: &me.user };
-        let found = config_of.settings(asked).unwrap();
-        let theirs = ssh_would(config, "box");
+        let query = HostQuery { host: "box", user: None, local_user: &me.user };
+        let found = config_of.settings(query).unwrap();
+        let theirs = ssh_settings(config, "box");
         let one = |keyword: &str| theirs.get(keyword).map(|values| values.join("|"));
-        let planner = Planner { config: &config_of, me: &me, given: &Given::default(), notes: Vec::new() };
-        let wanted = Wanted { host: Some("box".to_owned()), ..Wanted::default() };
-        let to = planner.destination(&wanted, &found, "box").unwrap();
+        let planner = Planner { config: &config_of, local: &me, overrides: &Overrides::default(), notes: Vec::new() };
+        let requested = RequestedDestination { host: Some("box".to_owned()), ..RequestedDestination::default() };
+        let to = planner.destination(&requested, &found, "box").unwrap();
         assert_eq!(Some(to.host), one("hostname"), "{config}");
         assert_eq!(Some(to.port.to_string()), one("port"), "{config}");
         if let Some(user) = &found.user {

@@ -1,4 +1,4 @@
-//! The whole of it: a host joins, and joins again.
+//! Tests of joining a host, once and again.
 
 use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt as _;
@@ -10,20 +10,20 @@ use landfast_engine::connect::Target;
 use landfast_proto::v1::DescribeResponse;
 use tokio::net::TcpListener;
 
-use super::super::service::{Run, Supervisor};
+use super::super::service::{AgentOptions, Supervisor};
 use super::super::*;
 use super::agent_server::serve_on;
 use super::sshd::{Sshd, run};
 use crate::output::progress;
 
-/// A host whose agent is a script; the test serves in its place, with what the host then has.
-struct Joining {
+/// A host whose agent is a script. The test serves the agent's API instead, with the identity that the host received.
+struct JoinTest {
     sshd: Sshd,
     authority: Authority,
     operator: Credentials,
 }
 
-impl Joining {
+impl JoinTest {
     fn new() -> Self {
         let sshd = Sshd::start();
         let authority = Authority::create("home", SystemTime::now()).unwrap();
@@ -41,9 +41,9 @@ impl Joining {
         Self { sshd, authority, operator }
     }
 
-    fn run(&self, target: &Target) -> Run {
+    fn agent_options(&self, target: &Target) -> AgentOptions {
         let path = |name: &str| self.sshd.path(name);
-        Run {
+        AgentOptions {
             program: path("bin/landfast-agent"),
             identity: path("identity"),
             state: path("state"),
@@ -61,12 +61,12 @@ impl Joining {
             authority: &self.authority,
             operator: &self.operator,
             binary: self.sshd.path("script"),
-            run: self.run(target),
+            agent: self.agent_options(target),
             supervisor: Some(Supervisor::Process),
         }
     }
 
-    /// The process that was started, once its number is there.
+    /// The id of the started process, as soon as it is written.
     fn process(&self) -> u32 {
         let deadline = Instant::now() + Duration::from_secs(10);
         loop {
@@ -87,11 +87,11 @@ async fn listener() -> (TcpListener, Target) {
 }
 
 #[tokio::test]
-async fn a_host_joins_and_joins_again() {
-    let joining = Joining::new();
+async fn a_host_can_join_twice() {
+    let test = JoinTest::new();
     for _ in 0..2 {
         let (listener, target) = listener().await;
-        let identity = joining.sshd.path("identity");
+        let identity = test.sshd.path("identity");
         std::fs::remove_file(identity.join("cert.pem")).ok();
         tokio::spawn(async move {
             while !identity.join("cert.pem").exists() {
@@ -101,35 +101,35 @@ async fn a_host_joins_and_joins_again() {
             let answer = DescribeResponse { agent_version: "9".to_owned(), ..Default::default() };
             serve_on(listener, server_config(&credentials).unwrap(), Ok(answer));
         });
-        let joined = join(&joining.join(&target), &*progress::printer(true)).await.unwrap();
+        let joined = join(&test.join(&target), &*progress::printer(true)).await.unwrap();
         assert_eq!(joined.agent_version, "9");
-        let pid = joining.process();
+        let pid = test.process();
         run(Command::new("kill").arg(pid.to_string()));
-        std::fs::remove_file(joining.sshd.path("agent.pid")).unwrap();
+        std::fs::remove_file(test.sshd.path("agent.pid")).unwrap();
 
-        let calls = std::fs::read_to_string(joining.sshd.path("calls")).unwrap();
-        let shown = joining.sshd.folder.path().display();
+        let calls = std::fs::read_to_string(test.sshd.path("calls")).unwrap();
+        let shown = test.sshd.folder.path().display();
         assert!(calls.contains(&format!("request --identity {shown}/identity --host alpha --fleet home\n")), "{calls}");
         assert!(
             calls.contains(&format!("--listen {} --docker unix://{shown}/docker.sock\n", target.socket())),
             "{calls}"
         );
     }
-    let identity = joining.sshd.path("identity");
+    let identity = test.sshd.path("identity");
     let key = std::fs::metadata(identity.join("key.pem")).unwrap();
     assert_eq!(key.permissions().mode() & 0o777, 0o600);
     assert_eq!(Credentials::load(&identity).unwrap().identity().to_string(), "landfast://home/agent/alpha");
 }
 
 #[tokio::test]
-async fn a_program_for_another_processor_is_noticed_before_it_goes_there() {
-    let joining = Joining::new();
+async fn a_binary_for_another_processor_is_refused_before_it_is_copied() {
+    let test = JoinTest::new();
     let (_listener, target) = listener().await;
     let mut elf = vec![0; 64];
     elf[..4].copy_from_slice(b"\x7fELF");
     elf[18..20].copy_from_slice(&if cfg!(target_arch = "x86_64") { 183_u16 } else { 62 }.to_le_bytes());
-    std::fs::write(joining.sshd.path("script"), elf).unwrap();
-    let error = join(&joining.join(&target), &*progress::printer(true)).await.unwrap_err();
+    std::fs::write(test.sshd.path("script"), elf).unwrap();
+    let error = join(&test.join(&target), &*progress::printer(true)).await.unwrap_err();
     assert!(matches!(error, JoinError::Machine { .. }), "{error:?}");
-    assert!(!joining.sshd.path("bin").exists());
+    assert!(!test.sshd.path("bin").exists());
 }

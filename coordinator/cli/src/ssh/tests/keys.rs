@@ -1,4 +1,4 @@
-//! Which of the user's keys log in.
+//! Tests of public key authentication.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -6,10 +6,10 @@ use std::process::Command;
 use super::super::route::Keys;
 use super::super::*;
 use super::sessions::works;
-use super::sshd::{Odd, SshAgent, Sshd, failure, make_key, open, run};
+use super::sshd::{SshAgent, Sshd, SshdOptions, failure, make_key, open, run};
 
 #[tokio::test]
-async fn a_key_that_is_not_let_in_is_named() {
+async fn a_rejected_key_is_reported() {
     let sshd = Sshd::start();
     let with = |key: &str, keys: Keys| Hop { keys: Keys { files: vec![sshd.path(key)], ..keys }, ..sshd.known() };
     let required = || Keys { named: true, required: true, ..Keys::default() };
@@ -18,13 +18,13 @@ async fn a_key_that_is_not_let_in_is_named() {
     assert!(error.hint().unwrap().contains("--identity"));
     assert!(matches!(failure(&with("nothing", required())).await, SshError::Key { .. }));
     let error = failure(&with("nothing", Keys { named: true, ..Keys::default() })).await.to_string();
-    assert!(error.contains("nothing (not there)"), "{error}");
+    assert!(error.contains("nothing (not found)"), "{error}");
     let error = failure(&with("nothing", Keys::default())).await.to_string();
-    assert!(error.contains("no key, because none was found"), "{error}");
+    assert!(error.contains("no key, because no key was found"), "{error}");
 }
 
 #[tokio::test]
-async fn a_key_with_a_passphrase_is_for_ssh_agent() {
+async fn an_encrypted_key_requires_ssh_agent() {
     for (kind, format) in [("ed25519", "RFC4716"), ("rsa", "PEM"), ("ecdsa", "PKCS8")] {
         let sshd = Sshd::start();
         let (open_file, locked) = (sshd.path("open"), sshd.path("locked"));
@@ -36,12 +36,12 @@ async fn a_key_with_a_passphrase_is_for_ssh_agent() {
         let keys = |required| Keys { files: vec![locked.clone()], named: true, required, ..Keys::default() };
         for required in [true, false] {
             let error = failure(&Hop { keys: keys(required), ..sshd.known() }).await;
-            assert_eq!(matches!(error, SshError::Locked { .. }), required, "{format}: {error:?}");
-            let (said, hint) = (error.to_string(), error.hint().unwrap());
-            assert!(said.contains("locked") && said.contains("protected by a passphrase"), "{said}");
+            assert_eq!(matches!(error, SshError::EncryptedKey { .. }), required, "{format}: {error:?}");
+            let (text, hint) = (error.to_string(), error.hint().unwrap());
+            assert!(text.contains("locked") && text.contains("protected by a passphrase"), "{text}");
             assert!(hint.contains("`ssh-add ") && hint.contains("/locked`"), "{hint}");
         }
-        // Held by the agent, it is recognised by its public half.
+        // The agent holds the private key, and the file's public half identifies it.
         let agent = SshAgent::with(sshd.folder.path(), &[open_file]);
         let keys = Keys { agent: Some(agent.socket.clone()), ..keys(true) };
         open(&Hop { keys, ..sshd.known() }).await.unwrap();
@@ -53,7 +53,7 @@ async fn rsa_keys_log_in_from_a_file_and_from_ssh_agent() {
     let sshd = Sshd::start();
     make_key(&sshd.path("user_rsa"), "rsa", "");
     std::fs::copy(sshd.path("user_rsa.pub"), sshd.path("authorized_keys")).unwrap();
-    // Also in the format that ssh-keygen wrote long ago.
+    // The PEM format that older versions of ssh-keygen wrote is supported too.
     std::fs::copy(sshd.path("user_rsa"), sshd.path("user_pem")).unwrap();
     run(Command::new("ssh-keygen").args(["-q", "-p", "-m", "PEM", "-N", "", "-f"]).arg(sshd.path("user_pem")));
     for file in ["user_rsa", "user_pem"] {
@@ -68,7 +68,7 @@ async fn rsa_keys_log_in_from_a_file_and_from_ssh_agent() {
 }
 
 #[tokio::test]
-async fn an_rsa_key_that_is_too_short_stands_in_no_others_way() {
+async fn a_short_rsa_key_does_not_block_other_keys() {
     let sshd = Sshd::start();
     run(Command::new("ssh-keygen").args(["-q", "-t", "rsa", "-b", "1024", "-N", "", "-f"]).arg(sshd.path("short")));
     let with = |files: &[&str], required| {
@@ -77,13 +77,13 @@ async fn an_rsa_key_that_is_too_short_stands_in_no_others_way() {
     };
     open(&with(&["short", "user"], false)).await.unwrap();
     let error = failure(&with(&["short"], false)).await.to_string();
-    assert!(error.contains("short (the key is no RSA key of 2048 to 8192 bits)"), "{error}");
+    assert!(error.contains("short (the key is not an RSA key of 2048 to 8192 bits)"), "{error}");
     assert!(matches!(failure(&with(&["short"], true)).await, SshError::Rsa { .. }));
 }
 
 #[tokio::test]
-async fn an_agent_with_many_keys_is_asked_for_the_named_one_alone() {
-    let sshd = Sshd::odd(&Odd { settings: "MaxAuthTries 2", ..Odd::default() });
+async fn only_the_named_key_of_an_agent_is_offered() {
+    let sshd = Sshd::with_options(&SshdOptions { settings: "MaxAuthTries 2", ..SshdOptions::default() });
     let mut keys: Vec<PathBuf> = (0..6).map(|number| sshd.path(&format!("other{number}"))).collect();
     keys.iter().for_each(|key| make_key(key, "ed25519", ""));
     keys.push(sshd.path("user"));
@@ -91,9 +91,9 @@ async fn an_agent_with_many_keys_is_asked_for_the_named_one_alone() {
     let with = |keys: Keys| Hop { keys: Keys { agent: Some(agent.socket.clone()), ..keys }, ..sshd.known() };
 
     let error = failure(&with(Keys { others: true, ..Keys::default() })).await;
-    let (said, hint) = (error.to_string(), error.hint().unwrap());
-    assert!(matches!(&error, SshError::CutOff { .. }), "{error:?}");
-    assert!(said.contains("Too many authentication failures") && said.contains("of ssh-agent"), "{said}");
+    let (text, hint) = (error.to_string(), error.hint().unwrap());
+    assert!(matches!(&error, SshError::Disconnected { .. }), "{error:?}");
+    assert!(text.contains("Too many authentication failures") && text.contains("of ssh-agent"), "{text}");
     assert!(hint.contains("--identity") && hint.contains("IdentitiesOnly"), "{hint}");
 
     let named = |file: &str, required, others| {
@@ -101,7 +101,7 @@ async fn an_agent_with_many_keys_is_asked_for_the_named_one_alone() {
     };
     open(&named("user", true, false)).await.unwrap();
     open(&named("user", false, true)).await.unwrap();
-    // The public half is enough to say which.
+    // The public key file is enough to select the key.
     open(&named("user.pub", true, false)).await.unwrap();
     std::fs::remove_file(sshd.path("user")).unwrap();
     let error = failure(&named("stranger.pub", true, false)).await;
@@ -110,8 +110,9 @@ async fn an_agent_with_many_keys_is_asked_for_the_named_one_alone() {
 }
 
 #[tokio::test]
-async fn a_host_that_takes_passwords_alone_says_so() {
+async fn a_host_that_only_accepts_passwords_is_reported() {
     let settings = "PubkeyAuthentication no\nKbdInteractiveAuthentication yes";
-    let error = failure(&Sshd::odd(&Odd { settings, ..Odd::default() }).known()).await.to_string();
-    assert!(error.contains("the host would take keyboard-interactive"), "{error}");
+    let error =
+        failure(&Sshd::with_options(&SshdOptions { settings, ..SshdOptions::default() }).known()).await.to_string();
+    assert!(error.contains("the host offers only keyboard-interactive"), "{error}");
 }

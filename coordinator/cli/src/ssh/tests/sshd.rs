@@ -1,4 +1,4 @@
-//! An OpenSSH server and an ssh-agent of a test's own, on the loopback.
+//! An OpenSSH server and an ssh-agent for tests, on the loopback interface.
 
 use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt as _;
@@ -12,44 +12,44 @@ use super::super::route::Keys;
 use super::super::*;
 use crate::output::progress;
 
-/// An sshd and what a user needs to log in to it. It ends with the test.
+/// A running sshd, with the keys and files that a login needs. It stops when it is dropped.
 pub(super) struct Sshd {
     pub(super) folder: tempfile::TempDir,
     pub(super) process: Child,
     pub(super) port: u16,
 }
 
-/// How a host differs from a usual one.
+/// Settings of an sshd that differ from the defaults of these tests.
 #[derive(Default)]
-pub(super) struct Odd {
-    /// Further lines of its configuration; `FOLDER` is its folder.
+pub(super) struct SshdOptions {
+    /// Additional lines of sshd_config; `FOLDER` stands for the server's folder.
     pub(super) settings: &'static str,
-    /// Its host keys, the usual ones being `host` and `host_ecdsa`.
+    /// Names of the host keys; by default `host` and `host_ecdsa`.
     pub(super) host_keys: &'static [&'static str],
-    /// A script that its login shell runs before every command.
+    /// A script that the login shell runs before every command.
     pub(super) greeting: &'static str,
 }
 
 impl Sshd {
     pub(super) fn start() -> Self {
-        Self::odd(&Odd::default())
+        Self::with_options(&SshdOptions::default())
     }
 
-    pub(super) fn odd(odd: &Odd) -> Self {
+    pub(super) fn with_options(options: &SshdOptions) -> Self {
         let program = Path::new("/usr/sbin/sshd");
         assert!(program.exists(), "no {}: install openssh-server, which these tests log in to", program.display());
-        // Where OpenSSH's privilege separation wants an empty folder; its package makes it at boot.
+        // OpenSSH's privilege separation requires this folder, which the package creates at boot.
         std::fs::create_dir_all("/run/sshd").unwrap();
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
-        for key in ["host", "host_ecdsa", "user", "stranger"].iter().chain(odd.host_keys) {
+        for key in ["host", "host_ecdsa", "user", "stranger"].iter().chain(options.host_keys) {
             if !path(key).exists() {
                 make_key(&path(key), key.rsplit_once('_').map_or("ed25519", |(_, kind)| kind), "");
             }
         }
         std::fs::copy(path("user.pub"), path("authorized_keys")).unwrap();
         let port = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
-        std::fs::write(path("config"), config(odd, folder.path(), port)).unwrap();
+        std::fs::write(path("config"), config(options, folder.path(), port)).unwrap();
         let log = std::fs::File::create(path("log")).unwrap();
         let mut command = Command::new(program);
         command.args(["-D", "-e", "-f"]).arg(path("config")).stdin(Stdio::null()).stderr(log);
@@ -76,13 +76,13 @@ impl Sshd {
         Destination { user: user.trim().to_owned(), host: "127.0.0.1".to_owned(), port: self.port }
     }
 
-    /// A `known_hosts` with this text before the public key in that file.
+    /// Writes a `known_hosts` file with this text before the public key in `key`.
     pub(super) fn known_hosts(&self, before: &str, key: &str) -> PathBuf {
         let public = std::fs::read_to_string(self.path(key)).unwrap();
         self.known_hosts_with(&format!("# a comment\n{before} {public}"))
     }
 
-    /// A `known_hosts` with this text, where `{host}` and its like stand for keys, and `NAME` for the host.
+    /// Writes a `known_hosts` file. `{host}` and similar stand for keys, and `NAME` stands for the host.
     pub(super) fn known_hosts_with(&self, text: &str) -> PathBuf {
         let mut text = text.replace("NAME", &self.name());
         for key in ["host", "host_ecdsa", "host_rsa", "stranger"] {
@@ -95,7 +95,7 @@ impl Sshd {
     }
 
     pub(super) fn name(&self) -> String {
-        self.destination().place()
+        self.destination().known_hosts_name()
     }
 
     pub(super) fn hop(&self, trust: Trust) -> Hop {
@@ -117,7 +117,7 @@ impl Sshd {
         String::from_utf8(output.stdout).unwrap().split(' ').nth(1).unwrap().to_owned()
     }
 
-    /// Why this text does not vouch for the host.
+    /// The reason why the host is not trusted with this `known_hosts`.
     pub(super) async fn refusal_of(&self, text: &str) -> HostKeyError {
         self.refusal(Trust::KnownHosts(vec![self.known_hosts_with(text)])).await
     }
@@ -125,13 +125,13 @@ impl Sshd {
     pub(super) async fn refusal(&self, trust: Trust) -> HostKeyError {
         match open(&self.hop(trust)).await {
             Err(SshError::HostKey(error)) => {
-                // Nothing was sent: the server saw no attempt to log in.
+                // Nothing was sent: the server saw no login attempt.
                 let log = self.log();
                 assert!(!log.contains("Accepted publickey") && !log.contains("Failed publickey"), "{log}");
                 error
             }
             Err(error) => panic!("{error:?}"),
-            Ok(_) => panic!("logged in to a host that nothing vouches for"),
+            Ok(_) => panic!("logged in to an untrusted host"),
         }
     }
 }
@@ -143,15 +143,15 @@ impl Drop for Sshd {
     }
 }
 
-pub(super) fn config(odd: &Odd, folder: &Path, port: u16) -> String {
+pub(super) fn config(options: &SshdOptions, folder: &Path, port: u16) -> String {
     let shown = folder.display().to_string();
-    let host_keys = if odd.host_keys.is_empty() { &["host", "host_ecdsa"] } else { odd.host_keys };
-    let mut config = format!("ListenAddress 127.0.0.1:{port}\n{}\n", odd.settings.replace("FOLDER", &shown));
+    let host_keys = if options.host_keys.is_empty() { &["host", "host_ecdsa"] } else { options.host_keys };
+    let mut config = format!("ListenAddress 127.0.0.1:{port}\n{}\n", options.settings.replace("FOLDER", &shown));
     for key in host_keys {
         config += &format!("HostKey {shown}/{key}\n");
     }
-    if !odd.greeting.is_empty() {
-        let shell = format!("#!/bin/sh\n{}\nsh -c \"$SSH_ORIGINAL_COMMAND\"\n", odd.greeting);
+    if !options.greeting.is_empty() {
+        let shell = format!("#!/bin/sh\n{}\nsh -c \"$SSH_ORIGINAL_COMMAND\"\n", options.greeting);
         let file = folder.join("shell");
         std::fs::write(&file, shell).unwrap();
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -188,7 +188,7 @@ pub(super) async fn failure(hop: &Hop) -> SshError {
     }
 }
 
-/// An ssh-agent with keys. It ends with the test.
+/// A running ssh-agent with keys. It stops when it is dropped.
 pub(super) struct SshAgent {
     pub(super) socket: PathBuf,
     pub(super) process: Child,

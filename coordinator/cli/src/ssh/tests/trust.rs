@@ -1,11 +1,11 @@
-//! Which hosts are trusted (T34), each judged by a host that shows its key, and by `ssh` beside it.
+//! Tests of host key verification (T34), by landfast and by `ssh` for comparison.
 
 use std::process::{Command, Stdio};
 
 use super::super::config::Family;
 use super::super::host_key::{HostKeyError, Names, Trust};
 use super::super::*;
-use super::sshd::{Odd, Sshd, failure, open, run};
+use super::sshd::{Sshd, SshdOptions, failure, open, run};
 
 #[tokio::test]
 async fn t34_an_unknown_host_is_refused_with_its_fingerprint() {
@@ -16,7 +16,7 @@ async fn t34_an_unknown_host_is_refused_with_its_fingerprint() {
     assert!(matches!(&error, HostKeyError::Unknown { .. }), "{error:?}");
     assert!(error.to_string().contains(&fingerprint) && hint.contains("--accept-fingerprint"), "{error} {hint}");
     assert!(hint.contains(file.to_str().unwrap()), "{hint}");
-    assert!(!file.exists(), "an unknown host was learned");
+    assert!(!file.exists(), "an unknown host key was saved");
     let elsewhere = sshd.known_hosts("192.0.2.1", "host.pub");
     assert!(matches!(sshd.refusal(Trust::KnownHosts(vec![elsewhere])).await, HostKeyError::Unknown { .. }));
     let nothing = Trust::KnownHosts(vec!["/dev/null".into()]);
@@ -24,8 +24,8 @@ async fn t34_an_unknown_host_is_refused_with_its_fingerprint() {
 }
 
 #[tokio::test]
-async fn t34_a_changed_key_is_refused_with_the_line_that_knows_better() {
-    let sshd = Sshd::odd(&Odd { host_keys: &["host"], ..Odd::default() });
+async fn t34_a_changed_key_is_refused_with_the_line_of_the_known_key() {
+    let sshd = Sshd::with_options(&SshdOptions { host_keys: &["host"], ..SshdOptions::default() });
     let error = sshd.refusal_of("# a comment\nNAME {stranger}\n").await;
     assert!(matches!(&error, HostKeyError::Changed { line: 2, .. }), "{error:?}");
     let error = sshd.refusal_of("NAME {host_ecdsa}\n").await;
@@ -38,7 +38,8 @@ async fn t34_a_changed_key_is_refused_with_the_line_that_knows_better() {
 
 #[tokio::test]
 async fn t34_a_fingerprint_is_accepted_only_if_it_is_the_hosts() {
-    let sshd = Sshd::odd(&Odd { host_keys: &["host", "host_ecdsa", "host_rsa"], ..Odd::default() });
+    let sshd =
+        Sshd::with_options(&SshdOptions { host_keys: &["host", "host_ecdsa", "host_rsa"], ..SshdOptions::default() });
     let other = sshd.fingerprint("stranger.pub");
     assert!(matches!(sshd.refusal(Trust::Fingerprint(other)).await, HostKeyError::NotAccepted { .. }));
     for key in ["host.pub", "host_ecdsa.pub", "host_rsa.pub"] {
@@ -46,13 +47,14 @@ async fn t34_a_fingerprint_is_accepted_only_if_it_is_the_hosts() {
     }
 }
 
-/// As OpenSSH with the same file: what it lets in is let in, what it refuses is refused.
+/// The verdicts are the same as those of OpenSSH with the same file.
 #[tokio::test]
-async fn known_hosts_is_read_as_ssh_reads_it() {
-    let sshd = Sshd::odd(&Odd { host_keys: &["host", "host_ecdsa", "host_rsa"], ..Odd::default() });
+async fn known_hosts_is_interpreted_like_ssh_interprets_it() {
+    let sshd =
+        Sshd::with_options(&SshdOptions { host_keys: &["host", "host_ecdsa", "host_rsa"], ..SshdOptions::default() });
     let port = sshd.port;
     for (text, known) in [
-        // Kinds of key that are known are preferred to others that the host has.
+        // Types of known keys are preferred to other keys of the host.
         ("NAME {host}", true),
         ("NAME {host_ecdsa}", true),
         ("NAME {host_rsa}", true),
@@ -82,22 +84,22 @@ async fn known_hosts_is_read_as_ssh_reads_it() {
         ssh.args(["-F", "/dev/null", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-i"]);
         ssh.arg(sshd.path("user")).args(["-o", "GlobalKnownHostsFile=/dev/null", "-o"]);
         ssh.arg(format!("UserKnownHostsFile={}", file.display())).args(["-p", &port.to_string(), "127.0.0.1", "true"]);
-        assert_eq!(ssh.stderr(Stdio::null()).status().unwrap().success(), known, "ssh judges otherwise: {text}");
+        assert_eq!(ssh.stderr(Stdio::null()).status().unwrap().success(), known, "ssh disagrees: {text}");
     }
 }
 
 #[tokio::test]
-async fn a_host_with_rsa_alone_is_known_by_it() {
-    let sshd = Sshd::odd(&Odd { host_keys: &["host_rsa"], ..Odd::default() });
+async fn a_host_with_only_an_rsa_key_is_verified() {
+    let sshd = Sshd::with_options(&SshdOptions { host_keys: &["host_rsa"], ..SshdOptions::default() });
     let error = sshd.refusal_of("NAME {host}\n").await;
     assert!(matches!(&error, HostKeyError::OtherKind { kind: "rsa", known: "ed25519", .. }), "{error:?}");
     open(&sshd.trusting(sshd.known_hosts_with("NAME {host_rsa}\n"))).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_broken_line_is_named_with_its_number() {
-    struct Heard(std::sync::Mutex<Vec<String>>);
-    impl crate::output::progress::Printer for Heard {
+async fn an_invalid_line_is_reported_with_its_number() {
+    struct RecordedWarnings(std::sync::Mutex<Vec<String>>);
+    impl crate::output::progress::Printer for RecordedWarnings {
         fn say(&self, _: &str) {}
         fn warn(&self, line: &str) {
             self.0.lock().unwrap().push(line.to_owned());
@@ -108,12 +110,12 @@ async fn a_broken_line_is_named_with_its_number() {
     }
     let sshd = Sshd::start();
     let error = sshd.refusal_of("NAME ssh-ed25519\n").await.to_string();
-    assert!(error.contains("line 1 cannot be read: it is cut short before the key"), "{error}");
+    assert!(error.contains("line 1 cannot be read: it ends before the key"), "{error}");
     let file = sshd.known_hosts_with("# mine\nNAME ssh-ed25519 AAAAC3Nz\nother ssh-ed25519 AAAA\nNAME {host}\n");
-    let heard = Heard(std::sync::Mutex::default());
-    Session::open(&[sshd.trusting(file.clone())], &heard).await.unwrap();
-    let expected = format!("{} line 2 is passed over: its key cannot be read", file.display());
-    assert_eq!(*heard.0.lock().unwrap(), [expected]);
+    let recorded = RecordedWarnings(std::sync::Mutex::default());
+    Session::open(&[sshd.trusting(file.clone())], &recorded).await.unwrap();
+    let expected = format!("{} line 2 is ignored: its key is invalid", file.display());
+    assert_eq!(*recorded.0.lock().unwrap(), [expected]);
 }
 
 #[tokio::test]
@@ -126,7 +128,7 @@ async fn a_hashed_known_hosts_line_counts() {
 }
 
 #[tokio::test]
-async fn a_host_is_known_by_the_second_file_too() {
+async fn the_second_known_hosts_file_counts_too() {
     let sshd = Sshd::start();
     let known = sshd.known_hosts(&sshd.name(), "host.pub");
     open(&sshd.hop(Trust::KnownHosts(vec!["/dev/null".into(), sshd.path("nobody"), known]))).await.unwrap();
@@ -143,9 +145,9 @@ async fn a_host_is_reached_by_its_name() {
         hop
     };
     open(&known("localhost")).await.unwrap();
-    // Known by its address alone: ssh refuses that too, but who it is can be said.
+    // ssh refuses a host that is known only by its address too, but the message can say why.
     let error = failure(&known("127.0.0.1")).await.to_string();
-    assert!(error.contains("line 2 knows it by its address, not by this name"), "{error}");
+    assert!(error.contains("line 2 has this key for the host's address, but not for its name"), "{error}");
     let mut hop = known("localhost");
     hop.destination.host = "nowhere.invalid".to_owned();
     let error = failure(&hop).await;

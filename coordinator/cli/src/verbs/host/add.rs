@@ -11,8 +11,8 @@ use crate::atomic_file;
 use crate::contract::AddedHost;
 use crate::output;
 use crate::ssh::config::files::{self, LoadError};
-use crate::ssh::service::{Run, Supervisor};
-use crate::ssh::{Given, Hop, Join, JoinError, Me, Wanted, join, route};
+use crate::ssh::service::{AgentOptions, Supervisor};
+use crate::ssh::{Hop, Join, JoinError, LocalUser, Overrides, RequestedDestination, join, route};
 use landfast_engine::connect::Target;
 use landfast_engine::folder::{self, FleetFolder};
 
@@ -81,7 +81,7 @@ pub(super) async fn run(context: &Context, args: AddArguments) -> Result<Exit, C
         authority: &authority,
         operator: &operator,
         binary: binary(context, &args)?,
-        run: run_of(&args, &target),
+        agent: agent_options(&args, &target),
         target,
         supervisor: args.no_systemd.then_some(Supervisor::Process),
     };
@@ -118,7 +118,7 @@ fn with_host(folder: &FleetFolder, args: &AddArguments) -> Result<Option<String>
 
 /// The way to the host, as the command line and ssh's configuration say.
 fn hops(context: &Context, args: &AddArguments) -> Result<Vec<Hop>, CliError> {
-    let wanted = Wanted::parse(&args.ssh).map_err(|error| {
+    let wanted = RequestedDestination::parse(&args.ssh).map_err(|error| {
         CliError::usage(error.to_string(), "write --ssh root@, --ssh box, or --ssh user@192.168.2.201:22")
     })?;
     let me = me(context)?;
@@ -126,7 +126,7 @@ fn hops(context: &Context, args: &AddArguments) -> Result<Vec<Hop>, CliError> {
         LoadError::Line(line) => with_hint(line.hint(), error),
         LoadError::Unreadable { .. } => CliError::of(error),
     })?;
-    let given = Given {
+    let given = Overrides {
         identity: args.identity.clone(),
         known_hosts: args.known_hosts.clone(),
         fingerprint: args.accept_fingerprint.clone(),
@@ -145,7 +145,7 @@ fn with_hint(hint: Option<String>, error: impl std::error::Error + Send + Sync +
 }
 
 /// The user of this process, with the home folder of the environment or, without one, of the machine's list of users.
-fn me(context: &Context) -> Result<Me, CliError> {
+fn me(context: &Context) -> Result<LocalUser, CliError> {
     let uid = rustix::process::getuid().as_raw();
     let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     let listed = user::of(&users, uid);
@@ -159,7 +159,7 @@ fn me(context: &Context) -> Result<Me, CliError> {
             "set HOME to your home folder",
         ));
     };
-    Ok(Me {
+    Ok(LocalUser {
         user: user.unwrap_or_else(|| "root".to_owned()),
         uid,
         home: home.into(),
@@ -176,8 +176,8 @@ fn binary(context: &Context, args: &AddArguments) -> Result<PathBuf, CliError> {
     Ok(own.with_file_name("landfast-agent"))
 }
 
-fn run_of(args: &AddArguments, target: &Target) -> Run {
-    Run {
+fn agent_options(args: &AddArguments, target: &Target) -> AgentOptions {
+    AgentOptions {
         program: args.install_dir.join("landfast-agent"),
         identity: args.identity_dir.clone(),
         state: args.state_dir.clone(),

@@ -1,4 +1,4 @@
-//! What lines say about a host, in tables.
+//! Tests of the settings for a host.
 
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ fn config(text: &str) -> Config {
     Config { directives: parse::parse(("config".into(), text.to_owned()), &include).unwrap() }
 }
 
-fn asked(host: &str) -> Asked<'_> {
-    Asked { host, user: None, local_user: "me" }
+fn query(host: &str) -> HostQuery<'_> {
+    HostQuery { host, user: None, local_user: "me" }
 }
 
 fn settings(text: &str, host: &str) -> Settings {
-    config(text).settings(asked(host)).unwrap()
+    config(text).settings(query(host)).unwrap()
 }
 
 fn port(text: &str, host: &str) -> Option<u16> {
@@ -27,7 +27,7 @@ fn port(text: &str, host: &str) -> Option<u16> {
 }
 
 #[test]
-fn the_first_value_counts_and_blocks_are_for_their_hosts() {
+fn the_first_value_wins_and_blocks_apply_to_their_hosts() {
     let text = "Port 1\nHost box\n Port 2\nHost *\n Port 3\n";
     assert_eq!(port(text, "box"), Some(1));
     let text = "host=box *.example !bad.example\n Port 2\nHOST *\n PORT 3\n";
@@ -38,22 +38,22 @@ fn the_first_value_counts_and_blocks_are_for_their_hosts() {
 }
 
 #[test]
-fn identity_files_add_up_once_each() {
+fn identity_files_accumulate_without_duplicates() {
     let text = "Host box\n IdentityFile a\nHost *\n IdentityFile b\n IdentityFile a\n";
     let files: Vec<String> = settings(text, "box").identity_files.into_iter().map(|file| file.value).collect();
     assert_eq!(files, ["a", "b"]);
 }
 
 #[test]
-fn an_included_file_counts_where_it_is_included() {
+fn an_included_file_applies_where_it_is_included() {
     for (text, host, expected) in [
         ("Include hosts\nPort 1\n", "box", Some(2222)),
         ("Include hosts\nPort 1\n", "none", Some(1)),
         ("Host other\n Include plain\n", "box", None),
         ("Host box\n Include plain\n", "box", Some(4444)),
-        // What a file that another host's block includes says of this host, is not reached.
+        // A file that is included from another host's block does not apply.
         ("Host other\n Include hosts\n", "box", None),
-        // A Host line in an included file does not end the block that includes it.
+        // A Host line in an included file does not end the including block.
         ("Host none\n Include hosts\n Port 5\n", "none", Some(5)),
     ] {
         assert_eq!(port(text, host), expected, "{text:?} {host}");
@@ -61,7 +61,7 @@ fn an_included_file_counts_where_it_is_included() {
 }
 
 #[test]
-fn match_knows_its_criteria() {
+fn match_criteria_are_evaluated() {
     for (criteria, expected) in [
         ("all", true),
         ("host box", true),
@@ -88,11 +88,11 @@ fn match_knows_its_criteria() {
 }
 
 #[test]
-fn values_are_read() {
+fn values_are_parsed() {
     let text = "HostName %h.example\nUser anna\nIdentitiesOnly yes\nIdentityAgent none\nProxyJump a,b@c:22\n\
                 UserKnownHostsFile one two\nHostKeyAlias alias\nConnectTimeout 1m30\nAddressFamily inet6\n";
     let found = settings(text, "box");
-    let value = |setting: Option<Placed<String>>| setting.map(|setting| setting.value).unwrap_or_default();
+    let value = |setting: Option<Located<String>>| setting.map(|setting| setting.value).unwrap_or_default();
     assert_eq!(value(found.host_name), "%h.example");
     assert_eq!(value(found.user), "anna");
     assert_eq!(value(found.identity_agent), "none");
@@ -105,7 +105,7 @@ fn values_are_read() {
 }
 
 #[test]
-fn the_first_of_both_proxies_counts() {
+fn the_first_proxy_directive_wins() {
     for (text, expected) in [
         ("ProxyJump none\nProxyJump a\n", Proxy::Direct),
         ("ProxyCommand none\nProxyJump a\n", Proxy::Direct),
@@ -117,29 +117,29 @@ fn the_first_of_both_proxies_counts() {
 }
 
 #[test]
-fn what_cannot_be_followed_is_named_with_file_and_line() {
+fn invalid_lines_are_reported_with_file_and_line() {
     for (text, expected) in [
-        ("Port x\n", "config:1: `x` is no value for `Port`: a port is a number from 1 to 65535"),
-        ("\nport 0\n", "config:2: `0` is no value for `port`: a port is a number from 1 to 65535"),
-        ("IdentitiesOnly perhaps\n", "config:1: `perhaps` is no value for `IdentitiesOnly`: write yes or no"),
-        ("User anna bob\n", "config:1: `User` takes one value, and `bob` follows it"),
+        ("Port x\n", "config:1: `x` is not a valid value for `Port`: a port is a number from 1 to 65535"),
+        ("\nport 0\n", "config:2: `0` is not a valid value for `port`: a port is a number from 1 to 65535"),
+        ("IdentitiesOnly perhaps\n", "config:1: `perhaps` is not a valid value for `IdentitiesOnly`: write yes or no"),
+        ("User anna bob\n", "config:1: `User` takes one value, but `bob` follows it"),
         ("User \"\"\n", "config:1: `User` has no value"),
         ("Match exec true\n", "config:1: `Match exec` is not supported"),
         ("Match host\n", "config:1: `host` has no value"),
         (
             "ConnectTimeout soon\n",
-            "config:1: `soon` is no value for `ConnectTimeout`: write a number of seconds, or a time as in 1m30s",
+            "config:1: `soon` is not a valid value for `ConnectTimeout`: write a number of seconds, or a time as in 1m30s",
         ),
     ] {
-        assert_eq!(config(text).settings(asked("box")).unwrap_err().to_string(), expected);
+        assert_eq!(config(text).settings(query("box")).unwrap_err().to_string(), expected);
     }
-    assert_eq!(port("Host other\n Port x\n", "box"), None, "a line for another host stands in nobody's way");
+    assert_eq!(port("Host other\n Port x\n", "box"), None, "a line for another host has no effect");
 }
 
 #[test]
-fn a_line_that_is_passed_over_is_noted() {
+fn an_ignored_line_is_noted() {
     let noted = |text: &str| {
-        let noted = settings(text, "box").passed_over;
+        let noted = settings(text, "box").ignored;
         noted.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
     assert_eq!(
@@ -153,15 +153,15 @@ fn a_line_that_is_passed_over_is_noted() {
     );
 }
 
-/// Whatever is cut off or put in, nothing panics.
+/// No change to the text causes a panic.
 #[test]
-fn any_text_is_read_or_refused() {
+fn every_text_is_parsed_or_refused() {
     let text =
         "Host \"b x\" !é\n HostName=%h\nMatch host b*,!c user d\n Port 22\nIdentityFile 'a b' # c\nInclude hosts\n";
     let include = |_: &str| Ok(vec![("hosts".into(), "Port 2\n".to_owned())]);
     let read = |text: String| {
         let read = parse::parse(("config".into(), text), &include);
-        read.and_then(|directives| Config { directives }.settings(asked("box")).map(drop)).is_ok()
+        read.and_then(|directives| Config { directives }.settings(query("box")).map(drop)).is_ok()
     };
     let (mut good, mut bad) = (0, 0);
     for (index, character) in text.char_indices() {
