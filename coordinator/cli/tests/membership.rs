@@ -1,4 +1,4 @@
-//! `init`, `cert` and `host` as people meet them: what is made, what is refused, and that nothing is ever overwritten.
+//! Tests of `init`, `cert` and `host`: what they create, what they refuse, and that they overwrite nothing.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::net::TcpListener;
@@ -15,7 +15,7 @@ impl Folder {
         Self(tempfile::tempdir().unwrap())
     }
 
-    /// With a fleet in it.
+    /// A folder that contains a fleet.
     fn initialised() -> Self {
         let folder = Self::new();
         folder.landfast(&["init", "home"], 0);
@@ -30,7 +30,7 @@ impl Folder {
         std::fs::read_to_string(self.path(name)).unwrap()
     }
 
-    /// Runs the command, expects this exit code, and returns what it said on stdout and on stderr.
+    /// Runs the command, expects this exit code, and returns its standard output and standard error.
     fn landfast(&self, arguments: &[&str], code: i32) -> (String, String) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_landfast"));
         command.args(arguments).current_dir(self.0.path()).env_clear().stdin(Stdio::null());
@@ -47,7 +47,7 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[test]
-fn init_makes_a_fleet_that_reads_and_an_admin() {
+fn init_creates_a_valid_fleet_and_an_admin() {
     let folder = Folder::initialised();
     assert!(folder.read("landfast.toml").starts_with("[fleet]\nname = \"home\"\n"));
     let operator = Credentials::load(&folder.path(".landfast/operator")).unwrap();
@@ -60,13 +60,13 @@ fn init_makes_a_fleet_that_reads_and_an_admin() {
 }
 
 #[test]
-fn init_never_overwrites_and_finishes_what_was_begun() {
+fn init_overwrites_nothing_and_completes_an_interrupted_run() {
     let folder = Folder::initialised();
     let key = folder.read(".landfast/authority/ca-key.pem");
-    let (_, said) = folder.landfast(&["init"], 1);
-    assert!(said.contains("never overwritten"), "{said}");
-    let (_, said) = folder.landfast(&["init", "away"], 2);
-    assert!(said.contains("is the fleet home, not away"), "{said}");
+    let (_, printed) = folder.landfast(&["init"], 1);
+    assert!(printed.contains("never overwritten"), "{printed}");
+    let (_, printed) = folder.landfast(&["init", "away"], 2);
+    assert!(printed.contains("is the fleet home, not away"), "{printed}");
     std::fs::remove_dir_all(folder.path(".landfast/operator")).unwrap();
     folder.landfast(&["init"], 0);
     assert_eq!(folder.read(".landfast/authority/ca-key.pem"), key);
@@ -74,7 +74,7 @@ fn init_never_overwrites_and_finishes_what_was_begun() {
 }
 
 #[test]
-fn init_takes_the_fleet_that_is_there_and_leaves_it_as_it_is() {
+fn init_keeps_an_existing_fleet() {
     let folder = Folder::new();
     let text = "# mine\n[fleet]\nname = \"boat\"\n";
     std::fs::write(folder.path("landfast.toml"), text).unwrap();
@@ -84,14 +84,14 @@ fn init_takes_the_fleet_that_is_there_and_leaves_it_as_it_is() {
 }
 
 #[test]
-fn a_name_that_is_none_makes_nothing() {
+fn an_invalid_name_creates_nothing() {
     let folder = Folder::new();
     folder.landfast(&["init", "My Fleet"], 2);
     assert_eq!(std::fs::read_dir(folder.0.path()).unwrap().count(), 0);
 }
 
 #[test]
-fn certificates_are_issued_with_the_role_asked_for_and_the_least_by_default() {
+fn certificates_have_the_requested_role_or_the_least_privileged_one() {
     let folder = Folder::initialised();
     for (arguments, role) in [(&["--role", "deployer"][..], Role::Deployer), (&[], Role::Viewer)] {
         let out = format!("for-{role}");
@@ -113,29 +113,30 @@ fn certificates_are_issued_with_the_role_asked_for_and_the_least_by_default() {
 #[test]
 fn an_issued_key_is_never_overwritten() {
     let folder = Folder::initialised();
-    let (_, said) = folder.landfast(&["cert", "issue", "agent", "alpha", "--out", "x"], 0);
-    assert!(said.contains("landfast.toml has no host alpha yet"), "{said}");
+    let (_, printed) = folder.landfast(&["cert", "issue", "agent", "alpha", "--out", "x"], 0);
+    assert!(printed.contains("landfast.toml has no host alpha yet"), "{printed}");
     let key = folder.read("x/key.pem");
-    let (_, said) = folder.landfast(&["cert", "issue", "agent", "alpha", "--out", "x"], 2);
-    assert!(said.contains("has a key already") && folder.read("x/key.pem") == key, "{said}");
+    let (_, printed) = folder.landfast(&["cert", "issue", "agent", "alpha", "--out", "x"], 2);
+    assert!(printed.contains("has a key already") && folder.read("x/key.pem") == key, "{printed}");
 }
 
 #[test]
-fn who_lacks_the_authority_lets_nobody_in() {
+fn certificates_require_the_authority() {
     let folder = Folder::initialised();
     std::fs::remove_dir_all(folder.path(".landfast/authority")).unwrap();
-    let (_, said) = folder.landfast(&["cert", "issue", "agent", "alpha", "--out", "x"], 1);
-    assert!(said.contains("ca.pem") && said.contains("hint: only who has the fleet's authority"), "{said}");
+    let (_, printed) = folder.landfast(&["cert", "issue", "agent", "alpha", "--out", "x"], 1);
+    assert!(printed.contains("ca.pem") && printed.contains("hint: only who has the fleet's authority"), "{printed}");
 }
 
 #[test]
-fn a_host_that_does_not_answer_is_not_added() {
+fn an_unreachable_host_is_not_added() {
     let folder = Folder::initialised();
     let before = folder.read("landfast.toml");
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let ssh = format!("root@:{port}");
-    let (_, said) = folder.landfast(&["host", "add", "alpha", "127.0.0.1", "--ssh", &ssh, "--agent", "/bin/true"], 1);
-    assert!(said.contains("cannot be reached") && said.contains("hint:"), "{said}");
+    let (_, printed) =
+        folder.landfast(&["host", "add", "alpha", "127.0.0.1", "--ssh", &ssh, "--agent", "/bin/true"], 1);
+    assert!(printed.contains("cannot be reached") && printed.contains("hint:"), "{printed}");
     for arguments in [
         ["alpha", "127.0.0.1", "root@127.0.0.1:x"],
         ["alpha", "127.0.0.1", "-x@127.0.0.1"],
@@ -148,12 +149,15 @@ fn a_host_that_does_not_answer_is_not_added() {
 }
 
 #[test]
-fn a_host_is_not_moved_by_adding_it_elsewhere() {
+fn adding_a_host_again_does_not_change_its_address() {
     let folder = Folder::initialised();
     let text = folder.read("landfast.toml") + "[hosts.alpha]\naddress = \"127.0.0.1\"\nport = 9\n";
     std::fs::write(folder.path("landfast.toml"), &text).unwrap();
-    let (_, said) = folder.landfast(&["host", "add", "alpha", "127.0.0.2", "--ssh", "root@"], 1);
-    assert!(said.contains("alpha is at 127.0.0.1:9, not at 127.0.0.2:7219"), "{said}");
-    let (hosts, said) = folder.landfast(&["host", "ls"], 0);
-    assert!(hosts.contains("alpha  127.0.0.1:9  unreachable") && said.contains("connection refused"), "{hosts}{said}");
+    let (_, printed) = folder.landfast(&["host", "add", "alpha", "127.0.0.2", "--ssh", "root@"], 1);
+    assert!(printed.contains("alpha is at 127.0.0.1:9, not at 127.0.0.2:7219"), "{printed}");
+    let (hosts, printed) = folder.landfast(&["host", "ls"], 0);
+    assert!(
+        hosts.contains("alpha  127.0.0.1:9  unreachable") && printed.contains("connection refused"),
+        "{hosts}{printed}"
+    );
 }

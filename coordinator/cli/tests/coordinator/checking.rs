@@ -1,4 +1,4 @@
-//! `landfast check` as people and code hosts meet it: what is printed, and with which exit code.
+//! Tests of `landfast check`: its output and its exit codes.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -78,7 +78,7 @@ fn json(output: &Output) -> Value {
 }
 
 #[test]
-fn findings_are_printed_file_by_file_and_no_secret_among_them() {
+fn findings_are_grouped_by_file_and_contain_no_secrets() {
     let output = Folder::with(FLEET, COMPOSE).landfast(&["check"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(!text(&output.stdout).contains("hunter2"));
@@ -93,7 +93,7 @@ fn the_json_of_check_is_a_contract() {
 }
 
 #[test]
-fn sarif_holds_what_its_readers_need() {
+fn sarif_has_the_properties_that_code_hosts_require() {
     let output = Folder::with(FLEET, COMPOSE).landfast(&["check", "--format", "sarif"]);
     assert_eq!(output.status.code(), Some(1));
     let mut log = json(&output);
@@ -117,7 +117,7 @@ fn sarif_holds_what_its_readers_need() {
 }
 
 #[test]
-fn warnings_fail_only_when_it_is_strict() {
+fn warnings_fail_only_with_strict() {
     let folder = Folder::with(FLEET, "services: {app: {image: app, logging: {driver: local}}}");
     let output = folder.landfast(&["check"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
@@ -129,7 +129,7 @@ fn warnings_fail_only_when_it_is_strict() {
 }
 
 #[test]
-fn an_exception_that_nothing_needs_is_told_with_its_line() {
+fn an_unused_exception_is_reported_with_its_line() {
     let folder = Folder::with(FLEET, "services: {app: {image: 'app:1'}}");
     let output = folder.landfast(&["check"]);
     assert_eq!(
@@ -156,7 +156,7 @@ fn a_compose_file_is_checked_without_a_fleet() {
 }
 
 #[test]
-fn a_compose_file_and_a_stack_are_not_checked_in_one_go() {
+fn a_compose_file_and_a_stack_cannot_be_combined() {
     let folder = Folder::with(FLEET, COMPOSE);
     for arguments in [&["check", "web", "-f", "web/compose.yaml"][..], &["-p", "other", "check", "web"]] {
         let output = folder.landfast(arguments);
@@ -182,14 +182,14 @@ fn every_rule_can_be_listed_and_explained() {
 }
 
 #[test]
-fn a_stack_that_cannot_be_read_fails_with_its_place() {
+fn an_invalid_stack_is_reported_with_its_location() {
     let output = Folder::with(FLEET, "services: {app: {imagee: x}}").landfast(&["check"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).starts_with("web/compose.yaml:1:"), "{}", text(&output.stderr));
 }
 
 #[test]
-fn the_fleets_of_this_project_have_nothing_left_to_say() {
+fn the_fleets_of_this_project_have_no_findings() {
     for fleet in ["infra", "small", "investor", "scribe", "ybis", "carbon"] {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fleets").join(fleet);
         let output = landfast(&folder, &["check", "--strict", "--format", "json"]);
@@ -201,9 +201,9 @@ fn the_fleets_of_this_project_have_nothing_left_to_say() {
     }
 }
 
-/// `path` and `files` that lead to a folder of their own, as `docker compose -f deploy/compose.yaml` is used.
+/// `path` and `files` that refer to a subfolder, as in `docker compose -f deploy/compose.yaml`.
 #[test]
-fn a_compose_file_in_a_folder_of_its_own_starts_its_paths_there() {
+fn paths_are_relative_to_the_folder_of_the_compose_file() {
     let fleet = "[fleet]\nname = \"home\"\n[hosts.alpha]\naddress = \"192.168.2.201\"\n[stacks.web]\npath = \"web\"\n\
                  files = [\"deploy/compose.yaml\"]\nenv = \"dev\"\n";
     let folder = Folder::with(fleet, "services: {other: {image: a:1}}\n");

@@ -1,5 +1,5 @@
-//! A reader of the output that goes away (`landfast up 2>&1 | head -1`) ends the talking, not the work, and does not change
-//! the exit code.
+//! Closing the output (`landfast up 2>&1 | head -1`) stops the output only: the operation continues, and the exit code
+//! stays the same.
 
 use std::io::{BufRead as _, BufReader, PipeReader};
 use std::process::{ExitStatus, Stdio};
@@ -18,7 +18,7 @@ fn command(fleet: &Fleet, arguments: &[&str]) -> (tokio::process::Command, PipeR
     (command, reader)
 }
 
-/// Runs it without a reader from the start.
+/// Runs the command with a closed output.
 async fn unread(fleet: &Fleet, arguments: &[&str]) -> ExitStatus {
     let (mut command, reader) = command(fleet, arguments);
     drop(reader);
@@ -26,10 +26,10 @@ async fn unread(fleet: &Fleet, arguments: &[&str]) -> ExitStatus {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_nobody_reads_is_carried_out_all_the_same() {
+async fn a_command_with_a_closed_output_completes() {
     let fleet = web().await;
     assert_eq!(unread(&fleet, &["plan"]).await.code(), Some(3));
-    assert_eq!(unread(&fleet, &["up"]).await.code(), Some(2), "nobody to ask");
+    assert_eq!(unread(&fleet, &["up"]).await.code(), Some(2), "no terminal to confirm on");
     assert_eq!(unread(&fleet, &["up", "--yes"]).await.code(), Some(0));
     assert_eq!(fleet.host("alpha").instances(), ["web/app.1"]);
     for (arguments, code) in [
@@ -50,9 +50,9 @@ async fn what_nobody_reads_is_carried_out_all_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reader_of_the_first_line_alone_gets_it_and_the_rest_is_carried_out() {
+async fn a_reader_can_close_the_output_after_the_first_line() {
     let fleet = web().await;
-    fleet.host("alpha").with(|state| state.held_back.insert("web/app.1".to_owned()));
+    fleet.host("alpha").with(|state| state.unhealthy.insert("web/app.1".to_owned()));
     let (mut command, reader) = command(&fleet, &["up", "--yes"]);
     let mut process = command.env_remove("LANDFAST_LOG").spawn().expect("the command runs");
     drop(command);
@@ -61,14 +61,14 @@ async fn a_reader_of_the_first_line_alone_gets_it_and_the_rest_is_carried_out() 
         read.await.expect("it ends").expect("a line").expect("text"),
         "1. create network infra_net on alpha: it spans the fleet; gateway 172.19.255.1"
     );
-    // The rollout has something to say only now.
-    fleet.host("alpha").with(|state| state.held_back.clear());
+    // The rollout prints its next line only after this.
+    fleet.host("alpha").with(|state| state.unhealthy.clear());
     assert_eq!(process.wait().await.expect("it ends").code(), Some(0));
     assert_eq!(fleet.host("alpha").instances(), ["web/app.1"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_log_that_is_followed_ends_with_its_reader() {
+async fn following_a_log_ends_when_its_reader_does() {
     let fleet = web().await;
     fleet.up().await.expect("done");
     let followed = tokio::time::timeout(Duration::from_secs(20), unread(&fleet, &["logs", "-f", "app"])).await;

@@ -1,4 +1,4 @@
-//! The command as people and scripts meet it: exit codes, what is on stdout, what is on stderr.
+//! Tests of the command line: exit codes, standard output and standard error.
 
 use std::process::{Output, Stdio};
 
@@ -26,14 +26,14 @@ networks:
 ";
 
 pub(crate) async fn web() -> Fleet {
-    let fleet = Fleet::raise(&["alpha"], STACK).await;
+    let fleet = Fleet::start(&["alpha"], STACK).await;
     fleet.write("web/compose.yaml", COMPOSE);
     fleet.image("app:1", "app1");
     fleet
 }
 
 impl Fleet {
-    /// `landfast …` in the fleet's folder, without a terminal.
+    /// Runs `landfast …` in the fleet's folder, without a terminal.
     pub(crate) async fn landfast(&self, arguments: &[&str]) -> Output {
         let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_landfast"));
         command.args(arguments).current_dir(self.path()).env_clear().stdin(Stdio::null());
@@ -41,7 +41,7 @@ impl Fleet {
         command.output().await.expect("the command runs")
     }
 
-    /// Without what differs from run to run.
+    /// Replaces values that differ from run to run.
     pub(crate) fn stable(&self, text: &[u8]) -> String {
         let text = String::from_utf8(text.to_vec()).expect("text");
         let text = text.replace(self.path().to_str().expect("text"), "FOLDER");
@@ -70,8 +70,8 @@ async fn plan_exits_3_when_there_is_something_to_do_and_0_when_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn images_that_hosts_lack_are_counted_and_listed_only_on_request() {
-    let fleet = Fleet::raise(&["alpha", "beta"], STACK).await;
+async fn missing_images_are_counted_and_listed_only_with_verbose() {
+    let fleet = Fleet::start(&["alpha", "beta"], STACK).await;
     fleet.write("web/compose.yaml", &COMPOSE.replace("  app:", "  other: {image: 'lan:5000/new:1'}\n  app:"));
     fleet.host("beta").has_image("app:1", "app1");
     let short = stdout(&fleet.landfast(&["plan"]).await);
@@ -86,7 +86,7 @@ async fn images_that_hosts_lack_are_counted_and_listed_only_on_request() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_image_to_be_built_comes_from_no_registry() {
+async fn an_image_that_is_built_is_not_pulled() {
     let fleet = web().await;
     fleet.write("web/compose.yaml", "services: {app: {build: .}}\n");
     fleet.write("web/Dockerfile", "FROM scratch\n");
@@ -98,13 +98,13 @@ async fn an_image_to_be_built_comes_from_no_registry() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pull_says_when_registries_are_asked() {
+async fn pull_decides_when_registries_are_asked() {
     let fleet = web().await;
     let plan = fleet.landfast(&["plan", "--pull", "always"]).await;
     assert!(stdout(&plan).starts_with("ask a registry: app:1 (pull_policy of web/app: always)\n"), "{}", stdout(&plan));
     let up = fleet.landfast(&["up", "--yes", "--pull", "always"]).await;
     assert_eq!(up.status.code(), Some(1));
-    for part in ["image app:1 cannot be pulled, nothing was touched", "no registry has app:1", "`--pull missing`"] {
+    for part in ["image app:1 cannot be pulled; no host was changed", "no registry has app:1", "`--pull missing`"] {
         assert!(stderr(&up).contains(part), "{part} in {}", stderr(&up));
     }
     assert_eq!(fleet.landfast(&["up", "--yes", "--pull", "never"]).await.status.code(), Some(0));
@@ -112,7 +112,7 @@ async fn pull_says_when_registries_are_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn up_without_a_terminal_shows_the_plan_and_asks_for_yes() {
+async fn up_without_a_terminal_shows_the_plan_and_requires_yes() {
     let fleet = web().await;
     let output = fleet.landfast(&["up"]).await;
     assert_eq!(output.status.code(), Some(2));
@@ -151,7 +151,7 @@ async fn the_json_of_up_and_history_is_a_contract() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tables_are_for_people() {
+async fn tables_have_aligned_columns() {
     let fleet = web().await;
     fleet.landfast(&["up", "--yes"]).await;
     let output = fleet.landfast(&["status"]).await;
@@ -159,7 +159,7 @@ async fn tables_are_for_people() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_host_that_cannot_be_reached_does_not_fail_status_and_fails_up() {
+async fn an_unreachable_host_fails_up_but_not_status() {
     let mut fleet = web().await;
     fleet.hosts.clear();
     let output = fleet.landfast(&["status", "--format", "json"]).await;
@@ -172,7 +172,7 @@ async fn a_host_that_cannot_be_reached_does_not_fail_status_and_fails_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn down_with_volumes_names_what_it_deletes_and_asks() {
+async fn down_with_volumes_lists_the_volumes_and_requires_confirmation() {
     let fleet = web().await;
     fleet.landfast(&["up", "--yes"]).await;
     let output = fleet.landfast(&["down", "-v"]).await;
@@ -185,7 +185,7 @@ async fn down_with_volumes_names_what_it_deletes_and_asks() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn t36_logs_cannot_steer_the_terminal_and_come_in_the_order_of_time() {
+async fn t36_logs_cannot_control_the_terminal_and_are_sorted_by_time() {
     let fleet = web().await;
     fleet.landfast(&["up", "--yes"]).await;
     let output = fleet.landfast(&["logs", "-t", "app"]).await;
@@ -197,7 +197,7 @@ async fn t36_logs_cannot_steer_the_terminal_and_come_in_the_order_of_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn mistakes_name_file_line_and_what_to_do() {
+async fn mistakes_are_reported_with_file_line_and_hint() {
     let fleet = web().await;
     fleet.write("web/compose.yaml", &COMPOSE.replace("172.19.0.7", "10.0.0.1"));
     let output = fleet.landfast(&["plan"]).await;
@@ -249,7 +249,7 @@ async fn config_needs_no_fleet_and_takes_its_flags_before_and_after_the_verb() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn config_lists_what_a_program_asks_for() {
+async fn config_prints_lists_for_programs() {
     let fleet = web().await;
     let text = "name: two\nservices:\n  a: {image: 'a:${TAG:-1}', depends_on: [b], models: [m]}\n  b: {image: b, env_file: [none]}\n\
                 models: {m: {model: ai/small}}\n";
@@ -284,29 +284,29 @@ volumes:
 ";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f56_ctrl_c_ends_after_the_step_under_way_and_says_what_stands_where() {
+async fn f56_ctrl_c_stops_after_the_current_step_and_reports_the_state() {
     let fleet = web().await;
     let checked = COMPOSE.replace("    image: app:1\n", "    image: app:1\n    healthcheck: {test: [CMD, 'true']}\n");
     fleet.write("web/compose.yaml", &checked.replace("volumes:\n  files:\n", AFTER));
-    fleet.host("alpha").with(|state| state.held_back.insert("web/app.1".to_owned()));
+    fleet.host("alpha").with(|state| state.unhealthy.insert("web/app.1".to_owned()));
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_landfast"));
     command.args(["up", "--yes"]).current_dir(fleet.path()).env_clear().env("DOCKER_HOST", "unix:///nonexistent");
     let mut process = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the command runs");
     let mut talk = BufReader::new(process.stderr.take().expect("piped")).lines();
-    let mut said = Vec::new();
+    let mut printed = Vec::new();
     while let Some(line) = talk.next_line().await.expect("text") {
         if line == "create web/app.1 on alpha" {
             let id = process.id().and_then(|id| Pid::from_raw(id.cast_signed())).expect("it runs");
             kill_process(id, Signal::INT).expect("a signal");
         }
-        // It goes on for the step under way, which ends now.
+        // The operation completes its current step, which ends now.
         if line.contains("stopping") {
-            fleet.host("alpha").with(|state| state.held_back.clear());
+            fleet.host("alpha").with(|state| state.unhealthy.clear());
         }
-        said.push(line);
+        printed.push(line);
     }
-    let said = said.join("\n");
-    assert_eq!(process.wait().await.expect("it ends").code(), Some(1), "{said}");
-    assert!(said.contains("what stands where") && said.contains("as it was  create web/after.1"), "{said}");
+    let printed = printed.join("\n");
+    assert_eq!(process.wait().await.expect("it ends").code(), Some(1), "{printed}");
+    assert!(printed.contains("what stands where") && printed.contains("as it was  create web/after.1"), "{printed}");
     assert_eq!(fleet.host("alpha").instances(), ["web/app.1"]);
 }

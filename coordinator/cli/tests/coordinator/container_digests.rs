@@ -31,7 +31,7 @@ address = \"192.0.2.1\"
 ";
 
 #[test]
-fn containers_of_the_parity_projects_have_the_digests_they_always_had() {
+fn digests_of_the_parity_projects_are_unchanged() {
     let folder = repository().join("tests/parity");
     let mut text = FLEET.to_owned();
     for project in folders(&folder) {
@@ -41,7 +41,7 @@ fn containers_of_the_parity_projects_have_the_digests_they_always_had() {
 }
 
 #[test]
-fn containers_of_the_example_fleets_have_the_digests_they_always_had() {
+fn digests_of_the_example_fleets_are_unchanged() {
     for name in folders(&repository().join("tests/fleets")) {
         let folder = tempfile::tempdir().expect("a folder");
         copy(&repository().join("tests/fleets").join(&name), folder.path());

@@ -1,4 +1,4 @@
-//! What `up`, `down`, `sync` and `rollback` do to a fleet of agents.
+//! Tests of `up`, `down`, `sync` and `rollback` with a fleet of test agents.
 
 use crate::fleet::{Fleet, eventually};
 use landfast::output::words;
@@ -36,7 +36,7 @@ networks:
 ";
 
 async fn data() -> Fleet {
-    let fleet = Fleet::raise(&["alpha", "beta"], STACK).await;
+    let fleet = Fleet::start(&["alpha", "beta"], STACK).await;
     fleet.write("data/compose.yaml", COMPOSE);
     fleet.write("data/app.conf", "port = 1\n");
     fleet.image("postgres:16", "pg16");
@@ -65,13 +65,13 @@ async fn up_puts_every_instance_on_its_host_at_its_address() {
 }
 
 #[tokio::test]
-async fn a_dependent_waits_on_its_host_until_what_it_needs_is_healthy_on_another() {
+async fn a_service_waits_until_its_dependency_on_another_host_is_healthy() {
     let fleet = data().await;
-    fleet.host("alpha").with(|state| state.held_back.insert("data/postgres.1".to_owned()));
+    fleet.host("alpha").with(|state| state.unhealthy.insert("data/postgres.1".to_owned()));
     let (outcome, ()) = tokio::join!(fleet.up(), async {
         eventually("postgres is assigned", || !fleet.host("alpha").instances().is_empty()).await;
         assert_eq!(fleet.host("beta").instances(), [""; 0]);
-        fleet.host("alpha").with(|state| state.held_back.clear());
+        fleet.host("alpha").with(|state| state.unhealthy.clear());
     });
     done(outcome);
     assert_eq!(fleet.host("beta").instances(), ["data/app.1"]);
@@ -88,7 +88,7 @@ async fn a_second_up_changes_nothing_and_asks_each_host_once() {
 }
 
 #[tokio::test]
-async fn an_edited_file_makes_exactly_the_instance_that_mounts_it_again() {
+async fn an_edited_file_recreates_only_the_instance_that_mounts_it() {
     let fleet = data().await;
     done(fleet.up().await);
     let digests = || {
@@ -122,18 +122,18 @@ async fn only_blobs_that_a_host_lacks_are_sent() {
 }
 
 #[tokio::test]
-async fn f48_an_image_that_is_nowhere_is_named_before_anything_is_touched() {
+async fn f48_a_missing_image_is_reported_before_any_change() {
     let fleet = data().await;
     fleet.write("data/compose.yaml", &COMPOSE.replace("app:1", "app:9"));
     let error = fleet.up().await.expect_err("a refusal");
     let text = error.to_string();
-    assert!(text.contains("app:9") && text.contains("alpha") && text.contains("nothing was touched"), "{text}");
+    assert!(text.contains("app:9") && text.contains("alpha") && text.contains("no host was changed"), "{text}");
     assert!(error.hint().is_some());
     assert!(fleet.hosts.values().all(|host| host.with(|state| state.assigned.is_empty() && state.blobs.is_empty())));
 }
 
 #[tokio::test]
-async fn an_image_that_one_host_has_is_brought_to_the_other() {
+async fn an_image_is_transferred_between_hosts() {
     let fleet = data().await;
     fleet.write("data/compose.yaml", &COMPOSE.replace("app:1", "app:2"));
     fleet.host("alpha").has_image("app:2", "app2");
@@ -156,7 +156,7 @@ async fn an_image_that_only_a_registry_has_is_pulled() {
 }
 
 #[tokio::test]
-async fn f46_what_does_not_come_up_stops_the_rollout_and_leaves_the_rest_as_it_was() {
+async fn f46_an_instance_that_does_not_start_stops_the_rollout() {
     let fleet = data().await;
     done(fleet.up().await);
     let before = fleet.host("beta").with(|state| state.held.clone());
@@ -171,23 +171,23 @@ async fn f46_what_does_not_come_up_stops_the_rollout_and_leaves_the_rest_as_it_w
 }
 
 #[tokio::test]
-async fn f07_a_coordinator_that_was_killed_goes_on_and_updates_no_host_twice() {
+async fn f07_a_killed_coordinator_resumes_without_updating_a_host_twice() {
     let fleet = data().await;
-    fleet.host("alpha").with(|state| state.held_back.insert("data/postgres.1".to_owned()));
+    fleet.host("alpha").with(|state| state.unhealthy.insert("data/postgres.1".to_owned()));
     tokio::select! {
         outcome = fleet.up() => panic!("it cannot end: {outcome:?}"),
         () = eventually("postgres is assigned", || !fleet.host("alpha").instances().is_empty()) => {}
     }
     let assigned = fleet.host("alpha").with(|state| state.assigned.len());
-    fleet.host("alpha").with(|state| state.held_back.clear());
+    fleet.host("alpha").with(|state| state.unhealthy.clear());
     done(fleet.up().await);
-    assert!(fleet.heard.all().contains("going on with release 1 of data"), "{}", fleet.heard.all());
+    assert!(fleet.events.all().contains("going on with release 1 of data"), "{}", fleet.events.all());
     assert_eq!(fleet.host("alpha").with(|state| state.assigned.len()), assigned);
     assert_eq!(fleet.host("beta").instances(), ["data/app.1"]);
 }
 
 #[tokio::test]
-async fn a_plan_whose_ground_moved_is_refused() {
+async fn an_outdated_plan_is_refused() {
     let fleet = data().await;
     done(fleet.up().await);
     fleet.write("data/app.conf", "port = 2\n");
@@ -203,7 +203,7 @@ async fn a_plan_whose_ground_moved_is_refused() {
 }
 
 #[tokio::test]
-async fn down_keeps_data_and_down_with_volumes_deletes_it_by_name() {
+async fn down_keeps_volumes_and_down_with_volumes_deletes_them() {
     let fleet = data().await;
     done(fleet.up().await);
     let engine = fleet.engine();
@@ -220,7 +220,7 @@ async fn down_keeps_data_and_down_with_volumes_deletes_it_by_name() {
 }
 
 #[tokio::test]
-async fn rollback_brings_back_files_and_instances_of_the_release_before() {
+async fn rollback_restores_files_and_instances_of_the_previous_release() {
     let fleet = data().await;
     done(fleet.up().await);
     let held = |host: &str| fleet.host(host).with(|state| state.held.clone().expect("assigned"));
@@ -236,7 +236,7 @@ async fn rollback_brings_back_files_and_instances_of_the_release_before() {
 }
 
 #[tokio::test]
-async fn sync_brings_files_and_touches_no_instance() {
+async fn sync_updates_files_and_changes_no_instance() {
     let fleet = data().await;
     done(fleet.up().await);
     fleet.write("data/app.conf", "port = 2\n");
@@ -250,7 +250,7 @@ async fn sync_brings_files_and_touches_no_instance() {
 }
 
 #[tokio::test]
-async fn a_host_that_cannot_be_reached_stops_up_and_is_a_part_of_status() {
+async fn an_unreachable_host_fails_up_and_is_shown_in_status() {
     let mut fleet = data().await;
     done(fleet.up().await);
     fleet.hosts.remove("beta");
@@ -263,7 +263,7 @@ async fn a_host_that_cannot_be_reached_stops_up_and_is_a_part_of_status() {
 }
 
 #[tokio::test]
-async fn force_recreate_makes_everything_again_once() {
+async fn force_recreate_recreates_every_instance_once() {
     let fleet = data().await;
     done(fleet.up().await);
     let digest = || fleet.host("beta").with(|state| state.held.clone().expect("assigned").instances[0].digest.clone());
@@ -274,7 +274,7 @@ async fn force_recreate_makes_everything_again_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn thousands_of_small_files_arrive() {
+async fn thousands_of_small_files_are_sent() {
     let fleet = data().await;
     for number in 0..3000 {
         fleet.write(&format!("data/files/{number:04}"), &format!("contents of {number}"));
@@ -284,7 +284,7 @@ async fn thousands_of_small_files_arrive() {
 }
 
 #[tokio::test]
-async fn warnings_of_a_plan_name_files_from_the_fleets_folder_on() {
+async fn warnings_of_a_plan_have_paths_relative_to_the_fleets_folder() {
     let fleet = data().await;
     fleet.write("data/compose.yaml", "services:\n  app:\n    image: app:1\n    isolation: default\n");
     let engine = fleet.engine();
@@ -295,7 +295,7 @@ async fn warnings_of_a_plan_name_files_from_the_fleets_folder_on() {
 }
 
 #[tokio::test]
-async fn without_an_engine_that_builds_a_plan_says_so_and_up_fails_with_nothing_touched() {
+async fn without_a_builder_plan_warns_and_up_fails_before_any_change() {
     let fleet = data().await;
     fleet.write("data/compose.yaml", "services:\n  app:\n    build: ./app\n");
     fleet.write("data/app/Dockerfile", "FROM redis:7\n");
@@ -303,15 +303,15 @@ async fn without_an_engine_that_builds_a_plan_says_so_and_up_fails_with_nothing_
     let builds = planned.builds.iter().map(words::planned_build).collect::<Vec<_>>();
     assert_eq!(builds, ["data-app from ./app (1 file, 13 B)"]);
     assert!(planned.plan.warnings.iter().any(|line| line.contains("an engine that builds")), "{:?}", planned.plan);
-    let error = fleet.up().await.expect_err("nobody builds").to_string();
+    let error = fleet.up().await.expect_err("no builder").to_string();
     assert!(error.contains("data-app cannot be built"), "{error}");
 
     fleet.write(
         "data/compose.yaml",
         "services:\n  app:\n    build: ./nowhere\n  other: {image: 'redis:7', network_mode: 'service:app'}\n",
     );
-    let error = fleet.up().await.expect_err("two mistakes, of which the first is told").to_string();
-    assert!(error.contains("compose.yaml:3:") && error.contains("nowhere: there is no such file or folder"), "{error}");
+    let error = fleet.up().await.expect_err("two mistakes").to_string();
+    assert!(error.contains("compose.yaml:3:") && error.contains("nowhere: no such file or folder"), "{error}");
     for host in ["alpha", "beta"] {
         fleet.host(host).with(|state| assert!(state.assigned.is_empty()));
     }

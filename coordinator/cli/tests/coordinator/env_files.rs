@@ -1,4 +1,5 @@
-//! `env_files` of `landfast.toml` and `--env-file`: which files are read, in which order, and which travel.
+//! Tests of `env_files` in `landfast.toml` and of `--env-file`: which files are read, in which order, and which are
+//! sent to hosts.
 
 use serde_json::Value;
 
@@ -43,14 +44,14 @@ fn folder() -> Folder {
     folder
 }
 
-/// The exit code, and what is said.
+/// The exit code and the output of a refused command.
 fn refusal(folder: &Folder, arguments: &[&str]) -> (Option<i32>, String) {
     let output = folder.landfast(arguments, &[]);
     (output.status.code(), text(&output.stderr))
 }
 
 #[test]
-fn env_files_are_read_in_order_instead_of_env_and_the_shell_wins() {
+fn env_files_replace_env_and_the_shell_overrides_them() {
     let folder = folder();
     assert_eq!(folder.command(&["--stack", "web"], &[]), r#"["dev","dev-set","none"]"#);
     assert_eq!(folder.command(&["--stack", "web", "--env", "test"], &[]), r#"["test","test-set","none"]"#);
@@ -59,7 +60,7 @@ fn env_files_are_read_in_order_instead_of_env_and_the_shell_wins() {
 }
 
 #[test]
-fn an_env_file_of_the_command_line_stands_in_for_all_others() {
+fn an_env_file_on_the_command_line_replaces_all_others() {
     let folder = folder();
     let one = r#"["one","one","none"]"#;
     assert_eq!(folder.command(&["--stack", "web", "--env-file", "one.env"], &[]), one);
@@ -69,24 +70,24 @@ fn an_env_file_of_the_command_line_stands_in_for_all_others() {
     assert!(text(&output.stdout).contains("- two\n      - one\n"), "{}", text(&output.stdout));
     for verb in [&["plan"][..], &["up", "--yes"], &["sync", "--yes"]] {
         let refusal = |arguments: &[&str]| refusal(&folder, &[verb, arguments].concat());
-        let (code, said) = refusal(&["web", "--env-file", "no.env"]);
-        assert_eq!(code, Some(1), "{said}");
-        assert!(said.starts_with("error: --env-file no.env cannot be read: No such file"), "{said}");
-        let (code, said) = refusal(&["web", "--env-file", "web"]);
-        assert!(code == Some(1) && said.starts_with("error: --env-file web cannot be read: "), "{said}");
-        let (code, said) = refusal(&["web", "--env-file", "one.env", "--env", "dev"]);
-        assert!(code == Some(2) && said.contains("--env and --env-file both"), "{said}");
-        let (code, said) = refusal(&["--env-file", "one.env"]);
-        assert!(code == Some(2) && said.contains("--env-file needs the names of the stacks"), "{said}");
+        let (code, printed) = refusal(&["web", "--env-file", "no.env"]);
+        assert_eq!(code, Some(1), "{printed}");
+        assert!(printed.starts_with("error: --env-file no.env cannot be read: No such file"), "{printed}");
+        let (code, printed) = refusal(&["web", "--env-file", "web"]);
+        assert!(code == Some(1) && printed.starts_with("error: --env-file web cannot be read: "), "{printed}");
+        let (code, printed) = refusal(&["web", "--env-file", "one.env", "--env", "dev"]);
+        assert!(code == Some(2) && printed.contains("--env and --env-file both"), "{printed}");
+        let (code, printed) = refusal(&["--env-file", "one.env"]);
+        assert!(code == Some(2) && printed.contains("--env-file needs the names of the stacks"), "{printed}");
     }
     for verb in ["status", "history", "down"] {
-        let (code, said) = refusal(&folder, &["--env-file", "one.env", verb]);
-        assert!(code == Some(2) && said.contains("--env-file is for the commands that read"), "{said}");
+        let (code, printed) = refusal(&folder, &["--env-file", "one.env", verb]);
+        assert!(code == Some(2) && printed.contains("--env-file is for the commands that read"), "{printed}");
     }
 }
 
 #[test]
-fn environments_are_found_by_the_paths_that_have_env_in_them() {
+fn environments_are_found_by_env_file_patterns() {
     let folder = folder();
     folder.write("web/environments/example.env", "WHO=\nASKED=\n");
     let listed: Value =
@@ -101,66 +102,72 @@ fn environments_are_found_by_the_paths_that_have_env_in_them() {
         (listed[0]["stack"].as_str(), listed[0]["environments"].as_array().map(Vec::len)),
         (Some("fixed"), Some(0))
     );
-    let (code, said) = refusal(&folder, &["plan", "web"]);
-    assert!(code == Some(1) && said.starts_with("web/environments/example.env:2:1: ASKED is asked for here"), "{said}");
-    folder.write("web/environments/example.env", "WHO=\n");
-    let (code, said) = refusal(&folder, &["env", "use", "test"]);
-    assert!(code == Some(0) && said.starts_with("fixed has no environments: left as it is\n"), "{said}");
-    assert_eq!(folder.command(&["--stack", "web"], &[]), r#"["test","test-set","none"]"#);
-    let (code, said) = refusal(&folder, &["env", "use", "half", "web"]);
+    let (code, printed) = refusal(&folder, &["plan", "web"]);
     assert!(
-        code == Some(1) && said.contains("environment half has no file") && said.contains("secrets/half.env"),
-        "{said}"
+        code == Some(1) && printed.starts_with("web/environments/example.env:2:1: ASKED is asked for here"),
+        "{printed}"
     );
-    let (code, said) = refusal(&folder, &["env", "use", "dev", "fixed"]);
+    folder.write("web/environments/example.env", "WHO=\n");
+    let (code, printed) = refusal(&folder, &["env", "use", "test"]);
+    assert!(code == Some(0) && printed.starts_with("fixed has no environments: left as it is\n"), "{printed}");
+    assert_eq!(folder.command(&["--stack", "web"], &[]), r#"["test","test-set","none"]"#);
+    let (code, printed) = refusal(&folder, &["env", "use", "half", "web"]);
     assert!(
-        code == Some(1) && said.contains("stack fixed has no environments: no path in its env_files has {env}"),
-        "{said}"
+        code == Some(1) && printed.contains("environment half has no file") && printed.contains("secrets/half.env"),
+        "{printed}"
+    );
+    let (code, printed) = refusal(&folder, &["env", "use", "dev", "fixed"]);
+    assert!(
+        code == Some(1) && printed.contains("stack fixed has no environments: no path in its env_files has {env}"),
+        "{printed}"
     );
 }
 
 #[test]
-fn env_files_that_cannot_be_read_are_named_with_their_place() {
+fn unreadable_env_files_are_reported_with_their_location() {
     let folder = folder();
     let plan = |arguments: &[&str]| refusal(&folder, &[&["plan"], arguments].concat());
-    let (code, said) = plan(&["web", "--env", "tset"]);
+    let (code, printed) = plan(&["web", "--env", "tset"]);
     assert_eq!(code, Some(1));
-    insta::assert_snapshot!(said, @r"
+    insta::assert_snapshot!(printed, @r"
     landfast.toml:12:3: there is no file web/environments/tset.env (stacks.web.env_files)
       hint: did you mean the environment test? there are dev, half, test
     ");
-    let (code, said) = plan(&["fixed", "--env", "dev"]);
-    assert!(code == Some(1) && said.contains("stack fixed has no environments"), "{said}");
-    let (code, said) = plan(&["web", "--env", "../x"]);
-    assert!(code == Some(1) && said.contains("environment ../x has no file"), "{said}");
+    let (code, printed) = plan(&["fixed", "--env", "dev"]);
+    assert!(code == Some(1) && printed.contains("stack fixed has no environments"), "{printed}");
+    let (code, printed) = plan(&["web", "--env", "../x"]);
+    assert!(code == Some(1) && printed.contains("environment ../x has no file"), "{printed}");
     folder.write("landfast.toml", &FLEET.replace("env  = \"dev\"\n", ""));
-    let (_, said) = plan(&["web"]);
+    let (_, printed) = plan(&["web"]);
     assert!(
-        said.contains("landfast.toml:11:3: environments/{env}.env needs an environment, but none is chosen"),
-        "{said}"
+        printed.contains("landfast.toml:11:3: environments/{env}.env needs an environment, but none is chosen"),
+        "{printed}"
     );
-    assert!(said.contains("hint: write env under [stacks.web], or give --env: there are dev, half, test"), "{said}");
-    folder.write("landfast.toml", &FLEET.replace(".env.dev", ".env.prod"));
-    let (_, said) = plan(&["fixed"]);
     assert!(
-        said.contains("landfast.toml:15:14: there is no file fixed/environments/.env.prod (stacks.fixed.env_files)"),
-        "{said}"
+        printed.contains("hint: write env under [stacks.web], or give --env: there are dev, half, test"),
+        "{printed}"
+    );
+    folder.write("landfast.toml", &FLEET.replace(".env.dev", ".env.prod"));
+    let (_, printed) = plan(&["fixed"]);
+    assert!(
+        printed.contains("landfast.toml:15:14: there is no file fixed/environments/.env.prod (stacks.fixed.env_files)"),
+        "{printed}"
     );
     folder.write("landfast.toml", &FLEET.replace("../secrets", "../../secrets"));
-    let (_, said) = plan(&["web"]);
-    assert!(said.contains("secrets/dev.env is outside the fleet's folder"), "{said}");
+    let (_, printed) = plan(&["web"]);
+    assert!(printed.contains("secrets/dev.env is outside the fleet's folder"), "{printed}");
 }
 
-/// Every file of a stack is a blob on its hosts.
+/// Whether a blob on any host contains this word. Every file of a stack is a blob on its hosts.
 fn holds(fleet: &Fleet, word: &str) -> bool {
     let holds = |blob: &[u8]| blob.windows(word.len()).any(|part| part == word.as_bytes());
     fleet.host("alpha").with(|state| state.blobs.values().any(|blob| holds(blob)))
 }
 
 #[tokio::test]
-async fn the_chosen_env_files_travel_and_those_of_other_environments_do_not() {
+async fn only_the_chosen_env_files_are_sent() {
     let stack = "[stacks.web]\nenv = \"dev\"\nenv_files = [\".env.common\", \"environments/{env}.env\"]\n";
-    let fleet = Fleet::raise(&["alpha"], stack).await;
+    let fleet = Fleet::start(&["alpha"], stack).await;
     fleet.write("web/compose.yaml", "services: {app: {image: 'app:1', command: ['$WHO'], volumes: ['.:/stack']}}\n");
     fleet.write("web/.env.common", "COMMON=word-of-common\n");
     fleet.write("web/environments/example.env", "WHO=\n");
@@ -179,10 +186,10 @@ async fn the_chosen_env_files_travel_and_those_of_other_environments_do_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn env_files_of_a_stack_inside_another_ones_folder_do_not_travel_with_that_one() {
+async fn env_files_of_a_nested_stack_are_not_sent_with_the_outer_stack() {
     let stacks =
         "[stacks.outer]\npath = \".\"\n[stacks.inner]\nenv = \"dev\"\nenv_files = [\"environments/{env}.env\"]\n";
-    let fleet = Fleet::raise(&["alpha"], stacks).await;
+    let fleet = Fleet::start(&["alpha"], stacks).await;
     for folder in ["", "inner/"] {
         fleet.write(&format!("{folder}compose.yaml"), "services: {app: {image: 'app:1', volumes: ['.:/stack']}}\n");
     }
@@ -197,9 +204,9 @@ async fn env_files_of_a_stack_inside_another_ones_folder_do_not_travel_with_that
 }
 
 #[tokio::test]
-async fn with_an_env_file_of_the_command_line_no_environments_file_travels_but_that_one() {
+async fn only_the_env_file_on_the_command_line_is_sent() {
     let stack = "[stacks.web]\nenv = \"dev\"\nenv_files = [\"environments/{env}.env\"]\n";
-    let fleet = Fleet::raise(&["alpha"], stack).await;
+    let fleet = Fleet::start(&["alpha"], stack).await;
     fleet.write("web/compose.yaml", "services: {app: {image: 'app:1', command: ['$WHO'], volumes: ['.:/stack']}}\n");
     for env in ["dev", "test", "prod"] {
         fleet.write(&format!("web/environments/{env}.env"), &format!("WHO=word-of-{env}\n"));

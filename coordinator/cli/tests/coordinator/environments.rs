@@ -1,5 +1,5 @@
-//! `landfast env` and `--env`: which environment counts, what keeps one from being used, and what the fleet's file says
-//! afterwards.
+//! Tests of `landfast env` and `--env`: which environment is selected, which ones are refused, and how the choice is
+//! written to `landfast.toml`.
 
 use std::process::Output;
 
@@ -45,7 +45,7 @@ fn landfast(folder: &Folder, arguments: &[&str]) -> Output {
 }
 
 #[test]
-fn the_environments_are_listed_with_what_they_lack_and_which_one_counts() {
+fn environments_are_listed_with_missing_variables_and_the_selected_one() {
     let folder = folder();
     folder.write("web/.env.example", "WHO=\nASKED=\n");
     insta::assert_snapshot!(text(&landfast(&folder, &["env", "ls"]).stdout));
@@ -60,7 +60,7 @@ fn the_json_of_env_ls_is_a_contract() {
 }
 
 #[test]
-fn a_choice_is_written_into_landfast_toml_and_counts_from_then_on() {
+fn a_choice_is_written_to_landfast_toml() {
     let folder = folder();
     assert_eq!(folder.command(&["--stack", "web"], &[]), r#"["dev-value","common"]"#);
     let output = landfast(&folder, &["env", "use", "test"]);
@@ -77,13 +77,13 @@ fn a_choice_is_written_into_landfast_toml_and_counts_from_then_on() {
 }
 
 #[test]
-fn the_shell_wins_over_the_environments_own_file_and_that_over_the_common_one() {
+fn the_shell_overrides_the_environments_file_which_overrides_the_common_one() {
     let folder = folder();
     assert_eq!(folder.command(&["--stack", "web"], &[("WHO", "shell"), ("COMMON", "s")]), r#"["shell","s"]"#);
-    // Without a fleet, too.
+    // The same without a fleet.
     assert_eq!(folder.command(&["-f", "web/compose.yaml", "--env", "test"], &[]), r#"["test-value","common"]"#);
     assert_eq!(folder.command(&["-f", "web/compose.yaml"], &[]), r#"["nobody","common"]"#);
-    // As with the reference, an env file that is named stands alone.
+    // As in Docker Compose, a named env file replaces the default ones.
     let named = ["-f", "web/compose.yaml", "--env-file", "web/.env.test"];
     assert_eq!(folder.command(&named, &[]), r#"["test-value","none"]"#);
     let output =
@@ -92,7 +92,7 @@ fn the_shell_wins_over_the_environments_own_file_and_that_over_the_common_one() 
 }
 
 #[test]
-fn an_environment_without_a_file_is_refused_with_those_that_have_one() {
+fn an_environment_without_a_file_is_refused_and_the_others_are_listed() {
     let folder = folder();
     for arguments in [
         &["env", "use", "tset"][..],
@@ -103,38 +103,38 @@ fn an_environment_without_a_file_is_refused_with_those_that_have_one() {
         &["check", "web", "--env", "tset"],
     ] {
         let output = landfast(&folder, arguments);
-        let said = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
+        let printed = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {printed}");
         assert!(
-            said.contains("environment tset has no file") && said.contains("web/.env.tset"),
-            "{arguments:?}: {said}"
+            printed.contains("environment tset has no file") && printed.contains("web/.env.tset"),
+            "{arguments:?}: {printed}"
         );
-        assert!(said.contains("did you mean test? there are dev, test"), "{arguments:?}: {said}");
+        assert!(printed.contains("did you mean test? available environments: dev, test"), "{arguments:?}: {printed}");
     }
     assert_eq!(fleet(&folder), FLEET);
     let output = landfast(&folder, &["env", "use", "dev", "plain"]);
-    assert!(text(&output.stderr).contains("no environment has one there"), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("this folder has no environments"), "{}", text(&output.stderr));
     for bad in ["../web/.env", "a/b", ""] {
         assert_eq!(landfast(&folder, &["env", "use", bad, "web"]).status.code(), Some(1), "{bad:?}");
     }
 }
 
 #[test]
-fn an_environment_that_lacks_a_name_is_refused_with_both_files_before_anything_is_asked_of_a_host() {
+fn an_environment_with_a_missing_variable_is_refused_before_any_host_is_contacted() {
     let folder = folder();
     folder.write("web/.env.example", "WHO=\nASKED=\nTOO=\n");
     for arguments in [&["plan", "web"][..], &["up", "web", "--yes"], &["env", "use", "dev"]] {
         let output = landfast(&folder, arguments);
-        let said = text(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
+        let printed = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {printed}");
         assert!(
-            said.contains("web/.env.example:2:1: ASKED is asked for here, and web/.env.dev does not say it"),
-            "{said}"
+            printed.contains("web/.env.example:2:1: ASKED is asked for here, and web/.env.dev does not say it"),
+            "{printed}"
         );
-        assert!(said.contains("web/.env.example:3:1: TOO "), "all at once: {said}");
+        assert!(printed.contains("web/.env.example:3:1: TOO "), "all at once: {printed}");
     }
     assert_eq!(fleet(&folder), FLEET);
-    // The shell says it, or the file does.
+    // The shell or the env file sets the variable.
     let output = folder.landfast(&["env", "use", "test"], &[("ASKED", "1"), ("TOO", "")]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
 }
@@ -153,8 +153,8 @@ fn an_environment_of_landfast_toml_without_a_file_is_listed_with_a_warning() {
 }
 
 #[tokio::test]
-async fn a_plan_says_what_an_environment_has_beyond_the_example() {
-    let fleet = Fleet::raise(&["alpha"], "[stacks.web]\npath = \"web\"\nenv = \"dev\"\n").await;
+async fn a_plan_warns_about_variables_that_the_example_lacks() {
+    let fleet = Fleet::start(&["alpha"], "[stacks.web]\npath = \"web\"\nenv = \"dev\"\n").await;
     fleet.write("web/compose.yaml", "services: {app: {image: 'app:1', command: ['$WHO']}}\n");
     fleet.write("web/.env.dev", "WHO=dev\nEXTRA=dev-value\n");
     fleet.write("web/.env.example", "WHO=\n");
@@ -168,9 +168,9 @@ async fn a_plan_says_what_an_environment_has_beyond_the_example() {
     assert!(refusal.contains("web/.env.example:1:1: WHO is asked for here"), "{refusal}");
 }
 
-/// The expected texts are what docker-compose 5.6.1 printed for the same files.
+/// The expected texts are the output of docker-compose 5.6.1 for the same files.
 #[test]
-fn the_variables_are_listed_as_the_reference_lists_them() {
+fn variables_are_listed_like_docker_compose_lists_them() {
     let folder = folder();
     folder.write(
         "listed/.env",

@@ -1,15 +1,15 @@
-//! A fleet's folder, and the command that is run in it without any variables of this machine.
+//! A fleet's folder for tests. Commands run in it without any environment variables of this machine.
 
 use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::Value;
 
-/// Secret values of these tests end with `-value`.
+/// A fleet's folder. Secret values in these tests end with `-value`.
 pub(crate) struct Folder(tempfile::TempDir);
 
 impl Folder {
-    /// With this `landfast.toml`.
+    /// Creates a folder with this `landfast.toml`.
     pub(crate) fn of(fleet: &str) -> Self {
         let folder = Self(tempfile::tempdir().expect("a folder"));
         folder.write("landfast.toml", fleet);
@@ -26,13 +26,13 @@ impl Folder {
         std::fs::write(path, text).expect("a file");
     }
 
-    /// Runs the command. None that does not begin with `config` says a secret value.
+    /// Runs a command and checks that no command except `config` prints a secret value.
     pub(crate) fn landfast(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_landfast"));
         command.args(arguments).current_dir(self.path()).env_clear().envs(variables.iter().copied());
         let output = command.output().expect("the command runs");
-        let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
-        assert!(arguments[0] == "config" || !said.contains("-value"), "a value was said: {said}");
+        let printed = format!("{}{}", text(&output.stdout), text(&output.stderr));
+        assert!(arguments[0] == "config" || !printed.contains("-value"), "a secret value was printed: {printed}");
         output
     }
 

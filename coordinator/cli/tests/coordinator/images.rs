@@ -1,4 +1,4 @@
-//! Which images are deployed, and when registries are asked for them.
+//! Tests of the images that are deployed, and of the pull policies.
 
 use crate::fleet::Fleet;
 use landfast::output::words;
@@ -8,9 +8,9 @@ use landfast_engine::operation::{Operation, Outcome, Proposal, Up};
 
 const STACK: &str = "[stacks.app]\npath = \"app\"\n[stacks.app.place]\n\"*\" = \"alpha\"\n";
 
-/// alpha is amd64 and beta arm64; the service is on alpha.
+/// A fleet where alpha is amd64, beta is arm64, and the service runs on alpha.
 async fn fleet(key: &str) -> Fleet {
-    let fleet = Fleet::raise(&["alpha", "beta"], STACK).await;
+    let fleet = Fleet::start(&["alpha", "beta"], STACK).await;
     for (host, architecture) in [("alpha", "amd64"), ("beta", "arm64")] {
         fleet.host(host).with(|state| state.architecture = architecture.to_owned());
     }
@@ -39,7 +39,7 @@ fn at(seconds: i64) -> Up {
 }
 
 #[tokio::test]
-async fn an_image_for_another_processor_is_refused_and_what_runs_goes_on() {
+async fn an_image_for_another_processor_is_refused_and_containers_keep_running() {
     let fleet = fleet("").await;
     let alpha = fleet.host("alpha");
     alpha.has_image_for("amd64", "app:1", "amd");
@@ -58,7 +58,7 @@ async fn an_image_for_another_processor_is_refused_and_what_runs_goes_on() {
 }
 
 #[tokio::test]
-async fn what_a_registry_gives_for_another_processor_is_refused_before_anything_stops() {
+async fn a_pulled_image_for_another_processor_is_refused_before_any_container_stops() {
     let fleet = fleet("").await;
     let alpha = fleet.host("alpha");
     alpha.has_image_for("amd64", "app:1", "amd");
@@ -80,7 +80,7 @@ async fn a_fleet_of_two_processors_pulls_an_image_for_each() {
     fleet.write("landfast.toml", toml.split("[stacks.app.place]").next().expect("a part"));
     registry_has(&fleet, "alpha", "app:1", "amd");
     let text = fleet.up().await.expect_err("beta's registry is out of reach").to_string();
-    assert!(text.contains("beta cannot pull image app:1"), "{text}");
+    assert!(text.contains("image app:1 cannot be pulled on beta"), "{text}");
     assert_eq!(fleet.host("alpha").calls("assign"), 0);
     registry_has(&fleet, "beta", "app:1", "arm");
     let warnings = plan(&fleet, Up::default()).await.expect("a plan").plan.warnings;
@@ -94,7 +94,7 @@ async fn a_fleet_of_two_processors_pulls_an_image_for_each() {
 }
 
 #[tokio::test]
-async fn always_asks_the_registry_in_every_up_and_in_no_plan() {
+async fn always_pulls_in_every_up_and_in_no_plan() {
     let fleet = fleet("pull_policy: always").await;
     let alpha = fleet.host("alpha");
     alpha.has_image_for("amd64", "app:1", "old");
@@ -114,7 +114,10 @@ async fn always_asks_the_registry_in_every_up_and_in_no_plan() {
     alpha.with(|state| state.registry.clear());
     let error = fleet.up().await.expect_err("the registry is gone");
     let text = error.to_string();
-    assert!(text.contains("image app:1 cannot be pulled, nothing was touched\n  alpha cannot pull"), "{text}");
+    assert!(
+        text.contains("image app:1 cannot be pulled; no host was changed\n  image app:1 cannot be pulled on alpha"),
+        "{text}"
+    );
     assert!(error.hint().expect("a hint").contains("--pull missing"));
     assert_eq!(alpha.runs(), ["new"]);
     let missing = Up { pull: Some(Policy::Missing), ..Up::default() };
@@ -122,7 +125,7 @@ async fn always_asks_the_registry_in_every_up_and_in_no_plan() {
 }
 
 #[tokio::test]
-async fn what_the_registry_has_now_is_not_replaced_by_what_another_host_still_has() {
+async fn a_pulled_image_is_not_replaced_by_an_older_one_of_another_host() {
     let fleet = fleet("pull_policy: always").await;
     fleet.host("alpha").has_image_for("amd64", "app:1", "old");
     fleet.host("beta").has_image_for("amd64", "app:1", "old");
@@ -133,7 +136,7 @@ async fn what_the_registry_has_now_is_not_replaced_by_what_another_host_still_ha
 }
 
 #[tokio::test]
-async fn an_image_that_moved_in_its_registry_is_named_with_both_ids() {
+async fn a_changed_tag_is_reported_with_both_ids() {
     let fleet = fleet("").await;
     let alpha = fleet.host("alpha");
     let (old, new) = ("a".repeat(64), "b".repeat(64));
@@ -148,22 +151,22 @@ async fn an_image_that_moved_in_its_registry_is_named_with_both_ids() {
 }
 
 #[tokio::test]
-async fn what_can_be_built_need_not_be_at_a_registry() {
+async fn an_image_that_can_be_built_need_not_be_in_a_registry() {
     let fleet = fleet("pull_policy: always").await;
     fleet.write("app/compose.yaml", &compose("app:1", "pull_policy: always\n    build: ."));
     fleet.write("app/Dockerfile", "FROM scratch\n");
     fleet.host("alpha").has_image_for("amd64", "app:1", "built");
     done(fleet.up().await);
-    let said = fleet.heard.all();
+    let printed = fleet.events.all();
     assert!(
-        said.contains("warning: image app:1 could not be pulled") && said.contains("no registry has app:1"),
-        "{said}"
+        printed.contains("warning: image app:1 could not be pulled") && printed.contains("no registry has app:1"),
+        "{printed}"
     );
     assert_eq!(fleet.host("alpha").runs(), ["built"]);
 }
 
 #[tokio::test]
-async fn daily_asks_the_registry_once_a_day() {
+async fn daily_pulls_once_a_day() {
     let day = 24 * 3600;
     let fleet = fleet("pull_policy: daily").await;
     let alpha = fleet.host("alpha");
@@ -178,7 +181,7 @@ async fn daily_asks_the_registry_once_a_day() {
 }
 
 #[tokio::test]
-async fn never_takes_what_is_there_and_asks_no_registry() {
+async fn never_uses_existing_images_and_pulls_nothing() {
     let fleet = fleet("pull_policy: never").await;
     fleet.write("app/compose.yaml", &compose("lan:5000/app:1", "pull_policy: never"));
     let (alpha, beta) = (fleet.host("alpha"), fleet.host("beta"));

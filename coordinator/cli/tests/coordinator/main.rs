@@ -1,4 +1,4 @@
-//! The coordinator against agents in this process: see [`fleet`].
+//! Tests of the coordinator with agents in the same process: see [`fleet`].
 
 mod checking;
 mod closed_output;

@@ -1,5 +1,5 @@
-//! The name of a stack's project on the hosts: as Compose finds it, the same in `config` and `up`, and never another one
-//! over data.
+//! Tests of a stack's project name: it is chosen like in Compose, `config` and `up` agree on it, and it never changes
+//! while a stack has data.
 
 use std::process::{Output, Stdio};
 
@@ -26,12 +26,12 @@ fn stack(path: &str, more: &str) -> String {
 }
 
 async fn raise(stack: &str) -> Fleet {
-    let fleet = Fleet::raise(&["alpha"], stack).await;
+    let fleet = Fleet::start(&["alpha"], stack).await;
     fleet.image("app:1", "app1");
     fleet
 }
 
-/// `landfast …` with one variable of Compose in the shell.
+/// Runs `landfast …` with a `COMPOSE_*` variable in the shell.
 async fn landfast(fleet: &Fleet, arguments: &[&str]) -> Output {
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_landfast"));
     command.args(arguments).current_dir(fleet.path()).env_clear().stdin(Stdio::null());
@@ -47,7 +47,7 @@ fn held(fleet: &Fleet) -> HostState {
     fleet.host("alpha").with(|state| state.held.clone().expect("assigned"))
 }
 
-/// The name that `config` prints, and that of the container that `up` makes.
+/// The name that `config` prints, and the name of the container that `up` creates.
 async fn names(fleet: &Fleet) -> (String, String) {
     let output = landfast(fleet, &["config", "--stack", "web", "--format", "json"]).await;
     let config: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", stderr(&output)));
@@ -58,7 +58,7 @@ async fn names(fleet: &Fleet) -> (String, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn config_and_up_find_the_name_as_compose_does() {
+async fn config_and_up_choose_the_name_like_compose() {
     for (path, more, name, env, expected) in [
         ("web", "", "", "", "web"),
         ("apps/My Shop", "", "", "", "myshop"),
@@ -83,7 +83,7 @@ async fn config_and_up_find_the_name_as_compose_does() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_fleet_made_under_another_name_is_refused_until_the_line_is_there() {
+async fn a_changed_project_name_is_refused_until_it_is_configured() {
     let fleet = raise(&stack("shop", "project = \"web\"\n")).await;
     fleet.write("shop/compose.yaml", COMPOSE);
     assert_eq!(landfast(&fleet, &["up", "--yes"]).await.status.code(), Some(0));
@@ -92,11 +92,11 @@ async fn a_fleet_made_under_another_name_is_refused_until_the_line_is_there() {
     for verb in [&["plan"][..], &["up", "--yes"]] {
         let output = landfast(&fleet, verb).await;
         assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
-        let said = stderr(&output);
-        assert!(said.contains("the hosts hold web as the project web, and now it would be shop"), "{said}");
+        let printed = stderr(&output);
+        assert!(printed.contains("the hosts hold web as the project web, and now it would be shop"), "{printed}");
         assert!(
-            said.contains("web_files on alpha") && said.contains("write project = \"web\" under [stacks.web]"),
-            "{said}"
+            printed.contains("web_files on alpha") && printed.contains("write project = \"web\" under [stacks.web]"),
+            "{printed}"
         );
     }
     fleet.write("landfast.toml", &toml);
@@ -105,7 +105,7 @@ async fn a_fleet_made_under_another_name_is_refused_until_the_line_is_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_name_for_once_is_refused_with_the_line_that_all_share() {
+async fn a_project_name_on_the_command_line_is_refused() {
     let fleet = raise(&stack("web", "")).await;
     fleet.write("web/compose.yaml", COMPOSE);
     for arguments in
@@ -113,7 +113,7 @@ async fn a_name_for_once_is_refused_with_the_line_that_all_share() {
     {
         let output = landfast(&fleet, arguments).await;
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", stderr(&output));
-        let said = stderr(&output);
-        assert!(said.contains("`project` (for -p)") || arguments[0] == "config", "{said}");
+        let printed = stderr(&output);
+        assert!(printed.contains("`project` (for -p)") || arguments[0] == "config", "{printed}");
     }
 }

@@ -1,4 +1,4 @@
-//! `landfast status` and `ps` about some stacks.
+//! Tests of `landfast status` and `ps` for selected stacks.
 
 use std::process::Output;
 
@@ -19,7 +19,7 @@ const STACKS: &str = "\
 ";
 
 async fn fleet() -> Fleet {
-    let fleet = Fleet::raise(&["alpha", "beta"], STACKS).await;
+    let fleet = Fleet::start(&["alpha", "beta"], STACKS).await;
     fleet.write("web/compose.yaml", "services: {app: {image: 'app:1'}, job: {image: 'app:1'}}\n");
     fleet.write("data/compose.yaml", "services: {db: {image: 'app:1'}}\n");
     fleet.write("later/compose.yaml", "services: {later: {image: 'app:1'}}\n");
@@ -33,7 +33,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("text")
 }
 
-/// The hosts and the instances.
+/// The hosts and the instances in the output.
 fn shown(output: &Output) -> [Vec<String>; 2] {
     let status: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(&output.stderr)));
     let names = |list: &str, key: &str| {
@@ -44,7 +44,7 @@ fn shown(output: &Output) -> [Vec<String>; 2] {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn status_of_a_stack_is_what_runs_of_it_and_the_hosts_it_is_on() {
+async fn status_of_a_stack_shows_its_instances_and_hosts() {
     let fleet = fleet().await;
     for (names, hosts, instances) in [
         (&[][..], &["alpha", "beta"][..], &["data/db.1", "web/app.1", "web/job.1"][..]),
@@ -67,7 +67,7 @@ fn owned(names: &[&str]) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_name_that_is_not_known_is_refused_with_the_one_that_was_meant() {
+async fn an_unknown_name_is_refused_with_a_suggestion() {
     let fleet = fleet().await;
     for (name, hint) in [
         ("wbe", "did you mean web?"),
@@ -76,15 +76,15 @@ async fn a_name_that_is_not_known_is_refused_with_the_one_that_was_meant() {
     ] {
         for verb in ["status", "ps"] {
             let output = fleet.landfast(&[verb, "data", name]).await;
-            let said = text(&output.stderr);
-            assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), String::new()), "{said}");
-            assert_eq!(said, format!("error: there is no stack or service {name}\nhint: {hint}\n"));
+            let printed = text(&output.stderr);
+            assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), String::new()), "{printed}");
+            assert_eq!(printed, format!("error: there is no stack or service {name}\nhint: {hint}\n"));
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_host_that_does_not_answer_is_a_part_of_every_answer() {
+async fn an_unreachable_host_is_always_shown() {
     let mut fleet = fleet().await;
     drop(fleet.hosts.remove("beta"));
     let output = fleet.landfast(&["status", "web", "--format", "json"]).await;

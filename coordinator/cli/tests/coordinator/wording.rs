@@ -54,7 +54,7 @@ impl<'a> Transcript<'a> {
     }
 }
 
-/// Timestamps and ids of containers differ from run to run.
+/// Replaces timestamps, which differ from run to run.
 fn without_times(text: &str) -> String {
     let word = |word: &str| {
         let is_time = word.trim_end_matches([',', ')']).parse::<jiff::Timestamp>().is_ok();

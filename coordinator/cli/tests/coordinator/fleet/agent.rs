@@ -1,5 +1,5 @@
-//! An agent for tests: the real services over real mTLS, with an engine that is a map. What it is assigned it becomes at
-//! once, but for the instances that a test holds back.
+//! An agent for tests: the real services over real mTLS, with a map instead of an engine. Assigned instances run at
+//! once, except those that a test holds back.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
@@ -17,31 +17,32 @@ use tokio_rustls::TlsAcceptor;
 use tokio_stream::wrappers::WatchStream;
 use tonic::{Request, Response, Status, Streaming};
 
-/// What a host is and what was done to it.
+/// The state of a test agent, and a record of the calls that it received.
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) held: Option<v1::HostState>,
     pub(crate) images: Vec<v1::Image>,
     pub(crate) networks: Vec<v1::EngineNetwork>,
-    /// What is at a path of the host, where it is no folder.
+    /// Files and other sources at paths of the host. At any other path is a folder.
     pub(crate) sources: BTreeMap<String, v1::ExaminedSource>,
     pub(crate) blobs: BTreeMap<String, Vec<u8>>,
-    /// Instances (`data/postgres.1`) that do not become healthy, or run, for as long as they are in here.
-    pub(crate) held_back: BTreeSet<String>,
-    /// Instances whose container exits with this code as soon as it is started.
+    /// Instances (`data/postgres.1`) that do not become healthy, or do not start, as long as this set contains them.
+    pub(crate) unhealthy: BTreeSet<String>,
+    /// Exit codes of containers that exit as soon as they are started, keyed by instance.
     pub(crate) exits: BTreeMap<String, i32>,
-    /// Every host state that was taken, in order.
+    /// All host states that were assigned, in order.
     pub(crate) assigned: Vec<v1::HostState>,
-    /// How often each method was called.
+    /// Number of calls, keyed by method.
     pub(crate) calls: BTreeMap<&'static str, usize>,
-    /// What Fetch has: reference > fingerprint.
+    /// Fingerprints of the images that the registry has, keyed by reference.
     pub(crate) registry: BTreeMap<String, String>,
-    /// The processor of its engine, and of what Fetch brings unless it is said to bring another's.
+    /// Processor of the host's engine.
     pub(crate) architecture: String,
+    /// Processor of the images that Fetch pulls; `None` means that of the host's engine.
     pub(crate) fetches: Option<String>,
 }
 
-/// A running agent. Dropped, it is gone from the network.
+/// A running test agent. Dropping it closes its connections.
 pub(crate) struct Host {
     pub(crate) port: u16,
     state: Arc<Mutex<State>>,
@@ -56,7 +57,7 @@ impl Drop for Host {
 }
 
 impl Host {
-    /// Starts an agent on a port of this machine.
+    /// Starts an agent on a free port of this machine.
     pub(crate) async fn start(fleet: &str, name: &str, credentials: &Credentials) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("bound").port();
@@ -89,7 +90,7 @@ impl Host {
         Self { port, state, reports, server }
     }
 
-    /// Looks at it or changes it; whoever watches is told.
+    /// Reads or changes the state, and notifies watchers.
     pub(crate) fn with<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
         let mut state = lock(&self.state);
         let seen = look(&mut state);
@@ -97,7 +98,7 @@ impl Host {
         seen
     }
 
-    /// It has this image, under this reference.
+    /// Adds an image with this reference.
     pub(crate) fn has_image(&self, reference: &str, fingerprint: &str) {
         self.with(|state| {
             state.images.push(v1::Image {
@@ -110,7 +111,7 @@ impl Host {
         });
     }
 
-    /// The same, for this processor.
+    /// Adds an image for this processor.
     pub(crate) fn has_image_for(&self, architecture: &str, reference: &str, fingerprint: &str) {
         self.has_image(reference, fingerprint);
         self.with(|state| {
@@ -119,24 +120,24 @@ impl Host {
         });
     }
 
-    /// The fingerprints of the images of the instances it must run.
+    /// Fingerprints of the images of the assigned instances.
     pub(crate) fn runs(&self) -> Vec<String> {
         let of = |instance: &v1::Instance| instance.container.clone().unwrap_or_default().image_fingerprint;
         self.with(|state| state.held.iter().flat_map(|held| held.instances.iter().map(of)).collect())
     }
 
-    /// How often a method was called.
+    /// Number of calls of a method.
     pub(crate) fn calls(&self, method: &str) -> usize {
         self.with(|state| state.calls.get(method).copied().unwrap_or(0))
     }
 
-    /// The names of the instances it must run.
+    /// Names of the assigned instances.
     pub(crate) fn instances(&self) -> Vec<String> {
         self.with(|state| state.held.iter().flat_map(|held| held.instances.iter().map(name_of)).collect())
     }
 }
 
-/// A connection that says nothing about itself: the identity is not looked at here.
+/// A TLS connection. The test agent does not check the client's identity.
 struct Tls(tokio_rustls::server::TlsStream<tokio::net::TcpStream>);
 
 impl tonic::transport::server::Connected for Tls {
@@ -203,7 +204,7 @@ fn name_of(instance: &v1::Instance) -> String {
     format!("{}/{}.{}", instance.stack, instance.service, instance.index)
 }
 
-/// Everything that is held runs, unless the test says otherwise.
+/// The report of the agent: all assigned instances run, except those that the test holds back.
 fn report(state: &State) -> v1::Report {
     let Some(held) = &state.held else { return v1::Report { converged: true, ..v1::Report::default() } };
     let instances = held.instances.iter().map(|instance| instance_report(state, instance)).collect();
@@ -215,7 +216,7 @@ fn report(state: &State) -> v1::Report {
     v1::Report {
         epoch: held.epoch,
         generation: held.generation,
-        converged: state.held_back.is_empty(),
+        converged: state.unhealthy.is_empty(),
         instances,
         problems: Vec::new(),
         trees: trees.collect(),
@@ -228,12 +229,12 @@ fn instance_report(state: &State, instance: &v1::Instance) -> v1::InstanceReport
     let name = name_of(instance);
     let container = instance.container.clone().unwrap_or_default();
     let exited = state.exits.get(&name);
-    let health = match (&container.healthcheck, state.held_back.contains(&name)) {
+    let health = match (&container.healthcheck, state.unhealthy.contains(&name)) {
         (None, _) => Health::Unspecified,
         (Some(_), true) => Health::Starting,
         (Some(_), false) => Health::Healthy,
     };
-    let running = match (exited, state.held_back.contains(&name) && container.healthcheck.is_none()) {
+    let running = match (exited, state.unhealthy.contains(&name) && container.healthcheck.is_none()) {
         (Some(_), _) => Container::Exited,
         (None, true) => Container::Created,
         (None, false) => Container::Running,
@@ -316,7 +317,7 @@ impl Agent for Service {
         Ok(Response::new(v1::AssignResponse {}))
     }
 
-    /// Every place has a folder, but for those that the test says something else of.
+    /// At every path is a folder, except where the test sets something else.
     async fn examine(&self, request: Request<v1::ExamineRequest>) -> Result<Response<v1::ExamineResponse>, Status> {
         let state = self.called("examine");
         let folder = || v1::ExaminedSource { kind: 1, problem: String::new() };
@@ -336,7 +337,7 @@ impl Agent for Service {
             data: format!("{} says \x1b[31m{time}\n", request.service).into(),
         };
         let said = futures::stream::iter([line(1), line(3)]).map(Ok);
-        // Who follows waits for more, which does not come.
+        // A client that follows the log waits for further lines, which never arrive.
         Ok(Response::new(if request.follow { said.chain(futures::stream::pending()).boxed() } else { said.boxed() }))
     }
 }

@@ -16,18 +16,18 @@ use landfast_engine::operation::{MissingImages, Operation, Outcome, Proposal, Up
 use landfast_engine::{Engine, EngineError, Options};
 use tokio_util::sync::CancellationToken;
 
-/// A fleet named `home`.
+/// A fleet named `home`, with running test agents.
 pub(crate) struct Fleet {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) hosts: BTreeMap<String, Host>,
-    pub(crate) heard: Heard,
+    pub(crate) events: RecordedEvents,
 }
 
-/// Everything that was said.
+/// All output of the operations.
 #[derive(Clone, Default)]
-pub(crate) struct Heard(Arc<Mutex<Vec<String>>>);
+pub(crate) struct RecordedEvents(Arc<Mutex<Vec<String>>>);
 
-impl Heard {
+impl RecordedEvents {
     pub(crate) fn all(&self) -> String {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).join("\n")
     }
@@ -37,7 +37,7 @@ impl Heard {
     }
 }
 
-impl Listener for Heard {
+impl Listener for RecordedEvents {
     fn report(&self, event: Event) {
         match &event {
             Event::TransferStarted { content, .. } => self.add(&format!("transfer {}", words::content(content))),
@@ -49,8 +49,8 @@ impl Listener for Heard {
 }
 
 impl Fleet {
-    /// Raises the hosts, and writes `landfast.toml` with them and this text after it.
-    pub(crate) async fn raise(hosts: &[&str], stacks: &str) -> Self {
+    /// Starts the agents and writes a `landfast.toml` with the hosts, followed by this text.
+    pub(crate) async fn start(hosts: &[&str], stacks: &str) -> Self {
         landfast_certs::install_provider();
         let folder = tempfile::tempdir().expect("a folder");
         let authority = Authority::create("home", SystemTime::now()).expect("an authority");
@@ -64,56 +64,56 @@ impl Fleet {
         let mut text = "[fleet]\nname = \"home\"\n\n[networks.infra_net]\nsubnet = \"172.19.0.0/16\"\n\
                         auto = \"172.19.128.0/17\"\ngateways = \"172.19.255.0/24\"\n"
             .to_owned();
-        let mut raised = BTreeMap::new();
+        let mut running = BTreeMap::new();
         for host in hosts {
             let agent = authority.issue(&Identity::agent("home", host).expect("a name"), validity());
             let agent = Host::start("home", host, &agent.expect("credentials")).await;
             text.push_str(&format!("\n[hosts.{host}]\naddress = \"127.0.0.1\"\nport = {}\n", agent.port));
-            raised.insert((*host).to_owned(), agent);
+            running.insert((*host).to_owned(), agent);
         }
-        let fleet = Self { folder, hosts: raised, heard: Heard::default() };
+        let fleet = Self { folder, hosts: running, events: RecordedEvents::default() };
         fleet.write("landfast.toml", &format!("{text}\n{stacks}"));
         fleet
     }
 
-    /// Writes a file beneath the fleet's folder.
+    /// Writes a file below the fleet's folder.
     pub(crate) fn write(&self, path: &str, text: &str) {
         let path = self.folder.path().join(path);
         std::fs::create_dir_all(path.parent().expect("beneath the folder")).expect("a folder");
         std::fs::write(path, text).expect("a file");
     }
 
-    /// Every host has this image.
+    /// Adds an image to every host.
     pub(crate) fn image(&self, reference: &str, fingerprint: &str) {
         for host in self.hosts.values() {
             host.has_image(reference, fingerprint);
         }
     }
 
-    /// An engine as `landfast` makes one, on a machine without a Docker of its own.
+    /// An engine like the one of `landfast`, on a machine without Docker.
     pub(crate) fn engine(&self) -> Engine {
         let folder = FleetFolder::find(None, self.folder.path()).expect("a fleet");
         let no_docker = ("DOCKER_HOST".to_owned(), "unix:///nonexistent".to_owned());
         let options = Options { environment: BTreeMap::from([no_docker]), ..Options::default() };
-        Engine::new(folder, options, Arc::new(self.heard.clone()))
+        Engine::new(folder, options, Arc::new(self.events.clone()))
     }
 
-    /// `landfast up --yes`.
+    /// Runs the equivalent of `landfast up --yes`.
     pub(crate) async fn up(&self) -> Result<Outcome, EngineError> {
         self.up_as(Up::default()).await
     }
 
-    /// The same, with options.
+    /// Runs the equivalent of `landfast up --yes` with options.
     pub(crate) async fn up_as(&self, up: Up) -> Result<Outcome, EngineError> {
         self.carry_out(Operation::Up(up)).await
     }
 
-    /// `landfast down --yes`.
+    /// Runs the equivalent of `landfast down --yes`.
     pub(crate) async fn down(&self, remove_volumes: bool) -> Result<Outcome, EngineError> {
         self.carry_out(Operation::Down { stacks: Vec::new(), remove_volumes }).await
     }
 
-    /// An operation from the proposal to its end.
+    /// Proposes an operation and carries it out.
     pub(crate) async fn carry_out(&self, operation: Operation) -> Result<Outcome, EngineError> {
         let engine = self.engine();
         let store = engine.folder.store()?;
@@ -121,7 +121,7 @@ impl Fleet {
         engine.carry_out(&*store, proposal, CancellationToken::new()).await
     }
 
-    /// `landfast plan`.
+    /// Runs the equivalent of `landfast plan`.
     pub(crate) async fn propose(&self, up: Up) -> Result<Proposal, EngineError> {
         let engine = self.engine();
         let store = engine.folder.store()?;
@@ -129,12 +129,12 @@ impl Fleet {
         engine.propose(&*store, Operation::Up(up)).await
     }
 
-    /// `landfast plan`, as printed.
+    /// The output of `landfast plan`.
     pub(crate) async fn plan(&self) -> Result<String, EngineError> {
         Ok(self.propose(Up::default()).await?.plan.to_string())
     }
 
-    /// A host.
+    /// The test agent of a host.
     pub(crate) fn host(&self, name: &str) -> &Host {
         &self.hosts[name]
     }
@@ -144,7 +144,7 @@ impl Fleet {
     }
 }
 
-/// Waits for something that others bring about, and fails when it takes too long.
+/// Waits for a condition, and fails if it takes too long.
 pub(crate) async fn eventually(what: &str, mut is: impl FnMut() -> bool) {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
     while !is() {
