@@ -87,7 +87,10 @@ fn values_that_are_nested_ten_thousand_deep() {
     let lists = format!("x-deep:\n  {}1\n", "- ".repeat(10_000));
     let block = |depth| (0..depth).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect::<String>();
     for text in [flow, mappings, lists, block(1_000)] {
-        assert_contains(&refusal(project(text).path()), &["compose.yaml:", "values are nested more than 128 levels deep"]);
+        assert_contains(
+            &refusal(project(text).path()),
+            &["compose.yaml:", "values are nested more than 128 levels deep"],
+        );
     }
     assert_contains(&refusal(project(block(10_000)).path()), &["compose.yaml is larger than 16 MiB"]);
 }

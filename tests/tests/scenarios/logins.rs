@@ -101,7 +101,9 @@ fn a_host_joins_by_its_name_in_ssh_config_through_another_host() -> Result<()> {
 
     let line = hosts.lines().count() + 1;
     ssh_config(&lab, &format!("{hosts} Port many\n"))?;
-    add(&fleet, alpha, "other")?.exits(1)?.says(&format!(".ssh/config:{line}: `many` is not a valid value for `Port`"))?;
+    add(&fleet, alpha, "other")?
+        .exits(1)?
+        .says(&format!(".ssh/config:{line}: `many` is not a valid value for `Port`"))?;
     Ok(())
 }
 

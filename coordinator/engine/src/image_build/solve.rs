@@ -23,7 +23,12 @@ use super::{BuildError, Failure};
 const MESSAGE: usize = 16 << 20;
 
 /// Runs the requested build. The result is in the builder's image store, under the requested names.
-pub(super) async fn solve(door: &Door, request: &Request, inputs: BuildInputs, output: &Output<'_>) -> Result<(), BuildError> {
+pub(super) async fn solve(
+    door: &Door,
+    request: &Request,
+    inputs: BuildInputs,
+    output: &Output<'_>,
+) -> Result<(), BuildError> {
     let session = identity();
     let methods = session::methods();
     let transcript = Transcript::masking(inputs.secrets.values().map(Vec::as_slice));

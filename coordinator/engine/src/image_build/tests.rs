@@ -142,7 +142,7 @@ fn a_large_secret_is_refused_and_no_secret_is_printed() {
 
 #[test]
 fn a_failure_shows_the_step_and_its_last_output() {
-    let failed = Failed { step: "[2/2] RUN make".to_owned(), output: vec!["one".to_owned(), "two".to_owned()] };
+    let failed = FailedStep { step: "[2/2] RUN make".to_owned(), output: vec!["one".to_owned(), "two".to_owned()] };
     let failure = Failure { failed: Some(failed), problem: "exit code: 2".to_owned() };
     assert_eq!(failure.to_string(), "  step [2/2] RUN make\n  exit code: 2\n    | one\n    | two");
 }

@@ -11,15 +11,9 @@ use super::{HostImage, HostImages, Images};
 /// Result of resolving references.
 #[derive(Debug, Default)]
 pub struct Resolution {
-<<<<<<< HEAD:coordinator/engine/src/images/meaning.rs
-    /// By reference.
-    pub meanings: BTreeMap<String, ImageCandidates>,
-    /// Those that are neither in the fleet nor here.
-=======
     /// Resolved images, keyed by reference.
-    pub meanings: BTreeMap<String, Meaning>,
+    pub meanings: BTreeMap<String, ImageCandidates>,
     /// References that neither this machine nor any host has.
->>>>>>> 8aa14fd (engine/images: write comments and messages in plain English):coordinator/engine/src/images/resolution.rs
     pub unknown: BTreeSet<String>,
     pub warnings: Vec<String>,
 }
@@ -38,18 +32,11 @@ impl Images {
         resolution
     }
 
-<<<<<<< HEAD:coordinator/engine/src/images/meaning.rs
-    /// What was built in this run is meant, or else pulled. So is, where none was, an image that was made here and never came from a
-    /// registry: it is what its maker means by that reference. Then what is remembered as built last, wherever it still is.
-    /// Anything else is, for each platform for which nothing was pulled, what it is on the hosts.
-    fn meaning(&self, reference: &str, warnings: &mut Vec<String>) -> ImageCandidates {
-=======
     /// Resolves a reference, in this order: the image that was built in this operation; images that were pulled in this
     /// operation; an image that was made on this machine and did not come from a registry; the image that was built
     /// last in an earlier operation, if it still exists. For every platform without a pulled image, the hosts' images
     /// count.
-    fn meaning(&self, reference: &str, warnings: &mut Vec<String>) -> Meaning {
->>>>>>> 8aa14fd (engine/images: write comments and messages in plain English):coordinator/engine/src/images/resolution.rs
+    fn meaning(&self, reference: &str, warnings: &mut Vec<String>) -> ImageCandidates {
         let name = familiar(reference);
         if let Some(built) = self.built.get(&name) {
             return ImageCandidates { found: vec![self.found(&name, built)], other_source: OtherSource::None };
@@ -68,18 +55,12 @@ impl Images {
         {
             found.push(self.found(&name, &self.chosen(reference, &platform, &host_counts, warnings)));
         }
-<<<<<<< HEAD:coordinator/engine/src/images/meaning.rs
-        let beyond = if found.is_empty() || self.may_be_at_a_registry(&name) {
+        let beyond = if found.is_empty() || self.may_be_in_a_registry(&name) {
             OtherSource::Registry
         } else {
             OtherSource::None
         };
         ImageCandidates { found, other_source: beyond }
-=======
-        let beyond =
-            if found.is_empty() || self.may_be_in_a_registry(&name) { Beyond::Registry } else { Beyond::Nowhere };
-        Meaning { found, beyond }
->>>>>>> 8aa14fd (engine/images: write comments and messages in plain English):coordinator/engine/src/images/resolution.rs
     }
 
     fn found(&self, name: &str, fingerprint: &str) -> FoundImage {
