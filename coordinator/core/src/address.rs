@@ -1,8 +1,8 @@
-//! Who may hold which address of a fleet network: one ledger of written, automatic and gateway addresses.
+//! Assigns the addresses of fleet networks: written, automatic and gateway addresses.
 //!
-//! Written addresses are honoured or refused with both owners named; automatic ones stay what they were. The MAC is
-//! `02:1f:<epoch>:<low 16 bits of the address>`: the epoch grows when an address goes to another host, so no entry about
-//! the old place can match the new one.
+//! A written address is assigned, or refused with the name of its other owner. Automatic addresses stay the same. The MAC is
+//! `02:1f:<epoch>:<low 16 bits of the address>`. The epoch increases when an address moves to another host, so that no entry about
+//! the old host matches the new one.
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
@@ -14,7 +14,7 @@ use crate::fleet::{Fleet, FleetNetwork};
 use crate::host_state::HostState;
 use landfast_compose::Location;
 
-/// By network and host: the address of the bridge there. Those held stay; others are the lowest free ones.
+/// Returns the address of the bridge by network and host. Existing addresses stay; new ones are the lowest free addresses.
 pub fn gateways(fleet: &Fleet, held: &BTreeMap<String, HostState>) -> BTreeMap<(String, String), Ipv4Addr> {
     let mut gateways = BTreeMap::new();
     for (name, network) in &fleet.networks {
@@ -37,27 +37,27 @@ pub fn gateways(fleet: &Fleet, held: &BTreeMap<String, HostState>) -> BTreeMap<(
     gateways
 }
 
-/// An instance that is to have an address on a fleet network.
+/// Request of an instance for an address on a fleet network.
 #[derive(Debug, Clone)]
 pub(crate) struct AddressRequest {
     pub(crate) instance: InstanceName,
     pub(crate) network: String,
     pub(crate) host: String,
-    /// As written in the compose file, and the dotted path of the key.
+    /// Address in the compose file, and the dotted path of its key.
     pub(crate) written: Option<(String, String)>,
 }
 
-/// What it gets.
+/// Address and MAC that an instance gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct AssignedAddress {
     pub(crate) address: Ipv4Addr,
     pub(crate) mac: String,
 }
 
-/// By instance and network.
+/// Assigned addresses by instance and network.
 pub(crate) type AssignedAddresses = BTreeMap<(InstanceName, String), AssignedAddress>;
 
-/// Who else is there.
+/// The stack, and the other stacks of its fleet.
 #[derive(Clone, Copy)]
 pub(crate) struct StackContext<'a> {
     pub(crate) fleet: &'a Fleet,
@@ -66,7 +66,7 @@ pub(crate) struct StackContext<'a> {
     pub(crate) beside: &'a [Deployment],
 }
 
-/// AssignedAddresses every request, or says why not.
+/// Assigns an address to every request, or adds an error.
 pub(crate) fn assign(
     context: StackContext<'_>,
     requests: &[AddressRequest],
@@ -106,7 +106,7 @@ impl AddressRequest {
     }
 }
 
-/// An address that somebody has: who, on which host, with which MAC.
+/// Instance that holds an address, with its host and MAC.
 struct Holder {
     owner: InstanceName,
     host: String,
@@ -116,11 +116,11 @@ struct Holder {
 struct Ledger<'a> {
     context: StackContext<'a>,
     gateways: BTreeMap<(String, String), Ipv4Addr>,
-    /// What was held when the run began.
+    /// Addresses that were held before this run.
     before: BTreeMap<(String, Ipv4Addr), Holder>,
-    /// Of other stacks: nobody else's, whatever is written.
+    /// Addresses of other stacks, which cannot be assigned.
     foreign: BTreeMap<(String, Ipv4Addr), String>,
-    /// Given in this run: to whom, and where it is written.
+    /// Addresses assigned in this run, with their owner and the location of a written address.
     given: BTreeMap<(String, Ipv4Addr), (InstanceName, Option<Location>)>,
 }
 
@@ -157,7 +157,7 @@ impl<'a> Ledger<'a> {
         ledger
     }
 
-    /// Whether a written address can be had, and if not, why.
+    /// Assigns a written address, or returns the reason why that is not possible.
     fn check(&mut self, request: &AddressRequest, text: &str, location: Option<Location>) -> Result<Ipv4Addr, String> {
         let fleet_network = &self.context.fleet.networks[&request.network];
         let address: Ipv4Addr = text.parse().map_err(|_| format!("{text:?} is not an IPv4 address"))?;
@@ -167,7 +167,9 @@ impl<'a> Ledger<'a> {
             return Err(format!("{address} is outside {network}'s subnet {subnet} ({written})"));
         }
         if address == subnet.network() || address == subnet.broadcast() {
-            return Err(format!("{address} is the first or last address of {network}'s subnet {subnet}: nobody's"));
+            return Err(format!(
+                "{address} is the first or last address of {network}'s subnet {subnet}, which no instance can have"
+            ));
         }
         let is_gateway =
             |((name, _), gateway): &(&(String, String), &Ipv4Addr)| name == network && **gateway == address;
@@ -177,7 +179,7 @@ impl<'a> Ledger<'a> {
             ));
         }
         if gateways.contains(&address) {
-            return Err(format!("{address} lies in {network}'s range for gateways, {gateways} ({written})"));
+            return Err(format!("{address} is in {network}'s range for gateways, {gateways} ({written})"));
         }
         let key = (network.clone(), address);
         if let Some(owner) = self.foreign.get(&key) {
@@ -185,13 +187,13 @@ impl<'a> Ledger<'a> {
         }
         if let Some((owner, elsewhere)) = self.given.get(&key) {
             let place = elsewhere.as_ref().map(|place| format!(" ({place})")).unwrap_or_default();
-            return Err(format!("{address} on {network} is {owner}'s too{place}"));
+            return Err(format!("{address} on {network} is also the address of {owner}{place}"));
         }
         self.given.insert(key, (request.instance.clone(), location));
         Ok(address)
     }
 
-    /// The automatic address that the instance has already.
+    /// Returns the automatic address that the instance already has.
     fn kept(&self, request: &AddressRequest) -> Option<Ipv4Addr> {
         let network = &self.context.fleet.networks[&request.network];
         let is_its = |((name, address), holding): &(&(String, Ipv4Addr), &Holder)| {
@@ -200,14 +202,14 @@ impl<'a> Ledger<'a> {
         self.before.iter().find(is_its).map(|((_, address), _)| *address)
     }
 
-    /// Whether an automatic address has been written by somebody meanwhile.
+    /// Whether an automatic address is now used as a written address or a gateway.
     fn is_written(&self, request: &AddressRequest, address: Ipv4Addr) -> bool {
         let key = (request.network.clone(), address);
         let network = &self.context.fleet.networks[&request.network];
         self.given.contains_key(&key) || self.foreign.contains_key(&key) || network.gateways.contains(&address)
     }
 
-    /// The lowest automatic address that nobody has, not even somebody who is about to go.
+    /// Returns the lowest automatic address that no instance has, including instances that will be removed.
     fn free(&self, request: &AddressRequest) -> Option<Ipv4Addr> {
         let network = &self.context.fleet.networks[&request.network];
         usable(network, network.auto).filter(|address| !network.gateways.contains(address)).find(|address| {
@@ -228,7 +230,7 @@ impl<'a> Ledger<'a> {
     }
 }
 
-/// Addresses of a range but for the first and last of range and subnet.
+/// Returns the addresses of a range without the first and last ones of the range and of the subnet.
 fn usable(network: &FleetNetwork, range: ipnet::Ipv4Net) -> impl Iterator<Item = Ipv4Addr> {
     let (first, last) = (network.subnet.network(), network.subnet.broadcast());
     range.hosts().filter(move |address| *address != first && *address != last)

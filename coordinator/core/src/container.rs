@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub use landfast_compose::model::Contents;
 
-/// What a container is created from.
+/// Configuration that a container is created from.
 #[serde_with::apply(_ => #[serde(default, skip_serializing_if = "is_default")])]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Container {
@@ -19,11 +19,11 @@ pub struct Container {
     pub image_fingerprint: String,
     pub hostname: String,
     pub domainname: String,
-    /// Absent: the image's.
+    /// If absent, the value of the image.
     pub entrypoint: Option<Vec<String>>,
-    /// Absent: the image's.
+    /// If absent, the value of the image.
     pub command: Option<Vec<String>>,
-    /// `KEY=value`, in key order.
+    /// Variables as `KEY=value`, ordered by key.
     pub environment: Vec<String>,
     pub labels: BTreeMap<String, String>,
     pub annotations: BTreeMap<String, String>,
@@ -48,13 +48,13 @@ pub struct Container {
     pub userns_mode: String,
     pub cgroup_mode: String,
     pub cgroup_parent: String,
-    /// Empty, `none`, `host`, `service:name` or `container:name`.
+    /// Network mode: empty, `none`, `host`, `service:name` or `container:name`.
     pub network_mode: String,
     pub tmpfs: Vec<Tmpfs>,
     pub mounts: Vec<Mount>,
     pub ports: Vec<Port>,
     pub expose: Vec<String>,
-    /// In the order they are connected.
+    /// Attachments in the order of connection.
     pub networks: Vec<Attachment>,
     pub extra_hosts: Vec<String>,
     pub dns: Vec<String>,
@@ -80,7 +80,7 @@ pub struct Container {
     pub unconfined_paths: bool,
 }
 
-/// A command that is run inside the container.
+/// A command that runs in the container.
 #[serde_with::apply(_ => #[serde(default, skip_serializing_if = "is_default")])]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hook {
@@ -92,7 +92,7 @@ pub struct Hook {
     pub privileged: bool,
 }
 
-/// A file that is put into the container before its start.
+/// A file that is copied into the container before it starts.
 #[serde_with::apply(_ => #[serde(default, skip_serializing_if = "is_default")])]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlacedFile {
@@ -108,7 +108,7 @@ pub struct PlacedFile {
     pub salt: String,
 }
 
-/// A limit of the kernel on a process.
+/// A kernel limit for processes.
 #[serde_with::apply(_ => #[serde(default, skip_serializing_if = "is_default")])]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ulimit {
@@ -126,7 +126,7 @@ pub struct Device {
     pub permissions: String,
 }
 
-/// GPUs and their like.
+/// Request for GPUs or similar devices.
 #[serde_with::apply(_ => #[serde(default, skip_serializing_if = "is_default")])]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeviceRequest {
@@ -145,21 +145,21 @@ pub struct Tmpfs {
     pub options: String,
 }
 
-/// What is mounted.
+/// Source of a mount.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
-    /// Beneath the stack's live tree; empty for the tree itself.
+    /// Path in the stack's live tree; empty for the tree itself.
     Tree(String),
     /// An absolute path on the host.
     Host(String),
-    /// A volume, by the engine's name; empty for an anonymous one.
+    /// Name of a volume in the engine; empty for an anonymous volume.
     Volume(String),
-    /// A file system in memory; zero for what the engine chooses.
+    /// A file system in memory. Zero values use the defaults of the engine.
     Memory {
-        /// Bytes.
+        /// Size in bytes.
         size: i64,
-        /// Of the folder: 0o1777.
+        /// Mode of the folder, such as 0o1777.
         mode: u32,
     },
 }
@@ -182,7 +182,7 @@ pub struct Mount {
 }
 
 impl Mount {
-    /// With nothing special about it.
+    /// Creates a mount with default options.
     pub fn new(source: Source, target: impl Into<String>) -> Self {
         Self {
             source,
@@ -207,11 +207,11 @@ pub struct Port {
     pub published: u32,
     pub target: u32,
     pub protocol: String,
-    /// Several to choose one from, with `published` the first: 0 when there is just the one.
+    /// Last port of a range that starts with `published`; 0 for a single port.
     pub published_end: u32,
 }
 
-/// An end on a network.
+/// Attachment of the container to a network.
 #[serde_with::apply(_ => #[serde(default, skip_serializing_if = "is_default")])]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attachment {
@@ -226,16 +226,16 @@ pub struct Attachment {
     pub links: Vec<String>,
 }
 
-/// When the engine starts it again.
+/// Restart policy of the engine.
 #[serde_with::apply(_ => #[serde(default, skip_serializing_if = "is_default")])]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Restart {
-    /// no, always, on-failure, unless-stopped
+    /// Policy: `no`, `always`, `on-failure` or `unless-stopped`.
     pub policy: String,
     pub max_attempts: u32,
 }
 
-/// How the engine finds out whether it is well. Times in nanoseconds, 0 for the image's or the engine's.
+/// Health check of the container. Times are in nanoseconds; 0 uses the value of the image or the engine.
 #[serde_with::apply(_ => #[serde(default, skip_serializing_if = "is_default")])]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Healthcheck {
@@ -247,7 +247,7 @@ pub struct Healthcheck {
     pub retries: u32,
 }
 
-/// Where output goes.
+/// Logging driver and its options.
 #[serde_with::apply(_ => #[serde(default, skip_serializing_if = "is_default")])]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Logging {
@@ -255,7 +255,7 @@ pub struct Logging {
     pub options: BTreeMap<String, String>,
 }
 
-/// Limits and reservations.
+/// Resource limits and reservations.
 #[serde_with::apply(_ => #[serde(default, skip_serializing_if = "is_default")])]
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resources {

@@ -1,8 +1,8 @@
-//! What compiling has to say: everything, not the first thing alone.
+//! Collects the errors and warnings about a project, so that all are reported at once.
 use landfast_compose::{Case, Project, Support};
 use landfast_compose::{Diagnostic, Location};
 
-/// Mistakes and remarks about one project.
+/// Errors and warnings about one project.
 pub(crate) struct Findings<'a> {
     project: &'a Project,
     pub(crate) errors: Vec<Diagnostic>,
@@ -14,18 +14,18 @@ impl<'a> Findings<'a> {
         Self { project, errors: Vec::new(), warnings: Vec::new() }
     }
 
-    /// Where the key at this dotted path was written.
+    /// Location of the key at this dotted path.
     pub(crate) fn locate(&self, path: &str) -> Option<Location> {
         self.project.locate(path).cloned()
     }
 
-    /// It cannot be deployed like this.
+    /// Adds an error, which prevents the deployment.
     pub(crate) fn refuse(&mut self, path: impl Into<String>, message: impl Into<String>) -> &mut Diagnostic {
         let diagnostic = self.about(path.into(), message.into());
         push(&mut self.errors, diagnostic)
     }
 
-    /// It can, but not as one could think.
+    /// Adds a warning, which does not prevent the deployment.
     pub(crate) fn warn(&mut self, path: impl Into<String>, message: impl Into<String>) -> &mut Diagnostic {
         let diagnostic = self.about(path.into(), message.into());
         push(&mut self.warnings, diagnostic)

@@ -1,8 +1,9 @@
-//! What the coordinator decides, and nothing else: no clock, no files, no environment, no network, no randomness.
+//! Decisions of the coordinator, as pure functions: no clock, no files, no environment, no network, no randomness.
 //!
-//! `landfast.toml` ([`fleet`]) + stack folder ([`bundle`]) + environment > [`landfast_compose`] > [`compile`], with
-//! [`place`] and [`address`] > a [`deployment`] > [`desired`] host states > [`plan`] > [`rollout`], which listens to
-//! [`report`]s.
+//! The loader ([`landfast_compose`]) turns compose files and an environment into a project. [`compile`](mod@compile) turns it into a
+//! [`deployment`], with `landfast.toml` ([`fleet`]), the stack's folder ([`bundle`]), [`place`] and [`address`]. [`desired`] combines
+//! deployments into host states, [`plan`] compares these with the current ones, and [`rollout`] carries out the plan, guided by
+//! [`report`]s of the hosts.
 #![warn(missing_docs)]
 
 pub mod address;

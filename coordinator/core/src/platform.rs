@@ -1,8 +1,8 @@
-//! Platforms of images and engines: what runs where. The rules are those of containerd's platform matching, by which Docker
-//! chooses an image.
+//! Platforms of images and engines, and which images an engine runs. The rules are those of containerd's platform matching, which
+//! Docker uses to choose an image.
 use std::fmt;
 
-/// An operating system and a processor. What is empty is not known, and fits everything.
+/// Operating system and processor. An empty part is unknown and matches everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Platform {
     os: String,
@@ -11,7 +11,7 @@ pub struct Platform {
 }
 
 impl Platform {
-    /// From the names that engines, images and kernels give: `aarch64` is `arm64`.
+    /// Creates a platform from the names that engines, images and kernels use: `aarch64` becomes `arm64`.
     pub fn new(os: &str, architecture: &str, variant: &str) -> Self {
         let (architecture, variant) = (architecture.to_lowercase(), variant.to_lowercase());
         let numbered = variant.starts_with(|first: char| first.is_ascii_digit());
@@ -29,7 +29,7 @@ impl Platform {
         Self { os: os.to_lowercase(), architecture: architecture.to_owned(), variant: variant.to_owned() }
     }
 
-    /// From `platform:` of a service: `linux/arm64`, `linux/arm/v7`, `arm64` or `linux`.
+    /// Parses `platform:` of a service, such as `linux/arm64`, `linux/arm/v7`, `arm64` or `linux`.
     pub fn parse(text: &str) -> Option<Self> {
         let is_name = |part: &&str| {
             !part.is_empty() && part.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'.' | b'-'))
@@ -47,8 +47,8 @@ impl Platform {
         }
     }
 
-    /// Whether an engine of this platform runs an image of that one without emulation. A 64-bit processor runs the 32-bit
-    /// programs of its family, and a newer variant those of an older one.
+    /// Whether an engine with this platform runs an image without emulation. A 64-bit processor runs 32-bit programs of its family,
+    /// and a newer variant runs those of an older one.
     pub fn runs(&self, image: &Self) -> bool {
         let unknown = |one: &str, other: &str| one.is_empty() || other.is_empty();
         if !unknown(&self.os, &image.os) && self.os != image.os {
@@ -65,13 +65,13 @@ impl Platform {
         }
     }
 
-    /// Nothing is known of it.
+    /// Whether the platform is unknown.
     pub fn is_unknown(&self) -> bool {
         self.os.is_empty() && self.architecture.is_empty()
     }
 }
 
-/// The 7 of `v7`.
+/// Returns the number of a variant: 7 for `v7`.
 fn number(variant: &str) -> Option<u32> {
     variant.strip_prefix('v')?.parse().ok()
 }
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn one_platform_has_one_name() {
+    fn a_platform_has_one_normal_form() {
         for (text, printed) in [
             ("linux/amd64", "linux/amd64"),
             ("Linux/x86_64", "linux/amd64"),
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn an_engine_runs_what_its_processor_runs() {
+    fn an_engine_runs_images_for_its_processor() {
         for (engine, image) in [
             ("linux/amd64", "linux/amd64"),
             ("linux/amd64", "linux/386"),
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_fits() {
+    fn an_unknown_platform_matches_everything() {
         let unknown = Platform::default();
         assert!(unknown.is_unknown() && !platform("linux").is_unknown());
         assert!(unknown.runs(&platform("linux/arm64")) && platform("linux/amd64").runs(&unknown));

@@ -1,4 +1,4 @@
-//! When a registry is asked for an image that is there already: `pull_policy`.
+//! Pull policy: when a registry is asked for an image that already exists.
 use std::collections::BTreeSet;
 
 use landfast_compose::Project;
@@ -6,23 +6,23 @@ use landfast_compose::model::Service;
 
 const DAY: u64 = 24 * 3600;
 
-/// What `pull_policy` of a service says.
+/// Pull policy of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Policy {
     /// The registry is asked in every run.
     Always,
-    /// The registry is asked for what is not found elsewhere.
+    /// The registry is asked for images that are not found elsewhere.
     Missing,
     /// The registry is never asked.
     Never,
     /// The image is built in every run.
     Build,
-    /// The registry is asked when the last pull is this old, in seconds.
+    /// The registry is asked if the last pull was at least this many seconds ago.
     Every(u64),
 }
 
 impl Policy {
-    /// The policy of a service; [`Policy::Missing`] when it has none.
+    /// Returns the policy of a service, or [`Policy::Missing`] if it has none.
     pub fn of(service: &Service) -> Self {
         match service.pull_policy.as_deref().unwrap_or_default() {
             "always" => Self::Always,
@@ -34,7 +34,7 @@ impl Policy {
         }
     }
 
-    /// Every service has this policy, whatever it says (`up --pull`).
+    /// Sets this policy for every service of a project (`up --pull`).
     pub fn impose(self, project: &mut Project) {
         let word = match self {
             Self::Always => "always",
@@ -48,11 +48,11 @@ impl Policy {
         }
     }
 
-    /// Whether the registry is asked although the image is there. Both times are Unix times in seconds.
+    /// Whether the registry is asked although the image exists. Both times are Unix times in seconds.
     fn is_due(self, last: Option<i64>, now: i64) -> bool {
         match (self, last) {
             (Self::Always, _) | (Self::Every(_), None) => true,
-            // A pull in the future is one by a wrong clock.
+            // A pull in the future means that a clock is wrong.
             (Self::Every(period), Some(last)) => {
                 u64::try_from(now.saturating_sub(last)).map_or(true, |age| age >= period)
             }
@@ -61,7 +61,7 @@ impl Policy {
     }
 }
 
-/// `1d12h` in seconds.
+/// Converts a period such as `1d12h` to seconds.
 fn seconds(period: &str) -> Option<u64> {
     let mut total: u64 = 0;
     for part in period.split_inclusive(['w', 'd', 'h', 'm', 's']) {
@@ -73,27 +73,27 @@ fn seconds(period: &str) -> Option<u64> {
             "m" => 60,
             _ => 1,
         };
-        // What does not fit is longer than anything that anyone waits for.
+        // A number that is too large is treated as the longest period.
         let number = if number.bytes().all(|digit| digit.is_ascii_digit()) { number } else { return None };
         total = total.saturating_add(number.parse().unwrap_or(u64::MAX).saturating_mul(unit));
     }
     Some(total)
 }
 
-/// An image for which the registry is asked though it may be there.
+/// An image for which the registry is asked although it may exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pull {
-    /// The reference.
+    /// Reference of the image.
     pub image: String,
-    /// The service that asks for it.
+    /// Service that uses it.
     pub service: String,
-    /// Its `pull_policy`.
+    /// `pull_policy` of the service.
     pub policy: String,
-    /// A service of the project builds the image, so it is no mistake that no registry has it.
+    /// Whether a service of the project builds the image, so that it may be missing from the registry.
     pub is_built: bool,
 }
 
-/// The references for which no registry is ever asked: every service that runs from them says so.
+/// Returns the references for which no registry is asked, because all services that use them have the policy `never`.
 pub fn never(projects: &[&Project]) -> BTreeSet<String> {
     let services = || projects.iter().flat_map(|project| project.services.values()).filter(|it| it.replicas() > 0);
     let images = |is_never: bool| {
@@ -103,7 +103,7 @@ pub fn never(projects: &[&Project]) -> BTreeSet<String> {
     &images(true) - &images(false)
 }
 
-/// The pulls that a project asks for. `last` is the time of the last pull of a reference, if it is known.
+/// Returns the pulls that a project requires. `last` returns the time of the last pull of a reference, if it is known.
 pub fn due(project: &Project, last: impl Fn(&str) -> Option<i64>, now: i64) -> Vec<Pull> {
     let services = project.services.iter().filter(|(_, service)| service.replicas() > 0);
     let built: BTreeSet<&String> = project
@@ -135,7 +135,7 @@ mod tests {
         Policy::of(&Service { pull_policy: Some(text.to_owned()), ..Service::default() })
     }
 
-    /// Services of one project: name, image and policy. The last has a `build`.
+    /// Creates a project from services with name, image and policy. The last one has a `build`.
     fn project(services: &[(&str, &str, &str)]) -> Project {
         let mut project = Project::default();
         for (at, (name, image, policy)) in services.iter().enumerate() {
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn no_registry_is_asked_for_what_every_service_keeps_from_it() {
+    fn no_registry_is_asked_if_every_service_has_the_policy_never() {
         let (one, other) = (
             project(&[("a", "app:1", "never"), ("b", "app:2", "never"), ("c", "app:2", "missing")]),
             project(&[("d", "app:3", "never"), ("e", "app:1", "never")]),
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn each_service_asks_by_its_own_policy() {
+    fn each_service_pulls_by_its_own_policy() {
         let services = [("a", "app:1", "always"), ("b", "app:2", "missing"), ("c", "app:3", "daily")];
         let asked = |last| {
             let pulls = due(&project(&services), |_| last, 1_000_000);
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_is_a_word_or_a_period() {
+    fn a_policy_is_a_name_or_a_period() {
         assert_eq!(Policy::of(&Service::default()), Policy::Missing);
         for (text, expected) in [
             ("always", Policy::Always),

@@ -1,5 +1,5 @@
-//! Services that cannot be without another: they share a namespace or volumes with it on its host, or are made again when
-//! it is.
+//! Ties between services: a service shares a namespace or volumes with another one on its host, or is recreated together with
+//! it.
 use std::collections::BTreeSet;
 
 use landfast_agreement::partner;
@@ -9,15 +9,15 @@ use crate::deployment::InstanceName;
 use landfast_compose::Project;
 use landfast_compose::model::Service;
 
-/// Something of another service that a service shares.
+/// A service that shares something of another service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Tie<'a> {
-    /// The key that says so.
+    /// Key that declares the tie.
     pub(crate) key: &'static str,
     pub(crate) service: &'a str,
 }
 
-/// What a service shares with others of the project; they must be on one host.
+/// Returns the ties of a service. Tied services must be on the same host.
 pub(crate) fn ties(service: &Service) -> Vec<Tie<'_>> {
     let mut ties = namespaces(service);
     let from = service.volumes_from.iter().filter_map(|from| volumes_of(from));
@@ -25,14 +25,14 @@ pub(crate) fn ties(service: &Service) -> Vec<Tie<'_>> {
     ties
 }
 
-/// Namespaces end with the container that they belong to.
+/// Returns the ties by namespaces, which end when their container ends.
 fn namespaces(service: &Service) -> Vec<Tie<'_>> {
     let modes = [("network_mode", &service.network_mode), ("pid", &service.pid), ("ipc", &service.ipc)];
     let shared = modes.into_iter().filter_map(|(key, mode)| Some((key, mode.as_deref()?.strip_prefix("service:")?)));
     shared.map(|(key, service)| Tie { key, service }).collect()
 }
 
-/// The instances in whose namespaces a container runs, of those there are of its stack.
+/// Returns the instances of the stack whose namespaces a container joins.
 pub(crate) fn joined<'a>(
     name: &InstanceName,
     container: &Container,
@@ -43,13 +43,13 @@ pub(crate) fn joined<'a>(
     services.filter_map(|service| partner(name, service, all.clone())).collect()
 }
 
-/// The service in `service[:ro]`; none in `container:name[:ro]`.
+/// Service in `service[:ro]`, or `None` for `container:name[:ro]`.
 fn volumes_of(from: &str) -> Option<&str> {
     let service = from.split_once(':').map_or(from, |(service, _)| service);
     (service != "container" || !from.contains(':')).then_some(service)
 }
 
-/// The instances with which one is made again.
+/// Returns the instances whose recreation also recreates this one.
 pub(crate) fn followed<'a>(
     project: &Project,
     name: &InstanceName,

@@ -90,7 +90,7 @@ fn tricky_patterns_mean_what_they_mean_to_docker() {
         ("a\n!a/b", &["a/c"], &["a/b", "a/b/c"]),
         ("*\n!**/a", &["b", "b/c"], &["b/a", "a"]),
         ("*.md\n!README*.md\nREADME-secret.md", &["a.md", "README-secret.md"], &["README.md"]),
-        // A folder that is brought back brings nothing back that is ignored within it.
+        // A folder that is brought back has no pattern after it that is ignored within it.
         ("a/b\n!a", &["a/b"], &["a/c"]),
         // What is brought back from a folder stays so, if the folder was ignored already when it is ignored again.
         ("*\n!a/b\na", &["a/c"], &["a/b"]),
@@ -105,11 +105,11 @@ fn tricky_patterns_mean_what_they_mean_to_docker() {
 #[test]
 fn patterns_that_no_builder_reads_are_mistakes() {
     for (ignore, line, said) in [
-        ("a\n!\n", 2, "`!`: `!` brings nothing back"),
-        ("# a\n\n! / ", 3, "`!`: `!` brings nothing back"),
-        ("[a", 1, "`[a`: `[` begins a class that is empty or does not end"),
-        ("a\n*[]b", 2, "`*[]b`: `[` begins"),
-        ("[a-]", 1, "`[a-]`: `[` begins"),
+        ("a\n!\n", 2, "`!`: `!` has no pattern after it"),
+        ("# a\n\n! / ", 3, "`!`: `!` has no pattern after it"),
+        ("[a", 1, "`[a`: `[` starts a class that is empty or not closed"),
+        ("a\n*[]b", 2, "`*[]b`: `[` starts"),
+        ("[a-]", 1, "`[a-]`: `[` starts"),
         ("a\\", 1, "`a\\`: `\\` at the end"),
     ] {
         let told: Vec<_> = invalid_patterns(ignore).map(|(line, mistake)| (line, mistake.to_string())).collect();

@@ -129,8 +129,11 @@ fn addresses_that_cannot_be_had_are_refused_with_both_owners() {
             "172.19.255.1",
             "172.19.255.1 is the gateway of host alpha on infra_net (gateways = 172.19.255.0/24, landfast.toml:4:11)",
         ),
-        ("172.19.255.9", "172.19.255.9 lies in infra_net's range for gateways, 172.19.255.0/24 (landfast.toml:4:11)"),
-        ("172.19.0.0", "172.19.0.0 is the first or last address of infra_net's subnet 172.19.0.0/16: nobody's"),
+        ("172.19.255.9", "172.19.255.9 is in infra_net's range for gateways, 172.19.255.0/24 (landfast.toml:4:11)"),
+        (
+            "172.19.0.0",
+            "172.19.0.0 is the first or last address of infra_net's subnet 172.19.0.0/16, which no instance can have",
+        ),
     ] {
         assert_eq!(refusal(&stage, &web(address)), format!("{place}{message}{key}"));
     }
@@ -157,7 +160,7 @@ services:
 ";
     assert_eq!(
         refusal(&Stage::new(""), yaml),
-        "app/compose.yaml:7:28: 172.19.0.9 on infra_net is app/a.1's too (app/compose.yaml:4:28) \
+        "app/compose.yaml:7:28: 172.19.0.9 on infra_net is also the address of app/a.1 (app/compose.yaml:4:28) \
          (services.b.networks.infra_net.ipv4_address)"
     );
 }
@@ -201,7 +204,7 @@ fn services_on_one_network_of_the_stack_come_together() {
     assert_eq!(deployment.hosts().into_iter().collect::<Vec<_>>(), ["alpha"]);
     let apart = Stage::new("[stacks.app]\nplace = { a = \"beta\", b = \"gamma\" }\n");
     let warnings = warnings(&apart, yaml);
-    assert!(warnings.contains("a stack's own network does not span hosts yet"), "{warnings}");
+    assert!(warnings.contains("a network of a stack does not span hosts"), "{warnings}");
 }
 
 #[test]
@@ -211,11 +214,11 @@ fn a_service_that_no_host_may_run_is_told_by_whom() {
     assert_eq!(
         refusal(&stage, yaml),
         "app/compose.yaml:1:12: no host can run web; excluded hosts: alpha by the constraint node.labels.disk!=ssd; \
-         beta by landfast.toml:16:11 (it goes to alpha); gamma by landfast.toml:16:11 (it goes to alpha) (services.web)\n  \
-         hint: change the place in landfast.toml, the constraint, or a host's labels"
+         beta by landfast.toml:16:11 (it is placed on alpha); gamma by landfast.toml:16:11 (it is placed on alpha) (services.web)\n  \
+         hint: change the placement in landfast.toml, the constraint, or the labels of a host"
     );
     let unknown = yaml.replace("node.labels.disk!=ssd", "node.role==manager");
-    assert!(refusal(&Stage::new(""), &unknown).contains("the constraint \"node.role==manager\" is not known here"));
+    assert!(refusal(&Stage::new(""), &unknown).contains("the constraint \"node.role==manager\" is not supported"));
 }
 
 #[test]
@@ -234,8 +237,8 @@ services:
 ";
     assert_eq!(
         refusal(&stage, yaml),
-        "app/compose.yaml:3:48: port 127.0.0.1:80/tcp on alpha: app/b.1 and app/a.1 (app/compose.yaml:2:40) both want it \
-         (services.b.ports[0])\n  hint: give one of them another port, or place them on different hosts"
+        "app/compose.yaml:3:48: port 127.0.0.1:80/tcp on alpha is used by both app/b.1 and app/a.1 (app/compose.yaml:2:40) \
+         (services.b.ports[0])\n  hint: publish one of them on another port, or place them on different hosts"
     );
 }
 
@@ -247,7 +250,7 @@ fn a_port_that_no_container_can_have_is_refused() {
         assert_eq!(
             refusal(&stage, &yaml),
             format!(
-                "app/compose.yaml:1:59: {target} is no port of a container (services.web.ports[0])\n  \
+                "app/compose.yaml:1:59: {target} is not a valid container port (services.web.ports[0])\n  \
                  hint: ports are from 1 to 65535"
             )
         );
@@ -360,7 +363,7 @@ fn a_place_for_nobody_is_warned_about() {
     let stage = Stage::new("[stacks.app]\nplace = { wbe = \"alpha\" }\n");
     assert_eq!(
         warnings(&stage, "services: {web: {image: i, networks: [infra_net]}}\n"),
-        "landfast.toml:16:11: wbe has a place, but the enabled profiles have no such service (stacks.app.place.wbe)\n"
+        "landfast.toml:16:11: there is a placement rule for wbe, but the enabled profiles have no such service (stacks.app.place.wbe)\n"
     );
 }
 
@@ -416,16 +419,16 @@ fn security_options_that_cannot_be_meant_are_refused_where_they_stand() {
     for (option, said) in [
         (
             "seccomp=none.json",
-            "app/compose.yaml:1:70: the seccomp profile none.json: there is no such file (services.web.security_opt[0])",
+            "app/compose.yaml:1:70: the seccomp profile none.json: the file does not exist (services.web.security_opt[0])",
         ),
         ("seccomp=../above.json", "the seccomp profile ../above.json: it is outside"),
         ("seccomp=~/mine.json", "the seccomp profile ~/mine.json: it is outside"),
         ("'seccomp:'", "no file is named"),
-        ("seccomp=broken.json", "app/broken.json:2:8: this is no seccomp profile: expected value"),
-        ("seccomp=list.json", "app/list.json:1:1: this is no seccomp profile: invalid type: sequence"),
+        ("seccomp=broken.json", "app/broken.json:2:8: this is not a seccomp profile: expected value"),
+        ("seccomp=list.json", "app/list.json:1:1: this is not a seccomp profile: invalid type: sequence"),
         ("'systempaths:unconfined'", "write systempaths=unconfined"),
-        ("no-new-privileges=maybe", "\"maybe\" is neither true nor false"),
-        ("disable", "\"disable\" is no security option"),
+        ("no-new-privileges=maybe", "no-new-privileges must be true or false, not \"maybe\""),
+        ("disable", "\"disable\" is not a security option"),
     ] {
         let refusal = refusal(&stage, &PROFILED.replace("OPTIONS", option));
         assert!(refusal.contains(said), "{option}: {refusal}");
@@ -450,7 +453,7 @@ fn two_networks() -> Stage {
     let second =
         "[networks.second]\nsubnet = \"172.20.0.0/16\"\nauto = \"172.20.128.0/17\"\ngateways = \"172.20.255.0/24\"\n";
     let mut stage = Stage::new(&format!("{second}[stacks.app]\nplace = {{ web = \"beta\" }}\n"));
-    // Another host's age is nothing to this one.
+    // The engine of another host does not matter.
     stage.engines.insert("alpha".into(), 30);
     stage
 }
@@ -471,11 +474,14 @@ fn what_an_older_engine_cannot_do_is_refused_where_it_is_written() {
     let refusal = stage.compile("app", NEWER).unwrap_err();
     for (at, key, release, api) in places {
         let line = refusal.lines().find(|line| line.contains(&format!("(services.web.{key})"))).expect(&refusal);
-        let needs = format!("needs Docker Engine {release} or newer, which speaks API 1.{api} (");
+        let needs = format!("needs Docker Engine {release} or newer, with API version 1.{api} (");
         assert!(line.starts_with(&format!("app/compose.yaml:{at}:")) && line.contains(&needs), "{key}: {line}");
     }
-    assert!(refusal.contains("IPv4 by choice needs Docker Engine 28 or newer"), "{refusal}");
-    assert!(refusal.contains("beta speaks 1.41: update its engine, or place the service on another host"), "{refusal}");
+    assert!(refusal.contains("a network with `enable_ipv4` needs Docker Engine 28 or newer"), "{refusal}");
+    assert!(
+        refusal.contains("the engine on beta has API version 1.41: update it, or place the service on another host"),
+        "{refusal}"
+    );
     for (_, key, _, api) in places {
         stage.engines.insert("beta".into(), api);
         let refusal = stage.compile("app", NEWER).err().unwrap_or_default();

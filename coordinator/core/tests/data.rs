@@ -122,8 +122,8 @@ fn places_that_part_a_group_are_warned_about_with_the_way_out() {
         "app/compose.yaml:3:54: a on alpha ([stacks.app.place] a = \"alpha\" (landfast.toml:16:1) places it) and b on beta \
          ([stacks.app.place] b = \"beta\" (landfast.toml:17:1) places it) share the \
          volume app_data, but each host has its own copy, so neither sees what the other writes (services.b.volumes[0])\n  \
-         hint: to bring them together, write b = \"alpha\" under [stacks.app.place], or the other way round (data is not \
-         moved); or use a volume that hosts share, as driver_opts: {type: nfs}\n"
+         hint: to place both on one host, write b = \"alpha\" under [stacks.app.place], or place the other service (data is not \
+         moved); or use a shared volume, such as driver_opts: {type: nfs}\n"
     );
 }
 
@@ -291,7 +291,7 @@ fn what_moved_is_recorded_where_it_runs_now() {
     let said = stage.propose("app", &text).warnings;
     assert!(
         said.contains(
-            "app/web.1 goes to gamma ([stacks.app.place] web = \"gamma\" (landfast.toml:16:1) places it), but its data stays on alpha: the volume app_data"
+            "app/web.1 is placed on gamma ([stacks.app.place] web = \"gamma\" (landfast.toml:16:1) places it), but its data stays on alpha: the volume app_data"
         ),
         "{said}"
     );
@@ -312,7 +312,7 @@ fn of_two_copies_that_nobody_recorded_a_person_chooses() {
     stage.fleet = Stage::new("").fleet;
     let refusal = stage.compile("app", &text).unwrap_err();
     assert!(
-        refusal.contains("app_data is on alpha and beta, and it is not known which copy belongs to web"),
+        refusal.contains("app_data exists on alpha and beta, and Landfast does not know which copy belongs to web"),
         "{refusal}"
     );
     assert!(refusal.contains("choose one: write web = \"alpha\" under [stacks.app.place]"), "{refusal}");
@@ -334,7 +334,10 @@ fn a_volume_that_somebody_made_is_where_its_service_goes() {
     assert!(plan.contains("app/web.1 on gamma at infra_net 172.19.128.1: the volume app_data is there"), "{plan}");
     stage.has_volume("beta", "app_data");
     let said = stage.propose("app", &text).warnings;
-    assert!(said.contains("the volume app_data is on beta and gamma, and it is not known which copy"), "{said}");
+    assert!(
+        said.contains("the volume app_data exists on beta and gamma, and Landfast does not know which copy"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -30,9 +30,9 @@ fn a_name_in_two_stacks_gives_a_warning_and_resolves_to_both() {
     stage.up("data", &service("redis"));
     let proposal = stage.propose("web", &service("redis"));
     assert!(
-        proposal
-            .warnings
-            .contains("redis on infra_net is also a service of data: the name answers with the addresses of all"),
+        proposal.warnings.contains(
+            "redis on infra_net is also a service of data: the name resolves to the addresses of all of them"
+        ),
         "{}",
         proposal.warnings
     );

@@ -52,7 +52,7 @@ fn what_no_host_has_is_refused_where_it_is_written() {
             reserved("{driver: cdi, device_ids: [a.b/c=d], capabilities: [c]}"),
             "4:51",
             "deploy.resources.reservations.devices[0]",
-            "an engine that reads the Container Device Interface",
+            "an engine with support for the Container Device Interface",
         ),
         (service("    gpus: all\n"), "4:5", "gpus", "a GPU"),
         (service("    gpus: [{driver: nvidia}]\n"), "4:12", "gpus[0]", "an NVIDIA GPU"),
@@ -60,7 +60,7 @@ fn what_no_host_has_is_refused_where_it_is_written() {
             service("    devices: [/dev/null, nvidia.com/gpu=all]\n"),
             "4:26",
             "devices[1]",
-            "an engine that reads the Container Device Interface",
+            "an engine with support for the Container Device Interface",
         ),
         (service("    runtime: kata\n"), "4:5", "runtime", "an engine with the runtime kata"),
     ];

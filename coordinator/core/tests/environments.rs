@@ -49,8 +49,8 @@ fn what_the_example_names_is_missing_where_no_file_and_no_shell_says_it() {
     let said = found.mistakes(Path::new("web/.env.dev"));
     assert_eq!(
         said[0].to_string(),
-        ".env.example:2:1: USER_NAME is asked for here, and web/.env.dev does not say it\n  \
-         hint: write USER_NAME= and its value into .env.dev, or take it out here"
+        ".env.example:2:1: USER_NAME is required here, but web/.env.dev does not set it\n  \
+         hint: write USER_NAME= and its value in .env.dev, or remove it here"
     );
     assert!(
         found.warnings(Path::new(".env.example"))[0]
@@ -90,7 +90,7 @@ fn landfast_toml_chooses_an_environment_by_a_name() {
     let stack = Fleet::parse("landfast.toml", &text("\"dev\"")).unwrap().stacks.remove("web").unwrap();
     assert_eq!((stack.env.as_deref(), stack.env_location.unwrap().line), (Some("dev"), 4));
     let said = Fleet::parse("landfast.toml", &text("\"../dev\"")).unwrap_err().to_string();
-    assert!(said.starts_with("landfast.toml:4:1: \"../dev\" is no environment"), "{said}");
+    assert!(said.starts_with("landfast.toml:4:1: \"../dev\" is not an environment"), "{said}");
 }
 
 #[test]
@@ -131,18 +131,18 @@ fn what_names_no_env_file_is_refused_at_its_place() {
         Fleet::parse("landfast.toml", &text).map(drop).unwrap_err().to_string()
     };
     for (value, expected) in [
-        ("[\"{env}\", \"/etc/x\"]", "landfast.toml:5:23: \"/etc/x\" is absolute"),
-        ("[\"\"]", "landfast.toml:5:14: \"\" names no file (stacks.web.env_files)"),
-        ("[\"a/\"]", "landfast.toml:5:14: \"a/\" names no file"),
-        ("[\"..\"]", "landfast.toml:5:14: \"..\" names no file"),
-        ("[\"{ENV}.env\"]", "landfast.toml:5:14: \"{ENV}.env\": {env} is the only part"),
-        ("[\"{env}{\"]", "landfast.toml:5:14: \"{env}{\": {env} is the only part"),
+        ("[\"{env}\", \"/etc/x\"]", "landfast.toml:5:23: \"/etc/x\" is an absolute path"),
+        ("[\"\"]", "landfast.toml:5:14: \"\" is not the name of a file (stacks.web.env_files)"),
+        ("[\"a/\"]", "landfast.toml:5:14: \"a/\" is not the name of a file"),
+        ("[\"..\"]", "landfast.toml:5:14: \"..\" is not the name of a file"),
+        ("[\"{ENV}.env\"]", "landfast.toml:5:14: \"{ENV}.env\": only {env} can be used in braces"),
+        ("[\"{env}{\"]", "landfast.toml:5:14: \"{env}{\": only {env} can be used in braces"),
         ("[]", "landfast.toml:5:1: the list is empty"),
-        ("[1]", "landfast.toml:5:1: expected a list of texts in quotes"),
-        ("\"a\"", "landfast.toml:5:1: expected a list of texts, found string"),
+        ("[1]", "landfast.toml:5:1: expected a list of strings in quotes"),
+        ("\"a\"", "landfast.toml:5:1: expected a list of strings, found string"),
         (
             "[\"a.env\"]",
-            "landfast.toml:4:1: env = \"dev\" changes nothing: no path in env_files (landfast.toml:5:14) has {env}",
+            "landfast.toml:4:1: env = \"dev\" has no effect: no path in env_files (landfast.toml:5:14) contains {env}",
         ),
     ] {
         assert!(said(value).starts_with(expected), "{value}: {}", said(value));

@@ -59,7 +59,7 @@ fn ranges_that_are_not_said_come_from_the_end_of_the_subnet() {
 #[test]
 fn what_is_not_toml_is_named_with_its_place() {
     assert!(
-        mistakes("[fleet\nname = 3").starts_with("landfast.toml:1:7: not TOML: "),
+        mistakes("[fleet\nname = 3").starts_with("landfast.toml:1:7: invalid TOML: "),
         "{}",
         mistakes("[fleet\nname = 3")
     );
@@ -93,7 +93,7 @@ fn ranges_outside_the_subnet_are_refused() {
         "landfast.toml:5:11: auto 172.20.128.0/17 is not inside the subnet 172.19.0.0/16 (networks.infra_net.auto)"
     );
     assert!(mistakes(&WHOLE.replace("172.19.0.0/16", "172.19.0.1/16")).contains("did you mean 172.19.0.0/16?"));
-    assert!(mistakes(&WHOLE.replace("172.19.255.0/24", "172.19.128.0/17")).contains("nothing is left to hand out"));
+    assert!(mistakes(&WHOLE.replace("172.19.255.0/24", "172.19.128.0/17")).contains("no automatic address is left"));
     assert!(
         mistakes(&WHOLE.replace("172.19.255.0/24", "172.19.255.4/32")).contains("room for 1 hosts, the fleet has 2")
     );
@@ -111,8 +111,8 @@ fn a_host_that_is_not_there_is_named_with_those_that_are() {
 
 #[test]
 fn hosts_that_cannot_be_are_refused() {
-    assert!(mistakes(&WHOLE.replace(".202", ".201").replace("7300", "7219")).contains("is the address of alpha too"));
-    assert!(mistakes(&WHOLE.replace("192.168.2.202", "172.19.3.4")).contains("lies in 172.19.0.0/16"));
+    assert!(mistakes(&WHOLE.replace(".202", ".201").replace("7300", "7219")).contains("is also the address of alpha"));
+    assert!(mistakes(&WHOLE.replace("192.168.2.202", "172.19.3.4")).contains("is in 172.19.0.0/16"));
     assert!(mistakes(&WHOLE.replace("192.168.2.202", "beta.lan")).contains("is not an IPv4 address"));
     assert!(mistakes(&WHOLE.replace("port = 7300", "port = 0")).contains("a port is a number from 1 to 65535"));
     assert!(
@@ -144,7 +144,7 @@ fn the_name_of_a_project_is_one_that_compose_takes() {
         ("\"Shop\"", "landfast.toml:4:1: \"Shop\" is not a name of a project: lower-case letters, digits, - and _"),
         ("\"_a\"", "is not a name of a project"),
         ("\"\"", "is not a name of a project"),
-        ("3", "expected a text in quotes, found integer"),
+        ("3", "expected a string in quotes, found integer"),
     ] {
         let refusal = read(name).unwrap_err().to_string();
         assert!(refusal.contains(said) && refusal.contains("(stacks.web.project)"), "{refusal}");

@@ -102,7 +102,7 @@ fn a_platform_that_is_written_down_and_not_the_hosts_is_left_to_its_emulation() 
     let (fingerprint, warnings) = chosen(&stage(&arm, OtherSource::None), "platform: linux/arm64");
     assert_eq!(fingerprint, "arm");
     assert!(
-        warnings.contains("compose.yaml:4:5: alpha is linux/amd64: it runs app:1 for linux/arm64 only if"),
+        warnings.contains("compose.yaml:4:5: alpha is linux/amd64, so it runs app:1 for linux/arm64 only if"),
         "{warnings}"
     );
 }
@@ -132,8 +132,8 @@ fn what_a_registry_may_have_is_left_open() {
 fn what_is_nowhere_is_refused_when_the_registry_is_never_asked() {
     let refusal = refusal(&stage(&[], OtherSource::Registry), "pull_policy: never");
     for part in [
-        "compose.yaml:4:5: the image app:1 is on no host and not on this machine (services.web.pull_policy)",
-        "alpha, beta, gamma and this machine's engine were asked",
+        "compose.yaml:4:5: the image app:1 was not found on any host or on this machine (services.web.pull_policy)",
+        "Landfast searched alpha, beta, gamma and this machine's engine",
     ] {
         assert!(refusal.contains(part), "{part} in {refusal}");
     }

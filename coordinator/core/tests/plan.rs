@@ -382,7 +382,7 @@ fn a_rollback_gives_a_new_epoch_to_addresses_that_moved() {
     let mut small = Stage::new("").fleet;
     small.hosts.remove("gamma");
     let refusal = rollback(RollbackInput { fleet: &small, ..earlier }, release).unwrap_err().to_string();
-    assert!(refusal.contains("data/app.2 ran on gamma, which has left the fleet"), "{refusal}");
+    assert!(refusal.contains("data/app.2 ran on gamma, which is no longer in the fleet"), "{refusal}");
 }
 
 #[test]

@@ -48,9 +48,9 @@ fn a_new_name_that_would_leave_data_behind_is_refused_with_the_line_that_keeps_i
     let refusal = stage.compile("demo", &yaml()).unwrap_err();
     assert_eq!(
         refusal,
-        "landfast.toml:15:9: the hosts hold demo as the project demo, and now it would be shop: the data in its \
-         volumes would be left behind (demo_data on beta) (stacks.demo.project)\n  hint: keep the name: write project = \
-         \"demo\" under [stacks.demo]; or, if the data may go, remove it first: landfast down -v demo"
+        "landfast.toml:15:9: the hosts have demo as the project demo, but its name is now shop: the data in its \
+         volumes would be left behind (demo_data on beta) (stacks.demo.project)\n  hint: to keep the name, write \
+         project = \"demo\" under [stacks.demo]; to delete the data first, run landfast down -v demo"
     );
     let proposal = stage.propose_down("demo", false);
     stage.done(proposal);
@@ -84,8 +84,8 @@ fn without_data_a_new_name_makes_everything_again_and_is_told() {
     let proposal = stage.propose("demo", &without_data());
     assert_eq!(
         proposal.warnings,
-        "landfast.toml:15:9: the hosts hold demo as the project demo, and now it would be shop: its containers \
-         and networks are made again under that name (stacks.demo.project)\n  hint: to keep the name, write project = \
+        "landfast.toml:15:9: the hosts have demo as the project demo, but its name is now shop: its containers \
+         and networks are recreated under the new name (stacks.demo.project)\n  hint: to keep the name, write project = \
          \"demo\" under [stacks.demo]\n"
     );
     let plan = proposal.plan.to_string();
@@ -110,7 +110,8 @@ fn two_stacks_with_one_project_on_one_host_are_refused_and_on_two_hosts_are_not(
     stage.environment.insert("STACK".into(), "two".into());
     let refusal = stage.compile("test", &text).unwrap_err();
     assert!(
-        refusal.contains("landfast.toml:17:9: test and dev are both the project shop on beta (stacks.test.project)"),
+        refusal
+            .contains("landfast.toml:17:9: test and dev have the same project name shop on beta (stacks.test.project)"),
         "{refusal}"
     );
     assert!(refusal.contains("write project = \"test\" under [stacks.test], or place one of them on other hosts"));
@@ -128,7 +129,7 @@ fn the_data_of_one_stack_is_not_given_to_another_of_the_same_project() {
     let proposal = stage.propose_down("dev", false);
     stage.done(proposal);
     let refusal = stage.compile("test", &yaml()).unwrap_err();
-    assert!(refusal.contains("test and dev are both the project shop on beta"), "{refusal}");
+    assert!(refusal.contains("test and dev have the same project name shop on beta"), "{refusal}");
 }
 
 #[test]
@@ -138,5 +139,8 @@ fn stacks_of_other_projects_may_name_one_network_alike() {
     stage.projects.insert("dev".into(), "shop".into());
     stage.up("dev", text);
     let said = stage.propose("test", text).warnings;
-    assert!(said.contains("shared-net is a network of the stack dev too: containers of both are on it"), "{said}");
+    assert!(
+        said.contains("shared-net is also a network of the stack dev, so containers of both stacks share it"),
+        "{said}"
+    );
 }

@@ -131,14 +131,16 @@ fn two_stacks_may_declare_the_same_network_in_the_same_way() {
     let networks = proposal.target["alpha"].networks.iter().filter(|network| network.name == "shared-net");
     assert_eq!(networks.count(), 1);
     assert!(
-        proposal.warnings.contains("shared-net is a network of the stack app too: containers of both are on it"),
+        proposal
+            .warnings
+            .contains("shared-net is also a network of the stack app, so containers of both stacks share it"),
         "{}",
         proposal.warnings
     );
     stage.done(proposal);
     let refused = stage.compile("other", &with_network(", internal: true")).unwrap_err();
     assert!(
-        refused.contains("shared-net is a network of the stack app too, which declares it in another way"),
+        refused.contains("shared-net is also a network of the stack app, which declares it differently"),
         "{refused}"
     );
 }

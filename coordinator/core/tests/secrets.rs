@@ -98,7 +98,7 @@ fn a_file_that_could_not_be_seen_is_refused() {
     assert!(hidden.contains("app/compose.yaml:7:15: token: a tmpfs would hide it"), "{hidden}");
     assert!(!hidden.contains("settings"), "{hidden}");
     let owner = of(&|yaml| yaml.replace("'70'", "www"));
-    assert!(owner.contains("uid is \"www\", and must be a number"), "{owner}");
+    assert!(owner.contains("uid must be a number, not \"www\""), "{owner}");
     let unset = of(&|yaml| yaml.replace("environment: TOKEN", "environment: TOKN"));
     assert!(
         unset.contains("token comes from the variable TOKN, which is not set") && unset.contains("TOKN=…"),

@@ -33,10 +33,10 @@ fn places_that_exclude_each_other_are_refused() {
     let stage = Stage::new("[stacks.app.place]\ndb = \"gamma\"\nweb = \"alpha\"\n");
     let refusal = stage.compile("app", &yaml()).unwrap_err();
     assert!(
-        refusal.contains("app/compose.yaml:4:25: it must run on the same host as db, which goes to gamma"),
+        refusal.contains("app/compose.yaml:4:25: it must run on the same host as db, which is placed on gamma"),
         "{refusal}"
     );
-    assert!(refusal.contains("place both on one host in landfast.toml"), "{refusal}");
+    assert!(refusal.contains("place both services on one host in landfast.toml"), "{refusal}");
 }
 
 #[test]
@@ -70,7 +70,10 @@ fn a_dependency_with_restart_is_followed_wherever_it_is() {
 fn ports_of_a_shared_network_are_published_by_its_owner() {
     let yaml = yaml().replace("network_mode: 'service:db'", "network_mode: 'service:db', ports: ['80:80']");
     let refusal = Stage::new("").compile("app", &yaml).unwrap_err();
-    assert!(refusal.contains("its network is that of service:db, and so are its ports"), "{refusal}");
+    assert!(
+        refusal.contains("the service shares the network of service:db, so it cannot publish ports itself"),
+        "{refusal}"
+    );
 }
 
 #[test]

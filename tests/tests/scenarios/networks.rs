@@ -81,7 +81,7 @@ fn two_stacks_may_share_a_network_and_it_is_removed_with_the_last_of_them() -> R
     let alpha = lab.host("alpha")?;
     let fleet = running_demo(&lab, &on_network("shared-net", ""), "\n[stacks.two]\npath = \"two\"\n")?;
     fleet.write("two/compose.yaml", &on_network("shared-net", ""))?;
-    fleet.landfast(&["up", "--yes"])?.succeeds()?.says("shared-net is a network of the stack")?;
+    fleet.landfast(&["up", "--yes"])?.succeeds()?.says("shared-net is also a network of the stack")?;
     let one = running_container(alpha, "demo", "web")?;
     let two = running_container(alpha, "two", "web")?;
     let on =

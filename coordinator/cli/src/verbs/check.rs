@@ -28,7 +28,7 @@ pub struct CheckArguments {
     /// Fail on warnings too
     #[arg(long)]
     pub strict: bool,
-    /// Print what a rule is about, why, and how to mend it; of all rules without a code
+    /// Print what a rule is about, why, and how to fix it; of all rules without a code
     #[arg(long, value_name = "CODE", num_args = 0..=1, default_missing_value = "")]
     pub explain: Option<String>,
     /// List the rules

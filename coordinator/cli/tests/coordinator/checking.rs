@@ -101,7 +101,7 @@ fn sarif_has_the_properties_that_code_hosts_require() {
     let run = &mut log["runs"][0];
     let rules = run["tool"]["driver"]["rules"].take();
     for rule in rules.as_array().expect("rules") {
-        assert!(rule["help"]["text"].as_str().is_some_and(|help| help.contains("## How to mend it")), "{rule}");
+        assert!(rule["help"]["text"].as_str().is_some_and(|help| help.contains("## How to fix it")), "{rule}");
         assert!(rule["fullDescription"]["text"].as_str().is_some_and(|text| !text.is_empty()), "{rule}");
         assert!(["error", "warning", "note"].iter().any(|level| rule["defaultConfiguration"]["level"] == *level));
     }
@@ -134,9 +134,9 @@ fn an_unused_exception_is_reported_with_its_line() {
     let output = folder.landfast(&["check"]);
     assert_eq!(
         text(&output.stdout),
-        "landfast.toml:16:1: warning LF000: web has no service proxy to except from LF007 (stacks.web.check.proxy.LF007)\n  \
+        "landfast.toml:16:1: warning LF000: web has no service proxy, which has an exception from LF007 (stacks.web.check.proxy.LF007)\n  \
          16 | LF007 = \"it finds its routes there; see decision 12\"\n     | ^^^^^\n  \
-         hint: take it out, so that it does not hide the next finding of its kind\n"
+         hint: remove it, so that it does not hide the next finding of the same rule\n"
     );
 }
 

@@ -104,7 +104,7 @@ fn environments_are_found_by_env_file_patterns() {
     );
     let (code, printed) = refusal(&folder, &["plan", "web"]);
     assert!(
-        code == Some(1) && printed.starts_with("web/environments/example.env:2:1: ASKED is asked for here"),
+        code == Some(1) && printed.starts_with("web/environments/example.env:2:1: ASKED is required here"),
         "{printed}"
     );
     folder.write("web/environments/example.env", "WHO=\n");

@@ -7,7 +7,7 @@ use super::{Content, Manifest};
 /// Maximum number of links to follow, so that links that form a loop end.
 const MAX_LINKS: usize = 8;
 
-/// The path relative to the root, when it is beneath it. Paths are compared as text: no link is followed.
+/// Returns the path relative to `root`, if it is inside. Paths are compared as text, without following links.
 pub(crate) fn beneath(root: &Path, path: &Path) -> Option<String> {
     let plain = normalise(path);
     let rest = plain.strip_prefix(&normalise(root))?;
@@ -17,7 +17,7 @@ pub(crate) fn beneath(root: &Path, path: &Path) -> Option<String> {
     }
 }
 
-/// `/a/./b/../c` is `/a/c`; the root is empty.
+/// Resolves `.` and `..` as text: `/a/./b/../c` becomes `/a/c`, and `/` becomes empty.
 pub(crate) fn normalise(path: &Path) -> String {
     let mut parts: Vec<String> = Vec::new();
     for component in path.components() {
@@ -30,12 +30,12 @@ pub(crate) fn normalise(path: &Path) -> String {
     parts.iter().map(|part| format!("/{part}")).collect()
 }
 
-/// Whether a bundle has something at or beneath this path.
+/// Whether a bundle has anything at or below this path.
 pub(crate) fn is_in_bundle(manifest: &Manifest, path: &str) -> bool {
     path.is_empty() || !files_at(manifest, path).is_empty()
 }
 
-/// The files of the bundle at and beneath a path: path > what it is there.
+/// Returns the files of a bundle at and below a path: path to digest and mode.
 pub(crate) fn files_at(manifest: &Manifest, path: &str) -> BTreeMap<String, String> {
     let path = follow(manifest, path);
     let inside =
@@ -52,7 +52,7 @@ pub(crate) fn files_at(manifest: &Manifest, path: &str) -> BTreeMap<String, Stri
     what.collect()
 }
 
-/// Where a link in the bundle leads; the path itself when it is none.
+/// Follows links in the bundle, and returns the path itself if it is not a link.
 fn follow(manifest: &Manifest, path: &str) -> String {
     let mut path = path.to_owned();
     for _ in 0..MAX_LINKS {

@@ -1,4 +1,4 @@
-//! What of a stack's folder travels: a bundle's entries, and which paths are in it.
+//! Bundles: the files of a stack's folder that are sent to the hosts.
 use std::collections::BTreeMap;
 
 mod env_files;
@@ -11,34 +11,34 @@ pub(crate) use files::{beneath, files_at, is_in_bundle, normalise};
 pub use ignore::{IgnoreRules, InvalidPattern, invalid_patterns};
 pub use pattern::PatternError;
 
-/// What a stack's folder held, by path: relative, with `/`.
+/// Contents of a stack's folder. Paths are relative and use `/`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Manifest {
-    /// By path.
+    /// Entries by path.
     pub entries: BTreeMap<String, Entry>,
 }
 
-/// One path of a bundle.
+/// Entry of a bundle.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Permission bits only.
+    /// Permission bits.
     pub mode: u32,
-    /// What is there.
+    /// Contents of the entry.
     pub content: Content,
 }
 
-/// What is at a path.
+/// Contents of an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
     /// A file.
     File {
-        /// BLAKE3, lower-case hex.
+        /// BLAKE3 digest in lower-case hex.
         digest: String,
-        /// In bytes.
+        /// Size in bytes.
         size: u64,
     },
-    /// A symbolic link's target.
+    /// A symbolic link with its target.
     Link(String),
-    /// A folder that holds nothing else in the bundle.
+    /// An empty folder.
     Folder,
 }

@@ -1,49 +1,49 @@
-//! One pattern of a `.dockerignore`: `*` and `?` stop at `/`, `**` does not, `\` takes a sign as it is, `[a-z]` is one of those.
+//! Pattern of a `.dockerignore`: `*` and `?` do not match `/`, `**` does, `\` escapes a character, and `[a-z]` is a class.
 
-/// Why a pattern cannot be read.
+/// Reason why a pattern is invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
-    /// `!`
-    #[error("`!` brings nothing back: a pattern follows it")]
+    /// A `!` without a pattern.
+    #[error("`!` has no pattern after it")]
     Nothing,
-    /// `[a`, `[]`, `[z-]`
-    #[error("`[` begins a class that is empty or does not end: `\\[` is the sign itself")]
+    /// An invalid class, such as `[a`, `[]` or `[z-]`.
+    #[error("`[` starts a class that is empty or not closed: write `\\[` for the character itself")]
     Class,
-    /// `a\`
-    #[error("`\\` at the end takes no sign as it is: `\\\\` is the sign itself")]
+    /// A `\` at the end, such as `a\`.
+    #[error("`\\` at the end escapes nothing: write `\\\\` for the character itself")]
     Escape,
 }
 
-/// A pattern, by what it takes to compare it with a path.
+/// A pattern, in the form that is fastest to match.
 #[derive(Debug, Clone)]
 pub(super) enum Pattern {
-    /// This path.
+    /// A path without wildcards.
     Exact(String),
-    /// `a/**`: what begins so.
+    /// A prefix, such as `a/**`.
     Prefix(String),
-    /// `**/a`, and `**a`: what ends so.
+    /// A suffix, such as `**/a` or `**a`.
     Suffix(String),
-    /// All others.
+    /// All other patterns.
     Machine(Machine),
 }
 
-/// A small state machine: a place in the tokens is a state.
+/// A state machine whose states are positions in the tokens.
 #[derive(Debug, Clone)]
 pub(super) struct Machine(Vec<Token>);
 
 #[derive(Debug, Clone, PartialEq)]
 enum Token {
-    /// `*`: anything but `/`.
+    /// `*`: any text without `/`.
     Star,
-    /// `**` at the end: anything.
+    /// `**` at the end: any text.
     Rest,
-    /// `**/`: nothing, or anything up to a `/`.
+    /// `**/`: nothing, or any text up to a `/`.
     Folders,
-    /// `?`: one that is not `/`.
+    /// `?`: any character except `/`.
     One,
-    /// `[a-z]`
+    /// A class such as `[a-z]`.
     Class { not: bool, ranges: Vec<(char, char)> },
-    /// Itself.
+    /// A literal character.
     Literal(char),
 }
 
@@ -60,7 +60,7 @@ impl Pattern {
         }
     }
 
-    /// Whether it is this path's.
+    /// Whether the pattern matches a path.
     pub(super) fn matches(&self, path: &str) -> bool {
         match self {
             Self::Exact(exact) => path == exact,
@@ -70,7 +70,7 @@ impl Pattern {
         }
     }
 
-    /// Whether it may be something's beneath the folder.
+    /// Whether the pattern may match a path below the folder.
     pub(super) fn may_match_beneath(&self, folder: &str) -> bool {
         let is_beneath = |path: &str| path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
         match self {
@@ -118,7 +118,7 @@ impl Machine {
         states
     }
 
-    /// A state, and those that it reaches without a character.
+    /// Adds a state, and the states that it reaches without a character.
     fn enter(&self, state: usize, states: &mut Vec<usize>) {
         if states.contains(&state) {
             return;
@@ -145,7 +145,7 @@ impl Machine {
         next
     }
 
-    /// What follows `**/` begins only after a `/`: so the state is kept without entering the next one.
+    /// Keeps the state of `**/` without entering the next one, because the text after it starts after a `/`.
     fn stay_in_folders(&self, state: usize, c: char, next: &mut Vec<usize>) {
         if !next.contains(&state) {
             next.push(state);
@@ -160,7 +160,7 @@ fn in_class(ranges: &[(char, char)], c: char) -> bool {
     ranges.iter().any(|(from, to)| (*from..=*to).contains(&c))
 }
 
-/// What is between `[` and `]`.
+/// Parses a class between `[` and `]`.
 fn class(rest: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Result<Token, PatternError> {
     let sign = |rest: &mut std::iter::Peekable<std::str::Chars<'_>>| match rest.next() {
         Some('\\') => rest.next().ok_or(PatternError::Class),

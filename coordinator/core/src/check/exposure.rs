@@ -1,13 +1,13 @@
-//! Who can reach what is not for everybody.
+//! Rules about services that other machines can reach.
 use super::known;
 use super::{Remark, ServiceInput};
 use crate::fleet::Publish;
 use landfast_compose::model::Port;
 
-/// LF006. A port without an address is bound to loopback, unless `landfast.toml` opens it.
+/// LF006: reports database ports beyond loopback. A port without an address is on loopback unless `landfast.toml` opens it.
 pub(super) fn database_port(input: ServiceInput<'_>) -> Vec<Remark> {
     let database = known::is_database(input.service);
-    let help = "reach it over the stack's network; for a tool on the host, write 127.0.0.1 before the port";
+    let help = "use the stack's network to reach it; for a tool on the host, write 127.0.0.1 before the port";
     match input.service.network_mode.as_deref() {
         Some("host") if database => {
             let message = format!("{} is a database on the host's own network: all its ports are open", input.name);
@@ -27,13 +27,13 @@ pub(super) fn database_port(input: ServiceInput<'_>) -> Vec<Remark> {
     open.filter_map(remark).collect()
 }
 
-/// To whom a port is open beyond its host.
+/// Who can reach the port from outside its host, if anyone.
 fn opened(input: ServiceInput<'_>, port: &Port) -> Option<String> {
     let by_file = port.host_ip.as_deref().filter(|address| !address.is_empty());
     match by_file {
         Some(address) if is_loopback(address) => None,
-        Some("0.0.0.0" | "::" | "[::]") => Some("everybody".to_owned()),
-        Some(address) => Some(format!("whoever reaches {address}")),
+        Some("0.0.0.0" | "::" | "[::]") => Some("every machine".to_owned()),
+        Some(address) => Some(format!("every machine that reaches {address}")),
         None => {
             let publish = input.subject.publish;
             let who = if publish.contains_key(input.name) { input.name } else { "*" };
@@ -41,7 +41,7 @@ fn opened(input: ServiceInput<'_>, port: &Port) -> Option<String> {
             match publish.get(who).copied().unwrap_or_default() {
                 Publish::Loopback => None,
                 Publish::Lan => Some(format!("the LAN {at}")),
-                Publish::All => Some(format!("everybody {at}")),
+                Publish::All => Some(format!("every machine {at}")),
             }
         }
     }

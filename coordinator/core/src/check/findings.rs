@@ -1,4 +1,4 @@
-//! From remarks to findings: levels, exceptions with their reasons, and exceptions that nothing needs any more.
+//! Turns remarks into findings with levels and exceptions, and reports unused exceptions.
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
@@ -8,10 +8,10 @@ use super::{Finding, Remark, ServiceInput, Subject};
 use crate::policy::{Exception, Exceptions, Level, Policy, rule};
 use landfast_compose::Location;
 
-/// The key of a service under which it has exceptions of its own.
+/// Key of a service that holds its own exceptions.
 const INLINE: &str = "x-landfast-check";
 
-/// All that the rules say about one project, in order of place.
+/// Returns the findings of all rules about one project, ordered by location.
 pub fn check(subject: Subject<'_>, policy: &Policy, exceptions: &Exceptions) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut used = BTreeSet::new();
@@ -52,25 +52,25 @@ fn finding(input: ServiceInput<'_>, code: &'static str, level: Level, remark: Re
     }
 }
 
-/// `x-landfast-check: {LF007: why}` of a service, as it is written. What cannot be read
-/// there excuses nothing, and is told.
+/// Reads the exceptions that a service has under `x-landfast-check`, such as `{LF007: why}`. An invalid exception excuses
+/// nothing and becomes a finding.
 fn inline(input: ServiceInput<'_>, policy: &Policy, findings: &mut Vec<Finding>) -> Exceptions {
     let mut own = BTreeMap::new();
     let Some(written) = input.subject.written["services"][input.name].get(INLINE) else { return Exceptions::new() };
-    let mut told = |key: &str, message: String| {
-        let help = format!("write `{INLINE}: {{LF001: \"why it is good here\"}}`");
+    let mut report = |key: &str, message: String| {
+        let help = format!("write `{INLINE}: {{LF001: \"why it is acceptable here\"}}`");
         findings.push(finding(input, "LF000", policy.level("LF000"), input.remark(key, message, help)));
     };
     let Value::Object(entries) = written else {
-        told(INLINE, "the exceptions must be a mapping of code to reason".to_owned());
+        report(INLINE, "the exceptions must map codes to reasons".to_owned());
         return Exceptions::new();
     };
     for (code, reason) in entries {
         let key = format!("{INLINE}.{code}");
         let reason = reason.as_str().map(str::trim).filter(|reason| !reason.is_empty());
         match (rule(code), reason) {
-            (None, _) => told(&key, format!("there is no rule {code}")),
-            (_, None) => told(&key, format!("the exception from {code} gives no reason")),
+            (None, _) => report(&key, format!("there is no rule {code}")),
+            (_, None) => report(&key, format!("the exception from {code} has no reason")),
             (Some(rule), Some(reason)) => {
                 let location = input.subject.project.locate(&format!("services.{}.{key}", input.name)).cloned();
                 own.insert(rule.code, Exception { reason: reason.to_owned(), location, inline: true });
@@ -80,7 +80,7 @@ fn inline(input: ServiceInput<'_>, policy: &Policy, findings: &mut Vec<Finding>)
     Exceptions::from([(input.name.to_owned(), own)])
 }
 
-/// An exception that excuses nothing hides the next finding of its kind.
+/// Reports exceptions that excuse nothing, because they would hide the next finding of the same rule.
 fn stale(
     subject: Subject<'_>,
     policy: &Policy,
@@ -94,7 +94,7 @@ fn stale(
         let message = match service.as_str() {
             "*" => format!("nothing in {} needs the exception from {code}", subject.stack),
             _ if known => format!("{service} does not need the exception from {code}"),
-            _ => format!("{} has no service {service} to except from {code}", subject.stack),
+            _ => format!("{} has no service {service}, which has an exception from {code}", subject.stack),
         };
         let path = match exception.inline {
             true => format!("services.{service}.{INLINE}.{code}"),
@@ -108,7 +108,7 @@ fn stale(
             service: known.then(|| service.clone()),
             path,
             message,
-            help: "take it out, so that it does not hide the next finding of its kind".to_owned(),
+            help: "remove it, so that it does not hide the next finding of the same rule".to_owned(),
             exception: None,
         });
     }

@@ -1,4 +1,4 @@
-//! What an image is called.
+//! Rule about image tags, and the parts of an image reference.
 use super::{Remark, ServiceInput};
 
 /// The parts of a reference: `registry.lan:5000/team/app:1.2@sha256:…`.
@@ -16,7 +16,7 @@ impl<'a> Reference<'a> {
     pub(super) fn parse(text: &'a str) -> Self {
         let (named, digest) = text.split_once('@').map_or((text, None), |(named, digest)| (named, Some(digest)));
         let (repository, tag) = match named.rsplit_once(':') {
-            // The colon of a registry's port stands before a slash.
+            // The colon of a registry's port is before a slash.
             Some((repository, tag)) if !tag.contains('/') => (repository, Some(tag).filter(|tag| !tag.is_empty())),
             _ => (named, None),
         };
@@ -28,13 +28,13 @@ impl<'a> Reference<'a> {
         self.repository.rsplit('/').next().unwrap_or(self.repository)
     }
 
-    /// Whether the repository lies in this namespace of a registry: `bitnami`.
+    /// Whether the repository is in this namespace of a registry, such as `bitnami`.
     pub(super) fn is_of(&self, namespace: &str) -> bool {
         self.repository.split('/').rev().skip(1).any(|part| part == namespace)
     }
 }
 
-/// LF001. An image that is built here is what the folder says, whatever it is called.
+/// LF001: reports images without a fixed tag. An image that the project builds needs none: the folder decides what it is.
 pub(super) fn tag(input: ServiceInput<'_>) -> Vec<Remark> {
     let Some(image) = input.service.image.as_deref().filter(|_| input.service.build.is_none()) else {
         return Vec::new();
@@ -43,10 +43,11 @@ pub(super) fn tag(input: ServiceInput<'_>) -> Vec<Remark> {
     let message = match (tag, digest) {
         (_, Some(_)) => return Vec::new(),
         (None, None) => format!("{}'s image {image} has no tag, which means latest", input.name),
-        (Some("latest"), None) => format!("{}'s image {image} is whatever was pushed last", input.name),
+        (Some("latest"), None) => format!("{}'s image {image} is the one that was pushed last", input.name),
         _ => return Vec::new(),
     };
-    let help = format!("name a version, as {repository}:1.2, so that every host and every rollback gets the same one");
+    let help =
+        format!("name a version, such as {repository}:1.2, so that every host and every rollback gets the same image");
     vec![input.remark("image", message, help)]
 }
 

@@ -1,4 +1,4 @@
-//! The function of each rule.
+//! Table of the rules' functions.
 use super::{Remark, ServiceInput, exposure, health, image, local_containers, mounts, privilege, resources, secrets};
 
 /// A function that judges one service by one rule.

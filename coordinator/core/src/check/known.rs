@@ -1,9 +1,9 @@
-//! What is known about images that many people run, by the last part of their name: `postgres` is also
-//! `docker.io/library/postgres` and `ghcr.io/somebody/postgres`, but not `postgres-exporter`.
+//! Facts about popular images, by the last part of their name: `postgres` also matches `docker.io/library/postgres` and
+//! `ghcr.io/user/postgres`, but not `postgres-exporter`.
 use super::image::Reference;
 use landfast_compose::model::Service;
 
-/// Images that keep other services' data, or the state that others agree on.
+/// Images that store data or state for other services.
 const DATABASES: &str = "\
     arangodb cassandra clickhouse clickhouse-server cockroach consul couchbase couchdb crate db2 dgraph \
     dragonfly elasticsearch etcd firebird foundationdb garnet immudb influxdb kafka keydb mariadb \
@@ -14,11 +14,11 @@ const DATABASES: &str = "\
     cp-kafka cp-zookeeper mysql-cluster oracle-xe redis-stack redpanda scylla surrealdb \
     timescaledb-ha typesense weaviate";
 
-/// Ports that only databases have, for images that are not known.
+/// Ports that only databases use, to recognise databases by unknown images.
 const DATABASE_PORTS: &[u32] =
     &[1433, 1521, 2379, 2380, 3306, 5432, 5984, 6379, 7687, 9042, 9092, 11211, 26257, 27017, 28015, 33060];
 
-/// Images whose own entry point leaves root behind, or which never had it.
+/// Images that never run as root, or whose entry point switches to another user.
 const NOT_ROOT: &str = "\
     alertmanager apicurio-registry authelia blackbox-exporter cassandra clickhouse clickhouse-server \
     cockroach consul couchdb elasticsearch gitea-rootless grafana haproxy influxdb jenkins kafka \
@@ -27,7 +27,7 @@ const NOT_ROOT: &str = "\
     otel-collector-contrib percona pgbouncer postgis postgres postgres-exporter postgrest prometheus \
     promtail pushgateway rabbitmq redis redis_exporter tempo timescaledb valkey zookeeper";
 
-/// Images that run with a read-only root, and the folders that must then be in memory.
+/// Images that work with a read-only root, and the folders that must be in memory then.
 const READ_ONLY: &[(&str, &[&str])] = &[
     ("alertmanager", &[]),
     ("caddy", &["/tmp"]),
@@ -53,7 +53,7 @@ const READ_ONLY: &[(&str, &[&str])] = &[
     ("valkey", &[]),
 ];
 
-/// Programs that stand between the engine's socket and those who need a part of it.
+/// Images of socket proxies, which allow some requests to the engine socket.
 const SOCKET_PROXIES: &str = "docker-socket-proxy socket-proxy docker-proxy";
 
 /// Images that route requests to the containers of their engine.
@@ -71,13 +71,13 @@ const WATCHERS: &str = "\
 /// What a service does with the containers of its engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Watcher {
-    /// It leads requests to them.
+    /// It routes requests to them.
     Router,
     /// Anything else.
     Other,
 }
 
-/// What the service does with the containers that an engine tells it of, by its image.
+/// What the service does with the containers that its engine reports, by its image.
 pub(super) fn watcher(service: &Service) -> Option<Watcher> {
     let name = reference(service)?.name();
     match () {
@@ -91,10 +91,10 @@ fn reference(service: &Service) -> Option<Reference<'_>> {
     service.image.as_deref().map(Reference::parse)
 }
 
-/// Whether the service keeps others' data, by its image.
+/// Whether the service is a database, by its image.
 pub(super) fn is_database(service: &Service) -> bool {
     reference(service).is_some_and(|image| {
-        // Microsoft calls its server by the folder it lies in.
+        // The image of Microsoft's server is named by its namespace.
         listed(DATABASES, image.name()) || image.repository.ends_with("mssql/server")
     })
 }
@@ -108,7 +108,7 @@ pub(super) fn is_database_port(port: u32) -> bool {
     DATABASE_PORTS.contains(&port)
 }
 
-/// Whether the image takes care of its user itself.
+/// Whether the image is known not to run as root.
 pub(super) fn leaves_root(service: &Service) -> bool {
     reference(service).is_some_and(|image| {
         let says_so =
@@ -122,13 +122,13 @@ pub(super) fn leaves_root(service: &Service) -> bool {
     })
 }
 
-/// The folders that must be in memory for a read-only root to do, where it is known to.
+/// Folders that must be in memory with a read-only root, if the image is known to work with one.
 pub(super) fn read_only_with(service: &Service) -> Option<&'static [&'static str]> {
     let name = reference(service)?.name();
     READ_ONLY.iter().find(|(known, _)| *known == name).map(|(_, folders)| *folders)
 }
 
-/// Whether the image is there to give others a part of the engine's socket.
+/// Whether the image is a socket proxy.
 pub(super) fn is_socket_proxy(service: &Service) -> bool {
     reference(service).is_some_and(|image| listed(SOCKET_PROXIES, image.name()))
 }

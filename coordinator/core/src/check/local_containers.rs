@@ -1,10 +1,10 @@
-//! What a service cannot see of the other hosts of its fleet.
+//! Rule about services that see only the containers of their own host.
 use super::known::{self, Watcher};
 use super::mounts::sockets;
 use super::{Remark, ServiceInput};
 use landfast_compose::model::Service;
 
-/// LF016: an engine tells of its own containers, and a fleet has several engines.
+/// LF016: reports services that find containers through an engine, because an engine knows only its own containers.
 pub(super) fn own_host_only(input: ServiceInput<'_>) -> Vec<Remark> {
     let Some(watcher) = known::watcher(input.service).filter(|_| input.subject.hosts > 1) else { return Vec::new() };
     let is_everywhere = input.service.deploy.mode.as_deref() == Some("global");
@@ -12,7 +12,7 @@ pub(super) fn own_host_only(input: ServiceInput<'_>) -> Vec<Remark> {
         return Vec::new();
     };
     let message = format!(
-        "{} finds containers through an engine's socket, so it sees only one of the fleet's {} hosts",
+        "{} finds containers through an engine socket, so it sees only one of the fleet's {} hosts",
         input.name, input.subject.hosts
     );
     let help = match watcher {
@@ -25,7 +25,7 @@ pub(super) fn own_host_only(input: ServiceInput<'_>) -> Vec<Remark> {
     vec![input.remark(&key, message, help)]
 }
 
-/// The key by which a service reaches an engine: its socket is mounted, or a proxy of it in the project is named.
+/// Key by which a service reaches an engine: it mounts the socket, or names a socket proxy of the project.
 fn way_to_the_engine(input: ServiceInput<'_>) -> Option<String> {
     if let Some((at, _)) = sockets(input.service).next() {
         return Some(format!("volumes[{at}]"));
@@ -35,7 +35,7 @@ fn way_to_the_engine(input: ServiceInput<'_>) -> Option<String> {
     proxies.filter_map(|proxy| asks(input.service, &format!("tcp://{proxy}:"))).next()
 }
 
-/// The key that holds an address.
+/// Key that contains the address.
 fn asks(service: &Service, address: &str) -> Option<String> {
     let in_command = service.command.iter().flatten().any(|word| word.contains(address));
     let variable = || {

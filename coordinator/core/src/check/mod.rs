@@ -1,8 +1,8 @@
-//! The policy lint: what a project's own rules say against it, beyond what the loader and the engine accept.
+//! Policy lint: reports risky settings of a project that the loader and the engine accept.
 //!
-//! A rule is a code, a level, a page that explains it and a function of one service (`ServiceInput`) to remarks. [`check`]
-//! makes findings of them by the levels and exceptions of a [`Policy`]. Codes are never used again for something else.
-//! Nothing that is said here holds the value of a secret; [`secrets::mask`] is for whoever shows lines of the files.
+//! Each rule has a code, a level, a page that explains it, and a function that takes one service (`ServiceInput`) and returns
+//! remarks. [`check`] turns remarks into findings, by the levels and exceptions of a [`Policy`]. No message contains the value
+//! of a secret; code that prints lines of the files uses [`secrets::mask`].
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -29,24 +29,24 @@ pub mod secrets;
 pub use crate::policy::{Exception, Exceptions, Level, Policy, RULES, Rule, codes, rule};
 pub use findings::check;
 
-/// A project, and what is known about the place it is deployed to.
+/// Project to check, and the fleet that it is deployed to.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
-    /// The stack's name in `landfast.toml`, else the project's.
+    /// Name of the stack in `landfast.toml`, or of the project if no stack is given.
     pub stack: &'a str,
-    /// As it would be deployed.
+    /// Project as it would be deployed.
     pub project: &'a Project,
-    /// The same with its variables as they are written: [`landfast_compose::uninterpolated`].
+    /// Project before interpolation, as returned by [`landfast_compose::uninterpolated`].
     pub written: &'a Value,
-    /// The stack's folder; absolute. What is beneath it travels with the stack.
+    /// Absolute path of the stack's folder, which is sent to the hosts.
     pub root: &'a Path,
-    /// Where `landfast.toml` binds ports without an address, by service or `*`.
+    /// Where `landfast.toml` binds ports without an address, by service, or `*` for all services.
     pub publish: &'a BTreeMap<String, Publish>,
-    /// How many hosts the fleet has; 1 for a compose file alone.
+    /// Number of hosts in the fleet; 1 for a compose file without a fleet.
     pub hosts: usize,
 }
 
-/// One service of a subject.
+/// One service and what its rules need to know.
 #[derive(Clone, Copy)]
 struct ServiceInput<'a> {
     subject: Subject<'a>,
@@ -56,7 +56,7 @@ struct ServiceInput<'a> {
 }
 
 impl ServiceInput<'_> {
-    /// Something about a key of the service; about the service as a whole when `key` is empty.
+    /// Creates a remark about a key of the service, or about the whole service if `key` is empty.
     fn remark(self, key: &str, message: impl Into<String>, help: impl Into<String>) -> Remark {
         let dot = if key.is_empty() { "" } else { "." };
         let path = format!("services.{}{dot}{key}", self.name);
@@ -64,38 +64,38 @@ impl ServiceInput<'_> {
     }
 }
 
-/// What a rule says about a service.
+/// A remark of a rule about a service.
 struct Remark {
     path: String,
     message: String,
     help: String,
 }
 
-/// Something that a rule has found.
+/// A problem that a rule reports.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finding {
-    /// Of the rule.
+    /// Code of the rule.
     pub code: &'static str,
-    /// By `landfast.toml`, else the rule's own.
+    /// Level from `landfast.toml`, or else the rule's default level.
     pub level: Level,
-    /// Where it stands, when it stands anywhere.
+    /// Where the key is written, if it is written anywhere.
     pub location: Option<Location>,
-    /// The stack.
+    /// Name of the stack.
     pub stack: String,
-    /// The service, where it is about one.
+    /// Name of the service, if the finding is about one.
     pub service: Option<String>,
-    /// The dotted path of the key.
+    /// Dotted path of the key.
     pub path: String,
-    /// What is found; a lower-case sentence without a full stop.
+    /// Description of the problem: a lower-case sentence without a full stop.
     pub message: String,
-    /// What to do next.
+    /// What to do about it.
     pub help: String,
-    /// Why it does not count.
+    /// Exception that excuses the finding.
     pub exception: Option<Exception>,
 }
 
 impl Finding {
-    /// Whether it counts: nobody has excused it.
+    /// Whether the finding counts, because no exception excuses it.
     pub fn counts(&self) -> bool {
         self.exception.is_none()
     }

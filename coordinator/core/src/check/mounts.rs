@@ -1,11 +1,11 @@
-//! What of the host a container sees.
+//! Rules about mounts of the host's files.
 use std::path::{Path, PathBuf};
 
 use super::known;
 use super::{Remark, ServiceInput};
 use landfast_compose::model::{Mount, MountKind, Service};
 
-/// Sockets whose reader commands the engine.
+/// Sockets that give control over the engine.
 const SOCKETS: &[&str] = &[
     "/run/docker.sock",
     "/var/run/docker.sock",
@@ -17,7 +17,7 @@ const SOCKETS: &[&str] = &[
     "/var/run/crio/crio.sock",
 ];
 
-/// What the host says about itself: to read it is no data, and it is the same on every host.
+/// System information, which is similar on every host. Reading it does not depend on data.
 const FACTS: &[&str] = &[
     "/dev",
     "/etc/hostname",
@@ -33,13 +33,13 @@ const FACTS: &[&str] = &[
     "/usr/share/zoneinfo",
 ];
 
-/// The bind mounts of a service, with their place in `volumes`.
+/// Bind mounts of a service, with their index in `volumes`.
 fn binds(service: &Service) -> impl Iterator<Item = (usize, &Mount, &Path)> {
     let binds = service.volumes.iter().enumerate().filter(|(_, mount)| mount.kind == MountKind::Bind);
     binds.filter_map(|(at, mount)| Some((at, mount, Path::new(mount.source.as_deref()?))))
 }
 
-/// Those that hold the engine's socket: the socket itself, or the folder it lies in.
+/// Bind mounts of the engine socket, or of a folder that contains it.
 pub(super) fn sockets(service: &Service) -> impl Iterator<Item = (usize, &Path)> {
     let holds = |source: &Path| {
         let exposed = |socket: &&str| Path::new(socket).starts_with(source) && source != Path::new("/");
@@ -48,20 +48,24 @@ pub(super) fn sockets(service: &Service) -> impl Iterator<Item = (usize, &Path)>
     binds(service).filter(move |(_, _, source)| holds(source)).map(|(at, _, source)| (at, source))
 }
 
-/// LF007. `:ro` protects the file, not the engine: requests still go through it.
+/// LF007: reports mounts of the engine socket. `:ro` protects the file, but requests still pass through it.
 pub(super) fn socket(input: ServiceInput<'_>) -> Vec<Remark> {
     if known::is_socket_proxy(input.service) {
         return Vec::new();
     }
     let remark = |(at, source): (usize, &Path)| {
-        let message = format!("{} holds the engine's socket ({}), and so the host", input.name, source.display());
-        let help = "put a socket proxy in between that lets only the needed requests through";
+        let message = format!(
+            "{} mounts the engine socket ({}), which gives it root access to the host",
+            input.name,
+            source.display()
+        );
+        let help = "use a socket proxy that allows only the requests it needs";
         input.remark(&format!("volumes[{at}]"), message, help)
     };
     sockets(input.service).map(remark).collect()
 }
 
-/// LF011.
+/// LF011: reports bind mounts outside the stack's folder and the data folders.
 pub(super) fn outside(input: ServiceInput<'_>) -> Vec<Remark> {
     let root = input.subject.root;
     let folders: Vec<PathBuf> = input.policy.data_folders.iter().map(|folder| root.join(folder)).collect();
@@ -76,7 +80,8 @@ pub(super) fn outside(input: ServiceInput<'_>) -> Vec<Remark> {
         let (source, rights) = (source.display(), if mount.read_only { "reads" } else { "writes to" });
         let of = if folders.is_empty() { "the stack's folder" } else { "the data folders" };
         let message = format!("{} {rights} {source}, which is outside {of}", input.name);
-        let help = "use a named volume or a folder beneath the stack's, or name its folder under [check] data_folders";
+        let help =
+            "use a named volume or a folder in the stack's folder, or list its folder in data_folders under [check]";
         remarks.push(input.remark(&format!("volumes[{at}]"), message, help));
     }
     remarks

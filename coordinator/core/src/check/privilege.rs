@@ -1,9 +1,9 @@
-//! What a process may do beyond what it needs.
+//! Rules about privileges of processes.
 use super::known;
 use super::{Remark, ServiceInput};
 use landfast_compose::model::Service;
 
-/// What the engine gives every container: adding one of these to `cap_drop: [ALL]` is less than saying nothing.
+/// Default capabilities of the engine. Adding one of them to `cap_drop: [ALL]` still leaves fewer than the default.
 const USUAL: &[&str] = &[
     "AUDIT_WRITE",
     "CHOWN",
@@ -21,37 +21,37 @@ const USUAL: &[&str] = &[
     "SYS_CHROOT",
 ];
 
-/// LF002: the file asks for root. What is privileged in other ways is told there.
+/// LF002: reports that the file asks for root. Other rules report services with more privileges.
 pub(super) fn root(input: ServiceInput<'_>) -> Vec<Remark> {
     let Some(user) = input.service.user.as_deref().filter(|user| is_root(user)) else { return Vec::new() };
     if needs_root(input.service) {
         return Vec::new();
     }
-    let message = format!("{} runs as root (user {user}), and nothing else here says what for", input.name);
-    vec![input.remark("user", message, "give it a user of its own, as 1000:1000, and let that user own its data")]
+    let message = format!("{} runs as root (user {user}), and nothing else in the file shows why", input.name);
+    vec![input.remark("user", message, "set another user, such as 1000:1000, and let that user own its data")]
 }
 
-/// LF015: neither the file nor what is known of the image says who it runs as.
+/// LF015: reports that neither the file nor the image shows which user the service runs as.
 pub(super) fn perhaps_root(input: ServiceInput<'_>) -> Vec<Remark> {
     let service = input.service;
-    let said = service.user.as_deref().is_some_and(|user| !user.is_empty());
-    if said || needs_root(service) || drops_all(service) || known::leaves_root(service) {
+    let has_user = service.user.as_deref().is_some_and(|user| !user.is_empty());
+    if has_user || needs_root(service) || drops_all(service) || known::leaves_root(service) {
         return Vec::new();
     }
-    let message = format!("{} runs as root unless its image says otherwise", input.name);
-    vec![input.remark("", message, "say who it runs as with user:, as 1000:1000")]
+    let message = format!("{} runs as root unless its image sets another user", input.name);
+    vec![input.remark("", message, "set its user, such as user: 1000:1000")]
 }
 
 fn is_root(user: &str) -> bool {
     matches!(user.split(':').next(), Some("0" | "root"))
 }
 
-/// Root without capabilities is hardly root: LF002 still asks why the file wants it, LF015 does not.
+/// Root without capabilities has few privileges: LF002 still reports it, and LF015 does not.
 fn drops_all(service: &Service) -> bool {
     service.cap_drop.iter().any(|capability| bare(capability) == "ALL")
 }
 
-/// Where root is what makes it work: devices, the host's namespaces, capabilities beyond the usual.
+/// Whether the service needs root: it has devices, host namespaces or added capabilities.
 fn needs_root(service: &Service) -> bool {
     let of_the_host = |mode: &Option<String>| mode.as_deref() == Some("host");
     service.privileged
@@ -62,24 +62,24 @@ fn needs_root(service: &Service) -> bool {
         || super::mounts::sockets(service).next().is_some()
 }
 
-/// LF008.
+/// LF008: reports privileged containers.
 pub(super) fn privileged(input: ServiceInput<'_>) -> Vec<Remark> {
     if !input.service.privileged {
         return Vec::new();
     }
-    let message = format!("{} is privileged: whoever breaks into it has the host", input.name);
-    let help = "take it out and add what is missing with devices: or cap_add:, one by one";
+    let message = format!("{} is privileged: an attacker who takes it over controls the host", input.name);
+    let help = "remove it, and add only what is missing with devices: or cap_add:";
     vec![input.remark("privileged", message, help)]
 }
 
-/// LF013.
+/// LF013: reports added capabilities.
 pub(super) fn capabilities(input: ServiceInput<'_>) -> Vec<Remark> {
     let added = unusual(input.service).map(|(at, capability)| {
         let message = match capability.as_str() {
-            "ALL" => format!("{} has every capability: that is as good as privileged", input.name),
-            other => format!("{} may do more than containers usually can: {other}", input.name),
+            "ALL" => format!("{} has all capabilities, which is almost the same as privileged", input.name),
+            other => format!("{} has a capability that containers do not have by default: {other}", input.name),
         };
-        input.remark(&format!("cap_add[{at}]"), message, "take it out, or say in an exception what it is needed for")
+        input.remark(&format!("cap_add[{at}]"), message, "remove it, or say in an exception why it is needed")
     });
     added.collect()
 }
@@ -89,13 +89,13 @@ fn unusual(service: &Service) -> impl Iterator<Item = (usize, String)> {
     all.filter(|(_, capability)| !USUAL.contains(&capability.as_str()))
 }
 
-/// `CAP_SYS_ADMIN`, `sys_admin` and `SYS_ADMIN` are one.
+/// Name of a capability in its short form: `CAP_SYS_ADMIN` and `sys_admin` become `SYS_ADMIN`.
 fn bare(capability: &str) -> String {
     let upper = capability.to_ascii_uppercase();
     upper.strip_prefix("CAP_").unwrap_or(&upper).to_owned()
 }
 
-/// LF009: where it is known to do, or where its user could not write to the image's files anyway.
+/// LF009: reports a writable root where the image works without, or where its user cannot write to the image's files.
 pub(super) fn read_only(input: ServiceInput<'_>) -> Vec<Remark> {
     let service = input.service;
     let other_user = service.user.as_deref().is_some_and(|user| !user.is_empty() && !is_root(user));
@@ -104,9 +104,9 @@ pub(super) fn read_only(input: ServiceInput<'_>) -> Vec<Remark> {
         return Vec::new();
     }
     let reason = match known {
-        Some(_) => "its image does without",
-        None if other_user => "its user owns nothing there",
-        None => "without capabilities there is little it could do there",
+        Some(_) => "its image works with one",
+        None if other_user => "its user owns no files there",
+        None => "without capabilities it can write little there",
     };
     let mounted = |folder: &&&str| {
         let tmpfs = service.tmpfs.iter().map(|it| it.target.as_str());

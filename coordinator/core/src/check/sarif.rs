@@ -8,7 +8,7 @@ use landfast_compose::Location;
 
 const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 
-/// A log of one run. Paths beneath `root` become relative to it.
+/// Returns the log of one run. Paths inside `root` become relative to it.
 pub fn log(findings: &[Finding], root: &Path, version: &str) -> Value {
     let rules: Vec<_> = RULES.iter().map(descriptor).collect();
     let results: Vec<_> = findings.iter().map(|finding| result(finding, root)).collect();
@@ -43,7 +43,7 @@ fn result(finding: &Finding, root: &Path) -> Value {
         "locations": [{
             "logicalLocations": [{ "fullyQualifiedName": format!("{}/{}", finding.stack, finding.path) }],
         }],
-        // Lines move; what is wrong with which key of which stack does not.
+        // Line numbers change; the rule, the stack and the key do not.
         "partialFingerprints": { "landfastKey/v1": format!("{}/{}/{}", finding.code, finding.stack, finding.path) },
         "suppressions": finding.exception.iter().map(|exception| suppression(exception, root)).collect::<Vec<_>>(),
     });
@@ -53,7 +53,7 @@ fn result(finding: &Finding, root: &Path) -> Value {
     result
 }
 
-/// SARIF has no `off`; what is off is not among the findings.
+/// SARIF has no level `off`, but findings never have it either.
 fn level(level: Level) -> &'static str {
     match level {
         Level::Off => "none",
@@ -86,7 +86,7 @@ fn artifact(file: &Path, root: &Path) -> Value {
     }
 }
 
-/// A path with everything escaped that a URI does not take (RFC 3986).
+/// Escapes all characters of a path that a URI does not allow (RFC 3986).
 fn uri(path: &Path) -> String {
     let mut uri = String::new();
     for byte in path.to_string_lossy().bytes() {

@@ -1,4 +1,4 @@
-//! Secrets among variables, by what they are called and by what they look like. No message holds a value.
+//! Rules about secrets in variables, recognised by name or by value. No message contains a value.
 use std::collections::BTreeSet;
 
 use serde_json::Value;
@@ -9,7 +9,7 @@ use landfast_compose::{Project, substitute};
 /// Last words of names whose values are secrets.
 const WORDS: &[&str] = &["PASSWORD", "PASSWD", "PASSPHRASE", "PASS", "PWD", "SECRET", "TOKEN", "APIKEY", "PAT"];
 
-/// Words that make a secret of the KEY after them.
+/// Words that make a name a secret if KEY follows.
 const KEYS: &[&str] = &[
     "ACCESS",
     "API",
@@ -27,37 +27,37 @@ const KEYS: &[&str] = &[
     "SUBSCRIPTION",
 ];
 
-/// Names that end like a secret's and are none.
+/// Names that end like those of secrets, but are not.
 const HARMLESS: &[&str] = &["ETCD_INITIAL_CLUSTER_TOKEN", "AWS_ACCESS_KEY", "PWD"];
 
-/// Words for a switch, not for a secret.
+/// Values that are switches, not secrets.
 const SWITCHES: &[&str] =
     &["true", "false", "yes", "no", "on", "off", "none", "null", "0", "1", "required", "optional"];
 
-/// LF010.
+/// LF010: reports secrets in the compose file.
 pub(super) fn written(input: ServiceInput<'_>) -> Vec<Remark> {
     let remark = |variable: &Variable<'_>| {
         let (name, why) = (variable.name, variable.why.as_str());
-        let message = format!("{}'s {name} is a secret in plain text: {why}", input.name);
+        let message = format!("{}'s {name} is a secret in plain text ({why})", input.name);
         let help =
-            "keep it in a file named under secrets: (many images read NAME_FILE), and change it: it was in the open";
+            "move it to a file under secrets: (many images read NAME_FILE), and change it, because it was exposed";
         input.remark(&format!("environment.{name}"), message, help)
     };
     let variables = variables(input.service, written_variables(input));
     variables.iter().filter(|variable| variable.in_the_file).map(remark).collect()
 }
 
-/// LF014, once for each service: there are often many, all for one reason.
+/// LF014: reports secrets in variables, in one remark for each service.
 pub(super) fn passed(input: ServiceInput<'_>) -> Vec<Remark> {
     let variables = variables(input.service, written_variables(input));
     let names: Vec<_> = variables.iter().filter(|it| !it.in_the_file).map(|it| it.name).collect();
     let Some(first) = names.first() else { return Vec::new() };
-    let message = format!("whoever may inspect {} can read {}", input.name, names.join(", "));
-    let help = "mount them as files with secrets:, where the image can read files (NAME_FILE)";
+    let message = format!("everyone who can inspect {} can read {}", input.name, names.join(", "));
+    let help = "mount them as files with secrets:, if the image can read files (NAME_FILE)";
     vec![input.remark(&format!("environment.{first}"), message, help)]
 }
 
-/// The names of all variables of a project that hold secrets.
+/// Returns the names of all variables of a project that hold secrets.
 pub fn names(project: &Project) -> BTreeSet<String> {
     let pairs = project.services.values().flat_map(|service| &service.environment);
     let secret = |(name, value): &(&String, &Option<String>)| {
@@ -66,7 +66,7 @@ pub fn names(project: &Project) -> BTreeSet<String> {
     pairs.filter(secret).map(|(name, _)| name.clone()).collect()
 }
 
-/// A line of a file with what follows the name of a secret left out.
+/// Removes the value from a line that contains the name of a secret.
 pub fn mask(line: &str, names: &BTreeSet<String>) -> String {
     let ends = names.iter().filter_map(|name| Some(line.find(name.as_str())? + name.len()));
     match ends.min() {
@@ -81,7 +81,7 @@ pub fn mask(line: &str, names: &BTreeSet<String>) -> String {
 /// A variable that holds a secret.
 struct Variable<'a> {
     name: &'a str,
-    /// Written there, not put in by a variable or an env file.
+    /// Whether the value is in the compose file, rather than from a variable or an env file.
     in_the_file: bool,
     why: Shape,
 }
@@ -91,7 +91,7 @@ fn variables<'a>(
     written: impl Fn(&str) -> Option<String>,
 ) -> Vec<Variable<'a>> {
     let variable = |(name, value): (&'a String, &'a Option<String>)| {
-        // What a variable's default says is in the file too.
+        // The default of a variable is in the file too.
         let literal = written(name).and_then(|text| Some(substitute(&text, &|_| None).ok()?.0));
         if let Some(why) = literal.and_then(|literal| secret(name, &literal)) {
             return Some(Variable { name, in_the_file: true, why });
@@ -102,7 +102,7 @@ fn variables<'a>(
     service.environment.iter().filter_map(variable).collect()
 }
 
-/// The variables of a service as they are written, in either form.
+/// Returns the variables of a service before interpolation, in either form.
 fn written_variables<'a>(input: ServiceInput<'a>) -> impl Fn(&str) -> Option<String> + 'a {
     let written = &input.subject.written["services"][input.name]["environment"];
     move |name| match written {
@@ -115,7 +115,7 @@ fn written_variables<'a>(input: ServiceInput<'a>) -> impl Fn(&str) -> Option<Str
     }
 }
 
-/// How a secret gave itself away.
+/// How a secret was recognised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Shape {
     Name,
@@ -127,10 +127,10 @@ enum Shape {
 impl Shape {
     fn as_str(self) -> &'static str {
         match self {
-            Shape::Name => "its name says so",
-            Shape::Url => "a password stands in the URL",
+            Shape::Name => "by its name",
+            Shape::Url => "a URL with a password",
             Shape::PrivateKey => "a private key",
-            Shape::Token => "it has the shape of a well-known service's token",
+            Shape::Token => "the token of a well-known service",
         }
     }
 }
@@ -149,7 +149,8 @@ fn secret(name: &str, value: &str) -> Option<Shape> {
     (is_secret_name(name) && may_be_secret(value)).then_some(Shape::Name)
 }
 
-/// By the last words of its name: `DB_PASSWORD`, `API_KEY`, `PGPASSWORD`; not `PASSWORD_FILE`, `TOKEN_LIFETIME`.
+/// Whether the last words of a name are those of a secret: `DB_PASSWORD`, `API_KEY` and `PGPASSWORD` are, `PASSWORD_FILE` and
+/// `TOKEN_LIFETIME` are not.
 fn is_secret_name(name: &str) -> bool {
     let upper = name.to_ascii_uppercase().replace(['-', '.'], "_");
     if HARMLESS.contains(&upper.as_str()) {
@@ -166,12 +167,12 @@ fn is_secret_name(name: &str) -> bool {
     }
 }
 
-/// `SECRET_KEY_BASE`, `PASSWORD_1`, `PASSWORD_HASH`.
+/// Whether a word may follow the name of a secret: `SECRET_KEY_BASE`, `PASSWORD_1`, `PASSWORD_HASH`.
 fn is_tail(word: &str) -> bool {
     matches!(word, "BASE" | "BASE64" | "HASH" | "VALUE") || word.chars().all(|c| c.is_ascii_digit())
 }
 
-/// Not a switch, not the path of a file that holds it, not the name of somewhere else.
+/// Whether a value may be a secret: it is not a switch, a path, a URL or a placeholder.
 fn may_be_secret(value: &str) -> bool {
     let switch = SWITCHES.contains(&value.to_ascii_lowercase().as_str());
     let elsewhere = value.starts_with(['/', '.']) && !value.contains(char::is_whitespace) || value.contains("://");
@@ -179,7 +180,7 @@ fn may_be_secret(value: &str) -> bool {
     !value.is_empty() && !switch && !elsewhere && !to_fill_in
 }
 
-/// Prefixes that services put before their tokens so that they can be found, with the least length.
+/// Prefixes by which tokens of services can be recognised, with their minimum length.
 const TOKENS: &[(&str, usize)] = &[
     ("AKIA", 20),
     ("ASIA", 20),
@@ -205,7 +206,7 @@ fn is_token(value: &str) -> bool {
     one_word && (prefixed() || web_token())
 }
 
-/// `pw` of `postgres://user:pw@db/app`.
+/// Password of a URL: `pw` in `postgres://user:pw@db/app`.
 fn password_in_url(value: &str) -> Option<&str> {
     let (scheme, rest) = value.split_once("://")?;
     let authority = rest.split(['/', '?', '#']).next()?;
@@ -222,7 +223,7 @@ mod tests {
     use super::{Shape, is_secret_name, mask, secret};
 
     #[test]
-    fn a_name_gives_a_secret_away_by_its_last_words() {
+    fn a_secret_is_recognised_by_the_last_words_of_its_name() {
         let secrets = [
             "POSTGRES_PASSWORD",
             "PGPASSWORD",
@@ -259,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_gives_itself_away_whatever_it_is_called() {
+    fn a_secret_is_recognised_by_its_value_whatever_its_name() {
         let web_token = format!("eyJhbGciOiJIUzI1NiJ9.{}.sig-_", "x".repeat(60));
         for (value, shape) in [
             ("postgres://app:hunter2@db/app", Shape::Url),
@@ -275,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_the_name_of_a_secret_is_left_out() {
+    fn the_value_after_the_name_of_a_secret_is_masked() {
         let names = BTreeSet::from(["DB_PASSWORD".to_owned()]);
         for (line, masked) in [
             ("  DB_PASSWORD: hunter2", "  DB_PASSWORD: ***"),
@@ -289,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_switch_a_path_and_a_blank_are_no_secret() {
+    fn switches_paths_and_empty_values_are_not_secrets() {
         for value in ["", "yes", "true", "/run/secrets/pw", "./pw.txt", "vault://kv/pw", "<your password>"] {
             assert_eq!(secret("DB_PASSWORD", value), None, "{value}");
         }

@@ -1,5 +1,5 @@
-//! What instances share on a host or in the fleet, and may not both have: ports, container names; and names that answer
-//! for more than one service.
+//! Conflicts between instances: equal ports or container names on one host, and service names that several stacks use on a fleet
+//! network.
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::StackContext;
@@ -8,7 +8,7 @@ use crate::deployment::{Deployment, InstanceName};
 use crate::findings::Findings;
 use crate::ports::overlap;
 
-/// Instance, host, container.
+/// Name of an instance, its host and its container.
 type Placed<'a> = (&'a InstanceName, &'a str, &'a Container);
 
 pub(super) fn check(context: StackContext<'_>, deployment: &Deployment, findings: &mut Findings<'_>) {
@@ -25,7 +25,7 @@ pub(super) fn check(context: StackContext<'_>, deployment: &Deployment, findings
     check_names(deployment, &others, findings);
 }
 
-/// The instances of other stacks: those compiled in this run, and those held.
+/// Returns the instances of other stacks: those compiled in this run, and those that the hosts hold.
 pub(super) fn others(context: StackContext<'_>) -> Vec<Placed<'_>> {
     let is_recompiled = |stack: &str| stack == context.stack || context.beside.iter().any(|other| other.stack == stack);
     let held = context.held.iter().flat_map(|(host, state)| state.instances.iter().map(move |it| (host, it)));
@@ -52,10 +52,10 @@ fn check_ports(
                 findings.locate(&format!("services.{}.ports", other.service)).filter(|_| other.stack == name.stack);
             let there = there.map(|place| format!(" ({place})")).unwrap_or_default();
             let message = format!(
-                "port {}:{}/{} on {host}: {name} and {other}{there} both want it",
+                "port {}:{}/{} on {host} is used by both {name} and {other}{there}",
                 theirs.address, port.published, port.protocol
             );
-            let hint = "give one of them another port, or place them on different hosts";
+            let hint = "publish one of them on another port, or place them on different hosts";
             findings.refuse(format!("services.{}.ports[{at}]", name.service), message).hint = Some(hint.to_owned());
         }
     }
@@ -67,12 +67,12 @@ fn check_container_name(
     findings: &mut Findings<'_>,
 ) {
     if host == other_host && container.name == other_container.name {
-        let message = format!("the container name {} on {host} is both {name}'s and {other}'s", container.name);
+        let message = format!("the container name {} on {host} is used by both {name} and {other}", container.name);
         findings.refuse(format!("services.{}.container_name", name.service), message);
     }
 }
 
-/// A service's name on a fleet network answers with the addresses of every stack that has one of that name.
+/// Warns if a service name on a fleet network is used by several stacks, because it resolves to the addresses of all of them.
 fn check_names(deployment: &Deployment, others: &[Placed<'_>], findings: &mut Findings<'_>) {
     let mut theirs: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
     for (name, _, container) in others {
@@ -85,7 +85,7 @@ fn check_names(deployment: &Deployment, others: &[Placed<'_>], findings: &mut Fi
             let Some(stacks) = theirs.get(&(end.network.as_str(), name.service.as_str())) else { continue };
             let stacks: Vec<_> = stacks.iter().copied().collect();
             let message = format!(
-                "{} on {} is also a service of {}: the name answers with the addresses of all",
+                "{} on {} is also a service of {}: the name resolves to the addresses of all of them",
                 name.service,
                 end.network,
                 stacks.join(", ")

@@ -1,4 +1,4 @@
-//! One service on one host: the container it becomes.
+//! Compiles one instance of a service into a container.
 use std::collections::BTreeMap;
 
 use super::container_input::{ContainerInput, container_name_of};
@@ -9,7 +9,7 @@ use crate::findings::Findings;
 use crate::place::is_cdi;
 use landfast_compose::model::{self, Service};
 
-/// The container, and what of the bundle it mounts.
+/// Returns the container, and the files of the bundle that it mounts.
 pub(super) fn container(
     input: ContainerInput<'_>,
     findings: &mut Findings<'_>,
@@ -45,10 +45,10 @@ pub(super) fn container(
     (container, mounted.files)
 }
 
-/// What is taken over as it is.
+/// Settings that are copied from the service without further decisions.
 fn settings(service: &Service) -> Container {
     let text = |value: &Option<String>| value.clone().unwrap_or_default();
-    // A name without a value takes the image's variable away.
+    // A name without a value removes the variable of the image.
     let environment = service.environment.iter().map(|(key, value)| match value {
         Some(value) => format!("{key}={value}"),
         None => key.clone(),
@@ -106,11 +106,11 @@ fn settings(service: &Service) -> Container {
     }
 }
 
-/// The service's own, and those that let `docker compose ps` on the host show it.
+/// Labels of the service, and those that `docker compose ps` on the host needs to show it.
 fn labels(input: ContainerInput<'_>) -> BTreeMap<String, String> {
     let InstanceName { stack, service, index } = input.name;
     let mut labels = input.service().labels.clone();
-    // Of the host, and not of the machine that deploys: another laptop must not make every container again.
+    // These are paths on the host, so that deploying from another machine does not recreate every container.
     let folder = landfast_agreement::paths::live_folder(stack);
     let compose = [
         ("project", input.compile.project.name.clone()),
@@ -140,7 +140,7 @@ fn healthcheck(check: &model::Healthcheck) -> Healthcheck {
     }
 }
 
-/// What Compose makes of `deploy.restart_policy`, or else `restart:`.
+/// Restart policy from `deploy.restart_policy`, or else from `restart:`, as in Docker Compose.
 fn restart(service: &Service) -> Option<Restart> {
     let of = |policy: &str, max_attempts| Some(Restart { policy: policy.to_owned(), max_attempts });
     if let Some(policy) = &service.deploy.restart_policy {
@@ -201,17 +201,17 @@ fn hook(hook: &model::Hook) -> Hook {
     }
 }
 
-/// `db:ro` is `service:db:ro`.
+/// Adds the prefix for services: `db:ro` becomes `service:db:ro`.
 fn volumes_from(from: &str) -> String {
     if from.starts_with("container:") { from.to_owned() } else { format!("service:{from}") }
 }
 
-/// `5432` is `5432/tcp`.
+/// Adds the default protocol: `5432` becomes `5432/tcp`.
 fn with_protocol(port: &str) -> String {
     if port.contains('/') { port.to_owned() } else { format!("{port}/tcp") }
 }
 
-/// Rounded up: a grace of half a second is not none.
+/// Converts nanoseconds to seconds and rounds up, so that half a second does not become 0.
 fn whole_seconds(nanos: i64) -> u32 {
     u32::try_from(nanos.max(0).unsigned_abs().div_ceil(1_000_000_000)).unwrap_or(u32::MAX)
 }

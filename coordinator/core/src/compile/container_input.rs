@@ -1,4 +1,4 @@
-//! One instance and what has been decided about it: what each part of its container is made from.
+//! Input for compiling the container of one instance.
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
@@ -8,7 +8,7 @@ use crate::deployment::InstanceName;
 use crate::place::Placed;
 use landfast_compose::model::Service;
 
-/// One instance, and what has been decided about it.
+/// An instance, and the decisions that were made about it.
 #[derive(Clone, Copy)]
 pub(super) struct ContainerInput<'a> {
     pub(super) compile: Input<'a>,
@@ -23,13 +23,13 @@ impl<'a> ContainerInput<'a> {
         &self.compile.project.services[&self.name.service]
     }
 
-    /// The dotted path of a key of the service.
+    /// Dotted path of a key of the service.
     pub(super) fn path(&self, key: &str) -> String {
         format!("services.{}.{key}", self.name.service)
     }
 }
 
-/// `postgres` of the project `data` is `data-postgres-1`, unless the file gives it a name.
+/// Returns the container name from the file, or a generated one: `data-postgres-1` for `postgres` of the project `data`.
 pub(super) fn container_name_of(project: &str, of: &Service, name: &InstanceName) -> String {
     let InstanceName { service, index, .. } = name;
     of.container_name.clone().unwrap_or_else(|| format!("{project}-{service}-{index}"))

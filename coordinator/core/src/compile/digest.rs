@@ -1,14 +1,14 @@
-//! What makes a container another container.
+//! Digest of an instance, which decides whether its container is recreated.
 use std::collections::BTreeMap;
 
 use serde_json::json;
 
 use crate::deployment::{Instance, InstanceName};
 
-/// Gives every instance its digest: BLAKE3, in lower-case hex, of the container, of the files of the bundle that it mounts,
-/// and of the instances with which it is made again.
+/// Sets the digest of every instance: the BLAKE3 hash, in lower-case hex, of the container, of the files of the bundle that it
+/// mounts, and of the instances that it is recreated with.
 ///
-/// Releases, names, neighbours and other instances' addresses are not in it: they change without a restart.
+/// Releases, DNS names, neighbours and addresses of other instances are not part of it, because they change without a restart.
 pub(super) fn digests(instances: &mut BTreeMap<InstanceName, Instance>) {
     let mut digests = BTreeMap::new();
     for name in instances.keys() {
@@ -27,12 +27,12 @@ fn digest(
     let (Some(instance), None) = (instances.get(name), digests.get(name)) else {
         return digests.get(name).cloned().unwrap_or_default();
     };
-    // Dependencies have no circles; if they had, one would end here.
+    // This entry would also end a circle of dependencies, although there is none.
     digests.insert(name.clone(), String::new());
     let mut value = json!({ "container": instance.container, "files": instance.files });
     let follows: BTreeMap<String, String> =
         instance.follows.iter().map(|other| (other.to_string(), digest(other, instances, digests))).collect();
-    // Left out when there is nothing, as everything is: what was made before there was this stays as it is.
+    // The field is left out if it is empty, so that it does not change the digests of instances without it.
     if !follows.is_empty() {
         value["follows"] = json!(follows);
     }

@@ -1,5 +1,5 @@
-//! Secrets and configs: a file of the bundle is mounted read-only; what comes from a variable or stands in the compose file
-//! itself is put into the container before its start.
+//! Secrets and configs of a service. A file of the bundle is mounted read-only; a value from a variable or from the compose file is
+//! copied into the container before it starts.
 use super::container_input::ContainerInput;
 use super::mounts::Mounted;
 use crate::bundle::{beneath, files_at};
@@ -8,7 +8,7 @@ use crate::findings::Findings;
 use landfast_compose::cases;
 use landfast_compose::model::{Contents, FileObject, FileReference, Origin};
 
-/// Of a file that is put into a container, unless the reference says.
+/// Default mode of a file that is copied into a container.
 const READABLE: u32 = 0o444;
 
 pub(super) fn add(input: ContainerInput<'_>, mounted: &mut Mounted, findings: &mut Findings<'_>) {
@@ -30,20 +30,20 @@ pub(super) fn add(input: ContainerInput<'_>, mounted: &mut Mounted, findings: &m
     }
 }
 
-/// What a service wants of a secret or config.
+/// A reference of a service to a secret or config.
 struct FileRequest<'a> {
     input: ContainerInput<'a>,
     reference: &'a FileReference,
-    /// Absolute.
+    /// Absolute path in the container.
     target: String,
-    /// In the compose file.
+    /// Dotted path of the reference in the compose file.
     path: String,
-    /// `secrets` or `configs`.
+    /// Section of the compose file: `secrets` or `configs`.
     kind: &'static str,
 }
 
 impl FileRequest<'_> {
-    /// The path of a key of the secret or config itself: a mistake there is one of all who use it.
+    /// Dotted path of a key of the secret or config itself. An error there concerns all services that use it.
     fn at(&self, key: &str) -> String {
         format!("{}.{}.{key}", self.kind, self.reference.source)
     }
@@ -59,7 +59,7 @@ impl FileRequest<'_> {
             Origin::Inline(contents) => self.put(contents, mounted, findings),
             Origin::Environment { value: Some(contents), .. } => self.put(contents, mounted, findings),
             Origin::Environment { variable, value: None } => {
-                let hint = format!("set it, or write it into the env file: {variable}=…");
+                let hint = format!("set it in the shell or in the env file: {variable}=…");
                 let message = format!("{name} comes from the variable {variable}, which is not set");
                 let path = self.at("environment");
                 findings.refuse(path, message).needed_by(self.user()).hint = Some(hint);
@@ -74,7 +74,7 @@ impl FileRequest<'_> {
         let (input, at, name) = (self.input, self.at("file"), &self.reference.source);
         let Some(inner) = beneath(input.compile.root, file) else {
             let message = format!("{} is outside the stack's folder and would not be on the hosts", file.display());
-            let hint = Some("put the file into the stack's folder".to_owned());
+            let hint = Some("move the file into the stack's folder".to_owned());
             findings.refuse(at, message).needed_by(self.user()).hint = hint;
             return;
         };
@@ -107,7 +107,7 @@ impl FileRequest<'_> {
             None => 0,
             Some(Ok(id)) => id,
             Some(Err(_)) => {
-                let message = format!("{key} is {:?}, and must be a number", text.as_deref().unwrap_or_default());
+                let message = format!("{key} must be a number, not {:?}", text.as_deref().unwrap_or_default());
                 findings.refuse(format!("{}.{key}", self.path), message);
                 0
             }
@@ -118,7 +118,7 @@ impl FileRequest<'_> {
         mounted.put.push(PlacedFile { target: self.target, contents: contents.clone(), mode, uid, gid, salt });
     }
 
-    /// The one that the same contents had before, so that nothing is made again without need.
+    /// Returns the salt that the same contents had before, so that the container is not recreated unnecessarily.
     fn salt(&self, contents: &Contents) -> String {
         let input = self.input.compile;
         let held = input.held.values().find_map(|state| state.instance(self.input.name));

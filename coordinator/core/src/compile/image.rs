@@ -1,4 +1,4 @@
-//! Which image an instance is made from: the one of its reference that its host runs.
+//! Choice of the image of an instance: the image of its reference that fits the platform of its host.
 use std::collections::BTreeSet;
 
 use super::container_input::ContainerInput;
@@ -6,56 +6,56 @@ use crate::findings::Findings;
 use crate::platform::Platform;
 use crate::pull::Policy;
 
-/// What a reference means in the fleet.
+/// Images that a reference may refer to in the fleet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ImageCandidates {
-    /// The images that it may mean, one for each platform.
+    /// Images found by this reference, one for each platform.
     pub found: Vec<FoundImage>,
-    /// Where there may be another one.
+    /// Where else an image may come from.
     pub other_source: OtherSource,
 }
 
-/// An image that is somewhere in the fleet or on this machine.
+/// An image on a host of the fleet or on this machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FoundImage {
-    /// What it is.
+    /// Fingerprint of the image.
     pub fingerprint: String,
-    /// What it is for.
+    /// Platform of the image.
     pub platform: Platform,
-    /// The hosts that have it under this reference.
+    /// Hosts that have the image under this reference.
     pub hosts: BTreeSet<String>,
 }
 
-/// Where there may be an image that is not found yet.
+/// Source of an image that was not found yet.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum OtherSource {
-    /// Nowhere: what is found is all there is.
+    /// There is no other source.
     None,
-    /// In a registry, which `up` asks unless the service says never.
+    /// A registry, which `up` asks unless the pull policy is `never`.
     #[default]
     Registry,
-    /// It is built or pulled before anything is deployed, whatever is found now.
+    /// The image is built or pulled before the deployment, whatever was found.
     Pending,
 }
 
-/// What an image has to be for one instance.
+/// Requirements of one instance for its image.
 struct ImageRequest<'a> {
     reference: &'a str,
-    /// `platform:` of the service.
+    /// Platform from `platform:` of the service.
     platform: Option<Platform>,
     host: &'a str,
-    /// Of the host's engine.
+    /// Platform of the host's engine.
     engine: Platform,
 }
 
-/// The fingerprint of the image that an instance is made from; empty when only `up` can find it.
+/// Returns the fingerprint of the image of an instance. It is empty if only `up` can find the image.
 pub(super) fn fingerprint(input: ContainerInput<'_>, reference: &str, findings: &mut Findings<'_>) -> String {
     if reference.is_empty() {
         // A service without an image has been refused already.
         return String::new();
     }
     let Some(candidates) = input.compile.images.get(reference) else {
-        let message = format!("the image {reference} has not been found");
+        let message = format!("the image {reference} was not found");
         findings.refuse(input.path("image"), message).needed_by(&input.name.service);
         return String::new();
     };
@@ -98,7 +98,7 @@ fn request<'a>(
 }
 
 impl ImageRequest<'_> {
-    /// What the host has goes before what it has not, and then one for exactly this platform before one that runs there too.
+    /// Returns the best image for the platform: first one that the host has, then one for exactly this platform, then any that runs.
     fn best_of<'f>(&self, found: &'f [FoundImage]) -> Option<&'f FoundImage> {
         let target = self.platform.as_ref().unwrap_or(&self.engine);
         let fitting = || found.iter().filter(|found| target.runs(&found.platform));
@@ -106,14 +106,14 @@ impl ImageRequest<'_> {
         own.or_else(|| fitting().find(|found| found.platform == *target)).or_else(|| fitting().next())
     }
 
-    /// Who writes the platform down wants that one, and has set up the host for it.
+    /// Warns if the host runs the image only by emulation, which requires that the user set it up.
     fn warn_of_emulation(&self, found: &FoundImage, input: ContainerInput<'_>, findings: &mut Findings<'_>) {
         let Self { reference, host, engine, .. } = self;
         if engine.runs(&found.platform) {
             return;
         }
         let message = format!(
-            "{host} is {engine}: it runs {reference} for {} only if it emulates that processor",
+            "{host} is {engine}, so it runs {reference} for {} only if it emulates that processor",
             found.platform
         );
         findings.warn(input.path("platform"), message);
@@ -123,7 +123,7 @@ impl ImageRequest<'_> {
         let Self { reference, host, engine, .. } = self;
         let hosts = input.compile.platforms;
         if candidates.found.is_empty() {
-            let message = format!("the image {reference} is on no host and not on this machine");
+            let message = format!("the image {reference} was not found on any host or on this machine");
             let key = if Policy::of(input.service()) == Policy::Never { "pull_policy" } else { "image" };
             findings.refuse(input.path(key), message).hint = Some(self.nowhere(input));
             return;
@@ -152,16 +152,16 @@ impl ImageRequest<'_> {
         let asked = list(input.compile.fleet.hosts.keys().cloned());
         match Policy::of(input.service()) {
             Policy::Never => format!(
-                "`pull_policy: never` keeps the registry out, and {asked} and this machine's engine were asked: load {} \
-                 on one of them, or drop the policy",
+                "with `pull_policy: never` no registry is asked; Landfast searched {asked} and this machine's engine: load {} on \
+                 one of them, or remove the policy",
                 self.reference
             ),
-            _ => format!("{asked} and this machine's engine were asked: build or load {}", self.reference),
+            _ => format!("Landfast searched {asked} and this machine's engine: build or load {}", self.reference),
         }
     }
 }
 
-/// `alpha, beta`, each once.
+/// Joins names with commas, each name once: `alpha, beta`.
 fn list(names: impl Iterator<Item = String>) -> String {
     names.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ")
 }

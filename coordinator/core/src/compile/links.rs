@@ -1,7 +1,7 @@
-//! `links` and `external_links`: further names under which a container sees others, and nobody else does.
+//! `links` and `external_links`: additional names for other containers that only one container sees.
 //!
-//! On a network of the stack's own the engine resolves them, by the other container's name, as with Compose. A network of the
-//! fleet spans hosts, so there the name stands in `/etc/hosts` with the address that the other holds.
+//! On a network of the stack, the engine resolves them by the name of the other container, as in Docker Compose. A fleet network
+//! spans hosts, so on it the name and the address of the other container are written to `/etc/hosts`.
 use std::collections::BTreeMap;
 
 use super::container_input::{ContainerInput, container_name_of};
@@ -10,12 +10,12 @@ use crate::deployment::InstanceName;
 use crate::findings::Findings;
 use landfast_compose::cases;
 
-/// What a container's links come to.
+/// Resolved links of a container.
 #[derive(Default)]
 pub(super) struct Links {
-    /// By the key of a network of the stack's own: `container:alias`.
+    /// Links `container:alias` by the key of a network of the stack.
     pub(super) on: BTreeMap<String, Vec<String>>,
-    /// `alias:address`
+    /// Lines `alias:address` for `/etc/hosts`.
     pub(super) hosts: Vec<String>,
 }
 
@@ -24,7 +24,7 @@ pub(super) fn links(input: ContainerInput<'_>, findings: &mut Findings<'_>) -> L
     let mut links = Links::default();
     for (at, link) in service.links.iter().enumerate() {
         let (target, alias) = link.split_once(':').unwrap_or((link, link));
-        // A service answers to its own name anyway.
+        // A service always has its own name.
         if alias != target && !links.add(input, target, alias) {
             findings.case(input.path(&format!("links[{at}]")), link, &cases::NO_COMMON_NETWORK);
         }
@@ -43,7 +43,7 @@ pub(super) fn links(input: ContainerInput<'_>, findings: &mut Findings<'_>) -> L
 }
 
 impl Links {
-    /// Whether the two are on a network where the name can mean something.
+    /// Adds a link, and returns whether the two services share a network on which it works.
     fn add(&mut self, input: ContainerInput<'_>, target: &str, alias: &str) -> bool {
         let Some(other) = input.compile.project.services.get(target) else { return false };
         let common: Vec<&String> =

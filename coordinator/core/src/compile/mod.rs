@@ -1,6 +1,6 @@
-//! From a project to a deployment: containers, hosts, addresses, each choice with its reason.
+//! Compiles a project into a deployment: containers, hosts and addresses, each choice with its reason.
 //!
-//! Every key of a service is honoured, refused or warned about with its place: `unsupported` holds the last two.
+//! Every key of a service has an effect, an error or a warning. `unsupported` reports the errors and warnings.
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -42,64 +42,64 @@ pub use security::{Profiles, profiles};
 
 use container_input::ContainerInput;
 
-/// How long an updated instance without a health check is watched, unless `update_config.monitor` says: in milliseconds.
+/// Default for `update_config.monitor` in milliseconds: how long to watch an updated instance without a health check.
 const MONITOR_MS: u64 = 5_000;
 
-/// What a deployment is compiled from.
+/// Input for [`compile()`].
 #[derive(Debug, Clone, Copy)]
 pub struct Input<'a> {
     /// `landfast.toml`.
     pub fleet: &'a Fleet,
-    /// The stack's name there: Landfast's handle. Names on the hosts begin with the project's.
+    /// Name of the stack in `landfast.toml`. Names on the hosts start with the name of the project instead.
     pub stack: &'a str,
-    /// The environment chosen.
+    /// Name of the selected environment.
     pub env: Option<&'a str>,
-    /// The stack's folder: absolute, without `.` or `..`. Paths beneath it travel with the bundle.
+    /// Absolute path of the stack's folder, without `.` and `..`. The bundle contains the files in it.
     pub root: &'a Path,
-    /// The compose files.
+    /// Project from the compose files.
     pub project: &'a Project,
-    /// The stack's folder.
+    /// Manifest of the stack's folder.
     pub manifest: &'a Manifest,
-    /// Of the manifest's encoding.
+    /// Digest of the encoded manifest.
     pub manifest_digest: &'a str,
-    /// Of [`profiles`], with the stack's folder for the project's.
+    /// Seccomp profiles, read by [`profiles`] from the stack's folder.
     pub profiles: &'a Profiles,
-    /// What references mean, of at least those that [`images`] names.
+    /// Images by reference, for at least the references that [`images`] returns.
     pub images: &'a BTreeMap<String, ImageCandidates>,
-    /// Host > minor number of the engine API that is spoken there (41 for `1.41`), where it is known.
+    /// Minor version of the engine API by host, such as 41 for `1.41`, where it is known.
     pub engines: &'a BTreeMap<String, u32>,
-    /// Host > platform of its engine, where it is known.
+    /// Platform of the engine by host, where it is known.
     pub platforms: &'a BTreeMap<String, Platform>,
-    /// Host > what its engine can run containers with, where it is known.
+    /// Runtimes and device drivers of the engine by host, where they are known.
     pub abilities: &'a BTreeMap<String, Abilities>,
-    /// What the hosts hold now: placement, addresses and other stacks come from here.
+    /// Host states that the hosts hold now, with the placement and addresses of all stacks.
     pub held: &'a BTreeMap<String, HostState>,
-    /// What the engines have, ours or not; a host without an entry has not been asked.
+    /// Resources of the engines, managed by Landfast or not. A host without an entry was not asked.
     pub found: &'a BTreeMap<String, Found>,
-    /// Stacks compiled before this one in the same run.
+    /// Deployments of stacks that were compiled earlier in the same run.
     pub beside: &'a [Deployment],
-    /// The number of the release that this becomes.
+    /// Number of the release that the deployment becomes.
     pub release: u64,
-    /// Random, and another one in each run: it goes into digests that cover secrets.
+    /// Random value of this run, which becomes part of digests that cover secrets.
     pub salt: &'a str,
 }
 
-/// A deployment, and what there is to say about it.
+/// A deployment and its warnings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Compiled {
-    /// What to run.
+    /// The deployment.
     pub deployment: Deployment,
-    /// Not wrong, but to be known.
+    /// Warnings, which do not prevent the deployment.
     pub warnings: Vec<Diagnostic>,
 }
 
-/// The images a project needs, each by the reference in its compose file.
+/// Returns the references of the images that a project needs.
 pub fn images(project: &Project) -> BTreeSet<String> {
     let wanted = project.services.values().filter(|service| service.replicas() > 0);
     wanted.filter_map(|service| service.image.clone()).collect()
 }
 
-/// Compiles one stack; either a deployment or everything that is wrong with it.
+/// Compiles one stack, or returns all its errors.
 pub fn compile(input: Input<'_>) -> Result<Compiled, Diagnostics> {
     let mut findings = Findings::new(input.project);
     names::check(input, &mut findings);
@@ -129,7 +129,7 @@ fn context(input: Input<'_>) -> StackContext<'_> {
     StackContext { fleet: input.fleet, stack: input.stack, held: input.held, beside: input.beside }
 }
 
-/// Every end on a fleet network.
+/// Returns an address request for every attachment to a fleet network.
 fn requests(input: Input<'_>, placed: &BTreeMap<InstanceName, Placed>) -> Vec<AddressRequest> {
     let mut requests = Vec::new();
     for (instance, place) in placed {
@@ -182,7 +182,7 @@ fn assemble(
     }
 }
 
-/// What a service waits for, of what there is, and how it is updated.
+/// Returns the dependencies of a service, without services that are not in the project, and how it is updated.
 fn order_of(input: Input<'_>, service: &model::Service) -> Service {
     let known = service.depends_on.iter().filter(|(name, _)| input.project.services.contains_key(*name));
     let depends_on =
@@ -193,7 +193,7 @@ fn order_of(input: Input<'_>, service: &model::Service) -> Service {
     Service { depends_on, parallelism: u32::try_from(parallelism).unwrap_or(0), monitor_ms: monitor }
 }
 
-/// Rounded up: a time that is given is never none.
+/// Converts nanoseconds to milliseconds and rounds up, so that no positive time becomes 0.
 fn whole_milliseconds(nanos: i64) -> u64 {
     nanos.max(0).unsigned_abs().div_ceil(1_000_000)
 }

@@ -1,4 +1,4 @@
-//! What a container mounts: paths of the stack's folder become paths of the live tree, other paths the host's own.
+//! Mounts of a container: paths in the stack's folder become paths of the live tree; other paths are paths of the host.
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -9,14 +9,14 @@ use crate::findings::Findings;
 use landfast_compose::cases;
 use landfast_compose::model::{self, MountKind};
 
-/// What a container mounts.
+/// Mounts of a container, and files that are copied into it.
 #[derive(Default)]
 pub(super) struct Mounted {
     pub(super) mounts: Vec<Mount>,
     pub(super) tmpfs: Vec<Tmpfs>,
-    /// What is put into the container beside them.
+    /// Files that are copied into the container.
     pub(super) put: Vec<PlacedFile>,
-    /// The bundle's files among the mounts: path > what it is there.
+    /// Files of the bundle that are mounted: path to digest and mode.
     pub(super) files: BTreeMap<String, String>,
 }
 

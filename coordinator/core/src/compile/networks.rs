@@ -1,4 +1,4 @@
-//! Which networks a container is on: the fleet's, which span hosts, and the stack's own, which do not yet.
+//! Networks of containers: fleet networks, which span hosts, and networks of the stack, which do not.
 use std::collections::{BTreeMap, BTreeSet};
 
 use ipnet::Ipv4Net;
@@ -12,13 +12,13 @@ use crate::findings::Findings;
 use landfast_compose::cases;
 use landfast_compose::model;
 
-/// The fleet network that a network of the project is, by the engine's name.
+/// Returns the name of the fleet network that a network of the project refers to.
 pub(super) fn fleet_network<'a>(input: Input<'a>, key: &str) -> Option<&'a str> {
     let name = input.project.networks.get(key).map_or(key, |network| &network.name);
     input.fleet.network_of(name, key).map(|(name, _)| name)
 }
 
-/// The container's ends, in the order they are connected; `links` are its own names for others, by network.
+/// Returns the attachments of the container in the order of connection. `links` are its links by network.
 pub(super) fn attachments(input: ContainerInput<'_>, links: &BTreeMap<String, Vec<String>>) -> Vec<Attachment> {
     let service = input.service();
     if service.network_mode.as_deref() == Some("bridge") {
@@ -37,7 +37,7 @@ pub(super) fn attachments(input: ContainerInput<'_>, links: &BTreeMap<String, Ve
             ..Attachment::default()
         };
         if let Some(network) = fleet_network(input.compile, key) {
-            // Without a grant the address has been refused: nothing is made from this.
+            // Without an assigned address the deployment was refused, so this attachment is not used.
             let assigned = input.addresses.get(&(input.name.clone(), network.to_owned()));
             let address = assigned.map(|assigned| assigned.address.to_string()).unwrap_or_default();
             let mac = assigned.map(|assigned| assigned.mac.clone()).unwrap_or_default();
@@ -57,14 +57,14 @@ pub(super) fn attachments(input: ContainerInput<'_>, links: &BTreeMap<String, Ve
     attachments
 }
 
-/// The name of the interface is an option of the driver to the engine.
+/// Returns the driver options, which include the interface name.
 fn driver_options(written: &model::Attachment) -> BTreeMap<String, String> {
     let name =
         written.interface_name.iter().map(|name| ("com.docker.network.endpoint.ifname".to_owned(), name.clone()));
     written.driver_opts.clone().into_iter().chain(name).collect()
 }
 
-/// What the file says; else, on a fleet network, the agent there, which knows the names of the whole fleet.
+/// Returns the DNS servers of the file, or else, on a fleet network, the agent, which resolves the names of the whole fleet.
 pub(super) fn dns(input: ContainerInput<'_>) -> Vec<String> {
     let service = input.service();
     if !service.dns.is_empty() {
@@ -75,7 +75,7 @@ pub(super) fn dns(input: ContainerInput<'_>) -> Vec<String> {
     networks.filter_map(gateway).map(ToString::to_string).take(1).collect()
 }
 
-/// The stack's own networks that somebody is on, by key.
+/// Returns the networks of the stack that have instances, by key.
 pub(super) fn stack_networks(
     input: Input<'_>,
     instances: &BTreeMap<InstanceName, Instance>,
@@ -94,10 +94,10 @@ pub(super) fn stack_networks(
         if hosts.len() > 1 {
             let hosts: Vec<_> = hosts.into_iter().collect();
             let message = format!(
-                "{key} is on {}, and a stack's own network does not span hosts yet: those on one host do not see the others",
+                "{key} is on {}, but a network of a stack does not span hosts: containers on one host cannot reach those on the others",
                 hosts.join(", ")
             );
-            let hint = "put its services on one host, or use a network of landfast.toml";
+            let hint = "place its services on one host, or use a fleet network from landfast.toml";
             findings.warn(format!("networks.{key}"), message).hint = Some(hint.to_owned());
         }
         let made = stack_network(input, key, network, findings);
@@ -107,29 +107,30 @@ pub(super) fn stack_networks(
     networks
 }
 
-/// Two stacks may give one network its name, as with Compose. On a host it is there once, so they must mean the same one.
+/// Refuses networks of two stacks with the same name on one host, unless both stacks declare them in the same way.
 fn check_shared(input: Input<'_>, key: &str, network: &Network, hosts: &BTreeSet<&str>, findings: &mut Findings<'_>) {
     let ours = declared(desired::stack_network("", "", network));
     for (stack, theirs) in others(input, &network.name, hosts) {
         let name = &network.name;
         if declared(theirs) == ours {
-            let message = format!("{name} is a network of the stack {stack} too: containers of both are on it");
+            let message =
+                format!("{name} is also a network of the stack {stack}, so containers of both stacks share it");
             findings.warn(format!("networks.{key}"), message);
         } else {
-            let message = format!("{name} is a network of the stack {stack} too, which declares it in another way");
-            let hint = "declare it alike in both, make it `external: true` in one, or give one another name";
+            let message = format!("{name} is also a network of the stack {stack}, which declares it differently");
+            let hint = "declare it in the same way in both, use `external: true` in one of them, or rename one";
             findings.refuse(format!("networks.{key}"), message).hint = Some(hint.to_owned());
         }
     }
 }
 
-/// What makes a network the one it is; labels and owners do not.
+/// Removes labels and owners, which do not matter for comparing networks.
 fn declared(network: desired::Network) -> desired::Network {
     let (stack, key, project) = Default::default();
     desired::Network { stack, key, project, labels: BTreeMap::new(), ..network }
 }
 
-/// The networks of that name that other stacks have on these hosts, by stack.
+/// Returns the networks with this name that other stacks have on these hosts, by stack.
 fn others(input: Input<'_>, name: &str, hosts: &BTreeSet<&str>) -> BTreeMap<String, desired::Network> {
     let beside = input.beside.iter().flat_map(|other| other.networks.values().map(move |network| (other, network)));
     let beside =
@@ -193,7 +194,7 @@ fn pool(pool: &model::IpamPool) -> Pool {
     }
 }
 
-/// A compose file may describe a fleet network, but not differently.
+/// Refuses a declaration of a fleet network that differs from `landfast.toml`.
 fn check_fleet_network(
     key: &str,
     network: &model::Network,
@@ -204,14 +205,14 @@ fn check_fleet_network(
     let there = format!("{name} in {}", fleet_network.location);
     if !matches!(network.driver.as_deref(), None | Some("" | "bridge" | "default")) {
         let driver = network.driver.clone().unwrap_or_default();
-        let message = format!("the driver is {driver}, but {there} is a bridge that spans the fleet");
+        let message = format!("the driver is {driver}, but {there} is a bridge network that spans the fleet");
         findings.refuse(format!("networks.{key}.driver"), message);
     }
     for (at, pool) in network.ipam.config.iter().enumerate() {
         let Some(subnet) = &pool.subnet else { continue };
         if subnet.parse::<Ipv4Net>().ok() != Some(fleet_network.subnet) {
             let message = format!("the subnet is {subnet} here and {} for {there}", fleet_network.subnet);
-            let hint = "use the same subnet in both, or external: true here";
+            let hint = "write the same subnet in both files, or external: true here";
             findings.refuse(format!("networks.{key}.ipam.config[{at}].subnet"), message).hint = Some(hint.to_owned());
         }
     }

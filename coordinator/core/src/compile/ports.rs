@@ -1,4 +1,4 @@
-//! Where published ports are bound: where the file says, or else on loopback unless `landfast.toml` opens them.
+//! Published ports. A port without an address is bound to loopback, unless `landfast.toml` opens it.
 use super::container_input::ContainerInput;
 use crate::container::Port;
 use crate::deployment::BoundBy;
@@ -10,19 +10,19 @@ pub(super) fn ports(input: ContainerInput<'_>, findings: &mut Findings<'_>) -> V
     let service = input.service();
     if matches!(service.network_mode.as_deref(), Some("host" | "none")) {
         if !service.ports.is_empty() {
-            findings.warn(input.path("ports"), "ports mean nothing with this network_mode: nothing is published");
+            findings.warn(input.path("ports"), "ports have no effect with this network_mode: nothing is published");
         }
         return Vec::new();
     }
     let shared = service.network_mode.as_deref().filter(|mode| mode.contains(':'));
     if let Some(mode) = shared.filter(|_| !service.ports.is_empty()) {
-        let message = format!("its network is that of {mode}, and so are its ports");
-        findings.refuse(input.path("ports"), message).hint = Some("publish them there".to_owned());
+        let message = format!("the service shares the network of {mode}, so it cannot publish ports itself");
+        findings.refuse(input.path("ports"), message).hint = Some("publish the ports there".to_owned());
         return Vec::new();
     }
     let targets = service.ports.iter().map(|port| port.target).enumerate();
     for (index, target) in targets.filter(|(_, target)| !(1..=65535).contains(target)) {
-        let message = format!("{target} is no port of a container");
+        let message = format!("{target} is not a valid container port");
         findings.refuse(input.path(&format!("ports[{index}]")), message).hint =
             Some("ports are from 1 to 65535".to_owned());
     }
@@ -40,7 +40,7 @@ pub(super) fn ports(input: ContainerInput<'_>, findings: &mut Findings<'_>) -> V
     service.ports.iter().map(port).collect()
 }
 
-/// What said where these are bound: the first `count` ports of the service, which are all or, refused or without effect, none.
+/// Returns what decided the addresses of the first `count` ports: `count` is the number of all ports, or 0 if none is published.
 pub(super) fn bound(input: ContainerInput<'_>, count: usize) -> Vec<BoundBy> {
     let by = |port: &landfast_compose::model::Port| match (&port.host_ip, publish(input)) {
         (Some(_), _) => BoundBy::ComposeFile,

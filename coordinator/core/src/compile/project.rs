@@ -1,5 +1,5 @@
-//! The project's name on the hosts: volumes, networks and containers begin with it. Data under an earlier name is not left
-//! behind, and two stacks do not have one name on one host.
+//! Checks the project's name, which is the prefix of volumes, networks and containers on the hosts. A new name must not leave
+//! data behind, and two stacks must not have the same project name on one host.
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::StackContext;
@@ -22,7 +22,7 @@ pub(super) fn check(context: StackContext<'_>, deployment: &Deployment, findings
     refuse_twins(context, deployment, findings);
 }
 
-/// Names under which the hosts hold the stack's containers, but for the one that it has now.
+/// Returns other project names under which the hosts hold containers of the stack.
 fn names_before<'a>(context: StackContext<'a>, deployment: &Deployment) -> BTreeSet<&'a str> {
     let instances = context.held.values().flat_map(|state| &state.instances);
     let ours = instances.filter(|instance| instance.name.stack == deployment.stack);
@@ -34,7 +34,7 @@ fn project_of(container: &Container) -> Option<&str> {
     container.labels.get(LABEL).map(String::as_str)
 }
 
-/// Volumes of the stack, each with its host, that its services would not mount any more because the name is another one.
+/// Returns volumes of the stack, each with its host, that its services would no longer mount because of the new name.
 fn left_behind<'a>(context: StackContext<'a>, deployment: &Deployment) -> Vec<(&'a Volume, &'a str)> {
     let held = context.held.iter().flat_map(|(host, state)| state.volumes.iter().map(move |it| (it, host.as_str())));
     let ours = held.filter(|(volume, _)| volume.stack == deployment.stack && !volume.remove);
@@ -57,13 +57,13 @@ fn refuse_loss(
     let names: BTreeSet<&str> = left.iter().map(|(volume, _)| volume.project()).chain(before.iter().copied()).collect();
     let volumes: Vec<_> = left.iter().map(|(volume, host)| format!("{} on {host}", volume.name)).collect();
     let message = format!(
-        "the hosts hold {stack} as the project {}, and now it would be {now}: the data in its volumes would be \
-         left behind ({})",
+        "the hosts have {stack} as the project {}, but its name is now {now}: the data in its volumes would be left \
+         behind ({})",
         listed(&names),
         volumes.join(", ")
     );
     let hint = format!(
-        "keep the name: write {} under [stacks.{stack}]; or, if the data may go, remove it first: landfast down -v {stack}",
+        "to keep the name, write {} under [stacks.{stack}]; to delete the data first, run landfast down -v {stack}",
         lines(&names)
     );
     findings.errors.push(diagnostic(fleet, stack, message, hint));
@@ -72,8 +72,8 @@ fn refuse_loss(
 fn warn_of_new_name(fleet: &Fleet, deployment: &Deployment, before: &BTreeSet<&str>, findings: &mut Findings<'_>) {
     let (stack, now) = (&deployment.stack, deployment.project());
     let message = format!(
-        "the hosts hold {stack} as the project {}, and now it would be {now}: its containers and networks are \
-         made again under that name",
+        "the hosts have {stack} as the project {}, but its name is now {now}: its containers and networks are \
+         recreated under the new name",
         listed(before)
     );
     let hint = format!("to keep the name, write {} under [stacks.{stack}]", lines(before));
@@ -100,7 +100,7 @@ fn diagnostic(fleet: &Fleet, stack: &str, message: String, hint: String) -> Diag
     }
 }
 
-/// What another stack has on a host under this project's name.
+/// Refuses a project name that another stack has on one of the hosts.
 fn refuse_twins(context: StackContext<'_>, deployment: &Deployment, findings: &mut Findings<'_>) {
     let (stack, project) = (&deployment.stack, deployment.project());
     let mut twins: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
@@ -121,14 +121,14 @@ fn refuse_twins(context: StackContext<'_>, deployment: &Deployment, findings: &m
     }
     for (other, hosts) in twins {
         let hosts = listed(&hosts);
-        let message = format!("{stack} and {other} are both the project {project} on {hosts}");
+        let message = format!("{stack} and {other} have the same project name {project} on {hosts}");
         let handle = if stack == project { other } else { stack };
         let hint = format!("write project = \"{handle}\" under [stacks.{handle}], or place one of them on other hosts");
         findings.errors.push(diagnostic(context.fleet, stack, message, hint));
     }
 }
 
-/// Host and name of every volume that a container mounts.
+/// Returns the host and name of every volume that a container mounts.
 fn names_of<'a>(host: &'a str, container: &'a Container) -> impl Iterator<Item = (&'a str, &'a str)> {
     container.mounts.iter().filter_map(move |mount| match &mount.source {
         Source::Volume(name) => Some((host, name.as_str())),

@@ -1,8 +1,8 @@
-//! How much of the host a container may have. `deploy.resources` stands over the older keys, as in Compose.
+//! Resource limits of a container. `deploy.resources` takes precedence over the older keys, as in Docker Compose.
 use crate::container::{DeviceLimit, Resources};
 use landfast_compose::model::{DeviceRate, DeviceWeight, Service};
 
-/// `None` when the file limits nothing.
+/// Returns the limits, or `None` if the file sets none.
 pub(super) fn resources(service: &Service) -> Option<Resources> {
     let limits = &service.deploy.resources.limits;
     let reserved = &service.deploy.resources.reservations;

@@ -1,5 +1,5 @@
-//! An earlier release over the ground of today: places stay as they were, what others have taken meanwhile is refused, and
-//! addresses that moved since come back with a new epoch.
+//! Compiles an earlier release again for the current fleet. Placement stays the same, resources that other stacks use by now are
+//! refused, and addresses that moved in the meantime get a new epoch.
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
@@ -15,25 +15,25 @@ use crate::host_state::HostState;
 use landfast_compose::Project;
 use landfast_compose::{Diagnostic, Diagnostics};
 
-/// What an earlier release is wanted over.
+/// Input for [`rollback`].
 #[derive(Debug, Clone, Copy)]
 pub struct RollbackInput<'a> {
-    /// `landfast.toml` of today.
+    /// The current `landfast.toml`.
     pub fleet: &'a Fleet,
-    /// What the hosts hold now.
+    /// Host states that the hosts hold now.
     pub held: &'a BTreeMap<String, HostState>,
-    /// Stacks compiled before this one in the same run.
+    /// Deployments of stacks that were compiled earlier in the same run.
     pub beside: &'a [Deployment],
-    /// The number of the release that this becomes.
+    /// Number of the release that the deployment becomes.
     pub release: u64,
 }
 
-/// The deployment as it can be today.
+/// Returns the deployment of an earlier release for the current fleet, or all its errors.
 pub fn rollback(input: RollbackInput<'_>, mut deployment: Deployment) -> Result<Deployment, Diagnostics> {
     let RollbackInput { fleet, held, beside, release } = input;
     let gone = deployment.instances.iter().filter(|(_, instance)| !fleet.hosts.contains_key(&instance.host));
     let message = |(name, instance): (&InstanceName, &Instance)| {
-        format!("{name} ran on {}, which has left the fleet", instance.host)
+        format!("{name} ran on {}, which is no longer in the fleet", instance.host)
     };
     let gone: Vec<_> = gone.map(message).map(Diagnostic::nowhere).collect();
     if !gone.is_empty() {
@@ -42,8 +42,8 @@ pub fn rollback(input: RollbackInput<'_>, mut deployment: Deployment) -> Result<
     deployment.release = release;
     let stack = deployment.stack.clone();
     let context = StackContext { fleet, stack: &stack, held, beside };
-    let nowhere = Project::default();
-    let mut findings = Findings::new(&nowhere);
+    let project = Project::default();
+    let mut findings = Findings::new(&project);
     let addresses = address::assign(context, &requests(fleet, &deployment), &mut findings);
     let gateways = address::gateways(fleet, held);
     let mut moved = BTreeMap::new();
@@ -70,7 +70,7 @@ pub fn rollback(input: RollbackInput<'_>, mut deployment: Deployment) -> Result<
     if findings.errors.is_empty() { Ok(deployment) } else { Err(Diagnostics(findings.errors)) }
 }
 
-/// Links stand in `/etc/hosts` with the address of the other: `alias:address`.
+/// Updates the addresses of links, which are `alias:address` lines for `/etc/hosts`.
 fn follow(hosts: &mut [String], moved: &BTreeMap<String, String>) {
     for host in hosts {
         if let Some((alias, address)) = host.split_once(':')
@@ -81,7 +81,7 @@ fn follow(hosts: &mut [String], moved: &BTreeMap<String, String>) {
     }
 }
 
-/// The addresses it had; automatic ones may be others by now.
+/// Requests the addresses of the release. Automatic addresses may change.
 fn requests(fleet: &Fleet, deployment: &Deployment) -> Vec<AddressRequest> {
     let mut requests = Vec::new();
     for (name, instance) in &deployment.instances {

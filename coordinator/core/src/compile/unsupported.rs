@@ -1,8 +1,8 @@
-//! What a service asks for that is not honoured: refused when the container would be another one without it, warned about
-//! when it would only be less. Nothing is dropped in silence.
+//! Reports values that are not supported: an error if the container would behave differently without them, a warning if they only
+//! have no effect. No value is ignored silently.
 //!
-//! Keys that mean nothing here whatever they say are in the loader's own table; here are those whose value decides, with the
-//! words that the table has for them.
+//! The loader's table lists keys that are never supported. This module checks keys that are supported with some values only, and
+//! uses the texts of the table.
 use crate::findings::Findings;
 use crate::fleet::Fleet;
 use landfast_compose::cases;
@@ -82,7 +82,7 @@ impl ServiceCheck<'_, '_, '_> {
         }
     }
 
-    /// On a network of the fleet an instance has the MAC that everybody expects behind its address.
+    /// On a fleet network, the MAC of an instance is derived from its address, so another MAC is refused.
     fn mac(&mut self, fleet: &Fleet, project: &Project) {
         let first = self.service.networks_by_priority().first().map(|(key, _)| *key);
         let Some(key) = first.filter(|_| self.service.mac_address.is_some()) else { return };
@@ -92,7 +92,7 @@ impl ServiceCheck<'_, '_, '_> {
         }
     }
 
-    /// What only one instance can have.
+    /// Refuses names and addresses that several instances cannot share.
     fn names(&mut self) {
         if self.service.deploy.mode.as_deref() == Some("global") && self.service.container_name.is_some() {
             self.refuse("container_name", "several instances cannot have one container name");

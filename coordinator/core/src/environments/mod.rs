@@ -1,5 +1,5 @@
-//! The environments of a stack: which there are, and whether one says all that `.env.example` asks for. Names alone are
-//! looked at; no value leaves this file.
+//! Environments of a stack, and the comparison of an environment with `.env.example`. Only names of variables are compared; no value
+//! is returned.
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -10,56 +10,56 @@ mod pattern;
 
 pub use pattern::{EnvFilePattern, PLACEHOLDER, env_file, environment_of};
 
-/// What every stack has without `env_files`.
+/// Default pattern for the env files of a stack.
 pub const DEFAULT_PATTERN: &str = ".env.{env}";
 
-/// Instead of an environment, one of these is documentation.
+/// Names that mark an env file as documentation, not as an environment.
 const EXAMPLES: [&str; 4] = ["dist", "example", "sample", "template"];
 
-/// The environments that these paths make by a pattern: `.env.dev` makes `dev` by `.env.{env}`.
+/// Returns the environments that paths define by a pattern: `.env.dev` defines `dev` with `.env.{env}`.
 pub fn names<'f>(pattern: &str, paths: impl IntoIterator<Item = &'f str>) -> BTreeSet<String> {
     let named = paths.into_iter().filter_map(|path| environment_of(pattern, path));
     named.filter(|name| is_name(name) && !EXAMPLES.contains(name)).map(str::to_owned).collect()
 }
 
-/// Whether an environment can be called so: it becomes a part of a file's name.
+/// Whether a name is valid for an environment, which becomes part of file names.
 pub fn is_name(name: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     !name.is_empty() && name.chars().all(allowed)
 }
 
-/// A file of variables.
+/// An env file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EnvFile {
-    /// For messages.
+    /// Path, used only in messages.
     pub path: PathBuf,
-    /// All of it.
+    /// Contents of the file.
     pub text: String,
 }
 
-/// A variable's name and where it stands.
+/// Name and location of a variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VariableLocation {
-    /// `POSTGRES_USER`
+    /// Name, such as `POSTGRES_USER`.
     pub name: String,
-    /// Where.
+    /// Location of the variable.
     pub location: Location,
 }
 
-/// An environment beside what is asked for.
+/// Difference between an environment and its example file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Comparison {
-    /// In the example alone; with their place there.
+    /// Variables that only the example has, with their locations in it.
     pub missing: Vec<VariableLocation>,
-    /// In the environment's own file and not in the example; with their place there.
+    /// Variables of the environment's own files that the example does not have, with their locations.
     pub surplus: Vec<VariableLocation>,
 }
 
-/// Compares an environment's own files with the example. What `common`, the files of all environments, or the shell (`set`)
-/// gives a value is not missing.
+/// Compares an environment's own files with the example. A variable is not missing if `common`, the files of all environments, or
+/// the shell (`set`) has a value for it.
 ///
 /// # Errors
-/// What in one of the files is no line of an env file.
+/// Returns an error if a line of one of the files is not valid.
 pub fn compare(
     example: &EnvFile,
     own: &[EnvFile],
@@ -82,27 +82,27 @@ pub fn compare(
 }
 
 impl Comparison {
-    /// What keeps the environment from being used. `own` is its file.
+    /// Returns the errors, which prevent the use of the environment. `own` is its file.
     pub fn mistakes(&self, own: &Path) -> Vec<Diagnostic> {
         let file = own.file_name().unwrap_or_default().display();
         let mistake = |VariableLocation { name, location }: &VariableLocation| {
-            Diagnostic::at(location, format!("{name} is asked for here, and {} does not say it", own.display()))
-                .hint(format!("write {name}= and its value into {file}, or take it out here"))
+            Diagnostic::at(location, format!("{name} is required here, but {} does not set it", own.display()))
+                .hint(format!("write {name}= and its value in {file}, or remove it here"))
         };
         self.missing.iter().map(mistake).collect()
     }
 
-    /// What is only to be known. `example` is the file that asks.
+    /// Returns the warnings. `example` is the example file.
     pub fn warnings(&self, example: &Path) -> Vec<Diagnostic> {
         let warning = |VariableLocation { name, location }: &VariableLocation| {
             Diagnostic::at(location, format!("{name} is not in {}", example.display()))
-                .hint("name it there too, so that the other environments get it, or take it out here")
+                .hint("add it there too, so that the other environments set it, or remove it here")
         };
         self.surplus.iter().map(warning).collect()
     }
 }
 
-/// By name.
+/// Variables by name.
 type Variables = BTreeMap<String, Variable>;
 
 struct Variable {
@@ -110,7 +110,7 @@ struct Variable {
     has_value: bool,
 }
 
-/// The variables of several files; the last one counts.
+/// Returns the variables of several files. The last definition counts.
 fn all_variables(files: &[EnvFile]) -> Result<Variables, Diagnostics> {
     let mut all = Variables::new();
     for file in files {
@@ -119,7 +119,7 @@ fn all_variables(files: &[EnvFile]) -> Result<Variables, Diagnostics> {
     Ok(all)
 }
 
-/// The variables of a file; the last line about one counts.
+/// Returns the variables of a file. The last definition counts.
 fn variables(file: &EnvFile) -> Result<Variables, Diagnostics> {
     let at = |line| Location { line, column: 1, ..Location::whole(&file.path) };
     let names = dotenv::names(&file.text).map_err(|error| Diagnostic::at(&at(error.line), error.message))?;

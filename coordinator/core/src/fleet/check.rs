@@ -1,8 +1,8 @@
-//! What the keys of `landfast.toml` must say together: ranges that do not overlap, hosts that exist.
+//! Checks across keys of `landfast.toml`: address ranges must not overlap, and hosts must exist.
 use super::{Fleet, FleetNetwork, PlacementRule, StackConfig};
 use landfast_compose::Diagnostic;
 
-/// All that is wrong between the keys.
+/// Returns all errors across keys.
 pub(super) fn check(fleet: &Fleet) -> Vec<Diagnostic> {
     let mut mistakes = Vec::new();
     for (name, network) in &fleet.networks {
@@ -28,9 +28,9 @@ fn check_ranges(fleet: &Fleet, name: &str, network: &FleetNetwork, mistakes: &mu
         }
     }
     if gateways.contains(auto) {
-        mistake("auto", format!("auto {auto} overlaps gateways {gateways}: nothing is left to hand out"));
+        mistake("auto", format!("auto {auto} is inside gateways {gateways}: no automatic address is left"));
     }
-    // The subnet's own first and last address belong to nobody.
+    // No host can have the first or last address of the subnet.
     let room = gateways.hosts().filter(|address| *address != subnet.broadcast()).count();
     if room < fleet.hosts.len() {
         mistake(
@@ -64,14 +64,14 @@ fn check_hosts(fleet: &Fleet, mistakes: &mut Vec<Diagnostic>) {
         };
         for (other_name, other) in &hosts[..at] {
             if (other.address, other.port) == (host.address, host.port) {
-                mistake(format!("{} is the address of {other_name} too ({})", host.address, other.location));
+                mistake(format!("{} is also the address of {other_name} ({})", host.address, other.location));
             }
         }
         for (network_name, network) in &fleet.networks {
             if network.subnet.contains(&host.address) {
                 let subnet = network.subnet;
                 mistake(format!(
-                    "{} lies in {subnet}, the subnet of {network_name} ({})",
+                    "{} is in {subnet}, the subnet of {network_name} ({})",
                     host.address, network.location
                 ));
             }
@@ -79,7 +79,7 @@ fn check_hosts(fleet: &Fleet, mistakes: &mut Vec<Diagnostic>) {
     }
 }
 
-/// An environment that no env file is named after would change nothing.
+/// Refuses an environment that has no effect because no env file depends on it.
 fn check_env(name: &str, stack: &StackConfig, mistakes: &mut Vec<Diagnostic>) {
     let (Some(env), Some(location), Some(first)) = (&stack.env, &stack.env_location, stack.env_files.first()) else {
         return;
@@ -87,8 +87,8 @@ fn check_env(name: &str, stack: &StackConfig, mistakes: &mut Vec<Diagnostic>) {
     if stack.env_files.iter().any(|file| file.pattern.names_environment()) {
         return;
     }
-    let message = format!("env = {env:?} changes nothing: no path in env_files ({}) has {{env}} in it", first.location);
-    let hint = "write {env} into one of them, or leave env out";
+    let message = format!("env = {env:?} has no effect: no path in env_files ({}) contains {{env}}", first.location);
+    let hint = "write {env} in one of the paths, or remove env";
     mistakes.push(Diagnostic::at(location, message).key(format!("stacks.{name}.env")).hint(hint));
 }
 

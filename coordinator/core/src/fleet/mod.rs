@@ -17,29 +17,29 @@ mod reader;
 /// The hosts, networks and stacks of one `landfast.toml`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Fleet {
-    /// `[fleet] name`.
+    /// Name from `[fleet]`.
     pub name: String,
-    /// By the engine's name: `infra_net`.
+    /// Fleet networks by their names in the engine, such as `infra_net`.
     pub networks: BTreeMap<String, FleetNetwork>,
-    /// By name.
+    /// Hosts by name.
     pub hosts: BTreeMap<String, Host>,
-    /// By name.
+    /// Stacks by name.
     pub stacks: BTreeMap<String, StackConfig>,
-    /// What `landfast check` looks for, and how much it matters.
+    /// Policy of `landfast check`.
     pub check: Policy,
 }
 
 impl Fleet {
-    /// The fleet network that a compose network is, by its engine's name or by its key.
+    /// Returns the fleet network that a compose network refers to, by its name in the engine or by its key.
     pub fn network_of(&self, name: &str, key: &str) -> Option<(&str, &FleetNetwork)> {
         let found = self.networks.get_key_value(name).or_else(|| self.networks.get_key_value(key));
         found.map(|(name, network)| (name.as_str(), network))
     }
 
-    /// Reads `landfast.toml`; `file_name` is only for messages.
+    /// Parses `landfast.toml`. `file_name` is used only in messages.
     pub fn parse(file_name: &str, text: &str) -> Result<Self, Diagnostics> {
         let (fleet, mut mistakes) = parse::parse(file_name, text);
-        // A host that could not be read is not missing: what keys say together counts once each says something.
+        // An invalid host is not a missing host, so checks across keys need a file without other errors.
         if mistakes.is_empty() {
             mistakes = check::check(&fleet);
         }
@@ -51,86 +51,86 @@ impl Fleet {
 /// A network that spans the fleet.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FleetNetwork {
-    /// All of it.
+    /// Subnet of the network.
     pub subnet: Ipv4Net,
-    /// For instances without an address of their own.
+    /// Range of automatic addresses, for instances without a written one.
     pub auto: Ipv4Net,
-    /// One bridge address a host; never handed out to an instance.
+    /// Range of bridge addresses: each host has one, and no instance gets one.
     pub gateways: Ipv4Net,
-    /// Of the inner network.
+    /// MTU of the inner network.
     pub mtu: u32,
-    /// Where it was written.
+    /// Location in `landfast.toml`.
     pub location: Location,
 }
 
-/// A Linux box with a Docker Engine and an agent.
+/// A Linux machine with a Docker Engine and an agent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Host {
-    /// On the LAN.
+    /// Address on the LAN.
     pub address: Ipv4Addr,
-    /// The agent's.
+    /// Port of the agent.
     pub port: u16,
-    /// For placement.
+    /// Labels for placement.
     pub labels: BTreeMap<String, String>,
-    /// Where it was written.
+    /// Location in `landfast.toml`.
     pub location: Location,
 }
 
 /// One stack of the fleet.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StackConfig {
-    /// Its folder, relative to the one of `landfast.toml`.
+    /// Folder of the stack, relative to the folder of `landfast.toml`.
     pub path: PathBuf,
-    /// Name of its Compose project on the hosts; as Compose would find it when absent.
+    /// Name of its Compose project on the hosts; if absent, the name that Docker Compose would choose.
     pub project: Option<String>,
-    /// Compose files in it; empty for Compose's own names.
+    /// Compose files in the folder; if empty, the default file names of Docker Compose.
     pub files: Vec<PathBuf>,
-    /// `dev` for `.env.dev`.
+    /// Environment, such as `dev` for `.env.dev`.
     pub env: Option<String>,
-    /// Where that was written.
+    /// Location of `env` in `landfast.toml`.
     pub env_location: Option<Location>,
-    /// Env files in place of `.env` and `.env.NAME`, in order: later ones win.
+    /// Env files that replace `.env` and `.env.NAME`. Later files take precedence.
     pub env_files: Vec<NamedEnvFile>,
     /// Enabled profiles.
     pub profiles: Vec<String>,
-    /// By service, or `*` for those not named.
+    /// Placement rules by service, or `*` for services that are not listed.
     pub place: BTreeMap<String, Placement>,
-    /// By service, or `*`: where ports without an address are bound.
+    /// Where ports without an address are bound, by service, or `*` for services that are not listed.
     pub publish: BTreeMap<String, Publish>,
-    /// What `landfast check` lets pass, each with its reason.
+    /// Exceptions from rules of `landfast check`.
     pub exceptions: Exceptions,
-    /// Where it was written.
+    /// Location in `landfast.toml`.
     pub location: Location,
 }
 
 /// An env file that `landfast.toml` names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedEnvFile {
-    /// Relative to the stack's folder.
+    /// Path relative to the stack's folder, which may contain `{env}`.
     pub pattern: EnvFilePattern,
-    /// Where it was written.
+    /// Location in `landfast.toml`.
     pub location: Location,
 }
 
-/// Where `landfast.toml` puts a service.
+/// Placement of a service in `landfast.toml`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Placement {
-    /// Where.
+    /// Rule that decides the hosts.
     pub rule: PlacementRule,
-    /// Where it was written.
+    /// Location in `landfast.toml`.
     pub location: Location,
 }
 
-/// Where `landfast.toml` puts a service.
+/// Hosts that may run a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PlacementRule {
-    /// On these hosts.
+    /// The hosts with these names.
     Hosts(Vec<String>),
-    /// On hosts with this label.
+    /// The hosts with this label.
     Label {
-        /// `disk`
+        /// Key of the label, such as `disk`.
         key: String,
-        /// `ssd`
+        /// Value of the label, such as `ssd`.
         value: String,
     },
 }
@@ -138,11 +138,11 @@ pub enum PlacementRule {
 /// Where ports without an address are bound.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Publish {
-    /// 127.0.0.1.
+    /// Address 127.0.0.1.
     #[default]
     Loopback,
-    /// The host's address on the LAN.
+    /// Address of the host on the LAN.
     Lan,
-    /// 0.0.0.0.
+    /// All addresses: 0.0.0.0.
     All,
 }

@@ -1,4 +1,4 @@
-//! From the text of `landfast.toml` to a fleet: what each key says. What keys say together is [`super::check`]'s.
+//! Parses `landfast.toml` into a fleet. [`super::check`] checks conditions across keys.
 use std::collections::BTreeMap;
 
 use ipnet::Ipv4Net;
@@ -11,10 +11,10 @@ use crate::environments::{self, EnvFilePattern};
 use crate::policy::{self, Exception, Level, Policy};
 use landfast_compose::Diagnostic;
 
-/// VXLAN takes 50 bytes of the usual 1500.
+/// Default MTU: VXLAN needs 50 of the usual 1500 bytes.
 const MTU: u32 = 1450;
 
-/// All that could be read, and all that was wrong.
+/// Returns the parts of the fleet that could be read, and all errors.
 pub(super) fn parse(file_name: &str, text: &str) -> (Fleet, Vec<Diagnostic>) {
     let parsed = DeTable::parse(text);
     let mut reader = Reader::new(file_name, text);
@@ -23,7 +23,7 @@ pub(super) fn parse(file_name: &str, text: &str) -> (Fleet, Vec<Diagnostic>) {
         Ok(document) => read(&mut reader, Table::root(document.get_ref()), &mut fleet),
         Err(error) => {
             let message = error.message().trim_end().to_owned();
-            reader.mistake(&error.span().unwrap_or(0..0), "", format!("not TOML: {message}"));
+            reader.mistake(&error.span().unwrap_or(0..0), "", format!("invalid TOML: {message}"));
         }
     }
     (fleet, reader.mistakes)
@@ -57,7 +57,7 @@ fn read_fleet<'t>(reader: &mut Reader<'t>, table: Table<'t>, fleet: &mut Fleet) 
 
 type ReadEntry<'t, T> = fn(&mut Reader<'t>, &Field<'t>, Table<'t>) -> Option<T>;
 
-/// A table of named tables: `[hosts.alpha]`, `[hosts.beta]`.
+/// Reads a table of named tables, such as `[hosts.alpha]` and `[hosts.beta]`.
 fn entries<'t, T>(
     reader: &mut Reader<'t>,
     section: &Field<'t>,
@@ -104,25 +104,25 @@ fn read_network<'t>(reader: &mut Reader<'t>, at: &Field<'t>, table: Table<'t>) -
     Some(FleetNetwork { subnet, auto, gateways, mtu, location })
 }
 
-/// The last of the 2^bits equal parts of a subnet.
+/// Returns the last of the 2^bits equal parts of a subnet.
 fn last(subnet: Ipv4Net, bits: u8) -> Ipv4Net {
     let parts = subnet.subnets(subnet.prefix_len() + bits);
     parts.ok().and_then(Iterator::last).unwrap_or(subnet)
 }
 
 fn read_subnet<'t>(reader: &mut Reader<'t>, field: &Field<'t>) -> Option<Ipv4Net> {
-    let subnet: Ipv4Net = reader.parsed(field, "an IPv4 subnet, as 172.19.0.0/16")?;
+    let subnet: Ipv4Net = reader.parsed(field, "an IPv4 subnet, such as 172.19.0.0/16")?;
     if subnet.trunc() == subnet {
         return Some(subnet);
     }
-    reader.refuse(field, format!("{subnet} is an address in a subnet: did you mean {}?", subnet.trunc()))
+    reader.refuse(field, format!("{subnet} is an address, not a subnet: did you mean {}?", subnet.trunc()))
 }
 
 fn read_host<'t>(reader: &mut Reader<'t>, at: &Field<'t>, table: Table<'t>) -> Option<Host> {
     let (mut address, mut port, mut labels) = (None, ports::AGENT, BTreeMap::new());
     for field in reader.known(&at.path, table, &["address", "port", "labels"]) {
         match field.name() {
-            "address" => address = Some(reader.parsed(&field, "an IPv4 address, as 192.168.2.201")?),
+            "address" => address = Some(reader.parsed(&field, "an IPv4 address, such as 192.168.2.201")?),
             "port" => match reader.number(&field).map(u16::try_from) {
                 Some(Ok(number)) if number > 0 => port = number,
                 _ => return reader.refuse(&field, "a port is a number from 1 to 65535"),
@@ -180,7 +180,7 @@ fn read_stack<'t>(reader: &mut Reader<'t>, at: &Field<'t>, table: Table<'t>) -> 
     Some(stack)
 }
 
-/// A table of services, `*` for those that are not named.
+/// Reads a table of services, in which `*` stands for services that are not listed.
 fn services<'t, T>(
     reader: &mut Reader<'t>,
     field: &Field<'t>,
@@ -216,7 +216,7 @@ fn read_label<'t>(reader: &mut Reader<'t>, at: &Field<'t>, table: Table<'t>) -> 
     let text = reader.text(field)?;
     match text.split_once('=') {
         Some((key, value)) => Some(PlacementRule::Label { key: key.trim().into(), value: value.trim().into() }),
-        None => reader.refuse(field, format!("{text:?} is no label: expected key=value")),
+        None => reader.refuse(field, format!("{text:?} is not a label: expected key=value")),
     }
 }
 
@@ -242,13 +242,16 @@ fn read_env<'t>(reader: &mut Reader<'t>, field: &Field<'t>) -> Option<String> {
     if environments::is_name(&name) {
         return Some(name);
     }
-    reader.refuse(field, format!("{name:?} is no environment: it is the part after .env. of a file's name, as dev"))
+    reader.refuse(
+        field,
+        format!("{name:?} is not an environment: it is the part of a file name after .env., such as dev"),
+    )
 }
 
 fn read_env_files<'t>(reader: &mut Reader<'t>, field: &Field<'t>) -> Vec<NamedEnvFile> {
     let Some(texts) = reader.places(field) else { return Vec::new() };
     if texts.is_empty() {
-        reader.mistake_at(field, "the list is empty: leave it out for .env and the environment's .env.NAME");
+        reader.mistake_at(field, "the list is empty: remove it to use .env and the .env.NAME of the environment");
     }
     let mut files = Vec::new();
     for (text, span) in texts {
@@ -260,7 +263,7 @@ fn read_env_files<'t>(reader: &mut Reader<'t>, field: &Field<'t>) -> Vec<NamedEn
     files
 }
 
-/// `[check]`: a level for each rule that is to have another one, and where data may lie.
+/// Reads `[check]`: levels of rules, and the data folders.
 fn read_policy<'t>(reader: &mut Reader<'t>, at: &Field<'t>, table: Table<'t>) -> Policy {
     let mut policy = Policy::default();
     let known: Vec<_> = std::iter::once("data_folders").chain(policy::codes()).collect();
@@ -284,14 +287,17 @@ fn read_level<'t>(reader: &mut Reader<'t>, field: &Field<'t>) -> Option<Level> {
     level
 }
 
-/// `LF007 = "why it is good here"`.
+/// Reads exceptions, such as `LF007 = "why it is acceptable here"`.
 fn read_exceptions<'t>(reader: &mut Reader<'t>, at: &Field<'t>) -> Option<BTreeMap<&'static str, Exception>> {
     let table = reader.table(at)?;
     let mut exceptions = BTreeMap::new();
     for field in reader.known(&at.path, table, &policy::codes()) {
         let (Some(rule), Some(reason)) = (policy::rule(field.name()), reader.text(&field)) else { continue };
         if reason.trim().is_empty() || Level::parse(&reason).is_some() {
-            reader.mistake_at(&field, format!("{reason:?} is no reason: say why {} is good here", rule.title));
+            reader.mistake_at(
+                &field,
+                format!("{reason:?} is not a reason: say why the exception from {} is acceptable", rule.code),
+            );
             continue;
         }
         let location = Some(reader.location(&field.span));

@@ -1,4 +1,4 @@
-//! Rules of `landfast.toml` as they are written there: a reason quotes what decided.
+//! Formats placement rules as they are written in `landfast.toml`, so that reasons can quote them.
 use std::fmt;
 
 use super::{Placement, PlacementRule};
@@ -14,7 +14,7 @@ impl fmt::Display for PlacementRule {
 }
 
 impl Placement {
-    /// `[stacks.demo.place] web = "alpha" (landfast.toml:12:1)`. `service` is its key there.
+    /// Returns the rule as written, such as `[stacks.demo.place] web = "alpha" (landfast.toml:12:1)`. `service` is its key.
     pub fn quote(&self, stack: &str, service: &str) -> String {
         let is_bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
         let key = if service.chars().all(is_bare) { service.to_owned() } else { format!("{service:?}") };

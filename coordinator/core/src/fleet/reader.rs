@@ -1,4 +1,4 @@
-//! Reads a TOML document key by key, with the place of each; gathers every mistake instead of stopping at the first.
+//! Reads a TOML document key by key, with the location of each key, and collects all errors.
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,20 +9,20 @@ use toml::de::{DeTable, DeValue};
 use landfast_compose::spelling::nearest;
 use landfast_compose::{Diagnostic, Location};
 
-/// A table of the document and where it stands.
+/// A table of the document.
 #[derive(Clone, Copy)]
 pub(super) struct Table<'t> {
     table: &'t DeTable<'t>,
 }
 
-/// A value, its dotted path and where it stands.
+/// A value with its dotted path and position.
 pub(super) struct Field<'t> {
     pub(super) path: String,
     pub(super) span: Range<usize>,
     value: &'t DeValue<'t>,
 }
 
-/// The document being read.
+/// Document that is being read, and its errors.
 pub(super) struct Reader<'t> {
     file: Arc<Path>,
     text: &'t str,
@@ -34,7 +34,7 @@ impl<'t> Reader<'t> {
         Self { file: Path::new(file_name).into(), text, mistakes: Vec::new() }
     }
 
-    /// Line and column, from 1, of a place in the text.
+    /// Returns the location of a position in the text; line and column start at 1.
     pub(super) fn location(&self, span: &Range<usize>) -> Location {
         let before = self.text.get(..span.start).unwrap_or(self.text);
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
@@ -51,7 +51,7 @@ impl<'t> Reader<'t> {
         self.mistake(&field.span, &field.path, message);
     }
 
-    /// All fields of a table, in the order of their names.
+    /// Returns all fields of a table, ordered by name.
     pub(super) fn fields(&self, path: &str, table: Table<'t>) -> Vec<Field<'t>> {
         let dot = if path.is_empty() { "" } else { "." };
         let field = |(key, value): (&'t Spanned<_>, &'t Spanned<DeValue<'t>>)| {
@@ -61,7 +61,7 @@ impl<'t> Reader<'t> {
         table.table.iter().map(field).collect()
     }
 
-    /// The same, by name; a name that is not known is a mistake.
+    /// Returns the known fields of a table, and reports all others as errors.
     pub(super) fn known(&mut self, path: &str, table: Table<'t>, known: &[&str]) -> Vec<Field<'t>> {
         let (known_fields, unknown): (Vec<_>, Vec<_>) =
             self.fields(path, table).into_iter().partition(|field| known.contains(&field.name()));
@@ -69,7 +69,7 @@ impl<'t> Reader<'t> {
             let location = self.location(&field.span);
             let hint = match nearest(field.name(), known.iter().copied()) {
                 Some(near) => format!("did you mean {near}?"),
-                None => format!("known here: {}", known.join(", ")),
+                None => format!("known keys: {}", known.join(", ")),
             };
             self.mistakes.push(Diagnostic::at(&location, "unknown key").key(&field.path).hint(hint));
         }
@@ -86,7 +86,7 @@ impl<'t> Reader<'t> {
     pub(super) fn text(&mut self, field: &Field<'t>) -> Option<String> {
         match field.value {
             DeValue::String(text) => Some(text.to_string()),
-            other => self.wrong(field, "a text in quotes", other),
+            other => self.wrong(field, "a string in quotes", other),
         }
     }
 
@@ -104,19 +104,19 @@ impl<'t> Reader<'t> {
         Some(self.places(field)?.into_iter().map(|(text, _)| text).collect())
     }
 
-    /// The same, each with its place.
+    /// Returns the strings of a list, each with its position.
     pub(super) fn places(&mut self, field: &Field<'t>) -> Option<Vec<(String, Range<usize>)>> {
         let DeValue::Array(values) = field.value else {
-            return self.wrong(field, "a list of texts", field.value);
+            return self.wrong(field, "a list of strings", field.value);
         };
         let text = |value: &Spanned<DeValue<'t>>| Some((value.get_ref().as_str()?.to_owned(), value.span()));
         match values.iter().map(text).collect() {
             Some(texts) => Some(texts),
-            None => self.refuse(field, "expected a list of texts in quotes"),
+            None => self.refuse(field, "expected a list of strings in quotes"),
         }
     }
 
-    /// Something written as a text: an address, a subnet.
+    /// Parses a string, such as an address or a subnet.
     pub(super) fn parsed<T: std::str::FromStr>(&mut self, field: &Field<'t>, expected: &str) -> Option<T> {
         let text = self.text(field)?;
         match text.parse() {
@@ -142,9 +142,9 @@ impl<'t> Table<'t> {
 }
 
 impl Field<'_> {
-    /// The key alone.
+    /// Returns the key without the path of its table.
     pub(super) fn name(&self) -> &str {
-        // A key may hold dots of its own ("a.b" = …), but then it is none of the names that are asked for.
+        // A quoted key may contain dots ("a.b" = …), but no known key does.
         self.path.rsplit('.').next().unwrap_or(&self.path)
     }
 

@@ -1,32 +1,32 @@
-//! Which engine builds: this machine's, else one host's, and never each host's.
+//! Choice of the engine that builds all images: this machine's, or else that of one host.
 
 use super::request::FURTHER_CONTEXTS;
 
-/// The oldest API with a builder that knows secrets: Docker 18.09.
+/// Oldest API version whose builder supports secrets: Docker 18.09.
 const BUILDKIT: (u32, u32) = (1, 39);
 
-/// A host whose engine answers.
+/// A host with a reachable engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate<'a> {
-    /// Its name.
+    /// Name of the host.
     pub host: &'a str,
-    /// The version of its engine's API.
+    /// Version of its engine's API.
     pub api: (u32, u32),
-    /// In bytes.
+    /// Free space in bytes.
     pub free: u64,
 }
 
-/// Where images are built.
+/// Machine that builds the images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Builder<'a> {
-    /// On this machine.
+    /// This machine.
     Here,
-    /// On this host.
+    /// The host with this name.
     Host(&'a str),
 }
 
-/// This machine's engine, if it can; else, of the hosts that can, one whose builder knows all there is to know, with the most
-/// room; the first by name of equal ones.
+/// Chooses this machine if its engine can build. Otherwise chooses a host that can build: preferably one whose builder supports
+/// additional contexts, then the one with the most free space, then the first by name.
 pub fn builder<'a>(here: Option<(u32, u32)>, hosts: &[Candidate<'a>]) -> Option<Builder<'a>> {
     if here.is_some_and(|api| api >= BUILDKIT) {
         return Some(Builder::Here);
@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn this_machine_builds_if_it_can() {
+    fn this_machine_builds_if_its_engine_can() {
         let hosts = [host("alpha", NEW, 9)];
         assert_eq!(builder(Some(OLD), &hosts), Some(Builder::Here));
         assert_eq!(builder(Some((1, 30)), &hosts), Some(Builder::Host("alpha")));
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn of_the_hosts_the_newer_builder_with_the_most_room_is_taken() {
+    fn a_host_with_a_newer_builder_and_then_the_most_space_is_chosen() {
         let hosts = [host("beta", OLD, 99), host("gamma", NEW, 5), host("delta", NEW, 7), host("alpha", NEW, 7)];
         assert_eq!(builder(None, &hosts), Some(Builder::Host("alpha")));
         assert_eq!(builder(None, &hosts[..1]), Some(Builder::Host("beta")));

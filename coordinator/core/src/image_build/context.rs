@@ -1,17 +1,16 @@
-//! What of a context is sent: all but what is ignored, with the folders around it; or, when the builder names what it
-//! needs, that.
+//! Selection of the files of a context that a builder needs: all that are not ignored, or only the paths that it names.
 use std::collections::BTreeSet;
 
-/// What a builder needs of a context.
+/// Files of a context that a builder needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ContextPaths {
-    /// All of it.
+    /// All files.
     All,
-    /// What is at these paths and beneath them; relative, with `/`.
+    /// The files at and below these paths, which are relative and use `/`.
     Paths(BTreeSet<String>),
 }
 
-/// What these paths of a builder ask for. It may send more than it is asked: with a wildcard it is everything.
+/// Selects the files for the paths that a builder requests. Sending more is allowed, so a wildcard selects all files.
 pub fn context_paths(paths: &[String]) -> ContextPaths {
     let mut followed = BTreeSet::new();
     for path in paths {
@@ -24,7 +23,7 @@ pub fn context_paths(paths: &[String]) -> ContextPaths {
     if followed.is_empty() { ContextPaths::All } else { ContextPaths::Paths(followed) }
 }
 
-/// The folders that lead to a path, outermost first: `a`, `a/b` for `a/b/c`.
+/// Returns the parent folders of a path, outermost first: `a` and `a/b` for `a/b/c`.
 pub fn parent_folders(path: &str) -> impl Iterator<Item = &str> {
     path.match_indices('/').map(|(at, _)| &path[..at])
 }

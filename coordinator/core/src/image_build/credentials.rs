@@ -1,5 +1,5 @@
-//! Logins at registries, as `docker login` keeps them: what a builder is answered when a base image is somewhere private. As for
-//! the docker command, a program that is named for a registry is the only one that is asked about it.
+//! Logins at registries, as `docker login` stores them, for base images in private registries. As in the docker command, a
+//! credential helper that is configured for a registry is the only source of its login.
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
@@ -9,22 +9,22 @@ use serde::Deserialize;
 use super::helper::{Helper, HelperError};
 use super::login::Login;
 
-/// The default registry: the name that builders ask by, and the one that logins are kept under.
+/// Host of the default registry in requests of builders, and the key of its login.
 const DEFAULT_HOST: &str = "registry-1.docker.io";
 const DEFAULT_KEY: &str = "https://index.docker.io/v1/";
 
-/// What is known of a registry.
+/// Source of the login for a registry.
 #[derive(Clone, PartialEq, Eq)]
 pub enum LoginSource {
-    /// Nothing: it is asked without a name.
+    /// No login: the registry is used anonymously.
     None,
-    /// A login.
+    /// A login from the file.
     Login(Login),
-    /// This program knows.
+    /// A credential helper, which returns the login.
     Helper(Helper),
 }
 
-/// Docker's `config.json`, as far as it is about registries.
+/// Logins and credential helpers of Docker's `config.json`.
 #[derive(Clone, Default)]
 pub struct Credentials {
     logins: BTreeMap<String, Login>,
@@ -32,21 +32,21 @@ pub struct Credentials {
     helpers: BTreeMap<String, String>,
 }
 
-/// Why a `config.json` is not used. No part of a login is in it.
+/// Reason why a `config.json` is not valid. It contains no part of a login.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CredentialsError {
-    /// It is not JSON of that shape.
-    #[error("it is no JSON of logins, at line {line}, column {column}")]
+    /// The file is not JSON of the expected form.
+    #[error("the logins are not valid JSON, at line {line}, column {column}")]
     Json {
-        /// From 1.
+        /// Line, from 1.
         line: usize,
-        /// From 1.
+        /// Column, from 1.
         column: usize,
     },
-    /// A login that cannot be read.
+    /// A login is not valid.
     #[error("`auth` of {registry} is not the base64 of name:password")]
     Login {
-        /// Its key in the file.
+        /// Key of the login in the file.
         registry: String,
     },
 }
@@ -72,10 +72,10 @@ struct Entry {
 }
 
 impl Credentials {
-    /// From the file's text.
+    /// Parses the text of the file.
     ///
     /// # Errors
-    /// It is not JSON of that shape, or has a login that cannot be read.
+    /// Returns an error if the text is not JSON of the expected form or contains an invalid login.
     pub fn parse(text: &str) -> Result<Self, CredentialsError> {
         let written: Written = serde_json::from_str(text)
             .map_err(|error| CredentialsError::Json { line: error.line(), column: error.column() })?;
@@ -87,13 +87,13 @@ impl Credentials {
         Ok(Self { logins, store: written.store, helpers: written.helpers })
     }
 
-    /// What is known of the registry that a builder calls by this name.
+    /// Returns the source of the login for a registry, by the host that a builder uses.
     ///
     /// # Errors
-    /// The program that knows it has a name that no program may have.
+    /// Returns an error if the name of the credential helper is not valid.
     pub fn of(&self, host: &str) -> Result<LoginSource, HelperError> {
         let server = if host == DEFAULT_HOST { DEFAULT_KEY } else { host };
-        // Empty for a registry whose logins are in the file, whatever the others do.
+        // An empty helper means that the login is in the file, even if there is a helper for all registries.
         let helper = entry_of(&self.helpers, server).unwrap_or(&self.store);
         if !helper.is_empty() {
             return Ok(LoginSource::Helper(Helper::new(helper, server)?));
@@ -102,7 +102,7 @@ impl Credentials {
     }
 }
 
-/// Under the name itself, else under one that only says it otherwise: `https://lan:5000`, `http://lan:5000/v2/`.
+/// Finds the entry of a registry, by its exact key or by another form of it, such as `http://lan:5000/v2/` for `lan:5000`.
 fn entry_of<'a, T>(entries: &'a BTreeMap<String, T>, server: &str) -> Option<&'a T> {
     let alike = || entries.iter().find(|(key, _)| bare(key) == bare(server)).map(|(_, entry)| entry);
     entries.get(server).or_else(alike)
@@ -114,7 +114,7 @@ fn bare(key: &str) -> &str {
 }
 
 impl Entry {
-    /// The login, if the entry has one; nothing when it cannot be read.
+    /// Returns the login if the entry has one, or `None` if the entry is not valid.
     fn login(self) -> Option<Option<Login>> {
         if !self.token.is_empty() {
             return Some(Some(Login { user: String::new(), secret: self.token }));
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_login_is_found_by_any_way_to_write_its_registry() {
+    fn a_login_is_found_by_every_form_of_its_registry() {
         // anna:sesame, bert:sesame
         let credentials = parse(
             r#"{"auths": {"https://index.docker.io/v1/": {"auth": "YW5uYTpzZXNhbWU="}, "lan:5000": {"auth": "YW5uYTpzZXNhbWU="},
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_wins_over_the_file_and_one_of_the_registry_over_that_of_all() {
+    fn a_helper_precedes_the_file_and_a_helper_of_the_registry_precedes_the_one_of_all() {
         let credentials = parse(
             r#"{"auths": {"lan": {"auth": "YW5uYTpzZXNhbWU="}, "filed": {"auth": "YW5uYTpzZXNhbWU="}},
             "credsStore": "desktop", "credHelpers": {"cloud.example": "cloud", "filed": ""}}"#,
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_for_one_registry_leaves_the_others_to_the_file() {
+    fn a_helper_for_one_registry_leaves_the_others_to_the_file() {
         let credentials = parse(
             r#"{"auths": {"lan": {"auth": "YW5uYTpzZXNhbWU="}}, "credHelpers": {"https://index.docker.io/v1/": "hub"}}"#,
         );
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_damaged_is_told_without_what_is_in_it() {
+    fn the_error_about_an_invalid_file_contains_no_login() {
         for (text, expected) in [
             (r#"{"auths": {"lan": {"auth": "c2VzYW1l" "}}}"#, "line 1, column "),
             (r#"{"auths": {"lan": {"auth": "c2VzYW1l"}}}"#, "`auth` of lan is not the base64 of name:password"),

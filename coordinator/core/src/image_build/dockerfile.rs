@@ -1,19 +1,19 @@
-//! What of a Dockerfile has to be known here: the images that it names, and where stages can be written before its first. Further
-//! contexts are such stages: `FROM` and `--from=` look for a stage before they look for an image.
+//! Facts about a Dockerfile: the images that it names, and the position of its first stage. Additional contexts become stages before
+//! the first one, because `FROM` and `--from=` look for a stage before an image.
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A stage that is this image.
+/// Instruction for a stage that is only this image.
 pub(super) fn stage(name: &str, image: &str) -> String {
     format!("FROM {image} AS {name}\n")
 }
 
-/// As Docker has it: a lower-case letter, then letters, digits, `-`, `_` and `.`.
+/// Whether Docker accepts the name of a stage: a lower-case letter, then lower-case letters, digits, `-`, `_` and `.`.
 pub(super) fn is_stage_name(name: &str) -> bool {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_' | '.');
     name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(allowed)
 }
 
-/// Whether the instructions have a stage of this name themselves.
+/// Whether the instructions already have a stage of this name.
 pub(super) fn has_stage(text: &str, name: &str) -> bool {
     text.lines().any(|line| {
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -24,23 +24,23 @@ pub(super) fn has_stage(text: &str, name: &str) -> bool {
     })
 }
 
-/// The instructions with these stages before their first.
+/// Inserts stages before the first stage of the instructions.
 pub fn with_stages(text: &str, stages: &str) -> String {
     let mut at = 0;
-    let mut goes_on = false;
+    let mut is_continued = false;
     for line in text.split_inclusive('\n') {
         let mut words = line.split_whitespace();
-        if !goes_on && words.next().is_some_and(|word| word.eq_ignore_ascii_case("from")) {
+        if !is_continued && words.next().is_some_and(|word| word.eq_ignore_ascii_case("from")) {
             return format!("{}{stages}{}", &text[..at], &text[at..]);
         }
-        // A comment does not end what goes on after it.
-        goes_on = line.trim_end().ends_with('\\') || (goes_on && line.trim_start().starts_with('#'));
+        // A comment does not end a continued line.
+        is_continued = line.trim_end().ends_with('\\') || (is_continued && line.trim_start().starts_with('#'));
         at += line.len();
     }
     text.to_owned()
 }
 
-/// The images, or stages, that the instructions name, with arguments put in where they are plain.
+/// Returns the images or stages that the instructions name, with simple arguments replaced by their values.
 pub(super) fn images(text: &str, args: &BTreeMap<String, String>) -> BTreeSet<String> {
     let mut global: BTreeMap<String, String> = BTreeMap::new();
     let mut images = BTreeSet::new();
@@ -62,7 +62,7 @@ fn default_of(word: &str, args: &BTreeMap<String, String>) -> Option<(String, St
     Some((name.to_owned(), value.trim_matches(['"', '\'']).to_owned()))
 }
 
-/// `--from=image`, or a field of `--mount`.
+/// Image or stage in `--from=image`, or in a field of `--mount`.
 fn from(field: &str) -> Option<String> {
     field.strip_prefix("--from=").or_else(|| field.strip_prefix("from=")).map(str::to_owned)
 }

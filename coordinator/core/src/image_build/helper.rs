@@ -1,49 +1,49 @@
-//! The programs that keep logins in a safe place, `docker-credential-NAME`: what one may be called, and what its answer means.
-//! It is given the registry on standard input and answers JSON on standard output, or says there why not.
+//! Credential helpers, `docker-credential-NAME`: their valid names and the meaning of their answers. A helper reads the registry
+//! from standard input and writes JSON, or an error message, to standard output.
 use serde::Deserialize;
 
 use super::login::Login;
 
-/// What a program says that has no login for a registry.
+/// Message of a helper that has no login for a registry.
 const NOT_FOUND: &str = "credentials not found in native keychain";
-/// Stands for the name when the secret is an identity token.
+/// User name that marks the secret as an identity token.
 const TOKEN: &str = "<token>";
-/// Characters of what a program says that are worth repeating.
-const WORDS: usize = 300;
+/// Maximum number of characters to repeat from the message of a helper.
+const MAX_MESSAGE: usize = 300;
 
-/// A program to ask, and the registry to ask it for.
+/// A credential helper and the registry to ask it for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Helper {
-    /// A file's name and no path: `docker-credential-pass`.
+    /// File name without a path, such as `docker-credential-pass`.
     pub program: String,
-    /// As logins are kept.
+    /// Registry, by the key of its login.
     pub server: String,
 }
 
-/// Why a program's login is not to be had. No part of a login is in it.
+/// Reason why a helper returned no login. It contains no part of a login.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HelperError {
-    /// A name with which it could be anything.
-    #[error("{0:?} in config.json is no name of a program: letters, digits, `-`, `_` and `.` make one")]
+    /// The name of the helper is not valid.
+    #[error("{0:?} in config.json is not a valid name of a credential helper: use letters, digits, `-`, `_` and `.`")]
     Name(String),
-    /// It could not, and says why.
+    /// The helper failed with a message.
     #[error("{program} has no login for {server}: {said}")]
     Refused {
-        /// Its name.
+        /// Name of the helper.
         program: String,
-        /// The registry.
+        /// Registry of the login.
         server: String,
-        /// In its words.
+        /// Message of the helper.
         said: String,
     },
-    /// It answered something else.
-    #[error("{program} answered for {server} with what is no login: {problem}")]
+    /// The answer of the helper is not a login.
+    #[error("{program} returned no valid login for {server}: {problem}")]
     Garbage {
-        /// Its name.
+        /// Name of the helper.
         program: String,
-        /// The registry.
+        /// Registry of the login.
         server: String,
-        /// What is wrong with it.
+        /// What is wrong with the answer.
         problem: &'static str,
     },
 }
@@ -57,10 +57,10 @@ struct Answer {
 }
 
 impl Helper {
-    /// The program of this name, for this registry.
+    /// Creates the helper with this name, for this registry.
     ///
     /// # Errors
-    /// The name could lead elsewhere than to a program of that kind.
+    /// Returns an error if the name could refer to another program.
     pub(super) fn new(name: &str, server: &str) -> Result<Self, HelperError> {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         if !name.chars().all(is_plain) {
@@ -69,27 +69,27 @@ impl Helper {
         Ok(Self { program: format!("docker-credential-{name}"), server: server.to_owned() })
     }
 
-    /// What its answer means; no login when it has none.
+    /// Reads the answer of the helper. `None` means that it has no login for the registry.
     ///
     /// # Errors
-    /// It failed, or answered something else than a login.
+    /// Returns an error if the helper failed or its answer is not a login.
     pub fn answered(&self, succeeded: bool, output: &[u8]) -> Result<Option<Login>, HelperError> {
         if !succeeded {
             return self.refused(output);
         }
         let garbage =
             |problem| HelperError::Garbage { program: self.program.clone(), server: self.server.clone(), problem };
-        // What follows the answer is nobody's business.
+        // Text after the answer is ignored.
         let answer = serde_json::Deserializer::from_slice(output).into_iter().next();
         let answer: Answer = match answer {
             Some(Ok(answer)) => answer,
-            Some(Err(error)) if error.is_data() => return Err(garbage("it is not of that shape")),
+            Some(Err(error)) if error.is_data() => return Err(garbage("it does not have the expected fields")),
             Some(Err(_)) => return Err(garbage("it is not JSON")),
             None => return Err(garbage("it is empty")),
         };
         match (answer.user.as_str(), answer.secret.is_empty()) {
             ("", true) => Ok(None),
-            ("", false) => Err(garbage("it has no name")),
+            ("", false) => Err(garbage("it has no user name")),
             (_, true) => Err(garbage("it has no secret")),
             (TOKEN, _) => Ok(Some(Login { user: String::new(), secret: answer.secret })),
             _ => Ok(Some(Login { user: answer.user, secret: answer.secret })),
@@ -100,10 +100,10 @@ impl Helper {
         let output = String::from_utf8_lossy(output);
         let said = match output.trim() {
             NOT_FOUND => return Ok(None),
-            "" => "it failed without a word".to_owned(),
-            // An answer is not for printing, even of one that failed afterwards.
+            "" => "it failed without a message".to_owned(),
+            // An answer may contain a secret, even if the helper failed.
             said if said.contains('{') => "it failed".to_owned(),
-            said => said.chars().take(WORDS).map(|c| if c.is_control() { ' ' } else { c }).collect(),
+            said => said.chars().take(MAX_MESSAGE).map(|c| if c.is_control() { ' ' } else { c }).collect(),
         };
         Err(HelperError::Refused { program: self.program.clone(), server: self.server.clone(), said })
     }
@@ -132,28 +132,28 @@ mod tests {
     }
 
     #[test]
-    fn without_a_login_a_registry_is_asked_without_a_name() {
+    fn without_a_login_a_registry_is_used_anonymously() {
         assert_eq!(answered(false, "credentials not found in native keychain\n"), Ok(None));
         assert_eq!(answered(true, r#"{"ServerURL": "", "Username": "", "Secret": ""}"#), Ok(None));
         assert_eq!(answered(true, "{}"), Ok(None));
     }
 
     #[test]
-    fn what_is_no_answer_is_told_without_what_is_in_it() {
+    fn the_error_about_an_invalid_answer_contains_no_secret() {
         for (succeeded, output, expected) in [
-            (true, "", "with what is no login: it is empty"),
+            (true, "", "returned no valid login for lan:5000: it is empty"),
             (true, "sesame", "it is not JSON"),
             (true, r#"{"Username": "anna", "Secret": "sesame""#, "it is not JSON"),
-            (true, r#"{"Username": "anna", "Secret": ["sesame"]}"#, "it is not of that shape"),
+            (true, r#"{"Username": "anna", "Secret": ["sesame"]}"#, "it does not have the expected fields"),
             (true, r#"["sesame"]"#, "it has no secret"),
             (true, r#"{"Username": "sesame"}"#, "it has no secret"),
-            (true, r#"{"Secret": "sesame"}"#, "it has no name"),
+            (true, r#"{"Secret": "sesame"}"#, "it has no user name"),
             (
                 false,
                 r#"{"Username": "anna", "Secret": "sesame"}"#,
                 "docker-credential-pass has no login for lan:5000: it failed",
             ),
-            (false, "", "it failed without a word"),
+            (false, "", "it failed without a message"),
             (false, "the store\x1b[2J is locked\n", "has no login for lan:5000: the store [2J is locked"),
         ] {
             let error = answered(succeeded, output).expect_err(output);
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_leads_elsewhere_is_refused() {
+    fn a_name_that_may_refer_to_another_program_is_refused() {
         for name in ["/bin/sh", "../x", "a/b", "a b", "a\0", "a;b", "a\nb", "ä"] {
             assert_eq!(Helper::new(name, "lan"), Err(HelperError::Name(name.to_owned())));
         }

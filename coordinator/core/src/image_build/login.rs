@@ -1,10 +1,10 @@
-//! Login at a registry.
+//! Login at a registry, from `config.json` or a credential helper.
 
-/// A name and a password. An identity token has no name. No `Debug` here: it is printed nowhere.
+/// User name and password, or an identity token. The type has no `Debug`, so that no login is printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Login {
-    /// Empty for a token.
+    /// User name; empty for an identity token.
     pub user: String,
-    /// The password, or the token.
+    /// Password or identity token.
     pub secret: String,
 }

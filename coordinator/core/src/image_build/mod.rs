@@ -1,8 +1,8 @@
-//! Which images are built, from what, under which names, and in which order.
+//! Selection of the images to build, with their order and options.
 //!
-//! A build is wanted when it is asked for, when its service says `pull_policy: build`, or when its image is nowhere; and
-//! when another one that is wanted takes its result as a context and the builder has not got it. An edited context alone
-//! is no reason, as for the reference.
+//! An image is built if the user requests it, if its service has `pull_policy: build`, or if the image is missing. It is also
+//! built if another selected build uses it as a context and the builder does not have it. A changed context alone does not
+//! cause a build, as with Docker Compose.
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -35,52 +35,52 @@ pub use transcript::{FailedStep, Log, Transcript, Vertex};
 /// One image to build.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Build {
-    /// The service it is for; the first of those that share it.
+    /// Service that the image is for: the first of the services that share it.
     pub service: String,
-    /// The reference that its containers are made from.
+    /// Reference of the image in its services.
     pub image: String,
-    /// Further names.
+    /// Additional names of the image.
     pub tags: Vec<String>,
-    /// The folder that is sent; absolute.
+    /// Absolute path of the context folder.
     pub context: PathBuf,
-    /// Where the instructions are.
+    /// Location of the instructions.
     pub dockerfile: Dockerfile,
-    /// Further contexts by name.
+    /// Additional contexts by name.
     pub contexts: BTreeMap<String, Context>,
-    /// By id: what `RUN --mount=type=secret,id=…` asks for.
+    /// Secrets by id, for `RUN --mount=type=secret,id=…`.
     pub secrets: BTreeMap<String, Secret>,
     /// Build arguments.
     pub args: BTreeMap<String, String>,
-    /// The image's, with those by which Compose knows its own.
+    /// Labels of the image, including those by which Compose recognises its images.
     pub labels: BTreeMap<String, String>,
-    /// The stage to stop at.
+    /// Stage to build.
     pub target: Option<String>,
-    /// `host` or `none`; absent: the builder's.
+    /// Network of the build steps, `host` or `none`; absent for the builder's default.
     pub network: Option<String>,
-    /// Lines for /etc/hosts: name and address.
+    /// Names and addresses for `/etc/hosts`.
     pub extra_hosts: Vec<(String, String)>,
-    /// Of /dev/shm, in bytes.
+    /// Size of `/dev/shm` in bytes.
     pub shm_size: Option<i64>,
-    /// By name.
+    /// Resource limits by name.
     pub ulimits: BTreeMap<String, Ulimit>,
-    /// Images whose layers may be used again.
+    /// Images whose layers may be reused.
     pub cache_from: Vec<String>,
-    /// Which layers are made anew.
+    /// Layers to build without the cache.
     pub no_cache: NoCache,
-    /// Base images are asked for at their registries even when they are there.
+    /// Whether to check the registries for newer base images.
     pub pull: bool,
-    /// `linux/amd64`; absent: the builder's.
+    /// Platform such as `linux/amd64`; absent for the builder's own.
     pub platform: Option<String>,
-    /// Where `build:` stands.
+    /// Location of `build:` in the compose file.
     pub at: Option<Location>,
 }
 
-/// Where a build's instructions are.
+/// Location of a build's instructions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Dockerfile {
-    /// In this file; absolute.
+    /// Absolute path of a file.
     File(PathBuf),
-    /// In the compose file itself.
+    /// Text in the compose file.
     Inline(String),
 }
 
@@ -90,71 +90,72 @@ impl Default for Dockerfile {
     }
 }
 
-/// What a name in `FROM` or `--from=` may stand for beside the stages.
+/// Additional context: what a name in `FROM` or `--from=` refers to, apart from stages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Context {
-    /// A folder; absolute.
+    /// Absolute path of a folder.
     Folder(PathBuf),
-    /// An image; one that is built here comes before.
+    /// An image. If the project builds it, that build comes first.
     Image(String),
 }
 
-/// Where a secret of a build is.
+/// Source of a secret of a build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Secret {
-    /// In a file; absolute.
+    /// Absolute path of a file.
     File(PathBuf),
-    /// Here.
+    /// The value itself.
     Value(Contents),
 }
 
-/// Which layers are made anew although the builder has them.
+/// Layers to build without the cache.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum NoCache {
-    /// None.
+    /// No layers.
     #[default]
     None,
-    /// Those of these stages.
+    /// The layers of these stages.
     Stages(Vec<String>),
-    /// All.
+    /// All layers.
     All,
 }
 
-/// What is known when builds are chosen.
+/// Input for [`choose`].
 #[derive(Debug, Clone, Copy)]
 pub struct BuildSelectionInput<'a> {
-    /// Build these services, whatever is there.
+    /// Services to build even if their images exist.
     pub asked: RequestedBuilds<'a>,
-    /// The references that are nowhere: no host has them, nor this machine.
+    /// References of images that neither a host nor this machine has.
     pub missing: &'a BTreeSet<String>,
-    /// The references that the builder has.
+    /// References of images that the builder has.
     pub there: &'a BTreeSet<String>,
 }
 
-/// Whose images are built though they are there.
+/// Services whose images are built even if they exist.
 #[derive(Debug, Clone, Copy)]
 pub enum RequestedBuilds<'a> {
-    /// Nobody's.
+    /// No service.
     None,
-    /// Those of every service that runs somewhere.
+    /// Every service that has instances.
     All,
-    /// Those of these services.
+    /// These services.
     Services(&'a BTreeSet<String>),
 }
 
-/// What is built, in an order in which each comes after those that it takes from.
+/// Selected builds, ordered so that each one follows the builds that it uses.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Builds {
-    /// In order.
+    /// Builds in order.
     pub builds: Vec<Build>,
-    /// Not wrong, but to be known.
+    /// Warnings, which do not prevent the build.
     pub warnings: Vec<Diagnostic>,
 }
 
-/// Chooses the builds of a project.
+/// Selects the builds of a project.
 ///
 /// # Errors
-/// What a wanted build says and no builder here does, with its place; and an image that two services build differently.
+/// Returns an error with the location if a selected build uses unsupported options, or if two services build the same image
+/// differently.
 pub fn choose(project: &Project, input: BuildSelectionInput<'_>) -> Result<Builds, Diagnostics> {
     let mut findings = Findings::new(project);
     let mut order = Selection { project, there: input.there, open: Vec::new(), chosen: Vec::new() };
@@ -183,11 +184,11 @@ fn is_always_built(service: &Service) -> bool {
     service.pull_policy.as_deref() == Some("build")
 }
 
-/// Each service after those whose images it takes as contexts.
+/// Orders services so that each one follows those whose images it uses as contexts.
 struct Selection<'a> {
     project: &'a Project,
     there: &'a BTreeSet<String>,
-    /// Those that are being looked into, outermost first.
+    /// Services that are being visited, outermost first.
     open: Vec<&'a str>,
     chosen: Vec<&'a str>,
 }
@@ -198,9 +199,11 @@ impl<'a> Selection<'a> {
             return;
         }
         if self.open.contains(&name) {
-            let circle = [&self.open[..], &[name]].concat().join(" > ");
-            findings
-                .refuse(format!("services.{name}.build.additional_contexts"), format!("builds in a circle: {circle}"));
+            let circle = [&self.open[..], &[name]].concat().join(" -> ");
+            findings.refuse(
+                format!("services.{name}.build.additional_contexts"),
+                format!("the builds depend on each other in a circle: {circle}"),
+            );
             return;
         }
         self.open.push(name);
@@ -218,8 +221,8 @@ impl<'a> Selection<'a> {
     }
 }
 
-/// Those who build one image in the same way build it once, the first of them; `alike` says whether what comes along may be. Those
-/// who build it in different ways are mistakes.
+/// Merges equal builds of the same image into the first one; `alike` compares the values next to the builds. Different builds of
+/// the same image are errors.
 pub fn merge_equal<T>(chosen: Vec<(T, Build)>, alike: impl Fn(&T, &T) -> bool) -> (Vec<(T, Build)>, Vec<Diagnostic>) {
     let mut united: Vec<(T, Build)> = Vec::new();
     let mut mistakes = Vec::new();
@@ -232,8 +235,8 @@ pub fn merge_equal<T>(chosen: Vec<(T, Build)>, alike: impl Fn(&T, &T) -> bool) -
             mistakes.push(Diagnostic {
                 location: build.at.clone(),
                 path: format!("services.{}.build", build.service),
-                message: format!("{} is also built by {}, and in another way", build.image, first.service),
-                hint: Some("give each an `image:` of its own".to_owned()),
+                message: format!("{} is also built by {}, with other options", build.image, first.service),
+                hint: Some("give each service its own `image:`".to_owned()),
                 users: Box::default(),
             });
         }

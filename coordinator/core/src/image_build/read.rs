@@ -1,4 +1,4 @@
-//! One `build:` as a build, and what in it no builder here does.
+//! Reads the `build:` section of a service, and reports options that are not supported.
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -8,19 +8,19 @@ use landfast_compose::cases;
 use landfast_compose::model::{self, Origin, Service};
 use landfast_compose::{Case, Project};
 
-/// By these the reference knows an image that it built; so do those who list images by project.
+/// Labels by which Docker Compose, and other tools that list images by project, recognise an image.
 pub(super) const PROJECT_LABEL: &str = "com.docker.compose.project";
 pub(super) const SERVICE_LABEL: &str = "com.docker.compose.service";
 
-/// What `network: host` needs to be granted.
+/// Entitlement that `network: host` needs.
 pub(super) const HOST_NETWORK: &str = "network.host";
 
-/// Nothing for a service without `build:`; otherwise what could be read, beside what was found wrong with it.
+/// Returns the build of a service, or `None` if it has no `build:`. Problems are added to `findings`.
 pub(super) fn build(project: &Project, name: &str, findings: &mut Findings<'_>) -> Option<Build> {
     let service = project.services.get(name)?;
     let written = service.build.as_ref()?;
     let mut reader = Reader { project, name, written, findings };
-    reader.refuse_what_is_not_done();
+    reader.refuse_unsupported_options();
     let context = reader.folder("context", &written.context).unwrap_or_default();
     Some(Build {
         service: name.to_owned(),
@@ -77,9 +77,9 @@ impl Reader<'_, '_, '_> {
         diagnostic.hint = (!hint.is_empty()).then(|| hint.to_owned());
     }
 
-    fn refuse_what_is_not_done(&mut self) {
+    fn refuse_unsupported_options(&mut self) {
         if !self.written.ssh.is_empty() {
-            self.case("ssh", "", &cases::SSH, "give the build a secret, or fetch what it needs before");
+            self.case("ssh", "", &cases::SSH, "pass a secret to the build, or fetch the files before the build");
         }
         if self.written.privileged {
             self.case("privileged", "", &cases::PRIVILEGED_BUILD, "");
@@ -89,12 +89,12 @@ impl Reader<'_, '_, '_> {
         }
     }
 
-    /// A folder of this machine.
+    /// Folder on this machine; remote contexts are refused.
     fn folder(&mut self, key: &str, written: &str) -> Option<PathBuf> {
         if written.starts_with('/') {
             return Some(PathBuf::from(written));
         }
-        let hint = "clone or unpack it beside the compose file, and name its folder";
+        let hint = "clone or unpack it next to the compose file, and write the path of that folder";
         self.case(key, written, &cases::REMOTE_CONTEXT, hint);
         None
     }
@@ -118,8 +118,8 @@ impl Reader<'_, '_, '_> {
         let image = self.project.services.get(service).and_then(|service| service.image.clone());
         if image.is_none() {
             let key = format!("services.{}.build.additional_contexts.{context}", self.name);
-            let message = format!("there is no service {service} to take an image from");
-            self.findings.refuse(key, message).hint = Some("does a profile switch it off?".to_owned());
+            let message = format!("the project has no service {service} whose image could be the context");
+            self.findings.refuse(key, message).hint = Some("check whether its profile is enabled".to_owned());
         }
         image
     }
@@ -141,11 +141,11 @@ impl Reader<'_, '_, '_> {
                 }
                 Some(Origin::Environment { variable, value: None }) => {
                     let message = format!("{} comes from the variable {variable}, which is not set", reference.source);
-                    let hint = format!("set it, or write it into the env file: {variable}=…");
+                    let hint = format!("set it in the shell or in the env file: {variable}=…");
                     let key = format!("services.{}.build.secrets[{at}]", self.name);
                     self.findings.refuse(key, message).hint = Some(hint);
                 }
-                // The loader refuses undefined ones, and none has its contents in the file.
+                // The loader refuses undefined secrets, and no secret has inline contents.
                 Some(Origin::External | Origin::Inline(_)) | None => {
                     self.case(&format!("secrets[{at}]"), &reference.source, &cases::SECRET_OF_A_BUILD, "");
                 }
@@ -169,14 +169,14 @@ impl Reader<'_, '_, '_> {
         let mut lines = Vec::new();
         for (at, host) in self.written.extra_hosts.iter().enumerate() {
             if host.address == "host-gateway" {
-                self.case(&format!("extra_hosts[{at}]"), &host.name, &cases::BUILD_GATEWAY, "write an address");
+                self.case(&format!("extra_hosts[{at}]"), &host.name, &cases::BUILD_GATEWAY, "write an IP address");
             }
             lines.push((host.name.clone(), host.address.clone()));
         }
         lines
     }
 
-    /// Images of a registry; other kinds of cache have no place here.
+    /// Returns cache images in registries; other kinds of cache are not supported.
     fn cache_from(&mut self) -> Vec<String> {
         let mut images = Vec::new();
         for (at, written) in self.written.cache_from.iter().enumerate() {
@@ -194,7 +194,7 @@ impl Reader<'_, '_, '_> {
         images
     }
 
-    /// An engine keeps an image for one platform.
+    /// Returns the platform to build for. An engine stores an image for only one platform.
     fn platform(&mut self, service: &Service) -> Option<String> {
         let own = service.platform.clone().filter(|platform| !platform.is_empty());
         match (own, self.written.platforms.as_slice()) {

@@ -1,4 +1,4 @@
-//! A build as BuildKit's Dockerfile frontend is asked for it. The names of options are the frontend's.
+//! Request for a build to BuildKit's Dockerfile frontend, which defines the names of the options.
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -8,41 +8,41 @@ use landfast_compose::Diagnostic;
 use landfast_compose::cases;
 use landfast_compose::model::Ulimit;
 
-/// The engine's API from which its builder knows further contexts, limits and the size of /dev/shm: Docker 23.
+/// Oldest API version whose builder supports additional contexts, limits and the size of `/dev/shm`: Docker 23.
 pub const FURTHER_CONTEXTS: (u32, u32) = (1, 42);
 
-/// What the builder is asked, and the folders that it will then ask for.
+/// Request to a builder, and the folders that the builder will read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Request {
-    /// Options of the frontend.
+    /// Options for the frontend.
     pub options: BTreeMap<String, String>,
-    /// The names that the image gets.
+    /// Names of the resulting image.
     pub names: Vec<String>,
-    /// Images whose layers may be used again.
+    /// Images whose layers may be reused.
     pub cache_from: Vec<String>,
-    /// What steps are granted.
+    /// Entitlements of the build steps.
     pub entitlements: Vec<String>,
-    /// By the name by which it asks for them.
+    /// Folders by the names under which the builder requests them.
     pub folders: BTreeMap<String, PathBuf>,
-    /// What the instructions' own file is called.
+    /// Name of the Dockerfile.
     pub dockerfile_name: String,
-    /// Written before the first stage: images that stand for further contexts.
+    /// Instructions to insert before the first stage: images that replace additional contexts.
     pub stages: String,
-    /// Built before: folders that become images of these names for a builder that knows no further contexts.
+    /// Folders to build as images first, by image name, for a builder that does not support additional contexts.
     pub folder_images: BTreeMap<String, PathBuf>,
-    /// Not wrong, but to be known.
+    /// Warnings, which do not prevent the build.
     pub warnings: Vec<Diagnostic>,
 }
 
-/// The folder that `COPY` copies from.
+/// Name of the folder that `COPY` copies from.
 pub const CONTEXT: &str = "context";
-/// The folder with the instructions.
+/// Name of the folder with the instructions.
 pub const DOCKERFILE: &str = "dockerfile";
 
-/// The request for a build of these instructions, to an engine of this API version.
+/// Creates the request for a build with these instructions, to an engine with this API version.
 ///
 /// # Errors
-/// What an engine that is too old cannot be brought to do.
+/// Returns an error if the engine is too old for an additional context.
 pub fn request(build: &Build, text: &str, api: (u32, u32)) -> Result<Request, Diagnostic> {
     let mut request = Request {
         names: std::iter::once(&build.image).chain(&build.tags).cloned().collect(),
@@ -52,7 +52,7 @@ pub fn request(build: &Build, text: &str, api: (u32, u32)) -> Result<Request, Di
     };
     request.folders.insert(CONTEXT.to_owned(), build.context.clone());
     request.set("filename", request.dockerfile_name.clone());
-    // Base images that the builder has are what they are, unless it is told to ask for them.
+    // The builder uses the base images that it has, unless `pull` is set.
     request.set("image-resolve-mode", if build.pull { "pull" } else { "local" });
     request.options.extend(build.args.iter().map(|(name, value)| (format!("build-arg:{name}"), value.clone())));
     request.options.extend(build.labels.iter().map(|(name, value)| (format!("label:{name}"), value.clone())));
@@ -108,24 +108,23 @@ impl Request {
         }
     }
 
-    /// Images are stages, since the builder asks no registry for the image of a stage that it has; and so are folders, where
-    /// the builder knows no further contexts.
+    /// Adds the additional contexts. Images become stages, because the builder does not ask a registry for the image of a stage
+    /// that it has. Folders become stages too if the builder does not support additional contexts.
     fn contexts(&mut self, build: &Build, text: &str, api: (u32, u32)) -> Result<(), Diagnostic> {
         let knows_contexts = api >= FURTHER_CONTEXTS;
         for (at, (name, context)) in build.contexts.iter().enumerate() {
             let can_be_stage = dockerfile::is_stage_name(name) && !dockerfile::has_stage(text, name);
             if !can_be_stage && !knows_contexts {
-                let message =
-                    "an engine before 23 has no context of this name: it is no name for a stage, or there is one";
-                let hint = "build with a newer engine, or give it another name, of a-z, 0-9, `-`, `_` and `.`";
+                let message = "Docker Engine 23 or newer is needed for this context, because the name is not a valid stage name or is already a stage";
+                let hint = "build with a newer engine, or choose another name from a-z, 0-9, `-`, `_` and `.`";
                 return Err(about(build, &format!("additional_contexts.{name}"), message).hint(hint));
             }
             match context {
                 Context::Image(image) if can_be_stage => self.stages += &dockerfile::stage(name, image),
-                Context::Image(image) => self.further(name, format!("docker-image://{image}")),
+                Context::Image(image) => self.add_context(name, format!("docker-image://{image}")),
                 Context::Folder(folder) if knows_contexts => {
                     let local = format!("{CONTEXT}-{at}");
-                    self.further(name, format!("local:{local}"));
+                    self.add_context(name, format!("local:{local}"));
                     self.folders.insert(local, folder.clone());
                 }
                 Context::Folder(folder) => {
@@ -139,7 +138,7 @@ impl Request {
         Ok(())
     }
 
-    fn further(&mut self, name: &str, value: String) {
+    fn add_context(&mut self, name: &str, value: String) {
         self.set("frontend.caps", "moby.buildkit.frontend.contexts+forward");
         self.set(&format!("context:{name}"), value);
     }

@@ -1,12 +1,12 @@
-//! Which builds go side by side: so many at a time, each after those that it takes from, and none is begun after one has failed.
+//! Schedule of parallel builds: each build starts after the builds that it uses, and none starts after a failure.
 use std::collections::BTreeSet;
 
 use super::{Build, Context, dockerfile};
 
-/// Builds at a time. A builder does the steps of each side by side as well.
-const AT_ONCE: usize = 4;
+/// Maximum number of parallel builds. A builder also runs the steps of each build in parallel.
+const MAX_PARALLEL: usize = 4;
 
-/// Builds on their way, by their place in the order in which they were chosen.
+/// Progress of builds, by their index in the order of selection.
 #[derive(Debug, Clone)]
 pub struct Schedule {
     builds: Vec<ScheduledBuild>,
@@ -15,7 +15,7 @@ pub struct Schedule {
 
 #[derive(Debug, Clone)]
 struct ScheduledBuild {
-    /// Those that it takes from.
+    /// Indexes of the builds that it uses.
     after: BTreeSet<usize>,
     stage: Stage,
 }
@@ -28,8 +28,8 @@ enum Stage {
 }
 
 impl Schedule {
-    /// Of builds and their instructions. One takes from another when its further contexts or its instructions name the other's
-    /// image.
+    /// Creates a schedule from builds and their instructions. A build uses another one if its additional contexts or its
+    /// instructions name the image of that build.
     pub fn of<'a>(builds: impl IntoIterator<Item = (&'a Build, &'a str)>) -> Self {
         let builds: Vec<_> = builds.into_iter().collect();
         let after = |at: usize, (build, text): &(&Build, &str)| {
@@ -40,19 +40,19 @@ impl Schedule {
             let others = builds.iter().enumerate().filter(|(other, _)| *other != at);
             others.filter(|(_, (other, _))| makes_one(other)).map(|(other, _)| other).collect()
         };
-        let standing = |(at, build)| ScheduledBuild { after: after(at, build), stage: Stage::Waiting };
-        Self { builds: builds.iter().enumerate().map(standing).collect(), has_failed: false }
+        let scheduled = |(at, build)| ScheduledBuild { after: after(at, build), stage: Stage::Waiting };
+        Self { builds: builds.iter().enumerate().map(scheduled).collect(), has_failed: false }
     }
 
-    /// Those that begin now.
+    /// Returns the builds to start now.
     pub fn begin(&mut self) -> Vec<usize> {
         if self.has_failed {
             return Vec::new();
         }
-        let room = AT_ONCE.saturating_sub(self.count(Stage::Running));
+        let room = MAX_PARALLEL.saturating_sub(self.count(Stage::Running));
         let mut begun: Vec<_> = self.waiting().filter(|at| self.is_ready(*at)).take(room).collect();
         if begun.is_empty() && self.count(Stage::Running) == 0 {
-            // Each waits for another: instructions may name an image of which an older one is meant.
+            // The builds wait for each other. Their instructions may refer to older versions of these images.
             begun.extend(self.waiting().next());
         }
         for at in &begun {
@@ -61,7 +61,7 @@ impl Schedule {
         begun
     }
 
-    /// One has ended.
+    /// Records that a build has ended.
     pub fn end(&mut self, at: usize, is_built: bool) {
         self.has_failed |= !is_built;
         if let Some(build) = self.builds.get_mut(at) {
@@ -69,7 +69,7 @@ impl Schedule {
         }
     }
 
-    /// Those that were never begun.
+    /// Returns the builds that have not started.
     pub fn waiting(&self) -> impl Iterator<Item = usize> {
         self.builds.iter().enumerate().filter(|(_, build)| build.stage == Stage::Waiting).map(|(at, _)| at)
     }
@@ -83,7 +83,7 @@ impl Schedule {
     }
 }
 
-/// The images that a build may take from, each with its tag.
+/// Returns the images that a build may use, each with its tag.
 fn taken(build: &Build, text: &str) -> BTreeSet<String> {
     let contexts = build.contexts.values().filter_map(|context| match context {
         Context::Image(image) => Some(image.clone()),
@@ -110,7 +110,7 @@ mod tests {
         Schedule::of(builds.iter().map(|(build, text)| (build, *text)))
     }
 
-    /// What begins, round after round, when all that runs ends before the next.
+    /// Builds that start in each round, if all running builds end before the next round.
     fn rounds(mut schedule: Schedule) -> Vec<Vec<usize>> {
         let mut rounds = Vec::new();
         loop {
@@ -124,17 +124,17 @@ mod tests {
     }
 
     #[test]
-    fn independent_builds_go_side_by_side_so_many_at_a_time() {
+    fn independent_builds_run_in_parallel_up_to_the_limit() {
         let mut schedule = schedule(&[("a", ""), ("b", ""), ("c", ""), ("d", ""), ("e", ""), ("f", "")]);
         assert_eq!(schedule.begin(), [0, 1, 2, 3]);
         assert_eq!(schedule.begin(), [0; 0]);
         schedule.end(2, true);
-        assert_eq!(schedule.begin(), [4], "one ended, one begins");
+        assert_eq!(schedule.begin(), [4], "one build ended, so one starts");
         assert_eq!(schedule.waiting().collect::<Vec<_>>(), [5]);
     }
 
     #[test]
-    fn a_build_waits_for_those_whose_image_its_instructions_name() {
+    fn a_build_waits_for_the_images_that_its_instructions_name() {
         for text in [
             "FROM base",
             "FROM base:latest AS x",
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_build_waits_for_its_contexts_and_knows_images_by_every_name() {
+    fn a_build_waits_for_its_contexts_by_every_name_of_an_image() {
         let context = ("tool".to_owned(), Context::Image("tool".to_owned()));
         let app = Build { contexts: [context].into(), ..build("app") };
         let tool = Build { tags: vec!["tool:latest".to_owned()], ..build("made:1") };
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn builds_that_wait_for_each_other_go_one_after_another() {
+    fn builds_that_wait_for_each_other_run_one_after_another() {
         assert_eq!(
             rounds(schedule(&[("a", "FROM b"), ("b", "FROM a"), ("self", "FROM self")])),
             [vec![2], vec![0], vec![1]]
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_failure_nothing_is_begun() {
+    fn no_build_starts_after_a_failure() {
         let mut schedule = schedule(&[("a", ""), ("b", ""), ("c", "FROM a")]);
         assert_eq!(schedule.begin(), [0, 1]);
         schedule.end(0, false);

@@ -1,4 +1,4 @@
-//! Builds, from compose files.
+//! Tests of builds that are read from compose files.
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -29,7 +29,7 @@ fn images(text: &str, asked: RequestedBuilds<'_>, missing: &[&str], there: &[&st
     builds.builds.into_iter().map(|build| build.image).collect()
 }
 
-/// The only build of a service `web` with these lines under `build:`.
+/// Build of a service `web` with these lines under `build:`.
 fn only(lines: &str) -> Result<Builds, Diagnostics> {
     let lines: String = lines.lines().map(|line| format!("      {line}\n")).collect();
     let text = format!(
@@ -51,7 +51,7 @@ const THREE: &str = "services:
 ";
 
 #[test]
-fn what_is_missing_is_built_and_what_is_there_is_not() {
+fn missing_images_are_built_and_existing_ones_are_not() {
     assert_eq!(images(THREE, RequestedBuilds::None, &[], &[]), ["demo-always"]);
     assert_eq!(
         images(THREE, RequestedBuilds::None, &["demo-web", "redis:7", "demo-none"], &[]),
@@ -74,7 +74,7 @@ const CHAIN: &str = "services:
 ";
 
 #[test]
-fn a_build_comes_after_those_that_it_takes_from() {
+fn a_build_follows_the_builds_that_it_uses() {
     assert_eq!(images(CHAIN, RequestedBuilds::None, &["demo-app"], &[]), ["demo-zbase", "demo-app"]);
     assert_eq!(images(CHAIN, RequestedBuilds::None, &["demo-app"], &["demo-zbase"]), ["demo-app"]);
     let input = BuildSelectionInput { asked: RequestedBuilds::All, missing: &set(&[]), there: &set(&["demo-zbase"]) };
@@ -93,21 +93,21 @@ fn builds_in_a_circle_are_refused() {
 ";
     let input = BuildSelectionInput { asked: RequestedBuilds::All, missing: &set(&[]), there: &set(&[]) };
     let refused = choose(&project(text), input).expect_err("neither can be first").to_string();
-    assert!(refused.contains("builds in a circle: a > b > a"), "{refused}");
+    assert!(refused.contains("the builds depend on each other in a circle: a -> b -> a"), "{refused}");
 }
 
 #[test]
-fn one_image_is_built_once_and_in_one_way() {
+fn an_image_is_built_once_and_with_the_same_options() {
     let same = "x-b: &b {build: ./web, image: 'app:1'}\nservices:\n  a: *b\n  b: *b\n";
     assert_eq!(images(same, RequestedBuilds::All, &[], &[]), ["app:1"]);
     let other = "services:\n  a: {build: ./a, image: 'app:1'}\n  b: {build: ./b, image: 'app:1'}\n";
     let input = BuildSelectionInput { asked: RequestedBuilds::All, missing: &set(&[]), there: &set(&[]) };
-    let refused = choose(&project(other), input).expect_err("one name, two images").to_string();
+    let refused = choose(&project(other), input).expect_err("one name refers to two images").to_string();
     assert!(refused.contains("/srv/compose.yaml:3:") && refused.contains("is also built by a"), "{refused}");
 }
 
 #[test]
-fn stacks_that_build_one_image_build_it_once_if_nothing_else_differs() {
+fn stacks_with_equal_builds_of_an_image_build_it_once() {
     let of = |project: &str, args: &str| {
         let label = ("com.docker.compose.project".to_owned(), project.to_owned());
         let mut build = build(args);
@@ -118,13 +118,13 @@ fn stacks_that_build_one_image_build_it_once_if_nothing_else_differs() {
     let (united, mistakes) = merge_equal(chosen(of("two", "")), |first, other| first == other);
     assert!(united.len() == 1 && united[0].1.labels["com.docker.compose.project"] == "one" && mistakes.is_empty());
     let (_, mistakes) = merge_equal(chosen(of("two", "args: {A: 1}")), |first, other| first == other);
-    assert!(mistakes[0].message.contains("is also built by web, and in another way"), "{mistakes:?}");
+    assert!(mistakes[0].message.contains("is also built by web, with other options"), "{mistakes:?}");
     let (_, mistakes) = merge_equal(chosen(of("two", "")), |_, _| false);
-    assert_eq!(mistakes.len(), 1, "what comes along differs");
+    assert_eq!(mistakes.len(), 1, "the values next to the builds differ");
 }
 
 #[test]
-fn a_build_says_what_its_file_says() {
+fn a_build_has_the_options_of_its_file() {
     let build = build(
         "dockerfile: sub/Dockerfile.web
 args: {A: 1, FROM_SHELL: , UNSET: }
@@ -147,7 +147,7 @@ platforms: [linux/amd64]",
     assert_eq!(build.args, args);
     let secrets = [("a", Secret::File("/srv/a".into())), ("other", Secret::Value(Contents("sesame".to_owned())))];
     assert_eq!(build.secrets, BTreeMap::from(secrets.map(|(id, secret)| (id.to_owned(), secret))));
-    assert!(!format!("{build:?}").contains("sesame"), "it is printed nowhere");
+    assert!(!format!("{build:?}").contains("sesame"), "no secret is printed");
     assert_eq!(build.no_cache, NoCache::Stages(vec!["final".to_owned()]));
     assert_eq!(build.at.map(|at| at.line), Some(3));
     let request = request(&Build { at: None, ..self::build("network: host\nshm_size: 64m\nulimits: {nofile: {soft: 1, hard: 2}}\nextra_hosts: ['db=10.0.0.1']\nlabels: {who: me}\nargs: {A: 1}") }, "FROM x", (1, 51)).expect("a new engine");
@@ -168,7 +168,7 @@ platforms: [linux/amd64]",
 }
 
 #[test]
-fn what_no_builder_here_does_is_refused_with_its_place() {
+fn unsupported_options_are_refused_with_their_location() {
     for (lines, expected) in [
         ("ssh: [default]", "builds get no SSH agent"),
         ("privileged: true", "build steps cannot be privileged"),
@@ -185,18 +185,18 @@ fn what_no_builder_here_does_is_refused_with_its_place() {
 }
 
 #[test]
-fn t31_a_context_elsewhere_is_refused() {
+fn t31_a_remote_context_is_refused() {
     for url in ["https://example.com/r.git", "git@example.com:r.git", "http://169.254.169.254/x", "ssh://h/r"] {
         let text = format!("services:\n  web:\n    build: '{url}'\n");
         let input = BuildSelectionInput { asked: RequestedBuilds::All, missing: &set(&[]), there: &set(&[]) };
         let refused = choose(&project(&text), input).expect_err(url).to_string();
         assert!(refused.contains(url) && refused.contains("/srv/compose.yaml:3:"), "{refused}");
-        assert_eq!(images(&text, RequestedBuilds::None, &[], &[]), [""; 0], "an image that is there is not built");
+        assert_eq!(images(&text, RequestedBuilds::None, &[], &[]), [""; 0], "an existing image is not built");
     }
 }
 
 #[test]
-fn what_a_build_does_without_is_warned_about() {
+fn options_without_effect_cause_warnings() {
     for (lines, expected) in [
         ("platforms: [linux/amd64, linux/arm64]", "only one platform is built"),
         ("cache_from: ['type=gha']", "type=gha: no effect"),
@@ -205,28 +205,34 @@ fn what_a_build_does_without_is_warned_about() {
         let warnings = only(lines).expect("nothing is refused").warnings;
         assert!(warnings.iter().any(|warning| warning.to_string().contains(expected)), "{lines}: {warnings:?}");
     }
-    let old = request(&build("shm_size: 64m"), "FROM x", (1, 41)).expect("it is only less");
+    let old = request(&build("shm_size: 64m"), "FROM x", (1, 41)).expect("it only causes a warning");
     assert!(old.warnings[0].message.contains("no effect") && !old.options.contains_key("shm-size"), "{old:?}");
 }
 
 #[test]
-fn further_contexts_are_options_or_stages() {
+fn additional_contexts_are_options_or_stages() {
     let build = build(
         "additional_contexts: {files: ../files, base: 'docker-image://busybox:1', 'alpine:3': 'docker-image://x'}",
     );
     let new = request(&build, "FROM y", (1, 42)).expect("a new engine");
-    assert_eq!(new.stages, "FROM busybox:1 AS base\n", "a builder asks a registry for contexts first");
-    assert_eq!(new.options["context:alpine:3"], "docker-image://x", "which is no name of a stage");
+    assert_eq!(
+        new.stages, "FROM busybox:1 AS base\n",
+        "a builder asks a registry for contexts first, but not for stages"
+    );
+    assert_eq!(new.options["context:alpine:3"], "docker-image://x", "which is not a valid stage name");
     assert_eq!(new.options["context:files"], "local:context-2");
     assert_eq!(new.folders["context-2"], PathBuf::from("/files"));
     let new = request(&build, "from y  as Base", (1, 42)).expect("a new engine");
-    assert_eq!(new.options["context:base"], "docker-image://busybox:1", "it stands over the Dockerfile's stage");
+    assert_eq!(
+        new.options["context:base"], "docker-image://busybox:1",
+        "it takes precedence over the stage of the Dockerfile"
+    );
 }
 
 #[test]
-fn before_docker_23_further_contexts_are_stages() {
+fn before_docker_23_additional_contexts_are_stages() {
     let build = build("additional_contexts: {files: ../files, base: 'docker-image://busybox:1'}");
-    let old = request(&build, "FROM y", (1, 41)).expect("their names are names of stages");
+    let old = request(&build, "FROM y", (1, 41)).expect("their names are valid stage names");
     let (image, folder) = old.folder_images.first_key_value().expect("a folder becomes an image");
     assert_eq!(folder, Path::new("/files"));
     assert_eq!(old.stages, format!("FROM busybox:1 AS base\nFROM {image} AS files\n"));
@@ -235,21 +241,21 @@ fn before_docker_23_further_contexts_are_stages() {
     let refused = request(&build, "FROM y AS files", (1, 41)).expect_err("a stage cannot be replaced").to_string();
     assert!(refused.contains("(services.web.build.additional_contexts.files)"), "{refused}");
     let impossible = self::build("additional_contexts: {'alpine:3': 'docker-image://busybox:1'}");
-    request(&impossible, "FROM y", (1, 41)).expect_err("no stage can be called that");
+    request(&impossible, "FROM y", (1, 41)).expect_err("it is not a valid stage name");
 }
 
 #[test]
-fn stages_stand_before_the_first_and_after_what_is_global() {
+fn stages_are_inserted_before_the_first_stage_and_after_global_arguments() {
     let text = "# syntax=docker/dockerfile:1\nARG A=1 \\\n  # from here\n  B=2\n\nfrom x AS y\nFROM y\n";
     let expected =
         "# syntax=docker/dockerfile:1\nARG A=1 \\\n  # from here\n  B=2\n\nFROM i AS n\nfrom x AS y\nFROM y\n";
     assert_eq!(with_stages(text, "FROM i AS n\n"), expected);
-    assert_eq!(with_stages("RUN x\n", "FROM i AS n\n"), "RUN x\n", "without a stage the builder says what is wrong");
+    assert_eq!(with_stages("RUN x\n", "FROM i AS n\n"), "RUN x\n", "without a stage, the builder reports the error");
     assert_eq!(with_stages(text, ""), text);
 }
 
 #[test]
-fn a_builder_gets_what_it_names_or_everything() {
+fn a_builder_gets_the_paths_that_it_names_or_all_files() {
     let paths = |names: &[&str]| context_paths(&names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
     assert_eq!(paths(&["/src/", "./a//b"]), ContextPaths::Paths(set(&["src", "a/b"])));
     for all in [&[][..], &["/"], &["src", "*.go"], &["../x"], &["src", "."]] {
@@ -267,7 +273,7 @@ fn log(vertex: &str, text: &str) -> Log {
 }
 
 #[test]
-fn a_build_prints_as_the_reference_does() {
+fn a_build_prints_like_docker_compose() {
     let mut transcript = Transcript::default();
     let mut lines = transcript.receive(&[vertex("b", "[2/2] RUN make", None, None)], &[]);
     lines.extend(transcript.receive(&[vertex("a", "[1/2] FROM x", Some(10), Some(10))], &[]));
@@ -293,7 +299,7 @@ fn a_build_prints_as_the_reference_does() {
 }
 
 #[test]
-fn what_a_step_prints_of_a_secret_is_masked() {
+fn secrets_in_the_output_of_a_step_are_masked() {
     let mut transcript = Transcript::masking([&b"sesame\nopen-it\n"[..], b"abc"]);
     let failed = Vertex { error: "cannot open-it".to_owned(), ..vertex("a", "RUN x", Some(1), Some(2)) };
     let mut lines =
@@ -304,7 +310,7 @@ fn what_a_step_prints_of_a_secret_is_masked() {
 }
 
 #[test]
-fn the_step_that_failed_is_kept_with_its_last_words() {
+fn the_failed_step_is_kept_with_its_last_output() {
     let mut transcript = Transcript::default();
     let output: String = (1..=40).map(|line| format!("line {line}\n")).collect();
     transcript.receive(&[vertex("a", "RUN make", Some(1), None)], &[log("a", &output), log("a", "unended")]);

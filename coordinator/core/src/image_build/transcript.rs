@@ -1,83 +1,82 @@
-//! What a build says of itself, as lines in the reference's plain style; and, when it fails, which step failed and its
-//! last words.
+//! Progress of a build as lines in the plain style of Docker Compose, and the failed step with its last output.
 use std::collections::{BTreeMap, VecDeque};
 
-/// News of one step.
+/// State of one build step.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Vertex {
-    /// Which one.
+    /// Digest that identifies the step.
     pub digest: String,
-    /// `[2/3] RUN make`.
+    /// Name of the step, such as `[2/3] RUN make`.
     pub name: String,
-    /// When it began, in Unix milliseconds.
+    /// Start time as Unix milliseconds.
     pub started: Option<u64>,
-    /// When it ended.
+    /// End time as Unix milliseconds.
     pub completed: Option<u64>,
-    /// Its result was there already.
+    /// Whether the result came from the cache.
     pub cached: bool,
-    /// Why it failed; empty when it did not.
+    /// Error message; empty if the step did not fail.
     pub error: String,
 }
 
-/// Output of a step.
+/// Output of a build step.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Log {
-    /// Of which one.
+    /// Digest of the step.
     pub vertex: String,
-    /// Whole lines or parts of them.
+    /// Text of complete or partial lines.
     pub text: String,
 }
 
 /// The step at which a build failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailedStep {
-    /// `[2/3] RUN make`.
+    /// Name of the step, such as `[2/3] RUN make`.
     pub step: String,
-    /// Its last lines.
+    /// Last lines of its output.
     pub output: Vec<String>,
 }
 
-/// Lines of a failed step that are worth repeating.
-const LAST_WORDS: usize = 12;
+/// Maximum number of lines to repeat from a failed step.
+const MAX_LAST_LINES: usize = 12;
 
-/// A build so far.
+/// Progress of a build so far.
 #[derive(Debug, Clone, Default)]
 pub struct Transcript {
-    /// By digest.
+    /// Steps by digest.
     steps: BTreeMap<String, Step>,
     numbers: usize,
     failed: Option<String>,
     masked: Vec<String>,
 }
 
-/// What is shorter than this may stand anywhere by chance.
-const SHORTEST_MASKED: usize = 4;
+/// Minimum length of a line to mask: shorter text may occur by chance.
+const MIN_MASKED: usize = 4;
 
 #[derive(Debug, Clone, Default)]
 struct Step {
-    /// From 1, in the order in which they began; 0 for one that has not.
+    /// Number in the order of starts, from 1; 0 for a step that has not started.
     number: usize,
     name: String,
     ended: bool,
-    /// What has no line end yet.
+    /// Start of a line that is not complete yet.
     rest: String,
     last: VecDeque<String>,
 }
 
 impl Transcript {
-    /// One in which the lines of these secrets are not repeated, whatever a step prints.
+    /// Creates a transcript that masks the lines of these secrets.
     pub fn masking<'a>(secrets: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let texts = secrets.into_iter().map(String::from_utf8_lossy);
         let lines = texts.flat_map(|text| text.lines().map(|line| line.trim().to_owned()).collect::<Vec<_>>());
-        Self { masked: lines.filter(|line| line.len() >= SHORTEST_MASKED).collect(), ..Self::default() }
+        Self { masked: lines.filter(|line| line.len() >= MIN_MASKED).collect(), ..Self::default() }
     }
 
-    /// The same without secrets.
+    /// Returns a line with secrets masked.
     pub fn masked(&self, line: &str) -> String {
         self.masked.iter().fold(line.to_owned(), |line, secret| line.replace(secret, "•••"))
     }
 
-    /// What there is to say now.
+    /// Receives news from the builder and returns the lines to print.
     pub fn receive(&mut self, vertexes: &[Vertex], logs: &[Log]) -> Vec<String> {
         let mut lines = Vec::new();
         for vertex in vertexes {
@@ -92,7 +91,7 @@ impl Transcript {
         lines.iter().map(|line| self.masked(line)).collect()
     }
 
-    /// The step that failed, if one did.
+    /// Returns the failed step, if there is one.
     pub fn failed(&self) -> Option<FailedStep> {
         let step = self.steps.get(self.failed.as_ref()?)?;
         let rest = (!step.rest.is_empty()).then(|| step.rest.clone());
@@ -115,11 +114,11 @@ impl Transcript {
         step.rest.push_str(&log.text);
         while let Some(end) = step.rest.find('\n') {
             let line = step.rest.drain(..=end).collect::<String>();
-            // What a progress bar overwrites is not for a log.
+            // A progress bar overwrites its line, so only the last state is printed.
             let line = line.trim_end().rsplit('\r').next().unwrap_or_default().to_owned();
             lines.push(format!("#{} {line}", step.number));
             step.last.push_back(line);
-            if step.last.len() > LAST_WORDS {
+            if step.last.len() > MAX_LAST_LINES {
                 step.last.pop_front();
             }
         }
@@ -130,7 +129,7 @@ impl Transcript {
         let Some(completed) = vertex.completed else { return };
         step.ended = true;
         if !vertex.error.is_empty() {
-            // One that was given up because another failed says so, and is not the reason.
+            // A step that was cancelled because another one failed is not the cause.
             if self.failed.is_none() && !vertex.error.contains("context canceled") {
                 self.failed = Some(vertex.digest.clone());
             }

@@ -1,4 +1,4 @@
-//! The hosts while they fill: ways to choose one for an instance, from the strongest reason to the weakest.
+//! Allocates instances to hosts, by strategies from the strongest reason to the weakest.
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,19 +11,19 @@ use crate::ties::{Tie, ties};
 use landfast_agreement::partner;
 use landfast_compose::model::Service;
 
-/// A way to choose a host.
+/// Strategy that chooses a host for an instance, if it applies.
 pub(super) type Strategy<'a> = fn(&Allocator<'a>, &InstanceName, &Candidates<'_>) -> Option<Placed>;
 
-/// What is where while the hosts fill.
+/// Placement so far, and the load of the hosts.
 pub(super) struct Allocator<'a> {
     input: PlacementInput<'a>,
     groups: &'a Groups<'a>,
     pub(super) placed: BTreeMap<InstanceName, Placed>,
-    /// The hosts that may run a service.
+    /// Candidate hosts by service.
     allowed: BTreeMap<&'a str, Vec<String>>,
-    /// By host, of all stacks.
+    /// Number of instances of all stacks, by host.
     counts: BTreeMap<String, usize>,
-    /// Host, port and protocol.
+    /// Used ports: host, port and protocol.
     ports: BTreeSet<(String, u16, String)>,
 }
 
@@ -51,9 +51,9 @@ impl<'a> Allocator<'a> {
         self.allowed.insert(candidates.name, candidates.hosts.clone());
     }
 
-    /// Places those that wait as far as this way of choosing finds a host for them.
-    pub(super) fn pass(&mut self, pass: Strategy<'a>, waiting: &mut Vec<(InstanceName, Candidates<'a>)>) {
-        waiting.retain(|(instance, candidates)| match pass(self, instance, candidates) {
+    /// Places the waiting instances for which the strategy finds a host.
+    pub(super) fn apply(&mut self, strategy: Strategy<'a>, waiting: &mut Vec<(InstanceName, Candidates<'a>)>) {
+        waiting.retain(|(instance, candidates)| match strategy(self, instance, candidates) {
             Some(placed) => {
                 self.put(instance, candidates, placed);
                 false
@@ -62,7 +62,7 @@ impl<'a> Allocator<'a> {
         });
     }
 
-    /// Those that share something go where the others are.
+    /// Places tied instances on the hosts of the instances that they are tied to.
     pub(super) fn place_tied(&mut self, mut tied: Vec<(InstanceName, Candidates<'a>)>, findings: &mut Findings<'_>) {
         loop {
             let before = tied.len();
@@ -75,7 +75,7 @@ impl<'a> Allocator<'a> {
                 self.place_with(instance, candidates, &ties, &hosts, findings);
                 false
             });
-            // Those left are tied to what has been refused.
+            // The remaining instances are tied to instances that were refused.
             if tied.is_empty() || tied.len() == before {
                 return;
             }
@@ -94,23 +94,25 @@ impl<'a> Allocator<'a> {
         let path = format!("services.{}.{}", instance.service, tie.key);
         let elsewhere = ties.iter().zip(hosts).find(|(_, other)| *other != host);
         if let Some((other, there)) = elsewhere {
-            let message =
-                format!("{} goes to {host} and {} to {there}: it cannot run on both hosts", tie.service, other.service);
-            findings.refuse(path, message).hint = Some("place both on one host in landfast.toml".to_owned());
+            let message = format!(
+                "{} is placed on {host} and {} on {there}: it cannot run on both hosts",
+                tie.service, other.service
+            );
+            findings.refuse(path, message).hint = Some("place both services on one host in landfast.toml".to_owned());
         } else if !candidates.hosts.contains(host) {
             let excluded = candidates.excluded.join("; ");
             let message = format!(
-                "it must run on the same host as {}, which goes to {host}; excluded hosts: {excluded}",
+                "it must run on the same host as {}, which is placed on {host}; excluded hosts: {excluded}",
                 tie.service
             );
-            findings.refuse(path, message).hint = Some("place both on one host in landfast.toml".to_owned());
+            findings.refuse(path, message).hint = Some("place both services on one host in landfast.toml".to_owned());
         } else {
             let reason = format!("{} is there, and it shares {}", tie.service, shared(tie.key));
             self.put(instance, candidates, Placed { host: host.clone(), reason });
         }
     }
 
-    /// One a host for a global service; else as many as the service says.
+    /// Returns the instances of a service: one for each host if it is global, or else its replicas.
     pub(super) fn instances_of(&self, candidates: &Candidates<'_>) -> Vec<InstanceName> {
         let count = match candidates.is_global() {
             true => u32::try_from(candidates.hosts.len()).unwrap_or(u32::MAX),
@@ -119,7 +121,7 @@ impl<'a> Allocator<'a> {
         (1..=count).map(|index| InstanceName::new(self.input.stack, candidates.name, index)).collect()
     }
 
-    /// The file leaves one host only.
+    /// Chooses the only host that rules and constraints allow.
     pub(super) fn fixed_host(&self, _: &InstanceName, candidates: &Candidates<'_>) -> Option<Placed> {
         let ([host], [_, ..]) = (candidates.hosts.as_slice(), candidates.by.as_slice()) else { return None };
         let verb = if candidates.by.len() == 1 { "places" } else { "place" };
@@ -127,13 +129,14 @@ impl<'a> Allocator<'a> {
         self.is_open(host, candidates).then(|| Placed { host: host.clone(), reason: reason() })
     }
 
+    /// Chooses the host that already runs the instance.
     pub(super) fn current_host(&self, instance: &InstanceName, candidates: &Candidates<'_>) -> Option<Placed> {
         let runs = |host: &&String| self.input.held.get(*host).is_some_and(|state| state.instance(instance).is_some());
         let host = candidates.hosts.iter().filter(runs).find(|host| self.is_open(host, candidates))?;
         Some(Placed { host: host.clone(), reason: "it runs there".to_owned() })
     }
 
-    /// After `landfast down` its data is where it ran last.
+    /// Chooses the host with the volume that the instance used last, for example before `landfast down`.
     pub(super) fn last_host(&self, instance: &InstanceName, candidates: &Candidates<'_>) -> Option<Placed> {
         let recorded = |host: &String| self.groups.recorded(instance, host);
         let open = candidates.hosts.iter().filter(|host| self.is_open(host, candidates) && !recorded(host).is_empty());
@@ -142,7 +145,7 @@ impl<'a> Allocator<'a> {
         Some(Placed { host: host.clone(), reason: format!("its volume {volume} is there") })
     }
 
-    /// Where those are that share data with it.
+    /// Chooses the host of services that share data with it.
     pub(super) fn host_of_sharers(&self, instance: &InstanceName, candidates: &Candidates<'_>) -> Option<Placed> {
         let mut there: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for (host, why) in self.groups.others(instance, &self.placed) {
@@ -154,7 +157,7 @@ impl<'a> Allocator<'a> {
         Some(Placed { host: host.to_owned(), reason: reasons.into_iter().next()? })
     }
 
-    /// Where its data is, though nobody recorded that it is its own.
+    /// Chooses a host with a volume of the service that no record assigns to an instance.
     pub(super) fn host_with_data(&self, instance: &InstanceName, candidates: &Candidates<'_>) -> Option<Placed> {
         if let Some(placed) = self.host_of_sharers(instance, candidates) {
             return Some(placed);
@@ -169,19 +172,19 @@ impl<'a> Allocator<'a> {
         Some(Placed { host: host.clone(), reason: format!("the volume {volume} is there") })
     }
 
-    /// Hosts with a volume of the service that belongs to no other instance of it.
+    /// Returns hosts with a volume of the service that no other instance of it uses.
     fn hosts_with_data<'c>(&self, candidates: &'c Candidates<'_>) -> Vec<(&'c String, String)> {
         let is_free = |host: &&String| self.is_open(host, candidates) && self.replicas_on(host, candidates) == 0;
         let open: Vec<&String> = candidates.hosts.iter().filter(is_free).collect();
         let with = |volume: fn(&Groups<'a>, &str, &str) -> Option<String>| -> Vec<_> {
             open.iter().filter_map(|host| Some((*host, volume(self.groups, candidates.name, host)?))).collect()
         };
-        // What Landfast made says more than what an engine happens to have.
+        // A volume that Landfast created precedes one that an engine happens to have.
         let held = with(Groups::held_volume);
         if held.is_empty() { with(Groups::found_volume) } else { held }
     }
 
-    /// Of more copies than there are instances, nobody knows which one is meant.
+    /// Reports a volume that has more copies than the service has instances.
     pub(super) fn check_ambiguous_copies(
         &self,
         waiting: &[(InstanceName, Candidates<'a>)],
@@ -198,18 +201,20 @@ impl<'a> Allocator<'a> {
             let hosts: Vec<&str> = copies.iter().map(|(host, _)| host.as_str()).collect();
             let (volume, service) = (&copies[0].1, candidates.name);
             let message = format!(
-                "the volume {volume} is on {}, and it is not known which copy belongs to {service}",
+                "the volume {volume} exists on {}, and Landfast does not know which copy belongs to {service}",
                 hosts.join(" and ")
             );
             let is_held = self.groups.held_volume(service, hosts[0]).is_some();
             let path = format!("services.{service}");
-            let told = if is_held { findings.refuse(path, message) } else { findings.warn(path, message) };
+            let diagnostic = if is_held { findings.refuse(path, message) } else { findings.warn(path, message) };
             let stack = self.input.stack;
-            told.hint = Some(format!("choose one: write {service} = {:?} under [stacks.{stack}.place]", hosts[0]));
+            diagnostic.hint =
+                Some(format!("choose one: write {service} = {:?} under [stacks.{stack}.place]", hosts[0]));
         }
     }
 
-    /// The hosts that may run it and all that share data with it and have no place yet; its own when there are none.
+    /// Returns the hosts that may run the service and all unplaced services that share data with it, or all its candidates if
+    /// there is no such host.
     fn common<'c>(&self, instance: &InstanceName, candidates: &'c Candidates<'_>) -> Vec<&'c String> {
         let others: Vec<&str> = self.groups.with(candidates.name).filter(|other| self.waits(other, instance)).collect();
         let fits = |host: &&String| {
@@ -219,13 +224,14 @@ impl<'a> Allocator<'a> {
         if common.is_empty() { candidates.hosts.iter().collect() } else { common }
     }
 
-    /// Whether an instance of another service that belongs beside this one has no place yet.
+    /// Whether an instance of another service that shares data with this one is not placed yet.
     fn waits(&self, service: &str, instance: &InstanceName) -> bool {
         let replicas = self.input.project.services.get(service).map_or(0, Service::replicas);
         let mut all = (1..=replicas).map(|index| InstanceName::new(self.input.stack, service, index));
         all.any(|name| self.groups.use_one_copy(instance, &name) && !self.placed.contains_key(&name))
     }
 
+    /// Chooses the host with the fewest instances, or one with other services of a host-local network.
     pub(super) fn least_loaded_host(&self, instance: &InstanceName, candidates: &Candidates<'_>) -> Option<Placed> {
         if let Some(placed) = self.host_of_sharers(instance, candidates) {
             return Some(placed);
@@ -245,7 +251,7 @@ impl<'a> Allocator<'a> {
         Some(Placed { host: host.clone(), reason: self.why_least_loaded(host, candidates) })
     }
 
-    /// What decided for a host among those that the file leaves, in the order in which it was looked at.
+    /// Returns the reasons for a host among the candidates, in the order in which they were compared.
     fn why_least_loaded(&self, host: &String, candidates: &Candidates<'_>) -> String {
         if candidates.hosts.len() == 1 && candidates.by.is_empty() {
             return "it is the only host".to_owned();
@@ -293,7 +299,7 @@ impl<'a> Allocator<'a> {
         fixed_ports(candidates.service).any(|(port, protocol)| self.ports.contains(&(host.to_owned(), port, protocol)))
     }
 
-    /// A network that does not span hosts and has somebody of ours on this one.
+    /// Returns a host-local network of the service that other placed services on this host use.
     fn shared_network(&self, host: &str, candidates: &Candidates<'_>) -> Option<&str> {
         let there = self.placed.iter().filter(|(_, placed)| placed.host == host);
         let mut neighbours = there.filter_map(|(name, _)| self.input.project.services.get_key_value(&name.service));
@@ -304,7 +310,8 @@ impl<'a> Allocator<'a> {
         })
     }
 
-    /// Replicas with data of their own do not come together for a network that only they are on.
+    /// Whether the replicas of a service spread over hosts, because they have data of their own and no other service uses the
+    /// network.
     fn spreads_alone(&self, network: &str, candidates: &Candidates<'_>) -> bool {
         let mut services = self.input.project.services.iter();
         let has_others = services.any(|(name, service)| {
@@ -326,7 +333,7 @@ impl<'a> Allocator<'a> {
     }
 }
 
-/// In words, what a key shares.
+/// Describes what a key shares.
 fn shared(key: &str) -> &'static str {
     match key {
         "network_mode" => "its network",

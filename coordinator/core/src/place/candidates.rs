@@ -1,20 +1,20 @@
-//! Which hosts may run a service: what `landfast.toml` and the constraints of the compose file leave.
+//! Candidate hosts of a service, by `landfast.toml`, the constraints of the compose file, and the abilities of engines.
 use super::PlacementInput;
 use super::devices::{self, MissingAbility};
 use crate::findings::Findings;
 use crate::fleet::{Host, PlacementRule};
 use landfast_compose::model::Service;
 
-/// The hosts that may run a service, and why not the others.
+/// Hosts that may run a service, and the reasons that exclude the others.
 #[derive(Clone)]
 pub(super) struct Candidates<'a> {
     pub(super) name: &'a str,
     pub(super) service: &'a Service,
     pub(super) hosts: Vec<String>,
-    /// What narrowed the candidates: the rule of `landfast.toml`, the constraints, what hosts lack.
+    /// What excluded hosts: the rule of `landfast.toml`, constraints, or missing abilities.
     pub(super) by: Vec<String>,
     pub(super) excluded: Vec<String>,
-    /// What hosts lack for it.
+    /// An ability that an excluded host does not have.
     missing: Option<MissingAbility>,
 }
 
@@ -38,8 +38,8 @@ impl<'a> Candidates<'a> {
             if let Some((service, placement)) = by_rule {
                 candidates.narrowed_by(placement.quote(input.stack, service));
                 let wanted = match &placement.rule {
-                    PlacementRule::Hosts(hosts) => format!("it goes to {}", hosts.join(", ")),
-                    PlacementRule::Label { key, value } => format!("it wants {key}={value}"),
+                    PlacementRule::Hosts(hosts) => format!("it is placed on {}", hosts.join(", ")),
+                    PlacementRule::Label { key, value } => format!("it needs the label {key}={value}"),
                 };
                 candidates.excluded.push(format!("{host_name} by {} ({wanted})", placement.location));
             } else if let Some(constraint) = by_constraint {
@@ -64,12 +64,12 @@ impl<'a> Candidates<'a> {
         }
     }
 
-    /// One on every host.
+    /// Whether the service runs on every host.
     pub(super) fn is_global(&self) -> bool {
         is_global(self.service)
     }
 
-    /// No host may run it.
+    /// Adds the error that no host may run the service.
     pub(super) fn refuse(&self, findings: &mut Findings<'_>) {
         if let Some(missing) = &self.missing {
             return devices::refuse(self.name, missing, &self.excluded, findings);
@@ -79,15 +79,15 @@ impl<'a> Candidates<'a> {
             excluded => format!("no host can run {}; excluded hosts: {}", self.name, excluded.join("; ")),
         };
         let hint = if self.excluded.is_empty() {
-            "add one: landfast host add NAME ADDRESS"
+            "add a host: landfast host add NAME ADDRESS"
         } else {
-            "change the place in landfast.toml, the constraint, or a host's labels"
+            "change the placement in landfast.toml, the constraint, or the labels of a host"
         };
         findings.refuse(format!("services.{}", self.name), message).hint = Some(hint.to_owned());
     }
 }
 
-/// One on every host.
+/// Whether a service runs on every host.
 pub(super) fn is_global(service: &Service) -> bool {
     service.deploy.mode.as_deref() == Some("global")
 }
@@ -99,10 +99,10 @@ fn allows(rule: &PlacementRule, name: &str, host: &Host) -> bool {
     }
 }
 
-/// `node.labels.disk==ssd`.
+/// Placement constraint such as `node.labels.disk==ssd`.
 struct Constraint {
     text: String,
-    /// `None` for the host's name.
+    /// Label to compare, or `None` for the name of the host.
     label: Option<String>,
     equal: bool,
     value: String,
@@ -137,8 +137,8 @@ fn constraints(name: &str, service: &Service, findings: &mut Findings<'_>) -> Ve
             Some(constraint) => constraints.push(constraint),
             None => {
                 let path = format!("services.{name}.deploy.placement.constraints[{at}]");
-                let message = format!("the constraint {text:?} is not known here");
-                let hint = "node.hostname and node.labels.<key>, with == or !=, are";
+                let message = format!("the constraint {text:?} is not supported");
+                let hint = "use node.hostname or node.labels.<key>, with == or !=";
                 findings.refuse(path, message).hint = Some(hint.to_owned());
             }
         }

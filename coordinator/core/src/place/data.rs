@@ -1,5 +1,5 @@
-//! What services keep on a host beside their images: volumes, and paths that no bundle brings. On another host it is
-//! another copy, so those that share it belong on one.
+//! Data of services on a host: volumes, and paths that are not in the bundle. Each host has its own copy, so services that share
+//! data belong on one host.
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
@@ -9,7 +9,7 @@ use crate::bundle::{beneath, files_at, normalise};
 use crate::container::{self, Source};
 use landfast_compose::model::{Mount, MountKind, Service};
 
-/// Kinds of file systems that several hosts see as one.
+/// File systems that several hosts can share.
 const NETWORKED: [&str; 14] = [
     "nfs",
     "nfs3",
@@ -27,7 +27,7 @@ const NETWORKED: [&str; 14] = [
     "davfs",
 ];
 
-/// What every host has of its own, with all beneath: it is no stack's data.
+/// System paths that every host has. They and everything below them are not data of a stack.
 const SYSTEM: [&str; 27] = [
     "/dev",
     "/proc",
@@ -58,17 +58,17 @@ const SYSTEM: [&str; 27] = [
     "/etc/ssl",
 ];
 
-/// Folders that are mounted to look at a host: everything is beneath them.
+/// Top-level folders that are mounted to inspect a host, rather than to store data.
 const BROAD: [&str; 4] = ["", "/etc", "/usr", "/var"];
 
-/// Something on one host that would be missed on another.
+/// Data that exists on one host only.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Data {
-    /// By the engine's name.
+    /// A volume, by its name in the engine.
     Volume(String),
     /// A path of the host.
     Path(String),
-    /// A path of the stack's live tree that its bundle does not bring.
+    /// A path in the stack's live tree that is not in the bundle.
     LiveTree(String),
 }
 
@@ -82,21 +82,21 @@ impl fmt::Display for Data {
     }
 }
 
-/// How a service uses data.
+/// Use of data by a service.
 #[derive(Debug, Clone)]
 pub(super) struct DataUse {
     pub(super) data: Data,
     writable: bool,
-    /// The key of the service that says so: `volumes[0]`.
+    /// Key of the service that mounts the data, such as `volumes[0]`.
     pub(super) key: String,
 }
 
 impl DataUse {
-    /// Whether both see the same files, and at least one may change them.
+    /// Whether both use the same files, and at least one of them may change them.
     pub(super) fn meets(&self, other: &Self) -> bool {
         let written = self.writable || other.writable;
         match (&self.data, &other.data) {
-            // What only one host's volume holds is not on the others, whoever put it there.
+            // The files of a volume exist on one host only, even if neither service writes to them.
             (Data::Volume(one), Data::Volume(other)) => one == other,
             (Data::Path(one), Data::Path(other)) | (Data::LiveTree(one), Data::LiveTree(other)) => {
                 written && (is_in(one, other) || is_in(other, one))
@@ -105,23 +105,23 @@ impl DataUse {
         }
     }
 
-    /// Whether replicas on several hosts have a copy each.
+    /// Whether replicas on several hosts have separate copies.
     pub(super) fn is_own_data(&self) -> bool {
         self.writable
     }
 }
 
-/// Equal to a path, or beneath it.
+/// Whether a path is equal to another one, or below it.
 fn is_in(path: &str, above: &str) -> bool {
     path.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Where a volume's files are.
+/// Location of a volume's files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum VolumeKind {
-    /// With the engine of each host.
+    /// In the engine of each host.
     Local,
-    /// At a path of each host.
+    /// At a path on each host.
     Bound(String),
     /// On storage that hosts share.
     Shared,
@@ -142,12 +142,12 @@ impl VolumeKind {
     }
 }
 
-/// What is known of volumes, by the engine's name.
+/// Locations of volumes, by their names in the engine.
 #[derive(Debug, Default)]
 pub(super) struct Volumes(BTreeMap<String, VolumeKind>);
 
 impl Volumes {
-    /// What the compose files say counts, then what is deployed, then what the engines have.
+    /// Collects the volumes of the compose files, then of the deployments, then of the engines. The first entry counts.
     pub(super) fn known(input: PlacementInput<'_>) -> Self {
         let mut kinds = BTreeMap::new();
         let mut add = |name: &String, driver: &str, options: &BTreeMap<String, String>| {
@@ -168,7 +168,7 @@ impl Volumes {
         Self(kinds)
     }
 
-    /// Whether each host has its own.
+    /// Whether each host has its own copy of a volume.
     fn is_local(&self, name: &str) -> bool {
         self.0.get(name) != Some(&VolumeKind::Shared)
     }
@@ -181,13 +181,13 @@ impl Volumes {
         }
     }
 
-    /// The volumes of a service of which each host has its own, by the engine's name.
+    /// Returns the volumes of a service of which each host has its own copy, by their names in the engine.
     pub(super) fn of_service(&self, input: PlacementInput<'_>, service: &Service) -> Vec<String> {
         let names = service.volumes.iter().filter_map(|mount| volume_name(input, mount));
         names.filter(|name| self.is_local(name)).map(str::to_owned).collect()
     }
 
-    /// What a service uses.
+    /// Returns the data that a service uses.
     pub(super) fn uses(&self, input: PlacementInput<'_>, service: &Service) -> Vec<DataUse> {
         let uses = service.volumes.iter().enumerate().filter_map(|(at, mount)| {
             let data = match mount.kind {
@@ -200,7 +200,7 @@ impl Volumes {
         uses.collect()
     }
 
-    /// What a container of another stack uses.
+    /// Returns the data that a container of another stack uses.
     pub(super) fn uses_of(&self, mounts: &[container::Mount]) -> Vec<DataUse> {
         let uses = mounts.iter().filter_map(|mount| {
             let data = match &mount.source {
@@ -214,13 +214,13 @@ impl Volumes {
     }
 }
 
-/// The engine's name of a volume that is mounted; none of an anonymous one.
+/// Returns the name in the engine of a mounted volume, or `None` for an anonymous volume.
 fn volume_name<'a>(input: PlacementInput<'a>, mount: &'a Mount) -> Option<&'a str> {
     let key = mount.source.as_ref().filter(|key| mount.kind == MountKind::Volume && !key.is_empty())?;
     Some(input.project.volumes.get(key).map_or(key, |volume| &volume.name))
 }
 
-/// The data at a path that is mounted. What the bundle brings is the same on every host.
+/// Returns the data at a mounted path. Files of the bundle are the same on every host.
 fn path(input: PlacementInput<'_>, source: &str) -> Option<Data> {
     let Some(inner) = beneath(input.root, Path::new(source)) else {
         return of_host(&normalise(Path::new(source)));
@@ -229,7 +229,7 @@ fn path(input: PlacementInput<'_>, source: &str) -> Option<Data> {
     (!brought && !inner.is_empty()).then_some(Data::LiveTree(inner))
 }
 
-/// Sockets, devices and what every host has of its own are no data.
+/// Returns the data at a path of the host. Sockets, devices and system paths are not data.
 fn of_host(path: &str) -> Option<Data> {
     let is_system = BROAD.contains(&path) || SYSTEM.iter().any(|above| is_in(path, above));
     let is_socket = path.ends_with(".sock") || path.ends_with(".socket");

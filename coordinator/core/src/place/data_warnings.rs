@@ -1,5 +1,5 @@
-//! What a reader of the plan must know about data: services that share it and run on different hosts, replicas that each
-//! have their own, and instances that run where their data is not.
+//! Warnings about data: services that share data on different hosts, replicas with separate copies, and instances on hosts without
+//! their data.
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::data::{Data, DataUse};
@@ -31,7 +31,7 @@ struct DataWarnings<'a> {
     placed: &'a Places,
 }
 
-/// Who uses data, where, and why there.
+/// A user of data, its host, and the reason for that host.
 struct User<'a> {
     name: String,
     host: &'a str,
@@ -43,7 +43,7 @@ impl<'a> DataWarnings<'a> {
         self.placed.iter().filter(move |(name, _)| name.service == service)
     }
 
-    /// Two services of the stack that share data.
+    /// Warns if two services of the stack that share data are on different hosts.
     fn services(&self, one: &str, other: &str, findings: &mut Findings<'_>) {
         let Some(data_use) = self.groups.shared(one, other) else { return };
         let is_global = self.groups.is_global(one) || self.groups.is_global(other);
@@ -63,7 +63,7 @@ impl<'a> DataWarnings<'a> {
         }
     }
 
-    /// A service, and those of other stacks.
+    /// Warns if a service shares data with services of other stacks on different hosts.
     fn foreign(&self, service: &str, findings: &mut Findings<'_>) {
         if self.groups.is_global(service) {
             return;
@@ -101,13 +101,13 @@ impl<'a> DataWarnings<'a> {
         }
         let (stack, host) = (self.input.stack, other.host);
         let hint = format!(
-            "to bring them together, write {service} = {host:?} under [stacks.{stack}.place], or the other way round (data is \
-             not moved); or use a volume that hosts share, as driver_opts: {{type: nfs}}"
+            "to place both on one host, write {service} = {host:?} under [stacks.{stack}.place], or place the other service (data \
+             is not moved); or use a shared volume, such as driver_opts: {{type: nfs}}"
         );
         findings.warn(format!("services.{service}.{}", data_use.key), message).hint = Some(hint);
     }
 
-    /// Replicas on several hosts have a copy each. It is said when one of them comes to a host.
+    /// Warns about replicas with separate copies of data, when a replica is new on a host.
     fn replicas(&self, service: &str, findings: &mut Findings<'_>) {
         let runs = |name: &InstanceName, host: &str| {
             self.input.held.get(host).is_some_and(|state| state.instance(name).is_some())
@@ -130,7 +130,7 @@ impl<'a> DataWarnings<'a> {
         }
     }
 
-    /// A place that leads away from the data; of one that runs there still, the plan says so itself.
+    /// Warns if an instance is placed on a host without its data. If it still runs on the host with the data, the plan reports it.
     fn data_elsewhere(&self, instance: &InstanceName, findings: &mut Findings<'_>) {
         let Some(place) = self.placed.get(instance) else { return };
         let runs = |host: &str| self.input.held.get(host).is_some_and(|state| state.instance(instance).is_some());
@@ -140,13 +140,13 @@ impl<'a> DataWarnings<'a> {
                 continue;
             }
             let message = format!(
-                "{instance} goes to {} ({}), but its data stays on {host}: the volume {}",
+                "{instance} is placed on {} ({}), but its data stays on {host}: the volume {}",
                 place.host,
                 place.reason,
                 recorded.join(", ")
             );
             let (service, stack) = (&instance.service, self.input.stack);
-            let hint = format!("to use it, write {service} = {host:?} under [stacks.{stack}.place]");
+            let hint = format!("to use this data, write {service} = {host:?} under [stacks.{stack}.place]");
             findings.warn(format!("services.{service}"), message).hint = Some(hint);
         }
     }

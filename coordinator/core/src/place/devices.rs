@@ -1,40 +1,40 @@
-//! What a service needs of a host's engine: a runtime by its name, and a driver for the devices that it asks for.
+//! Abilities that a service needs from a host's engine: a runtime, and drivers for the devices that it requests.
 //!
-//! A host is left out only where its engine is certain to refuse: what the agent does not report, and names that an engine
-//! may resolve by itself, are not judged.
+//! A host is excluded only if its engine is certain to refuse the container. Abilities that the agent does not report, and names that
+//! an engine may resolve itself, are not checked.
 use std::collections::BTreeSet;
 
 use crate::findings::Findings;
 use landfast_compose::model::{Device, DeviceRequest, Service};
 
-/// What a host's engine can run containers with.
+/// Runtimes and device drivers of a host's engine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Abilities {
-    /// Names of its runtimes: `runc`, `nvidia`. Every engine has one; none means that they are not known.
+    /// Names of its runtimes, such as `runc` and `nvidia`. Every engine has at least one, so an empty set means that they are unknown.
     pub runtimes: BTreeSet<String>,
-    /// Drivers that requests for devices may name: `nvidia`, `amd`, `cdi`.
+    /// Drivers that device requests may name: `nvidia`, `amd`, `cdi`.
     pub device_drivers: BTreeSet<String>,
 }
 
-/// Something a host does not have.
+/// An ability that a host does not have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct MissingAbility {
-    /// The key of the service that asks for it: `deploy.resources.reservations.devices[0]`.
+    /// Key of the service that needs it, such as `deploy.resources.reservations.devices[0]`.
     pub(crate) key: String,
-    /// Follows "no host has".
+    /// Description that follows "no host has".
     pub(crate) what: String,
-    /// What to do.
+    /// What to do about it.
     pub(crate) hint: String,
 }
 
 impl MissingAbility {
-    /// A host that is left out for it, with the reason.
+    /// Describes why a host is excluded.
     pub(crate) fn on(&self, host: &str) -> String {
-        format!("{host}, which lacks {}", self.what)
+        format!("{host}, which does not have {}", self.what)
     }
 }
 
-/// No host is left for a service; `excluded` says of each host why.
+/// Adds the error that no host is left for a service. `excluded` has the reason of each host.
 pub(crate) fn refuse(name: &str, missing: &MissingAbility, excluded: &[String], findings: &mut Findings<'_>) {
     let all_lack_it = excluded.iter().all(|why| why.ends_with(&missing.what));
     let message = match all_lack_it {
@@ -44,7 +44,7 @@ pub(crate) fn refuse(name: &str, missing: &MissingAbility, excluded: &[String], 
     findings.refuse(format!("services.{name}.{}", missing.key), message).hint = Some(missing.hint.clone());
 }
 
-/// The first thing that a service needs and a host is certain to lack.
+/// Returns the first ability that a service needs and the host certainly does not have.
 pub(crate) fn missing_ability(service: &Service, abilities: &Abilities) -> Option<MissingAbility> {
     if abilities.runtimes.is_empty() {
         return None;
@@ -52,7 +52,7 @@ pub(crate) fn missing_ability(service: &Service, abilities: &Abilities) -> Optio
     let reserved = &service.deploy.resources.reservations.devices;
     let asks = |request: &DeviceRequest| request.capabilities.iter().any(|capability| capability == GPU);
     let reserved = reserved.iter().enumerate().map(|it| ("deploy.resources.reservations.devices", it, asks(it.1)));
-    // `gpus` asks for the capability whether it is written or not.
+    // `gpus` always requests the capability.
     let gpus = service.gpus.iter().enumerate().map(|it| ("gpus", it, true));
     let missing = reserved.chain(gpus).filter_map(|(key, (at, request), asks_for_gpu)| {
         Some(missing_driver_ability(format!("{key}[{at}]"), missing_driver(request, asks_for_gpu, abilities)?))
@@ -65,13 +65,13 @@ pub(crate) fn missing_ability(service: &Service, abilities: &Abilities) -> Optio
 
 const GPU: &str = "gpu";
 const CDI: &str = "cdi";
-/// Drivers that engines are known to have.
+/// Known drivers.
 const KNOWN: [&str; 3] = ["nvidia", "amd", CDI];
-/// Drivers that answer to the capability `gpu` when a request names none.
+/// Drivers that serve the capability `gpu` if a request names no driver.
 const OF_GPUS: [&str; 2] = ["nvidia", "amd"];
 
-/// The driver that a request needs, when it is not there. Drivers and capabilities that are not known here are left to
-/// the engine.
+/// Returns the driver that a request needs if the host does not have it. Unknown drivers and capabilities are left to the
+/// engine.
 fn missing_driver(request: &DeviceRequest, asks_for_gpu: bool, abilities: &Abilities) -> Option<&'static str> {
     let has = |driver: &&str| abilities.device_drivers.contains(*driver);
     if request.driver.is_empty() {
@@ -82,31 +82,31 @@ fn missing_driver(request: &DeviceRequest, asks_for_gpu: bool, abilities: &Abili
 
 fn missing_driver_ability(key: String, driver: &str) -> MissingAbility {
     let gpu = |vendor: &str| format!("{vendor} GPU that its engine can give to containers");
-    let toolkit = |of: &str| format!("install {of} on a host with such a GPU, or leave the service out");
+    let toolkit = |of: &str| format!("install {of} on a host with such a GPU, or remove the service");
     let (what, hint) = match driver {
         "nvidia" => (gpu("an NVIDIA"), toolkit("the NVIDIA Container Toolkit")),
         "amd" => (gpu("an AMD"), toolkit("the AMD Container Toolkit")),
         GPU => (gpu("a"), toolkit("its vendor's container toolkit")),
         _ => (
-            "an engine that reads the Container Device Interface (CDI)".to_owned(),
-            "update a host's engine to Docker 28.2 or newer, or enable \"cdi\" under \"features\" in its daemon.json"
+            "an engine with support for the Container Device Interface (CDI)".to_owned(),
+            "update the engine of a host to Docker 28.2 or newer, or enable \"cdi\" under \"features\" in its daemon.json"
                 .to_owned(),
         ),
     };
     MissingAbility { key, what, hint }
 }
 
-/// Names with a dot or a slash are a shim's or a path: newer engines look for them when a container starts.
+/// Returns a missing runtime. Names with a dot or a slash are shims or paths, which newer engines find when a container starts.
 fn missing_runtime(service: &Service, abilities: &Abilities) -> Option<MissingAbility> {
     let name = service.runtime.as_deref().filter(|name| !name.is_empty() && !name.contains(['.', '/']))?;
     if abilities.runtimes.contains(name) {
         return None;
     }
-    let hint = format!("add {name} to \"runtimes\" in /etc/docker/daemon.json of a host, or leave the service out");
+    let hint = format!("add {name} to \"runtimes\" in /etc/docker/daemon.json on a host, or remove the service");
     Some(MissingAbility { key: "runtime".to_owned(), what: format!("an engine with the runtime {name}"), hint })
 }
 
-/// `vendor.com/class=name`, a device by its name in the Container Device Interface, and no path.
+/// Whether a device is a name in the Container Device Interface, such as `vendor.com/class=name`, and not a path.
 pub(crate) fn is_cdi(device: &Device) -> bool {
     !device.source.starts_with('/') && device.source.contains('/') && device.source.contains('=')
 }

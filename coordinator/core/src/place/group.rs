@@ -1,4 +1,4 @@
-//! Which services belong on one host because they share data, and where data is already.
+//! Groups of services that belong on one host because they share data, and the hosts that already have data.
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::candidates::is_global;
@@ -8,16 +8,16 @@ use crate::deployment::InstanceName;
 use crate::ties::ties;
 use landfast_compose::model::Service;
 
-/// The services of a stack by what they share.
+/// Groups of the services of a stack.
 pub(super) struct Groups<'a> {
     input: PlacementInput<'a>,
     uses: BTreeMap<&'a str, Vec<DataUse>>,
-    /// Volumes of which each host has its own, by service.
+    /// Volumes of which each host has its own copy, by service.
     volumes: BTreeMap<&'a str, Vec<String>>,
-    /// Services with one number belong together.
+    /// Group number by service.
     numbers: BTreeMap<&'a str, usize>,
     foreign: Vec<ForeignInstance>,
-    /// By instance of the stack, the hosts and volumes that it used last.
+    /// Hosts and volumes that each instance of the stack used last.
     records: BTreeMap<&'a InstanceName, Vec<(&'a str, &'a str)>>,
 }
 
@@ -44,7 +44,7 @@ impl<'a> Groups<'a> {
         groups
     }
 
-    /// Those that share data, and those that are tied to them, get one number.
+    /// Gives services that share data, and services that are tied to them, the same group number.
     fn unite(&mut self) {
         let names: Vec<&'a str> = self.numbers.keys().copied().filter(|name| !self.is_global(name)).collect();
         let mut pairs = Vec::new();
@@ -64,7 +64,7 @@ impl<'a> Groups<'a> {
         }
     }
 
-    /// One on every host is where the others are, wherever that is.
+    /// Whether a service is global. A global service has an instance on every host, so it needs no group.
     pub(super) fn is_global(&self, service: &str) -> bool {
         self.input.project.services.get(service).is_some_and(is_global)
     }
@@ -73,24 +73,24 @@ impl<'a> Groups<'a> {
         self.uses.get(service).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Whether each host has data of its own for it.
+    /// Whether the service writes data that each host has separately.
     pub(super) fn has_data(&self, service: &str) -> bool {
         self.uses(service).iter().any(DataUse::is_own_data)
     }
 
-    /// What two services share, as the first one uses it.
+    /// Returns the data that two services share, as the first one uses it.
     pub(super) fn shared(&self, one: &str, other: &str) -> Option<&DataUse> {
         self.uses(one).iter().find(|data_use| self.uses(other).iter().any(|theirs| data_use.meets(theirs)))
     }
 
-    /// The other services of a service's group.
+    /// Returns the other services in the group of a service.
     pub(super) fn with(&self, service: &str) -> impl Iterator<Item = &'a str> {
         let number = self.numbers.get(service);
         self.numbers.iter().filter(move |(name, it)| **name != service && Some(*it) == number).map(|(name, _)| *name)
     }
 
-    /// Whether two instances belong beside one copy of what their services share: those with one number do, and replicas that
-    /// only read are beside somebody who writes. Those that write have a copy each.
+    /// Whether two instances use the same copy of data: instances with the same index do. Replicas that only read use the copy of
+    /// a writer, and each writer has a copy of its own.
     pub(super) fn use_one_copy(&self, one: &InstanceName, other: &InstanceName) -> bool {
         let number = |name: &InstanceName| self.numbers.get(name.service.as_str());
         one != other && number(one) == number(other) && self.copy(one) == self.copy(other)
@@ -106,7 +106,7 @@ impl<'a> Groups<'a> {
         if only_reads && (1..instance.index).contains(&copies) { 1 } else { instance.index }
     }
 
-    /// Instances of other stacks with the same number that share data with one, and what they share.
+    /// Returns instances of other stacks with the same index that share data with an instance, and the shared data.
     pub(super) fn foreign(&self, instance: &InstanceName) -> impl Iterator<Item = (&ForeignInstance, &DataUse)> {
         let same = self.foreign.iter().filter(|foreign_instance| foreign_instance.name.index == instance.index);
         same.filter_map(|foreign_instance| {
@@ -116,7 +116,7 @@ impl<'a> Groups<'a> {
         })
     }
 
-    /// The hosts where those of its group are, and why it goes to them; what it shares directly comes first.
+    /// Returns the hosts of the group with the reasons for them. Hosts of services that share data directly come first.
     pub(super) fn others<'s>(
         &'s self,
         instance: &InstanceName,
@@ -145,13 +145,13 @@ impl<'a> Groups<'a> {
         direct
     }
 
-    /// Volumes on a host that this instance used last.
+    /// Returns the volumes on a host that the instance used last.
     pub(super) fn recorded(&self, instance: &InstanceName, host: &str) -> Vec<&str> {
         let records = self.records.get(instance).into_iter().flatten().filter(|(on, _)| *on == host);
         records.filter(|(_, volume)| self.mounts(&instance.service, volume)).map(|(_, volume)| *volume).collect()
     }
 
-    /// Hosts with volumes that this instance used last.
+    /// Returns the hosts with volumes that the instance used last.
     pub(super) fn recorded_on(&self, instance: &InstanceName) -> BTreeSet<&'a str> {
         self.records.get(instance).into_iter().flatten().map(|(host, _)| *host).collect()
     }
@@ -160,7 +160,7 @@ impl<'a> Groups<'a> {
         self.volumes.get(service).is_some_and(|volumes| volumes.iter().any(|it| it == volume))
     }
 
-    /// A volume of the service that a host holds, and that no other instance of the service used.
+    /// Returns a volume of the service in the host state that no other instance of the service used.
     pub(super) fn held_volume(&self, service: &str, host: &str) -> Option<String> {
         let stack = self.input.stack;
         let volumes = self.input.held.get(host).map(|state| state.volumes.as_slice()).unwrap_or_default();
@@ -169,7 +169,7 @@ impl<'a> Groups<'a> {
         volume.map(|volume| volume.name.clone())
     }
 
-    /// A volume of the service that a host's engine has, whoever made it.
+    /// Returns a volume of the service in the host's engine that Landfast did not create.
     pub(super) fn found_volume(&self, service: &str, host: &str) -> Option<String> {
         let held = self.input.held.get(host).map(|state| state.volumes.as_slice()).unwrap_or_default();
         let is_free = |name: &str| !held.iter().any(|volume| volume.name == name);
@@ -178,7 +178,7 @@ impl<'a> Groups<'a> {
         its.next().map(|volume| volume.name.clone())
     }
 
-    /// The hosts that have a volume, of this stack or not.
+    /// Returns the hosts that have a volume with this name, of any stack.
     pub(super) fn copies(&self, volume: &str) -> Vec<&'a str> {
         let on = |host: &str| {
             let held = self.input.held.get(host).map(|state| state.volumes.as_slice()).unwrap_or_default();
@@ -201,7 +201,7 @@ fn records(input: PlacementInput<'_>) -> BTreeMap<&InstanceName, Vec<(&str, &str
     records
 }
 
-/// Instances of other stacks: those compiled in this run, and those that the hosts hold.
+/// Returns the instances of other stacks: those compiled in this run, and those that the hosts hold.
 fn foreign(input: PlacementInput<'_>, volumes: &Volumes) -> Vec<ForeignInstance> {
     let is_recompiled = |stack: &str| stack == input.stack || input.beside.iter().any(|other| other.stack == stack);
     let held = input.held.iter().flat_map(|(host, state)| state.instances.iter().map(move |it| (host, it)));

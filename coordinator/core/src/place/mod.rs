@@ -1,8 +1,8 @@
-//! Which host runs an instance, and why.
+//! Places instances on hosts, each with a reason.
 //!
-//! What is written decides; then an instance stays where it runs, or goes back to its volume, or to those with which it
-//! shares data, or to where the data is; what is left goes beside those it shares a host-local network with, and else where
-//! the fewest instances are.
+//! A rule in `landfast.toml` or a constraint decides first. Otherwise an instance stays on its current host, returns to the host of its
+//! volume, joins the services that it shares data with, or goes to a host that has its data. The remaining instances join those
+//! that share a host-local network, or go to the host with the fewest instances.
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -29,14 +29,14 @@ pub use devices::Abilities;
 pub(crate) use devices::is_cdi;
 use group::Groups;
 
-/// Where an instance goes.
+/// Host of an instance, and the reason for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Placed {
     pub(crate) host: String,
     pub(crate) reason: String,
 }
 
-/// What is placed, and into what.
+/// Input for [`place`].
 #[derive(Clone, Copy)]
 pub(crate) struct PlacementInput<'a> {
     pub(crate) fleet: &'a Fleet,
@@ -51,7 +51,7 @@ pub(crate) struct PlacementInput<'a> {
     pub(crate) beside: &'a [Deployment],
 }
 
-/// A host for every instance, or a word about those that have none.
+/// Returns the host of every instance, and adds an error for each instance without one.
 pub(crate) fn place(input: PlacementInput<'_>, findings: &mut Findings<'_>) -> BTreeMap<InstanceName, Placed> {
     warn_of_unknown_services(input, findings);
     let groups = Groups::new(input);
@@ -70,34 +70,35 @@ pub(crate) fn place(input: PlacementInput<'_>, findings: &mut Findings<'_>) -> B
     }
     let (tied, mut waiting): (Vec<_>, Vec<_>) =
         waiting.into_iter().partition(|(_, candidates)| !ties(candidates.service).is_empty());
-    let passes: [Strategy<'_>; 4] =
+    let strategies: [Strategy<'_>; 4] =
         [Allocator::fixed_host, Allocator::current_host, Allocator::last_host, Allocator::host_of_sharers];
-    for pass in passes {
-        allocator.pass(pass, &mut waiting);
+    for strategy in strategies {
+        allocator.apply(strategy, &mut waiting);
     }
     allocator.check_ambiguous_copies(&waiting, findings);
-    let passes: [Strategy<'_>; 2] = [Allocator::host_with_data, Allocator::least_loaded_host];
-    for pass in passes {
-        allocator.pass(pass, &mut waiting);
+    let strategies: [Strategy<'_>; 2] = [Allocator::host_with_data, Allocator::least_loaded_host];
+    for strategy in strategies {
+        allocator.apply(strategy, &mut waiting);
     }
     allocator.place_tied(tied, findings);
     for (instance, candidates) in waiting {
         let most = candidates.service.deploy.placement.max_replicas_per_node;
         findings.refuse(
             format!("services.{}.deploy.placement.max_replicas_per_node", instance.service),
-            format!("no host is left for {instance}: {most} on each of {}", candidates.hosts.join(", ")),
+            format!("no host is left for {instance}: at most {most} on each of {}", candidates.hosts.join(", ")),
         );
     }
     data_warnings::warn(input, &groups, &allocator.placed, findings);
     allocator.placed
 }
 
-/// A place for a service that is not there: a slip of the pen, or a profile that is not enabled.
+/// Warns about a placement rule for an unknown service, which may be misspelt or in a profile that is not enabled.
 fn warn_of_unknown_services(input: PlacementInput<'_>, findings: &mut Findings<'_>) {
     let places = input.config.into_iter().flat_map(|config| &config.place);
     for (service, placement) in places.filter(|(service, _)| *service != "*") {
         if !input.project.services.contains_key(service) {
-            let message = format!("{service} has a place, but the enabled profiles have no such service");
+            let message =
+                format!("there is a placement rule for {service}, but the enabled profiles have no such service");
             let path = format!("stacks.{}.place.{service}", input.stack);
             findings.warnings.push(Diagnostic::at(&placement.location, message).key(path));
         }

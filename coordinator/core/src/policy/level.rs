@@ -1,31 +1,31 @@
-//! How much a finding matters.
+//! Severity of a finding.
 use serde::Serialize;
 
-/// How much a finding matters, the least first.
+/// Severity of a finding, in ascending order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// Not looked for.
+    /// The rule is switched off.
     Off,
-    /// Could be better.
+    /// The service could be improved.
     Note,
-    /// Will hurt some day.
+    /// The service is likely to cause a problem later.
     Warning,
-    /// Is wrong now: `landfast check` fails.
+    /// The service has a problem now: `landfast check` fails.
     Error,
 }
 
 impl Level {
-    /// Every level, by the word for it in `landfast.toml`.
+    /// Every level with its name in `landfast.toml`.
     pub const ALL: [(&'static str, Level); 4] =
         [("error", Level::Error), ("warning", Level::Warning), ("note", Level::Note), ("off", Level::Off)];
 
-    /// The level that a word stands for.
+    /// Returns the level with this name.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.iter().find(|(name, _)| *name == word).map(|(_, level)| *level)
     }
 
-    /// The word for it.
+    /// Returns the name of the level.
     pub fn name(self) -> &'static str {
         match self {
             Level::Off => "off",

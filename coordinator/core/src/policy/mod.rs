@@ -10,12 +10,13 @@ mod rules;
 pub use level::Level;
 pub use rules::{RULES, Rule, codes, rule};
 
-/// What `landfast.toml` says about the rules.
+/// Settings of `landfast.toml` for the rules.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Policy {
-    /// By code; a rule that is not named has its own.
+    /// Levels by code. A rule that is not listed keeps its default level.
     pub levels: BTreeMap<&'static str, Level>,
-    /// Where writable bind mounts may lie, absolute or beneath the stack's folder; none: anywhere beneath that folder.
+    /// Folders that may hold writable bind mounts, absolute or relative to the stack's folder. An empty list allows the whole
+    /// stack's folder.
     pub data_folders: Vec<PathBuf>,
 }
 
@@ -26,16 +27,16 @@ impl Policy {
     }
 }
 
-/// Why a finding does not count.
+/// An exception from a rule: its finding does not count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exception {
-    /// In the words of whoever made the exception.
+    /// Reason that the user gives.
     pub reason: String,
-    /// Where it was made.
+    /// Where the exception is written.
     pub location: Option<Location>,
-    /// Beside the service in the compose file, not in `landfast.toml`.
+    /// Whether it is in the compose file, with the service, rather than in `landfast.toml`.
     pub inline: bool,
 }
 
-/// By service, or `*` for all of them; then by code.
+/// Exceptions by service, or `*` for all services, and then by code.
 pub type Exceptions = BTreeMap<String, BTreeMap<&'static str, Exception>>;

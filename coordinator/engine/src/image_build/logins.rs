@@ -225,7 +225,7 @@ mod tests {
         let missing = of(&logins(folder.path(), "gone"), "lan").await.expect_err("it is not there");
         assert_eq!(missing, "docker-credential-gone, the credential helper for lan in config.json, is not in PATH");
         let refused = of(&logins(folder.path(), "../script"), "lan").await.expect_err("it is a path");
-        assert!(refused.contains("\"../script\" in config.json is no name of a program"), "{refused}");
+        assert!(refused.contains("\"../script\" in config.json is not a valid name"), "{refused}");
         let not_a_program = std::fs::Permissions::from_mode(0o600);
         std::fs::set_permissions(folder.path().join("docker-credential-fake"), not_a_program).expect("set");
         assert!(
