@@ -74,11 +74,13 @@ unused_dependencies() {
 oldest_compiler() {
   local version
   version=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)
-  rustup run "$version" cargo --version 2>/dev/null || timeout 300 rustup toolchain install "$version" --profile minimal --no-self-update || {
+  if ! rustup run "$version" cargo --version 2>/dev/null &&
+    ! RUST_BACKTRACE=0 timeout 300 rustup toolchain install "$version" --profile minimal --no-self-update; then
     echo "oldest compiler: NOT checked, Rust $version is not installed and cannot be fetched from here"
     return
-  }
-  cargo "+$version" check --quiet -p landfast-core -p landfast-agent-core --target-dir "${CARGO_TARGET_DIR:-target}/oldest-compiler"
+  fi
+  cargo "+$version" check --quiet -p landfast-core -p landfast-agent-core \
+    --target-dir "${CARGO_TARGET_DIR:-target}/oldest-compiler"
 }
 
 # The advisory database is on the network. An unreachable database does not fail the change.
