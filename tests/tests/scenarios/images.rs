@@ -109,7 +109,8 @@ fn pull_policy_decides_whether_the_registry_is_asked() -> Result<()> {
     assert_eq!(ids(&fleet)?, before, "`never` should ask no registry and change nothing");
     fleet.write("demo/compose.yaml", &web("127.0.0.1:5000/team/none:1", "    pull_policy: never\n"))?;
     let refused = fleet.landfast(&["up", "--yes"])?.exits(1)?;
-    for part in ["the image 127.0.0.1:5000/team/none:1 was not found on any host or on this machine", "alpha and this machine"]
+    for part in
+        ["the image 127.0.0.1:5000/team/none:1 was not found on any host or on this machine", "alpha and this machine"]
     {
         ensure!(refused.stderr.contains(part), "it should say {part}: {refused}");
     }

@@ -188,9 +188,10 @@ async fn never_uses_existing_images_and_pulls_nothing() {
     registry_has(&fleet, "alpha", "lan:5000/app:1", "amd");
     for refusal in [plan(&fleet, Up::default()).await.err(), fleet.up().await.err()] {
         let text = refusal.expect("a refusal").to_string();
-        for part in
-            ["compose.yaml:4:5: the image lan:5000/app:1 was not found on any host or on this machine", "alpha, beta and this"]
-        {
+        for part in [
+            "compose.yaml:4:5: the image lan:5000/app:1 was not found on any host or on this machine",
+            "alpha, beta and this",
+        ] {
             assert!(text.contains(part), "{part} in {text}");
         }
     }
