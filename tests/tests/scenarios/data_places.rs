@@ -99,7 +99,7 @@ fn objects_have_the_projects_name_which_cannot_change_once_there_is_data() -> Re
 
     // Without data the name may change: everything is recreated under the new one.
     fleet.write("demo/compose.yaml", &with("shop", "    volumes: [\"data:/data\"]\n", "volumes:\n  data:\n"))?;
-    fleet.landfast(&["up", "--yes"])?.succeeds()?.says("made again under that name")?;
+    fleet.landfast(&["up", "--yes"])?.succeeds()?.says("recreated under the new name")?;
     running_container(host, "shop", "web")?;
     assert_eq!((shown("network")?.as_str(), projects(host)?), ("shop_own shop", vec!["shop".to_owned()]));
     assert_eq!(shown("volume")?, "shop_data shop");

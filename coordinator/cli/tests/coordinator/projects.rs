@@ -93,7 +93,7 @@ async fn a_changed_project_name_is_refused_until_it_is_configured() {
         let output = landfast(&fleet, verb).await;
         assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
         let printed = stderr(&output);
-        assert!(printed.contains("the hosts hold web as the project web, and now it would be shop"), "{printed}");
+        assert!(printed.contains("the hosts have web as the project web, but its name is now shop"), "{printed}");
         assert!(
             printed.contains("web_files on alpha") && printed.contains("write project = \"web\" under [stacks.web]"),
             "{printed}"

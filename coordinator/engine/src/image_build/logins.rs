@@ -192,9 +192,9 @@ mod tests {
     async fn the_reason_of_a_failed_helper_is_reported() {
         for (script, expected) in [
             ("echo the store is locked; exit 2", "docker-credential-fake has no login for lan: the store is locked"),
-            ("exec <&-; exit 1", "it failed without a word"),
+            ("exec <&-; exit 1", "it failed without a message"),
             ("echo sesame", "it is not JSON"),
-            ("kill -9 $$", "it failed without a word"),
+            ("kill -9 $$", "it failed without a message"),
             ("head -c 70000 /dev/zero; exec sleep 1000", "is larger than 64 KiB"),
         ] {
             let folder = fake(script);
