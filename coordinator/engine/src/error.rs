@@ -34,29 +34,29 @@ pub enum EngineError {
     Deliver(#[from] DeliverError),
     #[error("{0}")]
     Mistakes(Diagnostics),
-    #[error("stack {stack} has no folder {}", .path.display())]
+    #[error("stack {stack}: the folder {} does not exist", .path.display())]
     NoStackFolder { stack: String, path: PathBuf },
     #[error("stack {stack} has no compose file in {}", .folder.display())]
     NoComposeFile { stack: String, folder: PathBuf },
     #[error("stack {stack} has no environments: no path in its env_files has {{env}} in it")]
     NoEnvironments { stack: String },
-    #[error("not all hosts can be reached\n{0}")]
+    #[error("some hosts cannot be reached\n{0}")]
     Unreachable(Failures),
-    #[error("{host}: its engine does not answer ({problem})")]
+    #[error("{host}: the container engine does not answer ({problem})")]
     NoEngine { host: String, problem: String },
-    #[error("something on the hosts is in the way, nothing was touched{}", list(.0))]
+    #[error("resources on the hosts conflict with the plan; nothing was changed{}", list(.0))]
     Conflicts(Vec<Conflict>),
     #[error("{host} has changed since the plan was made (from {planned} to {found})")]
     FleetChanged { host: String, planned: Version, found: Version },
     #[error("{host}: {step} failed: {problem}")]
     Host { host: String, step: &'static str, problem: String },
-    #[error("{digest} is on no host any more, so release {release} of {stack} cannot be brought back")]
+    #[error("release {release} of {stack} cannot be restored: no host has its bundle {digest}")]
     BundleGone { stack: String, release: u64, digest: String },
     #[error("stack {stack} has no release {number}")]
     NoRelease { stack: String, number: u64 },
-    #[error("stack {stack} has no release before this one")]
+    #[error("stack {stack} has no earlier release that succeeded")]
     NoEarlierRelease { stack: String },
-    #[error("stack {stack} is on no host")]
+    #[error("stack {stack} is not deployed on any host")]
     NotDeployed { stack: String },
     #[error("the record at {key} cannot be read")]
     Record {
@@ -66,9 +66,9 @@ pub enum EngineError {
     },
     #[error("{0}")]
     Stopped(Box<FailureReport>),
-    #[error("stopped as asked")]
+    #[error("stopped on request before the rollout began")]
     Interrupted,
-    #[error("this machine gives no random numbers")]
+    #[error("the operating system provided no random numbers")]
     NoRandomness(#[source] std::io::Error),
 }
 
@@ -99,28 +99,34 @@ impl EngineError {
             Self::Image(error) => error.hint(),
             Self::Build(error) => error.hint(),
             Self::Deliver(error) => error.hint().map(str::to_owned),
-            Self::NoStackFolder { .. } => Some("set `path` in landfast.toml, relative to its own folder".to_owned()),
+            Self::NoStackFolder { .. } => Some(
+                "create the folder, or set `path` in landfast.toml: it is relative to the folder of that file"
+                    .to_owned(),
+            ),
             Self::NoComposeFile { stack, .. } => {
-                Some(format!("name it compose.yaml, or set `files` under [stacks.{stack}]"))
+                Some(format!("name the file compose.yaml, or set `files` under [stacks.{stack}]"))
             }
             Self::NoEnvironments { stack } => {
-                Some(format!("leave the environment out, or write {{env}} into a path under [stacks.{stack}]"))
+                Some(format!("select no environment, or write {{env}} in a path of env_files under [stacks.{stack}]"))
             }
             Self::NoEngine { .. } => Some("start the engine on that host: `systemctl start docker`".to_owned()),
-            Self::FleetChanged { .. } => Some("somebody else deploys too: run `landfast plan` again".to_owned()),
+            Self::FleetChanged { .. } => {
+                Some("another operator deployed meanwhile: run `landfast plan` again".to_owned())
+            }
             Self::NoRelease { .. } | Self::NoEarlierRelease { .. } => {
-                Some("`landfast history` lists what there is".to_owned())
+                Some("`landfast history` lists the releases".to_owned())
             }
             Self::NotDeployed { stack } => Some(format!("deploy it first: `landfast up {stack}`")),
             Self::BundleGone { stack, .. } => {
-                Some(format!("check the files out as they were and `landfast up {stack}`"))
+                Some(format!("check out the files of that release and run `landfast up {stack}`"))
             }
             Self::Stopped(_) | Self::Interrupted => {
-                Some("`landfast status` shows what runs; the same command again goes on from here".to_owned())
+                Some("`landfast status` shows what runs; run the same command again to continue".to_owned())
             }
-            Self::Record { .. } => {
-                Some("another version of landfast wrote it: finish what it began with that version".to_owned())
-            }
+            Self::Record { .. } => Some(
+                "another version of landfast wrote the record: run the unfinished command again with that version"
+                    .to_owned(),
+            ),
             Self::NoRandomness(_)
             | Self::Store(_)
             | Self::Mistakes(_)

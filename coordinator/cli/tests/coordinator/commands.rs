@@ -307,6 +307,6 @@ async fn f56_ctrl_c_stops_after_the_current_step_and_reports_the_state() {
     }
     let printed = printed.join("\n");
     assert_eq!(process.wait().await.expect("it ends").code(), Some(1), "{printed}");
-    assert!(printed.contains("what stands where") && printed.contains("as it was  create web/after.1"), "{printed}");
+    assert!(printed.contains("state of each step") && printed.contains("not started  create web/after.1"), "{printed}");
     assert_eq!(fleet.host("alpha").instances(), ["web/app.1"]);
 }

@@ -165,7 +165,7 @@ async fn f46_an_instance_that_does_not_start_stops_the_rollout() {
     fleet.write("data/compose.yaml", &compose);
     let error = fleet.up().await.expect_err("a failure");
     let text = error.to_string();
-    assert!(text.contains("data/postgres.1") && text.contains("what stands where"), "{text}");
+    assert!(text.contains("data/postgres.1") && text.contains("state of each step"), "{text}");
     let instances = |state: Option<landfast_proto::v1::HostState>| state.map(|state| state.instances);
     assert_eq!(instances(fleet.host("beta").with(|state| state.held.clone())), instances(before));
 }
@@ -302,7 +302,7 @@ async fn without_a_builder_plan_warns_and_up_fails_before_any_change() {
     let planned = fleet.propose(Up::default()).await.expect("a plan");
     let builds = planned.builds.iter().map(words::planned_build).collect::<Vec<_>>();
     assert_eq!(builds, ["data-app from ./app (1 file, 13 B)"]);
-    assert!(planned.plan.warnings.iter().any(|line| line.contains("an engine that builds")), "{:?}", planned.plan);
+    assert!(planned.plan.warnings.iter().any(|line| line.contains("no engine can build images")), "{:?}", planned.plan);
     let error = fleet.up().await.expect_err("no builder").to_string();
     assert!(error.contains("data-app cannot be built"), "{error}");
 

@@ -130,8 +130,8 @@ fn unreadable_env_files_are_reported_with_their_location() {
     let (code, printed) = plan(&["web", "--env", "tset"]);
     assert_eq!(code, Some(1));
     insta::assert_snapshot!(printed, @r"
-    landfast.toml:12:3: there is no file web/environments/tset.env (stacks.web.env_files)
-      hint: did you mean the environment test? there are dev, half, test
+    landfast.toml:12:3: the file web/environments/tset.env does not exist (stacks.web.env_files)
+      hint: did you mean the environment test? the environments are dev, half, test
     ");
     let (code, printed) = plan(&["fixed", "--env", "dev"]);
     assert!(code == Some(1) && printed.contains("stack fixed has no environments"), "{printed}");
@@ -144,13 +144,13 @@ fn unreadable_env_files_are_reported_with_their_location() {
         "{printed}"
     );
     assert!(
-        printed.contains("hint: write env under [stacks.web], or give --env: there are dev, half, test"),
+        printed.contains("hint: set `env` under [stacks.web], or pass --env: the environments are dev, half, test"),
         "{printed}"
     );
     folder.write("landfast.toml", &FLEET.replace(".env.dev", ".env.prod"));
     let (_, printed) = plan(&["fixed"]);
     assert!(
-        printed.contains("landfast.toml:15:14: there is no file fixed/environments/.env.prod (stacks.fixed.env_files)"),
+        printed.contains("landfast.toml:15:14: the file fixed/environments/.env.prod does not exist (stacks.fixed.env_files)"),
         "{printed}"
     );
     folder.write("landfast.toml", &FLEET.replace("../secrets", "../../secrets"));

@@ -84,7 +84,7 @@ async fn a_fleet_of_two_processors_pulls_an_image_for_each() {
     assert_eq!(fleet.host("alpha").calls("assign"), 0);
     registry_has(&fleet, "beta", "app:1", "arm");
     let warnings = plan(&fleet, Up::default()).await.expect("a plan").plan.warnings;
-    assert_eq!(warnings[0], "image app:1 is nowhere for beta: `up` asks the registry");
+    assert_eq!(warnings[0], "image app:1 is not available for beta: `up` asks the registry");
     done(fleet.up().await);
     assert_eq!(
         (fleet.host("alpha").runs(), fleet.host("beta").runs()),

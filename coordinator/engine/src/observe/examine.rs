@@ -34,8 +34,9 @@ async fn of_host(agent: &Agent, places: BTreeSet<Place>) -> Result<BTreeMap<Plac
     let sources = places.iter().cloned().map(Place::to_wire).collect();
     let mut client = agent.agent();
     let asked = tokio::time::timeout(LIMIT, client.examine(ExamineRequest { sources })).await;
-    let late =
-        || Status::deadline_exceeded(format!("no answer within {} s: a file server may be away", LIMIT.as_secs()));
+    let late = || {
+        Status::deadline_exceeded(format!("no answer within {} s: a file server may be unreachable", LIMIT.as_secs()))
+    };
     match asked.unwrap_or_else(|_| Err(late())) {
         Ok(answer) => {
             let ExamineResponse { sources } = answer.into_inner();

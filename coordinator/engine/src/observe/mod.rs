@@ -94,7 +94,7 @@ fn engine_answers(host: &str, said: &DescribeResponse) -> Result<(), EngineError
     match said.engine.as_ref().map(|engine| engine.error.as_str()) {
         Some("") => Ok(()),
         problem => {
-            let problem = problem.unwrap_or("the agent did not say why").to_owned();
+            let problem = problem.unwrap_or("the agent gave no reason").to_owned();
             Err(EngineError::NoEngine { host: host.to_owned(), problem })
         }
     }

@@ -73,7 +73,8 @@ impl Engine {
             host.state = "ready";
             if report.engine_lost || !engine.error.is_empty() {
                 host.state = "engine lost";
-                host.problems.insert(0, format!("{}: its engine does not answer: {}", target.host, engine.error));
+                host.problems
+                    .insert(0, format!("{}: the container engine does not answer: {}", target.host, engine.error));
             }
             host.agent_version = Some(said.agent_version.clone());
             host.engine_version = Some(engine.version);
@@ -156,7 +157,7 @@ pub(crate) fn drift(host: &str, report: &Report) -> Vec<String> {
     let changed = report.trees.iter().filter(|tree| !tree.drift.is_empty());
     let said = changed.map(|tree| {
         format!(
-            "{host}: files of {} were changed there by hand, and are left so: {}",
+            "{host}: files of {} were modified on the host and are not restored: {}",
             tree.stack,
             tree.drift.join(", ")
         )

@@ -217,7 +217,7 @@ async fn first_reports(
             Ok(Some(_)) => {}
             Ok(None) | Err(_) => {
                 let silent = observed.agents.keys().find(|host| !reports.contains_key(*host)).cloned();
-                let problem = "no report: the connection was lost, nothing was touched".to_owned();
+                let problem = "the host sent no report because the connection was lost; nothing was changed".to_owned();
                 return Err(EngineError::Host { host: silent.unwrap_or_default(), step: "watch", problem });
             }
         }

@@ -1,4 +1,4 @@
-//! What a run that did not come to its end says: step by step, what stands where.
+//! The report of a rollout that failed or was stopped: the reasons, and the state of each step.
 
 use std::fmt;
 
@@ -7,30 +7,32 @@ use landfast_core::rollout::{Failure, Progress};
 
 use crate::text;
 
-/// What stands where after a run that did not come to its end.
+/// The result of a rollout that failed or was stopped: the reasons, and the state of each step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailureReport {
+    /// The plan that was carried out.
     pub plan: Plan,
+    /// The reasons of the failure, and the progress of each step of the plan.
     pub failure: Failure,
-    /// On request.
+    /// Whether the rollout was stopped on request.
     pub stopped: bool,
 }
 
 impl fmt::Display for FailureReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = if self.stopped { "stopped as asked" } else { "the rollout stopped" };
+        let what = if self.stopped { "stopped on request" } else { "the rollout stopped" };
         write!(f, "{what}: {}", self.failure.reasons.join("\n  "))?;
-        write!(f, "\nwhat stands where:")?;
+        write!(f, "\nstate of each step:")?;
         for (step, progress) in self.plan.steps.iter().zip(&self.failure.steps) {
             let (mark, more) = match progress {
-                Progress::Waiting => ("as it was", ""),
-                Progress::Running { seen, .. } => ("under way", seen.as_str()),
+                Progress::Waiting => ("not started", ""),
+                Progress::Running { seen, .. } => ("running", seen.as_str()),
                 Progress::Done => ("done", ""),
-                // The reasons above have all of it.
+                // The reasons above contain the whole message.
                 Progress::Failed { message } => ("failed", message.lines().next().unwrap_or_default()),
             };
             let separator = if more.is_empty() { "" } else { ": " };
-            write!(f, "\n  {mark:9}  {}{separator}{more}", text::sentence(step))?;
+            write!(f, "\n  {mark:11}  {}{separator}{more}", text::sentence(step))?;
         }
         Ok(())
     }

@@ -117,7 +117,9 @@ impl Engine {
         let prepared = self.prepare(chosen, &sources, &mut input.warnings).await?;
         let planned = builds::planned(&prepared, &sources, workshop.as_ref());
         if workshop.is_none() && !prepared.is_empty() && up.missing_images == MissingImages::Warn {
-            input.warnings.push("neither this machine nor a host has an engine that builds: `up` fails".to_owned());
+            input
+                .warnings
+                .push("no engine can build images, neither on this machine nor on a host: `up` will fail".to_owned());
         }
         if up.missing_images == MissingImages::Pull && !prepared.is_empty() {
             self.decide(store, observed, &sources, &pulls::undecided(&references)).await?;

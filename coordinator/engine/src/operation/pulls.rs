@@ -174,5 +174,5 @@ fn told(one: &ToPull, unknown: &BTreeSet<String>) -> String {
         return format!("image {reference} is not on any host or on this machine: `up` asks the registry");
     }
     let whose = if platform.is_empty() { hosts.first().map_or("", String::as_str) } else { platform };
-    format!("image {reference} is nowhere for {whose}: `up` asks the registry")
+    format!("image {reference} is not available for {whose}: `up` asks the registry")
 }

@@ -193,7 +193,7 @@ impl Place<'_> {
         let pattern = file.pattern.as_str();
         if takes_env(file) && env.is_none() {
             let hint = format!(
-                "write env under [stacks.{}], or give --env: there are {}",
+                "set `env` under [stacks.{}], or pass --env: the environments are {}",
                 self.stack,
                 listed(&self.known(file))
             );
@@ -207,7 +207,7 @@ impl Place<'_> {
         if path.is_file() {
             return Ok(path);
         }
-        let message = format!("there is no file {}", path.display());
+        let message = format!("the file {} does not exist", path.display());
         Err(self.mistake(file, message, self.instead(file, env)))
     }
 
@@ -218,8 +218,8 @@ impl Place<'_> {
         };
         let known = self.known(file);
         match nearest(env, known.iter().map(String::as_str)) {
-            Some(meant) => format!("did you mean the environment {meant}? there are {}", listed(&known)),
-            None => format!("make it, or choose another environment: there are {}", listed(&known)),
+            Some(meant) => format!("did you mean the environment {meant}? the environments are {}", listed(&known)),
+            None => format!("create the file, or select another environment: the environments are {}", listed(&known)),
         }
     }
 
