@@ -1,4 +1,5 @@
-//! What a run can fail with. Each names the host and the step, and [`EngineError::hint`] says what to do next.
+//! The errors of operations. Each names the object that failed, and [`EngineError::hint`] returns the next step for the
+//! user.
 
 use std::path::PathBuf;
 
@@ -16,66 +17,93 @@ use crate::store::StoreError;
 
 use crate::operation::FailureReport;
 
+/// The reason why an operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
+    /// The fleet's folder cannot be used.
     #[error(transparent)]
     Folder(#[from] FolderError),
+    /// The compose files of a stack cannot be loaded.
     #[error(transparent)]
     Project(#[from] ProjectError),
+    /// The folder of a stack cannot be bundled.
     #[error(transparent)]
     Scan(#[from] ScanError),
+    /// The store of the coordinator's state failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// An image cannot be pulled or sent to a host.
     #[error(transparent)]
     Image(#[from] ImageError),
+    /// An image cannot be built.
     #[error(transparent)]
     Build(#[from] BuildError),
+    /// A bundle cannot be sent to a host.
     #[error(transparent)]
     Deliver(#[from] DeliverError),
+    /// The stacks have mistakes that prevent a deployment.
     #[error("{0}")]
     Mistakes(Diagnostics),
+    /// The folder of a stack does not exist.
     #[error("stack {stack}: the folder {} does not exist", .path.display())]
     NoStackFolder { stack: String, path: PathBuf },
+    /// The folder of a stack contains no compose file.
     #[error("stack {stack} has no compose file in {}", .folder.display())]
     NoComposeFile { stack: String, folder: PathBuf },
+    /// An environment is selected for a stack whose env files are the same in every environment.
     #[error("stack {stack} has no environments: no path in its env_files has {{env}} in it")]
     NoEnvironments { stack: String },
+    /// Some hosts cannot be reached, or refused the connection.
     #[error("some hosts cannot be reached\n{0}")]
     Unreachable(Failures),
+    /// The container engine of a host does not answer its agent.
     #[error("{host}: the container engine does not answer ({problem})")]
     NoEngine { host: String, problem: String },
+    /// Resources on the hosts, such as networks or used ports, conflict with the plan.
     #[error("resources on the hosts conflict with the plan; nothing was changed{}", list(.0))]
     Conflicts(Vec<Conflict>),
+    /// Another operator changed a host after the plan was made.
     #[error("{host} has changed since the plan was made (from {planned} to {found})")]
     FleetChanged { host: String, planned: Version, found: Version },
+    /// A request to a host failed.
     #[error("{host}: {step} failed: {problem}")]
     Host { host: String, step: &'static str, problem: String },
+    /// No host has the bundle of a release any more.
     #[error("release {release} of {stack} cannot be restored: no host has its bundle {digest}")]
     BundleGone { stack: String, release: u64, digest: String },
+    /// The history of a stack has no release with this number.
     #[error("stack {stack} has no release {number}")]
     NoRelease { stack: String, number: u64 },
+    /// The history of a stack has no successful release before the current one.
     #[error("stack {stack} has no earlier release that succeeded")]
     NoEarlierRelease { stack: String },
+    /// A stack is to be updated, but no host has it.
     #[error("stack {stack} is not deployed on any host")]
     NotDeployed { stack: String },
+    /// A record of the store is not in the format of this version.
     #[error("the record at {key} cannot be read")]
     Record {
         key: String,
         #[source]
         source: serde_json::Error,
     },
+    /// A rollout failed, or was stopped after it began.
     #[error("{0}")]
     Stopped(Box<FailureReport>),
+    /// The operation was stopped on request before its rollout began.
     #[error("stopped on request before the rollout began")]
     Interrupted,
+    /// The operating system provided no random bytes.
     #[error("the operating system provided no random numbers")]
     NoRandomness(#[source] std::io::Error),
 }
 
-/// What a host holds, as two numbers.
+/// Version of the state that a host holds. A change of the state makes it greater.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Version {
+    /// Epoch of the rollout that assigned the state. Each rollout claims a greater one.
     pub epoch: u64,
+    /// Generation of the state, which grows with every assignment.
     pub generation: u64,
 }
 
@@ -90,7 +118,7 @@ fn list(conflicts: &[Conflict]) -> String {
 }
 
 impl EngineError {
-    /// What to do next.
+    /// Returns the next step for the user, if there is one.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Folder(error) => error.hint(),

@@ -1,5 +1,5 @@
-//! The coordinator's effects behind the command line and the daemon: it reads stacks, observes hosts, makes proposals and
-//! carries them out. Every decision is made by `landfast-core`; nothing here knows a terminal.
+//! The library behind the command line and the daemon. It reads stacks, observes hosts, makes proposals and carries them
+//! out. It owns the effects of the coordinator: `landfast-core` makes every decision. It does not depend on a terminal.
 
 pub mod connect;
 pub mod deliver;
@@ -30,32 +30,37 @@ use crate::stack::Source;
 
 pub use error::{EngineError, Version};
 
-/// What a command changes about every stack.
+/// Options of a command that apply to every stack.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    /// `--env`, in place of what `landfast.toml` says.
+    /// Environment given with `--env`, which replaces the one in `landfast.toml`.
     pub env: Option<String>,
-    /// `--env-file`, absolute and in order, in place of `.env`, the environment's file and what `landfast.toml` says.
+    /// Absolute paths given with `--env-file`, in order. They replace `.env`, the environment's file and the files in
+    /// `landfast.toml`.
     pub env_files: Vec<PathBuf>,
-    /// `--profile`, in place of what `landfast.toml` says.
+    /// Profiles given with `--profile`, which replace those in `landfast.toml`.
     pub profiles: Vec<String>,
-    /// The process's variables.
+    /// Environment variables of the process.
     pub environment: BTreeMap<String, String>,
 }
 
-/// A fleet's folder, and somebody who listens.
+/// Entry point of the library: runs operations on the fleet of one folder.
 pub struct Engine {
+    /// The fleet and its folder.
     pub folder: FleetFolder,
+    /// Options that apply to every stack.
     pub options: Options,
+    /// Receiver of the events of operations.
     pub listener: Arc<dyn Listener>,
 }
 
 impl Engine {
+    /// Creates an engine for the fleet of this folder.
     pub fn new(folder: FleetFolder, options: Options, listener: Arc<dyn Listener>) -> Self {
         Self { folder, options, listener }
     }
 
-    /// Reads the stacks, and asks this machine's engine for their images.
+    /// Reads the stacks, and asks the engine of this machine for their images.
     pub(crate) async fn read(&self, stacks: &[String]) -> Result<(Vec<Source>, Images), EngineError> {
         let mut readers = Vec::new();
         let env_files = stack::of_all_stacks(&self.folder.path, self.folder.fleet.stacks.values());
@@ -68,7 +73,7 @@ impl Engine {
         }
         let mut sources = Vec::new();
         for reader in readers {
-            // It can only fail by a panic, which goes on here.
+            // A task fails only if it panics. The panic continues here.
             sources.push(reader.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?);
         }
         let references = sources.iter().flat_map(|source| compile::images(&source.project)).collect();

@@ -1,8 +1,8 @@
-//! Texts that messages of several operations share.
+//! Texts that the messages of several operations share.
 
 use landfast_core::plan::{Action, Step};
 
-/// `recreate data/postgres.1 on beta`.
+/// Returns a step of a plan as a phrase, such as `recreate data/postgres.1 on beta`.
 pub fn sentence(step: &Step) -> String {
     let what = format!("{} {}", step.action.label(), step.action.subject());
     match &step.action {

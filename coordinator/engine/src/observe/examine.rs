@@ -1,4 +1,4 @@
-//! Asks the hosts what is at the places that mounts come from, for as much of them as a plan makes.
+//! Asks the hosts what is at the sources of the mounts that a plan creates.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,10 +15,10 @@ use crate::wire::{Wire as _, problem};
 use super::ObservedFleet;
 use crate::EngineError;
 
-/// A look at a file server that is away may never end.
+/// Time limit for a request. A host that mounts an unreachable file server may never answer.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// The answers of all hosts, asked at once.
+/// Asks all hosts at the same time what is at these places.
 pub(crate) async fn examine(
     observed: &ObservedFleet,
     places: BTreeMap<String, BTreeSet<Place>>,
@@ -29,7 +29,8 @@ pub(crate) async fn examine(
     Ok(try_join_all(asked).await?.into_iter().collect())
 }
 
-/// An agent that does not know the question answers nothing, and finds out itself when it mounts.
+/// Asks one host. The answer of an agent that does not support the request is empty; such an agent finds out when it
+/// mounts.
 async fn of_host(agent: &Agent, places: BTreeSet<Place>) -> Result<BTreeMap<Place, Seen>, EngineError> {
     let sources = places.iter().cloned().map(Place::to_wire).collect();
     let mut client = agent.agent();

@@ -1,4 +1,4 @@
-//! What is there before anything is planned: every host described, every engine's answers, as values.
+//! Observes the fleet before anything is planned: the descriptions of all hosts and the answers of their engines.
 
 mod examine;
 mod status;
@@ -21,25 +21,30 @@ pub(crate) use examine::examine;
 pub(crate) use status::drift;
 pub use status::{HostStatus, InstanceStatus, Status};
 
-/// All hosts, as they were at one moment.
+/// The observed state of all hosts at one moment. Each map is keyed by host.
 #[derive(Debug, Default)]
 pub struct ObservedFleet {
+    /// Connection to each agent.
     pub agents: BTreeMap<String, Agent>,
+    /// State that was last assigned to each host.
     pub held: BTreeMap<String, HostState>,
+    /// Latest report of each host.
     pub reports: BTreeMap<String, Report>,
+    /// Networks, volumes and used ports on each host.
     pub found: BTreeMap<String, Found>,
-    /// Minor number of the engine API that is spoken on a host.
+    /// Minor version of the engine API on each host.
     pub engines: BTreeMap<String, u32>,
-    /// Of each host's engine.
+    /// Platform of each host's engine.
     pub platforms: BTreeMap<String, Platform>,
-    /// Each host's image store: `classic` or `containerd`.
+    /// Image store of each host: `classic` or `containerd`.
     pub stores: BTreeMap<String, String>,
-    /// What a host's engine can run containers with.
+    /// Runtimes and device drivers of each host's engine.
     pub abilities: BTreeMap<String, Abilities>,
 }
 
 impl ObservedFleet {
-    /// Asks all hosts at once. A deployment needs every one of them: a name or an address that moves concerns them all.
+    /// Asks all hosts at the same time, and fails if one does not answer. A deployment needs every host, because a name
+    /// or an address that moves concerns them all.
     pub async fn survey(engine: &Engine) -> Result<Self, EngineError> {
         let fleet = &engine.folder.fleet;
         let credentials = engine.folder.credentials()?;
@@ -54,7 +59,7 @@ impl ObservedFleet {
                 observed.held.insert(host.clone(), HostState::of_wire(held));
             }
             let spoken = said.engine.as_ref().and_then(|engine| api(&engine.api_version));
-            // Another major number would be another API altogether; its agent has to judge.
+            // Another major version would be a different API: the agent must decide whether it can use it.
             if let Some((1, minor)) = spoken {
                 observed.engines.insert(host.clone(), minor);
             }
@@ -73,12 +78,12 @@ impl ObservedFleet {
         Ok(observed)
     }
 
-    /// The epoch that a run claims: greater than any that a host has seen.
+    /// Returns the epoch that a rollout claims: greater than any that a host has seen.
     pub fn next_epoch(&self) -> u64 {
         self.agents.values().map(|agent| agent.description().epoch).max().unwrap_or(0) + 1
     }
 
-    /// What a host held when it was surveyed.
+    /// Returns the version of the state that a host held when it was surveyed.
     pub fn version(&self, host: &str) -> Version {
         let said = self.agents.get(host).map(Agent::description);
         said.map_or_else(Version::default, |said| Version { epoch: said.epoch, generation: said.generation })
@@ -100,7 +105,7 @@ fn engine_answers(host: &str, said: &DescribeResponse) -> Result<(), EngineError
     }
 }
 
-/// `1.41`.
+/// Parses the version of an engine API, such as `1.41`.
 pub(crate) fn api(version: &str) -> Option<(u32, u32)> {
     let (major, minor) = version.split_once('.')?;
     Some((major.parse().ok()?, minor.parse().ok()?))

@@ -1,4 +1,4 @@
-//! What runs where, as the hosts say it: for `status`, `ps` and `logs`.
+//! The instances and hosts of the fleet as the hosts report them, for `status`, `ps` and `logs`.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -10,50 +10,67 @@ use crate::wire::Wire as _;
 
 use crate::{Engine, EngineError};
 
-/// The fleet as it is.
+/// Status of the fleet.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Status {
+    /// Name of the fleet.
     pub fleet: String,
+    /// Status of every host in the fleet.
     pub hosts: Vec<HostStatus>,
+    /// Status of every instance, ordered by stack, instance and host.
     pub instances: Vec<InstanceStatus>,
 }
 
-/// One host.
+/// Status of one host.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HostStatus {
+    /// Name of the host.
     pub name: String,
+    /// Address of the host's agent.
     pub address: String,
-    /// `ready`, `engine lost` or `unreachable`.
+    /// State of the host: `ready`, `engine lost` or `unreachable`.
     pub state: &'static str,
+    /// Version of the agent, if it answered.
     pub agent_version: Option<String>,
+    /// Version of the container engine, if the agent answered.
     pub engine_version: Option<String>,
-    /// Since the host said so.
+    /// Time since the host answered, in milliseconds.
     pub age_ms: Option<u64>,
-    /// Why it is not ready, what did not go through there, what is not well, and files that were changed by hand.
+    /// Problems of the host: why it is not ready, failed steps, unhealthy instances and modified files.
     pub problems: Vec<String>,
 }
 
-/// One instance.
+/// Status of one instance.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InstanceStatus {
+    /// Name of the stack.
     pub stack: String,
+    /// Name of the service.
     pub service: String,
-    /// `data/postgres.1`
+    /// Name of the instance, such as `data/postgres.1`.
     pub instance: String,
+    /// Name of the host.
     pub host: String,
+    /// Id of the container.
     pub container_id: String,
+    /// State of the container.
     pub state: ContainerState,
+    /// Health of the container.
     pub health: Health,
-    /// On the fleet's network, or else on the first one.
+    /// Address on the fleet's network, or else on the first network.
     pub address: Option<String>,
+    /// Reference of the image.
     pub image: String,
+    /// Number of the release that the instance belongs to.
     pub release: u64,
+    /// Exit code of the container, if it has exited.
     pub exit_code: i32,
+    /// Published ports.
     pub ports: Vec<ReportedPort>,
 }
 
 impl Engine {
-    /// Asks all hosts. Those that cannot be reached are a part of the answer.
+    /// Asks all hosts for their status. Hosts that cannot be reached are included in the result.
     pub async fn status(&self) -> Result<(Status, Agents), EngineError> {
         let fleet = &self.folder.fleet;
         let credentials = self.folder.credentials()?;
@@ -112,7 +129,7 @@ impl Engine {
     }
 }
 
-/// A host of which nothing is known.
+/// Returns the status of a host that did not answer.
 fn unreachable(target: &Target) -> HostStatus {
     HostStatus {
         name: target.host.clone(),
@@ -125,7 +142,7 @@ fn unreachable(target: &Target) -> HostStatus {
     }
 }
 
-/// What a host could not do, and what it found changed.
+/// Returns the problems of a host: failed steps, unhealthy instances and modified files.
 pub(super) fn problems(host: &str, report: &Report) -> Vec<String> {
     let failed = report.problems.iter().map(|problem| {
         let Problem { step, resource, message, .. } = problem;
@@ -134,7 +151,7 @@ pub(super) fn problems(host: &str, report: &Report) -> Vec<String> {
     failed.chain(troubles(host, report)).chain(drift(host, report)).collect()
 }
 
-/// Instances that are not well. What a problem is told about already is left to that.
+/// Returns the instances that failed or are unhealthy, except those for which a problem is reported already.
 fn troubles(host: &str, report: &Report) -> Vec<String> {
     let now = i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX);
     let untold = report.instances.iter().filter(|seen| {
@@ -152,7 +169,7 @@ fn troubles(host: &str, report: &Report) -> Vec<String> {
     told.collect()
 }
 
-/// Files of bundles that somebody changed on the host.
+/// Returns the files of bundles that were modified on the host.
 pub(crate) fn drift(host: &str, report: &Report) -> Vec<String> {
     let changed = report.trees.iter().filter(|tree| !tree.drift.is_empty());
     let said = changed.map(|tree| {

@@ -1,4 +1,4 @@
-//! Everything a rollout needs is on the hosts before anything is stopped: files and images, all hosts at once.
+//! Sends the files and images of a rollout to all hosts at the same time, before the rollout stops any container.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::images;
 use super::Proposal;
 use crate::EngineError;
 
-/// Brings what the proposal says the hosts lack.
+/// Sends the files and images that the hosts lack.
 pub(super) async fn bring(fleet: &Fleet, proposal: &Proposal, listener: &Arc<dyn Listener>) -> Result<(), EngineError> {
     let files = try_join_all(fleet.hosts.keys().map(|host| files(host, proposal, listener)));
     let images = try_join_all(fleet.hosts.keys().map(|host| images(host, proposal, listener)));
@@ -28,7 +28,7 @@ async fn files(host: &str, proposal: &Proposal, listener: &Arc<dyn Listener>) ->
     Ok(())
 }
 
-/// One after another: a host's disk and line are busy with one already.
+/// Sends the images to a host one after another, because one transfer already uses the whole disk and network of a host.
 async fn images(host: &str, proposal: &Proposal, listener: &Arc<dyn Listener>) -> Result<(), EngineError> {
     for need in proposal.needs.iter().filter(|need| need.host == host) {
         images::bring(need, &proposal.images, &proposal.observed.agents, listener).await?;

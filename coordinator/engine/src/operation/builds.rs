@@ -1,4 +1,5 @@
-//! The builds of a run: which are input, whether all is there for them, and their results among the images.
+//! The image builds of an operation: which images are built, whether everything that they need exists, and their
+//! results.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,49 +22,56 @@ use crate::{Engine, EngineError};
 
 use super::{Proposal, Up};
 
-/// What `landfast build` is asked for, over what the compose files say.
+/// Options of `landfast build`, which apply in addition to the compose files.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BuildOptions {
+    /// Build without the cache.
     pub no_cache: bool,
+    /// Pull the base images, even if they exist.
     pub pull: bool,
-    /// Build arguments.
+    /// Build arguments, keyed by name.
     pub args: BTreeMap<String, String>,
 }
 
-/// An image that is built before anything else is done.
+/// An image build that is done before everything else.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedBuild {
+    /// Reference of the image.
     pub image: String,
+    /// Name of the stack.
     pub stack: String,
+    /// Name of the service.
     pub service: String,
-    /// Seen from the stack's folder, if it is beneath it.
+    /// Build context; relative to the stack's folder if it is inside that folder.
     pub context: String,
+    /// Number of files in the context.
     pub files: usize,
+    /// Total size of these files in bytes.
     pub bytes: u64,
-    /// None: on this machine.
+    /// Name of the host that builds the image; this machine if it is `None`.
     pub host: Option<String>,
 }
 
-/// Which image was built last under a reference: its fingerprint. What hosts and engines say of where an image is from does
-/// not tell it.
+/// Prefix of the records that hold the fingerprint of the last build of each reference. Hosts and engines do not report
+/// whether an image was built.
 const RECORDS: &str = "builds/";
 
-/// A build, and the place of its stack among the sources.
+/// A selected build, and the index of its stack in the sources.
 pub(super) struct Chosen {
     source: usize,
     build: Build,
 }
 
-/// The same with all there is to know before it.
+/// A build whose files have been checked, and the index of its stack in the sources.
 pub(super) struct Ready {
     source: usize,
     prepared: Prepared,
 }
 
-/// The engine that builds for a run.
+/// The engine that builds the images of an operation.
 pub(super) struct Workshop {
     builder: Builder,
-    /// None: this machine.
+    /// Host of the engine; this machine if it is `None`.
     host: Option<Agent>,
 }
 
@@ -80,7 +88,7 @@ impl Workshop {
 }
 
 impl Engine {
-    /// Returns the builds of these services, or of all services of these stacks.
+    /// Proposes the builds of these services, or of all services of these stacks.
     pub(super) async fn propose_build(
         &self,
         stacks: &[String],
@@ -136,7 +144,7 @@ impl Engine {
         Ok(built)
     }
 
-    /// The engine that would build; none when nothing can be built, or no engine builds.
+    /// Selects the engine that builds. Returns `None` if no service has a build, or no engine can build.
     pub(super) async fn workshop(
         &self,
         images: &Images,
@@ -170,7 +178,7 @@ impl Engine {
         }
     }
 
-    /// What `up` builds of these sources.
+    /// Selects the builds of these sources for `up`.
     pub(super) fn choose_builds(
         &self,
         images: &Images,
@@ -185,7 +193,7 @@ impl Engine {
         choose_all(images, workshop, sources, &missing, asked, warnings)
     }
 
-    /// Tells the images which of them were built last.
+    /// Adds the recorded builds to the images.
     pub(super) async fn remember_builds(&self, store: &dyn Store, images: &mut Images) -> Result<(), EngineError> {
         for (key, record) in store.range(RECORDS).await? {
             let reference = key.strip_prefix(RECORDS).unwrap_or_default();
@@ -194,7 +202,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Looks at everything that the builds name.
+    /// Checks the files that the builds name, and returns all mistakes at once.
     pub(super) async fn prepare(
         &self,
         chosen: Vec<Chosen>,
@@ -206,7 +214,7 @@ impl Engine {
         for Chosen { source, build } in chosen {
             let env_files = sources.get(source).map(|source| source.env_files.clone()).unwrap_or_default();
             let looked = tokio::task::spawn_blocking(move || prepare(build, env_files)).await;
-            // It can only fail by a panic, which goes on here.
+            // A task fails only if it panics. The panic continues here.
             match looked.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic())) {
                 Ok(prepared) => {
                     warnings.extend(prepared.warnings.iter().map(ToString::to_string));
@@ -218,7 +226,7 @@ impl Engine {
         if mistakes.is_empty() { Ok(ready) } else { Err(EngineError::Mistakes(Diagnostics(mistakes).united())) }
     }
 
-    /// Says what is planned, builds it, and enters what was built among the images.
+    /// Reports the planned builds, carries them out, and adds the results to the images.
     pub(super) async fn build(
         &self,
         store: &dyn Store,
@@ -295,14 +303,14 @@ fn choose_all(
             Err(Diagnostics(found)) => mistakes.extend(found),
         }
     }
-    // Stacks may share an image, too: of one environment, as another's env files are not in its context.
+    // Stacks may share an image if they have the same environment: the context excludes the env files of others.
     let (united, differing) = merge_equal(chosen, |(_, first), (_, other)| first == other);
     mistakes.extend(differing);
     let chosen = united.into_iter().map(|((source, _), build)| Chosen { source, build }).collect();
     if mistakes.is_empty() { Ok(chosen) } else { Err(EngineError::Mistakes(Diagnostics(mistakes))) }
 }
 
-/// Whose the env files in the folders of a build are.
+/// Returns the env files in the folders of a build, with their owners.
 fn sent_to(source: &Source, build: &Build) -> Vec<EnvFiles> {
     let others = build.contexts.values().filter_map(|context| match context {
         Context::Folder(folder) => Some(folder),
@@ -311,7 +319,7 @@ fn sent_to(source: &Source, build: &Build) -> Vec<EnvFiles> {
     std::iter::once(&build.context).chain(others).map(|folder| env_files_in(&source.env_files, folder)).collect()
 }
 
-/// What would be built, for a plan.
+/// Describes the builds for a plan.
 pub(super) fn planned(ready: &[Ready], sources: &[Source], workshop: Option<&Workshop>) -> Vec<PlannedBuild> {
     let host = workshop.and_then(|workshop| workshop.host.as_ref()).map(|agent| agent.host().to_owned());
     let planned = ready.iter().filter_map(|Ready { source, prepared }| {

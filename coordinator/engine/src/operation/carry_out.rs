@@ -1,4 +1,5 @@
-//! Drives a rollout: sends what the core says, tells the core what happens, and keeps the journal. Decides nothing.
+//! Drives a rollout: it executes the actions of the core, passes events to the core, and writes the journal. It makes no
+//! decisions.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -21,13 +22,18 @@ use super::releases::{self, Ending, Release};
 use super::step_events::StepEvents;
 use super::{Operation, Proposal, bring, host_events};
 
-/// How a run ended well.
+/// The result of an operation that succeeded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// Everything was as it should be.
+    /// The hosts already matched the target.
     Unchanged,
-    /// It is now.
-    Done { steps: usize, releases: Vec<NumberedRelease> },
+    /// The hosts were changed, and match the target now.
+    Done {
+        /// Number of steps in the plan.
+        steps: usize,
+        /// Releases that were deployed.
+        releases: Vec<NumberedRelease>,
+    },
     /// Images were built.
     Built {
         /// References of the images.
@@ -35,31 +41,31 @@ pub enum Outcome {
     },
 }
 
-/// Events that wait while one is dealt with; reports are whole, so a host that is ahead only waits.
+/// Maximum number of events that wait while another one is handled. A host that sends more waits until there is room.
 const EVENTS: usize = 64;
-/// The core asks for at least one a second.
+/// Interval of tick events. The core requires at least one each second.
 const TICK: Duration = Duration::from_secs(1);
-/// For the first report of every host, which an agent sends at once.
+/// Time limit for the first report of every host, which an agent sends immediately.
 const FIRST_REPORT_LIMIT: Duration = Duration::from_secs(20);
 
-/// Values that a rollout needs once everything is on the hosts.
+/// Values that a rollout needs after all files and images are on the hosts.
 struct Run<'a> {
     journal: Journal<'a>,
     store: &'a dyn Store,
     observed: &'a ObservedFleet,
     stop: CancellationToken,
-    /// Whether the rollout is new, and not one that was interrupted.
+    /// Whether the rollout is new rather than the continuation of an interrupted one.
     is_new: bool,
 }
 
 impl Engine {
-    /// Carries out a proposal, or continues a rollout with the same aim that was interrupted.
+    /// Carries out a proposal, or continues an interrupted rollout that has the same target.
     ///
-    /// When `stop` is cancelled, files and images are no longer sent, and a rollout ends after the steps under way.
+    /// When `stop` is cancelled, files and images are no longer sent, and a rollout ends after the running steps.
     ///
     /// # Errors
-    /// [`EngineError::Interrupted`] if `stop` was cancelled before the rollout began, [`EngineError::Stopped`] if the rollout
-    /// did not come to its end. Other errors say which host or image prevented it.
+    /// [`EngineError::Interrupted`] if `stop` was cancelled before the rollout began, [`EngineError::Stopped`] if the
+    /// rollout failed or was stopped. Other errors name the host or image that prevented it.
     pub async fn carry_out(
         &self,
         store: &dyn Store,
@@ -67,7 +73,7 @@ impl Engine {
         stop: CancellationToken,
     ) -> Result<Outcome, EngineError> {
         if let Some(prepared) = proposal.prepared.take() {
-            // A build that is dropped ends at the builder with its connections.
+            // When the future is dropped, its connections close, and the builder ends the build.
             let building = self.carry_out_builds(store, proposal.images, prepared, &proposal.builds);
             let images = unless_stopped(&stop, building).await?;
             return Ok(Outcome::Built { images });
@@ -89,15 +95,15 @@ impl Engine {
             journal.close().await?;
             return Ok(Outcome::Unchanged);
         }
-        // Dropping it ends the transfers; what has arrived is used next time.
+        // When the future is dropped, the transfers end. The next run uses the parts that have arrived.
         unless_stopped(&stop, bring::bring(&self.folder.fleet, &proposal, &self.listener)).await?;
         let is_new = resumed.is_none();
         let entry = resumed.unwrap_or_else(|| entry(&proposal));
         self.drive(Run { journal, store, observed: &proposal.observed, stop, is_new }, entry).await
     }
 
-    /// Creates the networks of the fleet where they are missing, as on a host that has just joined, and informs the other
-    /// hosts. A rollout that was interrupted comes first, and its next run does this too.
+    /// Creates the networks of the fleet where they are missing, as on a host that has just joined, and informs the
+    /// other hosts. It does nothing while there is an interrupted rollout, whose continuation creates the networks too.
     pub async fn create_networks(&self, store: &dyn Store, stop: CancellationToken) -> Result<Outcome, EngineError> {
         let (_, unfinished) = Journal::open(store).await?;
         if unfinished.is_some() {
@@ -144,7 +150,7 @@ impl Engine {
                     }
                 }
             }
-            // Cancel-safe: a receive, a tick and a cancellation lose nothing when another one comes first.
+            // Cancel-safe: a receive, a tick and a cancellation lose nothing when another branch completes first.
             queue.push(tokio::select! {
                 Some(event) = receiver.recv() => event,
                 _ = ticks.tick() => rollout::Event::Tick,
@@ -158,7 +164,7 @@ impl Engine {
     }
 }
 
-/// Runs work that can be dropped at any point, until it is done or a stop is requested.
+/// Runs work that can be dropped at any point until it is done or a stop is requested.
 async fn unless_stopped<T>(
     stop: &CancellationToken,
     work: impl Future<Output = Result<T, EngineError>>,
@@ -169,7 +175,7 @@ async fn unless_stopped<T>(
     }
 }
 
-/// Whether the rollout that was cut off was to end where this one would.
+/// Whether an interrupted rollout has the same target as this proposal.
 fn is_aim(entry: &Entry, proposal: &Proposal) -> bool {
     let (before, now) = (&entry.state.target, &proposal.target);
     before.keys().eq(now.keys()) && before.values().zip(now.values()).all(|(before, now)| same_aim(before, now))
@@ -180,7 +186,7 @@ fn numbered(entry: &Entry) -> Vec<NumberedRelease> {
     entry.releases.iter().map(numbered).collect()
 }
 
-/// Equal but for the numbers of releases: what was cut off and what is asked for now each have their own.
+/// Whether two host states are equal apart from release numbers, because each rollout has numbers of its own.
 fn same_aim(before: &HostState, now: &HostState) -> bool {
     let unnumbered = |state: &HostState| {
         let mut state = state.clone();
@@ -204,7 +210,7 @@ fn entry(proposal: &Proposal) -> Entry {
     }
 }
 
-/// One report of each host, before anything is sent.
+/// Waits for one report of each host before anything is sent.
 async fn first_reports(
     events: &mut mpsc::Receiver<rollout::Event>,
     observed: &ObservedFleet,
@@ -225,7 +231,7 @@ async fn first_reports(
     Ok(reports)
 }
 
-/// Nobody else deployed since the plan was made.
+/// Checks that no other operator has deployed since the plan was made.
 fn unmoved(observed: &ObservedFleet, reports: &BTreeMap<String, Report>) -> Result<(), EngineError> {
     for (host, report) in reports {
         let planned = observed.version(host);
@@ -263,7 +269,7 @@ async fn record(store: &dyn Store, releases: Vec<Release>, outcome: Ending) -> R
     Ok(())
 }
 
-/// Unix time in milliseconds.
+/// Returns the Unix time in milliseconds.
 fn now() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)

@@ -1,5 +1,5 @@
-//! What happens on the hosts, as one stream of events: a report after every change, and connections that break and are
-//! made again.
+//! The events of all hosts as one stream: a report after every change, and every lost connection. It connects again
+//! after a connection is lost.
 
 use std::time::Duration;
 
@@ -13,12 +13,14 @@ use tonic::{Code, Status};
 use crate::connect::Agent;
 use crate::wire::{Wire as _, problem};
 
+/// Pause before the first retry. Each further pause is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// Longest pause before a retry.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// An agent answers when the host state is on its disk.
+/// Time limit for an assignment. The agent answers when the host state is on its disk.
 const ASSIGN_LIMIT: Duration = Duration::from_secs(30);
 
-/// Sends every report of a host, until nobody listens any more. Cancel-safe: it holds nothing.
+/// Sends every report of a host until the receiver is dropped. It is cancel-safe, because it keeps no state.
 pub(super) async fn watch(agent: Agent, events: Sender<Event>) {
     let host = agent.host().to_owned();
     let mut pause = FIRST_PAUSE;
@@ -40,7 +42,8 @@ pub(super) async fn watch(agent: Agent, events: Sender<Event>) {
     }
 }
 
-/// Gives a host its state, again and again while it cannot be reached: the same one twice is no harm.
+/// Assigns its state to a host, and retries while the host cannot be reached. Assigning the same state twice has no
+/// effect.
 pub(super) async fn assign(agent: Agent, state: HostState, events: Sender<Event>) {
     let host = agent.host().to_owned();
     let generation = state.generation;
@@ -63,7 +66,7 @@ pub(super) async fn assign(agent: Agent, state: HostState, events: Sender<Event>
     }
 }
 
-/// The agent did not say no: it did not hear, or could not answer.
+/// Whether a retry may succeed: the agent did not refuse the request, but did not receive it or could not answer.
 fn is_passing(status: &Status) -> bool {
     let transport = std::error::Error::source(status).is_some();
     transport || matches!(status.code(), Code::Unavailable | Code::Cancelled | Code::DeadlineExceeded | Code::Unknown)

@@ -1,4 +1,5 @@
-//! The rollout under way, written before every step of it, so that a killed coordinator goes on where it was (F7).
+//! The journal of the current rollout. It is written before every step, so that a rollout can be continued after the
+//! coordinator was killed (F7).
 
 use landfast_core::rollout;
 use serde::{Deserialize, Serialize};
@@ -10,22 +11,22 @@ use crate::EngineError;
 
 const KEY: &str = "rollout/current";
 
-/// A rollout and what it makes.
+/// State of a rollout, and the releases that it deploys.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Entry {
     pub(super) state: rollout::State,
-    /// To be recorded when it ends.
+    /// Releases to record when the rollout ends.
     pub(super) releases: Vec<Release>,
 }
 
-/// The journal of one folder: there is one rollout at a time.
+/// The journal of one folder, which has at most one rollout at a time.
 pub(super) struct Journal<'a> {
     store: &'a dyn Store,
     version: Option<u64>,
 }
 
 impl<'a> Journal<'a> {
-    /// The journal, and the rollout that did not come to its end.
+    /// Opens the journal. Returns it with the unfinished rollout, if there is one.
     pub(super) async fn open(store: &'a dyn Store) -> Result<(Self, Option<Entry>), EngineError> {
         let Some(found) = store.get(KEY).await? else { return Ok((Self { store, version: None }, None)) };
         let entry = serde_json::from_slice(&found.value)
@@ -33,21 +34,21 @@ impl<'a> Journal<'a> {
         Ok((Self { store, version: Some(found.version) }, Some(entry)))
     }
 
-    /// The number that the rollout which was cut off uses for this stack.
+    /// Returns the release number that the unfinished rollout uses for this stack.
     pub(super) async fn number(store: &'a dyn Store, stack: &str) -> Result<Option<u64>, EngineError> {
         let (_, unfinished) = Self::open(store).await?;
         let releases = unfinished.map(|entry| entry.releases).unwrap_or_default();
         Ok(releases.into_iter().find(|release| release.stack == stack).map(|release| release.number))
     }
 
-    /// Durable when it returns.
+    /// Writes the entry. The change is durable when the future completes.
     pub(super) async fn write(&mut self, entry: &Entry) -> Result<(), EngineError> {
         let value = serde_json::to_vec(entry).map_err(|source| EngineError::Record { key: KEY.to_owned(), source })?;
         self.version = Some(self.store.compare_and_set(KEY, self.version, Some(value)).await?);
         Ok(())
     }
 
-    /// The rollout has come to its end.
+    /// Deletes the entry of a rollout that has ended.
     pub(super) async fn close(self) -> Result<(), EngineError> {
         if self.version.is_some() {
             self.store.compare_and_set(KEY, self.version, None).await?;

@@ -1,4 +1,4 @@
-//! Operations of a run: [`Engine::propose`] returns what an operation would do, [`Engine::carry_out`] does it.
+//! Operations on a fleet. [`Engine::propose`] returns what an operation would do, and [`Engine::carry_out`] does it.
 
 mod bring;
 mod builds;
@@ -29,7 +29,7 @@ use proposal::ProposalInput;
 pub use proposal::{MissingImages, Proposal};
 pub use pulls::PlannedPull;
 
-/// Something that a user asks for.
+/// An operation that a user requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operation {
     /// Make the hosts match the stacks.
@@ -41,7 +41,7 @@ pub enum Operation {
         /// Remove the stacks' volumes too, with all data in them.
         remove_volumes: bool,
     },
-    /// Update the files of stacks on the hosts, and touch no container.
+    /// Update the files of stacks on the hosts, and leave the containers as they are.
     Sync {
         /// Names of the stacks; all if there are none.
         stacks: Vec<String>,
@@ -50,7 +50,7 @@ pub enum Operation {
     Rollback {
         /// Name of the stack.
         stack: String,
-        /// Number of the release; the last successful one before the present one if there is none.
+        /// Number of the release; the last successful one before the current one if there is none.
         release: Option<u64>,
     },
     /// Build images, and change nothing on the hosts.
@@ -71,7 +71,7 @@ pub enum Operation {
 pub struct Up {
     /// Names of the stacks; all if there are none.
     pub stacks: Vec<String>,
-    /// Create every container again, changed or not.
+    /// Recreate every container, even if it has not changed.
     pub force_recreate: bool,
     /// Build images again, even if they exist.
     pub build: bool,
@@ -84,11 +84,11 @@ pub struct Up {
 }
 
 impl Engine {
-    /// Returns what an operation would do. Nothing on the hosts is changed, except that [`Operation::Up`] builds and pulls
-    /// images that the plan depends on, unless [`MissingImages::Warn`] is set.
+    /// Returns what an operation would do. It changes nothing on the hosts, except that [`Operation::Up`] builds and
+    /// pulls images that the plan depends on, unless [`MissingImages::Warn`] is set.
     ///
     /// # Errors
-    /// [`EngineError`] says what is wrong with the stacks, or which host does not answer.
+    /// [`EngineError`] describes the mistakes in the stacks, or the host that does not answer.
     pub async fn propose(&self, store: &dyn Store, operation: Operation) -> Result<Proposal, EngineError> {
         match operation {
             Operation::Up(up) => self.propose_up(store, up).await,
@@ -104,7 +104,7 @@ impl Engine {
     }
 
     async fn propose_up(&self, store: &dyn Store, up: Up) -> Result<Proposal, EngineError> {
-        // The hosts describe themselves while the folders are read: neither needs the other.
+        // The two tasks are independent of each other, so that they run at the same time.
         let (observed, read) =
             tokio::join!(timed("survey", ObservedFleet::survey(self)), timed("read", self.read(&up.stacks)));
         let (mut sources, mut images) = read?;
@@ -162,12 +162,13 @@ impl Engine {
         self.propose_target(store, observed, images, input, target).await
     }
 
-    /// Those of `landfast.toml`, and those that only the hosts know any more.
+    /// Returns the stacks of `landfast.toml`, and those that only the hosts still have.
     fn all_stacks(&self, observed: &ObservedFleet) -> BTreeSet<String> {
         let held = observed.held.values().flat_map(|state| state.trees.iter().map(|tree| tree.stack.clone()));
         self.folder.fleet.stacks.keys().cloned().chain(held).collect()
     }
 
+    /// Checks that each of these stacks is in `landfast.toml` or on a host.
     fn known(&self, stacks: &[String], observed: &ObservedFleet) -> Result<BTreeSet<String>, EngineError> {
         let all = self.all_stacks(observed);
         for stack in stacks.iter().filter(|stack| !all.contains(*stack)) {
@@ -177,7 +178,7 @@ impl Engine {
     }
 }
 
-/// Traces how long a step of a run took.
+/// Runs a step of an operation, and logs how long it took.
 async fn timed<T>(step: &'static str, work: impl Future<Output = T>) -> T {
     let start = Instant::now();
     let done = work.await;
@@ -185,7 +186,7 @@ async fn timed<T>(step: &'static str, work: impl Future<Output = T>) -> T {
     done
 }
 
-/// Wherever the stack has a live tree, it becomes this bundle.
+/// Replaces the bundle of the stack by this one on every host that has a live tree of the stack.
 fn point_trees(target: &mut BTreeMap<String, HostState>, stack: &str, digest: &str) -> Result<(), EngineError> {
     let trees = target.values_mut().flat_map(|state| &mut state.trees).filter(|tree| tree.stack == stack);
     let mut found = false;

@@ -1,4 +1,5 @@
-//! From what is there and what is input to a plan, with nothing touched yet but for images that nobody had.
+//! Makes a proposal from the observed fleet and the input of an operation. It changes nothing on the hosts, except that
+//! it may pull or build missing images.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,56 +25,65 @@ use super::pulls::PlannedPull;
 use super::releases::{self, Release};
 use super::{Up, builds, pulls};
 
-/// What a command wants of the fleet.
+/// What an operation requests of the fleet.
 #[derive(Debug, Default)]
 pub(crate) struct ProposalInput {
+    /// Deployments of the stacks.
     pub deployments: Vec<Deployment>,
-    /// Their bundles.
+    /// Bundles of the deployments, keyed by stack.
     pub parcels: BTreeMap<String, Parcel>,
-    /// Stacks that go.
+    /// Stacks to remove.
     pub removed: BTreeSet<String>,
+    /// Remove the volumes of the removed stacks too.
     pub remove_volumes: bool,
+    /// Recreate every container, even if it has not changed.
     pub force_recreate: bool,
-    /// Bundles that containers were started with, where the folder is another one now.
+    /// Bundles that containers were started with and that differ from the bundles of the target.
     pub started: StartManifests,
+    /// Warnings to show with the plan.
     pub warnings: Vec<String>,
-    /// Images to build; none when they have been built.
+    /// Images to build; empty if they have been built.
     pub builds: Vec<PlannedBuild>,
-    /// Images to ask registries for; none when they have been asked.
+    /// Images to pull; empty if they have been pulled.
     pub pulls: Vec<PlannedPull>,
-    /// Images for which no registry is asked.
+    /// Images that are never pulled.
     pub offline: BTreeSet<String>,
 }
 
 impl ProposalInput {
-    /// Whether an image is still to be built or pulled.
+    /// Whether an image must be built or pulled before the deployment.
     pub(super) fn comes_first(&self, reference: &str) -> bool {
         let built = self.builds.iter().any(|build| build.image == reference);
         built || self.pulls.iter().any(|pull| pull.image == reference)
     }
 }
 
-/// What would be done, and everything that is needed to do it.
+/// The plan of an operation, with everything that is needed to carry it out.
 pub struct Proposal {
+    /// The fleet as it was observed before planning.
     pub observed: ObservedFleet,
+    /// Steps that lead from the observed state to the target.
     pub plan: Plan,
+    /// State of each host after the plan, keyed by host.
     pub target: BTreeMap<String, HostState>,
+    /// Deployments that become releases.
     pub deployments: Vec<Deployment>,
-    /// Images that are built first; none when they have been built.
+    /// Images that are built first; empty if they have been built.
     pub builds: Vec<PlannedBuild>,
-    /// Images that registries are asked for first; none when they have been asked.
+    /// Images that are pulled first; empty if they have been pulled.
     pub pulls: Vec<PlannedPull>,
+    /// Images on this machine and on the hosts.
     pub images: Images,
-    /// Images that hosts lack.
+    /// Images that hosts lack, with their possible origins.
     pub needs: Vec<Need>,
-    /// What hosts lack of bundles: host and stack.
+    /// Parts of bundles that hosts lack: the host, the bundle and its missing parts.
     pub files: Vec<(String, Parcel, Lacking)>,
-    /// Builds that are carried out, of [`Operation::Build`](super::Operation::Build).
+    /// Builds to carry out for [`Operation::Build`](super::Operation::Build).
     pub(super) prepared: Option<PreparedBuilds>,
 }
 
 impl Proposal {
-    /// Whether carrying it out would change nothing.
+    /// Whether the proposal would change nothing.
     pub fn is_empty(&self) -> bool {
         self.plan.is_empty() && self.prepared.is_none()
     }
@@ -90,7 +100,7 @@ pub enum MissingImages {
 }
 
 impl Engine {
-    /// Compiles these sources over the observed: what the compose files say, with every choice made.
+    /// Compiles these sources against the observed fleet: the compose files with every decision made.
     pub(super) async fn compile(
         &self,
         store: &dyn Store,
@@ -107,7 +117,7 @@ impl Engine {
         let references = pulls::references(&sources);
         input.pulls = pulls::due(store, images, &sources, up.now).await?;
         if up.missing_images == MissingImages::Pull && !input.pulls.is_empty() {
-            // What is wrong with the files is said before anything is pulled or built.
+            // Mistakes in the files are reported before anything is pulled or built.
             let decided = self.decide(store, observed, &sources, &pulls::undecided(&references)).await?;
             let due = std::mem::take(&mut input.pulls);
             self.pull_due(store, observed, images, &due, &decided, up.now).await?;
@@ -138,7 +148,7 @@ impl Engine {
         Ok(input)
     }
 
-    /// Every choice about these sources, or all that is wrong with them.
+    /// Compiles these sources, or returns all their mistakes.
     pub(super) async fn decide(
         &self,
         store: &dyn Store,
@@ -201,7 +211,7 @@ impl Engine {
         self.propose_target(store, observed, images, input, target).await
     }
 
-    /// The same, for a target that is known already.
+    /// Returns the proposal for a target that is already known, or what prevents it.
     pub(super) async fn propose_target(
         &self,
         store: &dyn Store,
@@ -235,7 +245,7 @@ impl Engine {
         }
         plan.warnings.extend(lacking.warnings);
         let drift = observed.reports.iter().flat_map(|(host, report)| drift(host, report));
-        // Files as people name them: from the fleet's folder on.
+        // Paths are shown relative to the fleet's folder.
         let above = format!("{}/", self.folder.path.display());
         let found = std::mem::take(&mut input.warnings).into_iter().map(|warning| warning.replace(&above, ""));
         plan.warnings.splice(0..0, found.chain(drift));
@@ -245,7 +255,8 @@ impl Engine {
         Ok(Proposal { observed, plan, target, deployments, builds, pulls, images, needs, files, prepared: None })
     }
 
-    /// The newest release of every stack that is touched: it says in which order things go.
+    /// Returns the newest release of every stack that the input changes. It determines the order in which instances
+    /// stop.
     async fn running(
         &self,
         store: &dyn Store,
@@ -280,7 +291,8 @@ impl Engine {
     }
 }
 
-/// Greater than any number that this folder or a host has seen: another folder may have deployed the stack too.
+/// Returns the number of the next release: greater than any in this folder or on a host, because the stack may have been
+/// deployed from another folder too.
 async fn next_number(store: &dyn Store, observed: &ObservedFleet, stack: &str) -> Result<u64, EngineError> {
     let recorded = releases::of_stack(store, stack).await?.last().map_or(0, |release| release.number);
     let cut_off = Journal::number(store, stack).await?.unwrap_or(0);
@@ -288,8 +300,8 @@ async fn next_number(store: &dyn Store, observed: &ObservedFleet, stack: &str) -
     Ok(held.map(|instance| instance.release).max().unwrap_or(0).max(recorded).max(cut_off) + 1)
 }
 
-/// The manifests that containers were started with, of those whose stack's folder is to be another now. What no host has any
-/// more is not known.
+/// Downloads the manifests that containers were started with, where they differ from the manifest of the target. A
+/// manifest that no host has any more is left out.
 async fn started_with(observed: &ObservedFleet, target: &BTreeMap<String, HostState>) -> StartManifests {
     let mut started = StartManifests::new();
     for (host, report) in &observed.reports {
@@ -307,12 +319,12 @@ async fn started_with(observed: &ObservedFleet, target: &BTreeMap<String, HostSt
     started
 }
 
-/// Unix time in nanoseconds.
+/// Returns the Unix time in nanoseconds.
 fn now() -> i64 {
     i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX)
 }
 
-/// 32 random bytes.
+/// Returns 32 random bytes in hexadecimal.
 fn salt() -> Result<String, EngineError> {
     let mut bytes = [0; 32];
     rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())
@@ -331,7 +343,7 @@ pub(super) fn parcel(source: Source) -> Parcel {
     }
 }
 
-/// A bundle that some host still has whole.
+/// Finds a host that still has the whole bundle of a release.
 async fn kept(observed: &ObservedFleet, stack: &str, release: u64, digest: &str) -> Result<Parcel, EngineError> {
     for agent in observed.agents.values() {
         let Ok(encoded) = deliver::blob(agent, digest).await else { continue };
@@ -345,7 +357,7 @@ async fn kept(observed: &ObservedFleet, stack: &str, release: u64, digest: &str)
     Err(EngineError::BundleGone { stack: stack.to_owned(), release, digest: digest.to_owned() })
 }
 
-/// The images that the hosts lack, with where they can come from.
+/// Returns the images that the hosts lack, with their possible origins.
 fn needs(images: &Images, input: &ProposalInput) -> Vec<Need> {
     let mut all: BTreeMap<&str, BTreeSet<(&str, &str)>> = BTreeMap::new();
     for (host, more) in input.deployments.iter().flat_map(Deployment::images) {
@@ -363,7 +375,7 @@ fn needs(images: &Images, input: &ProposalInput) -> Vec<Need> {
     needs
 }
 
-/// What the hosts whose live trees change lack, asked all at once.
+/// Asks all hosts whose live trees change, at the same time, which parts of the bundles they lack.
 async fn files(
     observed: &ObservedFleet,
     plan: &Plan,

@@ -1,5 +1,4 @@
-//! The images of a run, decided: what registries are asked for before anything else is done, by the engines of the hosts that
-//! need it.
+//! The image pulls of an operation. The engines of the hosts that need an image pull it before anything else is done.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,20 +16,25 @@ use crate::observe::ObservedFleet;
 use crate::stack::Source;
 use crate::{Engine, EngineError};
 
-/// When an image was last pulled under a reference: a Unix time in seconds.
+/// Prefix of the records that hold the time of the last pull of each reference, as Unix time in seconds.
 const RECORDS: &str = "pulls/";
 
-/// An image that a registry is asked for though it may be there.
+/// An image that is pulled even if it may already exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedPull {
+    /// Reference of the image.
     pub image: String,
+    /// Name of the stack.
     pub stack: String,
+    /// Name of the service.
     pub service: String,
+    /// Pull policy that requires the pull.
     pub policy: String,
     is_built: bool,
 }
 
-/// What these sources ask registries for, each image once. What a registry had in an earlier run is entered among the images.
+/// Returns the pulls that the policies of these sources require, one for each image. Marks the images that earlier
+/// runs pulled.
 pub(super) async fn due(
     store: &dyn Store,
     images: &mut Images,
@@ -41,7 +45,7 @@ pub(super) async fn due(
     for (key, record) in store.range(RECORDS).await? {
         let reference = key.strip_prefix(RECORDS).unwrap_or_default().to_owned();
         images.remember_registry(&reference);
-        // A time that cannot be read is none.
+        // A time that cannot be parsed is ignored.
         last.extend(String::from_utf8_lossy(&record.value).parse::<i64>().map(|time| (reference, time)));
     }
     let mut planned: BTreeMap<String, PlannedPull> = BTreeMap::new();
@@ -55,7 +59,7 @@ pub(super) async fn due(
     Ok(planned.into_values().collect())
 }
 
-/// What has to be pulled for those of these instances of whose container `is` holds, once for each platform.
+/// Returns the pulls for the instances whose container matches `is`, one for each image and platform.
 pub(super) fn to_pull(
     observed: &ObservedFleet,
     decided: &[Compiled],
@@ -84,7 +88,7 @@ pub(super) fn to_pull(
 }
 
 impl Engine {
-    /// Pulls what is due, where it is going to run.
+    /// Pulls the images that are due to the hosts that will run them.
     pub(super) async fn pull_due(
         &self,
         store: &dyn Store,
@@ -105,7 +109,7 @@ impl Engine {
         self.pull(store, observed, images, &to_pull.collect::<Vec<_>>(), now).await
     }
 
-    /// Pulls these, and records when.
+    /// Pulls these images, and records the time.
     pub(super) async fn pull(
         &self,
         store: &dyn Store,
@@ -123,7 +127,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Every choice, that of the images included: what only a registry may have is pulled now, or only told of.
+    /// Compiles the sources with their images. An image that only a registry may have is pulled now, or only reported.
     pub(super) async fn decide_images(
         &self,
         store: &dyn Store,
@@ -156,18 +160,18 @@ impl Engine {
     }
 }
 
-/// The images that these sources name.
+/// Returns the images that these sources name.
 pub(super) fn references(sources: &[Source]) -> BTreeSet<String> {
     sources.iter().flat_map(|source| compile::images(&source.project)).collect()
 }
 
-/// Neither found nor refused: it is built or pulled before anything is deployed.
+/// Returns candidates for images that are built or pulled before the deployment.
 pub(super) fn undecided(references: &BTreeSet<String>) -> BTreeMap<String, ImageCandidates> {
     let pending = ImageCandidates { other_source: OtherSource::Pending, ..ImageCandidates::default() };
     references.iter().map(|reference| (reference.clone(), pending.clone())).collect()
 }
 
-/// About an image that `plan` does not know.
+/// Returns the warning about an image that `plan` cannot resolve.
 fn told(one: &ToPull, unknown: &BTreeSet<String>) -> String {
     let ToPull { reference, platform, hosts, .. } = one;
     if unknown.contains(reference) {

@@ -1,4 +1,4 @@
-//! What was deployed: one immutable, numbered record for each stack and run.
+//! The history of deployments: one numbered record for each stack and rollout.
 
 use landfast_core::deployment::Deployment;
 use serde::{Deserialize, Serialize};
@@ -7,29 +7,34 @@ use crate::store::Store;
 
 use crate::EngineError;
 
-/// One deployed version of a stack.
+/// One deployment of a stack, as it is recorded in the history.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Release {
+    /// Name of the stack.
     pub stack: String,
+    /// Number of the release, which grows with every deployment of the stack.
     pub number: u64,
-    /// RFC 3339, UTC.
+    /// Time at which the deployment began, in RFC 3339 and UTC.
     pub time: String,
+    /// Name of the selected environment, if any.
     pub env: Option<String>,
-    /// The bundle.
+    /// Digest of the bundle's manifest.
     pub manifest: String,
+    /// The compiled deployment.
     pub deployment: Deployment,
+    /// Outcome of the rollout.
     pub outcome: Ending,
 }
 
-/// How it went.
+/// Outcome of a rollout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Ending {
-    /// Everything is as it says.
+    /// The release was deployed completely.
     Done,
-    /// A part of it, or nothing.
+    /// The rollout failed, so that the release was deployed in part or not at all.
     Failed,
-    /// It was stopped on request.
+    /// The rollout was stopped on request.
     Stopped,
 }
 
@@ -44,7 +49,7 @@ impl std::fmt::Display for Ending {
 }
 
 impl Release {
-    /// Of a deployment that begins now.
+    /// Creates the release of a deployment that begins now.
     pub fn of(deployment: Deployment, outcome: Ending) -> Self {
         Self {
             stack: deployment.stack.clone(),
@@ -58,7 +63,7 @@ impl Release {
     }
 }
 
-/// All releases of a stack, oldest first.
+/// Returns all releases of a stack, oldest first.
 pub async fn of_stack(store: &dyn Store, stack: &str) -> Result<Vec<Release>, EngineError> {
     let records = store.range(&format!("releases/{stack}/")).await?;
     let read = records.into_iter().map(|(key, record)| {
@@ -67,10 +72,10 @@ pub async fn of_stack(store: &dyn Store, stack: &str) -> Result<Vec<Release>, En
     read.collect()
 }
 
-/// Keeps a release for ever. Recording it again, as after a crash between this and the journal's end, is no conflict:
-/// one number is one deployment, and how it went is told last by whoever ended it.
+/// Records a release permanently. A release can be recorded again, as after a crash before the journal was closed: the
+/// number identifies the deployment, and the last recorded outcome counts.
 pub async fn record(store: &dyn Store, release: &Release) -> Result<(), EngineError> {
-    // Digits enough that the order of keys is that of numbers.
+    // The number is padded, so that the order of the keys is the order of the numbers.
     let key = format!("releases/{}/{:010}", release.stack, release.number);
     let value = serde_json::to_vec(release).map_err(|source| EngineError::Record { key: key.clone(), source })?;
     let recorded = store.get(&key).await?.map(|record| record.version);
@@ -78,14 +83,14 @@ pub async fn record(store: &dyn Store, release: &Release) -> Result<(), EngineEr
     Ok(())
 }
 
-/// The release that rollback returns to: the one with this number, else the last one that was carried out before the
-/// one that runs.
+/// Returns the release that a rollback deploys: the one with this number, or else the last successful one before the
+/// current one.
 pub fn earlier(releases: &[Release], stack: &str, number: Option<u64>) -> Result<Release, EngineError> {
     if let Some(number) = number {
         let found = releases.iter().find(|release| release.number == number);
         return found.cloned().ok_or_else(|| EngineError::NoRelease { stack: stack.to_owned(), number });
     }
-    // The newest is what is there now, be it done or half-way.
+    // The newest release is the current one, even if it was deployed only in part.
     let before = releases.iter().rev().skip(1).find(|release| release.outcome == Ending::Done);
     before.cloned().ok_or_else(|| EngineError::NoEarlierRelease { stack: stack.to_owned() })
 }

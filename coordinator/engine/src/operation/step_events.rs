@@ -9,13 +9,13 @@ use landfast_core::rollout::{Progress, ProgressLine};
 
 use crate::event::{Event, Listener};
 
-/// How long a step waits before that is reported.
+/// Time that a step waits before its waiting is reported.
 const WAIT_REPORTED_AFTER: Duration = Duration::from_secs(3);
 
 /// Progress of the steps that has not been reported yet.
 pub(super) struct StepEvents<'a> {
     listener: &'a dyn Listener,
-    /// Steps that wait, by their place in the plan: what was observed last, and when.
+    /// Steps that wait, keyed by their index in the plan, with the last observation and its time.
     waiting: BTreeMap<usize, (Step, String, Instant)>,
 }
 
@@ -24,7 +24,7 @@ impl<'a> StepEvents<'a> {
         Self { listener, waiting: BTreeMap::new() }
     }
 
-    /// Takes news of a step.
+    /// Handles the progress of a step.
     pub(super) fn progressed(&mut self, plan: &Plan, line: &ProgressLine) {
         let Some(step) = plan.steps.get(line.step).cloned() else { return };
         self.waiting.remove(&line.step);
