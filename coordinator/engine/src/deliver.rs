@@ -25,10 +25,15 @@ pub const CHUNK: usize = 512 * 1024;
 /// A bundle, and the source of its contents.
 #[derive(Debug, Clone)]
 pub struct Parcel {
+    /// Name of the stack.
     pub stack: String,
+    /// Digest of the encoded manifest.
     pub digest: String,
+    /// Encoded manifest.
     pub encoded: Vec<u8>,
+    /// Decoded manifest.
     pub manifest: Manifest,
+    /// Source of the file contents.
     pub contents: Contents,
 }
 
@@ -46,6 +51,7 @@ pub enum Contents {
 pub struct Lacking {
     /// Sizes of the missing blobs in bytes, keyed by digest.
     pub blobs: BTreeMap<String, u64>,
+    /// Whether the manifest is missing.
     pub manifest: bool,
 }
 
@@ -64,16 +70,20 @@ impl Lacking {
 /// A failure to send a bundle to a host.
 #[derive(Debug, thiserror::Error)]
 pub enum DeliverError {
+    /// The host refused the bundle, or the connection failed.
     #[error("the files of {stack} cannot be sent to {host}: {problem}")]
     Refused { host: String, stack: String, problem: String },
+    /// A local file cannot be read.
     #[error("{} cannot be read", .path.display())]
     Unreadable {
         path: PathBuf,
         #[source]
         source: io::Error,
     },
+    /// A local file changed while it was being sent.
     #[error("{} changed while it was being sent", .path.display())]
     Changed { path: PathBuf },
+    /// Another host cannot provide a blob of the bundle.
     #[error("{host} cannot provide the blob {digest}: {problem}")]
     NotHandedOut { host: String, digest: String, problem: String },
 }

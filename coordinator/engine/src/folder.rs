@@ -19,24 +19,30 @@ pub const STATE: &str = ".landfast";
 pub struct FleetFolder {
     /// Absolute path of the folder.
     pub path: PathBuf,
+    /// Configuration of the fleet.
     pub fleet: Fleet,
 }
 
 /// A failure to read the fleet's folder.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
+    /// No folder with a `landfast.toml` was found.
     #[error("no {FILE} in {} or a folder above it", .start.display())]
     NoFleet { start: PathBuf },
+    /// The `landfast.toml` cannot be read.
     #[error("{} cannot be read", .path.display())]
     Unreadable {
         path: PathBuf,
         #[source]
         source: io::Error,
     },
+    /// The `landfast.toml` has mistakes.
     #[error("{0}")]
     Mistakes(Diagnostics),
+    /// The fleet has no stack with this name.
     #[error("landfast.toml has no stack {name}")]
     NoStack { name: String, known: Vec<String> },
+    /// The operator's credentials cannot be loaded.
     #[error("your certificate cannot be used")]
     Credentials(#[source] landfast_certs::Error),
 }

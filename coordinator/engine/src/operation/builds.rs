@@ -310,7 +310,7 @@ fn choose_all(
     if mistakes.is_empty() { Ok(chosen) } else { Err(EngineError::Mistakes(Diagnostics(mistakes))) }
 }
 
-/// Returns the env files in the folders of a build, with their owners.
+/// Returns, for each folder of a build, the rules that decide which of its env files are sent.
 fn sent_to(source: &Source, build: &Build) -> Vec<EnvFiles> {
     let others = build.contexts.values().filter_map(|context| match context {
         Context::Folder(folder) => Some(folder),

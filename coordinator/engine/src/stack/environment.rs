@@ -1,5 +1,5 @@
-//! The environments of a stack as they are on this machine: which there are, which one is chosen and by whom, which files
-//! are read, and what an environment lacks.
+//! The environments of a stack on this machine: which exist, which one is selected and where, which files are read, and
+//! which variables an environment lacks.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -18,30 +18,34 @@ use crate::{EngineError, Options};
 /// The environments of one stack.
 #[derive(Debug)]
 pub struct Environments {
-    /// The stack's; absolute.
+    /// Absolute path of the stack's folder.
     pub folder: PathBuf,
-    /// Those that have all their files.
+    /// Names of the environments that have all their files.
     pub there: BTreeSet<String>,
+    /// The selected environment, if any.
     pub chosen: Option<Chosen>,
-    /// The file that names every variable, when it is there: the one of an environment called `example`, else `.env.example`.
+    /// The file that names every variable, if it exists: the file of an environment called `example`, or else
+    /// `.env.example`.
     pub example: Option<EnvFile>,
-    /// Paths of the files that each environment has of its own, relative to the folder; later ones win.
+    /// Path patterns of the files that each environment has of its own, relative to the folder. Later files override
+    /// earlier ones.
     own: Vec<String>,
-    /// Files that all environments share and that are there.
+    /// Existing files that all environments share.
     common: Vec<EnvFile>,
-    /// Names that the shell gives a value: it wins over files.
+    /// Names of the variables that are set in the shell. They override files.
     set: BTreeSet<String>,
 }
 
-/// The environment that counts.
+/// The selected environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chosen {
+    /// Name of the environment.
     pub name: String,
-    /// Its place in `landfast.toml`; none for `--env`.
+    /// Location in `landfast.toml`; `None` if it was given with `--env`.
     pub location: Option<Location>,
 }
 
-/// The environment that counts: the flag's, else the one of `landfast.toml`. With `--env-file`, none does.
+/// Returns the selected environment: the one of `--env`, or else the one in `landfast.toml`. `--env-file` selects none.
 pub(super) fn chosen(config: &StackConfig, options: &Options) -> Option<Chosen> {
     if !options.env_files.is_empty() {
         return None;
@@ -51,6 +55,7 @@ pub(super) fn chosen(config: &StackConfig, options: &Options) -> Option<Chosen> 
 }
 
 impl Environments {
+    /// Reads the environments of a stack.
     pub fn read(fleet: &Path, stack: &str, config: &StackConfig, options: &Options) -> Result<Self, EngineError> {
         let folder = stack_folder(fleet, stack, config)?;
         let (own, shared) = patterns(config);
@@ -67,20 +72,21 @@ impl Environments {
         })
     }
 
-    /// Whether an environment can be chosen at all: the files that are read differ between environments.
+    /// Whether an environment can be selected, which requires files that differ between environments.
     pub fn can_choose(&self) -> bool {
         !self.own.is_empty()
     }
 
-    /// The file of an environment; of several the one that is missing, else the one that wins.
+    /// Returns the file of an environment. If there are several, it is the first missing one, or else the last one,
+    /// which overrides the others.
     pub fn file(&self, env: &str) -> PathBuf {
         let files: Vec<_> = self.own.iter().map(|own| normal(&self.folder.join(env_file(own, env)))).collect();
         let missing = files.iter().find(|file| !file.is_file());
         missing.or(files.last()).unwrap_or(&self.folder).clone()
     }
 
-    /// What the files lack and have beyond the example; nothing when there is no example, or not all of the environment's files.
-    /// Files that are the same in all environments need none.
+    /// Compares the variables of the files with the example. Returns `None` if there is no example, or if a file of the
+    /// environment is missing. Files that all environments share require no selected environment.
     pub fn compare(&self, env: Option<&str>) -> Result<Option<Comparison>, EngineError> {
         let own = self.own.iter().map(|own| match env {
             Some(env) => file_if_there(&normal(&self.folder.join(env_file(own, env)))),
@@ -91,7 +97,8 @@ impl Environments {
         compare(example, &own, &self.common, &self.set).map(Some).map_err(EngineError::Mistakes)
     }
 
-    /// Refuses files that lack something; what they have beyond the example is given back as warnings.
+    /// Refuses files that lack a variable of the example, and returns warnings about variables that the example
+    /// lacks.
     pub fn check(&self, env: Option<&str>) -> Result<Diagnostics, EngineError> {
         let (Some(comparison), Some(example)) = (self.compare(env)?, &self.example) else {
             return Ok(Diagnostics(Vec::new()));
@@ -105,7 +112,7 @@ impl Environments {
     }
 }
 
-/// The paths of files that each environment has of its own, and of those that all share.
+/// Returns the path patterns of the files that each environment has of its own, and the paths of the shared files.
 fn patterns(config: &StackConfig) -> (Vec<String>, Vec<String>) {
     if config.env_files.is_empty() {
         return (vec![DEFAULT_PATTERN.to_owned()], vec![".env".to_owned()]);
@@ -115,7 +122,7 @@ fn patterns(config: &StackConfig) -> (Vec<String>, Vec<String>) {
     (own.into_iter().map(text).collect(), shared.into_iter().map(text).collect())
 }
 
-/// The environments that have a file by each of these patterns.
+/// Returns the environments that have a file for each of these patterns.
 fn environments(folder: &Path, own: &[String]) -> BTreeSet<String> {
     let Some(first) = own.first() else { return BTreeSet::new() };
     let mut there = project::environments(folder, first);
@@ -123,16 +130,16 @@ fn environments(folder: &Path, own: &[String]) -> BTreeSet<String> {
     there
 }
 
-/// What a stack's variables are read from.
+/// Sources of a stack's variables.
 pub(super) struct Variables {
-    /// The environment chosen.
+    /// Name of the selected environment, if any.
     pub(super) env: Option<String>,
-    /// Absolute, in order; none for `.env` and the environment's `.env.NAME`.
+    /// Absolute paths of the env files, in order. Empty for the default files `.env` and `.env.NAME`.
     pub(super) files: Vec<PathBuf>,
 }
 
 impl Variables {
-    /// What `--env-file`, `--env` and `landfast.toml` say together.
+    /// Determines the sources from `--env-file`, `--env` and `landfast.toml`.
     pub(super) fn of(place: &Place<'_>, config: &StackConfig, options: &Options) -> Result<Self, EngineError> {
         let env = chosen(config, options).map(|chosen| chosen.name);
         if !options.env_files.is_empty() || config.env_files.is_empty() {
@@ -145,14 +152,16 @@ impl Variables {
         Ok(Self { env, files })
     }
 
-    /// Whose env files are. `patterns` are those of the whole fleet.
+    /// Returns the rules that decide which env files belong to this stack's environment. `patterns` are the path patterns
+    /// of the whole fleet.
     pub(super) fn owners(&self, patterns: &[String]) -> EnvFiles {
         let chosen = self.files.iter().filter_map(|file| normal(file).to_str().map(str::to_owned)).collect();
         EnvFiles::new(self.env.as_deref(), patterns.to_vec(), chosen)
     }
 }
 
-/// The absolute paths with `{env}` of all stacks: a stack's folder, or the context of a build, may hold another stack's files.
+/// Returns the absolute path patterns with `{env}` of all stacks. The folder of a stack, or the context of a build, may
+/// contain the files of another stack.
 pub(crate) fn of_all_stacks<'s>(fleet: &Path, stacks: impl Iterator<Item = &'s StackConfig>) -> Vec<String> {
     let all = stacks.flat_map(|config| {
         let files = config.env_files.iter().filter(|file| takes_env(file));
@@ -165,7 +174,7 @@ fn takes_env(file: &NamedEnvFile) -> bool {
     file.pattern.names_environment()
 }
 
-/// Refuses an environment for a stack whose env files are the same in all of them, and a name that is none.
+/// Refuses an environment for a stack whose env files are the same in every environment, and an invalid name.
 fn can_be_chosen(env: &str, place: &Place<'_>, config: &StackConfig) -> Result<(), EngineError> {
     let Some(first) = config.env_files.iter().find(|file| takes_env(file)) else {
         return Err(EngineError::NoEnvironments { stack: place.stack.to_owned() });
@@ -178,17 +187,18 @@ fn can_be_chosen(env: &str, place: &Place<'_>, config: &StackConfig) -> Result<(
     Err(ProjectError::NoEnvironment { env: env.to_owned(), path, known }.into())
 }
 
-/// A stack and where its files may be.
+/// A stack, and the folders that its files may be in.
 pub(super) struct Place<'a> {
+    /// Name of the stack.
     pub(super) stack: &'a str,
-    /// The stack's; absolute.
+    /// Absolute path of the stack's folder.
     pub(super) folder: &'a Path,
-    /// Files beneath this folder are read, and no others.
+    /// Folder that must contain all files that are read.
     pub(super) readable: &'a Path,
 }
 
 impl Place<'_> {
-    /// The file that `landfast.toml` names, which must be there.
+    /// Returns the path of an env file that `landfast.toml` names. The file must exist.
     fn named(&self, file: &NamedEnvFile, env: Option<&str>) -> Result<PathBuf, EngineError> {
         let pattern = file.pattern.as_str();
         if takes_env(file) && env.is_none() {
@@ -211,7 +221,7 @@ impl Place<'_> {
         Err(self.mistake(file, message, self.instead(file, env)))
     }
 
-    /// What to do about a file that is not there.
+    /// Returns the hint about a file that does not exist.
     fn instead(&self, file: &NamedEnvFile, env: Option<&str>) -> String {
         let Some(env) = env.filter(|_| takes_env(file)) else {
             return "create the file, or remove it from env_files".to_owned();

@@ -1,4 +1,4 @@
-//! One stack as it stands on this machine: its compose files with their environment, and its folder.
+//! Reads one stack on this machine: its compose files with their environment, and its folder.
 
 mod environment;
 
@@ -19,26 +19,29 @@ pub(crate) use environment::of_all_stacks;
 pub use environment::{Chosen, Environments};
 use environment::{Place, Variables};
 
-/// A stack, read.
+/// A stack that was read from its folder.
 #[derive(Debug)]
 pub struct Source {
+    /// Name of the stack.
     pub stack: String,
-    /// Its folder; absolute.
+    /// Absolute path of the stack's folder.
     pub root: PathBuf,
-    /// The environment chosen.
+    /// Name of the selected environment, if any.
     pub env: Option<String>,
-    /// Whose its env files are.
+    /// Rules that decide which env files belong to this stack's environment.
     pub env_files: EnvFiles,
+    /// Loaded compose project.
     pub project: Project,
+    /// Bundle of the stack's folder.
     pub bundle: Bundle,
     /// The seccomp profiles that the project names.
     pub profiles: Profiles,
-    /// Not wrong, but to be known.
+    /// Warnings about the compose files and the environment.
     pub warnings: Vec<String>,
 }
 
 impl Source {
-    /// Reads one stack. `env_files` are the paths by which the fleet's environments have files. Blocks.
+    /// Reads one stack. `env_files` are the path patterns of the env files of the whole fleet. Blocks.
     pub fn read(
         fleet: &Path,
         stack: &str,
@@ -64,8 +67,8 @@ impl Source {
     }
 }
 
-/// The request that `config --stack` and `up` both load a stack by. What they read is in the fleet's folder: it is the
-/// same for everybody who has that folder.
+/// Returns the request that loads the compose files of a stack, for both `config --stack` and `up`. All files that it
+/// reads are in the fleet's folder, so that the result is the same for every user of that folder.
 pub fn request(
     fleet: &Path,
     folder: &Path,
@@ -75,7 +78,7 @@ pub fn request(
 ) -> Result<Request, EngineError> {
     let files = compose_files(folder, stack, config)?;
     let variables = variables(fleet, folder, stack, config, options)?;
-    // Files that are named hold the environment's own.
+    // Files that are named explicitly include those of the environment.
     let env = variables.env.filter(|_| variables.files.is_empty());
     let profiles = if options.profiles.is_empty() { &config.profiles } else { &options.profiles };
     Ok(Request {
@@ -85,7 +88,8 @@ pub fn request(
         env_files: variables.files,
         env,
         project_name: config.project.clone(),
-        // Relative paths start where the first file is, as with the reference: that may be beneath the stack's folder.
+        // Relative paths start at the folder of the first file, as in Docker Compose. It may be below the
+        // stack's folder.
         stack_folder: Some(folder.to_owned()),
         environment: without_compose_variables(options),
         root: Some(readable(fleet, folder)),
@@ -104,26 +108,28 @@ fn variables(
     Variables::of(&Place { stack, folder, readable: &readable }, config, options)
 }
 
-/// The folder beneath which files that a stack names are read.
+/// Returns the folder that must contain all files that a stack names.
 fn readable(fleet: &Path, folder: &Path) -> PathBuf {
     let fleet = project::normal(fleet);
     if folder.starts_with(&fleet) { fleet } else { folder.to_owned() }
 }
 
-/// Those that `landfast.toml` names, else those with the usual names. Never one of a folder above.
+/// Returns the compose files that `landfast.toml` names, or else those with the default names. Parent folders are not
+/// searched.
 fn compose_files(folder: &Path, stack: &str, config: &StackConfig) -> Result<Vec<String>, EngineError> {
     let files = if config.files.is_empty() { project::default_files(folder) } else { Some(config.files.clone()) };
     let nothing = || EngineError::NoComposeFile { stack: stack.to_owned(), folder: folder.to_owned() };
     Ok(files.ok_or_else(nothing)?.iter().map(|file| file.display().to_string()).collect())
 }
 
-/// The folder `landfast.toml` names, which must be there.
+/// Returns the folder of a stack, which must exist.
 pub fn stack_folder(fleet: &Path, stack: &str, config: &StackConfig) -> Result<PathBuf, EngineError> {
     let path = project::normal(&fleet.join(&config.path));
     if path.is_dir() { Ok(path) } else { Err(EngineError::NoStackFolder { stack: stack.to_owned(), path }) }
 }
 
-/// `landfast.toml` says which files and profiles: a `COMPOSE_FILE` in somebody's shell must not change a deployment.
+/// Returns the environment variables without those of Docker Compose. `landfast.toml` determines the files and profiles:
+/// a `COMPOSE_FILE` in the user's shell must not change a deployment.
 fn without_compose_variables(options: &Options) -> BTreeMap<String, String> {
     let own = options.environment.iter().filter(|(name, _)| !name.starts_with("COMPOSE_"));
     own.map(|(name, value)| (name.clone(), value.clone())).collect()

@@ -13,6 +13,7 @@ use futures::future::BoxFuture;
 /// A value with its version, which the next compare-and-set of the key must name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Versioned {
+    /// Stored bytes.
     pub value: Vec<u8>,
     /// Version of the change that wrote the value. Versions grow with every change of the store and are never reused,
     /// not even after a key is deleted.
@@ -22,15 +23,19 @@ pub struct Versioned {
 /// A failure of the store. The messages contain the next step for the user where there is one.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
+    /// Another process has the store open.
     #[error("another landfast process is using {path}: wait until it ends, or stop it")]
     Locked { path: String },
+    /// The key has another version than the expected one.
     #[error("another operator changed {key} in the meantime: run the command again")]
     Conflict { key: String },
+    /// The file is damaged, or is not a store.
     #[error(
         "{path} is damaged ({problem}); nothing was changed. To continue without its history, move the file away: the \
          hosts report what they run"
     )]
     Damaged { path: String, problem: String },
+    /// The file cannot be opened, read or written.
     #[error("the store at {path} cannot be used")]
     Unusable {
         path: String,
