@@ -90,8 +90,8 @@ pub enum EngineError {
     /// A rollout failed, or was stopped after it began.
     #[error("{0}")]
     Stopped(Box<FailureReport>),
-    /// The operation was stopped on request before its rollout began.
-    #[error("stopped on request before the rollout began")]
+    /// The operation was stopped on request before it changed a container.
+    #[error("stopped on request; no container was changed")]
     Interrupted,
     /// The operating system provided no random bytes.
     #[error("the operating system provided no random numbers")]

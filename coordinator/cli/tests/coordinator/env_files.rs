@@ -131,7 +131,7 @@ fn unreadable_env_files_are_reported_with_their_location() {
     assert_eq!(code, Some(1));
     insta::assert_snapshot!(printed, @r"
     landfast.toml:12:3: the file web/environments/tset.env does not exist (stacks.web.env_files)
-      hint: did you mean the environment test? the environments are dev, half, test
+      hint: did you mean the environment test? existing environments: dev, half, test
     ");
     let (code, printed) = plan(&["fixed", "--env", "dev"]);
     assert!(code == Some(1) && printed.contains("stack fixed has no environments"), "{printed}");
@@ -144,13 +144,15 @@ fn unreadable_env_files_are_reported_with_their_location() {
         "{printed}"
     );
     assert!(
-        printed.contains("hint: set `env` under [stacks.web], or pass --env: the environments are dev, half, test"),
+        printed.contains("hint: set `env` under [stacks.web], or pass --env; existing environments: dev, half, test"),
         "{printed}"
     );
     folder.write("landfast.toml", &FLEET.replace(".env.dev", ".env.prod"));
     let (_, printed) = plan(&["fixed"]);
     assert!(
-        printed.contains("landfast.toml:15:14: the file fixed/environments/.env.prod does not exist (stacks.fixed.env_files)"),
+        printed.contains(
+            "landfast.toml:15:14: the file fixed/environments/.env.prod does not exist (stacks.fixed.env_files)"
+        ),
         "{printed}"
     );
     folder.write("landfast.toml", &FLEET.replace("../secrets", "../../secrets"));

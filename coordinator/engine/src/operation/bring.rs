@@ -28,7 +28,8 @@ async fn files(host: &str, proposal: &Proposal, listener: &Arc<dyn Listener>) ->
     Ok(())
 }
 
-/// Sends the images to a host one after another, because one transfer already uses the whole disk and network of a host.
+/// Sends the images to a host one after another, because one transfer already uses the whole disk and network of a
+/// host.
 async fn images(host: &str, proposal: &Proposal, listener: &Arc<dyn Listener>) -> Result<(), EngineError> {
     for need in proposal.needs.iter().filter(|need| need.host == host) {
         images::bring(need, &proposal.images, &proposal.observed.agents, listener).await?;

@@ -1,5 +1,5 @@
-//! Drives a rollout: it executes the actions of the core, passes events to the core, and writes the journal. It makes no
-//! decisions.
+//! Drives a rollout: it executes the actions of the core, passes events to the core, and writes the journal. It makes
+//! no decisions.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

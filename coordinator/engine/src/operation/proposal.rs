@@ -291,8 +291,8 @@ impl Engine {
     }
 }
 
-/// Returns the number of the next release: greater than any in this folder or on a host, because the stack may have been
-/// deployed from another folder too.
+/// Returns the number of the next release: greater than any in this folder or on a host, because the stack may have
+/// been deployed from another folder too.
 async fn next_number(store: &dyn Store, observed: &ObservedFleet, stack: &str) -> Result<u64, EngineError> {
     let recorded = releases::of_stack(store, stack).await?.last().map_or(0, |release| release.number);
     let cut_off = Journal::number(store, stack).await?.unwrap_or(0);

@@ -152,8 +152,8 @@ impl Variables {
         Ok(Self { env, files })
     }
 
-    /// Returns the rules that decide which env files belong to this stack's environment. `patterns` are the path patterns
-    /// of the whole fleet.
+    /// Returns the rules that decide which env files belong to this stack's environment. `patterns` are those of the
+    /// whole fleet.
     pub(super) fn owners(&self, patterns: &[String]) -> EnvFiles {
         let chosen = self.files.iter().filter_map(|file| normal(file).to_str().map(str::to_owned)).collect();
         EnvFiles::new(self.env.as_deref(), patterns.to_vec(), chosen)
@@ -203,7 +203,7 @@ impl Place<'_> {
         let pattern = file.pattern.as_str();
         if takes_env(file) && env.is_none() {
             let hint = format!(
-                "set `env` under [stacks.{}], or pass --env: the environments are {}",
+                "set `env` under [stacks.{}], or pass --env; existing environments: {}",
                 self.stack,
                 listed(&self.known(file))
             );
@@ -228,8 +228,10 @@ impl Place<'_> {
         };
         let known = self.known(file);
         match nearest(env, known.iter().map(String::as_str)) {
-            Some(meant) => format!("did you mean the environment {meant}? the environments are {}", listed(&known)),
-            None => format!("create the file, or select another environment: the environments are {}", listed(&known)),
+            Some(meant) => format!("did you mean the environment {meant}? existing environments: {}", listed(&known)),
+            None => {
+                format!("create the file, or select another environment; existing environments: {}", listed(&known))
+            }
         }
     }
 

@@ -128,8 +128,8 @@ pub fn stack_folder(fleet: &Path, stack: &str, config: &StackConfig) -> Result<P
     if path.is_dir() { Ok(path) } else { Err(EngineError::NoStackFolder { stack: stack.to_owned(), path }) }
 }
 
-/// Returns the environment variables without those of Docker Compose. `landfast.toml` determines the files and profiles:
-/// a `COMPOSE_FILE` in the user's shell must not change a deployment.
+/// Returns the environment variables without those of Docker Compose. `landfast.toml` determines the files and
+/// profiles: a `COMPOSE_FILE` in the user's shell must not change a deployment.
 fn without_compose_variables(options: &Options) -> BTreeMap<String, String> {
     let own = options.environment.iter().filter(|(name, _)| !name.starts_with("COMPOSE_"));
     own.map(|(name, value)| (name.clone(), value.clone())).collect()
