@@ -1,5 +1,6 @@
 //! The library behind the command line and the daemon. It reads stacks, observes hosts, makes proposals and carries
-//! them out. It owns the effects of the coordinator: `landfast-core` makes every decision. It does not depend on a terminal.
+//! them out. It owns the effects of the coordinator, while `landfast-core` makes every decision. It does not depend on
+//! a terminal.
 
 pub mod connect;
 pub mod deliver;
