@@ -11,16 +11,16 @@ use crate::{CliError, Context};
 
 #[derive(Debug, Clone, Default, Args)]
 pub struct Global {
-    /// The fleet's folder; without it, the nearest one upwards that has a landfast.toml
+    /// Use the fleet in this folder; default: the nearest folder upwards that has a landfast.toml
     #[arg(short = 'C', long = "fleet", value_name = "DIR", global = true)]
     pub fleet: Option<PathBuf>,
-    /// How to print data
+    /// Set the output format
     #[arg(long, value_enum, global = true)]
     pub format: Option<Format>,
-    /// The environment: a stack's .env.NAME, instead of `env` in landfast.toml (see `landfast env --help`)
+    /// Select an environment (the file .env.NAME) instead of `env` in landfast.toml; see `landfast env --help`
     #[arg(long, value_name = "NAME", global = true)]
     pub env: Option<String>,
-    /// Say only what went wrong
+    /// Print only errors and warnings
     #[arg(short, long, global = true)]
     pub quiet: bool,
     /// Print more details, such as each image that a host lacks
@@ -31,11 +31,11 @@ pub struct Global {
 /// When registries are asked for images, as `docker compose up --pull` has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Pull {
-    /// Ask in every run
+    /// Ask in every run, even for images that exist
     Always,
     /// Ask for images that are neither on a host nor on this machine
     Missing,
-    /// Never ask
+    /// Never ask a registry
     Never,
     /// Follow each service's `pull_policy`
     Policy,
@@ -55,13 +55,13 @@ impl Pull {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For people
+    /// Tables and text for people
     Table,
-    /// For programs: documented, and kept
+    /// JSON for programs; its fields are documented and stable
     Json,
-    /// `config` only
+    /// YAML; for `config` only
     Yaml,
-    /// `check` only: SARIF 2.1.0
+    /// SARIF 2.1.0; for `check` only
     Sarif,
 }
 
@@ -69,19 +69,19 @@ pub enum Format {
 /// landfast.toml, and those that read a stack take `--env-file`.
 #[derive(Debug, Clone, Default, Args)]
 pub struct ComposeArguments {
-    /// For `config` and `check`: compose file, instead of the usual names; several are merged
+    /// Read this compose file instead of the default names; several are merged (`config` and `check` only)
     #[arg(short, long = "file", value_name = "FILE")]
     pub file: Vec<String>,
-    /// Enable a profile
+    /// Enable this profile
     #[arg(long, value_name = "PROFILE")]
     pub profile: Vec<String>,
-    /// Environment file, instead of .env or what landfast.toml says; later ones win
+    /// Read variables from this file instead of .env or the files in landfast.toml; later files win
     #[arg(long, value_name = "FILE")]
     pub env_file: Vec<PathBuf>,
-    /// For `config` and `check`: project name
+    /// Set the project name (`config` and `check` only)
     #[arg(short, long, value_name = "NAME")]
     pub project_name: Option<String>,
-    /// For `config` and `check`: the folder that relative paths start from
+    /// Resolve relative paths against this folder (`config` and `check` only)
     #[arg(long, value_name = "DIR")]
     pub project_directory: Option<PathBuf>,
 }
@@ -101,13 +101,14 @@ impl ComposeArguments {
 /// Which stacks, and what of them.
 #[derive(Debug, Clone, Default, Args)]
 pub struct StackArguments {
-    /// Stacks of landfast.toml; all of them when none is named
+    /// Names of stacks in landfast.toml; all stacks when none is named
     #[arg(value_name = "STACK")]
     pub stacks: Vec<String>,
-    /// Enable a profile, instead of those in landfast.toml
+    /// Enable this profile instead of those in landfast.toml
     #[arg(long = "profile", id = "stack_profile", value_name = "PROFILE")]
     pub profile: Vec<String>,
-    /// Environment file, instead of .env and what landfast.toml says; several are read in order, later ones win
+    /// Read variables from this file instead of .env and the files in landfast.toml; several are read in order, and
+    /// later files win
     #[arg(long = "env-file", id = "stack_env_file", value_name = "FILE")]
     pub env_file: Vec<PathBuf>,
 }

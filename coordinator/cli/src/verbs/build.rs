@@ -11,25 +11,26 @@ use crate::{CliError, Context, Exit};
 
 #[derive(Debug, clap::Args)]
 pub struct BuildArguments {
-    /// Services whose images are built; all that have `build` when none is named
+    /// Names of services to build; all services with `build` when none is named
     #[arg(value_name = "SERVICE")]
     pub services: Vec<String>,
-    /// Only of this stack
+    /// Build only images of this stack
     #[arg(long, value_name = "STACK")]
     pub stack: Vec<String>,
-    /// Enable a profile, instead of those in landfast.toml
+    /// Enable this profile instead of those in landfast.toml
     #[arg(long = "profile", id = "stack_profile", value_name = "PROFILE")]
     pub profile: Vec<String>,
-    /// Environment file, instead of .env and what landfast.toml says; several are read in order, later ones win
+    /// Read variables from this file instead of .env and the files in landfast.toml; several are read in order, and
+    /// later files win
     #[arg(long = "env-file", id = "stack_env_file", value_name = "FILE")]
     pub env_file: Vec<PathBuf>,
-    /// Make every layer anew
+    /// Do not use the build cache
     #[arg(long)]
     pub no_cache: bool,
-    /// Ask the registries for the base images
+    /// Always ask the registries for newer base images
     #[arg(long)]
     pub pull: bool,
-    /// A build argument; a name alone takes this process's variable
+    /// Set a build argument; a name alone takes the value from the environment
     #[arg(long, value_name = "KEY=VALUE")]
     pub build_arg: Vec<String>,
 }

@@ -23,14 +23,14 @@ pub struct CertArguments {
 
 #[derive(Debug, Subcommand)]
 enum CertVerb {
-    /// Make a key and a certificate for it, in a folder to be carried where it belongs
+    /// Create a key and a certificate in a folder, to be copied to where they are used
     Issue {
         #[command(subcommand)]
         whom: Whom,
     },
-    /// Say whom a certificate names and how long it holds
+    /// Show the identity and the validity of a certificate
     Show {
-        /// A folder with cert.pem; without it, your own
+        /// Folder with cert.pem; default: your own certificate
         #[arg(value_name = "DIR")]
         folder: Option<PathBuf>,
     },
@@ -38,20 +38,20 @@ enum CertVerb {
 
 #[derive(Debug, Subcommand)]
 enum Whom {
-    /// For the agent of a host
+    /// Issue a certificate for the agent of a host
     Agent {
-        /// The host's name
+        /// Name of the host
         #[arg(value_name = "HOST")]
         host: String,
         #[command(flatten)]
         how: How,
     },
-    /// For a person or a script
+    /// Issue a certificate for a person or a script
     Operator {
-        /// The operator's name
+        /// Name of the operator
         #[arg(value_name = "NAME")]
         name: String,
-        /// viewer, deployer or admin
+        /// Grant this role: viewer, deployer or admin
         #[arg(long, value_name = "ROLE", default_value = "viewer")]
         role: Role,
         #[command(flatten)]
@@ -61,10 +61,10 @@ enum Whom {
 
 #[derive(Debug, Args)]
 struct How {
-    /// The folder to write ca.pem, cert.pem and key.pem to
+    /// Write ca.pem, cert.pem and key.pem to this folder
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// How long it is to hold
+    /// Make the certificate valid for this many days
     #[arg(long, value_name = "DAYS", default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=825))]
     days: u32,
 }

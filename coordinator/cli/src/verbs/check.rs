@@ -22,16 +22,16 @@ use crate::{CliError, Context, Exit};
 pub struct CheckArguments {
     #[command(flatten)]
     pub compose: AfterVerb,
-    /// Stacks of landfast.toml; all of them when none is named
+    /// Names of stacks in landfast.toml; all stacks when none is named
     #[arg(value_name = "STACK")]
     pub stacks: Vec<String>,
-    /// Fail on warnings too
+    /// Exit with 1 on warnings too
     #[arg(long)]
     pub strict: bool,
-    /// Print what a rule is about, why, and how to fix it; of all rules without a code
+    /// Explain a rule: what it reports, why, and how to fix it; without CODE, explain all rules
     #[arg(long, value_name = "CODE", num_args = 0..=1, default_missing_value = "")]
     pub explain: Option<String>,
-    /// List the rules
+    /// List all rules with their levels
     #[arg(long)]
     pub list: bool,
 }

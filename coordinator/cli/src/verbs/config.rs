@@ -25,56 +25,56 @@ use crate::{CliError, Context, Exit};
 pub struct ConfigArguments {
     #[command(flatten)]
     pub compose: AfterVerb,
-    /// Load a stack of landfast.toml as `up` does
+    /// Load this stack of landfast.toml, as `up` does
     #[arg(long, value_name = "NAME", conflicts_with_all = ["after_file", "after_project_name", "after_project_directory"])]
     pub stack: Option<String>,
-    /// Print the services' names
+    /// Print the names of the services
     #[arg(long, group = "list")]
     pub services: bool,
-    /// Print the volumes' names
+    /// Print the names of the volumes
     #[arg(long, group = "list")]
     pub volumes: bool,
-    /// Print the networks' names
+    /// Print the names of the networks
     #[arg(long, group = "list")]
     pub networks: bool,
-    /// Print the images
+    /// Print the image references
     #[arg(long, group = "list")]
     pub images: bool,
-    /// Print the profiles' names
+    /// Print the names of the profiles
     #[arg(long, group = "list")]
     pub profiles: bool,
-    /// Print the variables that the files are read with
+    /// Print the variables used for interpolation, with their values
     #[arg(long, group = "list")]
     pub environment: bool,
-    /// Print the models' names
+    /// Print the names of the models
     #[arg(long, group = "list")]
     pub models: bool,
-    /// Print the variables that the files name, and what stands for those that are not set; takes --format too
+    /// Print the variables that the compose files use, with their defaults; honours --format
     #[arg(long, group = "list")]
     pub variables: bool,
-    /// Print the digests of the services' configurations, of all (`*`) or of those named; as Compose writes them on
-    /// containers
+    /// Print the configuration digests of all services (`*`) or of the named ones, as Compose labels containers with
+    /// them
     #[arg(long, group = "list", value_name = "SERVICE,…", conflicts_with = "no_interpolate")]
     pub hash: Option<String>,
-    /// Leave variables as they are written
+    /// Do not interpolate variables
     #[arg(long)]
     pub no_interpolate: bool,
-    /// Leave out what the project only implies: default network, names, dependencies
+    /// Do not add implied settings: default network, names, dependencies
     #[arg(long)]
     pub no_normalize: bool,
-    /// Leave env files unread
+    /// Do not read the `env_file` of services
     #[arg(long)]
     pub no_env_resolution: bool,
-    /// Leave relative paths as they are written
+    /// Do not resolve relative paths
     #[arg(long)]
     pub no_path_resolution: bool,
-    /// Leave unasked whether services and resources hold together: what is printed may not be deployed
+    /// Do not check references between services and resources; the printed project may not be deployable
     #[arg(long)]
     pub no_consistency: bool,
-    /// Write to a file instead of standard output
+    /// Write to this file instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Only these services, and what they depend on
+    /// Print only these services and their dependencies
     #[arg(value_name = "SERVICE")]
     pub only: Vec<String>,
 }
@@ -82,19 +82,19 @@ pub struct ConfigArguments {
 /// The arguments of [`ComposeArguments`], under names of their own for those who write them after the verb.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct AfterVerb {
-    /// Compose file, instead of the usual names; several are merged
+    /// Read this compose file instead of the default names; several are merged
     #[arg(short = 'f', long = "file", id = "after_file", value_name = "FILE")]
     file: Vec<String>,
-    /// Enable a profile
+    /// Enable this profile
     #[arg(long = "profile", id = "after_profile", value_name = "PROFILE")]
     profile: Vec<String>,
-    /// Environment file, instead of .env
+    /// Read variables from this file instead of .env
     #[arg(long = "env-file", id = "after_env_file", value_name = "FILE")]
     env_file: Vec<PathBuf>,
-    /// Project name
+    /// Set the project name
     #[arg(short = 'p', long = "project-name", id = "after_project_name", value_name = "NAME")]
     project_name: Option<String>,
-    /// The folder that relative paths start from
+    /// Resolve relative paths against this folder
     #[arg(long = "project-directory", id = "after_project_directory", value_name = "DIR")]
     project_directory: Option<PathBuf>,
 }

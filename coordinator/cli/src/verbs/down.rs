@@ -9,13 +9,13 @@ use crate::{CliError, Context, Exit};
 
 #[derive(Debug, clap::Args)]
 pub struct DownArguments {
-    /// Stacks; all of them when none is named
+    /// Names of stacks; all stacks when none is named
     #[arg(value_name = "STACK")]
     pub stacks: Vec<String>,
-    /// Delete the stacks' volumes too, with all data in them
+    /// Delete the volumes of the stacks too, with all data in them
     #[arg(short, long)]
     pub volumes: bool,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(short, long)]
     pub yes: bool,
 }

@@ -40,18 +40,18 @@ pub struct EnvArguments {
 
 #[derive(Debug, Subcommand)]
 enum EnvVerb {
-    /// List the environments of the stacks, which one counts, and what each lacks of .env.example
+    /// List the environments of the stacks, the selected one, and the variables of .env.example that each lacks
     #[command(alias = "list")]
     Ls {
-        /// Stacks; all of them when none is named
+        /// Names of stacks; all stacks when none is named
         #[arg(value_name = "STACK")]
         stacks: Vec<String>,
     },
-    /// Choose an environment, for everybody who shares this landfast.toml
+    /// Select an environment for everyone who shares this landfast.toml
     Use {
-        /// NAME of .env.NAME, or what {env} stands for in `env_files`
+        /// Name of the environment: NAME in .env.NAME, or the value of {env} in `env_files`
         name: String,
-        /// Stacks; those that have environments when none is named
+        /// Names of stacks; all stacks with environments when none is named
         #[arg(value_name = "STACK")]
         stacks: Vec<String>,
     },

@@ -8,7 +8,7 @@ use crate::{CliError, Context, Exit};
 
 #[derive(Debug, clap::Args)]
 pub struct HistoryArguments {
-    /// Stacks; all of them when none is named
+    /// Names of stacks; all stacks when none is named
     #[arg(value_name = "STACK")]
     pub stacks: Vec<String>,
 }

@@ -18,9 +18,9 @@ pub struct HostArguments {
 
 #[derive(Debug, Subcommand)]
 enum HostVerb {
-    /// Bring the agent to a host over SSH and make it a member; again: bring it up to date
+    /// Install the agent on a host over SSH and add the host to the fleet; run it again to update the agent
     Add(Box<add::AddArguments>),
-    /// List the hosts and whether they answer
+    /// List the hosts and their state
     #[command(alias = "list")]
     Ls,
 }

@@ -15,7 +15,7 @@ use crate::{CliError, Context, Exit};
 
 #[derive(Debug, clap::Args)]
 pub struct InitArguments {
-    /// The fleet's name; without it, the one in landfast.toml, or the folder's
+    /// Name of the fleet; default: the name in landfast.toml, or else the name of the folder
     #[arg(value_name = "NAME")]
     pub name: Option<String>,
 }

@@ -19,22 +19,22 @@ use lines::{Line, Lines};
 
 #[derive(Debug, clap::Args)]
 pub struct LogsArguments {
-    /// `service`, `stack`, `stack/service` or `stack/service.1`; everything when none is named
+    /// Names as `service`, `stack`, `stack/service` or `stack/service.1`; all instances when none is named
     #[arg(value_name = "SERVICE")]
     pub names: Vec<String>,
-    /// Go on with what is written from now on
+    /// Follow the output: keep printing new lines
     #[arg(short, long)]
     pub follow: bool,
-    /// The last N lines of each instance, or `all`
+    /// Print only the last N lines of each instance, or `all`
     #[arg(short = 'n', long, value_name = "N", value_parser = tail)]
     pub tail: Option<Tail>,
-    /// From this time on: `10m` (ago) or `2026-11-20T12:00:00Z`
+    /// Print only lines since this time, such as `10m` (ago) or `2026-11-20T12:00:00Z`
     #[arg(long, value_name = "TIME", value_parser = moment::parse)]
     pub since: Option<i64>,
-    /// Print when each line was written
+    /// Print the time of each line
     #[arg(short, long)]
     pub timestamps: bool,
-    /// Print lines without the instance's name
+    /// Print lines without the name of the instance
     #[arg(long)]
     pub no_log_prefix: bool,
 }

@@ -23,7 +23,7 @@ use crate::arguments::{ComposeArguments, Global};
 use crate::signals::Signals;
 use crate::{CliError, Context, Exit};
 
-/// Pushes Compose stacks to a group of Linux boxes and keeps every service at the address you gave it.
+/// Deploy Compose stacks to a group of Linux hosts and keep every service at its fixed address.
 #[derive(Debug, Parser)]
 #[command(name = "landfast", version, max_term_width = 100)]
 pub struct Arguments {
@@ -37,37 +37,37 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Make a fleet: landfast.toml, its authority and your own certificate
+    /// Create a fleet: landfast.toml, the certificate authority and your own certificate
     Init(init::InitArguments),
     /// Add a host over SSH, or list the hosts
     Host(host::HostArguments),
-    /// Write certificates for those who carry them by hand
+    /// Issue certificates, or show one
     Cert(cert::CertArguments),
-    /// Print the project that the compose files make, as `docker compose config` does
+    /// Print the resolved compose project, as `docker compose config` does
     Config(Box<config::ConfigArguments>),
-    /// Say what speaks against the stacks though they would run; exit 1 when something is an error
+    /// Lint the stacks: report risky settings that would still deploy; exit with 1 if there is an error
     Check(Box<check::CheckArguments>),
-    /// Build images; nothing on the hosts changes
+    /// Build images without changing the containers on the hosts
     Build(build::BuildArguments),
-    /// List the stacks' environments, or choose one
+    /// List the environments of the stacks, or select one
     Env(env::EnvArguments),
-    /// Say what `up` would change and why; exit 3 when that is not nothing
+    /// Show what `up` would change, and why; exit with 3 if there is anything
     Plan(plan::PlanArguments),
-    /// Make the hosts what the stacks say
+    /// Deploy the stacks: make the hosts match the compose files
     Up(up::UpArguments),
-    /// Remove stacks; their volumes stay unless -v is given
+    /// Remove stacks; their volumes are kept unless -v is given
     Down(down::DownArguments),
-    /// Show the hosts and what runs on them
+    /// Show the hosts and the instances on them
     Status(status::StatusArguments),
-    /// Show the instances
+    /// List the instances of the stacks
     Ps(ps::PsArguments),
-    /// Show what services wrote to their output
+    /// Show the logs of services
     Logs(logs::LogsArguments),
-    /// Bring a stack's files to its hosts without touching containers
+    /// Copy the files of stacks to their hosts without touching containers
     Sync(sync::SyncArguments),
-    /// List the releases of the stacks
+    /// List the releases of the stacks, newest first
     History(history::HistoryArguments),
-    /// Deploy an earlier release again
+    /// Deploy an earlier release of a stack again
     Rollback(rollback::RollbackArguments),
 }
 

@@ -16,13 +16,13 @@ use crate::{CliError, Context, Exit};
 pub struct PlanArguments {
     #[command(flatten)]
     pub stacks: StackArguments,
-    /// Plan to make every instance again
+    /// Plan to recreate every instance, even if nothing changed
     #[arg(long)]
     pub force_recreate: bool,
-    /// Plan to build images again, there or not
+    /// Plan to build images, even if they exist
     #[arg(long)]
     pub build: bool,
-    /// When to ask registries for images
+    /// Set when to ask registries for images
     #[arg(long, value_enum, value_name = "WHEN", default_value = "policy")]
     pub pull: Pull,
 }

@@ -14,10 +14,10 @@ use crate::{CliError, Context, Exit};
 
 #[derive(Debug, clap::Args)]
 pub struct PsArguments {
-    /// Stacks, or services as `stack/service`; everything when none is named
+    /// Names of stacks, or of services as `stack/service`; all instances when none is named
     #[arg(value_name = "STACK[/SERVICE]")]
     pub names: Vec<String>,
-    /// Print container ids only
+    /// Print only container IDs
     #[arg(long)]
     pub ids: bool,
 }

@@ -7,13 +7,13 @@ use crate::{CliError, Context, Exit};
 
 #[derive(Debug, clap::Args)]
 pub struct RollbackArguments {
-    /// The stack; needed when the fleet has several
+    /// Name of the stack; required if the fleet has several
     #[arg(value_name = "STACK")]
     pub stack: Option<String>,
-    /// The release to return to; without it, the last good one before the one that runs
+    /// Deploy this release; default: the last successful release before the current one
     #[arg(long, value_name = "N")]
     pub to: Option<u64>,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(short, long)]
     pub yes: bool,
 }

@@ -10,7 +10,7 @@ use crate::{CliError, Context, Exit};
 
 #[derive(Debug, clap::Args)]
 pub struct StatusArguments {
-    /// Stacks, or services as `stack/service`, and the hosts that they are on; everything when none is named
+    /// Names of stacks, or of services as `stack/service`; shows all hosts and instances when none is named
     #[arg(value_name = "STACK[/SERVICE]")]
     pub names: Vec<String>,
 }

@@ -10,7 +10,7 @@ use crate::{CliError, Context, Exit};
 pub struct SyncArguments {
     #[command(flatten)]
     pub stacks: StackArguments,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(short, long)]
     pub yes: bool,
 }

@@ -14,19 +14,19 @@ use crate::{CliError, Context, Exit};
 pub struct UpArguments {
     #[command(flatten)]
     pub stacks: StackArguments,
-    /// Do not ask
+    /// Do not ask for confirmation
     #[arg(short, long)]
     pub yes: bool,
-    /// Make every instance again, changed or not
+    /// Recreate every instance, even if nothing changed
     #[arg(long)]
     pub force_recreate: bool,
-    /// Build images again before, there or not
+    /// Build images before deploying, even if they exist
     #[arg(long)]
     pub build: bool,
-    /// When to ask registries for images
+    /// Set when to ask registries for images
     #[arg(long, value_enum, value_name = "WHEN", default_value = "policy")]
     pub pull: Pull,
-    /// As `docker compose up` has it; Landfast always detaches
+    /// Accepted for compatibility with `docker compose up`; Landfast always detaches
     #[arg(short, long, hide = true)]
     pub detach: bool,
 }

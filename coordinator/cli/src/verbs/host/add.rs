@@ -22,44 +22,44 @@ use crate::{CliError, Context, Exit};
 
 #[derive(Debug, Args)]
 pub(super) struct AddArguments {
-    /// The host's name in the fleet
+    /// Name of the host in the fleet
     #[arg(value_name = "NAME")]
     host: String,
-    /// Its address on the LAN, where the agent listens
+    /// Address of the host on the LAN, where the agent listens
     #[arg(value_name = "ADDRESS")]
     address: Ipv4Addr,
-    /// Log in there as `ssh` does, as root or as a user whom sudo asks for no password; HOST may be a name, an address or
-    /// a Host of ~/.ssh/config. Without HOST, at ADDRESS
+    /// Log in to this SSH destination, as root or as a user with passwordless sudo; HOST is a name, an address or a Host
+    /// of ~/.ssh/config (default: ADDRESS)
     #[arg(long, value_name = "[USER@][HOST][:PORT]")]
     ssh: String,
-    /// Log in with this key alone; without it, with those that ssh would use
+    /// Log in with this key only; default: the keys that ssh would use
     #[arg(long, value_name = "KEY")]
     identity: Option<PathBuf>,
-    /// The only file of host keys to trust, instead of those that ssh would use
+    /// Trust only the host keys in this file; default: the files that ssh would use
     #[arg(long, value_name = "FILE")]
     known_hosts: Option<PathBuf>,
-    /// Trust the host key with this fingerprint, whatever known_hosts says
+    /// Trust the host key with this fingerprint, regardless of known_hosts
     #[arg(long, value_name = "SHA256:…", conflicts_with = "known_hosts")]
     accept_fingerprint: Option<String>,
-    /// The agent's binary to bring there, instead of the one beside landfast
+    /// Install this agent binary; default: the landfast-agent next to landfast
     #[arg(long, value_name = "PATH")]
     agent: Option<PathBuf>,
-    /// The agent's port
+    /// Make the agent listen on this port
     #[arg(long, value_name = "PORT", default_value_t = ports::AGENT, value_parser = clap::value_parser!(u16).range(1..))]
     port: u16,
-    /// Where the agent's binary goes over there
+    /// Install the agent binary in this folder of the host
     #[arg(long, value_name = "DIR", default_value = "/usr/local/bin")]
     install_dir: PathBuf,
-    /// Where the host keeps its key and certificate
+    /// Store the key and the certificate of the host in this folder
     #[arg(long, value_name = "DIR", default_value = paths::IDENTITY)]
     identity_dir: PathBuf,
-    /// Where the agent keeps its state
+    /// Store the state of the agent in this folder
     #[arg(long, value_name = "DIR", default_value = paths::STATE)]
     state_dir: PathBuf,
-    /// The engine's socket over there
+    /// Connect the agent to this socket of the Docker engine
     #[arg(long, value_name = "SOCKET", default_value = "/var/run/docker.sock")]
     docker: String,
-    /// Start the agent as a plain process even where systemd runs
+    /// Start the agent as a plain process even if systemd is running
     #[arg(long)]
     no_systemd: bool,
 }
