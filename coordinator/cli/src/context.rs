@@ -35,7 +35,7 @@ pub struct Context {
 impl Context {
     pub(super) fn new(global: Global, compose: ComposeArguments, signals: Signals) -> Result<Self, CliError> {
         let current_dir =
-            std::env::current_dir().map_err(|error| CliError::failed("the current folder cannot be read", error))?;
+            std::env::current_dir().map_err(|error| CliError::failed("cannot read the current folder", error))?;
         let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         };
@@ -65,7 +65,7 @@ impl Context {
         let named = given.project_directory.is_some() || given.project_name.is_some();
         if named || !given.file.is_empty() {
             return Err(CliError::usage(
-                "-f, -p and --project-directory are for `config` and `check`: a fleet's stacks are in landfast.toml",
+                "-f, -p and --project-directory are only for `config` and `check`: the stacks of a fleet are in landfast.toml",
                 "set `path`, `files` and `project` (for -p) under [stacks.NAME]",
             ));
         }
@@ -91,7 +91,7 @@ impl Context {
     fn one_source_of_variables(&self, env_files: &[PathBuf]) -> Result<(), CliError> {
         if self.global.env.is_some() && !env_files.is_empty() {
             return Err(CliError::usage(
-                "--env and --env-file both say where variables come from",
+                "--env and --env-file cannot be combined: both select the source of variables",
                 "use only one of them",
             ));
         }
@@ -102,7 +102,7 @@ impl Context {
     pub fn engine(&self, profiles: &[String]) -> Result<Engine, CliError> {
         if !self.compose.env_file.is_empty() {
             return Err(CliError::usage(
-                "--env-file is for the commands that read a stack's variables: `config`, `check`, `plan`, `up`, `sync`, `build`",
+                "--env-file is only for commands that read the variables of a stack: `config`, `check`, `plan`, `up`, `sync`, `build`",
                 "leave it out",
             ));
         }
@@ -122,8 +122,8 @@ impl Context {
         let engine = self.engine_of(profiles, files)?;
         if !named.is_empty() && stacks.is_empty() && engine.folder.fleet.stacks.len() > 1 {
             return Err(CliError::usage(
-                "--env-file needs the names of the stacks",
-                "name the stacks that it applies to",
+                "--env-file requires the names of stacks, because the fleet has several",
+                "name the stacks that the file applies to",
             ));
         }
         Ok(engine)
@@ -135,10 +135,10 @@ impl Context {
         match std::fs::metadata(&path) {
             Ok(found) if found.is_dir() => {
                 let error = std::io::Error::from(std::io::ErrorKind::IsADirectory);
-                Err(CliError::failed(format!("--env-file {} cannot be read", file.display()), error))
+                Err(CliError::failed(format!("cannot read --env-file {}", file.display()), error))
             }
             Ok(_) => Ok(path),
-            Err(error) => Err(CliError::failed(format!("--env-file {} cannot be read", file.display()), error)),
+            Err(error) => Err(CliError::failed(format!("cannot read --env-file {}", file.display()), error)),
         }
     }
 

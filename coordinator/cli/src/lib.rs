@@ -53,7 +53,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            stderr::line(&format!("error: no thread could be started: {error}"));
+            stderr::line(&format!("error: cannot start the threads of the runtime: {error}"));
             return Exit::Failed.into();
         }
     };
@@ -63,7 +63,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             signals
         }
         Err(error) => {
-            stderr::line(&format!("error: signals cannot be received: {error}"));
+            stderr::line(&format!("error: cannot install the signal handlers: {error}"));
             return Exit::Failed.into();
         }
     };
@@ -84,8 +84,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 async fn end_by_signal(receiver: signals::Receiver, signals: signals::Signals) {
     let number = receiver.end().await;
     if signals.is_stopping() {
-        stderr::line("error: interrupted before the steps under way were done");
-        stderr::line("hint: `landfast status` shows what runs; the same command again resumes from here");
+        stderr::line("error: interrupted before the running steps were finished");
+        stderr::line("hint: `landfast status` shows what is running; run the same command again to resume");
     }
     std::process::exit(128 + i32::from(number));
 }

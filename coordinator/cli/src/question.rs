@@ -13,17 +13,17 @@ pub(super) fn confirm(yes: bool, question: &str) -> Result<bool, CliError> {
     }
     if !std::io::stdin().is_terminal() {
         return Err(CliError::usage(
-            "nobody to ask: standard input is not a terminal",
-            "read the plan above, then add --yes",
+            "cannot ask for confirmation: standard input is not a terminal",
+            "review the plan above, then run the command again with --yes",
         ));
     }
     if stderr::question(&format!("{question} [y/N] ")).is_err() {
-        return Err(CliError::usage("nobody to ask: standard error is closed", "add --yes"));
+        return Err(CliError::usage("cannot ask for confirmation: standard error is closed", "add --yes to go on without a question"));
     }
     let mut answer = String::new();
     std::io::stdin()
         .lock()
         .read_line(&mut answer)
-        .map_err(|error| CliError::failed("the terminal cannot be read", error))?;
+        .map_err(|error| CliError::failed("cannot read the answer from the terminal", error))?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes" | "Yes"))
 }

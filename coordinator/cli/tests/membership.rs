@@ -66,7 +66,7 @@ fn init_overwrites_nothing_and_completes_an_interrupted_run() {
     let (_, printed) = folder.landfast(&["init"], 1);
     assert!(printed.contains("never overwritten"), "{printed}");
     let (_, printed) = folder.landfast(&["init", "away"], 2);
-    assert!(printed.contains("is the fleet home, not away"), "{printed}");
+    assert!(printed.contains("defines the fleet home, not away"), "{printed}");
     std::fs::remove_dir_all(folder.path(".landfast/operator")).unwrap();
     folder.landfast(&["init"], 0);
     assert_eq!(folder.read(".landfast/authority/ca-key.pem"), key);
@@ -117,7 +117,7 @@ fn an_issued_key_is_never_overwritten() {
     assert!(printed.contains("landfast.toml has no host alpha yet"), "{printed}");
     let key = folder.read("x/key.pem");
     let (_, printed) = folder.landfast(&["cert", "issue", "agent", "alpha", "--out", "x"], 2);
-    assert!(printed.contains("has a key already") && folder.read("x/key.pem") == key, "{printed}");
+    assert!(printed.contains("already has a key") && folder.read("x/key.pem") == key, "{printed}");
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn certificates_require_the_authority() {
     let folder = Folder::initialised();
     std::fs::remove_dir_all(folder.path(".landfast/authority")).unwrap();
     let (_, printed) = folder.landfast(&["cert", "issue", "agent", "alpha", "--out", "x"], 1);
-    assert!(printed.contains("ca.pem") && printed.contains("hint: only who has the fleet's authority"), "{printed}");
+    assert!(printed.contains("ca.pem") && printed.contains("hint: only a machine with the fleet's authority"), "{printed}");
 }
 
 #[test]

@@ -48,7 +48,7 @@ fn blobs(host: &Host) -> usize {
     kept.map(|folder| fs::read_dir(folder.path()).into_iter().flatten().count()).sum()
 }
 
-/// Returns the number of files to transfer from the output: 12 for "to bring: 12 files of demo to alpha, …".
+/// Returns the number of files to transfer from the output: 12 for "to transfer: 12 files of demo to alpha, …".
 fn files_to_bring(output: &Output) -> Result<usize> {
     let line = output.stderr.lines().chain(output.stdout.lines()).find(|line| line.contains("files of demo to"));
     let number = line.and_then(|line| line.split_whitespace().find_map(|word| word.parse().ok()));

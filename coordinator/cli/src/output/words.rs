@@ -34,7 +34,7 @@ pub fn warning(warning: &Warning) -> String {
         Warning::Superseded { releases } => {
             format!("{} was interrupted, and this run replaces it", rollout(releases))
         }
-        Warning::Stopping => "stopping after the steps under way; interrupt again to leave at once".to_owned(),
+        Warning::Stopping => "stopping after the running steps; interrupt again to stop immediately".to_owned(),
         Warning::BuildKeyIgnored(diagnostic) => diagnostic.to_string(),
         Warning::PullFailed { reference, refusals } => {
             let why = refusals.join("; ");
@@ -44,7 +44,7 @@ pub fn warning(warning: &Warning) -> String {
             format!("{host}: the temporary image {image} of a build could not be removed: {problem}")
         }
         Warning::LoginsUnreadable { path, problem } => {
-            format!("{}: {problem}; no login at a registry is used", path.display())
+            format!("cannot read {}: {problem}; no registry logins are used", path.display())
         }
     }
 }

@@ -49,8 +49,8 @@ pub(super) async fn run(context: &Context, args: BuildArguments) -> Result<Exit,
             return Ok(Exit::Done);
         }
         let names = services.into_iter().collect::<Vec<_>>().join(", ");
-        let message = format!("no service {names} has `build`");
-        return Err(CliError::usage(message, "`landfast config --services` lists them"));
+        let message = format!("no service named {names} has `build`");
+        return Err(CliError::usage(message, "`landfast config --services` lists the services"));
     }
     let stop = context.signals.graceful();
     let outcome = engine.carry_out(&*store, proposal, stop).await.map_err(|error| context.engine_error(error))?;

@@ -74,7 +74,7 @@ pub(super) async fn run(context: &Context, args: CertArguments) -> Result<Exit, 
         CertVerb::Issue { whom: Whom::Agent { host, how } } => {
             let folder = context.folder()?;
             if !folder.fleet.hosts.contains_key(&host) {
-                context.printer.warn(&format!("landfast.toml has no host {host} yet: add it under [hosts.{host}]"));
+                context.printer.warn(&format!("landfast.toml has no host {host} yet: add a section [hosts.{host}]"));
             }
             issue(context, &folder, &how, |fleet| Identity::agent(fleet, &host))
         }
@@ -89,18 +89,18 @@ pub(super) async fn run(context: &Context, args: CertArguments) -> Result<Exit, 
 pub(super) fn authority(folder: &FleetFolder) -> Result<Authority, CliError> {
     let place = folder.path.join(folder::STATE).join("authority");
     let authority = Authority::load(&place).map_err(|error| {
-        CliError::of(error).hint("only who has the fleet's authority can let somebody in; `landfast init` makes one")
+        CliError::of(error).hint("only a machine with the fleet's authority can issue certificates; `landfast init` creates one")
     })?;
     if authority.fleet() == folder.fleet.name {
         return Ok(authority);
     }
     let message = format!(
-        "the authority in {} is for the fleet {}, and landfast.toml is the fleet {}",
+        "the authority in {} belongs to the fleet {}, but landfast.toml defines the fleet {}",
         place.display(),
         authority.fleet(),
         folder.fleet.name
     );
-    Err(CliError::usage(message, "a fleet keeps its name: write the old one, or make a fleet in another folder"))
+    Err(CliError::usage(message, "a fleet cannot be renamed: restore the old name, or create a fleet in another folder"))
 }
 
 fn issue(
@@ -114,7 +114,7 @@ fn issue(
         identity(&folder.fleet.name).map_err(|error| CliError::usage(error.to_string(), "choose another name"))?;
     let out = context.current_dir.join(&how.out);
     if out.join("key.pem").exists() {
-        let message = format!("{} has a key already; it is never overwritten", out.display());
+        let message = format!("{} already has a key; it is never overwritten", out.display());
         return Err(CliError::usage(message, "choose another folder with --out"));
     }
     let validity = Validity::lasting(SystemTime::now(), DAY * how.days);
@@ -143,7 +143,7 @@ fn show(context: &Context, folder: Option<&Path>) -> Result<Exit, CliError> {
     };
     printed.map_err(|error| CliError::failed("standard output cannot be written", error))?;
     if credentials.not_after() < SystemTime::now() {
-        context.printer.warn("it has expired");
+        context.printer.warn("this certificate has expired");
     }
     Ok(Exit::Done)
 }

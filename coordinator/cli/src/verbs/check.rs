@@ -81,8 +81,8 @@ fn look(context: &Context, args: &CheckArguments) -> Result<Checked, CliError> {
     let named = named || !compose.file.is_empty();
     if named && !args.stacks.is_empty() {
         return Err(CliError::usage(
-            "stacks are in landfast.toml; -f, -p and --project-directory are for a compose file alone",
-            "leave either out",
+            "cannot combine stack names with -f, -p or --project-directory: stacks are loaded from landfast.toml",
+            "leave out the stack names or those options",
         ));
     }
     let no_fleet = || {
@@ -219,7 +219,7 @@ fn explain(context: &Context, code: &str) -> Result<Exit, CliError> {
         code => match check::rule(&code.to_ascii_uppercase()) {
             Some(rule) => vec![rule],
             None => {
-                return Err(CliError::usage(format!("there is no rule {code}"), "`landfast check --list` lists them"));
+                return Err(CliError::usage(format!("there is no rule {code}"), "`landfast check --list` lists the rules"));
             }
         },
     };

@@ -170,7 +170,7 @@ fn printed(mut project: Value, args: &ConfigArguments, format: Option<Format>) -
         }
         Some(Format::Json) => json_text(&project, Layout::Indented),
         Some(Format::Table | Format::Sarif) => {
-            let message = "a project is no table and no list of findings";
+            let message = "a project cannot be printed as a table or as SARIF";
             return Err(CliError::usage(message, "use --format yaml or --format json"));
         }
     };

@@ -34,8 +34,8 @@ fn question(plan: &Plan) -> String {
     });
     let volumes = volumes.collect::<Vec<_>>();
     match volumes.as_slice() {
-        [] => "Remove them? Their volumes stay.".to_owned(),
-        [one] => format!("Remove them, and DELETE ALL DATA in volume {one}?"),
-        many => format!("Remove them, and DELETE ALL DATA in {} volumes ({})?", many.len(), many.join(", ")),
+        [] => "Remove these stacks? Their volumes are kept.".to_owned(),
+        [one] => format!("Remove these stacks and DELETE ALL DATA in volume {one}?"),
+        many => format!("Remove these stacks and DELETE ALL DATA in {} volumes ({})?", many.len(), many.join(", ")),
     }
 }

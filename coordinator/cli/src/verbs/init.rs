@@ -29,7 +29,7 @@ pub(super) async fn run(context: &Context, args: InitArguments) -> Result<Exit, 
     } else {
         let name = new_name(&folder, args.name)?;
         write_template(&file, &name)?;
-        context.printer.say(&format!("made {}: your hosts, networks and stacks go there", file.display()));
+        context.printer.say(&format!("created {}: define hosts, networks and stacks in it", file.display()));
         name
     };
     make_trust(context, &folder.join(folder::STATE), &name)?;
@@ -51,7 +51,7 @@ fn name_of_fleet(context: &Context, folder: &Path, asked: Option<String>) -> Res
     let name = found.fleet.name;
     match asked {
         Some(asked) if asked != name => Err(CliError::usage(
-            format!("{} is the fleet {name}, not {asked}", folder.join(folder::FILE).display()),
+            format!("{} defines the fleet {name}, not {asked}", folder.join(folder::FILE).display()),
             "leave the name out, or choose another folder with -C",
         )),
         _ => Ok(name),
@@ -67,7 +67,7 @@ fn new_name(folder: &Path, asked: Option<String>) -> Result<String, CliError> {
     }
     Err(CliError::usage(
         format!("{name:?} is not a name of a fleet: {}", HostName::RULE),
-        "name it: landfast init NAME",
+        "choose a name: landfast init NAME",
     ))
 }
 
@@ -86,11 +86,11 @@ fn make_trust(context: &Context, state: &Path, fleet: &str) -> Result<(), CliErr
     if exists(&authority_folder, "ca-key.pem") && exists(&operator_folder, "key.pem") {
         return Err(CliError::Failed {
             message: format!(
-                "{} has an authority and a certificate already; they are never overwritten",
+                "{} already has an authority and a certificate; they are never overwritten",
                 state.display()
             ),
             hint: Some(
-                "`landfast cert issue operator NAME --role ROLE --out DIR` makes further certificates".to_owned(),
+                "issue further certificates with `landfast cert issue operator NAME --role ROLE --out DIR`".to_owned(),
             ),
             source: None,
         });
@@ -108,8 +108,8 @@ fn make_trust(context: &Context, state: &Path, fleet: &str) -> Result<(), CliErr
         credentials.save(&operator_folder).map(|()| credentials)
     });
     let operator: Credentials = operator.map_err(CliError::of)?;
-    context.printer.say(&format!("made the authority of {fleet} in {}: keep a copy of it", authority_folder.display()));
-    context.printer.say(&format!("you are {}", operator.identity()));
+    context.printer.say(&format!("created the certificate authority of {fleet} in {}: keep a backup of it", authority_folder.display()));
+    context.printer.say(&format!("your identity: {}", operator.identity()));
     Ok(())
 }
 

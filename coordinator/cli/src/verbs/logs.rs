@@ -49,7 +49,7 @@ pub enum Tail {
 fn tail(text: &str) -> Result<Tail, String> {
     match text {
         "all" | "-1" => Ok(Tail::All),
-        text => text.parse().map(Tail::Last).map_err(|_| "a number or `all`".to_owned()),
+        text => text.parse().map(Tail::Last).map_err(|_| "use a number or `all`".to_owned()),
     }
 }
 
@@ -62,7 +62,7 @@ pub(super) async fn run(context: &Context, args: LogsArguments) -> Result<Exit, 
         status.instances.iter().filter(|one| args.names.is_empty() || args.names.iter().any(|name| named(one, name)));
     let chosen = chosen.filter(|one| !one.container_id.is_empty()).collect::<Vec<_>>();
     if chosen.is_empty() && !args.names.is_empty() {
-        let hint = "`landfast ps` lists what runs";
+        let hint = "`landfast ps` lists the instances";
         return Err(CliError::usage(format!("there is no stack or service {}", args.names.join(" or ")), hint));
     }
     let printer = Printer {

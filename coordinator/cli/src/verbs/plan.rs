@@ -59,12 +59,12 @@ pub(super) fn text(proposal: &Proposal, verbose: bool) -> String {
     text.push_str(escape::lines(&proposal.plan.to_string()).trim_end());
     for (host, parcel, lacking) in &proposal.files {
         let (files, bytes) = (count(lacking.blobs.len(), "file"), BinaryBytes(lacking.bytes()));
-        text.push_str(&format!("\nto bring: {files} of {} to {host}, {bytes}", parcel.stack));
+        text.push_str(&format!("\nto transfer: {files} of {} to {host}, {bytes}", parcel.stack));
     }
     if verbose {
-        proposal.needs.iter().for_each(|need| text.push_str(&format!("\nto bring: {}", image(need))));
+        proposal.needs.iter().for_each(|need| text.push_str(&format!("\nto transfer: {}", image(need))));
     } else if !proposal.needs.is_empty() {
-        text.push_str(&format!("\nto bring: {}", images(&proposal.needs)));
+        text.push_str(&format!("\nto transfer: {}", images(&proposal.needs)));
     }
     text.push('\n');
     text
@@ -72,7 +72,7 @@ pub(super) fn text(proposal: &Proposal, verbose: bool) -> String {
 
 fn image(need: &Need) -> String {
     let size = if need.size > 0 { format!(", {}", BinaryBytes(need.size)) } else { String::new() };
-    let from = need.origins.first().map_or_else(|| "nowhere".to_owned(), ToString::to_string);
+    let from = need.origins.first().map_or_else(|| "an unknown source".to_owned(), ToString::to_string);
     format!("image {} to {} from {from}{size}", escape::line(&need.reference), need.host)
 }
 

@@ -28,12 +28,12 @@ pub(super) async fn run(context: &Context, args: RollbackArguments) -> Result<Ex
                 (Some(only), None) => only.clone(),
                 _ => {
                     let known = engine.folder.fleet.stacks.keys().cloned().collect::<Vec<_>>().join(", ");
-                    return Err(CliError::usage("which stack?", format!("name one of {known}")));
+                    return Err(CliError::usage("the fleet has several stacks", format!("name one of {known}")));
                 }
             }
         }
     };
     engine.folder.stack(&stack).map_err(|error| context.folder_error(error))?;
     let operation = Operation::Rollback { stack, release: args.to };
-    carry_out(context, &engine, operation, args.yes, |_| "Go back?".to_owned()).await
+    carry_out(context, &engine, operation, args.yes, |_| "Roll back to this release?".to_owned()).await
 }

@@ -41,7 +41,7 @@ pub(super) async fn run(context: &Context, args: UpArguments) -> Result<Exit, Cl
         now: jiff::Timestamp::now(),
         missing_images: MissingImages::Pull,
     });
-    carry_out(context, &engine, operation, args.yes, |_| "Go ahead?".to_owned()).await
+    carry_out(context, &engine, operation, args.yes, |_| "Apply these changes?".to_owned()).await
 }
 
 /// Proposes an operation, prints the plan, asks, and carries it out: the same for every verb that changes hosts.
@@ -61,7 +61,7 @@ pub(super) async fn carry_out(
         stderr::text(&plan::text(&proposal, context.global.verbose));
     }
     if !proposal.plan.is_empty() && !confirm(yes, &question(&proposal))? {
-        context.talk("nothing was changed\n");
+        context.talk("cancelled: nothing was changed\n");
         return Ok(Exit::Usage);
     }
     let stop = context.signals.graceful();
@@ -78,7 +78,7 @@ pub(super) async fn carry_out(
 pub(super) fn sentence(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Built { images } => format!("built: {}\n", images.join(", ")),
-        Outcome::Unchanged => "nothing to do: everything is as the files say\n".to_owned(),
+        Outcome::Unchanged => "nothing to do: the hosts are up to date\n".to_owned(),
         Outcome::Done { steps, releases } if releases.is_empty() => format!("done: {}\n", count(*steps, "step")),
         Outcome::Done { steps, releases } => {
             let releases = releases.iter().map(|release| format!("release {} of {}", release.number, release.stack));

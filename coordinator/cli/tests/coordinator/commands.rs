@@ -75,10 +75,10 @@ async fn missing_images_are_counted_and_listed_only_with_verbose() {
     fleet.write("web/compose.yaml", &COMPOSE.replace("  app:", "  other: {image: 'lan:5000/new:1'}\n  app:"));
     fleet.host("beta").has_image("app:1", "app1");
     let short = stdout(&fleet.landfast(&["plan"]).await);
-    assert!(short.contains("\nto bring: 2 images to 2 hosts, at least 1.00 MiB\n"), "{short}");
+    assert!(short.contains("\nto transfer: 2 images to 2 hosts, at least 1.00 MiB\n"), "{short}");
     let long = stdout(&fleet.landfast(&["plan", "--verbose"]).await);
     for line in ["image app:1 to alpha from beta, 1.00 MiB", "image lan:5000/new:1 to beta from a registry"] {
-        assert!(long.contains(&format!("\nto bring: {line}\n")), "{line} in {long}");
+        assert!(long.contains(&format!("\nto transfer: {line}\n")), "{line} in {long}");
     }
     assert!(!long.contains("2 images") && !short.contains("from beta"), "{short}{long}");
     let down = fleet.landfast(&["down", "-v", "--verbose", "--yes"]).await;
@@ -91,7 +91,7 @@ async fn an_image_that_is_built_is_not_pulled() {
     fleet.write("web/compose.yaml", "services: {app: {build: .}}\n");
     fleet.write("web/Dockerfile", "FROM scratch\n");
     let plan = stdout(&fleet.landfast(&["plan", "--verbose"]).await);
-    for line in ["build images: web-app from . (2 files", "\nto bring: image web-app to alpha from its build\n"] {
+    for line in ["build images: web-app from . (2 files", "\nto transfer: image web-app to alpha from its build\n"] {
         assert!(plan.contains(line), "{line} in {plan}");
     }
     assert!(!plan.contains("registry"), "{plan}");

@@ -72,17 +72,17 @@ fn an_env_file_on_the_command_line_replaces_all_others() {
         let refusal = |arguments: &[&str]| refusal(&folder, &[verb, arguments].concat());
         let (code, printed) = refusal(&["web", "--env-file", "no.env"]);
         assert_eq!(code, Some(1), "{printed}");
-        assert!(printed.starts_with("error: --env-file no.env cannot be read: No such file"), "{printed}");
+        assert!(printed.starts_with("error: cannot read --env-file no.env: No such file"), "{printed}");
         let (code, printed) = refusal(&["web", "--env-file", "web"]);
-        assert!(code == Some(1) && printed.starts_with("error: --env-file web cannot be read: "), "{printed}");
+        assert!(code == Some(1) && printed.starts_with("error: cannot read --env-file web: "), "{printed}");
         let (code, printed) = refusal(&["web", "--env-file", "one.env", "--env", "dev"]);
         assert!(code == Some(2) && printed.contains("--env and --env-file both"), "{printed}");
         let (code, printed) = refusal(&["--env-file", "one.env"]);
-        assert!(code == Some(2) && printed.contains("--env-file needs the names of the stacks"), "{printed}");
+        assert!(code == Some(2) && printed.contains("--env-file requires the names of stacks"), "{printed}");
     }
     for verb in ["status", "history", "down"] {
         let (code, printed) = refusal(&folder, &["--env-file", "one.env", verb]);
-        assert!(code == Some(2) && printed.contains("--env-file is for the commands that read"), "{printed}");
+        assert!(code == Some(2) && printed.contains("--env-file is only for commands that read"), "{printed}");
     }
 }
 
@@ -109,7 +109,7 @@ fn environments_are_found_by_env_file_patterns() {
     );
     folder.write("web/environments/example.env", "WHO=\n");
     let (code, printed) = refusal(&folder, &["env", "use", "test"]);
-    assert!(code == Some(0) && printed.starts_with("fixed has no environments: left as it is\n"), "{printed}");
+    assert!(code == Some(0) && printed.starts_with("fixed has no environments: skipped\n"), "{printed}");
     assert_eq!(folder.command(&["--stack", "web"], &[]), r#"["test","test-set","none"]"#);
     let (code, printed) = refusal(&folder, &["env", "use", "half", "web"]);
     assert!(

@@ -66,10 +66,10 @@ fn a_choice_is_written_to_landfast_toml() {
     let output = landfast(&folder, &["env", "use", "test"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     insta::assert_snapshot!(text(&output.stderr), @r"
-    plain has no environments: left as it is
+    plain has no environments: skipped
     warning: web/.env.test:2:1: EXTRA is not in web/.env.example
-      hint: add it there too, so that the other environments set it, or remove it here
-    web uses test: `landfast plan web` says what that changes
+      hint: name it there too, so that the other environments get it, or take it out here
+    web uses test: `landfast plan web` shows what that changes
     ");
     assert_eq!(fleet(&folder), FLEET.replace("\"dev\"", "\"test\""));
     assert_eq!(folder.command(&["--stack", "web"], &[]), r#"["test-value","common"]"#);
@@ -128,7 +128,7 @@ fn an_environment_with_a_missing_variable_is_refused_before_any_host_is_contacte
         let printed = text(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{arguments:?}: {printed}");
         assert!(
-            printed.contains("web/.env.example:2:1: ASKED is required here, but web/.env.dev does not set it"),
+            printed.contains("web/.env.example:2:1: ASKED is asked for here, and web/.env.dev does not say it"),
             "{printed}"
         );
         assert!(printed.contains("web/.env.example:3:1: TOO "), "all at once: {printed}");
@@ -165,7 +165,7 @@ async fn a_plan_warns_about_variables_that_the_example_lacks() {
     assert!(!fleet.plan().await.expect("a plan").contains("EXTRA"));
     fleet.write("web/.env.dev", "EXTRA=dev\n");
     let refusal = fleet.plan().await.expect_err("a refusal").to_string();
-    assert!(refusal.contains("web/.env.example:1:1: WHO is required here"), "{refusal}");
+    assert!(refusal.contains("web/.env.example:1:1: WHO is asked for here"), "{refusal}");
 }
 
 /// The expected texts are the output of docker-compose 5.6.1 for the same files.

@@ -46,7 +46,7 @@ pub(super) fn hashes(all: Vec<(String, String)>, wanted: &str) -> Result<String,
     let wanted: Vec<&str> = wanted.split(',').collect();
     let names: Vec<&str> = all.iter().map(|(name, _)| name.as_str()).collect();
     if let Some(name) = wanted.iter().find(|name| **name != "*" && !names.contains(name)) {
-        let hint = format!("there are {}, or `*` for all of them", names.join(", "));
+        let hint = format!("the services are {}; use `*` for all of them", names.join(", "));
         return Err(CliError::of(NoService((*name).to_owned())).hint(hint));
     }
     let chosen = all.iter().filter(|(name, _)| wanted.contains(&"*") || wanted.contains(&name.as_str()));

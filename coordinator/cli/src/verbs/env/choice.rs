@@ -8,7 +8,7 @@ use toml_edit::{DocumentMut, Item, Value};
 pub(super) enum ChoiceError {
     #[error("landfast.toml cannot be read as TOML")]
     NotToml(#[from] toml_edit::TomlError),
-    #[error("env = {env:?} does not fit into [stacks.{stack}] of landfast.toml: write it there by hand")]
+    #[error("cannot add env = {env:?} to [stacks.{stack}] in landfast.toml: add it by hand")]
     DoesNotFit { stack: String, env: String },
 }
 

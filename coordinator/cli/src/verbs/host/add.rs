@@ -112,7 +112,7 @@ fn with_host(folder: &FleetFolder, args: &AddArguments) -> Result<Option<String>
     let fleet = landfast_core::fleet::Fleet::parse(folder::FILE, &text)
         .map_err(|mistakes| CliError::Mistakes(mistakes.to_string()))?;
     entry::with_host(&fleet, &text, &args.host, args.address, args.port).map_err(|error| {
-        CliError::of(error).hint(format!("write [hosts.{}] in {} yourself first", args.host, file.display()))
+        CliError::of(error).hint(format!("first add [hosts.{}] to {} by hand", args.host, file.display()))
     })
 }
 
@@ -172,7 +172,7 @@ fn binary(context: &Context, args: &AddArguments) -> Result<PathBuf, CliError> {
     if let Some(path) = &args.agent {
         return Ok(context.current_dir.join(path));
     }
-    let own = std::env::current_exe().map_err(|error| CliError::failed("landfast does not find itself", error))?;
+    let own = std::env::current_exe().map_err(|error| CliError::failed("cannot find the path of the landfast executable", error))?;
     Ok(own.with_file_name("landfast-agent"))
 }
 
@@ -206,10 +206,10 @@ fn tell(context: &Context, args: &AddArguments, found: &DescribeResponse, json: 
         return output::json(&object).map_err(|error| CliError::failed("standard output cannot be written", error));
     }
     let (host, free) = (&args.host, found.disk_free >> 30);
-    context.printer.say(&format!("{host} is in: agent {}, {free} GiB free", found.agent_version));
+    context.printer.say(&format!("{host} joined the fleet: agent {}, {free} GiB free", found.agent_version));
     if engine.error.is_empty() {
         context.printer.say(&format!(
-            "its engine: Docker {} (API {}, {} image store) on {}/{}",
+            "engine: Docker {} (API {}, {} image store) on {}/{}",
             engine.version, engine.api_version, engine.image_store, engine.os, engine.architecture,
         ));
     } else {

@@ -10,7 +10,7 @@ use landfast_core::fleet::Fleet;
 /// Why the file cannot be added to.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum EntryError {
-    #[error("landfast.toml says that {host} is at {found}, not at {asked}")]
+    #[error("landfast.toml has {host} at {found}, not at {asked}")]
     Elsewhere { host: String, found: String, asked: String },
     #[error("{host} cannot be added to landfast.toml: {problem}")]
     DoesNotFit { host: String, problem: String },
@@ -36,7 +36,7 @@ pub(super) fn with_host(
     let read = Fleet::parse("landfast.toml", &longer).map_err(|mistakes| does_not_fit(mistakes.to_string()))?;
     match read.hosts.get(host) {
         Some(found) if format!("{}:{}", found.address, found.port) == asked => Ok(Some(longer)),
-        _ => Err(does_not_fit("it would not be read as it was written".to_owned())),
+        _ => Err(does_not_fit("the edited file would not define this host".to_owned())),
     }
 }
 
@@ -69,7 +69,7 @@ mod tests {
     #[test]
     fn a_host_that_is_elsewhere_is_not_moved() {
         let error = add(TEXT, "alpha", 9, 7219).unwrap_err().to_string();
-        assert_eq!(error, "landfast.toml says that alpha is at 192.168.2.201:7219, not at 192.168.2.9:7219");
+        assert_eq!(error, "landfast.toml has alpha at 192.168.2.201:7219, not at 192.168.2.9:7219");
     }
 
     #[test]

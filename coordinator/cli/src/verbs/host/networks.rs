@@ -5,8 +5,8 @@ use crate::{CliError, Context};
 /// Makes them. The host has joined whatever becomes of this, so what goes wrong is a warning with what to do.
 pub(super) async fn make(context: &Context) {
     if let Err((error, hint)) = try_make(context).await {
-        let next = hint.unwrap_or_else(|| "the next `landfast up` makes them".to_owned());
-        context.printer.warn(&format!("the networks of the fleet are not made yet: {error}; {next}"));
+        let next = hint.unwrap_or_else(|| "the next `landfast up` creates them".to_owned());
+        context.printer.warn(&format!("the networks of the fleet are not created yet: {error}; {next}"));
     }
 }
 

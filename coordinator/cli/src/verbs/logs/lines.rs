@@ -52,7 +52,7 @@ impl Lines {
     /// The output breaks off.
     pub(super) fn broken(&mut self, problem: &str) -> Vec<Line> {
         let mut lines = self.rest();
-        let text = format!("(landfast: the output breaks off: {problem})");
+        let text = format!("(landfast: the log stream was interrupted: {problem})");
         lines.push(Line { instance: self.instance.clone(), stream: STREAMS[1], time: 0, text });
         lines
     }

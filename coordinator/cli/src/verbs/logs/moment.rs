@@ -17,7 +17,7 @@ fn at(text: &str, now: Timestamp) -> Result<i64, String> {
         text.parse::<Timestamp>().ok().or_else(|| day().map(|day| day.timestamp()))
     };
     let nanoseconds = moment.and_then(|moment| i64::try_from(moment.as_nanosecond()).ok());
-    nanoseconds.ok_or_else(|| "a while ago as `10m` or a time as `2026-11-20T12:00:00Z`".to_owned())
+    nanoseconds.ok_or_else(|| "use a duration such as `10m` or a time such as `2026-11-20T12:00:00Z`".to_owned())
 }
 
 #[cfg(test)]
