@@ -1,4 +1,4 @@
-//! The arguments that verbs share.
+//! Command-line arguments that several verbs share.
 
 use std::path::PathBuf;
 
@@ -9,6 +9,7 @@ use landfast_engine::Engine;
 
 use crate::{CliError, Context};
 
+/// Arguments that every verb accepts.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Global {
     /// Use the fleet in this folder; default: the nearest folder upwards that has a landfast.toml
@@ -28,7 +29,7 @@ pub struct Global {
     pub verbose: bool,
 }
 
-/// When registries are asked for images, as `docker compose up --pull` has it.
+/// When registries are asked for images: the values of `--pull`, as in `docker compose up`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Pull {
     /// Ask in every run, even for images that exist
@@ -42,7 +43,7 @@ pub enum Pull {
 }
 
 impl Pull {
-    /// What takes the place of every service's own policy.
+    /// Returns the policy that overrides the `pull_policy` of every service. `None` keeps each service's own policy.
     pub fn imposed(self) -> Option<Policy> {
         match self {
             Self::Always => Some(Policy::Always),
@@ -53,6 +54,7 @@ impl Pull {
     }
 }
 
+/// Output format of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// Tables and text for people
@@ -65,8 +67,8 @@ pub enum Format {
     Sarif,
 }
 
-/// What `docker compose` takes before its verb. `config` and `check` take it after the verb too; other verbs go by
-/// landfast.toml, and those that read a stack take `--env-file`.
+/// Arguments that `docker compose` accepts before its verb. `config` and `check` accept them after the verb too. Other
+/// verbs use landfast.toml, and those that read a stack accept `--env-file`.
 #[derive(Debug, Clone, Default, Args)]
 pub struct ComposeArguments {
     /// Read this compose file instead of the default names; several are merged (`config` and `check` only)
@@ -87,7 +89,7 @@ pub struct ComposeArguments {
 }
 
 impl ComposeArguments {
-    /// Those before the verb, then those after it.
+    /// Appends the arguments after the verb to those before it. A single value after the verb wins.
     pub fn and(mut self, after: ComposeArguments) -> ComposeArguments {
         self.file.extend(after.file);
         self.profile.extend(after.profile);
@@ -98,7 +100,7 @@ impl ComposeArguments {
     }
 }
 
-/// Which stacks, and what of them.
+/// Arguments that select stacks, their profiles and their variables.
 #[derive(Debug, Clone, Default, Args)]
 pub struct StackArguments {
     /// Names of stacks in landfast.toml; all stacks when none is named
@@ -114,7 +116,7 @@ pub struct StackArguments {
 }
 
 impl StackArguments {
-    /// The engine for these stacks.
+    /// Creates the engine for these stacks.
     pub(super) fn engine(&self, context: &Context) -> Result<Engine, CliError> {
         context.engine_reading(&self.profile, &self.env_file, &self.stacks)
     }

@@ -1,4 +1,4 @@
-//! What every command starts from: where it was called, with which shared arguments, and who listens.
+//! Context of a command: the current folder, the shared arguments, the environment and the printer.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,15 +20,19 @@ use landfast_engine::{Engine, EngineError};
 use crate::CliError;
 use crate::arguments::{ComposeArguments, Format, Global};
 
+/// Everything a command needs besides its own arguments.
 pub struct Context {
+    /// Arguments that every verb accepts.
     pub global: Global,
-    /// What stood before the verb.
+    /// Compose arguments before the verb.
     pub compose: ComposeArguments,
+    /// Folder that the command was called in.
     pub current_dir: PathBuf,
-    /// Variables whose name and value are text.
+    /// Environment variables whose name and value are UTF-8.
     pub environment: BTreeMap<String, String>,
+    /// Printer for progress and warnings.
     pub printer: Arc<ProgressPrinter>,
-    /// Cancelled when the process is asked to end. Only commands that can stop halfway and clean up wait for it.
+    /// Signals that ask the process to stop. Only commands that can stop halfway and clean up wait for them.
     pub signals: Signals,
 }
 
@@ -44,7 +48,7 @@ impl Context {
         Ok(Self { global, compose, current_dir, environment, printer, signals })
     }
 
-    /// Whether data is for programs. `config` alone prints YAML.
+    /// Returns whether to print JSON. YAML and SARIF are refused, because only `config` and `check` print them.
     pub(super) fn json(&self) -> Result<bool, CliError> {
         match self.global.format {
             None | Some(Format::Table) => Ok(false),
@@ -58,8 +62,7 @@ impl Context {
         }
     }
 
-    /// The fleet that the command is about. Verbs of the fleet go by `landfast.toml`, so that everybody's `up` is the
-    /// same.
+    /// Finds the fleet. Options that replace `landfast.toml` are refused, so that `up` does the same for every operator.
     pub fn folder(&self) -> Result<FleetFolder, CliError> {
         let given = &self.compose;
         let named = given.project_directory.is_some() || given.project_name.is_some();
@@ -72,7 +75,7 @@ impl Context {
         FleetFolder::find(self.global.fleet.as_deref(), &self.current_dir).map_err(|error| self.folder_error(error))
     }
 
-    /// What `docker compose` would load here, without a fleet.
+    /// Returns the request for the project that `docker compose` would load here, without a fleet.
     pub(super) fn request(&self, compose: ComposeArguments) -> Result<Request, CliError> {
         self.one_source_of_variables(&compose.env_file)?;
         Ok(Request {
@@ -98,7 +101,7 @@ impl Context {
         Ok(())
     }
 
-    /// The engine for a command that reads no variables of a stack.
+    /// Creates the engine for a command that does not read the variables of stacks.
     pub fn engine(&self, profiles: &[String]) -> Result<Engine, CliError> {
         if !self.compose.env_file.is_empty() {
             return Err(CliError::usage(
@@ -109,7 +112,7 @@ impl Context {
         self.engine_of(profiles, Vec::new())
     }
 
-    /// The engine for a command that reads these stacks with these `--env-file`, those before the verb first.
+    /// Creates the engine for a command that reads these stacks. An `--env-file` before the verb is read first.
     pub(super) fn engine_reading(
         &self,
         profiles: &[String],
@@ -129,7 +132,7 @@ impl Context {
         Ok(engine)
     }
 
-    /// A file of `--env-file`, which must be there.
+    /// Returns the absolute path of an `--env-file`, which must exist.
     fn env_file(&self, file: &Path) -> Result<PathBuf, CliError> {
         let path = self.current_dir.join(file);
         match std::fs::metadata(&path) {
@@ -153,26 +156,26 @@ impl Context {
         Ok(Engine::new(folder, options, Arc::clone(&self.printer) as Arc<dyn Listener>))
     }
 
-    /// What there is to say after the work, on stderr.
+    /// Prints a text on stderr unless `--quiet` is given.
     pub(super) fn talk(&self, text: &str) {
         if !self.global.quiet {
             stderr::text(text);
         }
     }
 
-    /// What is wrong on the hosts, on stderr.
+    /// Prints the problems of all hosts as warnings on stderr.
     pub(super) fn warn_of(&self, status: &Status) {
         for problem in status.hosts.iter().flat_map(|host| &host.problems) {
             self.printer.warn(problem);
         }
     }
 
-    /// What the fleet's folder remembers.
+    /// Opens the store in the fleet's folder.
     pub(super) fn store(&self, engine: &Engine) -> Result<Box<dyn Store>, CliError> {
         engine.folder.store().map_err(|error| self.engine_error(error.into()))
     }
 
-    /// With the lines that they are about, as far as their files can be read again.
+    /// Converts diagnostics to an error that quotes the source lines, if the files can be read again.
     fn mistakes(&self, all: Diagnostics) -> CliError {
         let source = |file: &Path| project::reader(&self.current_dir.join(file)).ok().flatten();
         CliError::Mistakes(shorten(all, &self.current_dir).with_lines(source))

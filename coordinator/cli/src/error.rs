@@ -1,4 +1,4 @@
-//! What a command can fail with, and how that is printed: the chain once, at the edge, with the next step.
+//! Errors of commands, and how they are printed: the message with its causes, then a hint.
 
 use std::error::Error;
 
@@ -6,15 +6,16 @@ use crate::output::{escape, stderr};
 
 use crate::Exit;
 
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
-    /// Nothing was done, because what was asked for cannot be meant.
+    /// The command line is invalid, and nothing was done.
     #[error("{message}")]
     Usage { message: String, hint: String },
-    /// Mistakes in files, each already a whole sentence with its place.
+    /// Mistakes in files, already formatted with their locations.
     #[error("{0}")]
     Mistakes(String),
-    /// Everything else: some error with its sources, and what to do next where there is something.
+    /// Any other error, with its source and a hint if there is one.
     #[error("{message}")]
     Failed {
         message: String,
@@ -25,23 +26,24 @@ pub enum CliError {
 }
 
 impl CliError {
+    /// Creates a usage error.
     pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::Usage { message: message.into(), hint: hint.into() }
     }
 
-    /// Something failed for a reason that `source` knows.
+    /// Creates an error from a message and its cause.
     pub fn failed(message: impl Into<String>, source: impl Error + Send + Sync + 'static) -> Self {
         Self::Failed { message: message.into(), hint: None, source: Some(Box::new(source)) }
     }
 
-    /// The error that is the whole story.
+    /// Creates an error from another one, whose causes become part of the message.
     pub fn of(error: impl Error + Send + Sync + 'static) -> Self {
         let source = chain(&error).skip(1).map(ToString::to_string).collect::<Vec<_>>();
         let message = std::iter::once(error.to_string()).chain(source).collect::<Vec<_>>().join(": ");
         Self::Failed { message, hint: None, source: None }
     }
 
-    /// With what to do next.
+    /// Sets the hint that says what to do next.
     pub fn hint(self, hint: impl Into<String>) -> Self {
         match self {
             Self::Failed { message, source, .. } => Self::Failed { message, hint: Some(hint.into()), source },
@@ -50,6 +52,7 @@ impl CliError {
         }
     }
 
+    /// Returns the exit code for this error.
     pub(super) fn exit(&self) -> Exit {
         match self {
             Self::Usage { .. } => Exit::Usage,
@@ -58,7 +61,8 @@ impl CliError {
     }
 }
 
-/// On stderr: the message with its causes, then the hint. Names and messages of others may hold anything (T36).
+/// Prints the message with its causes and then the hint on stderr. Control characters are escaped, because messages may
+/// contain text from other machines (T36).
 pub(super) fn print(error: &CliError) {
     if let CliError::Mistakes(text) = error {
         stderr::line(&escape::lines(text.trim_end()));

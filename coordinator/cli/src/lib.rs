@@ -1,5 +1,5 @@
-//! The `landfast` command: reads arguments, runs one verb, and prints what comes of it. Effects on hosts are made by
-//! `landfast-engine`, decisions by `landfast-core`.
+//! The `landfast` command: parses the arguments, runs one verb, and prints the result. `landfast-engine` acts on the
+//! hosts, and `landfast-core` makes the decisions.
 
 pub mod arguments;
 mod atomic_file;
@@ -24,16 +24,16 @@ use crate::verbs::Arguments;
 pub use context::Context;
 pub use error::CliError;
 
-/// How a command ended; its number is the process's exit code.
+/// Result of a command. The number is the exit code of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// It is done.
+    /// The command succeeded.
     Done = 0,
-    /// It failed, and the message says where and what to do next.
+    /// The command failed.
     Failed = 1,
-    /// The command line or the answer to a question was not one to go on with.
+    /// The command line is invalid, or the user did not confirm.
     Usage = 2,
-    /// `plan` found something to do.
+    /// `plan` found changes to make.
     PlanNotEmpty = 3,
 }
 
@@ -43,7 +43,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Runs one command from its arguments, program name first, and prints why when it fails.
+/// Runs one command and prints its error, if it fails. The first argument is the name of the program.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
@@ -74,13 +74,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             error.exit()
         }
     };
-    // What still runs on other threads (a lookup, a read of the terminal) has nothing left to say.
+    // Tasks on other threads (a lookup, a read of the terminal) are abandoned: their result is not needed any more.
     runtime.shutdown_background();
     exit.into()
 }
 
-/// Ends the process when a signal asks for it. The command may be blocked, such as in a read of the terminal, so the process
-/// ends here and not in `main`.
+/// Ends the process when a signal asks for it. It ends here and not in `main`, because the command may be blocked, such
+/// as in a read of the terminal.
 async fn end_by_signal(receiver: signals::Receiver, signals: signals::Signals) {
     let number = receiver.end().await;
     if signals.is_stopping() {
@@ -90,17 +90,17 @@ async fn end_by_signal(receiver: signals::Receiver, signals: signals::Signals) {
     std::process::exit(128 + i32::from(number));
 }
 
-/// For those who look for a mistake in landfast itself: `LANDFAST_LOG=landfast=debug` says on stderr what takes how long.
+/// Prints traces on stderr if `LANDFAST_LOG` is set, such as `LANDFAST_LOG=landfast=debug`. For debugging Landfast itself.
 fn listen_to_traces() {
     let Ok(filter) = EnvFilter::try_from_env("LANDFAST_LOG") else { return };
-    // It can only be there already, when the library is used by something else.
     let colours = stderr::is_terminal();
+    // Fails only if a program that uses this library has set a subscriber already.
     drop(tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(|| Stderr).try_init());
 }
 
-/// clap has written its message, or the help that was asked for.
+/// Prints the message of clap, or the requested help, and returns the exit code.
 fn refuse(error: &clap::Error) -> ExitCode {
-    // A reader that went away does not change what the command line was.
+    // A closed output does not change the exit code.
     if let Err(unwritten) = error.print()
         && unwritten.kind() != io::ErrorKind::BrokenPipe
     {

@@ -1,4 +1,4 @@
-//! Asking before something is changed: only on a terminal, and never answered by silence.
+//! Asks for confirmation on the terminal before something is changed. An empty answer means no.
 
 use std::io::{BufRead as _, IsTerminal as _};
 
@@ -6,7 +6,7 @@ use crate::output::stderr;
 
 use crate::CliError;
 
-/// Whether to go on. Without a terminal there is nobody to ask, and that is a mistake in how the command was called.
+/// Returns whether the user confirms. Without a terminal and without `--yes`, this is a usage error.
 pub(super) fn confirm(yes: bool, question: &str) -> Result<bool, CliError> {
     if yes {
         return Ok(true);

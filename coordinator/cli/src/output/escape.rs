@@ -1,13 +1,13 @@
-//! Names, messages and logs come from others: nothing in them may steer the terminal (T36).
+//! Escapes control characters, so that names, messages and logs from other machines cannot control the terminal (T36).
 
 use std::borrow::Cow;
 
-/// For one line: every control character becomes visible, line ends too.
+/// Escapes every control character of one line, including line ends.
 pub fn line(text: &str) -> Cow<'_, str> {
     escape(text, |_| false)
 }
 
-/// For a text of several lines: line ends and tabs stay.
+/// Escapes every control character of a text except line ends and tabs.
 pub fn lines(text: &str) -> Cow<'_, str> {
     escape(text, |char| char == '\n' || char == '\t')
 }
@@ -24,7 +24,7 @@ fn escape(text: &str, keep: impl Fn(char) -> bool) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-/// Characters that reorder what is around them on the screen.
+/// Returns whether a character changes the direction of the text around it.
 fn is_bidi(char: char) -> bool {
     matches!(char, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -1,4 +1,4 @@
-//! What people and programs get to see.
+//! Output of commands: data on stdout, messages on stderr.
 
 pub mod escape;
 pub mod progress;
@@ -8,19 +8,19 @@ pub mod words;
 
 use std::io::{self, IsTerminal as _, Write as _};
 
-/// Data for programs, on stdout, one line end after it.
+/// Prints a value as JSON on stdout, followed by a line end.
 pub fn json(value: &impl serde::Serialize) -> io::Result<()> {
     let mut text = serde_json::to_string_pretty(value)?;
     text.push('\n');
     print(&text)
 }
 
-/// Text on stdout. A reader that went away early (`| head`) is no failure.
+/// Prints text on stdout. A reader that closed its end early (`| head`) is not an error.
 pub fn print(text: &str) -> io::Result<()> {
     stream(text).map(drop)
 }
 
-/// Text on stdout for a command that goes on as long as it has a reader.
+/// Prints text on stdout, and returns whether the reader still exists.
 pub fn stream(text: &str) -> io::Result<Reader> {
     let mut out = stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -30,15 +30,16 @@ pub fn stream(text: &str) -> io::Result<Reader> {
     }
 }
 
-/// What reads standard output.
+/// State of the reader of standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reader {
+    /// The reader exists.
     Here,
-    /// It has closed its end.
+    /// The reader has closed its end.
     Gone,
 }
 
-/// Whether standard output is a terminal.
+/// Returns whether standard output is a terminal.
 pub fn is_terminal() -> bool {
     stdout().is_terminal()
 }

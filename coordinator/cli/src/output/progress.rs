@@ -80,7 +80,7 @@ impl Listener for ProgressPrinter {
     }
 }
 
-/// Says nothing but warnings.
+/// Printer that prints only warnings.
 struct Quiet;
 
 impl Printer for Quiet {
@@ -99,7 +99,7 @@ impl Bytes for Quiet {
     fn advance(&self, _bytes: u64) {}
 }
 
-/// One line for each thing.
+/// Printer that writes plain lines, for output that is not a terminal.
 struct Lines;
 
 impl Printer for Lines {
@@ -115,7 +115,7 @@ impl Printer for Lines {
         let what = escape::line(what).into_owned();
         match total {
             0 => stderr::line(&what),
-            // Over before the line is read.
+            // Small transfers end too soon to be worth a line.
             1..WORTH_A_LINE => {}
             total => stderr::line(&format!("{what}: {}", indicatif::BinaryBytes(total))),
         }
@@ -125,7 +125,7 @@ impl Printer for Lines {
 
 const WORTH_A_LINE: u64 = 1 << 20;
 
-/// A line every few seconds, for transfers that take longer than that.
+/// Progress of one transfer, printed as a line every few seconds.
 struct Tally {
     what: String,
     total: u64,
@@ -150,11 +150,12 @@ impl Bytes for Tally {
     }
 }
 
-/// A bar for each transfer, lines above them.
+/// Printer for a terminal: a bar for each transfer, and lines above the bars.
 struct Bars(MultiProgress);
 
 impl Bars {
-    /// Above the bars. `MultiProgress::suspend` panics when the terminal is gone, `println` returns the error.
+    /// Prints a line above the bars. `MultiProgress::suspend` panics when the terminal is closed, but `println` returns an
+    /// error.
     fn print(&self, line: &str) {
         match self.0.is_hidden() {
             true => stderr::line(line),

@@ -1,4 +1,5 @@
-//! Standard error: what a command says to people. A reader that goes away ends the talking and never the work.
+//! Writes messages for people to standard error. If the reader closes its end, the messages are dropped and the command
+//! continues.
 //!
 //! `eprintln!` panics when standard error is closed, as by `landfast up 2>&1 | head -1`. This module is the only one that
 //! writes there; clippy.toml bans the macros everywhere else.
@@ -6,12 +7,12 @@
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Whether the reader is known to be gone.
+/// Set once a write has shown that the reader has closed its end.
 static IS_CLOSED: AtomicBool = AtomicBool::new(false);
 
-/// Writes a text as it is.
+/// Writes a text unchanged.
 pub fn text(text: &str) {
-    // A text that cannot be said is lost: there is no other place to say so.
+    // There is nowhere else to report that standard error cannot be written.
     drop(Stderr.write_all(text.as_bytes()));
 }
 
@@ -23,7 +24,7 @@ pub fn line(line: &str) {
 /// Writes a question.
 ///
 /// # Errors
-/// It cannot be written, and so the answer would be one to something else.
+/// Fails if the question cannot be written, because the answer would then be to a question that was not seen.
 pub fn question(text: &str) -> io::Result<()> {
     if IS_CLOSED.load(Ordering::Relaxed) {
         return Err(io::ErrorKind::BrokenPipe.into());
@@ -31,7 +32,7 @@ pub fn question(text: &str) -> io::Result<()> {
     stderr().write_all(text.as_bytes())
 }
 
-/// Whether standard error is a terminal.
+/// Returns whether standard error is a terminal.
 pub fn is_terminal() -> bool {
     stderr().is_terminal()
 }
@@ -45,7 +46,7 @@ impl Write for Stderr {
         if IS_CLOSED.load(Ordering::Relaxed) {
             return Ok(bytes.len());
         }
-        // In one piece, so that lines of several threads do not mix.
+        // Written in one call, so that lines of several threads do not mix.
         if let Err(error) = stderr().lock().write_all(bytes)
             && error.kind() == io::ErrorKind::BrokenPipe
         {

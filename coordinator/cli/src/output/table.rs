@@ -1,10 +1,10 @@
-//! Tables for people: columns without lines, so that they can be cut and grepped.
+//! Tables for people. They have no borders, so that `cut` and `grep` work on them.
 
 use comfy_table::{ContentArrangement, Table, presets};
 
 use super::escape;
 
-/// Rows under a head, every cell on one line and harmless to the terminal.
+/// Formats rows under a header. Control characters in cells are escaped.
 pub fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
@@ -19,7 +19,7 @@ pub fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [St
     text.join("\n") + "\n"
 }
 
-/// A duration the way people say it: one unit, rounded down.
+/// Formats a duration in its largest unit, rounded down: `2h`.
 pub fn age(milliseconds: u64) -> String {
     match milliseconds / 1000 {
         0 => "now".to_owned(),
