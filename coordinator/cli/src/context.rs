@@ -62,7 +62,7 @@ impl Context {
         }
     }
 
-    /// Finds the fleet. Options that replace `landfast.toml` are refused, so that `up` does the same for every operator.
+    /// Finds the fleet. Options that override `landfast.toml` are refused, so that `up` is the same for every operator.
     pub fn folder(&self) -> Result<FleetFolder, CliError> {
         let given = &self.compose;
         let named = given.project_directory.is_some() || given.project_name.is_some();

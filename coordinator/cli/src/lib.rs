@@ -90,7 +90,7 @@ async fn end_by_signal(receiver: signals::Receiver, signals: signals::Signals) {
     std::process::exit(128 + i32::from(number));
 }
 
-/// Prints traces on stderr if `LANDFAST_LOG` is set, such as `LANDFAST_LOG=landfast=debug`. For debugging Landfast itself.
+/// Prints traces of Landfast itself on stderr if `LANDFAST_LOG` is set, such as `LANDFAST_LOG=landfast=debug`.
 fn listen_to_traces() {
     let Ok(filter) = EnvFilter::try_from_env("LANDFAST_LOG") else { return };
     let colours = stderr::is_terminal();

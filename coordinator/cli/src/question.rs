@@ -18,7 +18,10 @@ pub(super) fn confirm(yes: bool, question: &str) -> Result<bool, CliError> {
         ));
     }
     if stderr::question(&format!("{question} [y/N] ")).is_err() {
-        return Err(CliError::usage("cannot ask for confirmation: standard error is closed", "add --yes to go on without a question"));
+        return Err(CliError::usage(
+            "cannot ask for confirmation: standard error is closed",
+            "add --yes to go on without a question",
+        ));
     }
     let mut answer = String::new();
     std::io::stdin()

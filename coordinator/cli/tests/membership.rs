@@ -125,7 +125,10 @@ fn certificates_require_the_authority() {
     let folder = Folder::initialised();
     std::fs::remove_dir_all(folder.path(".landfast/authority")).unwrap();
     let (_, printed) = folder.landfast(&["cert", "issue", "agent", "alpha", "--out", "x"], 1);
-    assert!(printed.contains("ca.pem") && printed.contains("hint: only a machine with the fleet's authority"), "{printed}");
+    assert!(
+        printed.contains("ca.pem") && printed.contains("hint: only a machine with the fleet's authority"),
+        "{printed}"
+    );
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `landfast build`: builds the stacks' images, whether they are there or not. Nothing on any host changes.
+//! `landfast build`: builds the images of stacks, even if they exist. It does not change what runs on the hosts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -58,6 +58,7 @@ pub(super) async fn run(context: &Context, args: BuildArguments) -> Result<Exit,
     Ok(Exit::Done)
 }
 
+/// Parses the build arguments. A name without a value takes the value from the environment.
 fn arguments(context: &Context, written: &[String]) -> BTreeMap<String, String> {
     let pair = |text: &String| match text.split_once('=') {
         Some((name, value)) => Some((name.to_owned(), value.to_owned())),

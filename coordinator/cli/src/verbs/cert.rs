@@ -1,4 +1,4 @@
-//! `landfast cert`: certificates for those who carry them by hand, and what a certificate says.
+//! `landfast cert`: issues certificates that are installed by hand, and shows certificates.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -85,11 +85,12 @@ pub(super) async fn run(context: &Context, args: CertArguments) -> Result<Exit, 
     }
 }
 
-/// The fleet's authority, which is only where the fleet was made.
+/// Loads the authority of the fleet. It exists only on the machine where the fleet was created.
 pub(super) fn authority(folder: &FleetFolder) -> Result<Authority, CliError> {
     let place = folder.path.join(folder::STATE).join("authority");
     let authority = Authority::load(&place).map_err(|error| {
-        CliError::of(error).hint("only a machine with the fleet's authority can issue certificates; `landfast init` creates one")
+        CliError::of(error)
+            .hint("only a machine with the fleet's authority can issue certificates; `landfast init` creates one")
     })?;
     if authority.fleet() == folder.fleet.name {
         return Ok(authority);
@@ -100,7 +101,10 @@ pub(super) fn authority(folder: &FleetFolder) -> Result<Authority, CliError> {
         authority.fleet(),
         folder.fleet.name
     );
-    Err(CliError::usage(message, "a fleet cannot be renamed: restore the old name, or create a fleet in another folder"))
+    Err(CliError::usage(
+        message,
+        "a fleet cannot be renamed: restore the old name, or create a fleet in another folder",
+    ))
 }
 
 fn issue(

@@ -1,4 +1,4 @@
-//! `landfast check`: what the policy lint says about the stacks, or about a compose file. Reads files, touches nothing.
+//! `landfast check`: lints the stacks of a fleet, or a compose file. It only reads files.
 
 mod report;
 
@@ -36,7 +36,7 @@ pub struct CheckArguments {
     pub list: bool,
 }
 
-/// What was found, and which variables' values must not be shown.
+/// Findings, and the names of variables whose values must not be printed.
 #[derive(Default)]
 struct Checked {
     findings: Vec<Finding>,
@@ -74,7 +74,8 @@ fn stdout_error(error: std::io::Error) -> CliError {
     CliError::failed("standard output cannot be written", error)
 }
 
-/// A compose file that was named, else the fleet's stacks, else what `docker compose` would load here.
+/// Checks the named compose file, or else the stacks of the fleet, or else the project that `docker compose` would load
+/// here.
 fn look(context: &Context, args: &CheckArguments) -> Result<Checked, CliError> {
     let compose = context.compose.clone().and(args.compose.clone().into());
     let named = compose.project_directory.is_some() || compose.project_name.is_some();
@@ -105,7 +106,7 @@ fn look_at_file(context: &Context, compose: ComposeArguments) -> Result<Checked,
     Ok(checked)
 }
 
-/// Mistakes of all stacks are told at once.
+/// Checks the stacks of the fleet, and reports the mistakes of all stacks at once.
 fn look_at_fleet(context: &Context, args: &CheckArguments, profiles: &[String]) -> Result<Checked, CliError> {
     let env_files = ComposeArguments::from(args.compose.clone()).env_file;
     let engine = context.engine_reading(profiles, &env_files, &args.stacks)?;
@@ -131,7 +132,7 @@ fn look_at_fleet(context: &Context, args: &CheckArguments, profiles: &[String]) 
     Err(context.project_error(ProjectError::Mistakes(Diagnostics(mistakes))))
 }
 
-/// What `landfast.toml` says about a stack, where there is one.
+/// Settings of a stack in `landfast.toml`, or defaults for a compose file without a fleet.
 struct Place<'a> {
     stack: Option<&'a str>,
     exceptions: &'a Exceptions,
@@ -139,6 +140,7 @@ struct Place<'a> {
     hosts: usize,
 }
 
+/// Checks one project and adds its findings to `checked`.
 fn judge(request: &Request, policy: &Policy, place: Place<'_>, checked: &mut Checked) -> Result<(), ProjectError> {
     let input = project::read(request)?;
     let project = project::load(&input)?.project().map_err(ProjectError::Mistakes)?;
@@ -156,7 +158,7 @@ fn judge(request: &Request, policy: &Policy, place: Place<'_>, checked: &mut Che
     Ok(())
 }
 
-/// How many there are of each level, and how many are excused.
+/// Number of findings of each level, and of excused findings.
 #[derive(Default)]
 struct Tally {
     errors: usize,
@@ -219,7 +221,10 @@ fn explain(context: &Context, code: &str) -> Result<Exit, CliError> {
         code => match check::rule(&code.to_ascii_uppercase()) {
             Some(rule) => vec![rule],
             None => {
-                return Err(CliError::usage(format!("there is no rule {code}"), "`landfast check --list` lists the rules"));
+                return Err(CliError::usage(
+                    format!("there is no rule {code}"),
+                    "`landfast check --list` lists the rules",
+                ));
             }
         },
     };

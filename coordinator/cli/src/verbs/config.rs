@@ -1,5 +1,5 @@
-//! `landfast config`: prints the project that compose files make. A drop-in for `docker compose config`, and so without
-//! a fleet; `--stack` loads a stack of the fleet the way `up` does.
+//! `landfast config`: prints the resolved compose project. It is a replacement for `docker compose config` and needs no
+//! fleet. With `--stack`, it loads a stack of the fleet as `up` does.
 
 mod lists;
 mod named;
@@ -79,7 +79,7 @@ pub struct ConfigArguments {
     pub only: Vec<String>,
 }
 
-/// The arguments of [`ComposeArguments`], under names of their own for those who write them after the verb.
+/// The arguments of [`ComposeArguments`] with other ids, so that they are accepted after the verb too.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct AfterVerb {
     /// Read this compose file instead of the default names; several are merged
@@ -122,13 +122,13 @@ pub(super) async fn run(context: &Context, args: ConfigArguments) -> Result<Exit
     Ok(Exit::Done)
 }
 
-/// A value may hold anything. A program gets it as it is; it must not steer a terminal (T36).
+/// Escapes control characters in values if stdout is a terminal (T36). Programs receive the values unchanged.
 fn shown<'t>(text: &'t str, args: &ConfigArguments) -> Cow<'t, str> {
     let is_raw = args.environment && output::is_terminal();
     if is_raw { escape::lines(text) } else { Cow::Borrowed(text) }
 }
 
-/// What is printed, once everything that has to be right was read.
+/// Returns the text to print. It fails if the project has mistakes that matter for the text.
 fn text(context: &Context, args: &ConfigArguments, input: &Input) -> Result<String, CliError> {
     let uninterpolated = || project::load_uninterpolated(input).map_err(|error| context.project_error(error));
     let format = context.global.format;
@@ -174,11 +174,11 @@ fn printed(mut project: Value, args: &ConfigArguments, format: Option<Format>) -
             return Err(CliError::usage(message, "use --format yaml or --format json"));
         }
     };
-    // A variable that was left in is to be replaced by whoever reads it.
+    // Without interpolation, `$` is left as it is, because the reader of the output interpolates the variables.
     Ok(if args.no_interpolate { text } else { doubled(&text) })
 }
 
-/// What `docker compose` would load here, or a stack of the fleet.
+/// Returns the request for the project that `docker compose` would load here, or for a stack of the fleet.
 fn requested(context: &Context, args: &ConfigArguments) -> Result<Request, CliError> {
     let compose = context.compose.clone().and(args.compose.clone().into());
     let mut request = match &args.stack {
@@ -193,7 +193,7 @@ fn requested(context: &Context, args: &ConfigArguments) -> Result<Request, CliEr
         }
         None => context.request(compose)?,
     };
-    // Names are those of the whole project, and printed whatever else is wrong with it.
+    // Lists of names cover the whole project, and are printed even if env files are missing.
     let names = args.services || args.volumes || args.networks || args.models;
     if !(names || args.profiles || args.hash.is_some()) {
         request.services.clone_from(&args.only);
@@ -202,7 +202,7 @@ fn requested(context: &Context, args: &ConfigArguments) -> Result<Request, CliEr
     request.skip_normalisation = args.no_normalize;
     request.skip_consistency = args.no_consistency;
     request.keep_paths = args.no_path_resolution;
-    // Those of all services, enabled or not.
+    // The profiles of all services are printed, even of disabled ones.
     if args.profiles {
         request.profiles = vec!["*".to_owned()];
     }

@@ -1,4 +1,4 @@
-//! `landfast down`: removes stacks. Data stays unless -v is given, and then it is named first.
+//! `landfast down`: removes stacks. Volumes are kept unless -v is given; then the question names each of them.
 
 use landfast_core::plan::{Action, Plan};
 
@@ -26,7 +26,7 @@ pub(super) async fn run(context: &Context, args: DownArguments) -> Result<Exit, 
     carry_out(context, &engine, operation, args.yes, |proposal| question(&proposal.plan)).await
 }
 
-/// Names every volume that goes.
+/// Returns the question to confirm, with the name of every volume to delete.
 fn question(plan: &Plan) -> String {
     let volumes = plan.steps.iter().filter_map(|step| match &step.action {
         Action::RemoveVolume { volume, .. } => Some(format!("{volume} on {}", step.host)),

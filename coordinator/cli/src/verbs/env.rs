@@ -1,4 +1,4 @@
-//! `landfast env`: which environments the stacks have, and which one counts.
+//! `landfast env`: lists the environments of the stacks, and selects one.
 
 mod choice;
 
@@ -17,19 +17,21 @@ use landfast_engine::{Engine, EngineError};
 
 use crate::{CliError, Context, Exit};
 
-/// What `landfast env --help` says at its end.
+/// Text at the end of `landfast env --help`.
 const HELP: &str = "\
-An environment of a stack is a file .env.NAME in the stack's folder: .env.dev is dev. With `env_files` in landfast.toml, it is \
-what {env} stands for there: with env_files = [\"common.env\", \"environments/{env}.env\"], environments/dev.env is dev. Then these files \
-are read in this order, later ones win, and .env is not read unless it is named.
+An environment of a stack is a file .env.NAME in the folder of the stack: .env.dev is the environment dev. With \
+`env_files` in landfast.toml, NAME is the value of {env} in those paths: with env_files = [\"common.env\", \
+\"environments/{env}.env\"], environments/dev.env is the environment dev. Then these files are read in this order, \
+later files win, and .env is read only if it is listed.
 
-The one that counts is that of --env, else that of `env` in landfast.toml, which `landfast env use` writes. A variable has \
-the value of the first of these that names it: the shell, .env.NAME, .env, the default in the compose file \
-(${NAME:-default}). That is the order of `docker compose --env-file .env --env-file .env.NAME`; with a single --env-file, \
-docker compose leaves .env unread. `--env-file FILE` for `plan`, `up`, `sync` and `build` stands in for all of them, once.
+--env selects the environment; without it, `env` in landfast.toml does, which `landfast env use` writes. A variable \
+gets its value from the first of these that defines it: the shell, .env.NAME, .env, the default in the compose file \
+(${NAME:-default}). This is the order of `docker compose --env-file .env --env-file .env.NAME`; with a single \
+--env-file, docker compose does not read .env. `--env-file FILE` of `plan`, `up`, `sync` and `build` replaces all \
+these files for one run.
 
-Where there is a .env.example (with env_files, the file of an environment called example), every name in it must have a value: `plan` and `up` refuse otherwise. The files of the other \
-environments never leave this machine.";
+If there is a .env.example (with env_files: the file of the environment example), every variable in it must have a \
+value; otherwise `plan` and `up` fail. The files of other environments never leave this machine.";
 
 #[derive(Debug, Args)]
 #[command(after_long_help = HELP)]
@@ -110,7 +112,7 @@ fn list(context: &Context, engine: &Engine, names: &[String]) -> Result<Exit, Cl
     Ok(Exit::Done)
 }
 
-/// The environment that counts may have no file; `up` would refuse.
+/// Returns a warning if the selected environment has no file. `up` would fail then.
 fn no_file(stack: &str, environments: &Environments) -> Option<String> {
     let chosen = environments.chosen.as_ref().filter(|chosen| !environments.there.contains(&chosen.name))?;
     let meant = nearest(&chosen.name, environments.there.iter().map(String::as_str));
@@ -136,7 +138,7 @@ fn row(
         active = "yes".to_owned();
         from = chosen.location.as_ref().map_or_else(|| "--env".to_owned(), |at| short(at, context));
     }
-    // A blank is "nothing to compare with".
+    // A blank cell means that there is no .env.example to compare with.
     let names = |list: fn(&Comparison) -> &Vec<VariableLocation>| match comparison.map(list) {
         None => String::new(),
         Some(list) if list.is_empty() => "none".to_owned(),
@@ -174,7 +176,7 @@ fn object(
     }
 }
 
-/// Looks at all stacks before it writes anything: half a choice is none.
+/// Selects an environment for the stacks. All stacks are checked before the file is written.
 fn choose(context: &Context, engine: &Engine, env: &str, names: &[String]) -> Result<Exit, CliError> {
     let mut chosen = Vec::new();
     for (stack, config, environments) in &read(context, engine, names)? {
@@ -203,8 +205,8 @@ fn choose(context: &Context, engine: &Engine, env: &str, names: &[String]) -> Re
     Ok(Exit::Done)
 }
 
-/// The choice stands in `landfast.toml` and not in `.landfast`: a stack is on its hosts once, so everybody who deploys it
-/// has to mean the same environment. Two choices kept apart would undo each other with every `up`.
+/// Writes the selection to `landfast.toml` and not to `.landfast`, so that all operators deploy a stack with the same
+/// environment. With a selection per operator, each `up` would undo the previous one.
 fn write(context: &Context, engine: &Engine, env: &str, stacks: &[&str]) -> Result<(), CliError> {
     let file = engine.folder.path.join(FILE);
     let text = project::text_of(&file).map_err(|error| context.project_error(error))?;

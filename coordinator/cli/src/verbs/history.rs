@@ -1,4 +1,4 @@
-//! `landfast history`: the releases of the stacks, newest first.
+//! `landfast history`: lists the releases of the stacks, newest first.
 
 use crate::contract;
 use crate::output::{self, table::table};

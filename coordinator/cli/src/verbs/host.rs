@@ -1,4 +1,4 @@
-//! `landfast host`: who belongs to the fleet.
+//! `landfast host`: adds hosts to the fleet, and lists them.
 
 mod add;
 mod entry;

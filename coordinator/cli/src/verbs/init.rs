@@ -1,5 +1,5 @@
-//! `landfast init`: makes `landfast.toml` if there is none, the fleet's authority, and the certificate of whoever runs it.
-//! What is there already is never overwritten.
+//! `landfast init`: creates `landfast.toml` if there is none, the certificate authority of the fleet, and a certificate
+//! for the caller. Existing files are never overwritten.
 
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -45,7 +45,7 @@ fn cannot_write(path: &Path) -> String {
     format!("{} cannot be written", path.display())
 }
 
-/// The fleet that is there goes by its own name.
+/// Returns the name of the existing fleet. Another name on the command line is refused.
 fn name_of_fleet(context: &Context, folder: &Path, asked: Option<String>) -> Result<String, CliError> {
     let found = FleetFolder::find(Some(folder), &context.current_dir).map_err(|error| context.folder_error(error))?;
     let name = found.fleet.name;
@@ -58,7 +58,7 @@ fn name_of_fleet(context: &Context, folder: &Path, asked: Option<String>) -> Res
     }
 }
 
-/// Of a fleet that is not there yet.
+/// Returns the name for a new fleet: the given one, or else the name of the folder.
 fn new_name(folder: &Path, asked: Option<String>) -> Result<String, CliError> {
     let of_folder = || folder.file_name().map(|name| name.to_string_lossy().into_owned());
     let name = asked.or_else(of_folder).unwrap_or_default();
@@ -79,7 +79,7 @@ fn write_template(file: &Path, name: &str) -> Result<(), CliError> {
         .map_err(|error| CliError::failed(cannot_write(file), error))
 }
 
-/// The authority first, then the operator's certificate from it: cut off in between, another `init` finishes it.
+/// Creates the authority, then the operator's certificate. If it is interrupted in between, another `init` completes it.
 fn make_trust(context: &Context, state: &Path, fleet: &str) -> Result<(), CliError> {
     let (authority_folder, operator_folder) = (state.join("authority"), state.join("operator"));
     let exists = |folder: &Path, file: &str| folder.join(file).exists();
@@ -108,12 +108,15 @@ fn make_trust(context: &Context, state: &Path, fleet: &str) -> Result<(), CliErr
         credentials.save(&operator_folder).map(|()| credentials)
     });
     let operator: Credentials = operator.map_err(CliError::of)?;
-    context.printer.say(&format!("created the certificate authority of {fleet} in {}: keep a backup of it", authority_folder.display()));
+    context.printer.say(&format!(
+        "created the certificate authority of {fleet} in {}: keep a backup of it",
+        authority_folder.display()
+    ));
     context.printer.say(&format!("your identity: {}", operator.identity()));
     Ok(())
 }
 
-/// Keys and environments are in it: its owner's alone, and never in a repository.
+/// Creates the state folder. Only its owner can read it and git ignores it, because it contains keys.
 fn make_state_folder(state: &Path) -> Result<(), CliError> {
     let ignore: PathBuf = state.join(".gitignore");
     std::fs::DirBuilder::new()
@@ -124,7 +127,7 @@ fn make_state_folder(state: &Path) -> Result<(), CliError> {
         .map_err(|error| CliError::failed(cannot_write(state), error))
 }
 
-/// The user's own name as far as it is one here.
+/// Returns the name of the current user if it is a valid operator name, or else `admin`.
 fn operator_name(context: &Context) -> String {
     let user = context.environment.get("USER").or_else(|| context.environment.get("LOGNAME"));
     user.map(|user| user.to_lowercase()).filter(|user| HostName::is_valid(user)).unwrap_or_else(|| "admin".to_owned())

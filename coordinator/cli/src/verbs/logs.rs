@@ -1,4 +1,4 @@
-//! `landfast logs`: what services wrote to their output, in the order of its time.
+//! `landfast logs`: prints the logs of services, sorted by time.
 
 mod lines;
 mod moment;
@@ -39,7 +39,7 @@ pub struct LogsArguments {
     pub no_log_prefix: bool,
 }
 
-/// How many lines.
+/// Number of lines to print for each instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tail {
     All,
@@ -73,11 +73,11 @@ pub(super) async fn run(context: &Context, args: LogsArguments) -> Result<Exit, 
     };
     let streams = open(context, &agents, &chosen, &args).await;
     let mut lines = if args.follow { as_they_come(streams) } else { in_order(streams) };
-    // Nothing is lost by dying of Ctrl-C, so nobody listens for it.
+    // Ctrl-C ends the process at once, because there is nothing to clean up.
     while let Some(line) = lines.next().await {
         let reader = output::stream(&printer.text(&line))
             .map_err(|error| CliError::failed("standard output cannot be written", error))?;
-        // Output that follows for ever would go on without a reader.
+        // With --follow, the command would otherwise run forever without a reader.
         if reader == Reader::Gone {
             break;
         }
@@ -90,7 +90,7 @@ fn named(instance: &InstanceStatus, name: &str) -> bool {
     name == stack || name == service || name == instance || name.split_once('/') == Some((stack, service))
 }
 
-/// Asks all hosts at once. One that does not answer is said and left out.
+/// Opens the logs of all instances at once. An instance whose logs cannot be opened is left out with a warning.
 async fn open(
     context: &Context,
     agents: &Agents,
@@ -136,7 +136,7 @@ fn as_they_come(streams: Vec<BoxStream<'static, Line>>) -> BoxStream<'static, Li
     stream::select_all(streams).boxed()
 }
 
-/// Each stream is in order; of all their next lines the oldest goes first.
+/// Merges streams by time. Each stream must be sorted; the oldest of their next lines is returned first.
 fn in_order(streams: Vec<BoxStream<'static, Line>>) -> BoxStream<'static, Line> {
     let heads = streams.into_iter().map(|lines| lines.peekable()).map(Box::pin).collect::<Vec<_>>();
     stream::unfold(heads, |mut heads| async move {
@@ -155,7 +155,7 @@ fn in_order(streams: Vec<BoxStream<'static, Line>>) -> BoxStream<'static, Line> 
     .boxed()
 }
 
-/// How lines are shown.
+/// Format of the printed lines.
 struct Printer {
     width: usize,
     json: bool,

@@ -1,4 +1,4 @@
-//! The command line as a whole: what stands before the verb, and the list of verbs.
+//! The command line: the arguments before the verb, and the list of verbs.
 
 mod build;
 mod cert;
@@ -71,7 +71,7 @@ pub enum Verb {
     Rollback(rollback::RollbackArguments),
 }
 
-/// Runs the verb that was given.
+/// Runs the verb of the command line.
 pub(crate) async fn dispatch(arguments: Arguments, signals: Signals) -> Result<Exit, CliError> {
     let context = Context::new(arguments.global, arguments.compose, signals)?;
     match arguments.verb {

@@ -1,4 +1,4 @@
-//! `landfast plan`: what `up` would change and why. Touches nothing.
+//! `landfast plan`: shows what `up` would change, and why. It changes nothing.
 
 use std::collections::BTreeSet;
 
@@ -49,7 +49,7 @@ pub(super) async fn run(context: &Context, args: PlanArguments) -> Result<Exit, 
     Ok(if proposal.plan.is_empty() { Exit::Done } else { Exit::PlanNotEmpty })
 }
 
-/// The plan, and what has to travel for it: images one by one only when that is asked for.
+/// Formats the plan with the files and images to transfer. Images are listed one by one only if `verbose` is set.
 pub(super) fn text(proposal: &Proposal, verbose: bool) -> String {
     let builds =
         proposal.builds.iter().map(|build| format!("build images: {}\n", escape::line(&words::planned_build(build))));
@@ -70,13 +70,14 @@ pub(super) fn text(proposal: &Proposal, verbose: bool) -> String {
     text
 }
 
+/// Formats one image to transfer.
 fn image(need: &Need) -> String {
     let size = if need.size > 0 { format!(", {}", BinaryBytes(need.size)) } else { String::new() };
     let from = need.origins.first().map_or_else(|| "an unknown source".to_owned(), ToString::to_string);
     format!("image {} to {} from {from}{size}", escape::line(&need.reference), need.host)
 }
 
-/// `12 images to 3 hosts, 1.4 GiB`: each image counts once, and its bytes for each host.
+/// Summarises the images to transfer: `12 images to 3 hosts, 1.4 GiB`. Each image counts once, its bytes once per host.
 fn images(needs: &[Need]) -> String {
     let distinct = |of: fn(&Need) -> &String| needs.iter().map(of).collect::<BTreeSet<_>>().len();
     let (images, hosts) = (distinct(|need| &need.reference), distinct(|need| &need.host));

@@ -1,4 +1,4 @@
-//! `landfast ps`: the instances.
+//! `landfast ps`: lists the instances of the stacks.
 
 use std::collections::BTreeSet;
 
@@ -37,9 +37,10 @@ pub(super) async fn run(context: &Context, args: PsArguments) -> Result<Exit, Cl
     Ok(Exit::Done)
 }
 
-/// Keeps the instances with these names, or all of them when none is given.
+/// Keeps the instances with these names, or all instances when no name is given.
 ///
-/// Errors: a name that neither `landfast.toml` nor any host knows.
+/// # Errors
+/// Fails if a name is neither in `landfast.toml` nor on any host.
 pub(super) fn choose(status: &mut Status, names: &[String], engine: &Engine) -> Result<(), CliError> {
     if names.is_empty() {
         return Ok(());
@@ -79,7 +80,7 @@ fn ids(instances: &[InstanceStatus]) -> String {
     instances.iter().filter(|one| !one.container_id.is_empty()).map(|one| format!("{}\n", one.container_id)).collect()
 }
 
-/// A table.
+/// Formats the instances as a table.
 pub(super) fn text(instances: &[InstanceStatus]) -> String {
     table(["INSTANCE", "HOST", "STATE", "ADDRESS", "PORTS", "IMAGE", "RELEASE"], instances.iter().map(row))
 }
@@ -96,7 +97,7 @@ fn row(instance: &InstanceStatus) -> [String; 7] {
     ]
 }
 
-/// `running (healthy)`, `exited (1)`.
+/// Formats the state of an instance: `running (healthy)`, `exited (1)`.
 fn state(instance: &InstanceStatus) -> String {
     let state = match instance.state {
         ContainerState::Unknown => "unknown",
@@ -116,7 +117,7 @@ fn state(instance: &InstanceStatus) -> String {
     }
 }
 
-/// `127.0.0.1:8080->80/tcp`.
+/// Formats a published port: `127.0.0.1:8080->80/tcp`.
 fn port(port: &ReportedPort) -> String {
     let ReportedPort { address, published, target, protocol } = port;
     format!("{address}:{published}->{target}/{protocol}")

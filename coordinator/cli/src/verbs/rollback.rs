@@ -1,4 +1,4 @@
-//! `landfast rollback`: deploys an earlier release again, as a release of its own.
+//! `landfast rollback`: deploys an earlier release of a stack again, as a new release.
 
 use landfast_engine::operation::Operation;
 

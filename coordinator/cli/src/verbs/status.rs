@@ -1,4 +1,5 @@
-//! `landfast status`: the hosts and what runs on them. A host that cannot be reached is a part of the answer.
+//! `landfast status`: shows the hosts and the instances on them. A host that cannot be reached is shown too, and is not
+//! an error.
 
 use crate::contract;
 use crate::output;
@@ -21,7 +22,7 @@ pub(super) async fn run(context: &Context, args: StatusArguments) -> Result<Exit
     let (mut status, _) = engine.status().await.map_err(|error| context.engine_error(error))?;
     ps::choose(&mut status, &args.names, &engine)?;
     if !args.names.is_empty() {
-        // A host that does not answer may have some of them.
+        // A host that does not answer is kept, because it may run some of the instances.
         let Status { hosts, instances, .. } = &mut status;
         hosts.retain(|host| host.state != "ready" || instances.iter().any(|instance| instance.host == host.name));
     }
@@ -31,7 +32,7 @@ pub(super) async fn run(context: &Context, args: StatusArguments) -> Result<Exit
     Ok(Exit::Done)
 }
 
-/// Two tables.
+/// Formats the status as a table of hosts and a table of instances.
 pub(super) fn text(status: &Status) -> String {
     let hosts = table(["HOST", "ADDRESS", "STATE", "AGENT", "ENGINE", "SEEN"], status.hosts.iter().map(host));
     if status.instances.is_empty() {

@@ -1,4 +1,4 @@
-//! `landfast sync`: brings stacks' files to the hosts that have them, and touches no container.
+//! `landfast sync`: copies the files of stacks to the hosts that run them, without touching containers.
 
 use super::up::carry_out;
 use landfast_engine::operation::Operation;

@@ -1,4 +1,4 @@
-//! `landfast up`: makes the hosts what the stacks say.
+//! `landfast up`: deploys the stacks, so that the hosts match the compose files.
 
 use crate::contract;
 use crate::output::{self, count, stderr};
@@ -44,7 +44,8 @@ pub(super) async fn run(context: &Context, args: UpArguments) -> Result<Exit, Cl
     carry_out(context, &engine, operation, args.yes, |_| "Apply these changes?".to_owned()).await
 }
 
-/// Proposes an operation, prints the plan, asks, and carries it out: the same for every verb that changes hosts.
+/// Proposes an operation, prints the plan, asks for confirmation and carries the operation out. Every verb that changes
+/// hosts uses it.
 pub(super) async fn carry_out(
     context: &Context,
     engine: &Engine,
@@ -75,6 +76,7 @@ pub(super) async fn carry_out(
     Ok(Exit::Done)
 }
 
+/// Formats the outcome of an operation as one line.
 pub(super) fn sentence(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Built { images } => format!("built: {}\n", images.join(", ")),

@@ -1,5 +1,5 @@
-//! Findings for people: file by file as every other message about a file, the first of each rule in full, the others
-//! named.
+//! Prints findings for people, grouped by file and rule. The first finding of a group is printed in full, and the others
+//! are only named.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -13,10 +13,10 @@ use landfast_engine::project;
 
 use crate::Context;
 
-/// So many more of a rule are named in one file.
+/// Maximum number of further findings that are named for a rule in one file.
 const NAMED: usize = 8;
 
-/// Prints what counts; what is excused is only counted.
+/// Prints the findings except excused ones.
 pub(super) fn print(context: &Context, findings: &[Finding], secrets: &BTreeSet<String>) -> std::io::Result<()> {
     let mut groups: Vec<Vec<&Finding>> = Vec::new();
     for finding in findings.iter().filter(|finding| finding.counts()) {
@@ -28,7 +28,7 @@ pub(super) fn print(context: &Context, findings: &[Finding], secrets: &BTreeSet<
             None => groups.push(vec![finding]),
         }
     }
-    // File by file, what matters most first.
+    // Sorted by file, then the most severe first.
     groups.sort_by_key(|group| group.first().map(|first| (file(first).map(Path::to_owned), Reverse(first.level))));
     let diagnostics: Vec<_> = groups.iter().filter_map(|group| diagnostic(group)).collect();
     if diagnostics.is_empty() {
@@ -47,7 +47,7 @@ fn file(finding: &Finding) -> Option<&Path> {
     finding.location.as_ref().map(|location| &*location.file)
 }
 
-/// One rule in one file.
+/// Returns the diagnostic for the findings of one rule in one file.
 fn diagnostic(group: &[&Finding]) -> Option<Diagnostic> {
     let (first, others) = group.split_first()?;
     let also = if others.is_empty() { String::new() } else { format!("\n  also: {}", names(others)) };
@@ -60,7 +60,7 @@ fn diagnostic(group: &[&Finding]) -> Option<Diagnostic> {
     })
 }
 
-/// `db (line 12), cache.environment.TOKEN (line 30)`
+/// Lists findings by path and line: `db (line 12), cache.environment.TOKEN (line 30)`.
 fn names(others: &[&Finding]) -> String {
     let name = |finding: &&Finding| {
         let who = finding.path.strip_prefix("services.").unwrap_or(&finding.path);

@@ -1,4 +1,4 @@
-//! The parts of a project that `config` can print one a line.
+//! Lists that `config` prints with one item per line, such as the names of services.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::ConfigArguments;
 use crate::CliError;
 
-/// The lines of the list that was asked for, if one was.
+/// Returns the items of the requested list, or `None` if no list is requested.
 pub(super) fn lines(args: &ConfigArguments, project: &Value) -> Option<Vec<String>> {
     let lines = if args.services {
         in_order(project)
@@ -28,8 +28,8 @@ pub(super) fn lines(args: &ConfigArguments, project: &Value) -> Option<Vec<Strin
     Some(lines)
 }
 
-/// The variables that the files are read with, the project's name among them: `NAME=value`, in the order of these texts.
-/// A value of several lines stays one.
+/// Returns the variables used for interpolation as sorted lines `NAME=value`, including the project's name. A value with
+/// line ends is not split.
 pub(super) fn environment(input: &Input, project: &Value) -> String {
     let name = project["name"].as_str().map(|name| (PROJECT_NAME, name));
     let given = input.environment.iter().map(|(name, value)| (name.as_str(), value.as_str()));
@@ -41,7 +41,7 @@ pub(super) fn environment(input: &Input, project: &Value) -> String {
 
 const PROJECT_NAME: &str = "COMPOSE_PROJECT_NAME";
 
-/// The digests that were asked for, beside the names of their services.
+/// Returns a line with name and digest for each requested service.
 pub(super) fn hashes(all: Vec<(String, String)>, wanted: &str) -> Result<String, CliError> {
     let wanted: Vec<&str> = wanted.split(',').collect();
     let names: Vec<&str> = all.iter().map(|(name, _)| name.as_str()).collect();
@@ -67,7 +67,7 @@ fn keys(project: &Value, section: &str) -> Vec<String> {
     keys
 }
 
-/// The services by name, but each after those that it depends on.
+/// Returns the services sorted by name, but each one after its dependencies.
 fn in_order(project: &Value) -> Vec<String> {
     let mut ordered = Vec::new();
     let mut seen = BTreeSet::new();
@@ -85,7 +85,7 @@ fn visit(project: &Value, name: &str, seen: &mut BTreeSet<String>, ordered: &mut
     ordered.push(name.to_owned());
 }
 
-/// Of the services, and of what runs before them.
+/// Returns the images of the services and of their `pre_start` hooks.
 fn images(project: &Value) -> Vec<String> {
     let mut images = Vec::new();
     for (name, service) in entries(project, "services") {
@@ -98,7 +98,7 @@ fn images(project: &Value) -> Vec<String> {
     images
 }
 
-/// A service that is built and has no image of its own gets one named after project and service.
+/// Returns the image of a service. Without `image`, it is named after the project and the service.
 fn image(project: &Value, name: &str, service: &Value) -> String {
     let of_project = || format!("{}-{name}", project["name"].as_str().unwrap_or_default());
     service["image"].as_str().map_or_else(of_project, str::to_owned)

@@ -1,4 +1,4 @@
-//! `config --variables`: the variables that the files name, as a table unless another format is asked for.
+//! `config --variables`: prints the variables that the compose files use, as a table unless `--format` is given.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ pub(super) fn text(variables: &BTreeMap<String, Variable>, format: Option<Format
     }
 }
 
-/// Programs read the reference's names.
+/// Returns the variables with the field names that `docker compose` uses.
 fn fields(variables: &BTreeMap<String, Variable>, case: impl Fn(&str) -> String) -> Value {
     let fields = |(name, variable): (&String, &Variable)| {
         let fields = [
@@ -31,7 +31,7 @@ fn fields(variables: &BTreeMap<String, Variable>, case: impl Fn(&str) -> String)
     variables.iter().map(fields).collect()
 }
 
-/// With four spaces for each level in place of two.
+/// Indents each level by four spaces instead of two.
 fn wider(text: &str) -> String {
     let line = |line: &str| format!("{:indent$}{line}\n", "", indent = line.len() - line.trim_start_matches(' ').len());
     text.lines().map(line).collect()

@@ -1,9 +1,9 @@
-//! Writes the chosen environment into `landfast.toml`. The file is its owner's: all else in it stays as it is.
+//! Writes the selected environment to the text of `landfast.toml`. The rest of the text is kept.
 
 use landfast_core::fleet::Fleet;
 use toml_edit::{DocumentMut, Item, Value};
 
-/// Why the choice cannot be written.
+/// Why the selection cannot be written.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ChoiceError {
     #[error("landfast.toml cannot be read as TOML")]
@@ -12,7 +12,7 @@ pub(super) enum ChoiceError {
     DoesNotFit { stack: String, env: String },
 }
 
-/// The text with this environment for these stacks.
+/// Returns the text with this environment selected for these stacks.
 pub(super) fn with_env(text: &str, stacks: &[&str], env: &str) -> Result<String, ChoiceError> {
     let mut document: DocumentMut = text.parse()?;
     for stack in stacks {
@@ -21,7 +21,7 @@ pub(super) fn with_env(text: &str, stacks: &[&str], env: &str) -> Result<String,
         let table = table.and_then(Item::as_table_like_mut).ok_or_else(does_not_fit)?;
         match table.get_mut("env").and_then(Item::as_value_mut) {
             Some(value) => {
-                // The blanks and the comment around it are the owner's.
+                // The blanks and the comment around the value are kept.
                 let decor = value.decor().clone();
                 *value = Value::from(env);
                 *value.decor_mut() = decor;
@@ -32,7 +32,7 @@ pub(super) fn with_env(text: &str, stacks: &[&str], env: &str) -> Result<String,
         }
     }
     let changed = document.to_string();
-    // Read again as everybody will read it.
+    // The result is parsed again to make sure that the selection takes effect.
     let read = Fleet::parse("landfast.toml", &changed);
     for stack in stacks {
         let as_written = |fleet: &Fleet| fleet.stacks.get(*stack).is_some_and(|it| it.env.as_deref() == Some(env));

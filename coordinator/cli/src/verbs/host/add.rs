@@ -1,4 +1,4 @@
-//! `landfast host add`.
+//! `landfast host add`: installs the agent on a host over SSH and adds the host to the fleet.
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -71,7 +71,7 @@ pub(super) async fn run(context: &Context, args: AddArguments) -> Result<Exit, C
         let message = format!("{:?} is not a name of a host: {}", args.host, HostName::RULE);
         return Err(CliError::usage(message, "choose another name"));
     }
-    // Whether the file can take the host is known before the host is touched.
+    // Fails before the host is changed if the host cannot be added to the file.
     with_host(&folder, &args)?;
     let authority = cert::authority(&folder)?;
     let operator = folder.credentials().map_err(|error| context.folder_error(error))?;
@@ -104,7 +104,8 @@ fn join_error(error: JoinError) -> CliError {
     }
 }
 
-/// `landfast.toml` with the host in it, read anew: others may have written to it meanwhile.
+/// Reads `landfast.toml` again and returns its text with the host added. Another process may have changed the file since
+/// it was loaded.
 fn with_host(folder: &FleetFolder, args: &AddArguments) -> Result<Option<String>, CliError> {
     let file = folder.path.join(folder::FILE);
     let text = std::fs::read_to_string(&file)
@@ -116,7 +117,7 @@ fn with_host(folder: &FleetFolder, args: &AddArguments) -> Result<Option<String>
     })
 }
 
-/// The way to the host, as the command line and ssh's configuration say.
+/// Returns the SSH hops to the host, from the command line and the configuration of ssh.
 fn hops(context: &Context, args: &AddArguments) -> Result<Vec<Hop>, CliError> {
     let wanted = RequestedDestination::parse(&args.ssh).map_err(|error| {
         CliError::usage(error.to_string(), "write --ssh root@, --ssh box, or --ssh user@192.168.2.201:22")
@@ -144,7 +145,7 @@ fn with_hint(hint: Option<String>, error: impl std::error::Error + Send + Sync +
     }
 }
 
-/// The user of this process, with the home folder of the environment or, without one, of the machine's list of users.
+/// Returns the user of this process. The home folder is `HOME`, or else the one in `/etc/passwd`.
 fn me(context: &Context) -> Result<LocalUser, CliError> {
     let uid = rustix::process::getuid().as_raw();
     let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
@@ -152,7 +153,7 @@ fn me(context: &Context) -> Result<LocalUser, CliError> {
     let variable = |name: &str| context.environment.get(name).filter(|value| !value.is_empty()).cloned();
     let user =
         listed.as_ref().map(|user| user.name.clone()).or_else(|| variable("LOGNAME")).or_else(|| variable("USER"));
-    // Without it, the current folder would say which hosts are trusted.
+    // Without a home folder, known_hosts would be read from the current folder.
     let Some(home) = variable("HOME").or(listed.map(|user| user.home)) else {
         return Err(CliError::usage(
             "HOME is not set, and this user has no home folder",
@@ -168,11 +169,13 @@ fn me(context: &Context) -> Result<LocalUser, CliError> {
     })
 }
 
+/// Returns the path of the agent binary to install.
 fn binary(context: &Context, args: &AddArguments) -> Result<PathBuf, CliError> {
     if let Some(path) = &args.agent {
         return Ok(context.current_dir.join(path));
     }
-    let own = std::env::current_exe().map_err(|error| CliError::failed("cannot find the path of the landfast executable", error))?;
+    let own = std::env::current_exe()
+        .map_err(|error| CliError::failed("cannot find the path of the landfast executable", error))?;
     Ok(own.with_file_name("landfast-agent"))
 }
 
@@ -188,7 +191,7 @@ fn agent_options(args: &AddArguments, target: &Target) -> AgentOptions {
     }
 }
 
-/// What the host turned out to be.
+/// Prints the description of the added host.
 fn tell(context: &Context, args: &AddArguments, found: &DescribeResponse, json: bool) -> Result<(), CliError> {
     let engine = found.engine.clone().unwrap_or_default();
     if json {

@@ -1,5 +1,5 @@
-//! Decides what `landfast.toml` says once a host is in it. The file is its owner's: what is there stays as it is,
-//! comments and all; an entry that is missing is put at the end.
+//! Adds a host to the text of `landfast.toml`. The entry is appended at the end; the existing text, including its
+//! comments, is kept.
 
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use landfast_agreement::ports;
 use landfast_core::fleet::Fleet;
 
-/// Why the file cannot be added to.
+/// Why a host cannot be added to the file.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum EntryError {
     #[error("landfast.toml has {host} at {found}, not at {asked}")]
@@ -16,7 +16,7 @@ pub(super) enum EntryError {
     DoesNotFit { host: String, problem: String },
 }
 
-/// The text with the host in it, or nothing when it is there already.
+/// Returns the text with the host added, or `None` if the text has the host already.
 pub(super) fn with_host(
     fleet: &Fleet,
     text: &str,
@@ -31,7 +31,7 @@ pub(super) fn with_host(
         return if found == asked { Ok(None) } else { Err(elsewhere) };
     }
     let longer = format!("{}{}", text.trim_end(), entry(host, address, port));
-    // Read again as everybody will read it: the file may be written in a way that an entry at its end does not fit.
+    // The result is parsed again, because an entry at the end does not fit every way to write the file.
     let does_not_fit = |problem: String| EntryError::DoesNotFit { host: host.to_owned(), problem };
     let read = Fleet::parse("landfast.toml", &longer).map_err(|mistakes| does_not_fit(mistakes.to_string()))?;
     match read.hosts.get(host) {

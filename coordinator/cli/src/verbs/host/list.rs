@@ -1,4 +1,4 @@
-//! `landfast host ls`.
+//! `landfast host ls`: lists the hosts and their state.
 
 use std::collections::BTreeMap;
 
@@ -30,6 +30,7 @@ fn said(error: &ConnectError) -> String {
     format!("{error}; {}", error.hint())
 }
 
+/// One host of the list.
 struct Row {
     name: String,
     address: String,

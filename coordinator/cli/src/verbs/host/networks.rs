@@ -1,8 +1,9 @@
-//! The networks of the fleet on a host that has just joined: made at once, before anything on the host takes their addresses.
+//! Creates the networks of the fleet on a host that has just joined, before anything else on the host uses their
+//! addresses.
 
 use crate::{CliError, Context};
 
-/// Makes them. The host has joined whatever becomes of this, so what goes wrong is a warning with what to do.
+/// Creates the networks. The host has already joined, so a failure is only a warning with a hint.
 pub(super) async fn make(context: &Context) {
     if let Err((error, hint)) = try_make(context).await {
         let next = hint.unwrap_or_else(|| "the next `landfast up` creates them".to_owned());
@@ -10,7 +11,7 @@ pub(super) async fn make(context: &Context) {
     }
 }
 
-/// What went wrong is said with what to do, if that is known.
+/// Creates the networks. An error contains the message and, if there is one, a hint.
 async fn try_make(context: &Context) -> Result<(), (String, Option<String>)> {
     let plain = |error: CliError| (error.to_string(), None);
     let engine = context.engine(&[]).map_err(plain)?;

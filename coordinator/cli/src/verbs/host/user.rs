@@ -1,4 +1,5 @@
-//! Finds a user in the text of `/etc/passwd`. The C library is not asked: linked statically, it loads plugins for that.
+//! Finds a user in the text of `/etc/passwd`. The C library is not used, because it would load plugins, even when linked
+//! statically.
 
 /// A user of this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -7,7 +8,7 @@ pub(super) struct User {
     pub(super) home: String,
 }
 
-/// The user with this number.
+/// Returns the user with this user ID.
 pub(super) fn of(passwd: &str, uid: u32) -> Option<User> {
     passwd.lines().find_map(|line| {
         let fields: Vec<&str> = line.split(':').collect();

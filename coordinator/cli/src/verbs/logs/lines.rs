@@ -1,26 +1,26 @@
-//! From the parts of an instance's output to lines.
+//! Assembles lines from the parts of an instance's output.
 
 use landfast_proto::v1::LogsResponse;
 use landfast_proto::v1::logs_response::Stream;
 
-/// One line, without its line end.
+/// One line of output, without its line end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Line {
     pub(super) instance: String,
     pub(super) stream: &'static str,
-    /// Unix time in nanoseconds, 0 when nobody knows.
+    /// Unix time in nanoseconds, or 0 if it is unknown.
     pub(super) time: i64,
     pub(super) text: String,
 }
 
-/// What has come of lines that have not ended, by stream.
+/// Received parts of unfinished lines, by stream.
 #[derive(Debug)]
 pub(super) struct Lines {
     instance: String,
     started: [Option<(i64, Vec<u8>)>; 2],
 }
 
-/// A line that does not end is cut here: an agent cannot fill our memory with one (T42).
+/// Maximum length of a line in bytes. Longer lines are split, so that an agent cannot exhaust the memory (T42).
 const LONGEST: usize = 256 * 1024;
 
 const STREAMS: [&str; 2] = ["stdout", "stderr"];
@@ -30,7 +30,7 @@ impl Lines {
         Self { instance, started: [None, None] }
     }
 
-    /// The lines that this part completes.
+    /// Adds a part and returns the lines that it completes.
     pub(super) fn add(&mut self, part: &LogsResponse) -> Vec<Line> {
         let stream = usize::from(part.stream() == Stream::Stderr);
         let mut ready = Vec::new();
@@ -44,12 +44,12 @@ impl Lines {
         ready
     }
 
-    /// What is left when nothing more comes.
+    /// Returns the unfinished lines at the end of the output.
     pub(super) fn rest(&mut self) -> Vec<Line> {
         (0..STREAMS.len()).filter_map(|stream| self.end(stream)).collect()
     }
 
-    /// The output breaks off.
+    /// Returns the unfinished lines and a line that reports why the output was interrupted.
     pub(super) fn broken(&mut self, problem: &str) -> Vec<Line> {
         let mut lines = self.rest();
         let text = format!("(landfast: the log stream was interrupted: {problem})");

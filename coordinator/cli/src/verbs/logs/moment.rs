@@ -1,8 +1,8 @@
-//! Times as people write them: a while ago, or a moment.
+//! Parses times on the command line: a duration before now, or a point in time.
 
 use jiff::{SignedDuration, Timestamp};
 
-/// Unix time in nanoseconds of `10m` (ago), `1h30m`, `2026-11-20T12:00:00Z`, `2026-11-20` or seconds since 1970.
+/// Returns the Unix time in nanoseconds of `10m` (ago), `1h30m`, `2026-11-20T12:00:00Z`, `2026-11-20` or Unix seconds.
 pub(super) fn parse(text: &str) -> Result<i64, String> {
     at(text, Timestamp::now())
 }
