@@ -34,7 +34,7 @@ mod tests {
     use super::{line, lines};
 
     #[test]
-    fn t36_what_steers_a_terminal_is_made_visible() {
+    fn t36_control_characters_are_made_visible() {
         assert_eq!(line("a\x1b[31mred\x07"), "a\\u{1b}[31mred\\u{7}");
         assert_eq!(line("one\ntwo\r"), "one\\u{a}two\\u{d}");
         assert_eq!(line("x\u{202e}y\u{9b}z"), "x\\u{202e}y\\u{9b}z");

@@ -41,7 +41,7 @@ mod tests {
     }
 
     #[test]
-    fn an_age_is_said_in_one_unit() {
+    fn an_age_has_one_unit() {
         assert_eq!([0, 999, 61_000, 7_200_000, 172_800_000].map(age), ["now", "now", "1m", "2h", "2d"]);
     }
 }

@@ -65,13 +65,13 @@ web = \"lan\"
 ";
 
     #[test]
-    fn only_the_choice_is_another_one() {
+    fn only_the_value_of_env_changes() {
         let changed = with_env(TEXT, &["a"], "test").unwrap();
         assert_eq!(changed, TEXT.replace("'dev'", "\"test\""));
     }
 
     #[test]
-    fn a_stack_without_one_gets_one() {
+    fn a_stack_without_env_gets_one() {
         let changed = with_env(TEXT, &["a", "b"], "test").unwrap();
         assert_eq!(changed, TEXT.replace("'dev'", "\"test\"").replace("[stacks.b]\n", "[stacks.b]\nenv = \"test\"\n"));
     }
@@ -87,7 +87,7 @@ web = \"lan\"
     }
 
     #[test]
-    fn what_does_not_fit_is_said() {
+    fn a_selection_that_does_not_fit_is_refused() {
         assert!(matches!(with_env(TEXT, &["c"], "dev"), Err(ChoiceError::DoesNotFit { .. })));
         assert!(matches!(with_env(TEXT, &["a"], "../dev"), Err(ChoiceError::DoesNotFit { .. })));
         assert!(matches!(with_env("[fleet", &["a"], "dev"), Err(ChoiceError::NotToml(_))));

@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_is_put_at_the_end_and_all_else_stays() {
+    fn a_host_is_appended_and_the_rest_is_kept() {
         let expected = format!("{TEXT}\n[hosts.beta]\naddress = \"192.168.2.202\"\n");
         assert_eq!(add(TEXT, "beta", 202, 7219), Ok(Some(expected.clone())));
         assert_eq!(add(&expected, "beta", 202, 7219), Ok(None));
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_said_before_anything_is_written() {
+    fn an_entry_that_does_not_fit_is_refused_before_anything_is_written() {
         let inline = "hosts = { alpha = { address = \"192.168.2.201\" } }\n[fleet]\nname = \"home\"\n";
         assert!(matches!(add(inline, "beta", 202, 7219), Err(EntryError::DoesNotFit { .. })));
         assert!(matches!(add(TEXT, "b\"]", 202, 7219), Err(EntryError::DoesNotFit { .. })));
