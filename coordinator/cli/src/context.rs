@@ -157,7 +157,7 @@ impl Context {
     }
 
     /// Prints a text on stderr unless `--quiet` is given.
-    pub(super) fn talk(&self, text: &str) {
+    pub(super) fn message(&self, text: &str) {
         if !self.global.quiet {
             stderr::text(text);
         }

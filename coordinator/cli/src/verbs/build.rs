@@ -45,7 +45,7 @@ pub(super) async fn run(context: &Context, args: BuildArguments) -> Result<Exit,
     proposal.plan.warnings.iter().for_each(|warning| context.printer.warn(warning));
     if proposal.is_empty() {
         if services.is_empty() {
-            context.talk("nothing to build: no service has `build`\n");
+            context.message("nothing to build: no service has `build`\n");
             return Ok(Exit::Done);
         }
         let names = services.into_iter().collect::<Vec<_>>().join(", ");
@@ -54,7 +54,7 @@ pub(super) async fn run(context: &Context, args: BuildArguments) -> Result<Exit,
     }
     let stop = context.signals.graceful();
     let outcome = engine.carry_out(&*store, proposal, stop).await.map_err(|error| context.engine_error(error))?;
-    context.talk(&up::sentence(&outcome));
+    context.message(&up::sentence(&outcome));
     Ok(Exit::Done)
 }
 

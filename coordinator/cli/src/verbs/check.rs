@@ -65,7 +65,7 @@ pub(super) async fn run(context: &Context, args: CheckArguments) -> Result<Exit,
     };
     printed.map_err(stdout_error)?;
     let tally = Tally::of(&checked.findings);
-    context.talk(&tally.sentence());
+    context.message(&tally.sentence());
     let failed = tally.errors > 0 || (args.strict && tally.warnings > 0);
     Ok(if failed { Exit::Failed } else { Exit::Done })
 }

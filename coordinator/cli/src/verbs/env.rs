@@ -181,7 +181,7 @@ fn choose(context: &Context, engine: &Engine, env: &str, names: &[String]) -> Re
     let mut chosen = Vec::new();
     for (stack, config, environments) in &read(context, engine, names)? {
         if names.is_empty() && environments.there.is_empty() && config.env.is_none() {
-            context.talk(&format!("{stack} has no environments: skipped\n"));
+            context.message(&format!("{stack} has no environments: skipped\n"));
             continue;
         }
         if !environments.can_choose() {
@@ -200,7 +200,7 @@ fn choose(context: &Context, engine: &Engine, env: &str, names: &[String]) -> Re
     }
     write(context, engine, env, &chosen)?;
     for stack in chosen {
-        context.talk(&format!("{stack} uses {env}: `landfast plan {stack}` shows what that changes\n"));
+        context.message(&format!("{stack} uses {env}: `landfast plan {stack}` shows what that changes\n"));
     }
     Ok(Exit::Done)
 }

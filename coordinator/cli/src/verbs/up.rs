@@ -62,7 +62,7 @@ pub(super) async fn carry_out(
         stderr::text(&plan::text(&proposal, context.global.verbose));
     }
     if !proposal.plan.is_empty() && !confirm(yes, &question(&proposal))? {
-        context.talk("cancelled: nothing was changed\n");
+        context.message("cancelled: nothing was changed\n");
         return Ok(Exit::Usage);
     }
     let stop = context.signals.graceful();
@@ -71,7 +71,7 @@ pub(super) async fn carry_out(
         output::json(&contract::Outcome::from(&outcome))
             .map_err(|error| CliError::failed("standard output cannot be written", error))?;
     } else {
-        context.talk(&sentence(&outcome));
+        context.message(&sentence(&outcome));
     }
     Ok(Exit::Done)
 }

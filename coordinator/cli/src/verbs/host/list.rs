@@ -21,12 +21,12 @@ pub(super) async fn run(context: &Context) -> Result<Exit, CliError> {
     };
     printed.map_err(|error| CliError::failed("standard output cannot be written", error))?;
     for error in agents.failed().values() {
-        context.printer.warn(&said(error));
+        context.printer.warn(&with_hint(error));
     }
     Ok(Exit::Done)
 }
 
-fn said(error: &ConnectError) -> String {
+fn with_hint(error: &ConnectError) -> String {
     format!("{error}; {}", error.hint())
 }
 
