@@ -2,7 +2,7 @@
 //!
 //! The steps are: parse YAML with locations, interpolate variables, merge files, select by profile, normalise, and convert
 //! to the typed project. The loader reads no files itself. It asks its [`Reader`] for every file that `include`, `extends`
-//! or `env_file` names. [`load`] returns a [`Loaded`] project. [`canonical`] prints it as the reference, docker compose,
+//! or `env_file` names. [`load()`] returns a [`Loaded`] project. [`canonical()`] prints it as the reference, docker compose,
 //! does, and [`Loaded::project`] converts it to the typed [`Project`].
 #![warn(missing_docs)]
 

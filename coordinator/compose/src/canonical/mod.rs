@@ -1,7 +1,7 @@
 //! Prints a project as `docker compose config` does: the same keys, in the same order, with the same values.
 //!
 //! The reference has two printers, for YAML and for JSON, which leave out different values. Both use the order of the keys in
-//! the [table of keys](super::schema::keys).
+//! the [table of keys](mod@super::schema::keys).
 mod digest;
 mod json;
 mod natural;

@@ -1,4 +1,4 @@
-//! The vocabulary in which the tables of [`keys`](crate::schema::keys) are written.
+//! The vocabulary in which the tables of [`keys`](mod@crate::schema::keys) are written.
 use super::support::{Case, Support};
 use crate::diagnostic::Diagnostics;
 use crate::text::node::Node;

@@ -1,6 +1,6 @@
 //! Plan of a deployment: steps in the order in which they are carried out, each with its reasons.
 //!
-//! A plan is printed before anything is changed. [`diff`] makes it from what the hosts hold and what they should hold.
+//! A plan is printed before anything is changed. [`diff()`] makes it from what the hosts hold and what they should hold.
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -40,7 +40,7 @@ impl Plan {
     }
 }
 
-/// Input of [`diff`].
+/// Input of [`diff()`].
 #[derive(Debug, Clone, Copy)]
 pub struct Comparison<'a> {
     /// Host states that the hosts hold now.
