@@ -68,7 +68,7 @@ fn a_choice_is_written_to_landfast_toml() {
     insta::assert_snapshot!(text(&output.stderr), @r"
     plain has no environments: skipped
     warning: web/.env.test:2:1: EXTRA is not in web/.env.example
-      hint: name it there too, so that the other environments get it, or take it out here
+      hint: add it there too, so that the other environments set it, or remove it here
     web uses test: `landfast plan web` shows what that changes
     ");
     assert_eq!(fleet(&folder), FLEET.replace("\"dev\"", "\"test\""));
