@@ -24,7 +24,7 @@ pub const CHUNK: usize = 512 * 1024;
 
 /// A bundle, and the source of its contents.
 #[derive(Debug, Clone)]
-pub struct Parcel {
+pub struct BundleSource {
     /// Name of the stack.
     pub stack: String,
     /// Digest of the encoded manifest.
@@ -48,14 +48,14 @@ pub enum Contents {
 
 /// The parts of a bundle that a host lacks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Lacking {
+pub struct MissingContent {
     /// Sizes of the missing blobs in bytes, keyed by digest.
     pub blobs: BTreeMap<String, u64>,
     /// Whether the manifest is missing.
     pub manifest: bool,
 }
 
-impl Lacking {
+impl MissingContent {
     /// Whether the host has the whole bundle.
     pub fn is_empty(&self) -> bool {
         self.blobs.is_empty() && !self.manifest
@@ -99,14 +99,14 @@ impl DeliverError {
 }
 
 /// Asks a host which parts of a bundle it lacks.
-pub async fn missing(agent: &Agent, parcel: &Parcel) -> Result<Lacking, DeliverError> {
+pub async fn missing(agent: &Agent, parcel: &BundleSource) -> Result<MissingContent, DeliverError> {
     let sizes = sizes(&parcel.manifest);
     let request =
         v1::MissingRequest { digests: sizes.keys().cloned().collect(), manifests: vec![parcel.digest.clone()] };
     let answer = agent.blobs().missing(request).await.map_err(|status| refused(agent, parcel, &status))?.into_inner();
     let lacks = answer.digests.into_iter().collect::<BTreeSet<_>>();
     let blobs = sizes.into_iter().filter(|(digest, _)| lacks.contains(digest)).collect();
-    Ok(Lacking { blobs, manifest: !answer.manifests.is_empty() })
+    Ok(MissingContent { blobs, manifest: !answer.manifests.is_empty() })
 }
 
 fn sizes(manifest: &Manifest) -> BTreeMap<String, u64> {
@@ -120,8 +120,8 @@ fn sizes(manifest: &Manifest) -> BTreeMap<String, u64> {
 /// Sends the missing parts in one call.
 pub async fn push(
     agent: &Agent,
-    parcel: &Parcel,
-    lacking: &Lacking,
+    parcel: &BundleSource,
+    lacking: &MissingContent,
     listener: &Arc<dyn Listener>,
 ) -> Result<(), DeliverError> {
     let content = event::Content::Files {
@@ -164,7 +164,7 @@ const BATCH: usize = 256 * 1024;
 const BATCHES: usize = 4;
 
 /// Reads the missing parts in batches, the manifest last. Stops when the receiver is dropped.
-fn load(parcel: &Parcel, lacking: &Lacking) -> mpsc::Receiver<Batch> {
+fn load(parcel: &BundleSource, lacking: &MissingContent) -> mpsc::Receiver<Batch> {
     let (sender, receiver) = mpsc::channel(BATCHES);
     let manifest = if lacking.manifest { manifest(parcel) } else { Batch::new() };
     let blobs = lacking.blobs.clone();
@@ -227,7 +227,7 @@ fn head(digest: String, size: u64) -> Part {
     Part::Item(v1::Item { kind: Some(v1::item::Kind::Blob(blob)) })
 }
 
-fn manifest(parcel: &Parcel) -> Batch {
+fn manifest(parcel: &BundleSource) -> Batch {
     let encoded = Bytes::from(parcel.encoded.clone());
     let head = head(parcel.digest.clone(), encoded.len() as u64);
     let parts = encoded.chunks(CHUNK).map(|part| Ok(Part::Data(encoded.slice_ref(part))));
@@ -292,7 +292,7 @@ pub async fn blob(agent: &Agent, digest: &str) -> Result<Vec<u8>, DeliverError> 
         .await
 }
 
-fn refused(agent: &Agent, parcel: &Parcel, status: &tonic::Status) -> DeliverError {
+fn refused(agent: &Agent, parcel: &BundleSource, status: &tonic::Status) -> DeliverError {
     let (host, stack) = (agent.host().to_owned(), parcel.stack.clone());
     DeliverError::Refused { host, stack, problem: problem(status) }
 }

@@ -98,22 +98,19 @@ async fn attempt(
     say: &dyn Printer,
 ) -> Result<Connection, SshError> {
     let (stream, address) = open_stream(hop, over).await?;
-    let vouched = hop.trust.look_up(&hop.names, address.as_deref()).map_err(SshError::HostKey)?;
+    let verifier = hop.trust.look_up(&hop.names, address.as_deref()).map_err(SshError::HostKey)?;
     if excluded.is_empty() {
-        vouched.notes().iter().for_each(|note| say.warn(note));
+        verifier.notes().iter().for_each(|note| say.warn(note));
     }
     let config = Arc::new(client::Config {
-        preferred: preferred(vouched.algorithms(), excluded),
+        preferred: preferred(verifier.algorithms(), excluded),
         inactivity_timeout: Some(INACTIVITY_LIMIT),
         nodelay: true,
         ..client::Config::default()
     });
     let disconnect_message = DisconnectMessage::default();
-    let handler = ClientHandler {
-        host: hop.names.name.clone(),
-        verifier: vouched,
-        disconnect_message: Arc::clone(&disconnect_message),
-    };
+    let handler =
+        ClientHandler { host: hop.names.name.clone(), verifier, disconnect_message: Arc::clone(&disconnect_message) };
     let connected = tokio::time::timeout(hop.limit, client::connect_stream(config, stream, handler)).await;
     let handle = connected.map_err(|_| timeout(hop))??;
     Ok(Connection { handle, disconnect_message })

@@ -85,8 +85,8 @@ impl JoinError {
 pub async fn join(join: &Join<'_>, printer: &dyn Printer) -> Result<DescribeResponse, JoinError> {
     let binary =
         std::fs::read(&join.binary).map_err(|source| JoinError::Binary { path: join.binary.clone(), source })?;
-    let way: Vec<String> = join.hops.iter().rev().map(|hop| hop.destination.to_string()).collect();
-    printer.say(&format!("logging in to {}", way.join(", over ")));
+    let destinations: Vec<String> = join.hops.iter().rev().map(|hop| hop.destination.to_string()).collect();
+    printer.say(&format!("logging in to {}", destinations.join(", over ")));
     let session = Session::open(&join.hops, printer).await?;
     let result = on_host(join, &session, &binary, printer).await;
     session.close().await;

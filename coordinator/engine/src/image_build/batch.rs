@@ -104,9 +104,9 @@ impl Job {
             output.folder_started(image);
             let request = image_build::request(&folder_image(image, folder), FOLDER_IMAGE, builder.api)
                 .map_err(|mistake| BuildError::Mistakes(mistake.into()))?;
-            solve::solve(&builder.door, &request, self.one.folder_inputs(&request, builder), output).await?;
+            solve::solve(&builder.address, &request, self.one.folder_inputs(&request, builder), output).await?;
         }
-        solve::solve(&builder.door, &self.request, self.one.inputs(&self.request, builder), output).await
+        solve::solve(&builder.address, &self.request, self.one.inputs(&self.request, builder), output).await
     }
 }
 

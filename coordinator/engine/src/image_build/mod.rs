@@ -5,8 +5,8 @@
 //! by one, and only those that the builder requests. Secrets are sent when a step requests them; they are never part of
 //! arguments, logs, plans or layers.
 
+mod address;
 mod batch;
-mod door;
 mod folder;
 mod logins;
 mod prepare;
@@ -24,8 +24,8 @@ use crate::event::{Event, Listener, Warning};
 use crate::images::LocalEngine;
 use crate::wire::problem;
 
+pub use address::BuilderAddress;
 pub use batch::build;
-pub use door::Door;
 pub use logins::Logins;
 pub use prepare::{Prepared, env_files_in, prepare};
 
@@ -39,18 +39,20 @@ pub enum BuildError {
     #[error("the engine cannot build images: {problem}")]
     Engine { problem: String },
     #[error("image {image} was built but is missing from the engine")]
-    Gone { image: String },
+    NotInEngine { image: String },
     #[error("{} cannot be built: neither this machine nor any host has an engine with BuildKit", .images.join(", "))]
-    Nowhere { images: Vec<String> },
+    NoBuilder { images: Vec<String> },
 }
 
 impl BuildError {
     /// The next step for the user, if there is one.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Nowhere { .. } => Some("start Docker 20.10 or newer on this machine, or set DOCKER_HOST".to_owned()),
+            Self::NoBuilder { .. } => {
+                Some("start Docker 20.10 or newer on this machine, or set DOCKER_HOST".to_owned())
+            }
             Self::Engine { .. } => Some("builds require Docker 20.10 or newer, with BuildKit".to_owned()),
-            Self::Mistakes(_) | Self::FailedStep(_) | Self::Gone { .. } => None,
+            Self::Mistakes(_) | Self::FailedStep(_) | Self::NotInEngine { .. } => None,
         }
     }
 }
@@ -78,7 +80,7 @@ impl std::fmt::Display for Failure {
 /// An engine that can build images.
 #[derive(Clone)]
 pub struct Builder {
-    pub door: Door,
+    pub address: BuilderAddress,
     /// API version of the engine.
     pub api: (u32, u32),
     /// The engine of this machine; `None` for a host's engine.
@@ -100,7 +102,7 @@ impl Builder {
         if let Some(engine) = &self.engine {
             engine.remove(image).await;
         }
-        let Door::Host(agent) = &self.door else { return };
+        let BuilderAddress::Host(agent) = &self.address else { return };
         let discarded = agent.builder().discard(DiscardRequest { image: image.to_owned() }).await;
         if let Err(status) = discarded {
             let (host, image) = (agent.host().to_owned(), image.to_owned());

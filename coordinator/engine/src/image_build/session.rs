@@ -23,7 +23,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::door::BuilderStream;
+use super::address::BuilderStream;
 use super::logins::Logins;
 use super::sync::{self, Folder, FolderRequest};
 

@@ -14,8 +14,8 @@ use landfast_core::image_build::{Log, Request, Transcript, Vertex};
 use tonic::transport::{Channel, Endpoint};
 use tower::service_fn;
 
+use super::address::{BuilderAddress, Connection};
 use super::batch::Output;
-use super::door::{Connection, Door};
 use super::session::{self, BuildInputs};
 use super::{BuildError, Failure};
 
@@ -24,7 +24,7 @@ const MESSAGE: usize = 16 << 20;
 
 /// Runs the requested build. The result is in the builder's image store, under the requested names.
 pub(super) async fn solve(
-    door: &Door,
+    address: &BuilderAddress,
     request: &Request,
     inputs: BuildInputs,
     output: &Output<'_>,
@@ -32,9 +32,9 @@ pub(super) async fn solve(
     let session = identity();
     let methods = session::methods();
     let transcript = Transcript::masking(inputs.secrets.values().map(Vec::as_slice));
-    let wire = door.open(&Connection::Session { id: &session, methods: &methods }).await?;
+    let wire = address.open(&Connection::Session { id: &session, methods: &methods }).await?;
     let _until_the_end = session::serve(wire, inputs);
-    let control = control(door).await?;
+    let control = control(address).await?;
     let reference = identity();
     let transcript = Mutex::new(transcript);
     let mut solving = control.clone();
@@ -54,8 +54,8 @@ pub(super) async fn solve(
     }
 }
 
-async fn control(door: &Door) -> Result<ControlClient<Channel>, BuildError> {
-    let wire = Mutex::new(Some(door.open(&Connection::Control).await?));
+async fn control(address: &BuilderAddress) -> Result<ControlClient<Channel>, BuildError> {
+    let wire = Mutex::new(Some(address.open(&Connection::Control).await?));
     let connector = service_fn(move |_| {
         let wire = wire.lock().ok().and_then(|mut wire| wire.take());
         let gone = || std::io::Error::other("the connection to the builder was lost");

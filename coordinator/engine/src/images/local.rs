@@ -12,7 +12,7 @@ use landfast_agreement::fingerprint::fingerprint;
 use landfast_core::platform::Platform;
 use serde_json::json;
 
-use crate::image_build::Door;
+use crate::image_build::BuilderAddress;
 
 const SOCKET: &str = "unix:///var/run/docker.sock";
 /// Time limit for a response. The engine is local, so a slower one is unavailable.
@@ -53,8 +53,8 @@ impl LocalEngine {
     }
 
     /// Address of the engine's builder.
-    pub fn door(&self) -> Option<Door> {
-        Door::of(&self.host)
+    pub fn builder_address(&self) -> Option<BuilderAddress> {
+        BuilderAddress::of(&self.host)
     }
 
     /// The API version, if the engine responds.

@@ -13,7 +13,7 @@ use landfast_core::plan::Plan;
 
 use crate::connect::{Agent, Ask};
 use crate::event::Event;
-use crate::image_build::{self, BuildError, Builder, Door, Logins, Prepared, env_files_in, prepare};
+use crate::image_build::{self, BuildError, Builder, BuilderAddress, Logins, Prepared, env_files_in, prepare};
 use crate::images::Images;
 use crate::observe::{ObservedFleet, api};
 use crate::stack::Source;
@@ -166,14 +166,14 @@ impl Engine {
         match builder(here, &candidates)? {
             Place::Here => {
                 let engine = images.engine()?.clone();
-                let builder = Builder { door: engine.door()?, api: here?, engine: Some(engine), logins };
+                let builder = Builder { address: engine.builder_address()?, api: here?, engine: Some(engine), logins };
                 Some(Workshop { builder, host: None })
             }
             Place::Host(host) => {
                 let agent = agents.get(host)?.clone();
                 let api = candidates.iter().find(|candidate| candidate.host == host)?.api;
-                let door = Door::Host(Box::new(agent.clone()));
-                Some(Workshop { builder: Builder { door, api, engine: None, logins }, host: Some(agent) })
+                let address = BuilderAddress::Host(Box::new(agent.clone()));
+                Some(Workshop { builder: Builder { address, api, engine: None, logins }, host: Some(agent) })
             }
         }
     }
@@ -240,11 +240,11 @@ impl Engine {
         }
         planned.iter().for_each(|build| self.listener.report(Event::BuildPlanned(build.clone())));
         let built = references(&ready);
-        let nowhere = || BuildError::Nowhere { images: built.iter().cloned().collect() };
+        let nowhere = || BuildError::NoBuilder { images: built.iter().cloned().collect() };
         let workshop = workshop.ok_or_else(nowhere)?;
         image_build::build(&workshop.builder, ready.into_iter().map(|one| one.prepared).collect(), &self.listener)
             .await?;
-        let gone = |reference: &String| BuildError::Gone { image: reference.clone() };
+        let gone = |reference: &String| BuildError::NotInEngine { image: reference.clone() };
         match &workshop.host {
             None => {
                 let engine = images.engine().cloned().ok_or_else(nowhere)?;
@@ -275,7 +275,7 @@ impl Engine {
 
 async fn api_here(images: &Images) -> Option<(u32, u32)> {
     let engine = images.engine()?;
-    engine.door()?;
+    engine.builder_address()?;
     api(&engine.api_version().await?)
 }
 

@@ -11,7 +11,7 @@ use landfast_core::desired::{DesiredInput, HostState, StartManifests, desired, r
 use landfast_core::plan::{Action, Comparison, Plan, conflicts, diff, sources};
 use landfast_core::pull;
 
-use crate::deliver::{self, Contents, Lacking, Parcel};
+use crate::deliver::{self, BundleSource, Contents, MissingContent};
 use crate::images::{Images, Need, Origin};
 use crate::observe::{ObservedFleet, drift, examine};
 use crate::stack::Source;
@@ -31,7 +31,7 @@ pub(crate) struct ProposalInput {
     /// Deployments of the stacks.
     pub deployments: Vec<Deployment>,
     /// Bundles of the deployments, keyed by stack.
-    pub parcels: BTreeMap<String, Parcel>,
+    pub parcels: BTreeMap<String, BundleSource>,
     /// Stacks to remove.
     pub removed: BTreeSet<String>,
     /// Remove the volumes of the removed stacks too.
@@ -77,7 +77,7 @@ pub struct Proposal {
     /// Images that hosts lack, with their possible origins.
     pub needs: Vec<Need>,
     /// Parts of bundles that hosts lack: the host, the bundle and its missing parts.
-    pub files: Vec<(String, Parcel, Lacking)>,
+    pub files: Vec<(String, BundleSource, MissingContent)>,
     /// Builds to carry out for [`Operation::Build`](super::Operation::Build).
     pub(super) prepared: Option<PreparedBuilds>,
 }
@@ -332,9 +332,9 @@ fn salt() -> Result<String, EngineError> {
     Ok(hex::encode(bytes))
 }
 
-pub(super) fn parcel(source: Source) -> Parcel {
+pub(super) fn parcel(source: Source) -> BundleSource {
     let bundle = source.bundle;
-    Parcel {
+    BundleSource {
         stack: source.stack,
         digest: bundle.digest,
         encoded: bundle.encoded,
@@ -344,12 +344,12 @@ pub(super) fn parcel(source: Source) -> Parcel {
 }
 
 /// Finds a host that still has the whole bundle of a release.
-async fn kept(observed: &ObservedFleet, stack: &str, release: u64, digest: &str) -> Result<Parcel, EngineError> {
+async fn kept(observed: &ObservedFleet, stack: &str, release: u64, digest: &str) -> Result<BundleSource, EngineError> {
     for agent in observed.agents.values() {
         let Ok(encoded) = deliver::blob(agent, digest).await else { continue };
         let Some(manifest) = decode_manifest(&encoded) else { continue };
         let contents = Contents::Host(Box::new(agent.clone()));
-        let parcel = Parcel { stack: stack.to_owned(), digest: digest.to_owned(), encoded, manifest, contents };
+        let parcel = BundleSource { stack: stack.to_owned(), digest: digest.to_owned(), encoded, manifest, contents };
         if deliver::missing(agent, &parcel).await.is_ok_and(|lacking| lacking.is_empty()) {
             return Ok(parcel);
         }
@@ -379,8 +379,8 @@ fn needs(images: &Images, input: &ProposalInput) -> Vec<Need> {
 async fn files(
     observed: &ObservedFleet,
     plan: &Plan,
-    parcels: &BTreeMap<String, Parcel>,
-) -> Result<Vec<(String, Parcel, Lacking)>, EngineError> {
+    parcels: &BTreeMap<String, BundleSource>,
+) -> Result<Vec<(String, BundleSource, MissingContent)>, EngineError> {
     let questions = plan.steps.iter().filter_map(|step| match &step.action {
         Action::Sync { stack } => Some((observed.agents.get(&step.host)?, parcels.get(stack)?)),
         _ => None,

@@ -22,7 +22,7 @@ use super::BuildError;
 
 /// Address of a builder.
 #[derive(Debug, Clone)]
-pub enum Door {
+pub enum BuilderAddress {
     Unix(PathBuf),
     /// Host and port of an engine.
     Tcp(String),
@@ -38,7 +38,7 @@ pub(super) enum Connection<'a> {
     Control,
 }
 
-impl Door {
+impl BuilderAddress {
     /// Parses the value of `DOCKER_HOST`. Returns `None` for unsupported schemes.
     pub fn of(host: &str) -> Option<Self> {
         match host.split_once("://")? {
