@@ -157,7 +157,7 @@ fn adding_a_host_again_does_not_change_its_address() {
     let text = folder.read("landfast.toml") + "[hosts.alpha]\naddress = \"127.0.0.1\"\nport = 9\n";
     std::fs::write(folder.path("landfast.toml"), &text).unwrap();
     let (_, printed) = folder.landfast(&["host", "add", "alpha", "127.0.0.2", "--ssh", "root@"], 1);
-    assert!(printed.contains("alpha is at 127.0.0.1:9, not at 127.0.0.2:7219"), "{printed}");
+    assert!(printed.contains("landfast.toml has alpha at 127.0.0.1:9, not at 127.0.0.2:7219"), "{printed}");
     let (hosts, printed) = folder.landfast(&["host", "ls"], 0);
     assert!(
         hosts.contains("alpha  127.0.0.1:9  unreachable") && printed.contains("connection refused"),

@@ -181,7 +181,7 @@ async fn f07_a_killed_coordinator_resumes_without_updating_a_host_twice() {
     let assigned = fleet.host("alpha").with(|state| state.assigned.len());
     fleet.host("alpha").with(|state| state.unhealthy.clear());
     done(fleet.up().await);
-    assert!(fleet.events.all().contains("going on with release 1 of data"), "{}", fleet.events.all());
+    assert!(fleet.events.all().contains("resuming release 1 of data"), "{}", fleet.events.all());
     assert_eq!(fleet.host("alpha").with(|state| state.assigned.len()), assigned);
     assert_eq!(fleet.host("beta").instances(), ["data/app.1"]);
 }

@@ -76,7 +76,7 @@ fn an_env_file_on_the_command_line_replaces_all_others() {
         let (code, printed) = refusal(&["web", "--env-file", "web"]);
         assert!(code == Some(1) && printed.starts_with("error: cannot read --env-file web: "), "{printed}");
         let (code, printed) = refusal(&["web", "--env-file", "one.env", "--env", "dev"]);
-        assert!(code == Some(2) && printed.contains("--env and --env-file both"), "{printed}");
+        assert!(code == Some(2) && printed.contains("--env and --env-file cannot be combined"), "{printed}");
         let (code, printed) = refusal(&["--env-file", "one.env"]);
         assert!(code == Some(2) && printed.contains("--env-file requires the names of stacks"), "{printed}");
     }
