@@ -128,7 +128,7 @@ fn an_environment_with_a_missing_variable_is_refused_before_any_host_is_contacte
         let printed = text(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{arguments:?}: {printed}");
         assert!(
-            printed.contains("web/.env.example:2:1: ASKED is asked for here, and web/.env.dev does not say it"),
+            printed.contains("web/.env.example:2:1: ASKED is required here, but web/.env.dev does not set it"),
             "{printed}"
         );
         assert!(printed.contains("web/.env.example:3:1: TOO "), "all at once: {printed}");
@@ -165,7 +165,7 @@ async fn a_plan_warns_about_variables_that_the_example_lacks() {
     assert!(!fleet.plan().await.expect("a plan").contains("EXTRA"));
     fleet.write("web/.env.dev", "EXTRA=dev\n");
     let refusal = fleet.plan().await.expect_err("a refusal").to_string();
-    assert!(refusal.contains("web/.env.example:1:1: WHO is asked for here"), "{refusal}");
+    assert!(refusal.contains("web/.env.example:1:1: WHO is required here"), "{refusal}");
 }
 
 /// The expected texts are the output of docker-compose 5.6.1 for the same files.
