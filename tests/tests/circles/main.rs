@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use graph::{Graph, Parents};
 
 /// Crates whose files have no circles.
-const CRATES: [(&str, Parents); 1] = [("coordinator/compose", Parents::Count)];
+const CRATES: [(&str, Parents); 2] = [("coordinator/compose", Parents::Count), ("coordinator/core", Parents::Exempt)];
 
 /// Circles that are meant, as pairs of files: an included file is loaded as a project, and a project includes files.
 const ALLOWED: [(&str, &str); 1] = [("coordinator/compose/src/include.rs", "coordinator/compose/src/load.rs")];
