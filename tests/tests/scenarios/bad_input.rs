@@ -80,7 +80,7 @@ fn mistakes_in_compose_files_name_file_and_line() -> Result<()> {
             web("    command: [\"${X:?why it is needed}\"]\n"),
             &["compose.yaml:", "X", "why it is needed"],
         ),
-        ("a dependency cycle", cycle, &["compose.yaml:", "a > b > c > a"]),
+        ("a dependency cycle", cycle, &["compose.yaml:", "a -> b -> c -> a"]),
         ("a missing env file", web("    env_file: [missing.env]\n"), &["missing.env"]),
         ("a missing secret", secret, &["nowhere.txt"]),
         ("an undeclared secret", web("    secrets: [nobody]\n"), &["nobody"]),

@@ -99,9 +99,11 @@ fn independent_builds_run_in_parallel_and_equal_builds_run_once() -> Result<()> 
 fn when_a_build_fails_the_others_are_cancelled_and_nothing_is_left() -> Result<()> {
     let lab = Lab::of(2)?;
     let failed = fleet(&lab, FAILING)?.landfast(&["build"])?.exits(1)?;
-    for part in
-        ["not built, as another build failed: demo-slow, demo-waiting", "image demo-broken could not", "exit code: 7"]
-    {
+    for part in [
+        "not built, because another build failed: demo-slow, demo-waiting",
+        "image demo-broken could not",
+        "exit code: 7",
+    ] {
         ensure!(failed.stderr.contains(part), "it should say {part}: {failed}");
     }
     for host in lab.hosts() {

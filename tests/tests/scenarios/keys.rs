@@ -62,7 +62,10 @@ fn a_key_that_the_engine_is_too_old_for_is_refused_before_anything_is_created() 
     let (fleet, alpha) = fleet(&lab, NEWER)?;
     for command in [&["plan"][..], &["up", "--yes"]] {
         let refused = fleet.landfast(command)?.exits(1)?;
-        refused.says("demo/compose.yaml:3:")?.says("needs Docker Engine 24 or newer")?.says("alpha speaks 1.41")?;
+        refused
+            .says("demo/compose.yaml:3:")?
+            .says("needs Docker Engine 24 or newer")?
+            .says("alpha has API version 1.41")?;
     }
     let there = alpha.api().get("/containers/json?all=1")?;
     ensure!(there.as_array().is_some_and(Vec::is_empty), "{there}");

@@ -17,7 +17,7 @@ use crate::store::Store;
 use crate::{Engine, EngineError, Version};
 
 use super::failure::FailureReport;
-use super::journal::{Entry, Journal};
+use super::journal::{Entry, Journal, Unfinished};
 use super::releases::{self, Ending, Release};
 use super::step_events::StepEvents;
 use super::{Operation, Proposal, bring, host_events};
@@ -80,13 +80,14 @@ impl Engine {
         }
         let (journal, unfinished) = Journal::open(store).await?;
         let resumed = match unfinished {
-            Some(entry) if is_aim(&entry, &proposal) => {
-                self.listener.report(Event::Resumed { releases: numbered(&entry) });
-                Some(entry)
+            Some(Unfinished::Entry(entry)) if is_aim(&entry, &proposal) => {
+                self.listener.report(Event::Resumed { releases: numbered(&entry.releases) });
+                Some(*entry)
             }
-            Some(entry) => {
-                self.listener.report(Event::Warning(Warning::Superseded { releases: numbered(&entry) }));
-                record(store, entry.releases, Ending::Failed).await?;
+            Some(unfinished) => {
+                let releases = unfinished.releases();
+                self.listener.report(Event::Warning(Warning::Superseded { releases: numbered(&releases) }));
+                record(store, releases, Ending::Failed).await?;
                 None
             }
             None => None,
@@ -181,9 +182,9 @@ fn is_aim(entry: &Entry, proposal: &Proposal) -> bool {
     before.keys().eq(now.keys()) && before.values().zip(now.values()).all(|(before, now)| same_aim(before, now))
 }
 
-fn numbered(entry: &Entry) -> Vec<NumberedRelease> {
+fn numbered(releases: &[Release]) -> Vec<NumberedRelease> {
     let numbered = |release: &Release| NumberedRelease { stack: release.stack.clone(), number: release.number };
-    entry.releases.iter().map(numbered).collect()
+    releases.iter().map(numbered).collect()
 }
 
 /// Whether two host states are equal apart from release numbers, because each rollout has numbers of its own.
@@ -244,7 +245,7 @@ fn unmoved(observed: &ObservedFleet, reports: &BTreeMap<String, Report>) -> Resu
 }
 
 async fn finish(journal: Journal<'_>, store: &dyn Store, entry: Entry) -> Result<Outcome, EngineError> {
-    let releases = numbered(&entry);
+    let releases = numbered(&entry.releases);
     record(store, entry.releases, Ending::Done).await?;
     journal.close().await?;
     Ok(Outcome::Done { steps: entry.state.plan.steps.len(), releases })

@@ -19,6 +19,24 @@ pub(super) struct Entry {
     pub(super) releases: Vec<Release>,
 }
 
+/// A rollout that did not come to its end.
+pub(super) enum Unfinished {
+    /// One that can be resumed.
+    Entry(Box<Entry>),
+    /// One that another version of landfast wrote. Only its releases can be read.
+    OtherVersion(Vec<Release>),
+}
+
+impl Unfinished {
+    /// Returns the releases that the rollout deploys.
+    pub(super) fn releases(self) -> Vec<Release> {
+        match self {
+            Self::Entry(entry) => entry.releases,
+            Self::OtherVersion(releases) => releases,
+        }
+    }
+}
+
 /// The journal of one folder, which has at most one rollout at a time.
 pub(super) struct Journal<'a> {
     store: &'a dyn Store,
@@ -27,17 +45,30 @@ pub(super) struct Journal<'a> {
 
 impl<'a> Journal<'a> {
     /// Opens the journal. Returns it with the unfinished rollout, if there is one.
-    pub(super) async fn open(store: &'a dyn Store) -> Result<(Self, Option<Entry>), EngineError> {
+    ///
+    /// # Errors
+    /// [`EngineError::Record`] if the entry has no releases: it is damaged.
+    pub(super) async fn open(store: &'a dyn Store) -> Result<(Self, Option<Unfinished>), EngineError> {
+        /// What every version writes.
+        #[derive(Deserialize)]
+        struct OfAnyVersion {
+            releases: Vec<Release>,
+        }
         let Some(found) = store.get(KEY).await? else { return Ok((Self { store, version: None }, None)) };
-        let entry = serde_json::from_slice(&found.value)
-            .map_err(|source| EngineError::Record { key: KEY.to_owned(), source })?;
-        Ok((Self { store, version: Some(found.version) }, Some(entry)))
+        let unfinished = match serde_json::from_slice(&found.value) {
+            Ok(entry) => Unfinished::Entry(Box::new(entry)),
+            Err(source) => match serde_json::from_slice(&found.value) {
+                Ok(OfAnyVersion { releases }) => Unfinished::OtherVersion(releases),
+                Err(_) => return Err(EngineError::Record { key: KEY.to_owned(), source }),
+            },
+        };
+        Ok((Self { store, version: Some(found.version) }, Some(unfinished)))
     }
 
     /// Returns the release number that the unfinished rollout uses for this stack.
     pub(super) async fn number(store: &'a dyn Store, stack: &str) -> Result<Option<u64>, EngineError> {
         let (_, unfinished) = Self::open(store).await?;
-        let releases = unfinished.map(|entry| entry.releases).unwrap_or_default();
+        let releases = unfinished.map(Unfinished::releases).unwrap_or_default();
         Ok(releases.into_iter().find(|release| release.stack == stack).map(|release| release.number))
     }
 
@@ -59,7 +90,7 @@ impl<'a> Journal<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Entry, Journal, KEY};
+    use super::{Entry, Journal, KEY, Unfinished};
     use crate::EngineError;
     use crate::store::{self, Store};
     use landfast_core::rollout;
@@ -70,23 +101,31 @@ mod tests {
         "target": {}, "before": {}, "steps": [], "hosts": {}, "failures": [], "failing_since": null,
         "stalled_since": null, "ended": false}, "releases": []}"#;
 
-    async fn opened(value: Vec<u8>) -> Result<Option<Entry>, EngineError> {
+    async fn opened(value: Vec<u8>) -> Result<Option<Unfinished>, EngineError> {
         let folder = tempfile::tempdir().unwrap();
         let store = store::open(&folder.path().join("state.redb")).unwrap();
         store.compare_and_set(KEY, None, Some(value)).await.unwrap();
         let store: &dyn Store = &*store;
-        Journal::open(store).await.map(|(_, entry)| entry)
+        Journal::open(store).await.map(|(_, unfinished)| unfinished)
     }
 
     #[tokio::test]
-    async fn an_unfinished_rollout_of_an_older_version_is_an_error_that_names_the_record() {
-        let refused = opened(OLD.as_bytes().to_vec()).await.unwrap_err();
-        assert_eq!(refused.to_string(), "the record at rollout/current cannot be read");
-        assert!(matches!(refused, EngineError::Record { .. }), "{refused:?}");
-
+    async fn an_unfinished_rollout_of_this_version_can_be_resumed() {
         let state = rollout::State::new(Default::default(), Default::default(), Default::default(), 1);
-        let entry = Entry { state, releases: Vec::new() };
+        let entry = Entry { state: state.clone(), releases: Vec::new() };
         let read = opened(serde_json::to_vec(&entry).unwrap()).await.unwrap();
-        assert_eq!(read.map(|read| read.state), Some(entry.state), "one of this version is read");
+        assert!(matches!(read, Some(Unfinished::Entry(read)) if read.state == state));
+    }
+
+    #[tokio::test]
+    async fn an_unfinished_rollout_of_an_older_version_is_known_by_its_releases() {
+        let read = opened(OLD.as_bytes().to_vec()).await.unwrap();
+        assert!(matches!(read, Some(Unfinished::OtherVersion(releases)) if releases.is_empty()));
+    }
+
+    #[tokio::test]
+    async fn a_damaged_entry_is_an_error_that_names_the_record() {
+        let refused = opened(b"{\"state\": 1}".to_vec()).await.err().unwrap();
+        assert_eq!(refused.to_string(), "the record at rollout/current cannot be read");
     }
 }

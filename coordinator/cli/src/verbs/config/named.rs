@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use landfast_compose::{Variable, yaml_text};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::arguments::Format;
 use crate::output::escape;
@@ -20,10 +20,10 @@ pub(super) fn text(variables: &BTreeMap<String, Variable>, format: Option<Format
 fn fields(variables: &BTreeMap<String, Variable>, case: impl Fn(&str) -> String) -> Value {
     let fields = |(name, variable): (&String, &Variable)| {
         let fields = [
-            ("Name", json!(name)),
-            ("DefaultValue", json!(variable.default)),
-            ("PresenceValue", json!(variable.alternative)),
-            ("Required", json!(variable.required)),
+            ("Name", Value::from(name.as_str())),
+            ("DefaultValue", Value::from(variable.default.as_str())),
+            ("PresenceValue", Value::from(variable.alternative.as_str())),
+            ("Required", Value::from(variable.required)),
         ];
         let fields: Map<_, _> = fields.into_iter().map(|(field, value)| (case(field), value)).collect();
         (name.clone(), Value::Object(fields))
