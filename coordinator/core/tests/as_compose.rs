@@ -1,12 +1,12 @@
-//! Where several readings of a key would do, the container is the one that Compose makes. The parity scenario finds these on
-//! real engines; here is each on its own.
+//! Containers are equal to those of Docker Compose where a key could be read in several ways. The parity scenario finds such cases
+//! on real engines; these tests cover each of them separately.
 #![allow(clippy::unwrap_used)]
 mod stage;
 
 use landfast_core::container::{Container, Restart};
 use stage::Stage;
 
-/// The container of the service `it`, of which these are the keys.
+/// Returns the container of a service `it` with these keys.
 fn container(keys: &str) -> Container {
     let yaml = format!("services:\n  it: {{image: a:1, {keys}}}\n");
     let deployment = Stage::new("").compile("app", &yaml).unwrap().deployment;
@@ -18,7 +18,7 @@ fn restart(keys: &str) -> Option<(String, u32)> {
 }
 
 #[test]
-fn the_restart_policy_under_deploy_stands_over_the_older_key() {
+fn the_restart_policy_under_deploy_precedes_the_older_key() {
     let of = |policy: &str, attempts| Some((policy.to_owned(), attempts));
     assert_eq!(restart("restart: always"), of("always", 0));
     assert_eq!(
@@ -32,6 +32,6 @@ fn the_restart_policy_under_deploy_stands_over_the_older_key() {
 }
 
 #[test]
-fn a_variable_without_a_value_takes_the_images_own_away() {
+fn a_variable_without_a_value_removes_the_one_of_the_image() {
     assert_eq!(container("environment: {A: '1', GONE: }").environment, ["A=1", "GONE"]);
 }

@@ -1,4 +1,4 @@
-//! Which paths travel and which stay behind.
+//! Paths that a bundle includes, and paths that are not sent.
 #![allow(clippy::unwrap_used)]
 use std::path::Path;
 
@@ -21,7 +21,7 @@ fn patterns_start_at_the_root() {
 }
 
 #[test]
-fn a_folder_takes_all_beneath_it_along() {
+fn a_folder_includes_everything_below_it() {
     assert!(stays("data", "data/postgres/base"));
     assert!(stays("data/**", "data/postgres/base"));
     assert!(!stays("data/**", "data"));
@@ -31,7 +31,7 @@ fn a_folder_takes_all_beneath_it_along() {
 }
 
 #[test]
-fn the_last_match_decides_and_an_exclamation_mark_brings_back() {
+fn the_last_match_decides_and_an_exclamation_mark_includes_again() {
     let ignore = "# secrets\nconfig\n!config/keep.yml\n\nconfig/keep.yml.bak";
     assert!(stays(ignore, "config/other.yml"));
     assert!(!stays(ignore, "config/keep.yml"));
@@ -50,9 +50,9 @@ fn characters_and_classes_match_within_one_name() {
     assert!(!stays("\\*", "a"));
 }
 
-/// Each as the reference's matcher has it: pattern, what stays behind, what travels.
+/// Cases from Docker's matcher: pattern, ignored paths, and included paths.
 #[test]
-fn tricky_patterns_mean_what_they_mean_to_docker() {
+fn patterns_match_the_same_paths_as_in_docker() {
     for (ignore, behind, travels) in [
         ("./a", &["a", "a/b"][..], &["b/a"][..]),
         ("/a", &["a"], &["b/a"]),
@@ -103,7 +103,7 @@ fn tricky_patterns_mean_what_they_mean_to_docker() {
 }
 
 #[test]
-fn patterns_that_no_builder_reads_are_mistakes() {
+fn invalid_patterns_are_reported_with_their_line() {
     for (ignore, line, said) in [
         ("a\n!\n", 2, "`!`: `!` has no pattern after it"),
         ("# a\n\n! / ", 3, "`!`: `!` has no pattern after it"),
@@ -118,7 +118,7 @@ fn patterns_that_no_builder_reads_are_mistakes() {
 }
 
 #[test]
-fn a_folder_is_walked_when_something_beneath_it_is_brought_back() {
+fn a_folder_is_read_if_a_path_below_it_is_included_again() {
     let rules = IgnoreRules::new(&["node_modules\nconfig\n!config/keep.yml"], None);
     assert!(rules.prunes("node_modules"));
     assert!(!rules.prunes("config"));
@@ -128,14 +128,14 @@ fn a_folder_is_walked_when_something_beneath_it_is_brought_back() {
 }
 
 #[test]
-fn the_second_file_speaks_after_the_first() {
+fn rules_of_the_second_file_follow_those_of_the_first() {
     let rules = IgnoreRules::new(&["build", "!build\n*.md"], None);
     assert!(!rules.matches("build/app"));
     assert!(rules.matches("README.md"));
 }
 
 #[test]
-fn env_files_of_other_environments_never_leave() {
+fn env_files_of_other_environments_are_never_sent() {
     let rules = IgnoreRules::new(&["!.env.prod"], Some("dev"));
     for (path, stays) in [
         (".env", false),
@@ -154,7 +154,7 @@ fn env_files_of_other_environments_never_leave() {
 }
 
 #[test]
-fn history_and_state_never_leave() {
+fn git_history_and_state_are_never_sent() {
     let rules = IgnoreRules::new(&["!.git\n!.landfast"], None);
     assert!(rules.matches(".git/config"));
     assert!(rules.matches("sub/.git"));
@@ -181,7 +181,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_pruned_holds_nothing_that_travels(lines in proptest::collection::vec("!?[ab*?/]{1,6}", 1..4), folder in "[ab]/[ab]", name in "[ab]{1,2}") {
+    fn pruned_folders_contain_nothing_to_send(lines in proptest::collection::vec("!?[ab*?/]{1,6}", 1..4), folder in "[ab]/[ab]", name in "[ab]{1,2}") {
         let rules = IgnoreRules::new(&[&lines.join("\n")], None);
         let path = format!("{folder}/{name}");
         prop_assert!(!rules.prunes(&folder) || rules.matches(&path));
@@ -189,7 +189,7 @@ proptest! {
 }
 
 #[test]
-fn env_files_by_a_pattern_travel_with_their_own_environment_alone() {
+fn env_files_by_a_pattern_are_sent_only_with_their_environment() {
     let all = |env| {
         let patterns = vec!["/fleet/web/environments/{env}.env".to_owned(), "/fleet/secrets/{env}".to_owned()];
         let chosen = vec!["/fleet/web/.env.common".to_owned(), "/fleet/web/.env.d/dev".to_owned()];

@@ -1,4 +1,4 @@
-//! The policy lint: what each rule says and what it lets pass, and how levels and exceptions change that.
+//! Tests of the policy lint: what each rule reports and what it accepts, and the effect of levels and exceptions.
 #![allow(clippy::unwrap_used)]
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,13 +7,13 @@ use landfast_compose::{Input, Project};
 use landfast_core::check::{Exceptions, Finding, Level, Policy, RULES, Subject, check, rule, secrets};
 use landfast_core::fleet::{Fleet, Publish};
 
-/// What is given beside a compose file.
+/// Input of the lint in addition to a compose file.
 #[derive(Default)]
 struct Given {
     policy: Policy,
     exceptions: Exceptions,
     publish: BTreeMap<String, Publish>,
-    /// Three, unless it is said.
+    /// Number of hosts; 3 by default.
     hosts: Option<usize>,
 }
 
@@ -43,18 +43,18 @@ fn findings(text: &str, given: &Given) -> Vec<Finding> {
     check(subject, &given.policy, &given.exceptions)
 }
 
-/// The codes that are found, each as often as it is.
+/// Returns the codes of all findings.
 fn codes(text: &str) -> Vec<&'static str> {
     findings(text, &Given::default()).iter().map(|finding| finding.code).collect()
 }
 
-/// A service `app` with these keys.
+/// Returns a compose file with a service `app` that has these keys.
 fn app(keys: &str) -> String {
     let keys: String = keys.lines().map(|line| format!("    {line}\n")).collect();
     format!("services:\n  app:\n    image: app:1\n{keys}")
 }
 
-/// A service beside it.
+/// Adds another service.
 fn and(text: String, name: &str, keys: &str) -> String {
     let keys: String = keys.lines().map(|line| format!("    {line}\n")).collect();
     format!("{text}  {name}:\n{keys}")
@@ -73,7 +73,7 @@ fn passes(code: &str, text: &str) {
     assert!(said.is_empty(), "{code} says {said:?} of\n{text}");
 }
 
-/// The YAML blocks of a page.
+/// Returns the YAML blocks of a page.
 fn examples(page: &str) -> Vec<&str> {
     page.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
 }
@@ -123,7 +123,7 @@ fn every_rule_has_a_page_whose_bad_example_it_finds_and_whose_good_one_it_passes
 }
 
 #[test]
-fn a_tag_is_asked_for_but_not_of_what_is_built_or_pinned() {
+fn a_missing_tag_is_reported_unless_the_image_is_built_or_pinned() {
     for image in ["app", "app:latest", "registry.lan:5000/app", "docker.io/library/app:latest"] {
         finds("LF001", &format!("services: {{app: {{image: '{image}'}}}}"));
     }
@@ -134,7 +134,7 @@ fn a_tag_is_asked_for_but_not_of_what_is_built_or_pinned() {
 }
 
 #[test]
-fn root_is_asked_about_where_nothing_else_needs_it() {
+fn root_is_reported_if_nothing_else_needs_it() {
     for user in ["root", "'0'", "0:0", "root:root"] {
         finds("LF002", &app(&format!("user: {user}")));
     }
@@ -147,7 +147,7 @@ fn root_is_asked_about_where_nothing_else_needs_it() {
 }
 
 #[test]
-fn an_image_that_takes_care_of_its_user_is_not_asked_who_that_is() {
+fn an_image_that_does_not_run_as_root_is_not_reported() {
     finds("LF015", &app(""));
     finds("LF015", "services: {app: {image: 'team/postgres-backup:1'}}");
     for image in
@@ -159,7 +159,7 @@ fn an_image_that_takes_care_of_its_user_is_not_asked_who_that_is() {
 }
 
 #[test]
-fn memory_is_limited_in_either_form() {
+fn both_forms_of_a_memory_limit_count() {
     finds("LF003", &app(""));
     finds("LF003", &app("deploy: {resources: {reservations: {memory: 64m}}}"));
     passes("LF003", &app("mem_limit: 64m"));
@@ -167,7 +167,7 @@ fn memory_is_limited_in_either_form() {
 }
 
 #[test]
-fn logs_are_rotated_or_somebody_elses() {
+fn logs_need_rotation_or_another_driver() {
     finds("LF004", &app(""));
     finds("LF004", &app("logging: {options: {max-file: '3'}}"));
     passes("LF004", &app("logging: {options: {max-size: 1m}}"));
@@ -177,7 +177,7 @@ fn logs_are_rotated_or_somebody_elses() {
 }
 
 #[test]
-fn what_others_wait_for_has_a_health_check() {
+fn a_service_that_others_wait_for_needs_a_health_check() {
     let waits = |condition: &str, other: &str| {
         and(
             app(&format!("depends_on: {{other: {{condition: {condition}}}}}")),
@@ -196,7 +196,7 @@ fn what_others_wait_for_has_a_health_check() {
 }
 
 #[test]
-fn a_databases_port_stays_on_its_host() {
+fn a_published_database_port_is_reported() {
     let port = |image: &str, port: &str| format!("services: {{db: {{image: '{image}', ports: ['{port}']}}}}");
     finds("LF006", &port("postgres:16", "0.0.0.0:5432:5432"));
     finds("LF006", &port("postgres:16", "192.168.2.1:15432:5432"));
@@ -211,7 +211,7 @@ fn a_databases_port_stays_on_its_host() {
 }
 
 #[test]
-fn a_port_that_landfast_toml_opens_is_open() {
+fn a_port_that_landfast_toml_opens_is_reported() {
     let text = "services: {db: {image: 'postgres:16', ports: ['5432:5432']}}";
     for (who, publish, open) in [
         ("db", Publish::Lan, true),
@@ -228,7 +228,7 @@ fn a_port_that_landfast_toml_opens_is_open() {
 }
 
 #[test]
-fn the_engines_socket_is_seen_wherever_it_is_mounted_to() {
+fn the_engine_socket_is_found_at_every_target() {
     for source in ["/var/run/docker.sock", "/run/docker.sock", "/var/run", "/run/user/1000/docker.sock"] {
         finds("LF007", &app(&format!("volumes: ['{source}:/x:ro']")));
         passes("LF011", &app(&format!("volumes: ['{source}:/x:ro']")));
@@ -241,7 +241,7 @@ fn the_engines_socket_is_seen_wherever_it_is_mounted_to() {
 }
 
 #[test]
-fn only_capabilities_beyond_the_usual_count_as_added() {
+fn only_capabilities_beyond_the_default_count_as_added() {
     for added in ["SYS_ADMIN", "cap_net_admin", "ALL"] {
         finds("LF013", &app(&format!("cap_add: [{added}]")));
     }
@@ -251,7 +251,7 @@ fn only_capabilities_beyond_the_usual_count_as_added() {
 }
 
 #[test]
-fn a_read_only_root_is_asked_for_where_it_is_likely_to_do() {
+fn a_read_only_root_is_suggested_where_it_is_likely_to_work() {
     for hint in ["user: '1000'", "cap_drop: [ALL]"] {
         finds("LF009", &app(hint));
         passes("LF009", &app(&format!("{hint}\nread_only: true")));
@@ -263,7 +263,7 @@ fn a_read_only_root_is_asked_for_where_it_is_likely_to_do() {
 }
 
 #[test]
-fn a_secret_is_found_by_name_and_by_shape_and_its_value_is_never_said() {
+fn a_secret_is_found_by_name_or_value_and_never_printed() {
     for (variable, code) in [
         ("DB_PASSWORD: hunter2", "LF010"),
         ("DB_PASSWORD: ${NO_SUCH:-hunter2}", "LF010"),
@@ -292,7 +292,7 @@ fn a_secret_is_found_by_name_and_by_shape_and_its_value_is_never_said() {
 }
 
 #[test]
-fn lines_with_secrets_can_be_shown_without_them() {
+fn secrets_are_masked_in_lines_of_files() {
     let (project, _) = load(&app("environment: {DB_PASSWORD: hunter2, PLAIN: x}"));
     let names = secrets::names(&project);
     assert_eq!(
@@ -303,7 +303,7 @@ fn lines_with_secrets_can_be_shown_without_them() {
 }
 
 #[test]
-fn data_lies_in_the_stacks_folder_or_where_landfast_toml_says() {
+fn bind_mounts_outside_the_stack_and_the_data_folders_are_reported() {
     let mount = |mount: &str| app(&format!("volumes: ['{mount}']"));
     finds("LF011", &mount("/srv/other:/x"));
     finds("LF011", &mount("/srv/other:/x:ro"));
@@ -330,7 +330,7 @@ fn data_lies_in_the_stacks_folder_or_where_landfast_toml_says() {
 }
 
 #[test]
-fn a_database_is_waited_for_until_it_is_healthy() {
+fn a_dependency_on_a_database_needs_a_condition() {
     let waits = |image: &str, on: &str| and(app(&format!("depends_on: {on}")), "db", &format!("image: {image}"));
     finds("LF012", &waits("postgres:16", "[db]"));
     finds("LF012", &waits("redis:7", "{db: {condition: service_started}}"));
@@ -368,7 +368,7 @@ fn given(text: &str) -> Given {
 }
 
 #[test]
-fn landfast_toml_sets_levels_and_makes_exceptions_with_a_reason() {
+fn landfast_toml_sets_levels_and_exceptions_with_a_reason() {
     let found = findings(&and(app("privileged: true"), "b", "image: b:1\nprivileged: true"), &given(FLEET));
     let privileged: Vec<_> = found.iter().filter(|finding| finding.code == "LF008").collect();
     assert!(privileged.iter().all(|finding| finding.level == Level::Warning));
@@ -380,7 +380,7 @@ fn landfast_toml_sets_levels_and_makes_exceptions_with_a_reason() {
 }
 
 #[test]
-fn an_exception_that_nothing_needs_is_told_with_its_place() {
+fn an_unused_exception_is_reported_with_its_location() {
     let text = FLEET.replace("check.app", "check.ap");
     let found = findings(&app("privileged: true\nlogging: {driver: local}"), &given(&text));
     let told: Vec<_> = found.iter().filter(|finding| finding.code == "LF000").collect();
@@ -391,7 +391,7 @@ fn an_exception_that_nothing_needs_is_told_with_its_place() {
 }
 
 #[test]
-fn what_is_no_rule_level_or_reason_in_landfast_toml_is_refused_with_its_place() {
+fn invalid_rules_levels_and_reasons_are_refused_with_their_location() {
     let mistakes =
         |from: &str, to: &str| Fleet::parse("landfast.toml", &FLEET.replace(from, to)).unwrap_err().to_string();
     let unknown = mistakes("LF003 =", "LF103 =");
@@ -409,7 +409,7 @@ fn what_is_no_rule_level_or_reason_in_landfast_toml_is_refused_with_its_place() 
 }
 
 #[test]
-fn a_service_may_carry_its_exceptions_itself() {
+fn a_service_may_have_exceptions_of_its_own() {
     let excused = |exceptions: &str| {
         findings(&app(&format!("privileged: true\nx-landfast-check: {exceptions}")), &Given::default())
     };
@@ -431,7 +431,7 @@ fn a_service_may_carry_its_exceptions_itself() {
 }
 
 #[test]
-fn what_an_engine_tells_is_one_hosts_alone() {
+fn services_that_see_only_their_own_host_are_reported() {
     let socket = "volumes: ['/var/run/docker.sock:/var/run/docker.sock:ro']";
     let service = |image: &str, keys: &str| format!("services:\n  app:\n    image: {image}\n    {keys}\n");
     for image in [
@@ -468,7 +468,7 @@ fn what_an_engine_tells_is_one_hosts_alone() {
 }
 
 #[test]
-fn a_fleet_of_one_host_has_no_other_hosts_containers() {
+fn a_fleet_of_one_host_has_no_containers_on_other_hosts() {
     let text = "services: {app: {image: 'traefik:3', volumes: ['/var/run/docker.sock:/s']}}";
     let said = |hosts| {
         let found = findings(text, &Given { hosts: Some(hosts), ..Given::default() });

@@ -1,4 +1,4 @@
-//! From a compose file to containers: what is honoured, what is refused, and with which words.
+//! Tests of compiling compose files into containers: supported values, refused values and messages.
 #![allow(clippy::unwrap_used)]
 mod stage;
 
@@ -93,7 +93,7 @@ volumes: {store: {}}
 }
 
 #[test]
-fn the_digest_is_about_the_container_and_the_files_it_mounts() {
+fn the_digest_covers_the_container_and_the_files_that_it_mounts() {
     let yaml = "services: {web: {image: 'web:1', volumes: ['./conf:/conf'], networks: [infra_net]}}\n";
     let stage = |text: &str, other: &str| Stage::new("").file("conf/a", text).file("other", other);
     let digest = |stage: &Stage, yaml: &str| deployment(stage, yaml).instances.values().next().unwrap().digest.clone();
@@ -116,7 +116,7 @@ fn ports_without_an_address_stay_on_loopback_unless_the_fleet_opens_them() {
 }
 
 #[test]
-fn addresses_that_cannot_be_had_are_refused_with_both_owners() {
+fn unavailable_addresses_are_refused_with_their_owner() {
     let mut stage = Stage::new("");
     let web = |address: &str| {
         format!("services: {{web: {{image: 'w:1', networks: {{infra_net: {{ipv4_address: {address}}}}}}}}}\n")
@@ -148,7 +148,7 @@ fn addresses_that_cannot_be_had_are_refused_with_both_owners() {
 }
 
 #[test]
-fn an_address_written_twice_names_both_places() {
+fn an_address_written_twice_is_refused_with_both_locations() {
     let yaml = "\
 services:
   a:
@@ -166,7 +166,7 @@ services:
 }
 
 #[test]
-fn automatic_addresses_stay_what_they_were() {
+fn automatic_addresses_do_not_change() {
     let services = |names: &[&str]| {
         let service = |name: &&str| format!("{name}: {{image: 'i:1', networks: [infra_net]}}");
         format!("services: {{{}}}\n{NET}", names.iter().map(service).collect::<Vec<_>>().join(", "))
@@ -198,7 +198,7 @@ fn an_instance_stays_where_it_runs_and_new_ones_spread() {
 }
 
 #[test]
-fn services_on_one_network_of_the_stack_come_together() {
+fn services_on_a_network_of_the_stack_run_on_one_host() {
     let yaml = "services: {a: {image: i}, b: {image: i}, c: {image: i}}\n";
     let deployment = deployment(&Stage::new(""), yaml);
     assert_eq!(deployment.hosts().into_iter().collect::<Vec<_>>(), ["alpha"]);
@@ -208,7 +208,7 @@ fn services_on_one_network_of_the_stack_come_together() {
 }
 
 #[test]
-fn a_service_that_no_host_may_run_is_told_by_whom() {
+fn a_service_that_no_host_may_run_is_refused_with_the_reasons() {
     let stage = Stage::new("[stacks.app]\nplace = { web = \"alpha\" }\n");
     let yaml = "services: {web: {image: i, networks: [infra_net], deploy: {placement: {constraints: ['node.labels.disk!=ssd']}}}}\n";
     assert_eq!(
@@ -228,7 +228,7 @@ fn a_global_service_runs_once_on_every_host() {
 }
 
 #[test]
-fn two_that_want_one_port_on_one_host_are_refused_with_both() {
+fn two_instances_with_one_port_on_one_host_are_refused() {
     let stage = Stage::new("[stacks.app]\nplace = { \"*\" = \"alpha\" }\n");
     let yaml = "\
 services:
@@ -243,7 +243,7 @@ services:
 }
 
 #[test]
-fn a_port_that_no_container_can_have_is_refused() {
+fn an_invalid_container_port_is_refused() {
     let stage = Stage::new("");
     for target in ["0", "65536"] {
         let yaml = format!("services: {{web: {{image: i, networks: [infra_net], ports: [{{target: {target}}}]}}}}\n");
@@ -258,7 +258,7 @@ fn a_port_that_no_container_can_have_is_refused() {
 }
 
 #[test]
-fn a_fleet_network_may_be_described_but_not_differently() {
+fn a_different_declaration_of_a_fleet_network_is_refused() {
     let yaml = |subnet: &str| {
         format!(
             "services: {{web: {{image: i, networks: [infra_net]}}}}
@@ -275,7 +275,7 @@ networks: {{infra_net: {{name: infra_net, driver: bridge, ipam: {{config: [{{sub
 }
 
 #[test]
-fn what_is_not_honoured_is_refused_or_warned_about_with_its_place() {
+fn unsupported_values_are_reported_with_their_location() {
     let stage = Stage::new("");
     for (key, message) in [
         ("network_mode: somebodys", "write other networks under `networks`"),
@@ -338,7 +338,7 @@ configs:
 }
 
 #[test]
-fn the_names_of_the_whole_fleet_are_told_to_every_host() {
+fn every_host_resolves_the_names_of_the_whole_fleet() {
     let mut stage = Stage::new("");
     stage.up(
         "data",
@@ -359,7 +359,7 @@ fn the_names_of_the_whole_fleet_are_told_to_every_host() {
 }
 
 #[test]
-fn a_place_for_nobody_is_warned_about() {
+fn a_placement_rule_for_an_unknown_service_causes_a_warning() {
     let stage = Stage::new("[stacks.app]\nplace = { wbe = \"alpha\" }\n");
     assert_eq!(
         warnings(&stage, "services: {web: {image: i, networks: [infra_net]}}\n"),
@@ -368,7 +368,7 @@ fn a_place_for_nobody_is_warned_about() {
 }
 
 #[test]
-fn devices_by_name_and_gpus_are_asked_of_their_drivers() {
+fn named_devices_and_gpus_become_device_requests() {
     let yaml = "services: {web: {image: i, gpus: all, devices: ['/dev/null:/dev/zero', 'vendor.com/class=one']}}\n";
     let web = one(&Stage::new(""), yaml);
     assert_eq!(web.devices.iter().map(|it| it.host.as_str()).collect::<Vec<_>>(), ["/dev/null"]);
@@ -379,7 +379,7 @@ fn devices_by_name_and_gpus_are_asked_of_their_drivers() {
 }
 
 #[test]
-fn the_mac_of_a_service_on_the_fleets_network_is_refused() {
+fn the_mac_of_a_service_on_a_fleet_network_is_refused() {
     let mac = "mac_address: '02:42:ac:11:65:43'";
     let yaml = |networks: &str| format!("services:\n  web: {{image: i, {mac}, networks: [{networks}]}}\n");
     let stage = Stage::new("");
@@ -406,7 +406,7 @@ fn a_seccomp_profile_becomes_its_contents() {
 }
 
 #[test]
-fn what_the_engine_knows_by_name_stays_and_open_system_paths_are_a_setting() {
+fn named_profiles_stay_and_systempaths_become_a_setting() {
     let options = "'seccomp=unconfined', 'no-new-privileges:true', systempaths=unconfined, apparmor=unconfined";
     let web = one(&Stage::new(""), &PROFILED.replace("OPTIONS", options));
     assert_eq!(web.security_opt, ["seccomp=unconfined", "no-new-privileges:true", "apparmor=unconfined"]);
@@ -414,7 +414,7 @@ fn what_the_engine_knows_by_name_stays_and_open_system_paths_are_a_setting() {
 }
 
 #[test]
-fn security_options_that_cannot_be_meant_are_refused_where_they_stand() {
+fn invalid_security_options_are_refused_with_their_location() {
     let stage = Stage::new("").file("list.json", "[]").file("broken.json", "{\n  \"a\": }\n");
     for (option, said) in [
         (
@@ -459,7 +459,7 @@ fn two_networks() -> Stage {
 }
 
 #[test]
-fn what_an_older_engine_cannot_do_is_refused_where_it_is_written() {
+fn features_that_an_engine_is_too_old_for_are_refused_with_their_location() {
     let mut stage = two_networks();
     let places = [
         ("5:5", "annotations", "24", 43),
@@ -490,7 +490,7 @@ fn what_an_older_engine_cannot_do_is_refused_where_it_is_written() {
 }
 
 #[test]
-fn what_is_newer_than_everything_asked_for_or_not_known_is_not_judged() {
+fn new_enough_and_unknown_engines_are_accepted() {
     let mut stage = two_networks();
     assert!(stage.compile("app", NEWER).is_ok());
     stage.engines.insert("beta".into(), 49);

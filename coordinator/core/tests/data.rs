@@ -1,4 +1,4 @@
-//! Data and places: what shares data comes together or the plan says why not, and replicas return to what is theirs.
+//! Tests of placement by data: services that share data run on one host or cause a warning, and replicas return to their volumes.
 #![allow(clippy::unwrap_used)]
 mod stage;
 
@@ -11,7 +11,7 @@ fn yaml(text: &str) -> String {
     format!("{text}{NET}")
 }
 
-/// Services of these names, each with these volumes.
+/// Returns a compose file with these services and volumes.
 fn services(all: &[(&str, &str)]) -> String {
     let one = |(name, volumes): &(&str, &str)| {
         format!("  {name}: {{image: 'i:1', networks: [infra_net], volumes: [{volumes}]}}\n")
@@ -28,14 +28,14 @@ fn down(stage: &mut Stage, stack: &str) {
     stage.done(proposal);
 }
 
-/// Users of a volume on a host, as the host holds them.
+/// Returns the recorded users of a volume on a host.
 fn users(stage: &Stage, host: &str, volume: &str) -> Vec<String> {
     let found = stage.held[host].volumes.iter().find(|it| it.name == volume);
     found.map(|it| it.users.iter().map(ToString::to_string).collect()).unwrap_or_default()
 }
 
 #[test]
-fn services_that_share_a_volume_or_a_writable_path_go_together() {
+fn services_that_share_a_volume_or_a_writable_path_run_on_one_host() {
     for (shared, other, volumes) in [
         ("'data:/data'", "'data:/data'", "volumes: {data: {}}\n"),
         ("'data:/data'", "'data:/in:ro'", "volumes: {data: {}}\n"),
@@ -56,14 +56,14 @@ fn services_that_share_a_volume_or_a_writable_path_go_together() {
     }
 }
 
-/// Two volumes that are one path of the host.
+/// Two volumes that are the same path of the host.
 const BOUND: &str = "volumes:
   one: {driver_opts: {type: none, o: bind, device: /srv/db}}
   two: {driver_opts: {type: none, o: 'bind,rw', device: /srv/db/}}
 ";
 
 #[test]
-fn what_every_host_has_or_all_hosts_share_ties_nobody() {
+fn system_paths_and_shared_storage_do_not_tie_services() {
     let nfs = "volumes: {data: {driver_opts: {type: nfs, o: 'addr=10.0.0.1,rw', device: ':/data'}}}\n";
     for (shared, volumes) in [
         ("'data:/data'", nfs),
@@ -91,7 +91,7 @@ fn what_every_host_has_or_all_hosts_share_ties_nobody() {
 }
 
 #[test]
-fn a_group_goes_where_one_of_it_is_written_or_runs() {
+fn a_group_runs_where_one_of_its_services_is_placed_or_runs() {
     let (one, two) = (services(&[("b", "'data:/data'")]), services(&[("a", "'data:/data'"), ("b", "'data:/data'")]));
     let of = |services: &str| yaml(&format!("{services}volumes: {{data: {{}}}}\n"));
     let mut stage = Stage::new("[stacks.app.place]\nb = \"gamma\"\n");
@@ -114,7 +114,7 @@ fn a_group_goes_where_one_of_it_is_written_or_runs() {
 }
 
 #[test]
-fn places_that_part_a_group_are_warned_about_with_the_way_out() {
+fn placement_rules_that_split_a_group_cause_a_warning_with_a_hint() {
     let stage = Stage::new("[stacks.app.place]\na = \"alpha\"\nb = \"beta\"\n");
     let text = yaml(&format!("{}volumes: {{data: {{}}}}\n", services(&[("a", "'data:/data'"), ("b", "'data:/data'")])));
     assert_eq!(
@@ -128,7 +128,7 @@ fn places_that_part_a_group_are_warned_about_with_the_way_out() {
 }
 
 #[test]
-fn data_that_is_on_two_hosts_already_stays_and_is_told() {
+fn services_with_data_on_two_hosts_stay_and_cause_a_warning() {
     let part = Stage::new("[stacks.app.place]\na = \"alpha\"\nb = \"beta\"\n").fleet;
     let text = yaml(&format!("{}volumes: {{data: {{}}}}\n", services(&[("a", "'data:/data'"), ("b", "'data:/data'")])));
     let mut stage = Stage::new("");
@@ -145,7 +145,7 @@ fn data_that_is_on_two_hosts_already_stays_and_is_told() {
 }
 
 #[test]
-fn stacks_that_name_one_volume_or_path_go_together() {
+fn stacks_that_share_a_volume_or_a_path_run_on_one_host() {
     let volume = |name: &str| format!("volumes: {{data: {{name: {name}}}}}\n");
     for (first, second, volumes) in
         [("'data:/data'", "'data:/data'", volume("shared")), ("'/srv/db:/db'", "'/srv/db:/db:ro'", String::new())]
@@ -191,7 +191,7 @@ const REPLICAS: &str =
     "services:\n  web: {image: 'i:1', volumes: ['data:/data'], deploy: {replicas: 3}NETS}\nvolumes: {data: {}}\n";
 
 #[test]
-fn replicas_spread_with_a_volume_each_and_return_to_it() {
+fn replicas_spread_with_separate_volumes_and_return_to_them() {
     for network in ["", ", networks: [infra_net]"] {
         let text = yaml(&REPLICAS.replace("NETS", network));
         let mut stage = Stage::new("");
@@ -216,7 +216,7 @@ fn replicas_spread_with_a_volume_each_and_return_to_it() {
 }
 
 #[test]
-fn replicas_that_only_read_are_beside_the_one_that_writes() {
+fn replicas_that_only_read_run_on_the_host_of_the_writer() {
     let service = |name: &str, count: u32, mode: &str| {
         format!(
             "  {name}: {{image: 'i:1', networks: [infra_net], volumes: ['data:/data{mode}'], deploy: {{replicas: {count}, \
@@ -254,7 +254,7 @@ fn replicas_that_only_read_are_beside_the_one_that_writes() {
 }
 
 #[test]
-fn fewer_replicas_and_then_as_many_again_find_theirs() {
+fn replicas_that_were_removed_and_added_again_return_to_their_volumes() {
     let of = |count: &str| yaml(&REPLICAS.replace("NETS", ", networks: [infra_net]").replace("replicas: 3", count));
     let mut stage = Stage::new("");
     stage.up("app", &of("replicas: 3"));
@@ -273,7 +273,7 @@ fn fewer_replicas_and_then_as_many_again_find_theirs() {
 }
 
 #[test]
-fn what_moved_is_recorded_where_it_runs_now() {
+fn a_moved_instance_is_recorded_on_its_new_host() {
     let text = yaml(&format!("{}volumes: {{data: {{}}}}\n", services(&[("web", "'data:/data'")])));
     let placed = |host: &str| Stage::new(&format!("[stacks.app.place]\nweb = \"{host}\"\n")).fleet;
     let mut stage = Stage::new("");
@@ -298,7 +298,7 @@ fn what_moved_is_recorded_where_it_runs_now() {
 }
 
 #[test]
-fn of_two_copies_that_nobody_recorded_a_person_chooses() {
+fn two_copies_without_a_record_are_refused_until_the_user_chooses() {
     let text = yaml(&format!("{}volumes: {{data: {{}}}}\n", services(&[("web", "'data:/data'")])));
     let placed = |host: &str| Stage::new(&format!("[stacks.app.place]\nweb = \"{host}\"\n")).fleet;
     let mut stage = Stage::new("");
@@ -326,7 +326,7 @@ fn of_two_copies_that_nobody_recorded_a_person_chooses() {
 }
 
 #[test]
-fn a_volume_that_somebody_made_is_where_its_service_goes() {
+fn a_service_runs_on_the_host_of_an_existing_volume() {
     let text = yaml(&format!("{}volumes: {{data: {{}}}}\n", services(&[("web", "'data:/data'")])));
     let mut stage = Stage::new("");
     stage.has_volume("gamma", "app_data");
@@ -341,7 +341,7 @@ fn a_volume_that_somebody_made_is_where_its_service_goes() {
 }
 
 #[test]
-fn what_is_removed_by_name_is_forgotten() {
+fn records_of_a_removed_volume_are_deleted() {
     let text = yaml(&format!("{}volumes: {{data: {{}}}}\n", services(&[("web", "'data:/data'")])));
     let mut stage = Stage::new("[stacks.app.place]\nweb = \"beta\"\n");
     stage.up("app", &text);
@@ -355,7 +355,7 @@ fn what_is_removed_by_name_is_forgotten() {
 }
 
 #[test]
-fn a_plan_says_where_the_data_leads() {
+fn a_plan_gives_data_as_the_reason_for_a_host() {
     let text = yaml(
         "services:
   db: {image: 'db:1', networks: [infra_net], volumes: ['data:/data'], deploy: {replicas: 2}}

@@ -1,4 +1,4 @@
-//! What a service needs of a host's engine: it goes where that is, and is refused where it is written when no host has it.
+//! Tests of abilities that a service needs from an engine: it runs on a host with them, or is refused.
 #![allow(clippy::unwrap_used)]
 
 mod stage;
@@ -11,7 +11,7 @@ fn abilities(runtimes: &[&str], drivers: &[&str]) -> Abilities {
     Abilities { runtimes: set(runtimes), device_drivers: set(drivers) }
 }
 
-/// Three hosts; beta alone has these drivers beside the usual runtimes.
+/// Creates three hosts, of which only beta has these runtimes and drivers.
 fn stage(extra: &str, runtimes: &[&str], drivers: &[&str]) -> Stage {
     let mut stage = Stage::new(&format!("[stacks.app]\n{extra}"));
     for host in ["alpha", "gamma"] {
@@ -32,7 +32,7 @@ fn reserved(request: &str) -> String {
 const NVIDIA: &str = "{driver: nvidia, count: 1, capabilities: [gpu]}";
 
 #[test]
-fn what_no_host_has_is_refused_where_it_is_written() {
+fn an_ability_that_no_host_has_is_refused_with_its_location() {
     let cases = [
         (reserved(NVIDIA), "4:51", "deploy.resources.reservations.devices[0]", "an NVIDIA GPU"),
         (
@@ -77,7 +77,7 @@ fn what_no_host_has_is_refused_where_it_is_written() {
 }
 
 #[test]
-fn what_one_host_has_goes_there() {
+fn a_service_runs_on_the_only_host_with_the_ability() {
     let cases = [
         (reserved(NVIDIA), "nvidia"),
         (reserved("{capabilities: [gpu]}"), "nvidia"),
@@ -97,7 +97,7 @@ fn what_one_host_has_goes_there() {
 }
 
 #[test]
-fn the_other_drivers_do_not_help() {
+fn another_driver_does_not_count() {
     for (request, driver) in [(NVIDIA, "amd"), (NVIDIA, "cdi"), ("{driver: amd, capabilities: [gpu]}", "nvidia")] {
         assert!(stage("", &["runc"], &[driver]).compile("app", &reserved(request)).is_err(), "{request} by {driver}");
     }
@@ -106,7 +106,7 @@ fn the_other_drivers_do_not_help() {
 }
 
 #[test]
-fn what_is_not_certain_is_left_to_the_engine() {
+fn unknown_abilities_are_left_to_the_engine() {
     let unjudged = [
         reserved("{driver: other, capabilities: [gpu]}"),
         reserved("{capabilities: [tpu]}"),
@@ -124,7 +124,7 @@ fn what_is_not_certain_is_left_to_the_engine() {
 }
 
 #[test]
-fn a_place_elsewhere_is_told_beside_what_is_lacking() {
+fn the_refusal_names_the_placement_rule_and_the_missing_ability() {
     let stage = stage("place = { web = \"alpha\" }\n", &["runc"], &["nvidia"]);
     let refusal = stage.compile("app", &reserved(NVIDIA)).unwrap_err();
     assert!(refusal.contains("no host that may run web has an NVIDIA GPU"), "{refusal}");
@@ -132,7 +132,7 @@ fn a_place_elsewhere_is_told_beside_what_is_lacking() {
 }
 
 #[test]
-fn what_is_not_wanted_is_not_refused() {
+fn a_service_without_instances_is_not_refused() {
     let none = service("    runtime: kata\n    deploy: {replicas: 0}\n");
     assert!(stage("", &["runc"], &[]).compile("app", &none).is_ok());
 }

@@ -1,4 +1,4 @@
-//! The environments of a stack: which there are, and what one lacks.
+//! Tests of environments: which ones a stack has, and which variables are missing.
 #![allow(clippy::unwrap_used)]
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -16,7 +16,7 @@ fn compared(example: &str, common: &str, own: &str) -> Comparison {
 }
 
 #[test]
-fn a_file_makes_an_environment_unless_it_is_documentation() {
+fn an_env_file_defines_an_environment_unless_it_is_documentation() {
     let files = [
         ".env",
         ".env.dev",
@@ -38,7 +38,7 @@ fn a_file_makes_an_environment_unless_it_is_documentation() {
 }
 
 #[test]
-fn what_the_example_names_is_missing_where_no_file_and_no_shell_says_it() {
+fn a_variable_of_the_example_is_missing_if_neither_a_file_nor_the_shell_sets_it() {
     let example = "# how to\nUSER_NAME=\nPORT=80\nFROM_SHELL=\nexport LOG=info\nCOMMON=\n";
     let found = compared(example, "COMMON=1\nSHARED=1\n", "PORT=\n\nEXTRA='a\nb'\nOTHER\n");
     let places = |list: &[landfast_core::environments::VariableLocation]| {
@@ -60,21 +60,21 @@ fn what_the_example_names_is_missing_where_no_file_and_no_shell_says_it() {
 }
 
 #[test]
-fn a_name_alone_gives_no_value_unless_the_shell_has_one() {
+fn a_name_without_a_value_takes_it_from_the_shell() {
     let found = compared("A=\nFROM_SHELL=\nEMPTY=\n", "", "A\nFROM_SHELL\nEMPTY=\n");
     let missing: Vec<_> = found.missing.iter().map(|named| named.name.as_str()).collect();
     assert_eq!((missing, found.surplus.len()), (vec!["A"], 0));
 }
 
 #[test]
-fn values_are_never_said() {
+fn values_are_never_printed() {
     let found = compared("A=example-value\n", "", "B=dev-value\n");
     let said = format!("{found:?} {:?} {:?}", found.mistakes(Path::new("x")), found.warnings(Path::new("x")));
     assert!(!said.contains("-value"), "{said}");
 }
 
 #[test]
-fn a_line_that_is_none_is_told_with_its_place() {
+fn an_invalid_line_is_reported_with_its_location() {
     let refusal = |example: &str, own: &str| {
         compare(&file(".env.example", example), &[file(".env.dev", own)], &[], &BTreeSet::new())
             .unwrap_err()
@@ -94,7 +94,7 @@ fn landfast_toml_chooses_an_environment_by_a_name() {
 }
 
 #[test]
-fn a_path_with_env_in_it_is_a_file_of_each_environment() {
+fn a_path_with_env_is_a_file_of_each_environment() {
     for (pattern, path, expected) in [
         ("environments/.env.{env}", "environments/.env.dev", Some("dev")),
         ("environments/.env.{env}", ".env.dev", None),
@@ -115,7 +115,7 @@ fn a_path_with_env_in_it_is_a_file_of_each_environment() {
 }
 
 #[test]
-fn env_files_are_read_with_their_places() {
+fn env_files_are_read_with_their_locations() {
     let text = "[fleet]\nname = \"home\"\n[stacks.web]\nenv = \"dev\"\nenv_files = [\"a.env\",\n  \"b/{env}.env\"]\n";
     let stack = Fleet::parse("landfast.toml", text).unwrap().stacks.remove("web").unwrap();
     let files: Vec<_> = stack.env_files.iter().map(|it| (it.pattern.file("dev"), it.location.to_string())).collect();
@@ -125,7 +125,7 @@ fn env_files_are_read_with_their_places() {
 }
 
 #[test]
-fn what_names_no_env_file_is_refused_at_its_place() {
+fn invalid_env_files_are_refused_with_their_location() {
     let said = |value: &str| {
         let text = format!("[fleet]\nname = \"home\"\n[stacks.web]\nenv = \"dev\"\nenv_files = {value}\n");
         Fleet::parse("landfast.toml", &text).map(drop).unwrap_err().to_string()

@@ -1,4 +1,4 @@
-//! `landfast.toml`: what is read, and what each mistake is called.
+//! Tests of reading `landfast.toml`, and of its error messages.
 #![allow(clippy::unwrap_used)]
 use landfast_core::fleet::{Fleet, PlacementRule, Publish};
 
@@ -50,14 +50,14 @@ fn a_whole_fleet_is_read() {
 }
 
 #[test]
-fn ranges_that_are_not_said_come_from_the_end_of_the_subnet() {
+fn default_ranges_are_at_the_end_of_the_subnet() {
     let fleet = Fleet::parse("f", "[fleet]\nname = \"a\"\n[networks.n]\nsubnet = \"10.7.0.0/16\"").unwrap();
     assert_eq!(fleet.networks["n"].auto.to_string(), "10.7.128.0/17");
     assert_eq!(fleet.networks["n"].gateways.to_string(), "10.7.255.0/24");
 }
 
 #[test]
-fn what_is_not_toml_is_named_with_its_place() {
+fn invalid_toml_is_reported_with_its_location() {
     assert!(
         mistakes("[fleet\nname = 3").starts_with("landfast.toml:1:7: invalid TOML: "),
         "{}",
@@ -66,7 +66,7 @@ fn what_is_not_toml_is_named_with_its_place() {
 }
 
 #[test]
-fn an_unknown_key_is_named_with_its_place_and_the_nearest_known_one() {
+fn an_unknown_key_is_reported_with_its_location_and_a_similar_key() {
     let text = WHOLE.replace("subnet   =", "subnett  =");
     assert_eq!(
         mistakes(&text),
@@ -76,7 +76,7 @@ fn an_unknown_key_is_named_with_its_place_and_the_nearest_known_one() {
 }
 
 #[test]
-fn ranges_that_overlap_are_refused_with_both_places() {
+fn overlapping_ranges_are_refused_with_both_locations() {
     let text = format!("{WHOLE}\n[networks.other]\nsubnet = \"172.19.64.0/20\"\n");
     assert_eq!(
         mistakes(&text),
@@ -100,7 +100,7 @@ fn ranges_outside_the_subnet_are_refused() {
 }
 
 #[test]
-fn a_host_that_is_not_there_is_named_with_those_that_are() {
+fn an_unknown_host_is_refused_with_the_known_hosts() {
     let text = WHOLE.replace("\"etcd-1\" = \"alpha\"", "\"etcd-1\" = \"gamma\"");
     assert_eq!(
         mistakes(&text),
@@ -110,7 +110,7 @@ fn a_host_that_is_not_there_is_named_with_those_that_are() {
 }
 
 #[test]
-fn hosts_that_cannot_be_are_refused() {
+fn invalid_hosts_are_refused() {
     assert!(mistakes(&WHOLE.replace(".202", ".201").replace("7300", "7219")).contains("is also the address of alpha"));
     assert!(mistakes(&WHOLE.replace("192.168.2.202", "172.19.3.4")).contains("is in 172.19.0.0/16"));
     assert!(mistakes(&WHOLE.replace("192.168.2.202", "beta.lan")).contains("is not an IPv4 address"));
@@ -129,13 +129,13 @@ fn a_stack_whose_name_no_agent_accepts_is_refused() {
 }
 
 #[test]
-fn every_mistake_is_told_at_once() {
+fn all_errors_are_reported_at_once() {
     let text = WHOLE.replace("\"lan\"", "\"wan\"").replace("\"dev\"", "7").replace("disk=ssd", "ssd");
     assert_eq!(mistakes(&text).lines().count(), 3, "{}", mistakes(&text));
 }
 
 #[test]
-fn the_name_of_a_project_is_one_that_compose_takes() {
+fn an_invalid_project_name_is_refused() {
     let read = |name: &str| {
         Fleet::parse("landfast.toml", &format!("[fleet]\nname = \"home\"\n[stacks.web]\nproject = {name}\n"))
     };

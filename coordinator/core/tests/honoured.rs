@@ -1,5 +1,5 @@
-//! Every key that is said to be honoured makes a difference: one project has them all, and without any one of them the
-//! deployment is another.
+//! Tests that every supported key has an effect: one project has all of them, and removing any one of them changes the
+//! deployment.
 #![allow(clippy::unwrap_used)]
 mod stage;
 
@@ -8,7 +8,7 @@ use landfast_core::deployment::Deployment;
 use serde_json::Value;
 use stage::Stage;
 
-/// Keys that make no difference to a deployment, and why that is right.
+/// Keys that do not change a deployment, with the reason.
 const WITHOUT_DIFFERENCE: &[(&str, &str)] = &[
     ("name", "the stack's name stands over it"),
     ("services.*.pull_policy", "the image is there or is brought, before anything is compiled"),
@@ -43,12 +43,12 @@ fn stage() -> Stage {
     stage
 }
 
-/// A project with all of them.
+/// Returns a project with all supported keys.
 fn project() -> Value {
     serde_json::from_str(include_str!("every_key.json")).unwrap()
 }
 
-/// The project without one key, wherever it stands; `None` when it stands nowhere.
+/// Returns the project without one key, or `None` if it does not have the key.
 fn without(project: &Value, path: &str) -> Option<Value> {
     let mut project = project.clone();
     let steps: Vec<String> = path.replace("[]", ".*").split('.').map(str::to_owned).collect();
@@ -96,7 +96,7 @@ fn every_honoured_key_makes_a_difference() {
 }
 
 #[test]
-fn what_is_exempt_is_an_honoured_key() {
+fn exempt_keys_are_supported_keys() {
     let keys = keys();
     for (path, _) in WITHOUT_DIFFERENCE {
         assert!(keys.iter().any(|key| key.path == *path && key.support == Support::Supported), "{path}");

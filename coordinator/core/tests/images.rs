@@ -1,4 +1,4 @@
-//! Which image an instance is made from, and which are refused before anything is touched.
+//! Tests of the choice of images: which image an instance uses, and which ones are refused before anything is changed.
 #![allow(clippy::unwrap_used)]
 mod stage;
 
@@ -27,7 +27,7 @@ fn yaml(key: &str) -> String {
     format!("services:\n  web:\n    image: app:1\n    {key}\n")
 }
 
-/// The image that alpha's instance is made from, and what is warned of.
+/// Returns the image of the instance on alpha, and the warnings.
 fn chosen(stage: &Stage, key: &str) -> (String, String) {
     let compiled = stage.compile("app", &yaml(key)).unwrap();
     let container = &compiled.deployment.instances.values().next().unwrap().container;
@@ -85,7 +85,7 @@ fn an_image_for_another_processor_is_refused_with_the_hosts_that_could_run_it() 
 }
 
 #[test]
-fn a_platform_that_the_image_lacks_is_refused() {
+fn a_platform_without_an_image_is_refused() {
     let amd = [("amd", "linux/amd64", "alpha")];
     let lacking = refusal(&stage(&amd, OtherSource::None), "platform: linux/arm64");
     assert!(
@@ -97,7 +97,7 @@ fn a_platform_that_the_image_lacks_is_refused() {
 }
 
 #[test]
-fn a_platform_that_is_written_down_and_not_the_hosts_is_left_to_its_emulation() {
+fn a_written_platform_other_than_the_hosts_causes_a_warning_about_emulation() {
     let arm = [("arm", "linux/arm64", "alpha")];
     let (fingerprint, warnings) = chosen(&stage(&arm, OtherSource::None), "platform: linux/arm64");
     assert_eq!(fingerprint, "arm");
@@ -108,7 +108,7 @@ fn a_platform_that_is_written_down_and_not_the_hosts_is_left_to_its_emulation() 
 }
 
 #[test]
-fn what_a_registry_may_have_is_left_open() {
+fn an_image_that_a_registry_may_have_is_not_refused() {
     let elsewhere = [("arm", "linux/arm64", "beta")];
     let there = [("arm", "linux/arm64", "alpha")];
     for (found, beyond, key) in [
@@ -129,7 +129,7 @@ fn what_a_registry_may_have_is_left_open() {
 }
 
 #[test]
-fn what_is_nowhere_is_refused_when_the_registry_is_never_asked() {
+fn a_missing_image_is_refused_with_the_policy_never() {
     let refusal = refusal(&stage(&[], OtherSource::Registry), "pull_policy: never");
     for part in [
         "compose.yaml:4:5: the image app:1 was not found on any host or on this machine (services.web.pull_policy)",

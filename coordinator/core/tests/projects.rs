@@ -1,4 +1,4 @@
-//! The project's name on the hosts: Compose's own, and no data is lost over a new one.
+//! Tests of project names on the hosts: the default is that of Docker Compose, and a new name leaves no data behind.
 #![allow(clippy::unwrap_used)]
 mod stage;
 
@@ -21,7 +21,7 @@ fn without_data() -> String {
 const PLACED: &str = "[stacks.demo]\nplace = { \"*\" = \"beta\" }\n";
 
 #[test]
-fn what_is_made_on_a_host_has_the_projects_name_and_the_stack_stays_the_handle() {
+fn resources_have_the_name_of_the_project_and_instances_the_name_of_the_stack() {
     let mut stage = Stage::new(PLACED);
     stage.projects.insert("demo".into(), "shop".into());
     let plan = stage.up("demo", &yaml());
@@ -41,7 +41,7 @@ fn what_is_made_on_a_host_has_the_projects_name_and_the_stack_stays_the_handle()
 }
 
 #[test]
-fn a_new_name_that_would_leave_data_behind_is_refused_with_the_line_that_keeps_it() {
+fn a_new_name_that_would_leave_data_behind_is_refused_with_a_hint() {
     let mut stage = Stage::new(PLACED);
     stage.up("demo", &yaml());
     stage.projects.insert("demo".into(), "shop".into());
@@ -58,7 +58,7 @@ fn a_new_name_that_would_leave_data_behind_is_refused_with_the_line_that_keeps_i
 }
 
 #[test]
-fn with_the_name_that_the_hosts_hold_nothing_changes() {
+fn writing_the_current_name_changes_nothing() {
     let mut stage = Stage::new(PLACED);
     stage.up("demo", &yaml());
     stage.projects.insert("demo".into(), "demo".into());
@@ -67,7 +67,7 @@ fn with_the_name_that_the_hosts_hold_nothing_changes() {
 }
 
 #[test]
-fn after_the_data_was_removed_the_name_may_be_another() {
+fn the_name_may_change_after_the_data_was_removed() {
     let mut stage = Stage::new(PLACED);
     stage.up("demo", &yaml());
     let proposal = stage.propose_down("demo", true);
@@ -77,7 +77,7 @@ fn after_the_data_was_removed_the_name_may_be_another() {
 }
 
 #[test]
-fn without_data_a_new_name_makes_everything_again_and_is_told() {
+fn without_data_a_new_name_recreates_everything_with_a_warning() {
     let mut stage = Stage::new(PLACED);
     stage.up("demo", &without_data());
     stage.projects.insert("demo".into(), "shop".into());
@@ -97,7 +97,7 @@ fn without_data_a_new_name_makes_everything_again_and_is_told() {
 }
 
 #[test]
-fn two_stacks_with_one_project_on_one_host_are_refused_and_on_two_hosts_are_not() {
+fn two_stacks_with_one_project_name_are_refused_on_one_host_only() {
     let stacks = |host: &str| {
         format!("[stacks.dev]\nplace = {{ \"*\" = \"beta\" }}\n[stacks.test]\nplace = {{ \"*\" = \"{host}\" }}\n")
     };
@@ -120,7 +120,7 @@ fn two_stacks_with_one_project_on_one_host_are_refused_and_on_two_hosts_are_not(
 }
 
 #[test]
-fn the_data_of_one_stack_is_not_given_to_another_of_the_same_project() {
+fn a_stack_does_not_get_the_data_of_another_stack_with_the_same_project_name() {
     let mut stage =
         Stage::new("[stacks.dev]\nplace = { \"*\" = \"beta\" }\n[stacks.test]\nplace = { \"*\" = \"beta\" }\n");
     stage.projects.insert("dev".into(), "shop".into());
@@ -133,7 +133,7 @@ fn the_data_of_one_stack_is_not_given_to_another_of_the_same_project() {
 }
 
 #[test]
-fn stacks_of_other_projects_may_name_one_network_alike() {
+fn stacks_of_different_projects_may_share_a_network_name() {
     let text = "services: {web: {image: 'i:1', networks: [front]}}\nnetworks: {front: {name: shared-net}}\n";
     let mut stage = Stage::new("[stacks.dev]\nplace = { web = \"beta\" }\n[stacks.test]\nplace = { web = \"beta\" }\n");
     stage.projects.insert("dev".into(), "shop".into());

@@ -1,4 +1,4 @@
-//! Secrets and configs that are no files: they reach their container, and nothing else tells what is in them.
+//! Tests of secrets and configs without a file: they reach their container, and are printed nowhere.
 #![allow(clippy::unwrap_used)]
 mod stage;
 
@@ -54,7 +54,7 @@ fn variables_and_inline_contents_become_files_of_the_container() {
 }
 
 #[test]
-fn other_contents_make_another_container_and_the_same_ones_do_not() {
+fn changed_contents_recreate_the_container_and_equal_ones_do_not() {
     let mut stage = stage("hunter2");
     stage.up("app", &yaml());
     stage.salt = "another run".into();
@@ -68,7 +68,7 @@ fn other_contents_make_another_container_and_the_same_ones_do_not() {
 }
 
 #[test]
-fn a_short_secret_cannot_be_tried_against_the_digest() {
+fn a_short_secret_cannot_be_guessed_from_the_digest() {
     let mut stage = stage("1234");
     let digest = |stage: &Stage| {
         stage.compile("app", &yaml()).unwrap().deployment.instances.values().next().unwrap().digest.clone()
@@ -79,14 +79,14 @@ fn a_short_secret_cannot_be_tried_against_the_digest() {
 }
 
 #[test]
-fn what_is_in_them_is_not_printed() {
+fn contents_of_secrets_are_not_printed() {
     let deployment = stage("hunter2").compile("app", &yaml()).unwrap().deployment;
     let printed = format!("{deployment:?}");
     assert!(printed.contains("/run/secrets/token") && !printed.contains("hunter2") && !printed.contains("level="));
 }
 
 #[test]
-fn a_file_that_could_not_be_seen_is_refused() {
+fn a_file_that_the_container_could_not_see_is_refused() {
     let of = |change: &dyn Fn(String) -> String| refusal(&stage("hunter2"), &change(yaml()));
     let service = |keys: &str| of(&|yaml| yaml.replace("image: web:1", &format!("image: web:1\n    {keys}")));
     let read_only = service("read_only: true");

@@ -1,4 +1,4 @@
-//! Services that cannot be without another: where they go, and when they are made again.
+//! Tests of tied services: where they run, and when they are recreated.
 #![allow(clippy::unwrap_used)]
 mod stage;
 
@@ -17,7 +17,7 @@ fn yaml() -> String {
 }
 
 #[test]
-fn what_shares_something_goes_to_one_host() {
+fn tied_services_run_on_one_host() {
     let mut stage = Stage::new("[stacks.app.place]\ndb = \"gamma\"\n");
     let plan = stage.up("app", &yaml());
     for service in ["db", "web", "probe"] {
@@ -29,7 +29,7 @@ fn what_shares_something_goes_to_one_host() {
 }
 
 #[test]
-fn places_that_exclude_each_other_are_refused() {
+fn placement_rules_that_separate_tied_services_are_refused() {
     let stage = Stage::new("[stacks.app.place]\ndb = \"gamma\"\nweb = \"alpha\"\n");
     let refusal = stage.compile("app", &yaml()).unwrap_err();
     assert!(
@@ -40,7 +40,7 @@ fn places_that_exclude_each_other_are_refused() {
 }
 
 #[test]
-fn they_are_made_again_with_the_other_and_the_plan_says_so() {
+fn a_tied_service_is_recreated_with_the_other_and_the_plan_gives_the_reason() {
     let mut stage = Stage::new("");
     stage.up("app", &yaml());
     let plan = stage.propose("app", &yaml().replace("db:1", "db:2")).plan.to_string();
@@ -51,7 +51,7 @@ fn they_are_made_again_with_the_other_and_the_plan_says_so() {
 }
 
 #[test]
-fn a_dependency_with_restart_is_followed_wherever_it_is() {
+fn a_dependency_with_restart_recreates_the_service_on_any_host() {
     let mut stage = Stage::new("[stacks.app.place]\ndb = \"alpha\"\nweb = \"beta\"\n");
     let of = |restart: bool| {
         let on = format!("depends_on: {{db: {{condition: service_started, restart: {restart}}}}}");
@@ -67,7 +67,7 @@ fn a_dependency_with_restart_is_followed_wherever_it_is() {
 }
 
 #[test]
-fn ports_of_a_shared_network_are_published_by_its_owner() {
+fn only_the_owner_of_a_shared_network_publishes_ports() {
     let yaml = yaml().replace("network_mode: 'service:db'", "network_mode: 'service:db', ports: ['80:80']");
     let refusal = Stage::new("").compile("app", &yaml).unwrap_err();
     assert!(
@@ -77,7 +77,7 @@ fn ports_of_a_shared_network_are_published_by_its_owner() {
 }
 
 #[test]
-fn a_link_is_a_name_for_its_service_alone() {
+fn a_link_is_a_name_for_its_service_only() {
     let yaml = format!(
         "services:\n  db: {{image: 'db:1', networks: {{infra_net: {{ipv4_address: 172.19.0.5}}}}}}\n  \
          cache: {{image: 'cache:1', networks: [own]}}\n  \
@@ -94,7 +94,7 @@ fn a_link_is_a_name_for_its_service_alone() {
 }
 
 #[test]
-fn a_link_of_an_earlier_release_leads_to_where_the_other_is_today() {
+fn a_link_of_an_earlier_release_gets_the_current_address() {
     let yaml = format!(
         "services:\n  db: {{image: 'db:1', networks: [infra_net]}}\n  \
          web: {{image: 'web:1', networks: [infra_net], links: ['db:database']}}\n{NET}"

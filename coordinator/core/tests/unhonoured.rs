@@ -1,11 +1,11 @@
-//! Every key and every value that is not honoured is said, with its place and the reason that the page of keys gives.
+//! Tests that every unsupported key and value is reported with its location, and with the reason from the page of keys.
 #![allow(clippy::unwrap_used)]
 mod stage;
 
 use landfast_compose::{Support, keys};
 use stage::{NET, Stage};
 
-/// A key and what to write for it: in the service `web`, or beside the services when it begins with a space.
+/// A key and its YAML: in the service `web`, or at the top level if it starts with a space.
 const WRITTEN: &[(&str, &str)] = &[
     ("models", " models: {s: {model: a}}"),
     ("services.*.attach", "attach: false"),
@@ -69,13 +69,13 @@ const WRITTEN: &[(&str, &str)] = &[
     ("configs.*.content", "configs: [{source: inline, target: /tmp/a}], tmpfs: /tmp"),
 ];
 
-/// What the others lean on.
+/// Sections that the keys refer to.
 const BESIDE: &str = "
 secrets: {key: {file: key}, var: {environment: VAR}, theirs: {external: true}}
 configs: {key: {file: key}, var: {environment: VAR}, inline: {content: c}, theirs: {external: true}}
 ";
 
-/// All that is said about a project with this.
+/// Returns all errors and warnings about a project with this YAML.
 fn said(written: &str) -> String {
     let mut stage = Stage::new("").file("key", "k");
     stage.environment.insert("VAR".into(), "v".into());
@@ -100,7 +100,7 @@ fn reason(standing: Support) -> &'static str {
 }
 
 #[test]
-fn what_is_not_honoured_is_said_with_place_and_reason() {
+fn unsupported_keys_are_reported_with_location_and_reason() {
     let mut wrong = Vec::new();
     let keys = keys();
     for key in &keys {

@@ -1,4 +1,4 @@
-//! A fleet on paper: compose files go in, plans come out, and what was planned can be taken as done.
+//! A simulated fleet: it compiles compose files into plans, and applies a plan as if the hosts had carried it out.
 #![allow(clippy::unwrap_used, dead_code)]
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -41,30 +41,30 @@ pub(crate) struct Stage {
     pub(crate) reports: BTreeMap<String, Report>,
     /// Bundles that containers were started with.
     pub(crate) started: StartManifests,
-    /// Path > text, of every stack's folder.
+    /// Files of all stack folders: path to text.
     pub(crate) files: BTreeMap<String, String>,
-    /// Reference > fingerprint; others are their own.
+    /// Fingerprints by image reference. Other references have a generated fingerprint.
     pub(crate) images: BTreeMap<String, String>,
-    /// What references mean, where it is not that.
+    /// Image candidates by reference, where they differ from that.
     pub(crate) meanings: BTreeMap<String, ImageCandidates>,
     /// Of the hosts' engines.
     pub(crate) platforms: BTreeMap<String, Platform>,
-    /// Host > fingerprint > id.
+    /// Image ids by host and fingerprint.
     pub(crate) image_ids: BTreeMap<String, BTreeMap<String, String>>,
-    /// Variables of whoever deploys.
+    /// Environment variables of the user.
     pub(crate) environment: BTreeMap<String, String>,
     /// Of the hosts' engines.
     pub(crate) engines: BTreeMap<String, u32>,
-    /// Host > what its engine has.
+    /// Resources of the engines by host.
     pub(crate) found: BTreeMap<String, Found>,
-    /// Stack > name of its project; others have the stack's.
+    /// Project names by stack. Other stacks have a project with their own name.
     pub(crate) projects: BTreeMap<String, String>,
     pub(crate) abilities: BTreeMap<String, Abilities>,
     pub(crate) release: u64,
     pub(crate) salt: String,
 }
 
-/// What a run would do.
+/// Result of compiling and planning.
 pub(crate) struct Proposal {
     pub(crate) plan: Plan,
     pub(crate) target: BTreeMap<String, HostState>,
@@ -100,13 +100,13 @@ impl Stage {
         self
     }
 
-    /// A volume that is on a host, whoever made it.
+    /// Adds a volume to the engine of a host.
     pub(crate) fn has_volume(&mut self, host: &str, name: &str) {
         let volume = EngineVolume { name: name.into(), driver: "local".into(), ..EngineVolume::default() };
         self.found.entry(host.into()).or_default().volumes.push(volume);
     }
 
-    /// Every warning and every mistake, of reading and of compiling.
+    /// Returns all warnings and errors of loading and compiling.
     pub(crate) fn everything_said(&self, stack: &str, yaml: &str) -> String {
         let mut said = match self.load(stack, yaml) {
             Ok(loaded) => loaded.warnings.iter().map(|it| format!("{it}\n")).collect(),
@@ -214,14 +214,14 @@ impl Stage {
         Proposal { plan, target, after, warnings }
     }
 
-    /// Takes a proposal as carried out.
+    /// Applies a proposal as if the hosts had carried it out.
     pub(crate) fn done(&mut self, proposal: Proposal) {
         self.held = proposal.target;
         self.before.extend(proposal.after);
         self.release += 1;
     }
 
-    /// Proposes and takes it as carried out; the plan as it prints.
+    /// Proposes and applies a plan, and returns its printed form.
     pub(crate) fn up(&mut self, stack: &str, yaml: &str) -> String {
         let proposal = self.propose(stack, yaml);
         let text = proposal.plan.to_string();
@@ -230,14 +230,14 @@ impl Stage {
     }
 }
 
-/// The one address that an instance has on a network.
+/// Returns the address of an instance on a network.
 pub(crate) fn address(held: &BTreeMap<String, HostState>, instance: &str, network: &str) -> String {
     let name = instance.parse().unwrap();
     let found = held.values().find_map(|state| state.instance(&name)).unwrap();
     found.container.networks.iter().find(|end| end.network == network).unwrap().address.clone()
 }
 
-/// Where an instance is.
+/// Returns the host of an instance.
 pub(crate) fn host_of(held: &BTreeMap<String, HostState>, instance: &str) -> String {
     let name = instance.parse().unwrap();
     held.iter().find(|(_, state)| state.instance(&name).is_some()).unwrap().0.clone()
