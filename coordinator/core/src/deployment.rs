@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::container::Container;
-pub use landfast_agreement::{InstanceName, StackService as ServiceName};
+pub use landfast_agreement::{InstanceName, StackService};
 pub use landfast_compose::model::Condition;
 
 /// Compiled form of one stack.

@@ -72,9 +72,13 @@ pub fn planned_pull(pull: &PlannedPull) -> String {
 
 /// Returns the releases of a rollout, such as `release 3 of data`.
 fn rollout(releases: &[NumberedRelease]) -> String {
+    if releases.is_empty() { "a rollout".to_owned() } else { self::releases(releases) }
+}
+
+/// Returns the names of releases: `release 3 of data, release 1 of web`.
+pub fn releases(releases: &[NumberedRelease]) -> String {
     let names = releases.iter().map(|release| format!("release {} of {}", release.number, release.stack));
-    let names: Vec<_> = names.collect();
-    if names.is_empty() { "a rollout".to_owned() } else { names.join(", ") }
+    names.collect::<Vec<_>>().join(", ")
 }
 
 /// Returns the beginning of a builder's line when several builds run side by side.

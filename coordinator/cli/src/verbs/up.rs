@@ -1,7 +1,7 @@
 //! `landfast up`: deploys the stacks, so that the hosts match the compose files.
 
 use crate::contract;
-use crate::output::{self, count, stderr};
+use crate::output::{self, count, stderr, words};
 use landfast_engine::Engine;
 use landfast_engine::operation::{MissingImages, Operation, Outcome, Proposal, Up};
 
@@ -83,8 +83,7 @@ pub(super) fn sentence(outcome: &Outcome) -> String {
         Outcome::Unchanged => "nothing to do: the hosts are up to date\n".to_owned(),
         Outcome::Done { steps, releases } if releases.is_empty() => format!("done: {}\n", count(*steps, "step")),
         Outcome::Done { steps, releases } => {
-            let releases = releases.iter().map(|release| format!("release {} of {}", release.number, release.stack));
-            format!("done: {}, {}\n", count(*steps, "step"), releases.collect::<Vec<_>>().join(", "))
+            format!("done: {}, {}\n", count(*steps, "step"), words::releases(releases))
         }
     }
 }

@@ -8,7 +8,7 @@ use landfast_agreement::Mac;
 use super::instances_by_side::InstancesBySide;
 use super::{Action, Plan, Step};
 use crate::container::Container;
-use crate::deployment::{Condition, InstanceName, ServiceName};
+use crate::deployment::{Condition, InstanceName, StackService};
 use crate::desired::Instance;
 use crate::ports::overlap;
 
@@ -44,8 +44,8 @@ fn phase(action: &Action) -> u8 {
     }
 }
 
-type Dependencies = BTreeMap<ServiceName, BTreeSet<ServiceName>>;
-type Depths = BTreeMap<ServiceName, usize>;
+type Dependencies = BTreeMap<StackService, BTreeSet<StackService>>;
+type Depths = BTreeMap<StackService, usize>;
 
 /// Length of the longest chain of dependencies below each service.
 fn depths(dependencies: &Dependencies) -> Depths {
@@ -71,7 +71,7 @@ fn depths(dependencies: &Dependencies) -> Depths {
 fn dependencies<'a>(instances: impl Iterator<Item = &'a Instance>) -> Dependencies {
     let mut dependencies = Dependencies::new();
     for instance in instances {
-        let on = instance.depends_on.iter().map(|on| ServiceName::new(&instance.name.stack, &on.service));
+        let on = instance.depends_on.iter().map(|on| StackService::new(&instance.name.stack, &on.service));
         dependencies.entry(instance.name.service_name()).or_default().extend(on);
     }
     dependencies
@@ -113,7 +113,7 @@ impl Needs {
     }
 
     fn updates_one_service_at_a_time(&mut self, steps: &[Step]) {
-        let mut groups: Vec<(ServiceName, Vec<usize>)> = Vec::new();
+        let mut groups: Vec<(StackService, Vec<usize>)> = Vec::new();
         let updates = steps.iter().enumerate().filter(|(_, step)| step.action.update().is_some());
         for (at, step) in updates {
             let Some(service) = step.action.instance().map(InstanceName::service_name) else { continue };
@@ -139,7 +139,7 @@ impl Needs {
 
     fn dependents_go_first(&mut self, sides: &InstancesBySide<'_>, steps: &[Step]) {
         let dependencies = dependencies(sides.old.values().flat_map(|hosts| hosts.values().copied()));
-        let removes: Vec<(usize, ServiceName)> = removes(steps);
+        let removes: Vec<(usize, StackService)> = removes(steps);
         for (dependent_at, dependent) in &removes {
             for (at, service) in &removes {
                 if dependencies.get(dependent).is_some_and(|on| on.contains(service)) {
@@ -238,7 +238,7 @@ fn places(steps: &[Step], is: fn(&Action) -> bool) -> BTreeSet<usize> {
     steps.iter().enumerate().filter(|(_, step)| is(&step.action)).map(|(at, _)| at).collect()
 }
 
-fn removes(steps: &[Step]) -> Vec<(usize, ServiceName)> {
+fn removes(steps: &[Step]) -> Vec<(usize, StackService)> {
     let remove = |(at, step): (usize, &Step)| match &step.action {
         Action::Remove { instance } => Some((at, instance.service_name())),
         _ => None,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 
-use landfast_core::deployment::{Condition, InstanceName, ServiceName};
+use landfast_core::deployment::{Condition, InstanceName, StackService};
 use landfast_core::desired::{HostState, Instance};
 use landfast_core::plan::{Action as Does, Change, Plan};
 use landfast_core::report::{ContainerState, Health, InstanceReport, Problem, Report, TreeReport};
@@ -438,7 +438,7 @@ impl Simulation {
 
     /// Checks that no more instances of a service are updated at once than allowed.
     fn check_parallelism(&self) {
-        let mut under_way: BTreeMap<ServiceName, (u32, Option<NonZeroU32>)> = BTreeMap::new();
+        let mut under_way: BTreeMap<StackService, (u32, Option<NonZeroU32>)> = BTreeMap::new();
         for step in &self.plan.steps {
             let Does::Recreate { change: Change { instance: name, .. }, update, .. } = &step.action else { continue };
             let target = self.target[&step.host].instance(name).unwrap();

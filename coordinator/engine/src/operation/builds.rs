@@ -117,18 +117,7 @@ impl Engine {
         let ready = self.prepare(chosen, &sources, &mut plan.warnings).await?;
         let builds = planned(&ready, &sources, workshop.as_ref());
         let prepared = (!ready.is_empty()).then_some(PreparedBuilds { workshop, ready });
-        Ok(Proposal {
-            observed,
-            plan,
-            target: BTreeMap::new(),
-            deployments: Vec::new(),
-            builds,
-            pulls: Vec::new(),
-            images,
-            needs: Vec::new(),
-            files: Vec::new(),
-            prepared,
-        })
+        Ok(Proposal { observed, plan, builds, images, prepared, ..Proposal::default() })
     }
 
     /// Carries out the builds of a proposal. Returns the references of the images.

@@ -59,6 +59,7 @@ impl ProposalInput {
 }
 
 /// The plan of an operation, with everything that is needed to carry it out.
+#[derive(Default)]
 pub struct Proposal {
     /// The fleet as it was observed before planning.
     pub observed: ObservedFleet,

@@ -67,9 +67,8 @@ pub(super) struct AddArguments {
 pub(super) async fn run(context: &Context, args: AddArguments) -> Result<Exit, CliError> {
     let json = context.json()?;
     let folder = context.folder()?;
-    if !HostName::is_valid(&args.host) {
-        let message = format!("{:?} is not a name of a host: {}", args.host, HostName::RULE);
-        return Err(CliError::usage(message, "choose another name"));
+    if let Err(invalid) = args.host.parse::<HostName>() {
+        return Err(CliError::usage(invalid.to_string(), "choose another name"));
     }
     // Fails before the host is changed if the host cannot be added to the file.
     with_host(&folder, &args)?;
