@@ -7,7 +7,8 @@ use futures::stream::StreamExt as _;
 use landfast_agent_core::reconcile::{Changed, Wake};
 use tokio::sync::{mpsc, watch};
 
-use crate::docker::{About, Engine, EngineError, ImageCache, chain};
+use crate::docker::{About, Engine, EngineError, ImageCache};
+use crate::error_text::in_one_line;
 
 /// Delay between attempts to connect. It does not grow: an engine that starts must be noticed soon, and an attempt at a
 /// local socket costs nothing.
@@ -28,7 +29,7 @@ pub(crate) async fn run(
     loop {
         let lost = match session(&engine, &fleet, &images, &about, &wakes).await {
             Ok(()) => "the stream of its events ended".to_owned(),
-            Err(error) => chain(&error),
+            Err(error) => in_one_line(&error),
         };
         if !is_lost || about.borrow().is_ok() {
             tracing::warn!(error = lost, "engine lost");

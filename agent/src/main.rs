@@ -7,6 +7,7 @@ mod dns;
 mod docker;
 mod durable;
 mod engine_session;
+mod error_text;
 mod observe;
 mod overlay;
 mod ports;

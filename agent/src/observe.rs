@@ -8,7 +8,8 @@ use landfast_agent_core::desired::{Desired, InstanceName};
 use landfast_agent_core::observed::{Container, Observed, Tree};
 use landfast_agent_core::reconcile::{Observation, Snapshot};
 
-use crate::docker::{Engine, EngineError, ImageCache, chain, lookup};
+use crate::docker::{Engine, EngineError, ImageCache, lookup};
+use crate::error_text::in_one_line;
 use crate::overlay::Overlay;
 use crate::started::Started;
 use crate::starts::Starts;
@@ -48,7 +49,7 @@ impl Observer {
         match self.refresh(snapshot, desired, busy).await {
             Ok(()) => Observation::Complete,
             Err(error) => {
-                tracing::warn!(error = chain(&error), "host not observed");
+                tracing::warn!(error = in_one_line(&error), "host not observed");
                 match error {
                     EngineError::Refused { .. } | EngineError::Unexpected(_) => Observation::Unreliable,
                     _ => Observation::Failed,
@@ -179,7 +180,7 @@ impl Observer {
             let stacks = trees.stacks()?;
             let look = |stack: String| {
                 let (manifest, drift) = trees.observe(&stack).unwrap_or_else(|error| {
-                    tracing::warn!(stack, error = chain(&error), "live tree not observed");
+                    tracing::warn!(stack, error = in_one_line(&error), "live tree not observed");
                     (None, Vec::new())
                 });
                 (stack, Tree { manifest: manifest.unwrap_or_default(), drift })
@@ -188,7 +189,7 @@ impl Observer {
         });
         match seen.await {
             Ok(seen) => observed.trees = seen,
-            Err(error) => tracing::warn!(error = chain(&error), "live trees not observed"),
+            Err(error) => tracing::warn!(error = in_one_line(&error), "live trees not observed"),
         }
     }
 
@@ -201,7 +202,7 @@ impl Observer {
             };
             match self.sources.overlay.observe(&overlay.bridge).await {
                 Ok(found) => drop(observed.overlays.insert(name.clone(), found)),
-                Err(error) => tracing::warn!(network = %name, error = chain(&error), "overlay not observed"),
+                Err(error) => tracing::warn!(network = %name, error = in_one_line(&error), "overlay not observed"),
             }
         }
     }

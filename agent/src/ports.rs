@@ -10,7 +10,7 @@ use procfs::net::{self, TcpNetEntry, TcpState, UdpNetEntry, UdpState};
 use procfs::process::{self, FDTarget};
 use procfs::{ProcError, ProcResult};
 
-use crate::docker::chain;
+use crate::error_text::in_one_line;
 use crate::wire::UsedPort;
 
 /// A listening socket.
@@ -104,7 +104,7 @@ fn listeners() -> BTreeSet<Listener> {
 fn entries<T>(table: ProcResult<Vec<T>>) -> Vec<T> {
     table.unwrap_or_else(|error| {
         if !matches!(error, ProcError::NotFound(_)) {
-            tracing::warn!(error = chain(&error), "listening sockets not read");
+            tracing::warn!(error = in_one_line(&error), "listening sockets not read");
         }
         Vec::new()
     })

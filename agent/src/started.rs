@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::docker::chain;
 use crate::durable;
+use crate::error_text::in_one_line;
 
 /// One start of a container.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,9 +34,9 @@ impl Started {
     pub(crate) fn open(folder: &Path) -> Self {
         let path = folder.join("started");
         let read = match fs_err::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| chain(&error)),
+            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| in_one_line(&error)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(BTreeMap::new()),
-            Err(error) => Err(chain(&error)),
+            Err(error) => Err(in_one_line(&error)),
         };
         let starts = read.unwrap_or_else(|error| {
             tracing::warn!(path = %path.display(), error, "record of started bundles not read");
@@ -78,7 +78,7 @@ impl Started {
         match written.and_then(|bytes| durable::replace(&self.path, &[&bytes])) {
             Ok(()) => self.is_written = true,
             Err(error) => {
-                tracing::warn!(path = %self.path.display(), error = chain(&error), "record of started bundles not written");
+                tracing::warn!(path = %self.path.display(), error = in_one_line(&error), "record of started bundles not written");
             }
         }
     }

@@ -6,8 +6,8 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::docker::chain;
 use crate::durable;
+use crate::error_text::in_one_line;
 
 /// Reason of an incomplete start that the agent did not see the end of.
 const CUT_OFF: &str = "the agent ended while the commands after the start were running";
@@ -25,12 +25,12 @@ impl Starts {
         let path = folder.join("starts");
         let unfinished = match fs_err::read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_else(|error| {
-                tracing::warn!(path = %path.display(), error = chain(&error), "record of incomplete starts not read");
+                tracing::warn!(path = %path.display(), error = in_one_line(&error), "record of incomplete starts not read");
                 BTreeMap::new()
             }),
             Err(error) if error.kind() == ErrorKind::NotFound => BTreeMap::new(),
             Err(error) => {
-                tracing::warn!(path = %path.display(), error = chain(&error), "record of incomplete starts not read");
+                tracing::warn!(path = %path.display(), error = in_one_line(&error), "record of incomplete starts not read");
                 BTreeMap::new()
             }
         };
@@ -61,7 +61,7 @@ impl Starts {
             return;
         }
         if let Err(error) = self.change(|unfinished| unfinished.retain(|container, _| is_there(container))) {
-            tracing::warn!(path = %self.path.display(), error = chain(&error), "record of incomplete starts not written");
+            tracing::warn!(path = %self.path.display(), error = in_one_line(&error), "record of incomplete starts not written");
         }
     }
 

@@ -12,7 +12,8 @@ use tokio_stream::wrappers::WatchStream;
 use tonic::{Request, Response, Status};
 
 use super::{Context, examine, guard};
-use crate::docker::{EngineError, LogRequest, chain};
+use crate::docker::{EngineError, LogRequest};
+use crate::error_text::in_one_line;
 use crate::observe::blocking;
 use crate::ports::{self, Processes};
 use crate::state::AssignError;
@@ -82,7 +83,7 @@ impl AgentService {
         let manifests: Vec<String> = state.trees.iter().map(|tree| tree.manifest.clone()).collect();
         let blobs = self.0.blobs.clone();
         let missing = blocking(move || blobs.missing_manifests(&manifests)).await;
-        let missing = missing.map_err(|error| Status::invalid_argument(chain(&error)))?;
+        let missing = missing.map_err(|error| Status::invalid_argument(in_one_line(&error)))?;
         if missing.is_empty() {
             return Ok(());
         }
@@ -107,7 +108,7 @@ impl Agent for AgentService {
         let (report, contents) = tokio::join!(self.report(), self.contents());
         let mut engine = self.engine();
         let Contents { images, networks, volumes, ports } = contents.unwrap_or_else(|error| {
-            engine.error = chain(&error);
+            engine.error = in_one_line(&error);
             Default::default()
         });
         let held = self.0.holder.current();
@@ -204,7 +205,7 @@ fn engine_volume(name: String, volume: observed::Volume) -> EngineVolume {
 }
 
 fn refusal(error: &AssignError) -> Status {
-    let message = chain(error);
+    let message = in_one_line(error);
     match error {
         AssignError::Invalid(_) => Status::invalid_argument(message),
         AssignError::Refused(_) => Status::failed_precondition(message),
@@ -213,7 +214,7 @@ fn refusal(error: &AssignError) -> Status {
 }
 
 pub(super) fn engine_status(error: &EngineError) -> Status {
-    let message = chain(error);
+    let message = in_one_line(error);
     match error {
         EngineError::Refused { status: 404, .. } => Status::not_found(message),
         EngineError::Unreachable { .. } | EngineError::TimedOut(_) => Status::unavailable(message),

@@ -14,7 +14,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::Context;
 use super::agent::engine_status;
 use crate::blobs::{BlobError, Incoming};
-use crate::docker::chain;
+use crate::error_text::in_one_line;
 use crate::observe::blocking;
 use crate::wire::{
     Blobs, FetchRequest, FetchResponse, ImageItem, MissingRequest, MissingResponse, PullRequest, PullResponse,
@@ -181,7 +181,7 @@ impl Blobs for BlobsService {
 
     async fn fetch(&self, request: Request<FetchRequest>) -> Result<Response<FetchResponse>, Status> {
         let FetchRequest { reference, platform } = request.into_inner();
-        let unavailable = |error| Status::unavailable(chain(&error));
+        let unavailable = |error| Status::unavailable(in_one_line(&error));
         self.0.engine.pull_image(&reference, &platform).await.map_err(unavailable)?;
         self.0.images.forget_list();
         let image = self.0.engine.image(&reference).await.map_err(unavailable)?;
@@ -211,7 +211,7 @@ async fn take(receiving: Receiving, data: Bytes) -> Result<Receiving, Status> {
 }
 
 fn blob_status(error: &BlobError) -> Status {
-    let message = chain(error);
+    let message = in_one_line(error);
     match error {
         BlobError::Name(_) | BlobError::TooLarge { .. } | BlobError::Manifest { .. } => {
             Status::invalid_argument(message)

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tonic::Status;
 
-use crate::docker::chain;
+use crate::error_text::in_one_line;
 use crate::sources::{self, Found, Kind};
 use crate::tree::Trees;
 use crate::wire::{ExaminedSource, MountSource, examined_source, mount_source};
@@ -30,7 +30,7 @@ fn one(trees: &Trees, source: &MountSource) -> Result<ExaminedSource, Status> {
             return Err(Status::invalid_argument(format!("{path:?} is not an absolute path")));
         }
         Some(mount_source::Place::Tree(tree)) => {
-            trees.examine(&tree.stack, &tree.path).map_err(|error| Status::invalid_argument(chain(&error)))?
+            trees.examine(&tree.stack, &tree.path).map_err(|error| Status::invalid_argument(in_one_line(&error)))?
         }
         None => return Err(Status::invalid_argument("a source has no path")),
     };
@@ -46,7 +46,7 @@ fn examined(found: &Found) -> ExaminedSource {
         Found::Other(Kind::Pipe) => (Wire::Pipe, String::new()),
         Found::Other(Kind::Device) => (Wire::Device, String::new()),
         Found::Missing => (Wire::Missing, String::new()),
-        Found::Impossible(error) => (Wire::Impossible, chain(error)),
+        Found::Impossible(error) => (Wire::Impossible, in_one_line(error)),
     };
     ExaminedSource { kind: kind.into(), problem }
 }

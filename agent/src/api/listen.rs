@@ -84,7 +84,7 @@ pub(crate) fn accept(
                         drop(sender.send(Ok(connection)).await);
                     }
                     Err(reason) => {
-                        let reason = crate::docker::chain(&reason);
+                        let reason = crate::error_text::in_one_line(&reason);
                         tracing::warn!(peer = %address, reason, "connection closed");
                     }
                 }

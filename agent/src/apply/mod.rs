@@ -21,7 +21,8 @@ use landfast_agent_core::attempts::{Resource, Severity};
 use landfast_agent_core::plan::Action;
 use landfast_agent_core::reconcile::{StepEnded, StepFailure, StepOutput};
 
-use crate::docker::{Engine, EngineError, chain};
+use crate::docker::{Engine, EngineError};
+use crate::error_text::in_one_line;
 use crate::overlay::{Overlay, OverlayError};
 use crate::sources::SourceError;
 use crate::starts::Starts;
@@ -44,7 +45,7 @@ impl Executor {
         let (step, resource) = (action.verb(), action.resource());
         let outcome = self.apply(&action, &held).await;
         let milliseconds = begun.elapsed().as_millis();
-        let outcome = outcome.map_err(|error| StepFailure { message: chain(&error), severity: error.severity() });
+        let outcome = outcome.map_err(|error| StepFailure { message: in_one_line(&error), severity: error.severity() });
         match &outcome {
             Ok(_) => tracing::info!(step, %resource, generation, milliseconds, "step done"),
             Err(StepFailure { message, severity }) => {

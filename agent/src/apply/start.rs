@@ -4,7 +4,8 @@
 use landfast_agent_core::desired::InstanceName;
 
 use super::{Executor, StepError};
-use crate::docker::{EngineError, Hook, chain};
+use crate::docker::{EngineError, Hook};
+use crate::error_text::in_one_line;
 use crate::observe::blocking;
 use crate::ports::{self, Processes};
 use crate::wire::{self, Held, Instance};
@@ -26,7 +27,7 @@ pub(super) async fn run(
     }
     executor.starts.begin(container).map_err(StepError::NotRecorded)?;
     let ran = start_with_hooks(executor, held, instance, container, &hooks).await;
-    let failure = ran.as_ref().err().map(|error| chain(error));
+    let failure = ran.as_ref().err().map(|error| in_one_line(error));
     executor.starts.end(container, failure).map_err(StepError::NotRecorded)?;
     ran
 }
@@ -80,7 +81,7 @@ fn announce(executor: &Executor, held: &Held, instance: &InstanceName) {
             continue;
         };
         if let Err(error) = executor.overlay.announce(&overlay.bridge, address, mac) {
-            tracing::debug!(instance = %instance, error = chain(&error), "address not announced");
+            tracing::debug!(instance = %instance, error = in_one_line(&error), "address not announced");
         }
     }
 }

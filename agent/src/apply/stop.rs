@@ -3,7 +3,7 @@
 use landfast_agent_core::desired::InstanceName;
 
 use super::{Executor, StepError};
-use crate::docker::chain;
+use crate::error_text::in_one_line;
 
 /// A command before the stop that fails is logged and does not keep the container running.
 pub(super) async fn run(
@@ -13,7 +13,7 @@ pub(super) async fn run(
     grace: Option<u32>,
 ) -> Result<(), StepError> {
     if let Err(error) = executor.engine.run_hooks_before_stop(container).await {
-        tracing::warn!(instance = %instance, error = chain(&error), "hook before the stop failed");
+        tracing::warn!(instance = %instance, error = in_one_line(&error), "hook before the stop failed");
     }
     Ok(executor.engine.stop_container(container, grace).await?)
 }

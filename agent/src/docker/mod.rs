@@ -283,20 +283,6 @@ fn pinned(request: BollardRequest, minor: u32) -> BollardRequest {
     BollardRequest::from_parts(parts, body)
 }
 
-/// Returns an error with all of its sources, in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        let part = error.to_string();
-        if !text.contains(&part) {
-            text = format!("{text}: {part}");
-        }
-        source = error.source();
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

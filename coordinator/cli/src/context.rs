@@ -4,18 +4,15 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use landfast_compose::Diagnostics;
-
 use crate::output::progress::{self, ProgressPrinter};
 use crate::output::stderr;
 use crate::signals::Signals;
+use landfast_engine::Engine;
 use landfast_engine::event::Listener;
-use landfast_engine::folder::{FleetFolder, FolderError};
-use landfast_engine::image_build::BuildError;
+use landfast_engine::folder::FleetFolder;
 use landfast_engine::observe::Status;
-use landfast_engine::project::{self, ProjectError, Request, shorten};
+use landfast_engine::project::Request;
 use landfast_engine::store::Store;
-use landfast_engine::{Engine, EngineError};
 
 use crate::CliError;
 use crate::arguments::{ComposeArguments, Format, Global};
@@ -72,7 +69,7 @@ impl Context {
                 "set `path`, `files` and `project` (for -p) under [stacks.NAME]",
             ));
         }
-        FleetFolder::find(self.global.fleet.as_deref(), &self.current_dir).map_err(|error| self.folder_error(error))
+        Ok(FleetFolder::find(self.global.fleet.as_deref(), &self.current_dir)?)
     }
 
     /// Returns the request for the project that `docker compose` would load here, without a fleet.
@@ -172,45 +169,6 @@ impl Context {
 
     /// Opens the store in the fleet's folder.
     pub(super) fn store(&self, engine: &Engine) -> Result<Box<dyn Store>, CliError> {
-        engine.folder.store().map_err(|error| self.engine_error(error.into()))
-    }
-
-    /// Converts diagnostics to an error that quotes the source lines, if the files can be read again.
-    fn mistakes(&self, all: Diagnostics) -> CliError {
-        let source = |file: &Path| project::reader(&self.current_dir.join(file)).ok().flatten();
-        CliError::Mistakes(shorten(all, &self.current_dir).with_lines(source))
-    }
-
-    pub(super) fn folder_error(&self, error: FolderError) -> CliError {
-        match error {
-            FolderError::Mistakes(all) => self.mistakes(all),
-            FolderError::NoStack { .. } => CliError::usage(error.to_string(), error.hint().unwrap_or_default()),
-            other => match other.hint() {
-                Some(hint) => CliError::of(other).hint(hint),
-                None => CliError::of(other),
-            },
-        }
-    }
-
-    pub(super) fn project_error(&self, error: ProjectError) -> CliError {
-        match error {
-            ProjectError::Mistakes(all) => self.mistakes(all),
-            other => match other.hint() {
-                Some(hint) => CliError::of(other).hint(hint),
-                None => CliError::of(other),
-            },
-        }
-    }
-
-    pub(super) fn engine_error(&self, error: EngineError) -> CliError {
-        match error {
-            EngineError::Folder(error) => self.folder_error(error),
-            EngineError::Project(error) => self.project_error(error),
-            EngineError::Mistakes(all) | EngineError::Build(BuildError::Mistakes(all)) => self.mistakes(all),
-            other => match other.hint() {
-                Some(hint) => CliError::of(other).hint(hint),
-                None => CliError::of(other),
-            },
-        }
+        engine.folder.store().map_err(CliError::of)
     }
 }

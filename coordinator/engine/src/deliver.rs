@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use v1::push_request::Part;
 
+use crate::Hint;
 use crate::connect::Agent;
 use crate::event::{self, Listener, Transfer};
 use crate::wire::problem;
@@ -88,11 +89,10 @@ pub enum DeliverError {
     NotHandedOut { host: String, digest: String, problem: String },
 }
 
-impl DeliverError {
-    /// The next step for the user, if there is one.
-    pub fn hint(&self) -> Option<&'static str> {
+impl Hint for DeliverError {
+    fn hint(&self) -> Option<String> {
         match self {
-            Self::Changed { .. } => Some("run the command again when no other program writes to the file"),
+            Self::Changed { .. } => Some("run the command again when no other program writes to the file".to_owned()),
             Self::Refused { .. } | Self::Unreadable { .. } | Self::NotHandedOut { .. } => None,
         }
     }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use landfast_compose::Diagnostics;
 use landfast_core::plan::Conflict;
 
+use crate::Hint;
 use crate::connect::Failures;
 use crate::deliver::DeliverError;
 use crate::folder::FolderError;
@@ -117,16 +118,15 @@ fn list(conflicts: &[Conflict]) -> String {
     conflicts.iter().map(|conflict| format!("\n  {conflict}")).collect()
 }
 
-impl EngineError {
-    /// Returns the next step for the user, if there is one.
-    pub fn hint(&self) -> Option<String> {
+impl Hint for EngineError {
+    fn hint(&self) -> Option<String> {
         match self {
             Self::Folder(error) => error.hint(),
             Self::Project(error) => error.hint(),
-            Self::Scan(error) => Some(error.hint().to_owned()),
+            Self::Scan(error) => error.hint(),
             Self::Image(error) => error.hint(),
             Self::Build(error) => error.hint(),
-            Self::Deliver(error) => error.hint().map(str::to_owned),
+            Self::Deliver(error) => error.hint(),
             Self::NoStackFolder { .. } => Some(
                 "create the folder, or set `path` in landfast.toml: it is relative to the folder of that file"
                     .to_owned(),
@@ -161,6 +161,16 @@ impl EngineError {
             | Self::Unreachable(_)
             | Self::Conflicts(_)
             | Self::Host { .. } => None,
+        }
+    }
+
+    fn mistakes(&self) -> Option<&Diagnostics> {
+        match self {
+            Self::Folder(error) => error.mistakes(),
+            Self::Project(error) => error.mistakes(),
+            Self::Build(error) => error.mistakes(),
+            Self::Mistakes(mistakes) => Some(mistakes),
+            _ => None,
         }
     }
 }

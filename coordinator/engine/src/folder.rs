@@ -7,6 +7,7 @@ use landfast_certs::Credentials;
 use landfast_compose::Diagnostics;
 use landfast_core::fleet::{Fleet, StackConfig};
 
+use crate::Hint;
 use crate::store::{self, Store, StoreError};
 
 /// Name of the fleet's configuration file, which marks the fleet's folder.
@@ -47,15 +48,21 @@ pub enum FolderError {
     Credentials(#[source] landfast_certs::Error),
 }
 
-impl FolderError {
-    /// The next step for the user, if there is one.
-    pub fn hint(&self) -> Option<String> {
+impl Hint for FolderError {
+    fn hint(&self) -> Option<String> {
         match self {
             Self::NoFleet { .. } => Some("create a fleet with `landfast init`, or pass its folder with -C".to_owned()),
             Self::NoStack { known, .. } if known.is_empty() => Some("add it under [stacks.NAME]".to_owned()),
             Self::NoStack { known, .. } => Some(format!("its stacks are {}", known.join(", "))),
             Self::Credentials(_) => Some("create one with `landfast init`: it writes .landfast/operator".to_owned()),
             Self::Unreadable { .. } | Self::Mistakes(_) => None,
+        }
+    }
+
+    fn mistakes(&self) -> Option<&Diagnostics> {
+        match self {
+            Self::Mistakes(mistakes) => Some(mistakes),
+            _ => None,
         }
     }
 }

@@ -7,6 +7,7 @@ pub mod deliver;
 mod error;
 pub mod event;
 pub mod folder;
+mod hint;
 pub mod image_build;
 pub mod images;
 pub mod observe;
@@ -30,6 +31,7 @@ use crate::images::Images;
 use crate::stack::Source;
 
 pub use error::{EngineError, Version};
+pub use hint::Hint;
 
 /// Options of a command that apply to every stack.
 #[derive(Debug, Clone, Default)]

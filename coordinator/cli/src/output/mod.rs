@@ -8,25 +8,38 @@ pub mod words;
 
 use std::io::{self, IsTerminal as _, Write as _};
 
+use landfast_engine::Hint;
+
+/// A failure to write to standard output.
+#[derive(Debug, thiserror::Error)]
+#[error("standard output cannot be written")]
+pub struct StdoutError(#[from] io::Error);
+
+impl Hint for StdoutError {
+    fn hint(&self) -> Option<String> {
+        None
+    }
+}
+
 /// Prints a value as JSON on stdout, followed by a line end.
-pub fn json(value: &impl serde::Serialize) -> io::Result<()> {
-    let mut text = serde_json::to_string_pretty(value)?;
+pub fn json(value: &impl serde::Serialize) -> Result<(), StdoutError> {
+    let mut text = serde_json::to_string_pretty(value).map_err(io::Error::from)?;
     text.push('\n');
     print(&text)
 }
 
 /// Prints text on stdout. A reader that closed its end early (`| head`) is not an error.
-pub fn print(text: &str) -> io::Result<()> {
+pub fn print(text: &str) -> Result<(), StdoutError> {
     stream(text).map(drop)
 }
 
 /// Prints text on stdout, and returns whether the reader still exists.
-pub fn stream(text: &str) -> io::Result<Reader> {
+pub fn stream(text: &str) -> Result<Reader, StdoutError> {
     let mut out = stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => Ok(Reader::Here),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Reader::Gone),
-        Err(error) => Err(error),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -8,6 +8,7 @@ use super::command::UnsafeWord;
 use super::host_key::HostKeyError;
 use super::resolve::NoAddress;
 use super::rsa::SignError;
+use landfast_engine::Hint;
 
 /// A failure to connect to a host or to work on it.
 #[derive(Debug, thiserror::Error)]
@@ -90,9 +91,8 @@ fn shell_output(output: &str) -> String {
     if output.is_empty() { String::new() } else { format!("; its shell printed: {output}") }
 }
 
-impl SshError {
-    /// The next step for the user, if there is one.
-    pub fn hint(&self) -> Option<String> {
+impl Hint for SshError {
+    fn hint(&self) -> Option<String> {
         Some(match self {
             Self::HostKey(error) => return error.hint(),
             Self::Name { .. } => "use its address, or add a Host with a HostName for it to ~/.ssh/config".to_owned(),

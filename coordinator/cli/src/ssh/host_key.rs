@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
+use landfast_engine::Hint;
 use russh::keys::{Algorithm, HashAlg, PublicKey};
 
 use super::known_hosts::{self, HostEntries};
@@ -45,9 +46,8 @@ pub enum HostKeyError {
     Certificate { host: String },
 }
 
-impl HostKeyError {
-    /// The next step for the user, if there is one.
-    pub fn hint(&self) -> Option<String> {
+impl Hint for HostKeyError {
+    fn hint(&self) -> Option<String> {
         match self {
             Self::Unknown { kind, fingerprint, file, .. } => Some(unknown_hint(kind, fingerprint, file.as_ref())),
             Self::Changed { host, file, line, .. } => Some(format!(

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use landfast_certs::{Authority, Credentials, Identity, Validity};
+use landfast_engine::Hint;
 use landfast_proto::v1::DescribeResponse;
 use tokio::time::Instant;
 
@@ -66,16 +67,15 @@ pub enum JoinError {
     NoAnswer { error: ConnectError, log: String },
 }
 
-impl JoinError {
-    /// The next step for the user, if there is one.
-    pub fn hint(&self) -> Option<String> {
+impl Hint for JoinError {
+    fn hint(&self) -> Option<String> {
         match self {
             Self::Binary { .. } => Some("pass the path of the agent's binary with --agent".to_owned()),
             Self::Machine { machine, .. } => {
                 Some(format!("build landfast-agent for {machine}, and pass its path with --agent"))
             }
             Self::Ssh(error) => error.hint(),
-            Self::NoAnswer { error, .. } => Some(error.hint()),
+            Self::NoAnswer { error, .. } => error.hint(),
             Self::System { .. } | Self::Word(_) | Self::Certificate { .. } => None,
         }
     }

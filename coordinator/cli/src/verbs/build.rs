@@ -41,7 +41,7 @@ pub(super) async fn run(context: &Context, args: BuildArguments) -> Result<Exit,
     let options = BuildOptions { no_cache: args.no_cache, pull: args.pull, args: arguments(context, &args.build_arg) };
     let services = args.services.into_iter().collect::<BTreeSet<_>>();
     let operation = Operation::Build { stacks: args.stack, services: services.clone(), options };
-    let proposal = engine.propose(&*store, operation).await.map_err(|error| context.engine_error(error))?;
+    let proposal = engine.propose(&*store, operation).await?;
     proposal.plan.warnings.iter().for_each(|warning| context.printer.warn(warning));
     if proposal.is_empty() {
         if services.is_empty() {
@@ -53,7 +53,7 @@ pub(super) async fn run(context: &Context, args: BuildArguments) -> Result<Exit,
         return Err(CliError::usage(message, "`landfast config --services` lists the services"));
     }
     let stop = context.signals.graceful();
-    let outcome = engine.carry_out(&*store, proposal, stop).await.map_err(|error| context.engine_error(error))?;
+    let outcome = engine.carry_out(&*store, proposal, stop).await?;
     context.message(&up::sentence(&outcome));
     Ok(Exit::Done)
 }

@@ -132,7 +132,7 @@ fn show(context: &Context, folder: Option<&Path>) -> Result<Exit, CliError> {
     let json = context.json()?;
     let credentials = match folder {
         Some(folder) => Credentials::load(&context.current_dir.join(folder)).map_err(CliError::of)?,
-        None => context.folder()?.credentials().map_err(|error| context.folder_error(error))?,
+        None => context.folder()?.credentials()?,
     };
     let date = |time: SystemTime| Timestamp::try_from(time).map(|time| time.to_string()).unwrap_or_default();
     let identity = credentials.identity();
@@ -145,7 +145,7 @@ fn show(context: &Context, folder: Option<&Path>) -> Result<Exit, CliError> {
         let row = [identity.to_string(), role.unwrap_or_default(), from, until];
         output::print(&table(["IDENTITY", "ROLE", "FROM", "UNTIL"], [row]))
     };
-    printed.map_err(|error| CliError::failed("standard output cannot be written", error))?;
+    printed?;
     if credentials.not_after() < SystemTime::now() {
         context.printer.warn("this certificate has expired");
     }

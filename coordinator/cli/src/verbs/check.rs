@@ -63,15 +63,11 @@ pub(super) async fn run(context: &Context, args: CheckArguments) -> Result<Exit,
         _ if context.json()? => output::json(&report(context, &checked.findings)),
         _ => report::print(context, &checked.findings, &checked.secrets),
     };
-    printed.map_err(stdout_error)?;
+    printed?;
     let tally = Tally::of(&checked.findings);
     context.message(&tally.sentence());
     let failed = tally.errors > 0 || (args.strict && tally.warnings > 0);
     Ok(if failed { Exit::Failed } else { Exit::Done })
-}
-
-fn stdout_error(error: std::io::Error) -> CliError {
-    CliError::failed("standard output cannot be written", error)
 }
 
 /// Checks the named compose file, or else the stacks of the fleet, or else the project that `docker compose` would load
@@ -102,7 +98,7 @@ fn look_at_file(context: &Context, compose: ComposeArguments) -> Result<Checked,
     let (exceptions, publish) = (Exceptions::new(), BTreeMap::new());
     let place = Place { stack: None, exceptions: &exceptions, publish: &publish, hosts: 1 };
     let mut checked = Checked::default();
-    judge(&request, &Policy::default(), place, &mut checked).map_err(|error| context.project_error(error))?;
+    judge(&request, &Policy::default(), place, &mut checked)?;
     Ok(checked)
 }
 
@@ -110,26 +106,26 @@ fn look_at_file(context: &Context, compose: ComposeArguments) -> Result<Checked,
 fn look_at_fleet(context: &Context, args: &CheckArguments, profiles: &[String]) -> Result<Checked, CliError> {
     let env_files = ComposeArguments::from(args.compose.clone()).env_file;
     let engine = context.engine_reading(profiles, &env_files, &args.stacks)?;
-    let stacks = engine.folder.stacks(&args.stacks).map_err(|error| context.folder_error(error))?;
+    let stacks = engine.folder.stacks(&args.stacks)?;
     let mut checked = Checked::default();
     let mut mistakes = Vec::new();
     for (name, config) in stacks {
         let folder = stack_folder(&engine.folder.path, name, config);
-        let folder = folder.map_err(|error| context.engine_error(error))?;
+        let folder = folder?;
         let request = request(&engine.folder.path, &folder, name, config, &engine.options);
-        let request = request.map_err(|error| context.engine_error(error))?;
+        let request = request?;
         let hosts = engine.folder.fleet.hosts.len();
         let place = Place { stack: Some(name), exceptions: &config.exceptions, publish: &config.publish, hosts };
         match judge(&request, &engine.folder.fleet.check, place, &mut checked) {
             Ok(()) => {}
             Err(ProjectError::Mistakes(Diagnostics(found))) => mistakes.extend(found),
-            Err(other) => return Err(context.project_error(other)),
+            Err(other) => return Err(other.into()),
         }
     }
     if mistakes.is_empty() {
         return Ok(checked);
     }
-    Err(context.project_error(ProjectError::Mistakes(Diagnostics(mistakes))))
+    Err(Diagnostics(mistakes).into())
 }
 
 /// Settings of a stack in `landfast.toml`, or defaults for a compose file without a fleet.
@@ -230,10 +226,10 @@ fn explain(context: &Context, code: &str) -> Result<Exit, CliError> {
     };
     if context.json()? {
         let page = |rule: &&Rule| ExplainedRule { rule: listed(rule), page: rule.page };
-        output::json(&rules.iter().map(page).collect::<Vec<_>>()).map_err(stdout_error)?;
+        output::json(&rules.iter().map(page).collect::<Vec<_>>())?;
     } else {
         let pages: Vec<_> = rules.iter().map(|rule| rule.page).collect();
-        output::print(&pages.join("\n")).map_err(stdout_error)?;
+        output::print(&pages.join("\n"))?;
     }
     Ok(Exit::Done)
 }
@@ -245,7 +241,7 @@ fn list(context: &Context) -> Result<Exit, CliError> {
         let row = |rule: &Rule| [rule.code, rule.level.name(), rule.title].map(str::to_owned);
         output::print(&table(["CODE", "LEVEL", "WHAT"], RULES.iter().map(row)))
     };
-    printed.map_err(stdout_error)?;
+    printed?;
     Ok(Exit::Done)
 }
 

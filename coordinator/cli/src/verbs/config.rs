@@ -108,14 +108,13 @@ impl From<AfterVerb> for ComposeArguments {
 
 pub(super) async fn run(context: &Context, args: ConfigArguments) -> Result<Exit, CliError> {
     let request = requested(context, &args)?;
-    let input = project::read(&request).map_err(|error| context.project_error(error))?;
+    let input = project::read(&request)?;
     let text = text(context, &args, &input)?;
     if context.global.quiet {
         return Ok(Exit::Done);
     }
     match &args.output {
-        None => output::print(&shown(&text, &args))
-            .map_err(|error| CliError::failed("standard output cannot be written", error))?,
+        None => output::print(&shown(&text, &args))?,
         Some(file) => std::fs::write(context.current_dir.join(file), text)
             .map_err(|error| CliError::failed(format!("{} cannot be written", file.display()), error))?,
     }
@@ -130,7 +129,7 @@ fn shown<'t>(text: &'t str, args: &ConfigArguments) -> Cow<'t, str> {
 
 /// Returns the text to print. It fails if the project has mistakes that matter for the text.
 fn text(context: &Context, args: &ConfigArguments, input: &Input) -> Result<String, CliError> {
-    let uninterpolated = || project::load_uninterpolated(input).map_err(|error| context.project_error(error));
+    let uninterpolated = || project::load_uninterpolated(input);
     let format = context.global.format;
     if args.variables {
         return Ok(named::text(&variables(&uninterpolated()?), format));
@@ -153,7 +152,7 @@ fn text(context: &Context, args: &ConfigArguments, input: &Input) -> Result<Stri
 }
 
 fn loaded(context: &Context, input: &Input) -> Result<Loaded, CliError> {
-    let loaded = project::load(input).map_err(|error| context.project_error(error))?;
+    let loaded = project::load(input)?;
     for warning in shorten(Diagnostics(loaded.warnings.clone()), &context.current_dir).0 {
         context.printer.warn(&warning.to_string());
     }
@@ -185,11 +184,10 @@ fn requested(context: &Context, args: &ConfigArguments) -> Result<Request, CliEr
         Some(stack) => {
             let engine =
                 context.engine_reading(&compose.profile, &args.compose.env_file, std::slice::from_ref(stack))?;
-            let (name, config) = engine.folder.stack(stack).map_err(|error| context.folder_error(error))?;
+            let (name, config) = engine.folder.stack(stack)?;
             let folder = stack_folder(&engine.folder.path, name, config);
-            let folder = folder.map_err(|error| context.engine_error(error))?;
-            request(&engine.folder.path, &folder, name, config, &engine.options)
-                .map_err(|error| context.engine_error(error))?
+            let folder = folder?;
+            request(&engine.folder.path, &folder, name, config, &engine.options)?
         }
         None => context.request(compose)?,
     };

@@ -69,24 +69,24 @@ pub(super) fn run(context: &Context, args: EnvArguments) -> Result<Exit, CliErro
 
 type Stack<'e> = (&'e str, &'e StackConfig, Environments);
 
-fn read<'e>(context: &Context, engine: &'e Engine, names: &[String]) -> Result<Vec<Stack<'e>>, CliError> {
-    let stacks = engine.folder.stacks(names).map_err(|error| context.folder_error(error))?;
+fn read<'e>(engine: &'e Engine, names: &[String]) -> Result<Vec<Stack<'e>>, CliError> {
+    let stacks = engine.folder.stacks(names)?;
     let read = stacks.into_iter().map(|(name, config)| {
         let read = Environments::read(&engine.folder.path, name, config, &engine.options);
-        Ok((name, config, read.map_err(|error| context.engine_error(error))?))
+        Ok((name, config, read?))
     });
     read.collect()
 }
 
 fn list(context: &Context, engine: &Engine, names: &[String]) -> Result<Exit, CliError> {
     let json = context.json()?;
-    let stacks = read(context, engine, names)?;
+    let stacks = read(engine, names)?;
     let mut rows = Vec::new();
     let mut objects = Vec::new();
     for (stack, _, environments) in &stacks {
         let mut listed = Vec::new();
         for env in &environments.there {
-            let comparison = environments.compare(Some(env)).map_err(|error| context.engine_error(error))?;
+            let comparison = environments.compare(Some(env))?;
             rows.push(row(stack, env, environments, comparison.as_ref(), context));
             listed.push(object(env, environments, comparison.as_ref(), context));
         }
@@ -108,7 +108,7 @@ fn list(context: &Context, engine: &Engine, names: &[String]) -> Result<Exit, Cl
     } else {
         output::print(&table(["STACK", "ENV", "ACTIVE", "FROM", "MISSING", "SURPLUS"], rows))
     };
-    printed.map_err(|error| CliError::failed("standard output cannot be written", error))?;
+    printed?;
     Ok(Exit::Done)
 }
 
@@ -179,26 +179,26 @@ fn object(
 /// Selects an environment for the stacks. All stacks are checked before the file is written.
 fn choose(context: &Context, engine: &Engine, env: &str, names: &[String]) -> Result<Exit, CliError> {
     let mut chosen = Vec::new();
-    for (stack, config, environments) in &read(context, engine, names)? {
+    for (stack, config, environments) in &read(engine, names)? {
         if names.is_empty() && environments.there.is_empty() && config.env.is_none() {
             context.message(&format!("{stack} has no environments: skipped\n"));
             continue;
         }
         if !environments.can_choose() {
-            return Err(context.engine_error(EngineError::NoEnvironments { stack: (*stack).to_owned() }));
+            return Err(EngineError::NoEnvironments { stack: (*stack).to_owned() }.into());
         }
         if !environments.there.contains(env) {
             let known = environments.there.iter().cloned().collect();
             let error = ProjectError::NoEnvironment { env: env.to_owned(), path: environments.file(env), known };
-            return Err(context.project_error(error));
+            return Err(error.into());
         }
-        let beyond = environments.check(Some(env)).map_err(|error| context.engine_error(error))?;
+        let beyond = environments.check(Some(env))?;
         for warning in shorten(Diagnostics(beyond.0), &context.current_dir).0 {
             context.printer.warn(&warning.to_string());
         }
         chosen.push(*stack);
     }
-    write(context, engine, env, &chosen)?;
+    write(engine, env, &chosen)?;
     for stack in chosen {
         context.message(&format!("{stack} uses {env}: `landfast plan {stack}` shows what that changes\n"));
     }
@@ -207,9 +207,9 @@ fn choose(context: &Context, engine: &Engine, env: &str, names: &[String]) -> Re
 
 /// Writes the selection to `landfast.toml` and not to `.landfast`, so that all operators deploy a stack with the same
 /// environment. With a selection per operator, each `up` would undo the previous one.
-fn write(context: &Context, engine: &Engine, env: &str, stacks: &[&str]) -> Result<(), CliError> {
+fn write(engine: &Engine, env: &str, stacks: &[&str]) -> Result<(), CliError> {
     let file = engine.folder.path.join(FILE);
-    let text = project::text_of(&file).map_err(|error| context.project_error(error))?;
+    let text = project::text_of(&file)?;
     let changed = choice::with_env(&text, stacks, env).map_err(CliError::of)?;
     if changed == text {
         return Ok(());

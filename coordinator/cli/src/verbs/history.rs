@@ -17,10 +17,10 @@ pub(super) async fn run(context: &Context, args: HistoryArguments) -> Result<Exi
     let json = context.json()?;
     let engine = context.engine(&[])?;
     let store = context.store(&engine)?;
-    let stacks = engine.folder.stacks(&args.stacks).map_err(|error| context.folder_error(error))?;
+    let stacks = engine.folder.stacks(&args.stacks)?;
     let mut all = Vec::new();
     for (stack, _) in stacks {
-        let releases = releases::of_stack(&*store, stack).await.map_err(|error| context.engine_error(error))?;
+        let releases = releases::of_stack(&*store, stack).await?;
         all.extend(releases.into_iter().rev());
     }
     let printed = if json {
@@ -31,7 +31,7 @@ pub(super) async fn run(context: &Context, args: HistoryArguments) -> Result<Exi
             all.iter().map(row),
         ))
     };
-    printed.map_err(|error| CliError::failed("standard output cannot be written", error))?;
+    printed?;
     Ok(Exit::Done)
 }
 

@@ -47,7 +47,7 @@ fn cannot_write(path: &Path) -> String {
 
 /// Returns the name of the existing fleet. Another name on the command line is refused.
 fn name_of_fleet(context: &Context, folder: &Path, asked: Option<String>) -> Result<String, CliError> {
-    let found = FleetFolder::find(Some(folder), &context.current_dir).map_err(|error| context.folder_error(error))?;
+    let found = FleetFolder::find(Some(folder), &context.current_dir)?;
     let name = found.fleet.name;
     match asked {
         Some(asked) if asked != name => Err(CliError::usage(
@@ -84,16 +84,10 @@ fn make_trust(context: &Context, state: &Path, fleet: &str) -> Result<(), CliErr
     let (authority_folder, operator_folder) = (state.join("authority"), state.join("operator"));
     let exists = |folder: &Path, file: &str| folder.join(file).exists();
     if exists(&authority_folder, "ca-key.pem") && exists(&operator_folder, "key.pem") {
-        return Err(CliError::Failed {
-            message: format!(
-                "{} already has an authority and a certificate; they are never overwritten",
-                state.display()
-            ),
-            hint: Some(
-                "issue further certificates with `landfast cert issue operator NAME --role ROLE --out DIR`".to_owned(),
-            ),
-            source: None,
-        });
+        let message =
+            format!("{} already has an authority and a certificate; they are never overwritten", state.display());
+        return Err(CliError::of(message)
+            .hint("issue further certificates with `landfast cert issue operator NAME --role ROLE --out DIR`"));
     }
     make_state_folder(state)?;
     let now = SystemTime::now();

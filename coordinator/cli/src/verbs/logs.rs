@@ -56,7 +56,7 @@ fn tail(text: &str) -> Result<Tail, String> {
 pub(super) async fn run(context: &Context, args: LogsArguments) -> Result<Exit, CliError> {
     let json = context.json()?;
     let engine = context.engine(&[])?;
-    let (status, agents) = engine.status().await.map_err(|error| context.engine_error(error))?;
+    let (status, agents) = engine.status().await?;
     context.warn_of(&status);
     let chosen =
         status.instances.iter().filter(|one| args.names.is_empty() || args.names.iter().any(|name| named(one, name)));
@@ -75,8 +75,7 @@ pub(super) async fn run(context: &Context, args: LogsArguments) -> Result<Exit, 
     let mut lines = if args.follow { as_they_come(streams) } else { in_order(streams) };
     // Ctrl-C ends the process at once, because there is nothing to clean up.
     while let Some(line) = lines.next().await {
-        let reader = output::stream(&printer.text(&line))
-            .map_err(|error| CliError::failed("standard output cannot be written", error))?;
+        let reader = output::stream(&printer.text(&line))?;
         // With --follow, the command would otherwise run forever without a reader.
         if reader == Reader::Gone {
             break;

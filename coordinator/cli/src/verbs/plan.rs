@@ -39,13 +39,13 @@ pub(super) async fn run(context: &Context, args: PlanArguments) -> Result<Exit, 
         now: jiff::Timestamp::now(),
         missing_images: MissingImages::Warn,
     });
-    let proposal = engine.propose(&*store, operation).await.map_err(|error| context.engine_error(error))?;
+    let proposal = engine.propose(&*store, operation).await?;
     let printed = if json {
         output::json(&contract::Plan::from(&proposal))
     } else {
         output::print(&text(&proposal, context.global.verbose))
     };
-    printed.map_err(|error| CliError::failed("standard output cannot be written", error))?;
+    printed?;
     Ok(if proposal.plan.is_empty() { Exit::Done } else { Exit::PlanNotEmpty })
 }
 

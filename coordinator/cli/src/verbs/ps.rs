@@ -25,14 +25,14 @@ pub struct PsArguments {
 pub(super) async fn run(context: &Context, args: PsArguments) -> Result<Exit, CliError> {
     let json = context.json()?;
     let engine = context.engine(&[])?;
-    let (mut status, _) = engine.status().await.map_err(|error| context.engine_error(error))?;
+    let (mut status, _) = engine.status().await?;
     choose(&mut status, &args.names, &engine)?;
     let printed = match (json, args.ids) {
         (true, _) => output::json(&status.instances.iter().map(contract::Instance::from).collect::<Vec<_>>()),
         (false, true) => output::print(&ids(&status.instances)),
         (false, false) => output::print(&text(&status.instances)),
     };
-    printed.map_err(|error| CliError::failed("standard output cannot be written", error))?;
+    printed?;
     context.warn_of(&status);
     Ok(Exit::Done)
 }

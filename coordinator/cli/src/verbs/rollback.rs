@@ -33,7 +33,7 @@ pub(super) async fn run(context: &Context, args: RollbackArguments) -> Result<Ex
             }
         }
     };
-    engine.folder.stack(&stack).map_err(|error| context.folder_error(error))?;
+    engine.folder.stack(&stack)?;
     let operation = Operation::Rollback { stack, release: args.to };
     carry_out(context, &engine, operation, args.yes, |_| "Roll back to this release?".to_owned()).await
 }

@@ -19,7 +19,7 @@ pub struct StatusArguments {
 pub(super) async fn run(context: &Context, args: StatusArguments) -> Result<Exit, CliError> {
     let json = context.json()?;
     let engine = context.engine(&[])?;
-    let (mut status, _) = engine.status().await.map_err(|error| context.engine_error(error))?;
+    let (mut status, _) = engine.status().await?;
     ps::choose(&mut status, &args.names, &engine)?;
     if !args.names.is_empty() {
         // A host that does not answer is kept, because it may run some of the instances.
@@ -27,7 +27,7 @@ pub(super) async fn run(context: &Context, args: StatusArguments) -> Result<Exit
         hosts.retain(|host| host.state != "ready" || instances.iter().any(|instance| instance.host == host.name));
     }
     let printed = if json { output::json(&contract::Status::from(&status)) } else { output::print(&text(&status)) };
-    printed.map_err(|error| CliError::failed("standard output cannot be written", error))?;
+    printed?;
     context.warn_of(&status);
     Ok(Exit::Done)
 }

@@ -54,7 +54,7 @@ pub(super) async fn carry_out(
     question: impl FnOnce(&Proposal) -> String,
 ) -> Result<Exit, CliError> {
     let store = context.store(engine)?;
-    let proposal = engine.propose(&*store, operation).await.map_err(|error| context.engine_error(error))?;
+    let proposal = engine.propose(&*store, operation).await?;
     let json = context.json()?;
     let worth_reading = !proposal.plan.is_empty() || !proposal.plan.warnings.is_empty();
     // The plan that a question is about is printed even with --quiet.
@@ -66,10 +66,9 @@ pub(super) async fn carry_out(
         return Ok(Exit::Usage);
     }
     let stop = context.signals.graceful();
-    let outcome = engine.carry_out(&*store, proposal, stop).await.map_err(|error| context.engine_error(error))?;
+    let outcome = engine.carry_out(&*store, proposal, stop).await?;
     if json {
-        output::json(&contract::Outcome::from(&outcome))
-            .map_err(|error| CliError::failed("standard output cannot be written", error))?;
+        output::json(&contract::Outcome::from(&outcome))?;
     } else {
         context.message(&sentence(&outcome));
     }

@@ -3,6 +3,7 @@
 use crate::fleet::{Fleet, eventually};
 use landfast::output::words;
 use landfast_engine::EngineError;
+use landfast_engine::Hint as _;
 use landfast_engine::operation::{Operation, Outcome, Up};
 use tokio_util::sync::CancellationToken;
 

@@ -4,6 +4,7 @@ use crate::fleet::Fleet;
 use landfast::output::words;
 use landfast_core::pull::Policy;
 use landfast_engine::EngineError;
+use landfast_engine::Hint as _;
 use landfast_engine::operation::{Operation, Outcome, Proposal, Up};
 
 const STACK: &str = "[stacks.app]\npath = \"app\"\n[stacks.app.place]\n\"*\" = \"alpha\"\n";

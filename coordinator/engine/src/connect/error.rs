@@ -5,10 +5,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use anyhow::Chain;
 use tokio_rustls::rustls::{self, AlertDescription, CertificateError};
 use tonic::{Code, Status};
 
 use super::Target;
+use crate::Hint;
 
 /// Alerts that a server sends when it rejects a certificate (RFC 8446, 6.2).
 const CERTIFICATE_ALERTS: [AlertDescription; 9] = [
@@ -168,10 +170,11 @@ impl ConnectError {
     fn refused(target: &Target, problem: String) -> Self {
         Self::Refused { host: target.host.clone(), address: target.socket(), problem }
     }
+}
 
-    /// The next step for the user.
-    pub fn hint(&self) -> String {
-        match self {
+impl Hint for ConnectError {
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
             Self::Credentials(_) => {
                 "issue a new certificate with `landfast cert issue operator NAME --role ROLE --out DIR`".to_owned()
             }
@@ -204,7 +207,8 @@ impl ConnectError {
                 format!("update the agent with `landfast host add {host} ADDRESS --ssh USER@ADDRESS`")
             }
             Self::Failed { host, .. } => format!("see the agent's log: `journalctl -u landfast-agent` on {host}"),
-        }
+        };
+        Some(hint)
     }
 }
 
@@ -321,20 +325,16 @@ fn is_closed(kind: io::ErrorKind) -> bool {
     matches!(kind, BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
 }
 
-fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |error| (*error).source())
-}
-
 /// Finds the first error of type `E` in a chain, including errors inside an `io::Error`, which `source()` skips.
 fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
-    chain(error).find_map(|error| {
+    Chain::new(error).find_map(|error| {
         let carried = || error.downcast_ref::<io::Error>()?.get_ref();
         error.downcast_ref::<E>().or_else(|| carried().and_then(|carried| find(carried)))
     })
 }
 
 fn deepest(error: &(dyn Error + 'static)) -> String {
-    chain(error).last().map(ToString::to_string).unwrap_or_default()
+    Chain::new(error).last().map(ToString::to_string).unwrap_or_default()
 }
 
 fn span(seconds: u64) -> String {

@@ -18,6 +18,7 @@ use landfast_proto::v1::builder_client::BuilderClient;
 use landfast_proto::v1::{DescribeRequest, DescribeResponse};
 use tonic::transport::Channel;
 
+use crate::Hint as _;
 use dial::Route;
 pub use error::{ConnectError, Unreachable};
 
@@ -191,7 +192,7 @@ impl std::fmt::Display for Failures {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for (index, error) in self.0.values().enumerate() {
             let separator = if index == 0 { "" } else { "\n" };
-            write!(f, "{separator}{error}: {}", error.hint())?;
+            write!(f, "{separator}{}", error.with_hint())?;
         }
         Ok(())
     }

@@ -20,6 +20,7 @@ use landfast_compose::Diagnostics;
 use landfast_core::image_build::FailedStep;
 use landfast_proto::v1::DiscardRequest;
 
+use crate::Hint;
 use crate::event::{Event, Listener, Warning};
 use crate::images::LocalEngine;
 use crate::wire::problem;
@@ -44,15 +45,21 @@ pub enum BuildError {
     NoBuilder { images: Vec<String> },
 }
 
-impl BuildError {
-    /// The next step for the user, if there is one.
-    pub fn hint(&self) -> Option<String> {
+impl Hint for BuildError {
+    fn hint(&self) -> Option<String> {
         match self {
             Self::NoBuilder { .. } => {
                 Some("start Docker 20.10 or newer on this machine, or set DOCKER_HOST".to_owned())
             }
             Self::Engine { .. } => Some("builds require Docker 20.10 or newer, with BuildKit".to_owned()),
             Self::Mistakes(_) | Self::FailedStep(_) | Self::NotInEngine { .. } => None,
+        }
+    }
+
+    fn mistakes(&self) -> Option<&Diagnostics> {
+        match self {
+            Self::Mistakes(mistakes) => Some(mistakes),
+            _ => None,
         }
     }
 }

@@ -15,6 +15,7 @@ use futures::future::join_all;
 use landfast_core::platform::Platform;
 use landfast_proto::v1;
 
+use crate::Hint;
 use reference::{familiar, registry, repository};
 
 pub use local::{LocalEngine, LocalImage};
@@ -36,9 +37,8 @@ pub enum ImageError {
     NotFetched { host: String, reference: String, problem: String },
 }
 
-impl ImageError {
-    /// The next step for the user, if there is one.
-    pub fn hint(&self) -> Option<String> {
+impl Hint for ImageError {
+    fn hint(&self) -> Option<String> {
         match self {
             Self::NotFound { reference, .. } => {
                 Some(format!("build or load {reference} on this machine, or correct `image:` in the compose file"))

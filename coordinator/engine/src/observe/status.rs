@@ -8,7 +8,7 @@ use landfast_core::report::{ContainerState, Health, InstanceReport, Problem, Rep
 use crate::connect::{Agents, Ask, Target, targets};
 use crate::wire::Wire as _;
 
-use crate::{Engine, EngineError};
+use crate::{Engine, EngineError, Hint};
 
 /// Status of the fleet.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,7 +79,7 @@ impl Engine {
         let mut status = Status { fleet: fleet.name.clone(), hosts: Vec::new(), instances: Vec::new() };
         for target in targets(fleet) {
             let Some(agent) = agents.get(&target.host) else {
-                let why = agents.failed().get(&target.host).map(|error| format!("{error}; {}", error.hint()));
+                let why = agents.failed().get(&target.host).map(Hint::with_hint);
                 status.hosts.push(HostStatus { problems: why.into_iter().collect(), ..unreachable(&target) });
                 continue;
             };

@@ -16,6 +16,8 @@ use landfast_compose::spelling::nearest;
 use landfast_compose::{Diagnostic, Diagnostics, Location};
 use landfast_compose::{Input, Loaded, MAX_FILE_SIZE};
 
+use crate::Hint;
+
 /// A request to load a project.
 #[derive(Debug, Clone, Default)]
 pub struct Request {
@@ -76,9 +78,8 @@ pub enum ProjectError {
     Mistakes(Diagnostics),
 }
 
-impl ProjectError {
-    /// The next step for the user, if there is one.
-    pub fn hint(&self) -> Option<String> {
+impl Hint for ProjectError {
+    fn hint(&self) -> Option<String> {
         match self {
             Self::NoFile { .. } => {
                 Some("name a file with -f, or change to the folder that contains compose.yaml".to_owned())
@@ -86,6 +87,13 @@ impl ProjectError {
             Self::EmptyComposeFile => Some("unset it, or name files in it".to_owned()),
             Self::NotABoolean { .. } => Some("set it to true or false".to_owned()),
             Self::NoEnvironment { env, known, .. } => Some(environments_there(env, known)),
+            _ => None,
+        }
+    }
+
+    fn mistakes(&self) -> Option<&Diagnostics> {
+        match self {
+            Self::Mistakes(mistakes) => Some(mistakes),
             _ => None,
         }
     }

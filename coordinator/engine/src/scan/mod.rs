@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use landfast_core::bundle::{Content, Entry, EnvFiles, IgnoreRules, InvalidPattern, Manifest, invalid_patterns};
 
+use crate::Hint;
 use crate::wire::{encode_manifest, manifest_digest};
 
 use walk::Found;
@@ -43,17 +44,17 @@ pub enum ScanError {
     Unstable { path: PathBuf },
 }
 
-impl ScanError {
-    /// The next step for the user.
-    pub fn hint(&self) -> &'static str {
-        match self {
+impl Hint for ScanError {
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
             Self::Unreadable { .. } => "make it readable, or add it to .landfastignore",
             Self::Refused { .. } => "remove it, or add it to .landfastignore",
             Self::Pattern { .. } => {
                 "correct the pattern: without it, files that it should exclude would be sent to the hosts"
             }
             Self::Unstable { .. } => "stop the program that writes to it, or add it to .landfastignore",
-        }
+        };
+        Some(hint.to_owned())
     }
 }
 

@@ -5,6 +5,8 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use landfast_engine::Hint;
+
 use super::parse::{self, Text};
 use super::{Config, ConfigError};
 
@@ -17,6 +19,15 @@ pub enum LoadError {
     Unreadable { file: PathBuf, why: String },
     #[error(transparent)]
     Line(#[from] ConfigError),
+}
+
+impl Hint for LoadError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unreadable { .. } => None,
+            Self::Line(error) => error.hint(),
+        }
+    }
 }
 
 /// Loads the user's file, then the system's, in OpenSSH's order. A missing file counts as empty.

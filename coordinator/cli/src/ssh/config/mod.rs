@@ -22,6 +22,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use landfast_engine::Hint;
+
 pub use parse::Directive;
 pub use settings::{HostQuery, Settings};
 pub use values::{Family, Located, Proxy};
@@ -77,9 +79,8 @@ pub enum Problem {
     Jump(String),
 }
 
-impl ConfigError {
-    /// The next step for the user, if there is one.
-    pub fn hint(&self) -> Option<String> {
+impl Hint for ConfigError {
+    fn hint(&self) -> Option<String> {
         match &self.problem {
             Problem::Keyword("ProxyCommand") => {
                 Some("use `ProxyJump HOST` instead; it is equivalent to `ProxyCommand ssh -W %h:%p HOST`".to_owned())

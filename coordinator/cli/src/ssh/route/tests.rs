@@ -1,5 +1,6 @@
 //! Tests of routes: tables, and a comparison with the output of `ssh -G`.
 
+use landfast_engine::Hint as _;
 use std::path::Path;
 
 use super::super::config::parse;

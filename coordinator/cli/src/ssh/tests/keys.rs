@@ -1,5 +1,6 @@
 //! Tests of public key authentication.
 
+use landfast_engine::Hint as _;
 use std::path::PathBuf;
 use std::process::Command;
 

@@ -1,5 +1,6 @@
 //! Tests of commands and file transfers, including hosts with unusual sshd settings or login shells.
 
+use landfast_engine::Hint as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 

@@ -1,5 +1,6 @@
 //! Tests of host key verification (T34), by landfast and by `ssh` for comparison.
 
+use landfast_engine::Hint as _;
 use std::process::{Command, Stdio};
 
 use super::super::config::Family;

@@ -8,7 +8,7 @@ use std::path::Path;
 use landfast_compose::{Diagnostic, Diagnostics};
 use landfast_core::check::{Finding, secrets};
 
-use crate::output::{self, escape};
+use crate::output::{self, StdoutError, escape};
 use landfast_engine::project;
 
 use crate::Context;
@@ -17,7 +17,7 @@ use crate::Context;
 const NAMED: usize = 8;
 
 /// Prints the findings except excused ones.
-pub(super) fn print(context: &Context, findings: &[Finding], secrets: &BTreeSet<String>) -> std::io::Result<()> {
+pub(super) fn print(context: &Context, findings: &[Finding], secrets: &BTreeSet<String>) -> Result<(), StdoutError> {
     let mut groups: Vec<Vec<&Finding>> = Vec::new();
     for finding in findings.iter().filter(|finding| finding.counts()) {
         let same = |group: &&mut Vec<&Finding>| {

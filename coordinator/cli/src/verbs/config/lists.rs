@@ -47,15 +47,11 @@ pub(super) fn hashes(all: Vec<(String, String)>, wanted: &str) -> Result<String,
     let names: Vec<&str> = all.iter().map(|(name, _)| name.as_str()).collect();
     if let Some(name) = wanted.iter().find(|name| **name != "*" && !names.contains(name)) {
         let hint = format!("the services are {}; use `*` for all of them", names.join(", "));
-        return Err(CliError::of(NoService((*name).to_owned())).hint(hint));
+        return Err(CliError::of(format!("there is no service `{name}`")).hint(hint));
     }
     let chosen = all.iter().filter(|(name, _)| wanted.contains(&"*") || wanted.contains(&name.as_str()));
     Ok(chosen.map(|(name, digest)| format!("{name} {digest}\n")).collect())
 }
-
-#[derive(Debug, thiserror::Error)]
-#[error("there is no service `{0}`")]
-struct NoService(String);
 
 fn entries<'a>(project: &'a Value, section: &str) -> impl Iterator<Item = (&'a str, &'a Value)> {
     project[section].as_object().into_iter().flatten().map(|(name, value)| (name.as_str(), value))

@@ -10,9 +10,9 @@ use landfast_proto::v1::DescribeResponse;
 use crate::atomic_file;
 use crate::contract::AddedHost;
 use crate::output;
-use crate::ssh::config::files::{self, LoadError};
+use crate::ssh::config::files;
 use crate::ssh::service::{AgentOptions, Supervisor};
-use crate::ssh::{Hop, Join, JoinError, LocalUser, Overrides, RequestedDestination, join, route};
+use crate::ssh::{Hop, Join, LocalUser, Overrides, RequestedDestination, join, route};
 use landfast_engine::connect::Target;
 use landfast_engine::folder::{self, FleetFolder};
 
@@ -73,7 +73,7 @@ pub(super) async fn run(context: &Context, args: AddArguments) -> Result<Exit, C
     // Fails before the host is changed if the host cannot be added to the file.
     with_host(&folder, &args)?;
     let authority = cert::authority(&folder)?;
-    let operator = folder.credentials().map_err(|error| context.folder_error(error))?;
+    let operator = folder.credentials()?;
     let target = Target { host: args.host.clone(), address: args.address, port: args.port };
     let request = Join {
         hops: hops(context, &args)?,
@@ -84,7 +84,7 @@ pub(super) async fn run(context: &Context, args: AddArguments) -> Result<Exit, C
         target,
         supervisor: args.no_systemd.then_some(Supervisor::Process),
     };
-    let found = join(&request, &**context.printer).await.map_err(join_error)?;
+    let found = join(&request, &**context.printer).await?;
     if let Some(text) = with_host(&folder, &args)? {
         let file = folder.path.join(folder::FILE);
         atomic_file::replace(&file, &text)
@@ -96,21 +96,13 @@ pub(super) async fn run(context: &Context, args: AddArguments) -> Result<Exit, C
     Ok(Exit::Done)
 }
 
-fn join_error(error: JoinError) -> CliError {
-    match error.hint() {
-        Some(hint) => CliError::of(error).hint(hint),
-        None => CliError::of(error),
-    }
-}
-
 /// Reads `landfast.toml` again and returns its text with the host added. Another process may have changed the file since
 /// it was loaded.
 fn with_host(folder: &FleetFolder, args: &AddArguments) -> Result<Option<String>, CliError> {
     let file = folder.path.join(folder::FILE);
     let text = std::fs::read_to_string(&file)
         .map_err(|error| CliError::failed(format!("{} cannot be read", file.display()), error))?;
-    let fleet = landfast_core::fleet::Fleet::parse(folder::FILE, &text)
-        .map_err(|mistakes| CliError::Mistakes(mistakes.to_string()))?;
+    let fleet = landfast_core::fleet::Fleet::parse(&file.display().to_string(), &text)?;
     entry::with_host(&fleet, &text, &args.host, args.address, args.port).map_err(|error| {
         CliError::of(error).hint(format!("first add [hosts.{}] to {} by hand", args.host, file.display()))
     })
@@ -122,26 +114,15 @@ fn hops(context: &Context, args: &AddArguments) -> Result<Vec<Hop>, CliError> {
         CliError::usage(error.to_string(), "write --ssh root@, --ssh box, or --ssh user@192.168.2.201:22")
     })?;
     let me = me(context)?;
-    let config = files::load(&me.home, me.uid).map_err(|error| match &error {
-        LoadError::Line(line) => with_hint(line.hint(), error),
-        LoadError::Unreadable { .. } => CliError::of(error),
-    })?;
+    let config = files::load(&me.home, me.uid)?;
     let given = Overrides {
         identity: args.identity.clone(),
         known_hosts: args.known_hosts.clone(),
         fingerprint: args.accept_fingerprint.clone(),
     };
-    let route = route(&wanted, &args.address.to_string(), &given, &config, &me)
-        .map_err(|error| with_hint(error.hint(), error))?;
+    let route = route(&wanted, &args.address.to_string(), &given, &config, &me)?;
     route.notes.iter().for_each(|note| context.printer.warn(note));
     Ok(route.hops)
-}
-
-fn with_hint(hint: Option<String>, error: impl std::error::Error + Send + Sync + 'static) -> CliError {
-    match hint {
-        Some(hint) => CliError::of(error).hint(hint),
-        None => CliError::of(error),
-    }
 }
 
 /// Returns the user of this process. The home folder is `HOME`, or else the one in `/etc/passwd`.
@@ -205,7 +186,7 @@ fn tell(context: &Context, args: &AddArguments, found: &DescribeResponse, json: 
             architecture: &engine.architecture,
             disk_free: found.disk_free,
         };
-        return output::json(&object).map_err(|error| CliError::failed("standard output cannot be written", error));
+        return Ok(output::json(&object)?);
     }
     let (host, free) = (&args.host, found.disk_free >> 30);
     context.printer.say(&format!("{host} joined the fleet: agent {}, {free} GiB free", found.agent_version));

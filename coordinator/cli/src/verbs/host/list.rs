@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 
 use crate::contract::ListedHost;
 use crate::output::{self, table::table};
-use landfast_engine::connect::{Agents, Ask, ConnectError, targets};
+use landfast_engine::connect::{Agents, Ask, targets};
+
+use landfast_engine::Hint as _;
 
 use crate::{CliError, Context, Exit};
 
 pub(super) async fn run(context: &Context) -> Result<Exit, CliError> {
     let json = context.json()?;
     let folder = context.folder()?;
-    let credentials = folder.credentials().map_err(|error| context.folder_error(error))?;
+    let credentials = folder.credentials()?;
     let agents = Agents::connect(&folder.fleet.name, &targets(&folder.fleet), &credentials, Ask::Described).await;
     let rows: Vec<Row> = folder.fleet.hosts.iter().map(|(name, host)| Row::of(name, host, &agents)).collect();
     let printed = if json {
@@ -19,15 +21,11 @@ pub(super) async fn run(context: &Context) -> Result<Exit, CliError> {
     } else {
         output::print(&table(["HOST", "ADDRESS", "STATE", "AGENT", "ENGINE"], rows.iter().map(Row::cells)))
     };
-    printed.map_err(|error| CliError::failed("standard output cannot be written", error))?;
+    printed?;
     for error in agents.failed().values() {
-        context.printer.warn(&with_hint(error));
+        context.printer.warn(&error.with_hint());
     }
     Ok(Exit::Done)
-}
-
-fn with_hint(error: &ConnectError) -> String {
-    format!("{error}; {}", error.hint())
 }
 
 /// One host of the list.
