@@ -303,9 +303,9 @@ fn instance(instance: &Instance, name: &InstanceName, all: &[InstanceName]) -> R
 fn partners<'a>(
     name: &InstanceName,
     all: &[InstanceName],
-    said: impl Iterator<Item = &'a String>,
+    names: impl Iterator<Item = &'a String>,
 ) -> BTreeSet<InstanceName> {
-    let services = said.filter_map(|text| service_of(text));
+    let services = names.filter_map(|text| service_of(text));
     let missing = |service: &str| InstanceName { service: service.to_owned(), ..name.clone() };
     services.map(|service| partner(name, service, all.iter()).cloned().unwrap_or_else(|| missing(service))).collect()
 }

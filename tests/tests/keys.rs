@@ -1,4 +1,4 @@
-//! Checks that the parity projects contain every key that Landfast honours, except those that `inspect` cannot show.
+//! Checks that the parity projects contain every key that Landfast supports, except those that `inspect` cannot show.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use landfast_compose::{Input, Project, Support};
 use landfast_tests::lab::workspace;
 
-/// Honoured keys that no description of a container, network or volume shows, each with the reason. A key includes all
+/// Supported keys that no description of a container, network or volume shows, each with the reason. A key includes all
 /// keys beneath it.
 const UNSEEN: &[(&str, &str)] = &[
     ("version", "has a meaning for readers only"),
@@ -23,8 +23,8 @@ const UNSEEN: &[(&str, &str)] = &[
     ("services.*.post_start[].privileged", "the older engine requires capabilities that the lab's machine may lack"),
     ("services.*.pre_stop", "its effect disappears with the container: see the keys scenario"),
     ("services.*.storage_opt", "the engine refuses it on the file systems of the lab"),
-    ("secrets.*.external", "only `false` is honoured"),
-    ("configs.*.external", "only `false` is honoured"),
+    ("secrets.*.external", "only `false` is supported"),
+    ("configs.*.external", "only `false` is supported"),
 ];
 
 /// Keys that loading replaces with what they refer to, each with the text that a project contains for it.
@@ -46,7 +46,7 @@ const REPLACED: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn every_honoured_key_is_in_a_parity_project_or_cannot_be_seen() -> Result<()> {
+fn every_supported_key_is_in_a_parity_project_or_cannot_be_seen() -> Result<()> {
     let Written { paths, texts } = written()?;
     let is_there = |path: &str| {
         let as_text = REPLACED.iter().filter(|(key, _)| *key == path).any(|(_, text)| texts.contains(text));
@@ -56,7 +56,7 @@ fn every_honoured_key_is_in_a_parity_project_or_cannot_be_seen() -> Result<()> {
     for key in landfast_compose::keys().iter().filter(|key| key.support == Support::Supported) {
         let unseen = UNSEEN.iter().any(|(unseen, _)| is_beneath(&key.path, unseen));
         match (is_there(&key.path), unseen) {
-            (false, false) => wrong.push(format!("{} is honoured but in no parity project", key.path)),
+            (false, false) => wrong.push(format!("{} is supported but in no parity project", key.path)),
             (true, true) if UNSEEN.iter().any(|(unseen, _)| *unseen == key.path) => {
                 wrong.push(format!("{} is in a parity project, although UNSEEN lists it", key.path));
             }

@@ -87,8 +87,8 @@ impl AgentService {
         if missing.is_empty() {
             return Ok(());
         }
-        let lacking = state.trees.iter().filter(|tree| missing.contains(&tree.manifest));
-        let stacks: Vec<&str> = lacking.map(|tree| tree.stack.as_str()).collect();
+        let incomplete = state.trees.iter().filter(|tree| missing.contains(&tree.manifest));
+        let stacks: Vec<&str> = incomplete.map(|tree| tree.stack.as_str()).collect();
         let problem =
             format!("the bundle of {} is incomplete on this host: push the missing blobs first", stacks.join(", "));
         Err(Status::failed_precondition(problem))

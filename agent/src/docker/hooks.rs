@@ -76,12 +76,12 @@ impl Engine {
     async fn run_hook(&self, container: &str, hook: &Hook) -> Result<(), EngineError> {
         let client = self.client()?;
         let made = self.within(SHORT, client.create_exec(container, request(hook))).await?;
-        let mut told = String::new();
+        let mut printed = String::new();
         if let StartExecResults::Attached { mut output, .. } =
             self.within(SHORT, client.start_exec(&made.id, None)).await?
         {
             while let Some(part) = output.next().await {
-                told.push_str(&part.map_err(|error| self.error(error))?.to_string());
+                printed.push_str(&part.map_err(|error| self.error(error))?.to_string());
             }
         }
         let ended = self.within(SHORT, client.inspect_exec(&made.id)).await?;
@@ -90,7 +90,7 @@ impl Engine {
             code => Err(EngineError::Hook {
                 command: hook.command.join(" "),
                 status: code.unwrap_or(-1),
-                output: last(told.trim()),
+                output: last(printed.trim()),
             }),
         }
     }

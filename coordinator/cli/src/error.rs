@@ -4,11 +4,10 @@ use std::error::Error;
 use std::fmt::Display;
 use std::path::Path;
 
-use anyhow::Chain;
 use landfast_compose::Diagnostics;
 use landfast_engine::folder::FolderError;
 use landfast_engine::project::{self, shorten};
-use landfast_engine::{EngineError, Hint};
+use landfast_engine::{EngineError, Hint, causes};
 
 use crate::Exit;
 use crate::output::{escape, stderr};
@@ -112,7 +111,7 @@ fn names_no_stack(error: &(dyn Error + 'static)) -> bool {
 
 /// Returns the message of an error followed by those of its causes.
 fn in_one_line(error: &(dyn Error + 'static)) -> String {
-    Chain::new(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    causes(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// Formats mistakes with the lines of their files.

@@ -52,11 +52,11 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// Creates a message about a location.
     pub fn at(location: &Location, message: impl Into<String>) -> Self {
-        Self { location: Some(location.clone()), ..Self::nowhere(message) }
+        Self { location: Some(location.clone()), ..Self::without_location(message) }
     }
 
     /// Creates a message without a location.
-    pub fn nowhere(message: impl Into<String>) -> Self {
+    pub fn without_location(message: impl Into<String>) -> Self {
         let message = clipped(message.into());
         Self { location: None, path: String::new(), message, hint: None, users: Box::default() }
     }
@@ -190,7 +190,7 @@ impl Diagnostics {
     pub(crate) fn first(mut self) -> Self {
         if let Some(more) = self.0.len().checked_sub(MAX_MISTAKES).filter(|more| *more > 0) {
             self.0.truncate(MAX_MISTAKES);
-            self.0.push(Diagnostic::nowhere(format!("and {more} more mistakes")));
+            self.0.push(Diagnostic::without_location(format!("and {more} more mistakes")));
         }
         self
     }

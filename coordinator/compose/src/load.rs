@@ -140,7 +140,7 @@ fn project_name(session: &Session, files: &[File]) -> Result<String, Diagnostics
     let from_environment = || session.input.environment.get("COMPOSE_PROJECT_NAME").filter(|name| !name.is_empty());
     if let Some(name) = given.or_else(from_environment) {
         if normalise_name(name) != *name {
-            return Err(Diagnostic::nowhere(format!("`{name}` is not a valid project name"))
+            return Err(Diagnostic::without_location(format!("`{name}` is not a valid project name"))
                 .hint("use lower-case letters, digits, `_` and `-`, and start with a letter or digit")
                 .into());
         }

@@ -65,7 +65,7 @@ fn keep(project: &mut Node, names: &[String]) -> Result<(), Diagnostics> {
             Some(service) if kept.insert(name.clone()) => queue.extend(dependencies_of(services, &name, service)?),
             None => {
                 let known: Vec<&str> = services.keys().map(String::as_str).collect();
-                return Err(Diagnostic::nowhere(format!("service `{name}` is not defined"))
+                return Err(Diagnostic::without_location(format!("service `{name}` is not defined"))
                     .hint(format!("the services are {}", known.join(", ")))
                     .into());
             }

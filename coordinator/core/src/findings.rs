@@ -31,7 +31,7 @@ impl<'a> Findings<'a> {
         push(&mut self.warnings, diagnostic)
     }
 
-    /// A value that is not honoured, and what was said there.
+    /// A value that is not supported, and the message about it.
     pub(crate) fn case(&mut self, path: impl Into<String>, said: &str, case: &Case) -> &mut Diagnostic {
         let message = |why| if said.is_empty() { str::to_owned(why) } else { format!("{said}: {why}") };
         match case.support {

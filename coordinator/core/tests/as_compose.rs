@@ -1,15 +1,15 @@
 //! Containers are equal to those of Docker Compose where a key could be read in several ways. The parity scenario finds such cases
 //! on real engines; these tests cover each of them separately.
 #![allow(clippy::unwrap_used)]
-mod stage;
+mod test_fleet;
 
 use landfast_core::container::{Container, Restart};
-use stage::Stage;
+use test_fleet::TestFleet;
 
 /// Returns the container of a service `it` with these keys.
 fn container(keys: &str) -> Container {
     let yaml = format!("services:\n  it: {{image: a:1, {keys}}}\n");
-    let deployment = Stage::new("").compile("app", &yaml).unwrap().deployment;
+    let deployment = TestFleet::new("").compile("app", &yaml).unwrap().deployment;
     deployment.instances.into_values().next().unwrap().container
 }
 

@@ -1,31 +1,31 @@
 //! Tests of compiling compose files into containers: supported values, refused values and messages.
 #![allow(clippy::unwrap_used)]
-mod stage;
+mod test_fleet;
 
 use landfast_core::container::{Container, Mount, Port, Restart, Source, Tmpfs};
 use landfast_core::deployment::Deployment;
-use stage::{NET, Stage, address, host_of};
+use test_fleet::{NET, TestFleet, address, host_of};
 
-fn one(stage: &Stage, yaml: &str) -> Container {
-    deployment(stage, yaml).instances.into_values().next().unwrap().container
+fn one(test_fleet: &TestFleet, yaml: &str) -> Container {
+    deployment(test_fleet, yaml).instances.into_values().next().unwrap().container
 }
 
-fn deployment(stage: &Stage, yaml: &str) -> Deployment {
-    stage.compile("app", &format!("{yaml}{NET}")).unwrap().deployment
+fn deployment(test_fleet: &TestFleet, yaml: &str) -> Deployment {
+    test_fleet.compile("app", &format!("{yaml}{NET}")).unwrap().deployment
 }
 
-fn refusal(stage: &Stage, yaml: &str) -> String {
-    stage.compile("app", &format!("{yaml}{NET}")).unwrap_err()
+fn refusal(test_fleet: &TestFleet, yaml: &str) -> String {
+    test_fleet.compile("app", &format!("{yaml}{NET}")).unwrap_err()
 }
 
-fn warnings(stage: &Stage, yaml: &str) -> String {
-    let compiled = stage.compile("app", &format!("{yaml}{NET}")).unwrap();
+fn warnings(test_fleet: &TestFleet, yaml: &str) -> String {
+    let compiled = test_fleet.compile("app", &format!("{yaml}{NET}")).unwrap();
     compiled.warnings.iter().map(|it| format!("{it}\n").replace("/home/anna/", "")).collect()
 }
 
 #[test]
 fn a_service_becomes_a_container() {
-    let stage = Stage::new("").file("web.conf", "x").file("secrets/key.txt", "y");
+    let test_fleet = TestFleet::new("").file("web.conf", "x").file("secrets/key.txt", "y");
     let yaml = r#"
 services:
   web:
@@ -50,7 +50,7 @@ services:
 secrets: {key: {file: secrets/key.txt}}
 volumes: {store: {}}
 "#;
-    let web = one(&stage, yaml);
+    let web = one(&test_fleet, yaml);
     assert_eq!((web.name.as_str(), web.image.as_str(), web.image_fingerprint.as_str()), ("front", "web:1", "fp:web:1"));
     assert_eq!(web.command, Some(vec!["serve".to_owned(), "--fast".to_owned()]));
     assert_eq!(web.environment, ["A=1", "B=2"]);
@@ -95,12 +95,14 @@ volumes: {store: {}}
 #[test]
 fn the_digest_covers_the_container_and_the_files_that_it_mounts() {
     let yaml = "services: {web: {image: 'web:1', volumes: ['./conf:/conf'], networks: [infra_net]}}\n";
-    let stage = |text: &str, other: &str| Stage::new("").file("conf/a", text).file("other", other);
-    let digest = |stage: &Stage, yaml: &str| deployment(stage, yaml).instances.values().next().unwrap().digest.clone();
-    let before = digest(&stage("1", "1"), yaml);
-    assert_eq!(before, digest(&stage("1", "2"), yaml));
-    assert_ne!(before, digest(&stage("2", "1"), yaml));
-    assert_ne!(before, digest(&stage("1", "1"), &yaml.replace("web:1", "web:2")));
+    let test_fleet = |text: &str, other: &str| TestFleet::new("").file("conf/a", text).file("other", other);
+    let digest = |test_fleet: &TestFleet, yaml: &str| {
+        deployment(test_fleet, yaml).instances.values().next().unwrap().digest.clone()
+    };
+    let before = digest(&test_fleet("1", "1"), yaml);
+    assert_eq!(before, digest(&test_fleet("1", "2"), yaml));
+    assert_ne!(before, digest(&test_fleet("2", "1"), yaml));
+    assert_ne!(before, digest(&test_fleet("1", "1"), &yaml.replace("web:1", "web:2")));
     assert_eq!(before.len(), 64);
     // Pinned: another value here makes every container of every fleet again.
     assert_eq!(&before[..16], "d7483c647640da45");
@@ -109,7 +111,7 @@ fn the_digest_covers_the_container_and_the_files_that_it_mounts() {
 #[test]
 fn ports_without_an_address_stay_on_loopback_unless_the_fleet_opens_them() {
     let yaml = "services: {web: {image: 'w:1', ports: ['80:80'], networks: [infra_net]}}\n";
-    let address = |stacks: &str| one(&Stage::new(stacks), yaml).ports[0].address.clone();
+    let address = |stacks: &str| one(&TestFleet::new(stacks), yaml).ports[0].address.clone();
     assert_eq!(address(""), "127.0.0.1");
     assert_eq!(address("[stacks.app]\npublish = { web = \"lan\" }\n"), "192.168.2.201");
     assert_eq!(address("[stacks.app]\npublish = { \"*\" = \"all\" }\n"), "0.0.0.0");
@@ -117,7 +119,7 @@ fn ports_without_an_address_stay_on_loopback_unless_the_fleet_opens_them() {
 
 #[test]
 fn unavailable_addresses_are_refused_with_their_owner() {
-    let mut stage = Stage::new("");
+    let mut test_fleet = TestFleet::new("");
     let web = |address: &str| {
         format!("services: {{web: {{image: 'w:1', networks: {{infra_net: {{ipv4_address: {address}}}}}}}}}\n")
     };
@@ -135,14 +137,14 @@ fn unavailable_addresses_are_refused_with_their_owner() {
             "172.19.0.0 is the first or last address of infra_net's subnet 172.19.0.0/16, which no instance can have",
         ),
     ] {
-        assert_eq!(refusal(&stage, &web(address)), format!("{place}{message}{key}"));
+        assert_eq!(refusal(&test_fleet, &web(address)), format!("{place}{message}{key}"));
     }
-    stage.up(
+    test_fleet.up(
         "data",
         &format!("services: {{db: {{image: 'd:1', networks: {{infra_net: {{ipv4_address: 172.19.0.9}}}}}}}}\n{NET}"),
     );
     assert_eq!(
-        refusal(&stage, &web("172.19.0.9")),
+        refusal(&test_fleet, &web("172.19.0.9")),
         format!("{place}172.19.0.9 on infra_net is held by data/db.1 on alpha{key}")
     );
 }
@@ -159,7 +161,7 @@ services:
     networks: {infra_net: {ipv4_address: 172.19.0.9}}
 ";
     assert_eq!(
-        refusal(&Stage::new(""), yaml),
+        refusal(&TestFleet::new(""), yaml),
         "app/compose.yaml:7:28: 172.19.0.9 on infra_net is also the address of app/a.1 (app/compose.yaml:4:28) \
          (services.b.networks.infra_net.ipv4_address)"
     );
@@ -171,72 +173,72 @@ fn automatic_addresses_do_not_change() {
         let service = |name: &&str| format!("{name}: {{image: 'i:1', networks: [infra_net]}}");
         format!("services: {{{}}}\n{NET}", names.iter().map(service).collect::<Vec<_>>().join(", "))
     };
-    let mut stage = Stage::new("");
-    stage.up("app", &services(&["b", "c"]));
-    assert_eq!(address(&stage.held, "app/b.1", "infra_net"), "172.19.128.1");
-    stage.up("app", &services(&["a", "b", "c"]));
-    assert_eq!(address(&stage.held, "app/b.1", "infra_net"), "172.19.128.1");
-    assert_eq!(address(&stage.held, "app/a.1", "infra_net"), "172.19.128.3");
+    let mut test_fleet = TestFleet::new("");
+    test_fleet.up("app", &services(&["b", "c"]));
+    assert_eq!(address(&test_fleet.held, "app/b.1", "infra_net"), "172.19.128.1");
+    test_fleet.up("app", &services(&["a", "b", "c"]));
+    assert_eq!(address(&test_fleet.held, "app/b.1", "infra_net"), "172.19.128.1");
+    assert_eq!(address(&test_fleet.held, "app/a.1", "infra_net"), "172.19.128.3");
     // Who goes keeps its address until it is gone.
-    stage.up("app", &services(&["d"]));
-    assert_eq!(address(&stage.held, "app/d.1", "infra_net"), "172.19.128.4");
+    test_fleet.up("app", &services(&["d"]));
+    assert_eq!(address(&test_fleet.held, "app/d.1", "infra_net"), "172.19.128.4");
 }
 
 #[test]
 fn an_instance_stays_where_it_runs_and_new_ones_spread() {
-    let mut stage = Stage::new("");
+    let mut test_fleet = TestFleet::new("");
     let yaml = |replicas: u32| {
         format!("services: {{web: {{image: 'i:1', networks: [infra_net], deploy: {{replicas: {replicas}}}}}}}\n{NET}")
     };
-    stage.up("app", &yaml(1));
-    assert_eq!(host_of(&stage.held, "app/web.1"), "alpha");
-    let plan = stage.up("app", &yaml(4));
+    test_fleet.up("app", &yaml(1));
+    assert_eq!(host_of(&test_fleet.held, "app/web.1"), "alpha");
+    let plan = test_fleet.up("app", &yaml(4));
     assert!(plan.contains("app/web.2 on beta at infra_net 172.19.128.2: fewest of web (0)"), "{plan}");
-    assert_eq!(host_of(&stage.held, "app/web.1"), "alpha");
-    assert_eq!(host_of(&stage.held, "app/web.3"), "gamma");
-    assert_eq!(host_of(&stage.held, "app/web.4"), "alpha");
+    assert_eq!(host_of(&test_fleet.held, "app/web.1"), "alpha");
+    assert_eq!(host_of(&test_fleet.held, "app/web.3"), "gamma");
+    assert_eq!(host_of(&test_fleet.held, "app/web.4"), "alpha");
 }
 
 #[test]
 fn services_on_a_network_of_the_stack_run_on_one_host() {
     let yaml = "services: {a: {image: i}, b: {image: i}, c: {image: i}}\n";
-    let deployment = deployment(&Stage::new(""), yaml);
+    let deployment = deployment(&TestFleet::new(""), yaml);
     assert_eq!(deployment.hosts().into_iter().collect::<Vec<_>>(), ["alpha"]);
-    let apart = Stage::new("[stacks.app]\nplace = { a = \"beta\", b = \"gamma\" }\n");
+    let apart = TestFleet::new("[stacks.app]\nplace = { a = \"beta\", b = \"gamma\" }\n");
     let warnings = warnings(&apart, yaml);
     assert!(warnings.contains("a network of a stack does not span hosts"), "{warnings}");
 }
 
 #[test]
 fn a_service_that_no_host_may_run_is_refused_with_the_reasons() {
-    let stage = Stage::new("[stacks.app]\nplace = { web = \"alpha\" }\n");
+    let test_fleet = TestFleet::new("[stacks.app]\nplace = { web = \"alpha\" }\n");
     let yaml = "services: {web: {image: i, networks: [infra_net], deploy: {placement: {constraints: ['node.labels.disk!=ssd']}}}}\n";
     assert_eq!(
-        refusal(&stage, yaml),
+        refusal(&test_fleet, yaml),
         "app/compose.yaml:1:12: no host can run web; excluded hosts: alpha by the constraint node.labels.disk!=ssd; \
          beta by landfast.toml:16:11 (it is placed on alpha); gamma by landfast.toml:16:11 (it is placed on alpha) (services.web)\n  \
          hint: change the placement in landfast.toml, the constraint, or the labels of a host"
     );
     let unknown = yaml.replace("node.labels.disk!=ssd", "node.role==manager");
-    assert!(refusal(&Stage::new(""), &unknown).contains("the constraint \"node.role==manager\" is not supported"));
+    assert!(refusal(&TestFleet::new(""), &unknown).contains("the constraint \"node.role==manager\" is not supported"));
 }
 
 #[test]
 fn a_global_service_runs_once_on_every_host() {
     let yaml = "services: {web: {image: i, networks: [infra_net], deploy: {mode: global}}}\n";
-    assert_eq!(deployment(&Stage::new(""), yaml).hosts().len(), 3);
+    assert_eq!(deployment(&TestFleet::new(""), yaml).hosts().len(), 3);
 }
 
 #[test]
 fn two_instances_with_one_port_on_one_host_are_refused() {
-    let stage = Stage::new("[stacks.app]\nplace = { \"*\" = \"alpha\" }\n");
+    let test_fleet = TestFleet::new("[stacks.app]\nplace = { \"*\" = \"alpha\" }\n");
     let yaml = "\
 services:
   a: {image: i, networks: [infra_net], ports: ['80:80']}
   b: {image: i, networks: [infra_net], ports: ['80:8080']}
 ";
     assert_eq!(
-        refusal(&stage, yaml),
+        refusal(&test_fleet, yaml),
         "app/compose.yaml:3:48: port 127.0.0.1:80/tcp on alpha is used by both app/b.1 and app/a.1 (app/compose.yaml:2:40) \
          (services.b.ports[0])\n  hint: publish one of them on another port, or place them on different hosts"
     );
@@ -244,11 +246,11 @@ services:
 
 #[test]
 fn an_invalid_container_port_is_refused() {
-    let stage = Stage::new("");
+    let test_fleet = TestFleet::new("");
     for target in ["0", "65536"] {
         let yaml = format!("services: {{web: {{image: i, networks: [infra_net], ports: [{{target: {target}}}]}}}}\n");
         assert_eq!(
-            refusal(&stage, &yaml),
+            refusal(&test_fleet, &yaml),
             format!(
                 "app/compose.yaml:1:59: {target} is not a valid container port (services.web.ports[0])\n  \
                  hint: ports are from 1 to 65535"
@@ -265,9 +267,9 @@ fn a_different_declaration_of_a_fleet_network_is_refused() {
 networks: {{infra_net: {{name: infra_net, driver: bridge, ipam: {{config: [{{subnet: {subnet}}}]}}}}}}\n"
         )
     };
-    let stage = Stage::new("");
-    assert!(stage.compile("app", &yaml("172.19.0.0/16")).is_ok());
-    let refusal = stage.compile("app", &yaml("172.20.0.0/16")).unwrap_err();
+    let test_fleet = TestFleet::new("");
+    assert!(test_fleet.compile("app", &yaml("172.19.0.0/16")).is_ok());
+    let refusal = test_fleet.compile("app", &yaml("172.20.0.0/16")).unwrap_err();
     assert!(
         refusal.contains("the subnet is 172.20.0.0/16 here and 172.19.0.0/16 for infra_net in landfast.toml:4:11"),
         "{refusal}"
@@ -276,21 +278,21 @@ networks: {{infra_net: {{name: infra_net, driver: bridge, ipam: {{config: [{{sub
 
 #[test]
 fn unsupported_values_are_reported_with_their_location() {
-    let stage = Stage::new("");
+    let test_fleet = TestFleet::new("");
     for (key, message) in [
         ("network_mode: somebodys", "write other networks under `networks`"),
         ("deploy: {mode: replicated-job}", "only replicated and global are"),
         ("container_name: front, deploy: {mode: global}", "several instances cannot have one container name"),
         ("secrets: [nowhere]", "nowhere"),
     ] {
-        let refusal = refusal(&stage, &format!("services:\n  web: {{image: i, {key}}}\n  other: {{image: i}}\n"));
+        let refusal = refusal(&test_fleet, &format!("services:\n  web: {{image: i, {key}}}\n  other: {{image: i}}\n"));
         assert!(refusal.contains(message) && refusal.contains("compose.yaml:2:"), "{key}: {refusal}");
     }
     for (key, message) in [
         ("pull_policy: refresh", "it sets no period"),
         ("deploy: {update_config: {order: start-first}}", "an update stops the old container first"),
     ] {
-        let warnings = warnings(&stage, &format!("services:\n  web: {{image: i, {key}}}\n"));
+        let warnings = warnings(&test_fleet, &format!("services:\n  web: {{image: i, {key}}}\n"));
         assert!(warnings.contains(message) && warnings.contains("compose.yaml:2:"), "{key}: {warnings}");
     }
 }
@@ -302,9 +304,9 @@ fn a_secret_that_is_not_in_the_folder_is_refused() {
             "services: {{web: {{image: i, networks: [infra_net], secrets: [key]}}}}\nsecrets: {{key: {{file: {file}}}}}\n"
         )
     };
-    let stage = Stage::new("");
-    assert!(refusal(&stage, &yaml("missing.txt")).contains("the file missing.txt is not in the stack's folder"));
-    assert!(refusal(&stage, &yaml("/etc/key")).contains("outside the stack's folder"));
+    let test_fleet = TestFleet::new("");
+    assert!(refusal(&test_fleet, &yaml("missing.txt")).contains("the file missing.txt is not in the stack's folder"));
+    assert!(refusal(&test_fleet, &yaml("/etc/key")).contains("outside the stack's folder"));
 }
 
 #[test]
@@ -323,7 +325,7 @@ secrets:
 configs:
   conf: {file: /etc/conf}
 ";
-    let said = refusal(&Stage::new(""), yaml);
+    let said = refusal(&TestFleet::new(""), yaml);
     let lines: Vec<_> = said.lines().filter(|line| !line.starts_with("  hint")).collect();
     assert_eq!(
         lines,
@@ -339,13 +341,13 @@ configs:
 
 #[test]
 fn every_host_resolves_the_names_of_the_whole_fleet() {
-    let mut stage = Stage::new("");
-    stage.up(
+    let mut test_fleet = TestFleet::new("");
+    test_fleet.up(
         "data",
         &format!("services: {{db: {{image: i, networks: {{infra_net: {{aliases: [Main]}}}}, scale: 2}}}}\n{NET}"),
     );
     let names: Vec<_> =
-        stage.held["gamma"].names.iter().map(|it| format!("{} {}", it.name, it.addresses.join(","))).collect();
+        test_fleet.held["gamma"].names.iter().map(|it| format!("{} {}", it.name, it.addresses.join(","))).collect();
     assert_eq!(
         names,
         [
@@ -360,9 +362,9 @@ fn every_host_resolves_the_names_of_the_whole_fleet() {
 
 #[test]
 fn a_placement_rule_for_an_unknown_service_causes_a_warning() {
-    let stage = Stage::new("[stacks.app]\nplace = { wbe = \"alpha\" }\n");
+    let test_fleet = TestFleet::new("[stacks.app]\nplace = { wbe = \"alpha\" }\n");
     assert_eq!(
-        warnings(&stage, "services: {web: {image: i, networks: [infra_net]}}\n"),
+        warnings(&test_fleet, "services: {web: {image: i, networks: [infra_net]}}\n"),
         "landfast.toml:16:11: there is a placement rule for wbe, but the enabled profiles have no such service (stacks.app.place.wbe)\n"
     );
 }
@@ -370,7 +372,7 @@ fn a_placement_rule_for_an_unknown_service_causes_a_warning() {
 #[test]
 fn named_devices_and_gpus_become_device_requests() {
     let yaml = "services: {web: {image: i, gpus: all, devices: ['/dev/null:/dev/zero', 'vendor.com/class=one']}}\n";
-    let web = one(&Stage::new(""), yaml);
+    let web = one(&TestFleet::new(""), yaml);
     assert_eq!(web.devices.iter().map(|it| it.host.as_str()).collect::<Vec<_>>(), ["/dev/null"]);
     let asked: Vec<_> =
         web.gpus.iter().map(|it| (it.driver.as_str(), it.count, &it.capabilities, &it.device_ids)).collect();
@@ -382,12 +384,12 @@ fn named_devices_and_gpus_become_device_requests() {
 fn the_mac_of_a_service_on_a_fleet_network_is_refused() {
     let mac = "mac_address: '02:42:ac:11:65:43'";
     let yaml = |networks: &str| format!("services:\n  web: {{image: i, {mac}, networks: [{networks}]}}\n");
-    let stage = Stage::new("");
+    let test_fleet = TestFleet::new("");
     assert!(
-        refusal(&stage, &yaml("infra_net"))
+        refusal(&test_fleet, &yaml("infra_net"))
             .contains("compose.yaml:2:19: on a network of the fleet, the MAC is derived")
     );
-    let own = stage.compile("app", &format!("{}networks: {{own: {{}}}}\n", yaml("own"))).unwrap();
+    let own = test_fleet.compile("app", &format!("{}networks: {{own: {{}}}}\n", yaml("own"))).unwrap();
     let web = own.deployment.instances.into_values().next().unwrap().container;
     assert_eq!(web.networks[0].mac, "02:42:ac:11:65:43");
 }
@@ -396,26 +398,28 @@ const PROFILED: &str = "services: {web: {image: 'w:1', networks: [infra_net], se
 
 #[test]
 fn a_seccomp_profile_becomes_its_contents() {
-    let stage = Stage::new("").file("conf/profile.json", "{\n  \"defaultAction\": \"SCMP_ACT_ALLOW\", \"n\": 1.0\n}\n");
+    let test_fleet =
+        TestFleet::new("").file("conf/profile.json", "{\n  \"defaultAction\": \"SCMP_ACT_ALLOW\", \"n\": 1.0\n}\n");
     let yaml = PROFILED.replace("OPTIONS", "'seccomp:./conf/profile.json', no-new-privileges, 'label:disable'");
-    let web = one(&stage, &yaml);
+    let web = one(&test_fleet, &yaml);
     let expected = [r#"seccomp={"defaultAction":"SCMP_ACT_ALLOW","n":1.0}"#, "no-new-privileges", "label:disable"];
     assert_eq!((&web.security_opt[..], web.unconfined_paths), (&expected.map(str::to_owned)[..], false));
-    let digest = |stage: &Stage| deployment(stage, &yaml).instances.values().next().unwrap().digest.clone();
-    assert_ne!(digest(&stage), digest(&Stage::new("").file("conf/profile.json", "{}")), "another profile");
+    let digest =
+        |test_fleet: &TestFleet| deployment(test_fleet, &yaml).instances.values().next().unwrap().digest.clone();
+    assert_ne!(digest(&test_fleet), digest(&TestFleet::new("").file("conf/profile.json", "{}")), "another profile");
 }
 
 #[test]
 fn named_profiles_stay_and_systempaths_become_a_setting() {
     let options = "'seccomp=unconfined', 'no-new-privileges:true', systempaths=unconfined, apparmor=unconfined";
-    let web = one(&Stage::new(""), &PROFILED.replace("OPTIONS", options));
+    let web = one(&TestFleet::new(""), &PROFILED.replace("OPTIONS", options));
     assert_eq!(web.security_opt, ["seccomp=unconfined", "no-new-privileges:true", "apparmor=unconfined"]);
     assert!(web.unconfined_paths);
 }
 
 #[test]
 fn invalid_security_options_are_refused_with_their_location() {
-    let stage = Stage::new("").file("list.json", "[]").file("broken.json", "{\n  \"a\": }\n");
+    let test_fleet = TestFleet::new("").file("list.json", "[]").file("broken.json", "{\n  \"a\": }\n");
     for (option, said) in [
         (
             "seccomp=none.json",
@@ -430,7 +434,7 @@ fn invalid_security_options_are_refused_with_their_location() {
         ("no-new-privileges=maybe", "no-new-privileges must be true or false, not \"maybe\""),
         ("disable", "\"disable\" is not a security option"),
     ] {
-        let refusal = refusal(&stage, &PROFILED.replace("OPTIONS", option));
+        let refusal = refusal(&test_fleet, &PROFILED.replace("OPTIONS", option));
         assert!(refusal.contains(said), "{option}: {refusal}");
     }
 }
@@ -449,18 +453,18 @@ volumes: {data: {}}
 networks: {infra_net: {external: true, name: infra_net}, second: {external: true}, inner: {enable_ipv4: false, enable_ipv6: true}}
 ";
 
-fn two_networks() -> Stage {
+fn two_networks() -> TestFleet {
     let second =
         "[networks.second]\nsubnet = \"172.20.0.0/16\"\nauto = \"172.20.128.0/17\"\ngateways = \"172.20.255.0/24\"\n";
-    let mut stage = Stage::new(&format!("{second}[stacks.app]\nplace = {{ web = \"beta\" }}\n"));
+    let mut test_fleet = TestFleet::new(&format!("{second}[stacks.app]\nplace = {{ web = \"beta\" }}\n"));
     // The engine of another host does not matter.
-    stage.engines.insert("alpha".into(), 30);
-    stage
+    test_fleet.engines.insert("alpha".into(), 30);
+    test_fleet
 }
 
 #[test]
 fn features_that_an_engine_is_too_old_for_are_refused_with_their_location() {
-    let mut stage = two_networks();
+    let mut test_fleet = two_networks();
     let places = [
         ("5:5", "annotations", "24", 43),
         ("6:36", "healthcheck.start_interval", "25", 44),
@@ -470,8 +474,8 @@ fn features_that_an_engine_is_too_old_for_are_refused_with_their_location() {
         ("7:28", "networks.infra_net.gw_priority", "28", 48),
         ("7:53", "networks.inner.interface_name", "28.1", 49),
     ];
-    stage.engines.insert("beta".into(), 41);
-    let refusal = stage.compile("app", NEWER).unwrap_err();
+    test_fleet.engines.insert("beta".into(), 41);
+    let refusal = test_fleet.compile("app", NEWER).unwrap_err();
     for (at, key, release, api) in places {
         let line = refusal.lines().find(|line| line.contains(&format!("(services.web.{key})"))).expect(&refusal);
         let needs = format!("needs Docker Engine {release} or newer, with API version 1.{api} (");
@@ -483,16 +487,16 @@ fn features_that_an_engine_is_too_old_for_are_refused_with_their_location() {
         "{refusal}"
     );
     for (_, key, _, api) in places {
-        stage.engines.insert("beta".into(), api);
-        let refusal = stage.compile("app", NEWER).err().unwrap_or_default();
+        test_fleet.engines.insert("beta".into(), api);
+        let refusal = test_fleet.compile("app", NEWER).err().unwrap_or_default();
         assert!(!refusal.contains(&format!("(services.web.{key})")), "{key}: {refusal}");
     }
 }
 
 #[test]
 fn new_enough_and_unknown_engines_are_accepted() {
-    let mut stage = two_networks();
-    assert!(stage.compile("app", NEWER).is_ok());
-    stage.engines.insert("beta".into(), 49);
-    assert!(stage.compile("app", NEWER).is_ok());
+    let mut test_fleet = two_networks();
+    assert!(test_fleet.compile("app", NEWER).is_ok());
+    test_fleet.engines.insert("beta".into(), 49);
+    assert!(test_fleet.compile("app", NEWER).is_ok());
 }

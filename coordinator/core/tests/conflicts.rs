@@ -1,11 +1,11 @@
 //! Conflicts with what the hosts have, which are reported before anything is changed.
 #![allow(clippy::unwrap_used)]
-mod stage;
+mod test_fleet;
 
 use std::collections::BTreeMap;
 
 use landfast_core::plan::{EngineNetwork, EngineVolume, Found, UsedPort, conflicts};
-use stage::{NET, Stage};
+use test_fleet::{NET, TestFleet};
 
 fn network(name: &str, subnet: &str, managed: bool) -> EngineNetwork {
     EngineNetwork {
@@ -18,18 +18,19 @@ fn network(name: &str, subnet: &str, managed: bool) -> EngineNetwork {
     }
 }
 
-fn reported(stage: &Stage, yaml: &str, found: Found) -> Vec<String> {
-    let target = stage.propose("web", &format!("{yaml}{NET}")).target;
+fn reported(test_fleet: &TestFleet, yaml: &str, found: Found) -> Vec<String> {
+    let target = test_fleet.propose("web", &format!("{yaml}{NET}")).target;
     let found = BTreeMap::from([("alpha".to_owned(), found)]);
-    conflicts(&stage.held, &target, &found).iter().map(ToString::to_string).collect()
+    conflicts(&test_fleet.held, &target, &found).iter().map(ToString::to_string).collect()
 }
 
 const WEB: &str = "services: {web: {image: i, networks: [infra_net], ports: ['8080:80']}}\n";
 
 #[test]
 fn f34_a_network_that_exists_with_other_options_is_reported_with_the_differences() {
-    let stage = Stage::new("");
-    let reported = |there: EngineNetwork| reported(&stage, WEB, Found { networks: vec![there], ..Found::default() });
+    let test_fleet = TestFleet::new("");
+    let reported =
+        |there: EngineNetwork| reported(&test_fleet, WEB, Found { networks: vec![there], ..Found::default() });
     assert_eq!(
         reported(EngineNetwork {
             driver: "macvlan".into(),
@@ -60,7 +61,7 @@ fn f34_a_network_that_exists_with_other_options_is_reported_with_the_differences
 
 #[test]
 fn f73_an_overlapping_network_is_reported_with_its_containers_and_the_command_that_removes_it() {
-    let stage = Stage::new("");
+    let test_fleet = TestFleet::new("");
     let other = |project: &str, containers: &[&str]| EngineNetwork {
         project: project.to_owned(),
         containers: containers.iter().map(ToString::to_string).collect(),
@@ -76,19 +77,19 @@ fn f73_an_overlapping_network_is_reported_with_its_containers_and_the_command_th
             "which has the containers a; remove that one (docker compose -p shop down) or choose another subnet",
         ),
     ] {
-        let reported = reported(&stage, WEB, Found { networks: vec![there], ..Found::default() });
+        let reported = reported(&test_fleet, WEB, Found { networks: vec![there], ..Found::default() });
         assert!(reported[0].ends_with(end), "{reported:?}");
     }
 }
 
 /// Conflicts when a stack with its own network and volume was deployed from one declaration and then has another.
 fn declared(first: &str, then: &str, found: Found) -> Vec<String> {
-    let mut stage = Stage::new("[stacks.web]\nplace = { \"*\" = \"alpha\" }\n");
+    let mut test_fleet = TestFleet::new("[stacks.web]\nplace = { \"*\" = \"alpha\" }\n");
     let yaml =
         |more: &str| format!("services: {{web: {{image: i, networks: [own], volumes: ['data:/data']}}}}\n{more}\n");
-    stage.up("web", &yaml(first));
-    let target = stage.propose("web", &yaml(then)).target;
-    conflicts(&stage.held, &target, &BTreeMap::from([("alpha".to_owned(), found)]))
+    test_fleet.up("web", &yaml(first));
+    let target = test_fleet.propose("web", &yaml(then)).target;
+    conflicts(&test_fleet.held, &target, &BTreeMap::from([("alpha".to_owned(), found)]))
         .iter()
         .map(ToString::to_string)
         .collect()
@@ -151,14 +152,14 @@ fn a_volume_that_differs_from_its_declaration_is_refused_and_keeps_its_data() {
 
 #[test]
 fn a_missing_external_volume_is_reported() {
-    let stage = Stage::new("");
+    let test_fleet = TestFleet::new("");
     let yaml =
         "services: {web: {image: i, volumes: ['theirs:/x', '/anonymous']}}\nvolumes: {theirs: {external: true}}\n";
-    let target = stage.propose("web", yaml).target;
+    let target = test_fleet.propose("web", yaml).target;
     let bridge = || vec![network("bridge", "172.17.0.0/16", false)];
     let reported = |volumes| {
         let found = Found { networks: bridge(), volumes, ..Found::default() };
-        conflicts(&stage.held, &target, &BTreeMap::from([("alpha".to_owned(), found)]))
+        conflicts(&test_fleet.held, &target, &BTreeMap::from([("alpha".to_owned(), found)]))
             .iter()
             .map(ToString::to_string)
             .collect::<Vec<_>>()
@@ -171,7 +172,7 @@ fn a_missing_external_volume_is_reported() {
 
 #[test]
 fn f49_a_port_in_use_is_reported_with_its_owner() {
-    let mut stage = Stage::new("[stacks.web]\nplace = { \"*\" = \"alpha\" }\n");
+    let mut test_fleet = TestFleet::new("[stacks.web]\nplace = { \"*\" = \"alpha\" }\n");
     let used = |owner: &str, instance: &str, address: &str| Found {
         ports: vec![UsedPort {
             address: address.into(),
@@ -183,25 +184,25 @@ fn f49_a_port_in_use_is_reported_with_its_owner() {
         ..Found::default()
     };
     assert_eq!(
-        reported(&stage, WEB, used("a process on the host", "", "0.0.0.0")),
+        reported(&test_fleet, WEB, used("a process on the host", "", "0.0.0.0")),
         [
             "alpha: port 127.0.0.1:8080/tcp that web/web.1 publishes is in use by a process on the host: stop it, or publish another port"
         ]
     );
-    assert_eq!(reported(&stage, WEB, used("a process on the host", "", "192.168.2.201")), [""; 0]);
+    assert_eq!(reported(&test_fleet, WEB, used("a process on the host", "", "192.168.2.201")), [""; 0]);
     // The port belongs to its own container, or to a container that this plan removes.
-    assert_eq!(reported(&stage, WEB, used("container web-web-1", "web/web.1", "127.0.0.1")), [""; 0]);
-    stage.up("web", &format!("{}{NET}", WEB.replace("web: {", "old: {")));
-    assert_eq!(reported(&stage, WEB, used("container web-old-1", "web/old.1", "127.0.0.1")), [""; 0]);
+    assert_eq!(reported(&test_fleet, WEB, used("container web-web-1", "web/web.1", "127.0.0.1")), [""; 0]);
+    test_fleet.up("web", &format!("{}{NET}", WEB.replace("web: {", "old: {")));
+    assert_eq!(reported(&test_fleet, WEB, used("container web-old-1", "web/old.1", "127.0.0.1")), [""; 0]);
 }
 
 #[test]
 fn a_missing_external_network_is_reported() {
-    let stage = Stage::new("");
+    let test_fleet = TestFleet::new("");
     let yaml = "services: {web: {image: i, networks: [theirs]}}\nnetworks: {theirs: {external: true}}\n";
-    let target = stage.propose("web", yaml).target;
+    let target = test_fleet.propose("web", yaml).target;
     let found = Found { networks: vec![network("bridge", "172.17.0.0/16", false)], ..Found::default() };
-    let reported = conflicts(&stage.held, &target, &BTreeMap::from([("alpha".to_owned(), found)]));
+    let reported = conflicts(&test_fleet.held, &target, &BTreeMap::from([("alpha".to_owned(), found)]));
     assert_eq!(
         reported[0].to_string(),
         "alpha: web/web.1 uses the network theirs, which is external and does not exist: create it, or add it to landfast.toml"

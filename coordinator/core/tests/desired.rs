@@ -1,11 +1,11 @@
 //! Desired state of hosts: other stacks as they are held, networks on every host, names and neighbours of all.
 #![allow(clippy::unwrap_used)]
-mod stage;
+mod test_fleet;
 
 use landfast_agreement::Mac;
 use landfast_core::address::gateways;
 use landfast_core::desired::vni;
-use stage::{NET, Stage};
+use test_fleet::{NET, TestFleet};
 
 fn service(name: &str) -> String {
     format!("services: {{{name}: {{image: i, networks: [infra_net]}}}}\n{NET}")
@@ -13,12 +13,12 @@ fn service(name: &str) -> String {
 
 #[test]
 fn other_stacks_stay_as_the_hosts_hold_them() {
-    let mut stage = Stage::new("");
-    stage.up("data", &service("db"));
-    stage.up("web", &service("front"));
-    let held = |name: &str| stage.held.values().any(|state| state.instance(&name.parse().unwrap()).is_some());
+    let mut test_fleet = TestFleet::new("");
+    test_fleet.up("data", &service("db"));
+    test_fleet.up("web", &service("front"));
+    let held = |name: &str| test_fleet.held.values().any(|state| state.instance(&name.parse().unwrap()).is_some());
     assert!(held("data/db.1") && held("web/front.1"));
-    let down = stage.propose_down("web", false);
+    let down = test_fleet.propose_down("web", false);
     assert!(down.plan.steps.iter().all(|step| step.action.stack() == Some("web")), "{}", down.plan);
     // The other stack still uses the network of the fleet.
     assert!(down.target["gamma"].networks.iter().any(|network| network.name == "infra_net"));
@@ -26,9 +26,9 @@ fn other_stacks_stay_as_the_hosts_hold_them() {
 
 #[test]
 fn a_name_in_two_stacks_gives_a_warning_and_resolves_to_both() {
-    let mut stage = Stage::new("");
-    stage.up("data", &service("redis"));
-    let proposal = stage.propose("web", &service("redis"));
+    let mut test_fleet = TestFleet::new("");
+    test_fleet.up("data", &service("redis"));
+    let proposal = test_fleet.propose("web", &service("redis"));
     assert!(
         proposal.warnings.contains(
             "redis on infra_net is also a service of data: the name resolves to the addresses of all of them"
@@ -43,10 +43,10 @@ fn a_name_in_two_stacks_gives_a_warning_and_resolves_to_both() {
 
 #[test]
 fn every_host_knows_the_instances_and_gateways_of_the_others() {
-    let mut stage = Stage::new("");
-    stage.up("data", &service("db"));
+    let mut test_fleet = TestFleet::new("");
+    test_fleet.up("data", &service("db"));
     let neighbours = |host: &str| -> Vec<String> {
-        let overlay = stage.held[host].networks[0].overlay.as_ref().unwrap();
+        let overlay = test_fleet.held[host].networks[0].overlay.as_ref().unwrap();
         overlay.neighbours.iter().map(|it| format!("{} {} {}", it.address, it.mac, it.host)).collect()
     };
     assert_eq!(
@@ -62,11 +62,11 @@ fn every_host_knows_the_instances_and_gateways_of_the_others() {
 
 #[test]
 fn gateways_stay_when_hosts_join_and_leave() {
-    let mut stage = Stage::new("");
-    stage.up("data", &service("db"));
-    stage.fleet = Stage::new("[hosts.aaa]\naddress = \"192.168.2.9\"\n").fleet;
-    stage.fleet.hosts.remove("beta");
-    let gateways = gateways(&stage.fleet, &stage.held);
+    let mut test_fleet = TestFleet::new("");
+    test_fleet.up("data", &service("db"));
+    test_fleet.fleet = TestFleet::new("[hosts.aaa]\naddress = \"192.168.2.9\"\n").fleet;
+    test_fleet.fleet.hosts.remove("beta");
+    let gateways = gateways(&test_fleet.fleet, &test_fleet.held);
     let of = |host: &str| gateways[&("infra_net".to_owned(), host.to_owned())].to_string();
     assert_eq!([of("aaa"), of("alpha"), of("gamma")], ["172.19.255.2", "172.19.255.1", "172.19.255.3"]);
 }

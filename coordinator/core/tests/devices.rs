@@ -1,10 +1,10 @@
 //! Tests of abilities that a service needs from an engine: it runs on a host with them, or is refused.
 #![allow(clippy::unwrap_used)]
 
-mod stage;
+mod test_fleet;
 
 use landfast_core::place::Abilities;
-use stage::{Stage, host_of};
+use test_fleet::{TestFleet, host_of};
 
 fn abilities(runtimes: &[&str], drivers: &[&str]) -> Abilities {
     let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
@@ -12,13 +12,13 @@ fn abilities(runtimes: &[&str], drivers: &[&str]) -> Abilities {
 }
 
 /// Creates three hosts, of which only beta has these runtimes and drivers.
-fn stage(extra: &str, runtimes: &[&str], drivers: &[&str]) -> Stage {
-    let mut stage = Stage::new(&format!("[stacks.app]\n{extra}"));
+fn test_fleet(extra: &str, runtimes: &[&str], drivers: &[&str]) -> TestFleet {
+    let mut test_fleet = TestFleet::new(&format!("[stacks.app]\n{extra}"));
     for host in ["alpha", "gamma"] {
-        stage.abilities.insert(host.into(), abilities(&["runc", "io.containerd.runc.v2"], &[]));
+        test_fleet.abilities.insert(host.into(), abilities(&["runc", "io.containerd.runc.v2"], &[]));
     }
-    stage.abilities.insert("beta".into(), abilities(runtimes, drivers));
-    stage
+    test_fleet.abilities.insert("beta".into(), abilities(runtimes, drivers));
+    test_fleet
 }
 
 fn service(keys: &str) -> String {
@@ -65,7 +65,7 @@ fn an_ability_that_no_host_has_is_refused_with_its_location() {
         (service("    runtime: kata\n"), "4:5", "runtime", "an engine with the runtime kata"),
     ];
     for (yaml, place, key, what) in cases {
-        let refusal = stage("", &["runc"], &[]).compile("app", &yaml).unwrap_err();
+        let refusal = test_fleet("", &["runc"], &[]).compile("app", &yaml).unwrap_err();
         let start = format!("app/compose.yaml:{place}: no host has {what}");
         assert!(refusal.starts_with(&start), "{start}\n{refusal}");
         assert!(
@@ -87,22 +87,25 @@ fn a_service_runs_on_the_only_host_with_the_ability() {
         (service("    devices: [nvidia.com/gpu=all]\n"), "cdi"),
     ];
     for (yaml, driver) in cases {
-        let mut stage = stage("", &["runc"], &[driver]);
-        let plan = stage.up("app", &yaml);
-        assert_eq!(host_of(&stage.held, "app/web.1"), "beta", "{yaml}{plan}");
+        let mut test_fleet = test_fleet("", &["runc"], &[driver]);
+        let plan = test_fleet.up("app", &yaml);
+        assert_eq!(host_of(&test_fleet.held, "app/web.1"), "beta", "{yaml}{plan}");
     }
-    let mut stage = stage("", &["runc", "kata"], &[]);
-    stage.up("app", &service("    runtime: kata\n"));
-    assert_eq!(host_of(&stage.held, "app/web.1"), "beta");
+    let mut test_fleet = test_fleet("", &["runc", "kata"], &[]);
+    test_fleet.up("app", &service("    runtime: kata\n"));
+    assert_eq!(host_of(&test_fleet.held, "app/web.1"), "beta");
 }
 
 #[test]
 fn another_driver_does_not_count() {
     for (request, driver) in [(NVIDIA, "amd"), (NVIDIA, "cdi"), ("{driver: amd, capabilities: [gpu]}", "nvidia")] {
-        assert!(stage("", &["runc"], &[driver]).compile("app", &reserved(request)).is_err(), "{request} by {driver}");
+        assert!(
+            test_fleet("", &["runc"], &[driver]).compile("app", &reserved(request)).is_err(),
+            "{request} by {driver}"
+        );
     }
     let cdi = service("    devices: [nvidia.com/gpu=all]\n");
-    assert!(stage("", &["runc"], &["nvidia"]).compile("app", &cdi).is_err());
+    assert!(test_fleet("", &["runc"], &["nvidia"]).compile("app", &cdi).is_err());
 }
 
 #[test]
@@ -116,17 +119,17 @@ fn unknown_abilities_are_left_to_the_engine() {
         service("    runtime: runc\n"),
     ];
     for yaml in unjudged {
-        assert!(stage("", &["runc"], &[]).compile("app", &yaml).is_ok(), "{yaml}");
+        assert!(test_fleet("", &["runc"], &[]).compile("app", &yaml).is_ok(), "{yaml}");
     }
     // An agent that reports nothing, and one that was not asked.
-    assert!(stage("", &[], &[]).compile("app", &reserved(NVIDIA)).is_ok());
-    assert!(Stage::new("[stacks.app]\n").compile("app", &reserved(NVIDIA)).is_ok());
+    assert!(test_fleet("", &[], &[]).compile("app", &reserved(NVIDIA)).is_ok());
+    assert!(TestFleet::new("[stacks.app]\n").compile("app", &reserved(NVIDIA)).is_ok());
 }
 
 #[test]
 fn the_refusal_names_the_placement_rule_and_the_missing_ability() {
-    let stage = stage("place = { web = \"alpha\" }\n", &["runc"], &["nvidia"]);
-    let refusal = stage.compile("app", &reserved(NVIDIA)).unwrap_err();
+    let test_fleet = test_fleet("place = { web = \"alpha\" }\n", &["runc"], &["nvidia"]);
+    let refusal = test_fleet.compile("app", &reserved(NVIDIA)).unwrap_err();
     assert!(refusal.contains("no host that may run web has an NVIDIA GPU"), "{refusal}");
     assert!(refusal.contains("beta by landfast.toml:"), "the one that has it is excluded: {refusal}");
 }
@@ -134,5 +137,5 @@ fn the_refusal_names_the_placement_rule_and_the_missing_ability() {
 #[test]
 fn a_service_without_instances_is_not_refused() {
     let none = service("    runtime: kata\n    deploy: {replicas: 0}\n");
-    assert!(stage("", &["runc"], &[]).compile("app", &none).is_ok());
+    assert!(test_fleet("", &["runc"], &[]).compile("app", &none).is_ok());
 }

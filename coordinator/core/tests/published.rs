@@ -1,9 +1,9 @@
 //! Published ports in a plan: the addresses that they are bound to, and what decided them.
-mod stage;
+mod test_fleet;
 
 use landfast_core::deployment::BoundBy;
 use landfast_core::plan::{Plan, Published};
-use stage::Stage;
+use test_fleet::TestFleet;
 
 /// Lines of a plan about published ports.
 fn lines(plan: &Plan) -> Vec<String> {
@@ -20,7 +20,7 @@ services:
 
 #[test]
 fn ports_on_loopback_are_listed_with_the_setting_that_opens_them() {
-    let plan = Stage::new("").propose("app", YAML).plan;
+    let plan = TestFleet::new("").propose("app", YAML).plan;
     assert_eq!(
         lines(&plan),
         ["Published on 127.0.0.1 only: app/api 3000, app/web 8080 and 53/udp and 9000-9005 and a free port for 81. \
@@ -31,7 +31,7 @@ fn ports_on_loopback_are_listed_with_the_setting_that_opens_them() {
 #[test]
 fn ports_that_landfast_toml_opens_are_listed_with_their_addresses() {
     let stacks = "[stacks.app.publish]\nweb = \"lan\"\napi = \"all\"\n[stacks.app.place]\nweb = \"beta\"\n";
-    let plan = Stage::new(stacks).propose("app", YAML).plan;
+    let plan = TestFleet::new(stacks).propose("app", YAML).plan;
     assert_eq!(
         lines(&plan),
         [
@@ -39,28 +39,28 @@ fn ports_that_landfast_toml_opens_are_listed_with_their_addresses() {
             "Published on 192.168.2.202: app/web 8080 and 53/udp and 9000-9005 and a free port for 81.",
         ]
     );
-    let plan = Stage::new("[stacks.app.publish]\n\"*\" = \"loopback\"\n").propose("app", YAML).plan;
+    let plan = TestFleet::new("[stacks.app.publish]\n\"*\" = \"loopback\"\n").propose("app", YAML).plan;
     assert_eq!(lines(&plan), [""; 0], "loopback on request");
 }
 
 #[test]
 fn only_ports_of_created_containers_are_listed() {
-    let mut stage = Stage::new("");
+    let mut test_fleet = TestFleet::new("");
     let yaml = "services: {a: {image: 'i:1', ports: ['80:80']}, b: {image: 'i:2', ports: ['81:81']}}\n";
-    stage.up("app", yaml);
-    assert_eq!(lines(&stage.propose("app", yaml).plan), [""; 0]);
-    let changed = stage.propose("app", &yaml.replace("i:2", "i:3")).plan;
+    test_fleet.up("app", yaml);
+    assert_eq!(lines(&test_fleet.propose("app", yaml).plan), [""; 0]);
+    let changed = test_fleet.propose("app", &yaml.replace("i:2", "i:3")).plan;
     assert_eq!(
         lines(&changed),
         ["Published on 127.0.0.1 only: app/b 81. [stacks.app.publish] in landfast.toml can open them."]
     );
-    assert_eq!(lines(&stage.propose_down("app", false).plan), [""; 0]);
+    assert_eq!(lines(&test_fleet.propose_down("app", false).plan), [""; 0]);
 }
 
 #[test]
 fn a_step_has_the_ports_of_its_container_and_what_decided_their_addresses() {
     let yaml = "services: {web: {image: i, ports: ['8080:80', '127.0.0.1:53:53/udp']}}\n";
-    let plan = Stage::new("[stacks.app.publish]\nweb = \"all\"\n").propose("app", yaml).plan;
+    let plan = TestFleet::new("[stacks.app.publish]\nweb = \"all\"\n").propose("app", yaml).plan;
     let port = |address: &str, published: &str, target, protocol: &str, by| Published {
         address: address.into(),
         published: published.into(),

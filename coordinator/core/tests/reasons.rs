@@ -1,11 +1,11 @@
 //! Why an instance is on its host: the reason names what decided.
-mod stage;
+mod test_fleet;
 
-use stage::Stage;
+use test_fleet::TestFleet;
 
 /// The host and the reason of each instance.
 fn reasons(stacks: &str, yaml: &str) -> Vec<String> {
-    let compiled = Stage::new(stacks).compile("app", yaml).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    let compiled = TestFleet::new(stacks).compile("app", yaml).unwrap_or_else(|mistakes| panic!("{mistakes}"));
     let instances = compiled.deployment.instances.iter();
     instances.map(|(name, instance)| format!("{name} {}: {}", instance.host, instance.placed)).collect()
 }

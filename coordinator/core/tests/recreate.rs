@@ -1,6 +1,6 @@
 //! Containers that are recreated although their declarations have not changed, and networks that two stacks share.
 #![allow(clippy::unwrap_used)]
-mod stage;
+mod test_fleet;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,17 +8,17 @@ use landfast_core::bundle::{Content, Entry, Manifest};
 use landfast_core::deployment::InstanceName;
 use landfast_core::desired::{DesiredInput, desired};
 use landfast_core::report::{ContainerState, Health, InstanceReport, Problem, Report};
-use stage::{NET, Stage};
+use test_fleet::{NET, TestFleet};
 
 const HERE: &str = "[stacks.app]\nplace = { \"*\" = \"alpha\" }\n[stacks.other]\nplace = { \"*\" = \"alpha\" }\n";
 const WEB: &str = "services: {web: {image: w, networks: [infra_net], volumes: ['./conf:/conf']}}\n";
 
 /// The running instance `app/web.1`, as its host reports it.
-fn running() -> (Stage, InstanceReport) {
-    let mut stage = Stage::new(HERE).file("conf/web.conf", "two");
-    stage.up("app", &format!("{WEB}{NET}"));
+fn running() -> (TestFleet, InstanceReport) {
+    let mut test_fleet = TestFleet::new(HERE).file("conf/web.conf", "two");
+    test_fleet.up("app", &format!("{WEB}{NET}"));
     let name = InstanceName::new("app", "web", 1);
-    let held = stage.held["alpha"].instance(&name).unwrap();
+    let held = test_fleet.held["alpha"].instance(&name).unwrap();
     let seen = InstanceReport {
         name,
         digest: held.digest.clone(),
@@ -26,20 +26,20 @@ fn running() -> (Stage, InstanceReport) {
         addresses: BTreeMap::from([("infra_net".to_owned(), "172.19.128.1".to_owned())]),
         ..InstanceReport::default()
     };
-    (stage, seen)
+    (test_fleet, seen)
 }
 
 /// The plan when a host reports this instance and these problems.
-fn plan(mut stage: Stage, seen: InstanceReport, problems: Vec<Problem>) -> String {
-    let trees = stage.held["alpha"].trees.iter().map(|tree| landfast_core::report::TreeReport {
+fn plan(mut test_fleet: TestFleet, seen: InstanceReport, problems: Vec<Problem>) -> String {
+    let trees = test_fleet.held["alpha"].trees.iter().map(|tree| landfast_core::report::TreeReport {
         stack: tree.stack.clone(),
         manifest: tree.manifest.clone(),
         drift: Vec::new(),
     });
     let report =
         Report { instances: vec![seen], trees: trees.collect(), problems, converged: true, ..Report::default() };
-    stage.reports.insert("alpha".to_owned(), report);
-    stage.propose("app", &format!("{WEB}{NET}")).plan.to_string()
+    test_fleet.reports.insert("alpha".to_owned(), report);
+    test_fleet.propose("app", &format!("{WEB}{NET}")).plan.to_string()
 }
 
 fn manifest(text: &str) -> Manifest {
@@ -50,15 +50,15 @@ fn manifest(text: &str) -> Manifest {
 
 #[test]
 fn an_instance_as_declared_is_left_alone() {
-    let (stage, seen) = running();
-    assert!(plan(stage, seen, Vec::new()).starts_with("Nothing to do"));
+    let (test_fleet, seen) = running();
+    assert!(plan(test_fleet, seen, Vec::new()).starts_with("Nothing to do"));
 }
 
 #[test]
 fn a_container_that_was_disconnected_from_its_network_is_recreated() {
-    let (stage, seen) = running();
+    let (test_fleet, seen) = running();
     let seen = InstanceReport { addresses: BTreeMap::from([("bridge".to_owned(), String::new())]), ..seen };
-    let plan = plan(stage, seen, Vec::new());
+    let plan = plan(test_fleet, seen, Vec::new());
     assert!(plan.contains("recreate       app/web.1 on alpha"), "{plan}");
     assert!(plan.contains(": it was disconnected from the network infra_net on its host\n"), "{plan}");
 }
@@ -66,18 +66,18 @@ fn a_container_that_was_disconnected_from_its_network_is_recreated() {
 #[test]
 fn a_container_that_started_with_other_files_is_recreated() {
     for (text, again) in [("two", false), ("three", true)] {
-        let (mut stage, seen) = running();
-        stage.started.insert("another".to_owned(), manifest(text));
-        let plan = plan(stage, InstanceReport { tree: "another".to_owned(), ..seen }, Vec::new());
+        let (mut test_fleet, seen) = running();
+        test_fleet.started.insert("another".to_owned(), manifest(text));
+        let plan = plan(test_fleet, InstanceReport { tree: "another".to_owned(), ..seen }, Vec::new());
         let told = ": it started with another version of conf/web.conf\n";
         assert_eq!(plan.contains(told), again, "{plan}");
     }
-    let (mut stage, seen) = running();
-    stage.started.insert("another".to_owned(), Manifest::default());
-    let before = plan(stage, InstanceReport { tree: "another".to_owned(), ..seen }, Vec::new());
+    let (mut test_fleet, seen) = running();
+    test_fleet.started.insert("another".to_owned(), Manifest::default());
+    let before = plan(test_fleet, InstanceReport { tree: "another".to_owned(), ..seen }, Vec::new());
     assert!(before.contains("another version of conf/web.conf"), "the file was missing then: {before}");
-    let (stage, seen) = running();
-    let unknown = plan(stage, InstanceReport { tree: "another".to_owned(), ..seen }, Vec::new());
+    let (test_fleet, seen) = running();
+    let unknown = plan(test_fleet, InstanceReport { tree: "another".to_owned(), ..seen }, Vec::new());
     assert!(unknown.starts_with("Nothing to do"), "what it was is not known: {unknown}");
 }
 
@@ -125,9 +125,9 @@ fn with_network(options: &str) -> String {
 
 #[test]
 fn two_stacks_may_declare_the_same_network_in_the_same_way() {
-    let mut stage = Stage::new(HERE);
-    stage.up("app", &with_network(""));
-    let proposal = stage.propose("other", &with_network(""));
+    let mut test_fleet = TestFleet::new(HERE);
+    test_fleet.up("app", &with_network(""));
+    let proposal = test_fleet.propose("other", &with_network(""));
     let networks = proposal.target["alpha"].networks.iter().filter(|network| network.name == "shared-net");
     assert_eq!(networks.count(), 1);
     assert!(
@@ -137,8 +137,8 @@ fn two_stacks_may_declare_the_same_network_in_the_same_way() {
         "{}",
         proposal.warnings
     );
-    stage.done(proposal);
-    let refused = stage.compile("other", &with_network(", internal: true")).unwrap_err();
+    test_fleet.done(proposal);
+    let refused = test_fleet.compile("other", &with_network(", internal: true")).unwrap_err();
     assert!(
         refused.contains("shared-net is also a network of the stack app, which declares it differently"),
         "{refused}"
@@ -147,33 +147,36 @@ fn two_stacks_may_declare_the_same_network_in_the_same_way() {
 
 #[test]
 fn a_network_that_another_stack_uses_stays_when_its_own_stack_is_removed() {
-    let mut stage = Stage::new(HERE);
-    stage.up("app", &with_network(""));
+    let mut test_fleet = TestFleet::new(HERE);
+    test_fleet.up("app", &with_network(""));
     let joins =
         "services: {web: {image: w, networks: [front]}}\nnetworks: {front: {name: shared-net, external: true}}\n";
-    stage.up("other", joins);
-    let down = stage.propose_down("app", false);
+    test_fleet.up("other", joins);
+    let down = test_fleet.propose_down("app", false);
     assert!(!down.plan.to_string().contains("remove network shared-net"), "{}", down.plan);
-    stage.done(down);
-    let down = stage.propose_down("other", false).plan.to_string();
+    test_fleet.done(down);
+    let down = test_fleet.propose_down("other", false).plan.to_string();
     assert!(down.contains("remove network shared-net on alpha"), "{down}");
 }
 
 #[test]
 fn networks_of_the_fleet_are_on_every_host_from_the_first_run_and_a_removal_creates_none() {
-    let stage = Stage::new(HERE);
-    let plan = stage.propose("app", "services: {web: {image: w}}\n").plan.to_string();
+    let test_fleet = TestFleet::new(HERE);
+    let plan = test_fleet.propose("app", "services: {web: {image: w}}\n").plan.to_string();
     for host in ["alpha", "beta", "gamma"] {
         assert!(plan.contains(&format!("create network infra_net on {host}")), "{plan}");
     }
     let removed = BTreeSet::from(["app".to_owned()]);
-    let down =
-        desired(&stage.fleet, DesiredInput { deployments: &[], removed: &removed, remove_volumes: false }, &stage.held);
+    let down = desired(
+        &test_fleet.fleet,
+        DesiredInput { deployments: &[], removed: &removed, remove_volumes: false },
+        &test_fleet.held,
+    );
     assert!(down.values().all(|state| state.networks.is_empty()));
     let join = desired(
-        &stage.fleet,
+        &test_fleet.fleet,
         DesiredInput { deployments: &[], removed: &BTreeSet::new(), remove_volumes: false },
-        &stage.held,
+        &test_fleet.held,
     );
     assert!(join.values().all(|state| state.networks.len() == 1), "a host that joins gets them at once");
 }

@@ -1,7 +1,7 @@
 //! Rollouts on simulated hosts that answer late, lose connections, crash and fail.
 #![allow(clippy::unwrap_used)]
 mod simulation;
-mod stage;
+mod test_fleet;
 
 use std::collections::BTreeMap;
 
@@ -10,11 +10,11 @@ use landfast_core::rollout::{Failure, Progress};
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use simulation::{Behaviour, Faults, Host, Simulation};
-use stage::random::{CHECK, Dice, places, stack};
-use stage::{NET, Proposal, Stage};
+use test_fleet::random::{CHECK, SeededRandom, places, stack};
+use test_fleet::{NET, Proposal, TestFleet};
 
-fn hosts(stage: &Stage) -> BTreeMap<String, Host> {
-    stage.fleet.hosts.keys().map(|host| (host.clone(), Host::default())).collect()
+fn hosts(test_fleet: &TestFleet) -> BTreeMap<String, Host> {
+    test_fleet.fleet.hosts.keys().map(|host| (host.clone(), Host::default())).collect()
 }
 
 fn simulate(hosts: BTreeMap<String, Host>, proposal: &Proposal, seed: u64) -> Simulation {
@@ -28,18 +28,18 @@ fn second(places: [&str; 2], first: &str, second: &str) -> (BTreeMap<String, Hos
 
 /// Like `second`; none if the files are invalid, for example if replicas publish one port on too few hosts.
 fn try_second(places: [&str; 2], first: &str, second: &str) -> Option<(BTreeMap<String, Host>, Proposal)> {
-    let mut stage = Stage::new(places[0]);
-    stage.compile("app", &format!("{first}{NET}")).ok()?;
-    let proposal = stage.propose("app", &format!("{first}{NET}"));
-    let mut simulation = simulate(hosts(&stage), &proposal, 7);
+    let mut test_fleet = TestFleet::new(places[0]);
+    test_fleet.compile("app", &format!("{first}{NET}")).ok()?;
+    let proposal = test_fleet.propose("app", &format!("{first}{NET}"));
+    let mut simulation = simulate(hosts(&test_fleet), &proposal, 7);
     simulation.run().unwrap();
     simulation.check_target_reached();
-    stage.before.extend(proposal.after);
-    stage.held = simulation.hosts.iter().map(|(name, host)| (name.clone(), host.held.clone())).collect();
-    stage.release = 2;
-    stage.fleet = Stage::new(places[1]).fleet;
-    stage.compile("app", &format!("{second}{NET}")).ok()?;
-    let proposal = stage.propose("app", &format!("{second}{NET}"));
+    test_fleet.before.extend(proposal.after);
+    test_fleet.held = simulation.hosts.iter().map(|(name, host)| (name.clone(), host.held.clone())).collect();
+    test_fleet.release = 2;
+    test_fleet.fleet = TestFleet::new(places[1]).fleet;
+    test_fleet.compile("app", &format!("{second}{NET}")).ok()?;
+    let proposal = test_fleet.propose("app", &format!("{second}{NET}"));
     Some((simulation.hosts, proposal))
 }
 
@@ -63,9 +63,9 @@ fn a_stack_starts_in_order_across_hosts() {
   app: {{image: 'app:1', networks: [infra_net], depends_on: {{job: {{condition: service_completed_successfully}}}}}}
 {NET}"
     );
-    let stage = Stage::new("");
-    let proposal = stage.propose("app", &yaml);
-    let mut simulation = simulate(hosts(&stage), &proposal, 1);
+    let test_fleet = TestFleet::new("");
+    let proposal = test_fleet.propose("app", &yaml);
+    let mut simulation = simulate(hosts(&test_fleet), &proposal, 1);
     simulation.run().unwrap();
     simulation.check_target_reached();
 }
@@ -95,9 +95,10 @@ fn a_crash_loop_is_detected_quickly_and_a_failed_job_that_nothing_waits_for_is_i
     assert_eq!(failure.reasons, [reason]);
     assert!(simulation.now - begun < 20_000);
 
-    let stage = Stage::new("");
-    let proposal = stage.propose("app", &format!("services: {{job: {{image: 'j:1', networks: [infra_net]}}}}\n{NET}"));
-    let mut simulation = simulate(self::hosts(&stage), &proposal, 3);
+    let test_fleet = TestFleet::new("");
+    let proposal =
+        test_fleet.propose("app", &format!("services: {{job: {{image: 'j:1', networks: [infra_net]}}}}\n{NET}"));
+    let mut simulation = simulate(self::hosts(&test_fleet), &proposal, 3);
     simulation.behaviours.insert("j:1".into(), Behaviour::Ends(2));
     // No instance waits for the job, so its start is enough here.
     assert_eq!(simulation.run(), Ok(()));
@@ -158,10 +159,10 @@ fn a_crash_loop_without_a_health_check_stops_the_update_at_the_first_instance() 
 
 #[test]
 fn a_first_start_that_keeps_exiting_fails_after_all_other_steps() {
-    let stage = Stage::new("");
-    let proposal = stage
+    let test_fleet = TestFleet::new("");
+    let proposal = test_fleet
         .propose("app", &format!("services: {{web: {{image: 'w:1', restart: always, networks: [infra_net]}}}}\n{NET}"));
-    let mut simulation = simulate(hosts(&stage), &proposal, 3);
+    let mut simulation = simulate(hosts(&test_fleet), &proposal, 3);
     simulation.behaviours.insert("w:1".into(), Behaviour::Crashes);
     let failure = simulation.run().unwrap_err();
     assert!(failure.reasons[0].contains("it keeps exiting: 3 restarts") && failure.reasons[0].ends_with("| boom"));
@@ -180,9 +181,9 @@ fn waiting(condition: &str) -> String {
 #[test]
 fn service_started_does_not_wait_for_health() {
     for (condition, is_released) in [("service_started", true), ("service_healthy", false)] {
-        let stage = Stage::new("");
-        let proposal = stage.propose("app", &waiting(condition));
-        let mut simulation = simulate(hosts(&stage), &proposal, 3);
+        let test_fleet = TestFleet::new("");
+        let proposal = test_fleet.propose("app", &waiting(condition));
+        let mut simulation = simulate(hosts(&test_fleet), &proposal, 3);
         simulation.behaviours.insert("db:1".into(), Behaviour::Hangs);
         let failure = simulation.run().unwrap_err();
         let app = proposal.plan.steps.iter().position(|step| step.action.subject() == "app/app.1").unwrap();
@@ -194,9 +195,9 @@ fn service_started_does_not_wait_for_health() {
 #[test]
 fn a_container_that_exits_before_it_is_healthy_fails_at_once_with_its_output() {
     for status in [0, 4] {
-        let stage = Stage::new("");
-        let proposal = stage.propose("app", &waiting("service_healthy"));
-        let mut simulation = simulate(hosts(&stage), &proposal, 3);
+        let test_fleet = TestFleet::new("");
+        let proposal = test_fleet.propose("app", &waiting("service_healthy"));
+        let mut simulation = simulate(hosts(&test_fleet), &proposal, 3);
         simulation.behaviours.insert("db:1".into(), Behaviour::Ends(status));
         let begun = simulation.now;
         let failure = simulation.run().unwrap_err();
@@ -212,15 +213,15 @@ fn a_container_that_exits_before_it_is_healthy_fails_at_once_with_its_output() {
 
 #[test]
 fn a_dependency_that_ended_before_the_run_fails_the_rollout_at_once() {
-    let mut stage = Stage::new("");
+    let mut test_fleet = TestFleet::new("");
     let one = |tag: u32| waiting("service_healthy").replace("app:1", &format!("app:{tag}"));
-    let proposal = stage.propose("app", &one(1));
-    let mut first = simulate(hosts(&stage), &proposal, 7);
+    let proposal = test_fleet.propose("app", &one(1));
+    let mut first = simulate(hosts(&test_fleet), &proposal, 7);
     first.run().unwrap();
-    stage.before.extend(proposal.after);
-    stage.held = first.hosts.iter().map(|(name, host)| (name.clone(), host.held.clone())).collect();
-    stage.release = 2;
-    let proposal = stage.propose("app", &one(2));
+    test_fleet.before.extend(proposal.after);
+    test_fleet.held = first.hosts.iter().map(|(name, host)| (name.clone(), host.held.clone())).collect();
+    test_fleet.release = 2;
+    let proposal = test_fleet.propose("app", &one(2));
     let mut simulation = simulate(first.hosts, &proposal, 3);
     simulation.behaviours.insert("db:1".into(), Behaviour::Ends(0));
     let begun = simulation.now;
@@ -329,13 +330,13 @@ fn a_host_that_stays_unreachable_fails_the_rollout_with_its_name() {
 fn an_address_that_moves_is_never_held_twice() {
     let yaml = "services: {db: {image: 'db:1', networks: {infra_net: {ipv4_address: 172.19.0.5}}}}\n";
     let place = |host: &str| format!("[stacks.app]\nplace = {{ db = \"{host}\" }}\n");
-    let mut stage = Stage::new(&place("alpha"));
-    let proposal = stage.propose("app", &format!("{yaml}{NET}"));
-    let mut simulation = simulate(hosts(&stage), &proposal, 5);
+    let mut test_fleet = TestFleet::new(&place("alpha"));
+    let proposal = test_fleet.propose("app", &format!("{yaml}{NET}"));
+    let mut simulation = simulate(hosts(&test_fleet), &proposal, 5);
     simulation.run().unwrap();
-    stage.held = simulation.hosts.iter().map(|(name, host)| (name.clone(), host.held.clone())).collect();
-    stage.fleet = Stage::new(&place("beta")).fleet;
-    let proposal = stage.propose("app", &format!("{yaml}{NET}"));
+    test_fleet.held = simulation.hosts.iter().map(|(name, host)| (name.clone(), host.held.clone())).collect();
+    test_fleet.fleet = TestFleet::new(&place("beta")).fleet;
+    let proposal = test_fleet.propose("app", &format!("{yaml}{NET}"));
     let mut simulation = simulate(simulation.hosts, &proposal, 6);
     simulation.run().unwrap();
     simulation.check_target_reached();
@@ -353,12 +354,12 @@ fn going_down_removes_dependents_first_and_data_last() {
 volumes: {{d: {{}}}}
 {NET}"
     );
-    let mut stage = Stage::new("");
-    let proposal = stage.propose("app", &yaml);
-    let mut simulation = simulate(hosts(&stage), &proposal, 1);
+    let mut test_fleet = TestFleet::new("");
+    let proposal = test_fleet.propose("app", &yaml);
+    let mut simulation = simulate(hosts(&test_fleet), &proposal, 1);
     simulation.run().unwrap();
-    stage.held = simulation.hosts.iter().map(|(name, host)| (name.clone(), host.held.clone())).collect();
-    let down = stage.propose_down("app", true);
+    test_fleet.held = simulation.hosts.iter().map(|(name, host)| (name.clone(), host.held.clone())).collect();
+    let down = test_fleet.propose_down("app", true);
     let mut simulation = simulate(simulation.hosts, &down, 2);
     simulation.run().unwrap();
     simulation.check_target_reached();
@@ -390,13 +391,13 @@ proptest! {
     /// With lost messages, delays and crashes of the coordinator, every container is still created once and in order.
     #[test]
     fn the_target_is_reached_in_spite_of_faults(seed in any::<u64>()) {
-        let mut dice = Dice::new(seed);
-        let (first, then) = (stack(&mut dice.clone(), 1), stack(&mut dice, 2));
-        let places = [places(&mut dice), places(&mut dice)];
+        let mut random = SeededRandom::new(seed);
+        let (first, then) = (stack(&mut random.clone(), 1), stack(&mut random, 2));
+        let places = [places(&mut random), places(&mut random)];
         let Some((hosts, proposal)) = try_second([&places[0], &places[1]], &first, &then) else { return Ok(()) };
         prop_assume!(!proposal.plan.warnings.iter().any(|warning| warning.contains("two steps")));
         let mut simulation = simulate(hosts, &proposal, seed);
-        simulation.faults = Faults { lost: dice.below(15), crashes: dice.below(10), delay: 1 + dice.below(5000) };
+        simulation.faults = Faults { lost: random.below(15), crashes: random.below(10), delay: 1 + random.below(5000) };
         let outcome = simulation.run();
         prop_assert!(outcome.is_ok(), "{outcome:?}\n{}", proposal.plan);
         simulation.check_target_reached();
@@ -406,17 +407,17 @@ proptest! {
     /// A rollout ends whatever its containers do, and a failure has a reason.
     #[test]
     fn a_rollout_with_failing_containers_ends_with_a_reason(seed in any::<u64>()) {
-        let mut dice = Dice::new(seed);
-        let (first, then) = (stack(&mut dice.clone(), 1), stack(&mut dice, 2));
-        let places = [places(&mut dice), places(&mut dice)];
+        let mut random = SeededRandom::new(seed);
+        let (first, then) = (stack(&mut random.clone(), 1), stack(&mut random, 2));
+        let places = [places(&mut random), places(&mut random)];
         let Some((hosts, proposal)) = try_second([&places[0], &places[1]], &first, &then) else { return Ok(()) };
         prop_assume!(!proposal.plan.warnings.iter().any(|warning| warning.contains("two steps")));
         let mut simulation = simulate(hosts, &proposal, seed);
-        simulation.faults = Faults { lost: dice.below(15), crashes: dice.below(10), delay: 1 + dice.below(5000) };
+        simulation.faults = Faults { lost: random.below(15), crashes: random.below(10), delay: 1 + random.below(5000) };
         let behaviours = [Behaviour::Unhealthy, Behaviour::Crashes, Behaviour::Ends(1), Behaviour::Refused, Behaviour::Hangs];
         for at in 0..6 {
-            if dice.chance(40) {
-                simulation.behaviours.insert(format!("i{at}:2"), behaviours[dice.below(5) as usize]);
+            if random.chance(40) {
+                simulation.behaviours.insert(format!("i{at}:2"), behaviours[random.below(5) as usize]);
             }
         }
         if let Err(failure) = simulation.run() {
@@ -434,10 +435,10 @@ fn a_stopped_update_does_not_continue_past_an_unhealthy_instance() {
     let mut simulation = simulate(hosts, &proposal, 3);
     simulation.behaviours.insert("web:2".into(), Behaviour::Unhealthy);
     simulation.run().unwrap_err();
-    let mut stage = Stage::new("");
-    stage.held = simulation.hosts.iter().map(|(name, host)| (name.clone(), host.held.clone())).collect();
-    stage.reports = simulation.hosts.keys().map(|name| (name.clone(), simulation.report(name))).collect();
-    let proposal = stage.propose("app", &format!("{}{NET}", three("web:2")));
+    let mut test_fleet = TestFleet::new("");
+    test_fleet.held = simulation.hosts.iter().map(|(name, host)| (name.clone(), host.held.clone())).collect();
+    test_fleet.reports = simulation.hosts.keys().map(|name| (name.clone(), simulation.report(name))).collect();
+    let proposal = test_fleet.propose("app", &format!("{}{NET}", three("web:2")));
     let mut steps = proposal.plan.steps.iter().filter(|step| step.action.instance().is_some());
     let first = steps.next().unwrap();
     assert_eq!((first.action.label(), first.reasons[0].as_str()), ("start", "it is unhealthy"));
@@ -449,19 +450,19 @@ fn a_stopped_update_does_not_continue_past_an_unhealthy_instance() {
 
 #[test]
 fn a_failed_job_is_recreated_by_the_next_deployment() {
-    let stage = Stage::new("");
+    let test_fleet = TestFleet::new("");
     let yaml = format!(
         "services:
   job: {{image: 'job:1', command: [job], networks: [infra_net]}}
   app: {{image: 'app:1', networks: [infra_net], depends_on: {{job: {{condition: service_completed_successfully}}}}}}
 {NET}"
     );
-    let proposal = stage.propose("app", &yaml);
-    let mut simulation = simulate(hosts(&stage), &proposal, 1);
+    let proposal = test_fleet.propose("app", &yaml);
+    let mut simulation = simulate(hosts(&test_fleet), &proposal, 1);
     simulation.behaviours.insert("job:1".into(), Behaviour::Ends(1));
     let failure = simulation.run().unwrap_err();
     assert_eq!(failure.reasons, ["app/job.1 on beta: it ended with status 1; the last lines it wrote:\n    | the end"]);
-    let mut again = Stage::new("");
+    let mut again = TestFleet::new("");
     again.release = 2;
     again.held = simulation.hosts.iter().map(|(name, host)| (name.clone(), host.held.clone())).collect();
     again.reports = simulation.hosts.keys().map(|name| (name.clone(), simulation.report(name))).collect();
@@ -478,9 +479,9 @@ fn a_failed_job_is_recreated_by_the_next_deployment() {
 
 #[test]
 fn a_host_that_stays_busy_does_not_block_a_network() {
-    let stage = Stage::new("");
-    let proposal = stage.propose("app", &format!("{}{NET}", three("web:1")));
-    let mut simulation = simulate(hosts(&stage), &proposal, 3);
+    let test_fleet = TestFleet::new("");
+    let proposal = test_fleet.propose("app", &format!("{}{NET}", three("web:1")));
+    let mut simulation = simulate(hosts(&test_fleet), &proposal, 3);
     simulation.restless = true;
     simulation.run().unwrap();
 }

@@ -1,9 +1,9 @@
 //! Tests of secrets and configs without a file: they reach their container, and are printed nowhere.
 #![allow(clippy::unwrap_used)]
-mod stage;
+mod test_fleet;
 
 use landfast_core::container::{Contents, PlacedFile};
-use stage::{NET, Stage};
+use test_fleet::{NET, TestFleet};
 
 const YAML: &str = "
 services:
@@ -16,23 +16,23 @@ secrets: {token: {environment: TOKEN}}
 configs: {settings: {content: 'level=${LEVEL}'}}
 ";
 
-fn stage(token: &str) -> Stage {
-    let mut stage = Stage::new("");
-    stage.environment = [("TOKEN", token), ("LEVEL", "debug")].map(|(a, b)| (a.to_owned(), b.to_owned())).into();
-    stage
+fn test_fleet(token: &str) -> TestFleet {
+    let mut test_fleet = TestFleet::new("");
+    test_fleet.environment = [("TOKEN", token), ("LEVEL", "debug")].map(|(a, b)| (a.to_owned(), b.to_owned())).into();
+    test_fleet
 }
 
 fn yaml() -> String {
     format!("{YAML}{NET}")
 }
 
-fn refusal(stage: &Stage, yaml: &str) -> String {
-    stage.compile("app", yaml).unwrap_err()
+fn refusal(test_fleet: &TestFleet, yaml: &str) -> String {
+    test_fleet.compile("app", yaml).unwrap_err()
 }
 
 #[test]
 fn variables_and_inline_contents_become_files_of_the_container() {
-    let compiled = stage("hunter2").compile("app", &yaml()).unwrap();
+    let compiled = test_fleet("hunter2").compile("app", &yaml()).unwrap();
     let container = &compiled.deployment.instances.values().next().unwrap().container;
     let file = |target: &str, contents: &str, mode, uid, gid| PlacedFile {
         target: target.into(),
@@ -55,13 +55,13 @@ fn variables_and_inline_contents_become_files_of_the_container() {
 
 #[test]
 fn changed_contents_recreate_the_container_and_equal_ones_do_not() {
-    let mut stage = stage("hunter2");
-    stage.up("app", &yaml());
-    stage.salt = "another run".into();
-    assert!(stage.propose("app", &yaml()).plan.steps.is_empty());
+    let mut test_fleet = test_fleet("hunter2");
+    test_fleet.up("app", &yaml());
+    test_fleet.salt = "another run".into();
+    assert!(test_fleet.propose("app", &yaml()).plan.steps.is_empty());
 
-    stage.environment.insert("TOKEN".into(), "hunter3".into());
-    let plan = stage.propose("app", &yaml()).plan;
+    test_fleet.environment.insert("TOKEN".into(), "hunter3".into());
+    let plan = test_fleet.propose("app", &yaml()).plan;
     let printed = format!("{plan}\n{}", serde_json::to_string(&plan).unwrap());
     assert!(printed.contains("file /run/secrets/token changed"), "{printed}");
     assert!(!printed.contains("/etc/app.conf") && !printed.contains("hunter"), "{printed}");
@@ -69,25 +69,25 @@ fn changed_contents_recreate_the_container_and_equal_ones_do_not() {
 
 #[test]
 fn a_short_secret_cannot_be_guessed_from_the_digest() {
-    let mut stage = stage("1234");
-    let digest = |stage: &Stage| {
-        stage.compile("app", &yaml()).unwrap().deployment.instances.values().next().unwrap().digest.clone()
+    let mut test_fleet = test_fleet("1234");
+    let digest = |test_fleet: &TestFleet| {
+        test_fleet.compile("app", &yaml()).unwrap().deployment.instances.values().next().unwrap().digest.clone()
     };
-    let before = digest(&stage);
-    stage.salt = "another run".into();
-    assert_ne!(before, digest(&stage), "the digest follows from the contents alone");
+    let before = digest(&test_fleet);
+    test_fleet.salt = "another run".into();
+    assert_ne!(before, digest(&test_fleet), "the digest follows from the contents alone");
 }
 
 #[test]
 fn contents_of_secrets_are_not_printed() {
-    let deployment = stage("hunter2").compile("app", &yaml()).unwrap().deployment;
+    let deployment = test_fleet("hunter2").compile("app", &yaml()).unwrap().deployment;
     let printed = format!("{deployment:?}");
     assert!(printed.contains("/run/secrets/token") && !printed.contains("hunter2") && !printed.contains("level="));
 }
 
 #[test]
 fn a_file_that_the_container_could_not_see_is_refused() {
-    let of = |change: &dyn Fn(String) -> String| refusal(&stage("hunter2"), &change(yaml()));
+    let of = |change: &dyn Fn(String) -> String| refusal(&test_fleet("hunter2"), &change(yaml()));
     let service = |keys: &str| of(&|yaml| yaml.replace("image: web:1", &format!("image: web:1\n    {keys}")));
     let read_only = service("read_only: true");
     assert!(

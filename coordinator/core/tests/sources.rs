@@ -1,20 +1,20 @@
 //! Mounts with paths that cannot work, as the hosts describe them. All are reported at once, with their hosts and users.
 #![allow(clippy::unwrap_used)]
-mod stage;
+mod test_fleet;
 
 use std::collections::BTreeMap;
 
 use landfast_core::bundle::Manifest;
-use landfast_core::plan::sources::{Answers, Lacking, Place, Seen, lacking, places};
-use stage::Stage;
+use landfast_core::plan::sources::{Answers, Lacking, Place, Seen, missing, places};
+use test_fleet::TestFleet;
 
 const HERE: &str = "[stacks.app]\npath = \"app\"\n[stacks.app.place]\n\"*\" = \"alpha\"\n";
 
 /// Problems of a stack when the host has this at these paths. All other paths are missing.
 fn reported(services: &str, seen: &[(&str, Seen)]) -> Lacking {
-    let stage = Stage::new(HERE).file("conf/web.conf", "text").file("l", "text");
-    let proposal = stage.propose("app", services);
-    let manifest = stage.manifest();
+    let test_fleet = TestFleet::new(HERE).file("conf/web.conf", "text").file("l", "text");
+    let proposal = test_fleet.propose("app", services);
+    let manifest = test_fleet.manifest();
     let bundles: BTreeMap<&str, &Manifest> = [("app", &manifest)].into();
     let asked = places(&proposal.plan, &proposal.target, &bundles);
     let answer = |place: Place| {
@@ -27,7 +27,7 @@ fn reported(services: &str, seen: &[(&str, Seen)]) -> Lacking {
     };
     let answers: Answers =
         asked.into_iter().map(|(host, places)| (host, places.into_iter().map(answer).collect())).collect();
-    lacking(&proposal.plan, &proposal.target, &bundles, &answers)
+    missing(&proposal.plan, &proposal.target, &bundles, &answers)
 }
 
 fn conflicts(services: &str, seen: &[(&str, Seen)]) -> Vec<String> {
@@ -110,8 +110,8 @@ services:
 #[test]
 fn paths_of_unchanged_instances_are_not_asked_for() {
     let services = web("['/srv/x:/x']");
-    let mut stage = Stage::new(HERE);
-    stage.up("app", &services);
-    let proposal = stage.propose("app", &services);
+    let mut test_fleet = TestFleet::new(HERE);
+    test_fleet.up("app", &services);
+    let proposal = test_fleet.propose("app", &services);
     assert!(places(&proposal.plan, &proposal.target, &BTreeMap::new()).is_empty());
 }

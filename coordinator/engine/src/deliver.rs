@@ -99,11 +99,11 @@ impl Hint for DeliverError {
 }
 
 /// Asks a host which parts of a bundle it lacks.
-pub async fn missing(agent: &Agent, parcel: &BundleSource) -> Result<MissingContent, DeliverError> {
-    let sizes = sizes(&parcel.manifest);
+pub async fn missing(agent: &Agent, bundle: &BundleSource) -> Result<MissingContent, DeliverError> {
+    let sizes = sizes(&bundle.manifest);
     let request =
-        v1::MissingRequest { digests: sizes.keys().cloned().collect(), manifests: vec![parcel.digest.clone()] };
-    let answer = agent.blobs().missing(request).await.map_err(|status| refused(agent, parcel, &status))?.into_inner();
+        v1::MissingRequest { digests: sizes.keys().cloned().collect(), manifests: vec![bundle.digest.clone()] };
+    let answer = agent.blobs().missing(request).await.map_err(|status| refused(agent, bundle, &status))?.into_inner();
     let lacks = answer.digests.into_iter().collect::<BTreeSet<_>>();
     let blobs = sizes.into_iter().filter(|(digest, _)| lacks.contains(digest)).collect();
     Ok(MissingContent { blobs, manifest: !answer.manifests.is_empty() })
@@ -120,18 +120,18 @@ fn sizes(manifest: &Manifest) -> BTreeMap<String, u64> {
 /// Sends the missing parts in one call.
 pub async fn push(
     agent: &Agent,
-    parcel: &BundleSource,
-    lacking: &MissingContent,
+    bundle: &BundleSource,
+    missing: &MissingContent,
     listener: &Arc<dyn Listener>,
 ) -> Result<(), DeliverError> {
     let content = event::Content::Files {
         host: agent.host().to_owned(),
-        stack: parcel.stack.clone(),
-        count: lacking.blobs.len(),
+        stack: bundle.stack.clone(),
+        count: missing.blobs.len(),
     };
-    let transfer = Arc::new(Transfer::start(listener, content, lacking.bytes()));
+    let transfer = Arc::new(Transfer::start(listener, content, missing.bytes()));
     let broken = Arc::new(Mutex::new(None));
-    let batches = ReceiverStream::new(load(parcel, lacking));
+    let batches = ReceiverStream::new(load(bundle, missing));
     // A stream of requests cannot carry an error. The error is stored, and the stream ends.
     let requests = batches.flat_map(stream::iter).scan((transfer, Arc::clone(&broken)), |(transfer, broken), part| {
         future::ready(match part {
@@ -151,7 +151,7 @@ pub async fn push(
     if let Some(error) = broken.lock().unwrap_or_else(PoisonError::into_inner).take() {
         return Err(error);
     }
-    answer.map(drop).map_err(|status| refused(agent, parcel, &status))
+    answer.map(drop).map_err(|status| refused(agent, bundle, &status))
 }
 
 type Data<T> = BoxStream<'static, Result<T, DeliverError>>;
@@ -164,11 +164,11 @@ const BATCH: usize = 256 * 1024;
 const BATCHES: usize = 4;
 
 /// Reads the missing parts in batches, the manifest last. Stops when the receiver is dropped.
-fn load(parcel: &BundleSource, lacking: &MissingContent) -> mpsc::Receiver<Batch> {
+fn load(bundle: &BundleSource, missing: &MissingContent) -> mpsc::Receiver<Batch> {
     let (sender, receiver) = mpsc::channel(BATCHES);
-    let manifest = if lacking.manifest { manifest(parcel) } else { Batch::new() };
-    let blobs = lacking.blobs.clone();
-    match &parcel.contents {
+    let manifest = if missing.manifest { manifest(bundle) } else { Batch::new() };
+    let blobs = missing.blobs.clone();
+    match &bundle.contents {
         Contents::Files(files) => {
             let blobs = blobs.into_iter().map(|(digest, size)| (files.get(&digest).cloned(), digest, size));
             let blobs = blobs.collect::<Vec<_>>();
@@ -227,9 +227,9 @@ fn head(digest: String, size: u64) -> Part {
     Part::Item(v1::Item { kind: Some(v1::item::Kind::Blob(blob)) })
 }
 
-fn manifest(parcel: &BundleSource) -> Batch {
-    let encoded = Bytes::from(parcel.encoded.clone());
-    let head = head(parcel.digest.clone(), encoded.len() as u64);
+fn manifest(bundle: &BundleSource) -> Batch {
+    let encoded = Bytes::from(bundle.encoded.clone());
+    let head = head(bundle.digest.clone(), encoded.len() as u64);
     let parts = encoded.chunks(CHUNK).map(|part| Ok(Part::Data(encoded.slice_ref(part))));
     std::iter::once(Ok(head)).chain(parts).collect()
 }
@@ -292,7 +292,7 @@ pub async fn blob(agent: &Agent, digest: &str) -> Result<Vec<u8>, DeliverError> 
         .await
 }
 
-fn refused(agent: &Agent, parcel: &BundleSource, status: &tonic::Status) -> DeliverError {
-    let (host, stack) = (agent.host().to_owned(), parcel.stack.clone());
+fn refused(agent: &Agent, bundle: &BundleSource, status: &tonic::Status) -> DeliverError {
+    let (host, stack) = (agent.host().to_owned(), bundle.stack.clone());
     DeliverError::Refused { host, stack, problem: problem(status) }
 }

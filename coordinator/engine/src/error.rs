@@ -96,7 +96,7 @@ pub enum EngineError {
     Interrupted,
     /// The operating system provided no random bytes.
     #[error("the operating system provided no random numbers")]
-    NoRandomness(#[source] std::io::Error),
+    NoRandomness(#[source] getrandom::Error),
 }
 
 /// Version of the state that a host holds. A change of the state makes it greater.

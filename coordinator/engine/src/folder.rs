@@ -53,7 +53,7 @@ impl Hint for FolderError {
         match self {
             Self::NoFleet { .. } => Some("create a fleet with `landfast init`, or pass its folder with -C".to_owned()),
             Self::NoStack { known, .. } if known.is_empty() => Some("add it under [stacks.NAME]".to_owned()),
-            Self::NoStack { known, .. } => Some(format!("its stacks are {}", known.join(", "))),
+            Self::NoStack { known, .. } => Some(format!("the stacks in landfast.toml are {}", known.join(", "))),
             Self::Credentials(_) => Some("create one with `landfast init`: it writes .landfast/operator".to_owned()),
             Self::Unreadable { .. } | Self::Mistakes(_) => None,
         }

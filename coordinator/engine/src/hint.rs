@@ -1,8 +1,14 @@
 //! What a caller can show beside an error.
 
 use std::error::Error;
+use std::iter;
 
 use landfast_compose::Diagnostics;
+
+/// Iterates over an error and its causes, from the outermost to the innermost.
+pub fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    iter::successors(Some(error), |error| (*error).source())
+}
 
 /// An error that is shown to users, with what they can do about it.
 pub trait Hint: Error + Send + Sync + 'static {

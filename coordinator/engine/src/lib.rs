@@ -31,7 +31,7 @@ use crate::images::Images;
 use crate::stack::Source;
 
 pub use error::{EngineError, Version};
-pub use hint::Hint;
+pub use hint::{Hint, causes};
 
 /// Options of a command that apply to every stack.
 #[derive(Debug, Clone, Default)]

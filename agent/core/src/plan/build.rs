@@ -68,13 +68,13 @@ impl<'a> Builder<'a> {
         }
         let made = self.makes.iter().filter(|(resource, _)| matches!(resource, Resource::Network(_)));
         let first: BTreeSet<usize> = made.map(|(_, step)| *step).collect();
-        let lacking = written.into_iter().map(|(name, _)| name).find(|name| !self.is_or_will_be(name));
+        let missing = written.into_iter().map(|(name, _)| name).find(|name| !self.is_or_will_be(name));
         for (name, network) in chosen {
-            match lacking.filter(|_| !self.observed.networks.contains_key(name)) {
+            match missing.filter(|_| !self.observed.networks.contains_key(name)) {
                 None => self.network(name, network, &first),
-                Some(lacking) => {
+                Some(missing) => {
                     let message = format!(
-                        "it must be created after {lacking}, which could not be created: the engine might give it the same addresses"
+                        "it must be created after {missing}, which could not be created: the engine might give it the same addresses"
                     );
                     self.obstacle("create", Resource::Network(name.clone()), message);
                 }

@@ -57,9 +57,9 @@ pub(super) fn text(proposal: &Proposal, verbose: bool) -> String {
         proposal.pulls.iter().map(|pull| format!("ask a registry: {}\n", escape::line(&words::planned_pull(pull))));
     let mut text = builds.chain(pulls).collect::<String>();
     text.push_str(escape::lines(&proposal.plan.to_string()).trim_end());
-    for (host, parcel, lacking) in &proposal.files {
-        let (files, bytes) = (count(lacking.blobs.len(), "file"), BinaryBytes(lacking.bytes()));
-        text.push_str(&format!("\nto transfer: {files} of {} to {host}, {bytes}", parcel.stack));
+    for (host, bundle, missing) in &proposal.files {
+        let (files, bytes) = (count(missing.blobs.len(), "file"), BinaryBytes(missing.bytes()));
+        text.push_str(&format!("\nto transfer: {files} of {} to {host}, {bytes}", bundle.stack));
     }
     if verbose {
         proposal.needs.iter().for_each(|need| text.push_str(&format!("\nto transfer: {}", image(need))));

@@ -284,7 +284,13 @@ volumes:
 ";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn f56_ctrl_c_stops_after_the_current_step_and_reports_the_state() {
+async fn f56_a_signal_stops_a_rollout_after_the_current_step_and_the_state_is_reported() {
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+        stops_after_the_current_step(signal).await;
+    }
+}
+
+async fn stops_after_the_current_step(signal: Signal) {
     let fleet = web().await;
     let checked = COMPOSE.replace("    image: app:1\n", "    image: app:1\n    healthcheck: {test: [CMD, 'true']}\n");
     fleet.write("web/compose.yaml", &checked.replace("volumes:\n  files:\n", AFTER));
@@ -297,7 +303,7 @@ async fn f56_ctrl_c_stops_after_the_current_step_and_reports_the_state() {
     while let Some(line) = talk.next_line().await.expect("text") {
         if line == "create web/app.1 on alpha" {
             let id = process.id().and_then(|id| Pid::from_raw(id.cast_signed())).expect("it runs");
-            kill_process(id, Signal::INT).expect("a signal");
+            kill_process(id, signal).expect("a signal");
         }
         // The operation completes its current step, which ends now.
         if line.contains("stopping") {
@@ -306,7 +312,7 @@ async fn f56_ctrl_c_stops_after_the_current_step_and_reports_the_state() {
         printed.push(line);
     }
     let printed = printed.join("\n");
-    assert_eq!(process.wait().await.expect("it ends").code(), Some(1), "{printed}");
+    assert_eq!(process.wait().await.expect("it ends").code(), Some(1), "{signal:?}: {printed}");
     assert!(printed.contains("state of each step") && printed.contains("not started  create web/after.1"), "{printed}");
     assert_eq!(fleet.host("alpha").instances(), ["web/app.1"]);
 }

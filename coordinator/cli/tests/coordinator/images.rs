@@ -68,7 +68,7 @@ async fn a_pulled_image_for_another_processor_is_refused_before_any_container_st
     registry_has(&fleet, "alpha", "app:2", "arm");
     alpha.with(|state| state.fetches = Some("arm64".to_owned()));
     let warnings = plan(&fleet, Up::default()).await.expect("it is not known yet").plan.warnings;
-    assert_eq!(warnings, ["image app:2 is not on any host or on this machine: `up` asks the registry"]);
+    assert_eq!(warnings, ["image app:2 is not on any host or on this machine: `up` pulls it from its registry"]);
     let text = fleet.up().await.expect_err("a refusal").to_string();
     assert!(text.contains("app:2 is for linux/arm64, and alpha is linux/amd64"), "{text}");
     assert_eq!((alpha.runs(), alpha.calls("assign"), alpha.calls("fetch")), (vec!["amd".to_owned()], 1, 1));
@@ -85,7 +85,7 @@ async fn a_fleet_of_two_processors_pulls_an_image_for_each() {
     assert_eq!(fleet.host("alpha").calls("assign"), 0);
     registry_has(&fleet, "beta", "app:1", "arm");
     let warnings = plan(&fleet, Up::default()).await.expect("a plan").plan.warnings;
-    assert_eq!(warnings[0], "image app:1 is not available for beta: `up` asks the registry");
+    assert_eq!(warnings[0], "image app:1 is not available for beta: `up` pulls it from its registry");
     done(fleet.up().await);
     assert_eq!(
         (fleet.host("alpha").runs(), fleet.host("beta").runs()),

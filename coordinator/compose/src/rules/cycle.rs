@@ -63,13 +63,13 @@ fn cycle<'a>(services: &'a Map, waiting: &BTreeMap<&str, usize>, first: &'a str)
 }
 
 fn error(services: &Map, cycle: &[&str]) -> Diagnostic {
-    let [.., from, to] = cycle else { return Diagnostic::nowhere("services depend on each other in a cycle") };
+    let [.., from, to] = cycle else { return Diagnostic::without_location("services depend on each other in a cycle") };
     let path = format!("services.{from}.depends_on.{to}");
     let depends_on = services.get(*from).and_then(|service| service.at_key("depends_on"));
     let message = format!("services depend on each other in a cycle: {}", cycle.join(" -> "));
     let diagnostic = match depends_on.and_then(|depends_on| depends_on.at_key(to)) {
         Some(dependency) => Diagnostic::at(&dependency.at, message),
-        None => Diagnostic::nowhere(message),
+        None => Diagnostic::without_location(message),
     };
     diagnostic.key(path).hint("remove one of these dependencies")
 }

@@ -113,10 +113,10 @@ pub(super) fn read_only(input: ServiceInput<'_>) -> Vec<Remark> {
         let target = |path: &str| path.trim_end_matches('/') == **folder;
         !tmpfs.chain(service.volumes.iter().map(|it| it.target.as_str())).any(target)
     };
-    let lacking: Vec<&str> = known.unwrap_or(&["/tmp"]).iter().filter(mounted).copied().collect();
-    let help = match lacking.is_empty() {
+    let missing: Vec<&str> = known.unwrap_or(&["/tmp"]).iter().filter(mounted).copied().collect();
+    let help = match missing.is_empty() {
         true => "write read_only: true".to_owned(),
-        false => format!("write read_only: true and tmpfs: [{}]", lacking.join(", ")),
+        false => format!("write read_only: true and tmpfs: [{}]", missing.join(", ")),
     };
     vec![input.remark("", format!("{} could have a read-only root: {reason}", input.name), help)]
 }

@@ -125,7 +125,7 @@ impl ImageRequest<'_> {
         if candidates.found.is_empty() {
             let message = format!("the image {reference} was not found on any host or on this machine");
             let key = if Policy::of(input.service()) == Policy::Never { "pull_policy" } else { "image" };
-            findings.refuse(input.path(key), message).hint = Some(self.nowhere(input));
+            findings.refuse(input.path(key), message).hint = Some(self.not_found_hint(input));
             return;
         }
         let may_ask = candidates.other_source == OtherSource::Registry && Policy::of(input.service()) != Policy::Never;
@@ -148,7 +148,7 @@ impl ImageRequest<'_> {
         findings.refuse(input.path("image"), message).hint = Some(hint);
     }
 
-    fn nowhere(&self, input: ContainerInput<'_>) -> String {
+    fn not_found_hint(&self, input: ContainerInput<'_>) -> String {
         let asked = list(input.compile.fleet.hosts.keys().cloned());
         match Policy::of(input.service()) {
             Policy::Never => format!(

@@ -35,7 +35,7 @@ pub fn rollback(input: RollbackInput<'_>, mut deployment: Deployment) -> Result<
     let message = |(name, instance): (&InstanceName, &Instance)| {
         format!("{name} ran on {}, which is no longer in the fleet", instance.host)
     };
-    let gone: Vec<_> = gone.map(message).map(Diagnostic::nowhere).collect();
+    let gone: Vec<_> = gone.map(message).map(Diagnostic::without_location).collect();
     if !gone.is_empty() {
         return Err(Diagnostics(gone));
     }

@@ -72,8 +72,8 @@ struct Reader<'a, 'f, 'p> {
 }
 
 impl Reader<'_, '_, '_> {
-    fn case(&mut self, key: &str, said: &str, case: &Case, hint: &str) {
-        let diagnostic = self.findings.case(format!("services.{}.build.{key}", self.name), said, case);
+    fn case(&mut self, key: &str, text: &str, case: &Case, hint: &str) {
+        let diagnostic = self.findings.case(format!("services.{}.build.{key}", self.name), text, case);
         diagnostic.hint = (!hint.is_empty()).then(|| hint.to_owned());
     }
 

@@ -70,7 +70,7 @@ pub fn places(
 }
 
 /// Finds the paths that cannot work. A path without an answer counts as existing.
-pub fn lacking(
+pub fn missing(
     plan: &Plan,
     target: &BTreeMap<String, HostState>,
     bundles: &BTreeMap<&str, &Manifest>,

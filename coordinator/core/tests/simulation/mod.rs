@@ -9,7 +9,7 @@ use landfast_core::plan::{Action as Does, Change, Plan};
 use landfast_core::report::{ContainerState, Health, InstanceReport, Problem, Report, TreeReport};
 use landfast_core::rollout::{Action, Event, Failure, State, step};
 
-use crate::stage::random::Dice;
+use crate::test_fleet::random::SeededRandom;
 
 /// Faults that the simulation injects.
 #[derive(Debug, Clone, Copy, Default)]
@@ -74,7 +74,7 @@ pub(crate) struct Simulation {
     start: String,
     journal: Option<String>,
     wire: Vec<(u64, Message)>,
-    dice: Dice,
+    random: SeededRandom,
     target: BTreeMap<String, HostState>,
     plan: Plan,
 }
@@ -106,7 +106,7 @@ impl Simulation {
             restless: false,
             journal: None,
             wire: Vec::new(),
-            dice: Dice::new(seed),
+            random: SeededRandom::new(seed),
             target,
             plan,
         }
@@ -152,7 +152,7 @@ impl Simulation {
         if self.now.is_multiple_of(1000) {
             self.event(Event::Tick);
             // The number of crashes is limited, so that the rollout can end.
-            if self.crashes < 25 && self.dice.chance(self.faults.crashes) {
+            if self.crashes < 25 && self.random.chance(self.faults.crashes) {
                 self.crash();
             }
         }
@@ -181,7 +181,7 @@ impl Simulation {
     }
 
     fn later(&mut self) -> u64 {
-        self.now + self.dice.below(self.faults.delay.max(1))
+        self.now + self.random.below(self.faults.delay.max(1))
     }
 
     /// Kills the coordinator. Its state since the last journal entry is lost; sent assignments may still arrive.
@@ -199,7 +199,7 @@ impl Simulation {
     fn receive(&mut self, life: u32, name: String, state: HostState) {
         // The coordinator that sent it no longer exists, so there is no answer.
         let dead = life != self.crashes;
-        if self.hosts[&name].down || self.dice.chance(self.faults.lost) {
+        if self.hosts[&name].down || self.random.chance(self.faults.lost) {
             if !dead {
                 self.again(name, state);
             }
@@ -219,13 +219,13 @@ impl Simulation {
             return self.tell(Event::AssignFailed { host: name, generation: new.1, message });
         }
         if !same {
-            host.busy_until = self.now + self.dice.below(3000);
+            host.busy_until = self.now + self.random.below(3000);
             host.held = state;
         }
         if dead {
             return;
         }
-        if self.dice.chance(self.faults.lost) {
+        if self.random.chance(self.faults.lost) {
             let taken = self.hosts[&name].held.clone();
             return self.again(name, taken);
         }
@@ -234,11 +234,11 @@ impl Simulation {
 
     /// The coordinator retries until it gets an answer. Sometimes the whole connection was lost.
     fn again(&mut self, name: String, state: HostState) {
-        if self.dice.chance(50) {
+        if self.random.chance(50) {
             self.hosts.get_mut(&name).unwrap().told = None;
         }
         self.tell(Event::Lost { host: name.clone() });
-        let at = self.later() + self.dice.below(5000);
+        let at = self.later() + self.random.below(5000);
         self.wire.push((at, Message::Assign(self.crashes, name, Box::new(state))));
     }
 
@@ -381,7 +381,7 @@ impl Simulation {
         if host.down || host.told.as_ref() == Some(&report) {
             return;
         }
-        let lost = self.dice.chance(self.faults.lost);
+        let lost = self.random.chance(self.faults.lost);
         self.hosts.get_mut(name).unwrap().told = (!lost).then(|| report.clone());
         let name = name.to_owned();
         self.tell(if lost { Event::Lost { host: name } } else { Event::Reported { host: name, report } });

@@ -5,12 +5,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::Chain;
 use tokio_rustls::rustls::{self, AlertDescription, CertificateError};
 use tonic::{Code, Status};
 
 use super::Target;
-use crate::Hint;
+use crate::{Hint, causes};
 
 /// Alerts that a server sends when it rejects a certificate (RFC 8446, 6.2).
 const CERTIFICATE_ALERTS: [AlertDescription; 9] = [
@@ -327,14 +326,14 @@ fn is_closed(kind: io::ErrorKind) -> bool {
 
 /// Finds the first error of type `E` in a chain, including errors inside an `io::Error`, which `source()` skips.
 fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
-    Chain::new(error).find_map(|error| {
+    causes(error).find_map(|error| {
         let carried = || error.downcast_ref::<io::Error>()?.get_ref();
         error.downcast_ref::<E>().or_else(|| carried().and_then(|carried| find(carried)))
     })
 }
 
 fn deepest(error: &(dyn Error + 'static)) -> String {
-    Chain::new(error).last().map(ToString::to_string).unwrap_or_default()
+    causes(error).last().map(ToString::to_string).unwrap_or_default()
 }
 
 fn span(seconds: u64) -> String {

@@ -80,7 +80,7 @@ async fn each_host_connects_or_reports_an_error() {
     assert_eq!(
         failures,
         format!(
-            "host beta ({}): connection refused: no process listens on this port: check that landfast-agent runs: \
+            "host beta ({}): connection refused: no process listens on this port; check that landfast-agent runs: \
              `systemctl status landfast-agent` on beta",
             beta.socket()
         )

@@ -1,7 +1,6 @@
 //! Runs one build on a builder, over BuildKit's control and session connections.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::sync::{Mutex, PoisonError};
 
 use bollard_buildkit_proto::google::protobuf::Timestamp;
@@ -13,6 +12,7 @@ use hyper_util::rt::TokioIo;
 use landfast_core::image_build::{Log, Request, Transcript, Vertex};
 use tonic::transport::{Channel, Endpoint};
 use tower::service_fn;
+use uuid::Uuid;
 
 use super::address::{BuilderAddress, Connection};
 use super::batch::Output;
@@ -123,8 +123,7 @@ fn milliseconds(time: Timestamp) -> u64 {
     u64::try_from(time.seconds.saturating_mul(1000) + i64::from(time.nanos / 1_000_000)).unwrap_or(0)
 }
 
-/// A unique id. It need not be secret, because access to the engine's socket is restricted.
+/// Returns a unique id.
 fn identity() -> String {
-    let random = || RandomState::new().build_hasher().finish();
-    format!("landfast{:016x}{:016x}", random(), random())
+    format!("landfast{}", Uuid::new_v4().simple())
 }

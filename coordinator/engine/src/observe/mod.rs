@@ -52,27 +52,27 @@ impl ObservedFleet {
         let agents = agents.all().map_err(EngineError::Unreachable)?;
         let mut observed = Self { agents, ..Self::default() };
         for agent in observed.agents.values() {
-            let said = agent.description();
-            engine_answers(agent.host(), said)?;
+            let description = agent.description();
+            engine_answers(agent.host(), description)?;
             let host = agent.host().to_owned();
-            if let Some(held) = said.held.clone() {
+            if let Some(held) = description.held.clone() {
                 observed.held.insert(host.clone(), HostState::of_wire(held));
             }
-            let spoken = said.engine.as_ref().and_then(|engine| api(&engine.api_version));
+            let spoken = description.engine.as_ref().and_then(|engine| api(&engine.api_version));
             // Another major version would be a different API: the agent must decide whether it can use it.
             if let Some((1, minor)) = spoken {
                 observed.engines.insert(host.clone(), minor);
             }
-            if let Some(engine) = &said.engine {
+            if let Some(engine) = &description.engine {
                 observed.platforms.insert(host.clone(), Platform::new(&engine.os, &engine.architecture, ""));
                 observed.stores.insert(host.clone(), engine.image_store.clone());
             }
-            observed.abilities.extend(said.engine.as_ref().map(|engine| (host.clone(), abilities_of(engine))));
-            let report = said.report.clone().map(Report::of_wire).unwrap_or_default();
+            observed.abilities.extend(description.engine.as_ref().map(|engine| (host.clone(), abilities_of(engine))));
+            let report = description.report.clone().map(Report::of_wire).unwrap_or_default();
             observed.reports.insert(host.clone(), report);
-            let networks = said.networks.iter().cloned().map(EngineNetwork::of_wire).collect();
-            let volumes = said.volumes.iter().cloned().map(EngineVolume::of_wire).collect();
-            let ports = said.ports.iter().cloned().map(UsedPort::of_wire).collect();
+            let networks = description.networks.iter().cloned().map(EngineNetwork::of_wire).collect();
+            let volumes = description.volumes.iter().cloned().map(EngineVolume::of_wire).collect();
+            let ports = description.ports.iter().cloned().map(UsedPort::of_wire).collect();
             observed.found.insert(host, Found { networks, volumes, ports });
         }
         Ok(observed)
@@ -85,8 +85,11 @@ impl ObservedFleet {
 
     /// Returns the version of the state that a host held when it was surveyed.
     pub fn version(&self, host: &str) -> Version {
-        let said = self.agents.get(host).map(Agent::description);
-        said.map_or_else(Version::default, |said| Version { epoch: said.epoch, generation: said.generation })
+        let description = self.agents.get(host).map(Agent::description);
+        description.map_or_else(Version::default, |description| Version {
+            epoch: description.epoch,
+            generation: description.generation,
+        })
     }
 }
 
@@ -95,8 +98,8 @@ fn abilities_of(engine: &v1::Engine) -> Abilities {
     Abilities { runtimes: set(&engine.runtimes), device_drivers: set(&engine.device_drivers) }
 }
 
-fn engine_answers(host: &str, said: &DescribeResponse) -> Result<(), EngineError> {
-    match said.engine.as_ref().map(|engine| engine.error.as_str()) {
+fn engine_answers(host: &str, description: &DescribeResponse) -> Result<(), EngineError> {
+    match description.engine.as_ref().map(|engine| engine.error.as_str()) {
         Some("") => Ok(()),
         problem => {
             let problem = problem.unwrap_or("the agent gave no reason").to_owned();

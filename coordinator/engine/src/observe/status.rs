@@ -83,17 +83,17 @@ impl Engine {
                 status.hosts.push(HostStatus { problems: why.into_iter().collect(), ..unreachable(&target) });
                 continue;
             };
-            let said = agent.description();
-            let report = said.report.clone().map(Report::of_wire).unwrap_or_default();
+            let description = agent.description();
+            let report = description.report.clone().map(Report::of_wire).unwrap_or_default();
             let mut host = HostStatus { problems: problems(&target.host, &report), ..unreachable(&target) };
-            let engine = said.engine.clone().unwrap_or_default();
+            let engine = description.engine.clone().unwrap_or_default();
             host.state = "ready";
             if report.engine_lost || !engine.error.is_empty() {
                 host.state = "engine lost";
                 host.problems
                     .insert(0, format!("{}: the container engine does not answer: {}", target.host, engine.error));
             }
-            host.agent_version = Some(said.agent_version.clone());
+            host.agent_version = Some(description.agent_version.clone());
             host.engine_version = Some(engine.version);
             host.age_ms = Some(u64::try_from(answered.elapsed().as_millis()).unwrap_or(u64::MAX));
             status.hosts.push(host);
@@ -154,30 +154,30 @@ pub(super) fn problems(host: &str, report: &Report) -> Vec<String> {
 /// Returns the instances that failed or are unhealthy, except those for which a problem is reported already.
 fn troubles(host: &str, report: &Report) -> Vec<String> {
     let now = i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX);
-    let untold = report.instances.iter().filter(|seen| {
+    let unreported = report.instances.iter().filter(|seen| {
         let name = seen.name.to_string();
         !report.problems.iter().any(|problem| problem.resource == name)
     });
-    let told = untold.filter_map(|seen| {
+    let problems = unreported.filter_map(|seen| {
         let ended = (seen.state == ContainerState::Exited && seen.exit_code != 0)
             .then(|| format!("it ended with status {}", seen.exit_code));
         let trouble = seen.fault(now).or(ended)?;
-        let said = seen.health_output.lines().chain(seen.output.lines()).last();
-        let said = said.map_or_else(String::new, |line| format!("; last output: {line}"));
-        Some(format!("{host}: {}: {trouble}{said}", seen.name))
+        let output = seen.health_output.lines().chain(seen.output.lines()).last();
+        let output = output.map_or_else(String::new, |line| format!("; last output: {line}"));
+        Some(format!("{host}: {}: {trouble}{output}", seen.name))
     });
-    told.collect()
+    problems.collect()
 }
 
 /// Returns the files of bundles that were modified on the host.
 pub(crate) fn drift(host: &str, report: &Report) -> Vec<String> {
     let changed = report.trees.iter().filter(|tree| !tree.drift.is_empty());
-    let said = changed.map(|tree| {
+    let problems = changed.map(|tree| {
         format!(
             "{host}: files of {} were modified on the host and are not restored: {}",
             tree.stack,
             tree.drift.join(", ")
         )
     });
-    said.collect()
+    problems.collect()
 }

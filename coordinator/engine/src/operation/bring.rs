@@ -22,8 +22,8 @@ pub(super) async fn bring(fleet: &Fleet, proposal: &Proposal, listener: &Arc<dyn
 
 async fn files(host: &str, proposal: &Proposal, listener: &Arc<dyn Listener>) -> Result<(), EngineError> {
     let Some(agent) = proposal.observed.agents.get(host) else { return Ok(()) };
-    for (_, parcel, lacking) in proposal.files.iter().filter(|(to, _, _)| to == host) {
-        deliver::push(agent, parcel, lacking, listener).await?;
+    for (_, bundle, missing) in proposal.files.iter().filter(|(to, _, _)| to == host) {
+        deliver::push(agent, bundle, missing, listener).await?;
     }
     Ok(())
 }

@@ -146,9 +146,9 @@ impl Engine {
         }
         let here = api_here(images).await;
         let candidates = agents.values().filter_map(|agent| {
-            let said = agent.description();
-            let api = api(&said.engine.as_ref()?.api_version)?;
-            Some(Candidate { host: agent.host(), api, free: said.disk_free })
+            let description = agent.description();
+            let api = api(&description.engine.as_ref()?.api_version)?;
+            Some(Candidate { host: agent.host(), api, free: description.disk_free })
         });
         let candidates = candidates.collect::<Vec<_>>();
         let logins = Logins::read(&self.options.environment, &self.listener);
@@ -243,13 +243,14 @@ impl Engine {
                 }
             }
             Some(agent) => {
-                let said = agent.describe(Ask::Described).await;
-                let said = said.map_err(|error| EngineError::Host {
+                let description = agent.describe(Ask::Described).await;
+                let description = description.map_err(|error| EngineError::Host {
                     host: agent.host().to_owned(),
                     step: "build",
                     problem: error.to_string(),
                 })?;
-                let lost = built.iter().find(|reference| !images.built_on(agent.host(), reference, &said.images));
+                let lost =
+                    built.iter().find(|reference| !images.built_on(agent.host(), reference, &description.images));
                 lost.map_or(Ok(()), |reference| Err(gone(reference)))?;
             }
         }

@@ -155,9 +155,9 @@ impl Engine {
         let mut target = observed.held.clone();
         let mut input = ProposalInput::default();
         for source in sources {
-            let parcel = proposal::parcel(source);
-            point_trees(&mut target, &parcel.stack, &parcel.digest)?;
-            input.parcels.insert(parcel.stack.clone(), parcel);
+            let bundle = proposal::bundle_source(source);
+            point_trees(&mut target, &bundle.stack, &bundle.digest)?;
+            input.bundles.insert(bundle.stack.clone(), bundle);
         }
         self.propose_target(store, observed, images, input, target).await
     }

@@ -31,7 +31,7 @@ pub(crate) struct ProposalInput {
     /// Deployments of the stacks.
     pub deployments: Vec<Deployment>,
     /// Bundles of the deployments, keyed by stack.
-    pub parcels: BTreeMap<String, BundleSource>,
+    pub bundles: BTreeMap<String, BundleSource>,
     /// Stacks to remove.
     pub removed: BTreeSet<String>,
     /// Remove the volumes of the removed stacks too.
@@ -144,7 +144,7 @@ impl Engine {
             input.warnings.extend(source.warnings.iter().cloned());
             input.warnings.extend(compiled.warnings.iter().map(ToString::to_string));
             input.deployments.push(compiled.deployment);
-            input.parcels.insert(source.stack.clone(), parcel(source));
+            input.bundles.insert(source.stack.clone(), bundle_source(source));
         }
         Ok(input)
     }
@@ -238,20 +238,20 @@ impl Engine {
             image_ids: &images.ids(&observed.stores),
             force_recreate: input.force_recreate,
         });
-        let bundles = input.parcels.iter().map(|(stack, parcel)| (stack.as_str(), &parcel.manifest)).collect();
+        let bundles = input.bundles.iter().map(|(stack, bundle)| (stack.as_str(), &bundle.manifest)).collect();
         let answers = examine(&observed, sources::places(&plan, &target, &bundles)).await?;
-        let lacking = sources::lacking(&plan, &target, &bundles, &answers);
-        if !lacking.conflicts.is_empty() {
-            return Err(EngineError::Conflicts(lacking.conflicts));
+        let missing = sources::missing(&plan, &target, &bundles, &answers);
+        if !missing.conflicts.is_empty() {
+            return Err(EngineError::Conflicts(missing.conflicts));
         }
-        plan.warnings.extend(lacking.warnings);
+        plan.warnings.extend(missing.warnings);
         let drift = observed.reports.iter().flat_map(|(host, report)| drift(host, report));
         // Paths are shown relative to the fleet's folder.
         let above = format!("{}/", self.folder.path.display());
         let found = std::mem::take(&mut input.warnings).into_iter().map(|warning| warning.replace(&above, ""));
         plan.warnings.splice(0..0, found.chain(drift));
         let needs = needs(&images, &input);
-        let files = files(&observed, &plan, &input.parcels).await?;
+        let files = files(&observed, &plan, &input.bundles).await?;
         let ProposalInput { deployments, builds, pulls, .. } = input;
         Ok(Proposal { observed, plan, target, deployments, builds, pulls, images, needs, files, prepared: None })
     }
@@ -286,9 +286,9 @@ impl Engine {
             release: next_number(store, observed, &release.stack).await?,
         };
         let deployment = compile::rollback(earlier, release.deployment).map_err(EngineError::Mistakes)?;
-        let parcel = kept(observed, &release.stack, release.number, &release.manifest).await?;
-        let parcels = BTreeMap::from([(release.stack, parcel)]);
-        Ok(ProposalInput { deployments: vec![deployment], parcels, ..ProposalInput::default() })
+        let bundle = kept(observed, &release.stack, release.number, &release.manifest).await?;
+        let bundles = BTreeMap::from([(release.stack, bundle)]);
+        Ok(ProposalInput { deployments: vec![deployment], bundles, ..ProposalInput::default() })
     }
 }
 
@@ -328,12 +328,11 @@ fn now() -> i64 {
 /// Returns 32 random bytes in hexadecimal.
 fn salt() -> Result<String, EngineError> {
     let mut bytes = [0; 32];
-    rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())
-        .map_err(|error| EngineError::NoRandomness(error.into()))?;
+    getrandom::fill(&mut bytes).map_err(EngineError::NoRandomness)?;
     Ok(hex::encode(bytes))
 }
 
-pub(super) fn parcel(source: Source) -> BundleSource {
+pub(super) fn bundle_source(source: Source) -> BundleSource {
     let bundle = source.bundle;
     BundleSource {
         stack: source.stack,
@@ -350,9 +349,9 @@ async fn kept(observed: &ObservedFleet, stack: &str, release: u64, digest: &str)
         let Ok(encoded) = deliver::blob(agent, digest).await else { continue };
         let Some(manifest) = decode_manifest(&encoded) else { continue };
         let contents = Contents::Host(Box::new(agent.clone()));
-        let parcel = BundleSource { stack: stack.to_owned(), digest: digest.to_owned(), encoded, manifest, contents };
-        if deliver::missing(agent, &parcel).await.is_ok_and(|lacking| lacking.is_empty()) {
-            return Ok(parcel);
+        let bundle = BundleSource { stack: stack.to_owned(), digest: digest.to_owned(), encoded, manifest, contents };
+        if deliver::missing(agent, &bundle).await.is_ok_and(|missing| missing.is_empty()) {
+            return Ok(bundle);
         }
     }
     Err(EngineError::BundleGone { stack: stack.to_owned(), release, digest: digest.to_owned() })
@@ -380,15 +379,15 @@ fn needs(images: &Images, input: &ProposalInput) -> Vec<Need> {
 async fn files(
     observed: &ObservedFleet,
     plan: &Plan,
-    parcels: &BTreeMap<String, BundleSource>,
+    bundles: &BTreeMap<String, BundleSource>,
 ) -> Result<Vec<(String, BundleSource, MissingContent)>, EngineError> {
     let questions = plan.steps.iter().filter_map(|step| match &step.action {
-        Action::Sync { stack } => Some((observed.agents.get(&step.host)?, parcels.get(stack)?)),
+        Action::Sync { stack } => Some((observed.agents.get(&step.host)?, bundles.get(stack)?)),
         _ => None,
     });
-    let asked = questions.map(async |(agent, parcel)| {
-        let lacking = deliver::missing(agent, parcel).await?;
-        Ok::<_, EngineError>((agent.host().to_owned(), parcel.clone(), lacking))
+    let asked = questions.map(async |(agent, bundle)| {
+        let missing = deliver::missing(agent, bundle).await?;
+        Ok::<_, EngineError>((agent.host().to_owned(), bundle.clone(), missing))
     });
-    Ok(try_join_all(asked).await?.into_iter().filter(|(_, _, lacking)| !lacking.is_empty()).collect())
+    Ok(try_join_all(asked).await?.into_iter().filter(|(_, _, missing)| !missing.is_empty()).collect())
 }

@@ -145,15 +145,15 @@ impl Engine {
             }
         }
         let decided = self.decide(store, observed, sources, &resolution.meanings).await?;
-        let lacking = to_pull(observed, &decided, |container| {
+        let missing = to_pull(observed, &decided, |container| {
             container.image_fingerprint.is_empty() && !input.comes_first(&container.image)
         });
-        if up.missing_images == MissingImages::Warn || lacking.is_empty() {
-            let warnings = lacking.iter().map(|one| told(one, &resolution.unknown));
+        if up.missing_images == MissingImages::Warn || missing.is_empty() {
+            let warnings = missing.iter().map(|one| not_pulled(one, &resolution.unknown));
             input.warnings.extend(resolution.warnings.into_iter().chain(warnings));
             return Ok(decided);
         }
-        self.pull(store, observed, images, &lacking.into_iter().collect::<Vec<_>>(), up.now).await?;
+        self.pull(store, observed, images, &missing.into_iter().collect::<Vec<_>>(), up.now).await?;
         let resolution = images.resolve(&references);
         input.warnings.extend(resolution.warnings);
         self.decide(store, observed, sources, &resolution.meanings).await
@@ -172,11 +172,11 @@ pub(super) fn undecided(references: &BTreeSet<String>) -> BTreeMap<String, Image
 }
 
 /// Returns the warning about an image that `plan` cannot resolve.
-fn told(one: &ToPull, unknown: &BTreeSet<String>) -> String {
+fn not_pulled(one: &ToPull, unknown: &BTreeSet<String>) -> String {
     let ToPull { reference, platform, hosts, .. } = one;
     if unknown.contains(reference) {
-        return format!("image {reference} is not on any host or on this machine: `up` asks the registry");
+        return format!("image {reference} is not on any host or on this machine: `up` pulls it from its registry");
     }
     let whose = if platform.is_empty() { hosts.first().map_or("", String::as_str) } else { platform };
-    format!("image {reference} is not available for {whose}: `up` asks the registry")
+    format!("image {reference} is not available for {whose}: `up` pulls it from its registry")
 }

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use landfast_agreement::limits::BLOB_MAX;
+
 use super::ScanError;
 
 /// Size of the read buffer in bytes: large enough to make system calls cheap, small enough for the processor's cache.
@@ -38,16 +40,22 @@ pub(super) fn all(root: &Path, paths: &[&str]) -> Result<Result<Digests, PathBuf
             Ok(Some(digest)) => digests.insert(path, digest),
             Ok(None) => return Ok(Err(root.join(path))),
             Err(source) if source.kind() == io::ErrorKind::NotFound => return Ok(Err(root.join(path))),
+            Err(source) if source.kind() == io::ErrorKind::FileTooLarge => {
+                return Err(ScanError::FileTooLarge { path: root.join(path) });
+            }
             Err(source) => return Err(ScanError::Unreadable { path: root.join(path), source }),
         };
     }
     Ok(Ok(digests))
 }
 
-/// Hashes one file. Returns `None` if the file changed while it was read.
+/// Hashes one file. Returns `None` if the file changed while it was read. A file that no agent accepts is not read.
 fn digest(path: &Path, buffer: &mut [u8]) -> io::Result<Option<(String, u64)>> {
     let mut file = File::open(path)?;
     let before = file.metadata()?;
+    if before.size() > BLOB_MAX {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
     let mut hasher = blake3::Hasher::new();
     let mut size = 0;
     loop {

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use landfast_agreement::limits::{BLOB_MAX, MANIFEST_MAX};
 use landfast_core::bundle::{Content, Entry, EnvFiles, IgnoreRules, InvalidPattern, Manifest, invalid_patterns};
 
 use crate::Hint;
@@ -42,6 +43,14 @@ pub enum ScanError {
     Pattern { path: PathBuf, line: usize, mistake: InvalidPattern },
     #[error("{} changed during each of {TRIES} attempts to read it", .path.display())]
     Unstable { path: PathBuf },
+    #[error("{} is larger than {} GiB, which no agent accepts", .path.display(), BLOB_MAX >> 30)]
+    FileTooLarge { path: PathBuf },
+    #[error(
+        "the list of the {entries} files of {} is larger than {} MiB, which no agent accepts",
+        .path.display(),
+        MANIFEST_MAX >> 20
+    )]
+    TooManyFiles { path: PathBuf, entries: usize },
 }
 
 impl Hint for ScanError {
@@ -53,6 +62,8 @@ impl Hint for ScanError {
                 "correct the pattern: without it, files that it should exclude would be sent to the hosts"
             }
             Self::Unstable { .. } => "stop the program that writes to it, or add it to .landfastignore",
+            Self::FileTooLarge { .. } => "store it outside the stack's folder, or add it to .landfastignore",
+            Self::TooManyFiles { .. } => "add the folders that the services do not use to .landfastignore",
         };
         Some(hint.to_owned())
     }
@@ -91,7 +102,7 @@ fn attempt(root: &Path, env_files: &EnvFiles) -> Result<Result<Bundle, Changed>,
         Ok(digests) => digests,
         Err(path) => return Ok(Err(Changed(path))),
     };
-    Ok(Ok(bundle(root, found, &digests)))
+    bundle(root, found, &digests).map(Ok)
 }
 
 fn rules(root: &Path, env_files: &EnvFiles) -> Result<IgnoreRules, ScanError> {
@@ -114,7 +125,11 @@ fn rules(root: &Path, env_files: &EnvFiles) -> Result<IgnoreRules, ScanError> {
     Ok(IgnoreRules::new(&[&docker, &own], env_files.beneath(root)))
 }
 
-fn bundle(root: &Path, found: BTreeMap<String, Found>, digests: &BTreeMap<String, (String, u64)>) -> Bundle {
+fn bundle(
+    root: &Path,
+    found: BTreeMap<String, Found>,
+    digests: &BTreeMap<String, (String, u64)>,
+) -> Result<Bundle, ScanError> {
     let mut manifest = Manifest::default();
     let mut files = BTreeMap::new();
     for (path, found) in found {
@@ -130,8 +145,11 @@ fn bundle(root: &Path, found: BTreeMap<String, Found>, digests: &BTreeMap<String
         manifest.entries.insert(path, Entry { mode, content });
     }
     let encoded = encode_manifest(&manifest);
+    if encoded.len() as u64 > MANIFEST_MAX {
+        return Err(ScanError::TooManyFiles { path: root.to_owned(), entries: manifest.entries.len() });
+    }
     let digest = manifest_digest(&encoded);
-    Bundle { manifest, encoded, digest, files }
+    Ok(Bundle { manifest, encoded, digest, files })
 }
 
 #[cfg(test)]

@@ -1,12 +1,16 @@
 //! Tests of scans of temporary folders.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 
+use landfast_agreement::limits::BLOB_MAX;
 use landfast_core::bundle::Content;
 
-use super::{Changed, ScanError, scan, until_stable};
+use super::walk::Found;
+use super::{Changed, ScanError, bundle, scan, until_stable};
+use crate::Hint as _;
 
 #[test]
 fn a_bundle_names_files_links_and_empty_folders_and_has_the_same_digest_each_time() {
@@ -88,4 +92,24 @@ fn f51_a_replaced_file_has_changed() {
     symlink("other", root.path().join("file")).expect("a link");
     let changed = super::hash::all(root.path(), &["file", "other"]).expect("readable").expect_err("a change");
     assert_eq!(changed, root.path().join("file"));
+}
+
+#[test]
+fn a_file_that_no_agent_accepts_is_refused_without_reading_it() {
+    let root = tempfile::tempdir().expect("a folder");
+    let file = fs::File::create(root.path().join("disk.img")).expect("a file");
+    file.set_len(BLOB_MAX + 1).expect("a sparse file");
+    let refused = scan(root.path(), None).expect_err("it is too large");
+    assert!(matches!(&refused, ScanError::FileTooLarge { path } if path.ends_with("disk.img")), "{refused}");
+    assert!(refused.hint().expect("a hint").contains(".landfastignore"));
+}
+
+#[test]
+fn a_bundle_whose_manifest_no_agent_accepts_is_refused() {
+    let link = |number: usize| (format!("{number}"), Found::Link { target: "a".repeat(4_000) });
+    let list = |count: usize| bundle(Path::new("/srv/app"), (0..count).map(link).collect(), &BTreeMap::new());
+    assert!(list(8_000).is_ok(), "32 MB are fewer than 32 MiB");
+    let refused = list(9_000).expect_err("36 MB are more than 32 MiB");
+    let message = "the list of the 9000 files of /srv/app is larger than 32 MiB, which no agent accepts";
+    assert_eq!(refused.to_string(), message);
 }

@@ -1,9 +1,9 @@
 //! Tests that every unsupported key and value is reported with its location, and with the reason from the page of keys.
 #![allow(clippy::unwrap_used)]
-mod stage;
+mod test_fleet;
 
 use landfast_compose::{Support, keys};
-use stage::{NET, Stage};
+use test_fleet::{NET, TestFleet};
 
 /// A key and its YAML: in the service `web`, or at the top level if it starts with a space.
 const WRITTEN: &[(&str, &str)] = &[
@@ -77,8 +77,8 @@ configs: {key: {file: key}, var: {environment: VAR}, inline: {content: c}, their
 
 /// Returns all errors and warnings about a project with this YAML.
 fn said(written: &str) -> String {
-    let mut stage = Stage::new("").file("key", "k");
-    stage.environment.insert("VAR".into(), "v".into());
+    let mut test_fleet = TestFleet::new("").file("key", "k");
+    test_fleet.environment.insert("VAR".into(), "v".into());
     let top = written.strip_prefix(' ');
     // What no service uses is left out.
     let service = match top.and_then(|top| top.split_once(':')) {
@@ -89,7 +89,7 @@ fn said(written: &str) -> String {
     let networks = NET.replace("networks: {", "networks: {strange: {driver: strange}, ");
     yaml += if written == "networks: [strange]" { &networks } else { NET };
     yaml += &top.map_or_else(|| BESIDE.to_owned(), |top| format!("{top}\n"));
-    stage.everything_said("app", &yaml)
+    test_fleet.everything_said("app", &yaml)
 }
 
 fn reason(standing: Support) -> &'static str {

@@ -6,9 +6,9 @@ pub(crate) const CHECK: &str = "healthcheck: {test: [CMD, ok]}";
 
 /// Numbers that look random and are the same for the same seed (xorshift64*).
 #[derive(Clone)]
-pub(crate) struct Dice(u64);
+pub(crate) struct SeededRandom(u64);
 
-impl Dice {
+impl SeededRandom {
     pub(crate) fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
@@ -26,15 +26,15 @@ impl Dice {
 }
 
 /// Services that depend on earlier ones, with one or two images. Some are missing in one of the forms.
-pub(crate) fn stack(dice: &mut Dice, form: u64) -> String {
+pub(crate) fn stack(random: &mut SeededRandom, form: u64) -> String {
     let mut yaml = "services:\n".to_owned();
     let mut there: Vec<(u64, bool, bool)> = Vec::new();
-    for at in 0..2 + dice.below(4) {
+    for at in 0..2 + random.below(4) {
         // The shape is the same in both forms, the details are not.
-        let (checked, job, replicas) = (dice.chance(50), dice.chance(20), 1 + dice.below(3));
-        let (in_first, in_second, image) = (dice.chance(85), dice.chance(85), 1 + dice.below(2));
-        let (fixed, published) = (dice.chance(30), dice.chance(20));
-        let wanted: Vec<bool> = (0..at).map(|_| dice.chance(40)).collect();
+        let (checked, job, replicas) = (random.chance(50), random.chance(20), 1 + random.below(3));
+        let (in_first, in_second, image) = (random.chance(85), random.chance(85), 1 + random.below(2));
+        let (fixed, published) = (random.chance(30), random.chance(20));
+        let wanted: Vec<bool> = (0..at).map(|_| random.chance(40)).collect();
         if !(if form == 1 { in_first } else { in_second }) {
             continue;
         }
@@ -54,7 +54,7 @@ pub(crate) fn stack(dice: &mut Dice, form: u64) -> String {
         if job {
             keys.push("command: [job]".into());
         } else if !fixed {
-            keys.push(format!("deploy: {{replicas: {replicas}, update_config: {{parallelism: {}}}}}", dice.below(3)));
+            keys.push(format!("deploy: {{replicas: {replicas}, update_config: {{parallelism: {}}}}}", random.below(3)));
         }
         let depends: Vec<String> = there
             .iter()
@@ -81,10 +81,10 @@ pub(crate) fn stack(dice: &mut Dice, form: u64) -> String {
 }
 
 /// Placement of some services. A second call gives other hosts, so that services move.
-pub(crate) fn places(dice: &mut Dice) -> String {
+pub(crate) fn places(random: &mut SeededRandom) -> String {
     let mut places = Vec::new();
     for at in 0..6 {
-        let (is_placed, host) = (dice.chance(40), ["alpha", "beta", "gamma"][dice.below(3) as usize]);
+        let (is_placed, host) = (random.chance(40), ["alpha", "beta", "gamma"][random.below(3) as usize]);
         if is_placed {
             places.push(format!("s{at} = \"{host}\""));
         }

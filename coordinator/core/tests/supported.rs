@@ -1,12 +1,12 @@
 //! Tests that every supported key has an effect: one project has all of them, and removing any one of them changes the
 //! deployment.
 #![allow(clippy::unwrap_used)]
-mod stage;
+mod test_fleet;
 
 use landfast_compose::{Key, Support, keys};
 use landfast_core::deployment::Deployment;
 use serde_json::Value;
-use stage::Stage;
+use test_fleet::TestFleet;
 
 /// Keys that do not change a deployment, with the reason.
 const WITHOUT_DIFFERENCE: &[(&str, &str)] = &[
@@ -25,8 +25,8 @@ const WITHOUT_DIFFERENCE: &[(&str, &str)] = &[
     ("services.*.volumes[].consistency", "without effect on Linux"),
 ];
 
-fn stage() -> Stage {
-    let mut stage = Stage::new("")
+fn test_fleet() -> TestFleet {
+    let mut test_fleet = TestFleet::new("")
         .file("web.env", "A=1\n")
         .file("raw.env", "B='2'\n")
         .file("web.labels", "from=file\n")
@@ -39,8 +39,8 @@ fn stage() -> Stage {
         .file("other/svc.env", "S=1\n")
         .file("svc.env", "S=2\n")
         .file("base.yaml", "services: {base: {image: 'base:2', user: '9'}}\n");
-    stage.environment.insert("TOKEN".into(), "t".into());
-    stage
+    test_fleet.environment.insert("TOKEN".into(), "t".into());
+    test_fleet
 }
 
 /// Returns a project with all supported keys.
@@ -68,8 +68,8 @@ fn take(value: &mut Value, path: &[String]) -> bool {
     }
 }
 
-fn deployment(stage: &Stage, project: &Value) -> Result<Deployment, String> {
-    stage.compile("app", &project.to_string()).map(|compiled| compiled.deployment)
+fn deployment(test_fleet: &TestFleet, project: &Value) -> Result<Deployment, String> {
+    test_fleet.compile("app", &project.to_string()).map(|compiled| compiled.deployment)
 }
 
 fn is_exempt(key: &Key) -> bool {
@@ -79,14 +79,14 @@ fn is_exempt(key: &Key) -> bool {
 }
 
 #[test]
-fn every_honoured_key_makes_a_difference() {
-    let (stage, project) = (stage(), project());
-    let whole = deployment(&stage, &project).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+fn every_supported_key_makes_a_difference() {
+    let (test_fleet, project) = (test_fleet(), project());
+    let whole = deployment(&test_fleet, &project).unwrap_or_else(|mistakes| panic!("{mistakes}"));
     let mut found = Vec::new();
     for key in keys().iter().filter(|key| key.support == Support::Supported && !is_exempt(key)) {
         match without(&project, &key.path) {
             None => found.push(format!("{} is not in the project of this test", key.path)),
-            Some(less) if deployment(&stage, &less).as_ref() == Ok(&whole) => {
+            Some(less) if deployment(&test_fleet, &less).as_ref() == Ok(&whole) => {
                 found.push(format!("{} makes no difference", key.path));
             }
             Some(_) => {}

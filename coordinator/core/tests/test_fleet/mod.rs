@@ -34,7 +34,7 @@ address = "192.168.2.203"
 /// A fleet network in a compose file.
 pub(crate) const NET: &str = "networks: {infra_net: {external: true, name: infra_net}}\n";
 
-pub(crate) struct Stage {
+pub(crate) struct TestFleet {
     pub(crate) fleet: Fleet,
     pub(crate) held: BTreeMap<String, HostState>,
     pub(crate) before: BTreeMap<String, Deployment>,
@@ -72,7 +72,7 @@ pub(crate) struct Proposal {
     pub(crate) warnings: String,
 }
 
-impl Stage {
+impl TestFleet {
     pub(crate) fn new(stacks: &str) -> Self {
         Self {
             fleet: Fleet::parse("landfast.toml", &format!("{FLEET}{stacks}")).unwrap(),
