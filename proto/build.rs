@@ -6,7 +6,7 @@ use std::path::PathBuf;
 #[path = "build/roles.rs"]
 mod roles;
 
-const FILES: [&str; 6] = ["options", "host_state", "report", "agent", "blobs", "builder"];
+const FILES: [&str; 7] = ["options", "host_state", "unit", "report", "agent", "blobs", "builder"];
 
 fn main() {
     println!("cargo::rerun-if-changed=landfast");
@@ -34,7 +34,7 @@ fn main() {
         .bytes(".landfast.v1.OpenResponse.data")
         .bytes(".landfast.v1.LogsResponse.data")
         .btree_map(".")
-        .skip_debug(["landfast.v1.PlacedFile"])
+        .skip_debug(["landfast.v1.PlacedFile", "landfast.v1.Unit", "landfast.v1.Unit.contents"])
         .compile_fds(compiler.file_descriptor_set())
         .expect("the descriptors generate");
 }

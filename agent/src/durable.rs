@@ -6,6 +6,12 @@ use std::path::Path;
 use fs_err::os::unix::fs::OpenOptionsExt as _;
 use fs_err::{File, OpenOptions};
 
+/// Creates a folder that only root can use, if it does not exist.
+pub(crate) fn folder(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
 /// Replaces the contents of a file atomically and durably. Only root can read the file, even while it is being written.
 ///
 /// The new contents are written beside the file under a name that is always the same, so a crash leaves nothing that the

@@ -22,15 +22,15 @@ const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 pub(crate) struct Reconciler {
     executor: Arc<Executor>,
     observer: Observer,
-    held: watch::Receiver<Option<Arc<Held>>>,
+    held: watch::Receiver<Arc<Held>>,
     /// What [`crate::engine_session`] reports.
     engine: mpsc::Receiver<Wake>,
     /// A message for each change of the devices that overlays are made of.
     links: mpsc::Receiver<()>,
     reports: watch::Sender<Option<Arc<Report>>>,
     steps: JoinSet<StepEnded>,
-    /// The host state that steps are started for.
-    current: Option<Arc<Held>>,
+    /// The units that steps are started for.
+    current: Arc<Held>,
     state: State,
     started: Instant,
     wake_at: u64,
@@ -40,13 +40,13 @@ impl Reconciler {
     pub(crate) fn new(
         executor: Arc<Executor>,
         observer: Observer,
-        mut held: watch::Receiver<Option<Arc<Held>>>,
+        mut held: watch::Receiver<Arc<Held>>,
         engine: mpsc::Receiver<Wake>,
         links: mpsc::Receiver<()>,
         reports: watch::Sender<Option<Arc<Report>>>,
     ) -> Self {
         let current = held.borrow_and_update().clone();
-        let state = State::new(current.as_deref().map(Held::assignment));
+        let state = State::new(Some(current.assignment()));
         let (steps, started) = (JoinSet::new(), Instant::now());
         let wake_at = PERIOD;
         Reconciler { executor, observer, held, engine, links, reports, steps, current, state, started, wake_at }
@@ -74,7 +74,7 @@ impl Reconciler {
         let timer = self.started + Duration::from_millis(self.wake_at);
         tokio::select! {
             () = stop.cancelled() => None,
-            changed = self.held.changed() => changed.ok().and_then(|()| self.assigned()),
+            changed = self.held.changed() => changed.ok().map(|()| self.assigned()),
             Some(wake) = self.engine.recv() => Some(wake),
             Some(()) = self.links.recv() => Some(Wake::Links),
             Some(ended) = self.steps.join_next() => Some(step_ended(ended)),
@@ -88,17 +88,17 @@ impl Reconciler {
         wakes.extend(std::iter::from_fn(|| self.engine.try_recv().ok()));
         wakes.extend(std::iter::from_fn(|| self.steps.try_join_next()).map(step_ended));
         if self.held.has_changed().unwrap_or(false) {
-            wakes.extend(self.assigned());
+            wakes.push(self.assigned());
         }
         wakes
     }
 
-    /// Takes the host state that was assigned last. There is one after each change: it is replaced, never taken away.
-    fn assigned(&mut self) -> Option<Wake> {
+    /// Takes the units that were assigned last.
+    fn assigned(&mut self) -> Wake {
         self.current = self.held.borrow_and_update().clone();
-        let assignment = self.current.as_deref().map(Held::assignment)?;
-        tracing::info!(epoch = assignment.epoch, generation = assignment.generation, "host state to carry out");
-        Some(Wake::Assigned(assignment))
+        let assignment = self.current.assignment();
+        tracing::info!(epoch = assignment.epoch, generation = assignment.generation, "units to carry out");
+        Wake::Assigned(assignment)
     }
 
     async fn turn(&mut self, mut wakes: Vec<Wake>) {
@@ -121,13 +121,12 @@ impl Reconciler {
     }
 
     fn start(&mut self, action: Action) {
-        let Some(held) = self.current.clone() else { return };
-        self.steps.spawn(self.executor.clone().run(action, held));
+        self.steps.spawn(self.executor.clone().run(action, self.current.clone()));
     }
 
     fn publish(&self, plan: &Plan, idle: bool, engine_lost: bool) {
         let (observed, attempts, kept) = (&self.state.snapshot.observed, self.state.attempts(), self.state.kept());
-        let held = self.current.as_deref();
+        let held = &*self.current;
         let report = report(&Inputs { held, observed, plan, attempts, kept, idle, engine_lost });
         self.reports.send_if_modified(|last| {
             let is_new = last.as_deref() != Some(&report);

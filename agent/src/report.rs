@@ -5,14 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use landfast_agent_core::attempts::{Attempts, Resource};
 use landfast_agent_core::desired::InstanceName;
 use landfast_agent_core::observed::{Container, Health, Observed, State};
-use landfast_agent_core::plan::Plan;
+use landfast_agent_core::plan::{Plan, Waiting};
 
-use crate::wire::{Held, InstanceReport, Problem, Report, TreeReport, instance_report};
+use crate::wire::{
+    Contents, Held, InstanceReport, Problem, Report, TreeReport, UnitReport, instance_report, unit_report, wire_stamp,
+};
 
 /// Everything that a report is made from.
 pub(crate) struct Inputs<'a> {
-    /// The host state that is held; `None` before the first assignment.
-    pub(crate) held: Option<&'a Held>,
+    /// The units that are held.
+    pub(crate) held: &'a Held,
     pub(crate) observed: &'a Observed,
     pub(crate) plan: &'a Plan,
     pub(crate) attempts: &'a Attempts,
@@ -24,33 +26,71 @@ pub(crate) struct Inputs<'a> {
 }
 
 pub(crate) fn report(inputs: &Inputs<'_>) -> Report {
-    let stamp = inputs.held.map(|held| &held.stamp);
+    let seen = &inputs.held.seen;
     Report {
-        epoch: stamp.map_or(0, |stamp| stamp.epoch),
-        generation: stamp.map_or(0, |stamp| stamp.generation),
+        epoch: seen.epoch,
+        owner: seen.owner.clone(),
+        generation: seen.generation,
         converged: inputs.idle && !inputs.engine_lost && inputs.plan.is_done(),
         instances: instances(inputs),
         problems: problems(inputs),
         trees: trees(inputs.observed),
         engine_lost: inputs.engine_lost,
+        units: units(inputs),
+    }
+}
+
+/// Reports each unit by itself. The fabric has no steps of its own: it is a part of the networks of the base.
+fn units(inputs: &Inputs<'_>) -> Vec<UnitReport> {
+    let reports = inputs.held.units.values().map(|unit| {
+        let name = match &unit.contents {
+            Contents::Stack(state) => unit_report::Unit::Stack(state.stack.clone()),
+            Contents::Removal(removal) => unit_report::Unit::Removal(removal.stack.clone()),
+            Contents::Base(_) => unit_report::Unit::Base(true),
+            Contents::Fabric(_) => unit_report::Unit::Fabric(true),
+        };
+        let stack = match &name {
+            unit_report::Unit::Stack(stack) | unit_report::Unit::Removal(stack) => stack,
+            unit_report::Unit::Base(_) | unit_report::Unit::Fabric(_) => "",
+        };
+        let Plan { steps, waiting, .. } = inputs.plan;
+        let is_waiting = |(name, it): (&InstanceName, &Waiting)| name.stack == stack && !it.hopeless;
+        let is_done = !steps.iter().any(|step| stack_of(inputs, &step.action.resource()) == stack);
+        let converged = inputs.idle && !inputs.engine_lost && is_done && !waiting.iter().any(is_waiting);
+        UnitReport { stamp: Some(wire_stamp(&unit.stamp)), converged, unit: Some(name) }
+    });
+    reports.collect()
+}
+
+/// Returns the stack that a resource belongs to; empty for a network of the fleet.
+fn stack_of<'i>(inputs: &'i Inputs<'_>, resource: &'i Resource) -> &'i str {
+    match resource {
+        Resource::Instance(name) => &name.stack,
+        Resource::Tree(stack) => stack,
+        Resource::Volume(name) => inputs.held.volume(name).map_or("", |volume| &volume.stack),
+        Resource::Network(name) | Resource::Overlay(name) => match inputs.held.network(name) {
+            Some(network) => &network.stack,
+            None => inputs.observed.networks.get(name).map_or("", |network| &network.stack),
+        },
     }
 }
 
 fn instances(inputs: &Inputs<'_>) -> Vec<InstanceReport> {
-    let desired = inputs.held.map(|held| &held.desired.instances);
-    let mut names: BTreeSet<&InstanceName> = desired.iter().flat_map(|instances| instances.keys()).collect();
+    let desired = &inputs.held.desired;
+    let mut names: BTreeSet<&InstanceName> = desired.instances.keys().collect();
     names.extend(inputs.observed.containers.values().map(|container| &container.instance));
     let found = names.into_iter().map(|name| {
-        let digest = desired.and_then(|instances| instances.get(name)).map(|instance| instance.digest.as_str());
+        let digest = desired.instances.get(name).map(|instance| instance.digest.as_str());
         let containers = inputs.observed.containers.iter().filter(|(_, container)| container.instance == *name);
         // Of several containers, the one that runs is reported, and of two that run, the desired one.
         let shown = containers.min_by_key(|(_, container)| {
             (!container.state.is_up(), Some(container.digest.as_str()) != digest, -container.created_at)
         });
-        match shown {
+        let report = match shown {
             Some((id, container)) => instance(name, id, container),
             None => missing(name),
-        }
+        };
+        InstanceReport { unmanaged: !desired.manages(&name.stack), ..report }
     });
     found.collect()
 }
@@ -118,36 +158,38 @@ fn health(health: Health) -> instance_report::Health {
 }
 
 fn problems(inputs: &Inputs<'_>) -> Vec<Problem> {
-    let problem = |step: &str, resource: String, message: String, last| Problem {
+    let problem = |step: &str, resource: &Resource, message: String, last| Problem {
         step: step.to_owned(),
-        resource,
+        resource: resource.name(),
         message,
         r#final: last,
+        stack: stack_of(inputs, resource).to_owned(),
     };
     let tried: BTreeSet<String> = inputs.attempts.iter().map(|(resource, _)| resource.name()).collect();
     let unfinished = instances(inputs).into_iter().filter_map(|instance| {
         let name = instance_name(&instance);
         // A failure of an older container is not a problem of the desired one.
-        let digest = inputs.held?.desired.instances.get(&name).map(|desired| &desired.digest);
+        let digest = inputs.held.desired.instances.get(&name).map(|desired| &desired.digest);
         let is_reported = tried.contains(&name.to_string()) || instance.unfinished.is_empty();
         let reason = (!is_reported && digest == Some(&instance.digest)).then_some(instance.unfinished)?;
-        Some(problem("start", name.to_string(), reason, true))
+        Some(problem("start", &Resource::Instance(name), reason, true))
     });
     let failed = inputs.attempts.iter().map(|(resource, failure)| {
         let message = format!("{}{}", failure.message, runs_instead(inputs, resource));
-        problem(failure.step, resource.name(), message, failure.last)
+        problem(failure.step, resource, message, failure.last)
     });
     let obstacles = inputs
         .plan
         .obstacles
         .iter()
-        .map(|obstacle| problem(obstacle.step, obstacle.resource.name(), obstacle.message.clone(), true));
+        .map(|obstacle| problem(obstacle.step, &obstacle.resource, obstacle.message.clone(), true));
     let waiting = inputs.plan.waiting.iter().filter(|(_, waiting)| waiting.hopeless);
-    let waiting = waiting.map(|(name, waiting)| problem("start", name.to_string(), waiting.reason.clone(), true));
+    let waiting = waiting
+        .map(|(name, waiting)| problem("start", &Resource::Instance(name.clone()), waiting.reason.clone(), true));
     let kept = inputs.kept.iter().flat_map(|(stack, paths)| {
         paths.iter().map(move |path| {
             let message = format!("{path} was changed on this host and was not replaced: make the change in the stack's folder too, or undo it on the host");
-            problem("sync", stack.clone(), message, true)
+            problem("sync", &Resource::Tree(stack.clone()), message, true)
         })
     });
     failed.chain(unfinished).chain(obstacles).chain(waiting).chain(kept).collect()
@@ -156,7 +198,7 @@ fn problems(inputs: &Inputs<'_>) -> Vec<Problem> {
 /// Describes the older container that runs because the desired one could not be started.
 fn runs_instead(inputs: &Inputs<'_>, resource: &Resource) -> String {
     let Resource::Instance(name) = resource else { return String::new() };
-    let desired = inputs.held.and_then(|held| held.desired.instances.get(name));
+    let desired = inputs.held.desired.instances.get(name);
     let is_older = |container: &&Container| {
         container.instance == *name
             && container.state.is_up()
@@ -185,7 +227,8 @@ mod tests {
     use landfast_agent_core::attempts::Severity;
     use landfast_agent_core::plan::plan;
 
-    use crate::wire::{Container as WireContainer, HostState, Instance};
+    use crate::wire::{Container as WireContainer, HeldUnit, Instance, StackState};
+    use landfast_agent_core::assignment::{Assigned, Stamp};
 
     fn held() -> Held {
         let container = WireContainer { name: "c".to_owned(), image: "i".to_owned(), ..WireContainer::default() };
@@ -197,7 +240,12 @@ mod tests {
             container: Some(container),
             ..Instance::default()
         };
-        Held::new(HostState { generation: 7, instances: vec![instance], ..HostState::default() }).expect("is whole")
+        let state = StackState { stack: "data".to_owned(), instances: vec![instance], ..StackState::default() };
+        let contents = Contents::Stack(state);
+        let assigned = Assigned { generation: 7, ..Assigned::default() };
+        let stamp = Stamp { assigned: assigned.clone(), digest: contents.digest() };
+        let unit = HeldUnit::new(stamp, contents).expect("is valid");
+        Held::new(assigned, [(unit.contents.key(), unit)].into()).expect("is valid")
     }
 
     fn observed(containers: &[(&str, &str, State)]) -> Observed {
@@ -220,7 +268,7 @@ mod tests {
         let held = held();
         let plan = plan(&held.desired, observed, &attempts.given_up());
         report(&Inputs {
-            held: Some(&held),
+            held: &held,
             observed,
             plan: &plan,
             attempts,
@@ -235,6 +283,22 @@ mod tests {
         let report = reported(&observed(&[]), &Attempts::default());
         assert_eq!(report.instances[0].state(), instance_report::State::Missing);
         assert_eq!(report.generation, 7);
+    }
+
+    #[test]
+    fn each_unit_is_reported_and_containers_of_other_stacks_are_unmanaged() {
+        let mut seen = observed(&[("a", "new", State::Running)]);
+        let name = InstanceName { stack: "web".to_owned(), service: "app".to_owned(), index: 1 };
+        seen.containers.insert("b".to_owned(), Container { instance: name, ..Container::default() });
+        let report = reported(&seen, &Attempts::default());
+        let unmanaged = report.instances.iter().map(|it| (it.stack.as_str(), it.unmanaged)).collect::<Vec<_>>();
+        assert_eq!(unmanaged, [("data", false), ("web", true)]);
+        let [unit] = report.units.as_slice() else { panic!("{report:?}") };
+        assert_eq!(unit.unit, Some(unit_report::Unit::Stack("data".to_owned())));
+        assert_eq!(unit.stamp.as_ref().map(|stamp| stamp.generation), Some(7));
+        assert!(unit.converged);
+        let created = observed(&[("a", "new", State::Created)]);
+        assert!(!reported(&created, &Attempts::default()).units[0].converged);
     }
 
     #[test]

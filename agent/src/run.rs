@@ -124,12 +124,12 @@ async fn serve(run: Run, credentials: Credentials, fleet: String, host: String) 
     Ok(())
 }
 
-/// Serves DNS with the zone of the host state that is held.
-async fn serve_names(mut held: watch::Receiver<Option<Arc<Held>>>) {
+/// Serves DNS with the zone of the units that are held.
+async fn serve_names(mut held: watch::Receiver<Arc<Held>>) {
     let (zones, zone) = watch::channel(Zone::default());
     let serving = tokio::spawn(dns::serve(zone, dns::Settings::default()));
     loop {
-        let next = held.borrow_and_update().as_ref().map(|held| held.zone.clone()).unwrap_or_default();
+        let next = held.borrow_and_update().zone.clone();
         zones.send_if_modified(|zone| std::mem::replace(zone, next.clone()) != next);
         if held.changed().await.is_err() {
             break;

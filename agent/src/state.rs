@@ -1,176 +1,332 @@
-//! The host state that is held, and its file. A state counts as assigned when it is on the disk, and a file that is damaged
-//! is refused.
+//! The units that are held, and their files. A unit counts as assigned when it is on the disk. A file that is damaged is left
+//! where it is and counts as no unit: its stack is then unmanaged, and nothing of it is removed (F60).
 
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use landfast_agent_core::assignment::{Refused, Verdict, judge};
+use landfast_agent_core::assignment::{Assigned, Refused, Stamp, Verdict, judge, judge_assignment};
 use prost::Message as _;
 use tokio::sync::watch;
 
 use crate::durable;
-use crate::wire::{Held, HostState, Invalid};
+use crate::error_text::in_one_line;
+use crate::wire::{
+    AssignRequest, Contents, Fabric, FabricDelta, Held, HeldUnit, HostState, Invalid, Unit, UnitAnswer, UnitKey,
+    Unusable, WireStamp, assigned, split, unit, unit_answer, wire_assigned,
+};
 
-/// First line of the file. The digest of the encoded state and the state itself follow.
-const HEADER: &[u8] = b"landfast host state 1\n";
+/// First line of a file. The digest of the body and the body itself follow.
+const HEADER: &[u8] = b"landfast unit 1\n";
+/// First line of the file of earlier versions, which had one state for the whole host.
+const OLD_HEADER: &[u8] = b"landfast host state 1\n";
+/// Name of the file of earlier versions.
+const OLD_FILE: &str = "host_state";
+/// Owner of units that an earlier version received.
+const OLD_OWNER: &str = "an earlier version of landfast";
 
-/// Why the host state cannot be read or written.
+/// Why the units cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StateError {
-    #[error("the host state cannot be read")]
+    #[error("the units cannot be read")]
     Read(#[source] std::io::Error),
-    #[error("the host state cannot be written; the one that was held before stays in force")]
+    #[error("the unit cannot be written; the one that was held before stays in force")]
     Write(#[source] std::io::Error),
-    #[error(
-        "{path} is damaged: move it away and run `landfast up`, which assigns the host state again; containers continue to run"
-    )]
-    Damaged { path: PathBuf },
-    #[error("{path} does not contain a valid host state")]
-    NotValid {
-        path: PathBuf,
-        #[source]
-        source: Invalid,
-    },
     #[error(
         "{path} is the state of host {host} of fleet {fleet}, and this agent has another identity: check --state and --identity"
     )]
     OtherHost { path: PathBuf, fleet: String, host: String },
 }
 
-/// Why a host state is not accepted.
+/// Why a file is not used.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum AssignError {
-    #[error("the host state is not valid: {0}")]
+enum FileError {
+    #[error("it cannot be read")]
+    Read(#[from] std::io::Error),
+    #[error("it is damaged")]
+    Damaged,
+    #[error("it is not valid: {0}")]
+    Invalid(#[from] Invalid),
+    #[error("it cannot be decoded")]
+    Unreadable(#[from] prost::DecodeError),
+}
+
+/// Why a unit is not taken.
+#[derive(Debug, thiserror::Error)]
+enum UnitError {
+    #[error("it is not valid: {0}")]
     Invalid(#[from] Invalid),
     #[error(transparent)]
     Refused(#[from] Refused),
     #[error(transparent)]
     State(#[from] StateError),
+    #[error("the bundle is incomplete on this host: push the missing blobs first")]
+    Incomplete,
+    #[error("it changes another fabric than this host holds")]
+    OtherFabric,
 }
 
-/// The host state that is held, on the disk and in memory.
+/// The units that are held, on the disk and in memory.
 pub(crate) struct Holder {
     fleet: String,
     host: String,
     folder: PathBuf,
-    held: watch::Sender<Option<Arc<Held>>>,
+    held: watch::Sender<Arc<Held>>,
     /// Held during an assignment, so that there is one at a time.
     writing: Mutex<()>,
 }
 
 impl Holder {
-    /// Reads the host state from the agent's state folder.
-    pub(crate) fn open(folder: &Path, fleet: &str, host: &str) -> Result<Self, StateError> {
-        let path = file(folder);
-        let held = read(&path)?;
-        if let Some(stamp) =
-            held.as_ref().map(|held| &held.stamp).filter(|stamp| stamp.fleet != fleet || stamp.host != host)
-        {
-            return Err(StateError::OtherHost { path, fleet: stamp.fleet.clone(), host: stamp.host.clone() });
-        }
-        let held = watch::Sender::new(held.map(Arc::new));
+    /// Reads the units from the agent's state folder.
+    pub(crate) fn open(state: &Path, fleet: &str, host: &str) -> Result<Self, StateError> {
+        let folder = state.join("units");
+        durable::folder(&folder).map_err(StateError::Write)?;
+        take_over(&state.join(OLD_FILE), &folder, fleet, host)?;
+        let (seen, units) = read_all(&folder, fleet, host)?;
+        // Each unit was valid by itself, so all are valid together.
+        let held = Held::new(seen.clone(), units).unwrap_or_else(|error| {
+            tracing::error!(error = in_one_line(&error), "units not used");
+            Held { seen, ..Held::default() }
+        });
         Ok(Holder {
             fleet: fleet.to_owned(),
             host: host.to_owned(),
-            folder: folder.to_owned(),
-            held,
+            folder,
+            held: watch::Sender::new(Arc::new(held)),
             writing: Mutex::new(()),
         })
     }
 
-    pub(crate) fn current(&self) -> Option<Arc<Held>> {
+    pub(crate) fn current(&self) -> Arc<Held> {
         self.held.borrow().clone()
     }
 
-    pub(crate) fn subscribe(&self) -> watch::Receiver<Option<Arc<Held>>> {
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Arc<Held>> {
         self.held.subscribe()
     }
 
-    /// Accepts a host state if it may replace the one that is held. It is on the disk when this returns. Blocks.
-    pub(crate) fn assign(&self, state: HostState) -> Result<Verdict, AssignError> {
-        let offered = Held::new(state)?;
+    /// Accepts the units that may replace those that are held. Each unit that is taken is on the disk when this returns.
+    /// `is_complete` tells whether the bundle with this manifest is on the host. Blocks.
+    pub(crate) fn assign(
+        &self,
+        request: &AssignRequest,
+        is_complete: impl Fn(&str) -> bool,
+    ) -> Result<Vec<UnitAnswer>, Refused> {
+        if request.fleet != self.fleet || request.host != self.host {
+            return Err(Refused::OtherHost {
+                our_fleet: self.fleet.clone(),
+                our_host: self.host.clone(),
+                their_fleet: request.fleet.clone(),
+                their_host: request.host.clone(),
+            });
+        }
+        let offered = request.stamp.as_ref().map(assigned).unwrap_or_default();
         let _one = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let held = self.current();
-        let verdict = judge(&self.fleet, &self.host, held.as_ref().map(|held| &held.stamp), &offered.stamp)?;
+        judge_assignment(&held.seen, &offered)?;
+        let mut units = held.units.clone();
+        let mut answers = Vec::new();
+        for unit in &request.units {
+            let taken = self.take(&mut units, unit, &offered, &is_complete);
+            answers.push(answer(taken));
+        }
+        // A unit that was taken records the assignment too.
+        let is_recorded = answers.iter().any(|answer| answer.verdict() == unit_answer::Verdict::Taken);
+        if !is_recorded && let Err(error) = self.write(SEEN, &wire_assigned(&offered)) {
+            tracing::warn!(error = in_one_line(&error), "last assignment not recorded");
+        }
+        match Held::new(offered, units) {
+            Ok(held) => drop(self.held.send_replace(Arc::new(held))),
+            // Each unit is valid by itself, so all are valid together.
+            Err(error) => tracing::error!(error = in_one_line(&error), "units not used"),
+        }
+        Ok(answers)
+    }
+
+    /// Takes one unit if it may replace the one that is held.
+    fn take(
+        &self,
+        units: &mut BTreeMap<UnitKey, HeldUnit>,
+        unit: &Unit,
+        offered: &Assigned,
+        is_complete: &impl Fn(&str) -> bool,
+    ) -> Result<Verdict, UnitError> {
+        let digest = unit.stamp.as_ref().map(|stamp| stamp.digest.clone()).ok_or(Invalid::NoStamp)?;
+        let stamp = Stamp { assigned: offered.clone(), digest };
+        let contents = match unit.contents.as_ref().ok_or(Unusable::Empty).map_err(Invalid::from)? {
+            unit::Contents::FabricDelta(delta) => match changed_fabric(units.get(&UnitKey::Fabric), delta, &stamp)? {
+                Some(contents) => contents,
+                None => return Ok(Verdict::Same),
+            },
+            contents => Contents::decode(contents).map_err(Invalid::from)?,
+        };
+        let new = HeldUnit::new(stamp, contents)?;
+        let key = new.contents.key();
+        let verdict = judge(units.get(&key).map(|held| &held.stamp), &new.stamp, unit.if_digest.as_deref())?;
         if verdict == Verdict::Take {
-            write(&self.folder, &offered.state.encode_to_vec())?;
-            self.held.send_replace(Some(Arc::new(offered)));
+            if let Contents::Stack(state) = &new.contents
+                && !state.manifest.is_empty()
+                && !is_complete(&state.manifest)
+            {
+                return Err(UnitError::Incomplete);
+            }
+            self.write(&file_name(&key), &new.encode())?;
+            units.insert(key, new);
         }
         Ok(verdict)
     }
+
+    fn write(&self, name: &str, message: &impl prost::Message) -> Result<(), StateError> {
+        write(&self.folder, name, &message.encode_to_vec())
+    }
 }
 
-fn file(folder: &Path) -> PathBuf {
-    folder.join("host_state")
+/// Name of the file with the last assignment.
+const SEEN: &str = "seen";
+const STACK: &str = "stack-";
+
+fn file_name(key: &UnitKey) -> String {
+    match key {
+        UnitKey::Base => "base".to_owned(),
+        UnitKey::Fabric => "fabric".to_owned(),
+        UnitKey::Stack(stack) => format!("{STACK}{stack}"),
+    }
 }
 
-fn read(path: &Path) -> Result<Option<Held>, StateError> {
-    let bytes = match fs_err::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(StateError::Read(error)),
+/// Applies a change to the fabric that is held. Returns `None` if the host holds the result already.
+fn changed_fabric(held: Option<&HeldUnit>, delta: &FabricDelta, stamp: &Stamp) -> Result<Option<Contents>, UnitError> {
+    let held_digest = held.map_or("", |held| held.stamp.digest.as_str());
+    if held_digest == stamp.digest {
+        return Ok(None);
+    }
+    let nothing = Fabric::default();
+    let before = match held.map(|held| &held.contents) {
+        Some(Contents::Fabric(fabric)) => fabric,
+        _ => &nothing,
     };
-    let body = whole(&bytes).ok_or_else(|| StateError::Damaged { path: path.to_owned() })?;
-    Held::decode(body).map(Some).map_err(|source| StateError::NotValid { path: path.to_owned(), source })
+    let after = Contents::Fabric(before.changed(delta));
+    if held_digest != delta.from || after.digest() != stamp.digest {
+        return Err(UnitError::OtherFabric);
+    }
+    Ok(Some(after))
 }
 
-/// Returns what follows the digest, if the digest matches.
-fn whole(bytes: &[u8]) -> Option<&[u8]> {
-    let rest = bytes.strip_prefix(HEADER)?;
+fn answer(taken: Result<Verdict, UnitError>) -> UnitAnswer {
+    let (verdict, reason) = match taken {
+        Ok(Verdict::Take) => (unit_answer::Verdict::Taken, String::new()),
+        Ok(Verdict::Same) => (unit_answer::Verdict::Same, String::new()),
+        Err(UnitError::OtherFabric) => (unit_answer::Verdict::SendWhole, UnitError::OtherFabric.to_string()),
+        Err(error) => (unit_answer::Verdict::Refused, in_one_line(&error)),
+    };
+    UnitAnswer { verdict: verdict.into(), reason }
+}
+
+/// Reads the files of all units. Those that cannot be used are left out.
+fn read_all(folder: &Path, fleet: &str, host: &str) -> Result<(Assigned, BTreeMap<UnitKey, HeldUnit>), StateError> {
+    let mut seen = Assigned::default();
+    let mut units = BTreeMap::new();
+    check_owner(folder, fleet, host)?;
+    for entry in fs_err::read_dir(folder).map_err(StateError::Read)? {
+        let path = entry.map_err(StateError::Read)?.path();
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+        let is_unit = name == "base" || name == "fabric" || name.starts_with(STACK);
+        let found = match name {
+            SEEN => body(&path, HEADER).and_then(|body| {
+                let stamp = WireStamp::decode(body.as_slice())?;
+                later(&mut seen, assigned(&stamp));
+                Ok(())
+            }),
+            _ if is_unit => read(&path).map(|unit| {
+                later(&mut seen, unit.stamp.assigned.clone());
+                if file_name(&unit.contents.key()) == name {
+                    units.insert(unit.contents.key(), unit);
+                }
+            }),
+            _ => Ok(()),
+        };
+        if let Err(error) = found {
+            let (path, error) = (path.display(), in_one_line(&error));
+            tracing::error!(%path, error, "unit not used; deploy its stack again: nothing of it is removed until then");
+        }
+    }
+    Ok((seen, units))
+}
+
+/// Checks that the units are those of this host, and records the host in a new folder.
+fn check_owner(folder: &Path, fleet: &str, host: &str) -> Result<(), StateError> {
+    let path = folder.join("host");
+    let ours = format!("{host}\n{fleet}\n");
+    match fs_err::read_to_string(&path) {
+        Ok(text) if text == ours => Ok(()),
+        Ok(text) => {
+            let mut lines = text.lines().map(str::to_owned);
+            let (host, fleet) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
+            Err(StateError::OtherHost { path, fleet, host })
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            durable::replace(&path, &[ours.as_bytes()]).map_err(StateError::Write)
+        }
+        Err(error) => Err(StateError::Read(error)),
+    }
+}
+
+fn later(seen: &mut Assigned, other: Assigned) {
+    if (other.epoch, other.generation) > (seen.epoch, seen.generation) {
+        *seen = other;
+    }
+}
+
+fn read(path: &Path) -> Result<HeldUnit, FileError> {
+    let unit = Unit::decode(body(path, HEADER)?.as_slice())?;
+    Ok(HeldUnit::decode(&unit)?)
+}
+
+/// Reads what follows the header and the digest, if the digest matches.
+fn body(path: &Path, header: &[u8]) -> Result<Vec<u8>, FileError> {
+    let bytes = fs_err::read(path)?;
+    whole(&bytes, header).map(<[u8]>::to_vec).ok_or(FileError::Damaged)
+}
+
+fn whole<'b>(bytes: &'b [u8], header: &[u8]) -> Option<&'b [u8]> {
+    let rest = bytes.strip_prefix(header)?;
     let (digest, rest) = rest.split_at_checked(blake3::OUT_LEN * 2)?;
     let body = rest.strip_prefix(b"\n")?;
     (blake3::hash(body).to_hex().as_bytes() == digest).then_some(body)
 }
 
-fn write(folder: &Path, body: &[u8]) -> Result<(), StateError> {
+fn write(folder: &Path, name: &str, body: &[u8]) -> Result<(), StateError> {
     let digest = blake3::hash(body).to_hex();
-    durable::replace(&file(folder), &[HEADER, digest.as_bytes(), b"\n", body]).map_err(StateError::Write)
+    durable::replace(&folder.join(name), &[HEADER, digest.as_bytes(), b"\n", body]).map_err(StateError::Write)
+}
+
+/// Replaces the host state of an earlier version by its units. A file that cannot be used is left where it is.
+fn take_over(old: &Path, folder: &Path, fleet: &str, host: &str) -> Result<(), StateError> {
+    if !old.exists() || folder.join(SEEN).exists() {
+        return Ok(());
+    }
+    let state = body(old, OLD_HEADER).and_then(|body| Ok(HostState::decode(body.as_slice())?));
+    let state = match state {
+        Ok(state) => state,
+        Err(error) => {
+            let (path, error) = (old.display(), in_one_line(&error));
+            tracing::error!(%path, error, "host state not used; deploy the stacks again: nothing is removed until then");
+            return Ok(());
+        }
+    };
+    if state.fleet != fleet || state.host != host {
+        return Err(StateError::OtherHost { path: old.to_owned(), fleet: state.fleet, host: state.host });
+    }
+    let assigned = Assigned { epoch: state.epoch, owner: OLD_OWNER.to_owned(), generation: state.generation };
+    for contents in split(state) {
+        let name = file_name(&contents.key());
+        let unit = HeldUnit { stamp: Stamp { assigned: assigned.clone(), digest: contents.digest() }, contents };
+        write(folder, &name, &unit.encode().encode_to_vec())?;
+    }
+    // The last file that is written says that the others are complete.
+    write(folder, SEEN, &wire_assigned(&assigned).encode_to_vec())?;
+    fs_err::remove_file(old).map_err(StateError::Write)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn state(generation: u64) -> HostState {
-        let (fleet, host) = ("home".to_owned(), "alpha".to_owned());
-        HostState { fleet, host, epoch: 1, generation, ..HostState::default() }
-    }
-
-    fn open(folder: &tempfile::TempDir) -> Result<Holder, StateError> {
-        Holder::open(folder.path(), "home", "alpha")
-    }
-
-    #[test]
-    fn what_was_assigned_is_held_after_a_restart() {
-        let folder = tempfile::tempdir().expect("a folder");
-        assert_eq!(open(&folder).expect("empty").assign(state(3)).expect("the first"), Verdict::Take);
-        let holder = open(&folder).expect("whole");
-        assert_eq!(holder.current().expect("held").stamp.generation, 3);
-        assert_eq!(holder.assign(state(3)).expect("nothing new"), Verdict::Same);
-        let refused = holder.assign(state(2)).expect_err("older").to_string();
-        assert!(refused.contains("generation 2") && refused.contains('3'), "{refused}");
-    }
-
-    #[test]
-    fn f12_a_damaged_file_is_refused_by_name() {
-        let folder = tempfile::tempdir().expect("a folder");
-        open(&folder).expect("empty").assign(state(3)).expect("the first");
-        let path = folder.path().join("host_state");
-        let good = std::fs::read(&path).expect("written");
-        let mut flipped = good.clone();
-        *flipped.last_mut().expect("not empty") ^= 1;
-        for bad in [Vec::new(), flipped, good[..good.len() - 1].to_vec(), good[..30].to_vec()] {
-            std::fs::write(&path, bad).expect("written");
-            let error = open(&folder).err().expect("damaged").to_string();
-            assert!(error.contains("host_state is damaged"), "{error}");
-        }
-    }
-
-    #[test]
-    fn another_hosts_state_is_not_taken_over() {
-        let folder = tempfile::tempdir().expect("a folder");
-        open(&folder).expect("empty").assign(state(3)).expect("the first");
-        assert!(matches!(Holder::open(folder.path(), "home", "beta"), Err(StateError::OtherHost { .. })));
-    }
-}
+mod tests;

@@ -5,53 +5,68 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use ipnet::Ipv4Net;
-use landfast_agent_core::assignment::Stamp;
+use landfast_agent_core::assignment::{Assigned, Stamp};
 use landfast_agent_core::desired::{self, Claim, Condition, Desired, InstanceName, Restart};
 use landfast_agent_core::overlay;
 use landfast_agent_core::reconcile::Assignment;
 use landfast_agreement::{ProjectName, ServiceName, StackName, partner};
-use prost::Message as _;
 
 use crate::dns::Zone;
 
+pub(crate) use landfast_proto::v1::Stamp as WireStamp;
 pub(crate) use landfast_proto::v1::agent_server::{Agent, AgentServer};
 pub(crate) use landfast_proto::v1::blobs_server::{Blobs, BlobsServer};
 pub(crate) use landfast_proto::v1::builder_server::{Builder, BuilderServer};
 pub(crate) use landfast_proto::v1::{
     AssignRequest, AssignResponse, Attachment, Container, Dependency, DescribeRequest, DescribeResponse, Device,
-    DeviceLimit, DeviceRequest, Engine, EngineNetwork, EngineVolume, ExamineRequest, ExamineResponse, ExaminedSource,
-    FetchRequest, FetchResponse, Healthcheck, Hook, HostState, Image, ImageItem, Instance, InstanceReport, LogsRequest,
-    LogsResponse, Memory, MissingRequest, MissingResponse, Mount, MountSource, Network, Overlay, PlacedFile, Pool,
-    Port, Problem, PullRequest, PullResponse, PushRequest, PushResponse, Report, Restart as RestartPolicy, Role,
-    TreeReport, Ulimit, UsedPort, Volume, WatchRequest, dependency, examined_source, instance_report, item, least_role,
-    logs_response, mount, mount_source, pull_request, push_request,
+    DeviceLimit, DeviceRequest, Endpoint, Engine, EngineNetwork, EngineVolume, ExamineRequest, ExamineResponse,
+    ExaminedSource, Fabric, FabricDelta, FetchRequest, FetchResponse, Healthcheck, Hook, HostBase, HostState, Image,
+    ImageItem, Instance, InstanceReport, LogsRequest, LogsResponse, Memory, MissingRequest, MissingResponse, Mount,
+    MountSource, Network, Overlay, PlacedFile, Pool, Port, Problem, PullRequest, PullResponse, PushRequest,
+    PushResponse, Removal, Report, Restart as RestartPolicy, Role, StackState, TreeReport, Ulimit, Unit, UnitAnswer,
+    UnitReport, UsedPort, Volume, WatchRequest, dependency, examined_source, instance_report, item, least_role,
+    logs_response, mount, mount_source, pull_request, push_request, unit, unit_answer, unit_report,
 };
 pub(crate) use landfast_proto::v1::{
     DiscardRequest, DiscardResponse, OpenRequest, OpenResponse, SessionEnd, open_request,
 };
 #[cfg(test)]
 pub(crate) use landfast_proto::v1::{StringList, Tree};
+pub(crate) use landfast_proto::{Contents, UnitKey, Unusable, split};
 
-/// A host state that was assigned, with the values decoded from it.
+/// A unit that is held.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Held {
-    pub(crate) state: HostState,
+pub(crate) struct HeldUnit {
     pub(crate) stamp: Stamp,
+    pub(crate) contents: Contents,
+}
+
+/// All units that are held, with the values decoded from them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Held {
+    /// The last assignment, which may have brought no unit.
+    pub(crate) seen: Assigned,
+    pub(crate) units: BTreeMap<UnitKey, HeldUnit>,
     pub(crate) desired: Arc<Desired>,
     /// Names that DNS answers, and the addresses that it listens on.
     pub(crate) zone: Zone,
-    instances: BTreeMap<InstanceName, usize>,
 }
 
-/// Why a host state is not valid.
+/// Why a unit is not valid.
 #[derive(Debug, PartialEq, thiserror::Error)]
 pub(crate) enum Invalid {
-    #[error("it cannot be decoded")]
-    Unreadable(#[from] prost::DecodeError),
+    #[error(transparent)]
+    Unusable(#[from] Unusable),
+    #[error("its contents do not match its digest")]
+    Digest,
+    #[error("it has no stamp")]
+    NoStamp,
     #[error("the {what} name {name:?} is not valid")]
     Name { what: &'static str, name: String },
     #[error("{what} {name} has two entries")]
     Duplicate { what: &'static str, name: String },
+    #[error("{what} {name} belongs to stack {stack:?}")]
+    OtherStack { what: &'static str, name: String, stack: String },
     #[error("instance {0} has no {1}")]
     Missing(InstanceName, &'static str),
     #[error("network {network}: {problem}")]
@@ -60,42 +75,103 @@ pub(crate) enum Invalid {
     Address { what: String, text: String },
 }
 
+impl HeldUnit {
+    /// Decodes a unit that was kept.
+    pub(crate) fn decode(unit: &Unit) -> Result<Self, Invalid> {
+        let stamp = unit.stamp.as_ref().map(stamp).ok_or(Invalid::NoStamp)?;
+        let contents = Contents::decode(unit.contents.as_ref().ok_or(Unusable::Empty)?)?;
+        Self::new(stamp, contents)
+    }
+
+    /// Checks the contents of a unit.
+    pub(crate) fn new(stamp: Stamp, contents: Contents) -> Result<Self, Invalid> {
+        if contents.digest() != stamp.digest {
+            return Err(Invalid::Digest);
+        }
+        let unit = Self { stamp, contents };
+        // A unit is valid by itself, so that it cannot make another one invalid.
+        Held::new(Assigned::default(), [(unit.contents.key(), unit.clone())].into())?;
+        Ok(unit)
+    }
+
+    /// The unit as it is kept and described.
+    pub(crate) fn encode(&self) -> Unit {
+        Unit { stamp: Some(wire_stamp(&self.stamp)), if_digest: None, contents: Some(self.contents.encode()) }
+    }
+}
+
+pub(crate) fn stamp(message: &WireStamp) -> Stamp {
+    Stamp { assigned: assigned(message), digest: message.digest.clone() }
+}
+
+pub(crate) fn assigned(message: &WireStamp) -> Assigned {
+    Assigned { epoch: message.epoch, owner: message.owner.clone(), generation: message.generation }
+}
+
+pub(crate) fn wire_stamp(Stamp { assigned, digest }: &Stamp) -> WireStamp {
+    WireStamp { digest: digest.clone(), ..wire_assigned(assigned) }
+}
+
+/// Encodes an assignment as a stamp without a digest.
+pub(crate) fn wire_assigned(Assigned { epoch, owner, generation }: &Assigned) -> WireStamp {
+    WireStamp { epoch: *epoch, owner: owner.clone(), generation: *generation, digest: String::new() }
+}
+
 impl Held {
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Invalid> {
-        Self::new(HostState::decode(bytes)?)
+    pub(crate) fn new(seen: Assigned, units: BTreeMap<UnitKey, HeldUnit>) -> Result<Self, Invalid> {
+        let fabric = units.get(&UnitKey::Fabric).and_then(|unit| match &unit.contents {
+            Contents::Fabric(fabric) => Some(fabric),
+            _ => None,
+        });
+        let nothing = Fabric::default();
+        let fabric = fabric.unwrap_or(&nothing);
+        let mut desired = Desired::default();
+        for unit in units.values() {
+            add(&unit.contents, &neighbours(fabric)?, &mut desired)?;
+        }
+        let zone = zone(fabric, units.get(&UnitKey::Base).map(|unit| &unit.contents))?;
+        Ok(Held { seen, units, desired: Arc::new(desired), zone })
     }
 
-    pub(crate) fn new(state: HostState) -> Result<Self, Invalid> {
-        let desired = Arc::new(desired(&state)?);
-        let zone = zone(&state)?;
-        let instances = state.instances.iter().enumerate();
-        let instances = instances.map(|(position, instance)| (instance_name(instance), position)).collect();
-        let stamp = Stamp {
-            fleet: state.fleet.clone(),
-            host: state.host.clone(),
-            epoch: state.epoch,
-            generation: state.generation,
-            // Maps are in key order, so equal states have equal encodings.
-            contents: blake3::hash(&state.encode_to_vec()).to_hex().to_string(),
-        };
-        Ok(Held { state, stamp, desired, zone, instances })
-    }
-
-    /// The part of the host state that the loop decides from.
+    /// The part of the units that the loop decides from.
     pub(crate) fn assignment(&self) -> Assignment {
-        Assignment { epoch: self.stamp.epoch, generation: self.stamp.generation, desired: self.desired.clone() }
+        Assignment { epoch: self.seen.epoch, generation: self.seen.generation, desired: self.desired.clone() }
     }
 
     pub(crate) fn instance(&self, name: &InstanceName) -> Option<&Instance> {
-        self.instances.get(name).and_then(|position| self.state.instances.get(*position))
+        let unit = self.units.get(&UnitKey::Stack(name.stack.clone()))?;
+        parts(&unit.contents).instances.iter().find(|instance| instance_name(instance) == *name)
     }
 
+    /// Returns a network. If two stacks declare it, the first one defines it.
     pub(crate) fn network(&self, name: &str) -> Option<&Network> {
-        self.state.networks.iter().find(|network| network.name == name)
+        self.units.values().flat_map(|unit| parts(&unit.contents).networks).find(|network| network.name == name)
     }
 
+    /// Returns a volume. If two stacks declare it, the first one defines it.
     pub(crate) fn volume(&self, name: &str) -> Option<&Volume> {
-        self.state.volumes.iter().find(|volume| volume.name == name)
+        self.units.values().flat_map(|unit| parts(&unit.contents).volumes).find(|volume| volume.name == name)
+    }
+}
+
+/// The lists of a unit.
+#[derive(Default)]
+struct Parts<'u> {
+    stack: Option<&'u str>,
+    manifest: &'u str,
+    networks: &'u [Network],
+    volumes: &'u [Volume],
+    instances: &'u [Instance],
+}
+
+fn parts(contents: &Contents) -> Parts<'_> {
+    match contents {
+        Contents::Stack(StackState { stack, manifest, networks, volumes, instances }) => {
+            Parts { stack: Some(stack), manifest, networks, volumes, instances }
+        }
+        Contents::Removal(Removal { stack, volumes }) => Parts { stack: Some(stack), volumes, ..Parts::default() },
+        Contents::Base(HostBase { networks }) => Parts { networks, ..Parts::default() },
+        Contents::Fabric(_) => Parts::default(),
     }
 }
 
@@ -112,33 +188,76 @@ pub(crate) fn service_of(text: &str) -> Option<&str> {
     Some(service.split_once(':').map_or(service, |(service, _)| service))
 }
 
-fn desired(state: &HostState) -> Result<Desired, Invalid> {
-    let mut desired = Desired::default();
-    for network in &state.networks {
+/// Adds the contents of a unit to what the host must be.
+fn add(contents: &Contents, neighbours: &Neighbours, desired: &mut Desired) -> Result<(), Invalid> {
+    let Parts { stack, manifest, networks, volumes, instances } = parts(contents);
+    match stack {
+        Some(stack) => {
+            stack_name(stack)?;
+            desired.stacks.insert(stack.to_owned());
+        }
+        None => desired.manages_fleet_networks |= matches!(contents, Contents::Base(_)),
+    }
+    let owner = stack.unwrap_or_default();
+    let mut own = Desired::default();
+    for network in networks {
         engine_name("network", &network.name)?;
         part_of_project(&network.project)?;
-        let value = self::network(network)?;
-        once("network", &network.name, desired.networks.insert(network.name.clone(), value))?;
+        of_stack("network", &network.name, &network.stack, owner)?;
+        let value = self::network(network, neighbours)?;
+        once("network", &network.name, own.networks.insert(network.name.clone(), value))?;
     }
-    for volume in &state.volumes {
+    for volume in volumes {
         engine_name("volume", &volume.name)?;
         part_of_project(&volume.project)?;
+        of_stack("volume", &volume.name, &volume.stack, owner)?;
         let value = desired::Volume { remove: volume.remove };
-        once("volume", &volume.name, desired.volumes.insert(volume.name.clone(), value))?;
+        once("volume", &volume.name, own.volumes.insert(volume.name.clone(), value))?;
     }
-    for tree in &state.trees {
-        stack_name(&tree.stack)?;
-        once("tree", &tree.stack, desired.trees.insert(tree.stack.clone(), tree.manifest.clone()))?;
+    if !manifest.is_empty() {
+        desired.trees.insert(owner.to_owned(), manifest.to_owned());
     }
-    let all: Vec<InstanceName> = state.instances.iter().map(instance_name).collect();
-    for instance in &state.instances {
+    let all: Vec<InstanceName> = instances.iter().map(instance_name).collect();
+    for instance in instances {
         let name = instance_name(instance);
-        stack_name(&name.stack)?;
+        of_stack("instance", &name.to_string(), &name.stack, owner)?;
         service_name(&name.service)?;
         let value = self::instance(instance, &name, &all)?;
-        once("instance", &name.to_string(), desired.instances.insert(name.clone(), value))?;
+        once("instance", &name.to_string(), own.instances.insert(name.clone(), value))?;
     }
-    Ok(desired)
+    for (name, network) in own.networks {
+        desired.networks.entry(name).or_insert(network);
+    }
+    for (name, volume) in own.volumes {
+        desired.volumes.entry(name).or_insert(volume);
+    }
+    desired.instances.extend(own.instances);
+    Ok(())
+}
+
+/// Checks that a part belongs to the stack of its unit.
+fn of_stack(what: &'static str, name: &str, stack: &str, owner: &str) -> Result<(), Invalid> {
+    if stack == owner {
+        return Ok(());
+    }
+    Err(Invalid::OtherStack { what, name: name.to_owned(), stack: stack.to_owned() })
+}
+
+/// Endpoints of the fabric by the name of their network.
+type Neighbours = BTreeMap<String, BTreeMap<Ipv4Addr, overlay::Neighbour>>;
+
+fn neighbours(fabric: &Fabric) -> Result<Neighbours, Invalid> {
+    let mut all = Neighbours::new();
+    for Endpoint { network, address, mac, host } in &fabric.endpoints {
+        let problem = |problem: String| Invalid::Overlay { network: network.clone(), problem };
+        let ip = |text: &str| text.parse().map_err(|_| problem(format!("{text:?} is not an IPv4 address")));
+        let mac = mac.parse::<overlay::Mac>().map_err(|error| problem(error.to_string()))?;
+        let neighbour = overlay::Neighbour { mac, host: ip(host)? };
+        if all.entry(network.clone()).or_default().insert(ip(address)?, neighbour).is_some() {
+            return Err(problem(format!("neighbour {address} has two entries")));
+        }
+    }
+    Ok(all)
 }
 
 fn once<T>(what: &'static str, name: &str, before: Option<T>) -> Result<(), Invalid> {
@@ -173,14 +292,14 @@ fn part_of_project(name: &str) -> Result<(), Invalid> {
     Err(Invalid::Name { what: "project", name: name.to_owned() })
 }
 
-fn network(network: &Network) -> Result<desired::Network, Invalid> {
+fn network(network: &Network, neighbours: &Neighbours) -> Result<desired::Network, Invalid> {
     Ok(desired::Network {
         driver: if network.driver.is_empty() { "bridge".to_owned() } else { network.driver.clone() },
         subnets: written(network, |pool| &pool.subnet, &network.subnet),
         gateways: written(network, |pool| &pool.gateway, &network.gateway),
         internal: network.internal,
         options: engine_options(network),
-        overlay: overlay(network)?,
+        overlay: overlay(network, neighbours)?,
     })
 }
 
@@ -190,17 +309,18 @@ fn written(network: &Network, of: impl Fn(&Pool) -> &String, first: &String) -> 
     [first].into_iter().chain(pools).filter(|text| !text.is_empty()).cloned().collect()
 }
 
-fn zone(state: &HostState) -> Result<Zone, Invalid> {
+fn zone(fabric: &Fabric, base: Option<&Contents>) -> Result<Zone, Invalid> {
     let address = |what: &str, text: &str| {
         text.parse::<Ipv4Addr>().map_err(|_| Invalid::Address { what: what.to_owned(), text: text.to_owned() })
     };
     let mut names = Vec::new();
-    for name in &state.names {
+    for name in &fabric.names {
         let addresses: Result<Vec<_>, _> = name.addresses.iter().map(|text| address(&name.name, text)).collect();
         names.push((name.name.clone(), addresses?));
     }
     let mut gateways = Vec::new();
-    for network in state.networks.iter().filter(|network| network.overlay.is_some()) {
+    let networks = base.map(parts).unwrap_or_default().networks;
+    for network in networks.iter().filter(|network| network.overlay.is_some()) {
         let problem = format!("subnet {:?} is not an IPv4 network", network.subnet);
         let subnet = network.subnet.parse::<Ipv4Net>();
         let subnet = subnet.map_err(|_| Invalid::Overlay { network: network.name.clone(), problem })?;
@@ -234,27 +354,22 @@ fn mtu(overlay: &Overlay) -> u32 {
     if overlay.mtu == 0 { 1450 } else { overlay.mtu }
 }
 
-fn overlay(network: &Network) -> Result<Option<overlay::Desired>, Invalid> {
+fn overlay(network: &Network, neighbours: &Neighbours) -> Result<Option<overlay::Desired>, Invalid> {
     let Some(overlay) = &network.overlay else { return Ok(None) };
     let problem = |problem: String| Invalid::Overlay { network: network.name.clone(), problem };
     let address =
         |text: &str| text.parse::<Ipv4Addr>().map_err(|_| problem(format!("{text:?} is not an IPv4 address")));
     let gateway = address(&network.gateway)?;
-    let mut neighbours = BTreeMap::new();
-    for neighbour in &overlay.neighbours {
-        let mac = neighbour.mac.parse::<overlay::Mac>().map_err(|error| problem(error.to_string()))?;
-        let value = overlay::Neighbour { mac, host: address(&neighbour.host)? };
-        if neighbours.insert(address(&neighbour.address)?, value).is_some() {
-            return Err(problem(format!("neighbour {} has two entries", neighbour.address)));
-        }
-    }
+    let local = address(&overlay.local)?;
+    let all = neighbours.get(&network.name).into_iter().flatten();
+    let remote = all.filter(|(_, neighbour)| neighbour.host != local).map(|(address, it)| (*address, *it));
     Ok(Some(overlay::Desired {
         bridge: engine_options(network).remove(BRIDGE).unwrap_or_default(),
         vni: overlay.vni,
-        local: address(&overlay.local)?,
+        local,
         mtu: mtu(overlay),
         mac: gateway_mac(gateway),
-        neighbours,
+        neighbours: remote.collect(),
     }))
 }
 
@@ -344,7 +459,7 @@ fn dependency_value(dependency: &Dependency) -> desired::Dependency {
 mod tests {
     use super::*;
 
-    fn state() -> HostState {
+    fn state() -> StackState {
         let container =
             Container { name: "data-redis-1".to_owned(), image: "redis".to_owned(), ..Container::default() };
         let redis = Instance {
@@ -356,13 +471,19 @@ mod tests {
             depends_on: vec![Dependency { service: "init".to_owned(), condition: 3 }],
             ..Instance::default()
         };
-        let tree = Tree { stack: "data".to_owned(), manifest: "m".to_owned() };
-        HostState { instances: vec![redis], trees: vec![tree], ..HostState::default() }
+        let (stack, manifest) = ("data".to_owned(), "m".to_owned());
+        StackState { stack, manifest, instances: vec![redis], ..StackState::default() }
+    }
+
+    fn unit(state: StackState) -> Result<HeldUnit, Invalid> {
+        let contents = Contents::Stack(state);
+        HeldUnit::new(Stamp { assigned: Assigned::default(), digest: contents.digest() }, contents)
     }
 
     #[test]
-    fn a_host_state_is_found_again_by_its_names() {
-        let held = Held::new(state()).expect("is whole");
+    fn an_instance_is_found_by_its_name() {
+        let unit = unit(state()).expect("is valid");
+        let held = Held::new(Assigned::default(), [(unit.contents.key(), unit)].into()).expect("is valid");
         let name = held.desired.instances.keys().next().expect("one").clone();
         assert_eq!(name.to_string(), "data/redis.1");
         assert_eq!(held.instance(&name).map(|instance| instance.digest.as_str()), Some("d"));
@@ -370,36 +491,57 @@ mod tests {
     }
 
     #[test]
-    fn equal_states_have_equal_stamps_and_others_do_not() {
-        let stamp = |state| Held::new(state).expect("is whole").stamp;
-        assert_eq!(stamp(state()), stamp(state()));
-        let mut other = state();
-        other.instances[0].digest = "e".to_owned();
-        assert_ne!(stamp(state()).contents, stamp(other).contents);
+    fn a_unit_is_decoded_as_it_was_encoded_and_must_match_its_digest() {
+        let unit = unit(state()).expect("is valid");
+        let mut encoded = unit.encode();
+        assert_eq!(HeldUnit::decode(&encoded), Ok(unit));
+        encoded.stamp.as_mut().expect("there").digest = "other".to_owned();
+        assert_eq!(HeldUnit::decode(&encoded), Err(Invalid::Digest));
     }
 
     #[test]
     fn t10_names_that_could_mean_something_else_are_refused() {
         for name in ["", "../x", "a/b", "-a", "A", "a;b", "a\n", "ä"] {
-            let mut state = state();
-            state.trees[0].stack = name.to_owned();
-            assert!(matches!(Held::new(state), Err(Invalid::Name { .. })), "{name:?}");
+            let state = StackState { stack: name.to_owned(), ..StackState::default() };
+            assert!(matches!(unit(state), Err(Invalid::Name { .. })), "{name:?}");
         }
-        let mut state = state();
-        state.volumes = vec![Volume { name: "v".to_owned(), project: "A/b".to_owned(), ..Volume::default() }];
-        assert!(matches!(Held::new(state.clone()), Err(Invalid::Name { what: "project", .. })));
-        state.volumes.clear();
+        let stack = "data".to_owned();
+        let volume = Volume { name: "v".to_owned(), project: "A/b".to_owned(), stack, ..Volume::default() };
+        let state = |volumes| StackState { volumes, ..state() };
+        assert!(matches!(unit(state(vec![volume])), Err(Invalid::Name { what: "project", .. })));
+        let mut state = state(Vec::new());
         state.instances[0].container.as_mut().expect("has one").name = "a/../b".to_owned();
-        assert!(matches!(Held::new(state), Err(Invalid::Name { what: "container", .. })));
+        assert!(matches!(unit(state), Err(Invalid::Name { what: "container", .. })));
     }
 
     #[test]
-    fn what_is_there_twice_or_lacks_its_container_is_refused() {
+    fn what_is_there_twice_or_lacks_its_container_or_belongs_to_another_stack_is_refused() {
         let mut twice = state();
         twice.instances.push(twice.instances[0].clone());
-        assert!(matches!(Held::new(twice), Err(Invalid::Duplicate { .. })));
+        assert!(matches!(unit(twice), Err(Invalid::Duplicate { .. })));
         let mut bare = state();
         bare.instances[0].container = None;
-        assert!(matches!(Held::new(bare), Err(Invalid::Missing(_, "container"))));
+        assert!(matches!(unit(bare), Err(Invalid::Missing(_, "container"))));
+        let other = StackState { stack: "web".to_owned(), ..state() };
+        assert!(matches!(unit(other), Err(Invalid::OtherStack { what: "instance", .. })));
+    }
+
+    #[test]
+    fn a_network_that_two_stacks_declare_is_defined_by_the_first() {
+        let declared = |stack: &str, driver: &str| {
+            let network = Network {
+                name: "shared".to_owned(),
+                stack: stack.to_owned(),
+                driver: driver.to_owned(),
+                ..Network::default()
+            };
+            let state = StackState { stack: stack.to_owned(), networks: vec![network], ..StackState::default() };
+            let unit = unit(state).expect("is valid");
+            (unit.contents.key(), unit)
+        };
+        let units = [declared("b", "macvlan"), declared("a", "bridge")].into();
+        let held = Held::new(Assigned::default(), units).expect("is valid");
+        assert_eq!(held.desired.networks["shared"].driver, "bridge");
+        assert_eq!(held.network("shared").map(|network| network.stack.as_str()), Some("a"));
     }
 }

@@ -3,6 +3,11 @@
 //! The agent and the coordinator share this crate and `landfast-certs` only. Each binary converts the generated types
 //! in its `wire` module.
 
+mod fabric;
+mod unit;
+
+pub use unit::{Contents, UnitKey, Unusable, join, split};
+
 /// Version 1 of the protocol.
 #[allow(missing_docs, clippy::all, unused_qualifications, unreachable_pub)]
 pub mod v1 {
@@ -14,6 +19,20 @@ pub mod v1 {
 impl std::fmt::Debug for v1::PlacedFile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("PlacedFile").field("target", &self.target).finish_non_exhaustive()
+    }
+}
+
+/// Omits the contents, because the files in them may be secret.
+impl std::fmt::Debug for v1::Unit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Unit").field("stamp", &self.stamp).finish_non_exhaustive()
+    }
+}
+
+/// Omits the contents, because the files in them may be secret.
+impl std::fmt::Debug for v1::unit::Contents {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Contents(..)")
     }
 }
 

@@ -9,9 +9,14 @@ pub use landfast_agreement::InstanceName;
 
 use crate::overlay;
 
-/// Everything that the host must be. What belongs to the fleet and is not named here is removed, except volumes.
+/// Everything that the host must be. What belongs to a managed stack and is not named here is removed, except volumes. What
+/// belongs to another stack is unmanaged: it is never touched.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Desired {
+    /// Managed stacks: those of which the host holds a state or a removal.
+    pub stacks: BTreeSet<String>,
+    /// Whether the networks of the fleet are managed.
+    pub manages_fleet_networks: bool,
     /// Networks by the engine's names for them.
     pub networks: BTreeMap<String, Network>,
     /// Volumes by the engine's names for them.
@@ -20,6 +25,13 @@ pub struct Desired {
     pub trees: BTreeMap<String, String>,
     /// Instances with their containers.
     pub instances: BTreeMap<InstanceName, Instance>,
+}
+
+impl Desired {
+    /// Whether the parts of a stack may be removed. `stack` is empty for a network of the fleet.
+    pub fn manages(&self, stack: &str) -> bool {
+        if stack.is_empty() { self.manages_fleet_networks } else { self.stacks.contains(stack) }
+    }
 }
 
 /// A network of the engine. The engine chooses the value of an empty field.

@@ -172,6 +172,8 @@ pub struct Listed {
 pub struct Network {
     /// Whether the network carries this fleet's label.
     pub ours: bool,
+    /// Stack that the network was created for, from its label; empty for a network of the fleet.
+    pub stack: String,
     /// Driver, such as `bridge`.
     pub driver: String,
     /// Subnets, IPv4 first.

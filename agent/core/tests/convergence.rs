@@ -55,7 +55,8 @@ fn instances() -> impl Strategy<Value = BTreeMap<InstanceName, Instance>> {
 
 fn desired() -> impl Strategy<Value = Desired> {
     (instances(), any::<bool>()).prop_map(|(instances, remove)| {
-        let mut desired = Desired { instances, ..Desired::default() };
+        let stacks = ["gone", "s"].map(str::to_owned).into();
+        let mut desired = Desired { stacks, manages_fleet_networks: true, instances, ..Desired::default() };
         desired.networks.insert("net".to_owned(), Network::default());
         desired.volumes.insert("vol".to_owned(), Volume::default());
         if remove {
@@ -115,6 +116,12 @@ fn observed() -> impl Strategy<Value = Observed> {
             host.volumes.insert("vol".to_owned(), observed::Volume { ours: true, ..observed::Volume::default() });
         }
         host.trees.insert("gone".to_owned(), Tree::default());
+        host.trees.insert("unmanaged".to_owned(), Tree::default());
+        let network = observed::Network { ours: true, stack: "unmanaged".to_owned(), ..observed::Network::default() };
+        host.networks.insert("unmanaged".to_owned(), network);
+        let instance = InstanceName { stack: "unmanaged".to_owned(), ..instance_name("a") };
+        let container = Container { name: "unmanaged-a-1".to_owned(), instance, ..Container::default() };
+        host.containers.insert("unmanaged".to_owned(), container);
         host
     })
 }
@@ -266,15 +273,16 @@ proptest! {
             prop_assert_eq!(&container.name, &instance.container);
             prop_assert!(container.state.is_up() || container.restart == Restart::No);
         }
-        for container in after.containers.values() {
+        prop_assert_eq!(&after.containers["unmanaged"], &before.containers["unmanaged"]);
+        for container in after.containers.values().filter(|container| container.instance.stack == "s") {
             let instance = desired.instances.get(&container.instance);
             prop_assert!(instance.is_some_and(|instance| !instance.stopped || !container.state.is_up()));
         }
         prop_assert_eq!(&after.foreign, &before.foreign);
         let networks: Vec<&str> = after.networks.keys().map(String::as_str).collect();
-        prop_assert_eq!(networks, ["bridge", "net", "used"]);
+        prop_assert_eq!(networks, ["bridge", "net", "unmanaged", "used"]);
         prop_assert!(after.volumes.contains_key("theirs") && after.volumes.contains_key("kept"));
-        prop_assert_eq!(after.trees.keys().map(String::as_str).collect::<Vec<_>>(), ["s"]);
+        prop_assert_eq!(after.trees.keys().map(String::as_str).collect::<Vec<_>>(), ["s", "unmanaged"]);
     }
 
     #[test]

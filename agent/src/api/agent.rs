@@ -16,14 +16,16 @@ use crate::docker::{EngineError, LogRequest};
 use crate::error_text::in_one_line;
 use crate::observe::blocking;
 use crate::ports::{self, Processes};
-use crate::state::AssignError;
 use crate::wire::{
     Agent, AssignRequest, AssignResponse, DescribeRequest, DescribeResponse, Engine, EngineNetwork, EngineVolume,
-    ExamineRequest, ExamineResponse, HostState, Image, LogsRequest, LogsResponse, Report, UsedPort, WatchRequest,
-    logs_response,
+    ExamineRequest, ExamineResponse, HeldUnit, Image, LogsRequest, LogsResponse, Report, UsedPort, WatchRequest,
+    logs_response, unit_answer,
 };
 
 type ResponseStream<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+/// Abilities that this agent has beyond the first version of the protocol.
+const FEATURES: [&str; 1] = ["units"];
 
 /// Time to wait for the first observation after a start.
 const FIRST_LOOK: Duration = Duration::from_secs(5);
@@ -77,22 +79,6 @@ impl AgentService {
         let ports = blocking(move || ports::used(&containers, Processes::Unnamed)).await;
         Ok(Contents { images: images?, networks, volumes, ports })
     }
-
-    /// Checks that the bundles of all trees are complete on the disk. A host must not be assigned a tree before that.
-    async fn trees_are_here(&self, state: &HostState) -> Result<(), Status> {
-        let manifests: Vec<String> = state.trees.iter().map(|tree| tree.manifest.clone()).collect();
-        let blobs = self.0.blobs.clone();
-        let missing = blocking(move || blobs.missing_manifests(&manifests)).await;
-        let missing = missing.map_err(|error| Status::invalid_argument(in_one_line(&error)))?;
-        if missing.is_empty() {
-            return Ok(());
-        }
-        let incomplete = state.trees.iter().filter(|tree| missing.contains(&tree.manifest));
-        let stacks: Vec<&str> = incomplete.map(|tree| tree.stack.as_str()).collect();
-        let problem =
-            format!("the bundle of {} is incomplete on this host: push the missing blobs first", stacks.join(", "));
-        Err(Status::failed_precondition(problem))
-    }
 }
 
 #[tonic::async_trait]
@@ -112,15 +98,15 @@ impl Agent for AgentService {
             Default::default()
         });
         let held = self.0.holder.current();
-        let stamp = held.as_ref().map(|held| &held.stamp);
         Ok(Response::new(DescribeResponse {
             fleet: self.0.fleet.clone(),
             host: self.0.host.clone(),
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
             engine: Some(engine),
-            epoch: stamp.map_or(0, |stamp| stamp.epoch),
-            generation: stamp.map_or(0, |stamp| stamp.generation),
-            held: held.as_ref().filter(|_| with_held).map(|held| held.state.clone()),
+            epoch: held.seen.epoch,
+            generation: held.seen.generation,
+            held: held.units.values().filter(|_| with_held).map(HeldUnit::encode).collect(),
+            features: FEATURES.map(str::to_owned).to_vec(),
             report: Some(report),
             images,
             networks,
@@ -138,14 +124,22 @@ impl Agent for AgentService {
     }
 
     async fn assign(&self, request: Request<AssignRequest>) -> Result<Response<AssignResponse>, Status> {
-        let state =
-            request.into_inner().state.ok_or_else(|| Status::invalid_argument("the request has no host state"))?;
-        self.trees_are_here(&state).await?;
-        let (epoch, generation) = (state.epoch, state.generation);
-        let holder = self.0.holder.clone();
-        let verdict = blocking(move || holder.assign(state)).await.map_err(|error| refusal(&error))?;
-        tracing::info!(epoch, generation, verdict = ?verdict, "state assigned");
-        Ok(Response::new(AssignResponse {}))
+        let request = request.into_inner();
+        let stamp = request.stamp.clone().ok_or_else(|| Status::invalid_argument("the request has no stamp"))?;
+        let (holder, blobs) = (self.0.holder.clone(), self.0.blobs.clone());
+        // A tree is assigned only when its bundle is complete on the disk.
+        let is_complete = move |manifest: &str| {
+            let missing = blobs.missing_manifests(&[manifest.to_owned()]);
+            missing.is_ok_and(|missing| missing.is_empty())
+        };
+        let answers = blocking(move || holder.assign(&request, is_complete)).await;
+        let answers = answers.map_err(|refused| Status::failed_precondition(refused.to_string()))?;
+        for refused in answers.iter().filter(|answer| answer.verdict() == unit_answer::Verdict::Refused) {
+            tracing::warn!(reason = refused.reason, "unit refused");
+        }
+        let (epoch, owner, generation, units) = (stamp.epoch, stamp.owner, stamp.generation, answers.len());
+        tracing::info!(epoch, owner, generation, units, "units assigned");
+        Ok(Response::new(AssignResponse { answers }))
     }
 
     async fn examine(&self, request: Request<ExamineRequest>) -> Result<Response<ExamineResponse>, Status> {
@@ -202,15 +196,6 @@ fn engine_network(name: String, network: observed::Network, containers: &BTreeMa
 
 fn engine_volume(name: String, volume: observed::Volume) -> EngineVolume {
     EngineVolume { name, driver: volume.driver, options: volume.options, managed: volume.ours }
-}
-
-fn refusal(error: &AssignError) -> Status {
-    let message = in_one_line(error);
-    match error {
-        AssignError::Invalid(_) => Status::invalid_argument(message),
-        AssignError::Refused(_) => Status::failed_precondition(message),
-        AssignError::State(_) => Status::internal(message),
-    }
 }
 
 pub(super) fn engine_status(error: &EngineError) -> Status {

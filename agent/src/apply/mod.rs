@@ -41,7 +41,7 @@ pub(crate) struct Executor {
 impl Executor {
     /// Executes one step and reports how it ended.
     pub(crate) async fn run(self: Arc<Self>, action: Action, held: Arc<Held>) -> StepEnded {
-        let (generation, begun) = (held.stamp.generation, Instant::now());
+        let (generation, begun) = (held.seen.generation, Instant::now());
         let (step, resource) = (action.verb(), action.resource());
         let outcome = self.apply(&action, &held).await;
         let milliseconds = begun.elapsed().as_millis();

@@ -38,6 +38,7 @@ fn network(summary: models::Network, fleet: &str) -> Network {
     let labels = summary.labels.unwrap_or_default();
     Network {
         ours: labels.get(Labels::FLEET).is_some_and(|label| label == fleet),
+        stack: labels.get(Labels::STACK).cloned().unwrap_or_default(),
         project: labels.get(Labels::PROJECT).cloned().unwrap_or_default(),
         driver: summary.driver.unwrap_or_default(),
         subnets: blocks.iter().filter_map(|block| block.subnet.clone()).collect(),

@@ -11,15 +11,33 @@ use crate::deployment::InstanceName;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     pub epoch: u64,
+    #[serde(default)]
+    pub owner: String,
     pub generation: u64,
     pub converged: bool,
     pub instances: Vec<InstanceReport>,
     pub problems: Vec<Problem>,
     pub trees: Vec<TreeReport>,
     pub engine_lost: bool,
+    #[serde(default)]
+    pub units: Vec<UnitReport>,
+}
+
+/// State of one unit, as observed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnitReport {
+    /// Name of the stack; empty for the networks of the fleet.
+    pub stack: String,
+    pub converged: bool,
 }
 
 impl Report {
+    /// Whether the host has nothing left to do for a stack, or for the networks of the fleet if the name is empty.
+    pub fn is_converged(&self, stack: &str) -> bool {
+        let unit = self.units.iter().find(|unit| unit.stack == stack);
+        unit.map_or(self.converged, |unit| unit.converged)
+    }
+
     /// Final problem of an instance, in one line. The agent does not retry it.
     pub fn final_problem(&self, name: &InstanceName) -> Option<&str> {
         let resource = name.to_string();
@@ -86,6 +104,8 @@ pub struct InstanceReport {
     pub output: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub tree: String,
+    #[serde(default)]
+    pub unmanaged: bool,
 }
 
 /// Number of restarts from which a container is in a crash loop.
@@ -171,6 +191,9 @@ pub struct Problem {
     /// Whether the agent does not retry the step in this generation.
     #[serde(rename = "final")]
     pub is_final: bool,
+    /// Stack that the resource belongs to; empty for a network of the fleet.
+    #[serde(default)]
+    pub stack: String,
 }
 
 /// State of a live tree, as observed.

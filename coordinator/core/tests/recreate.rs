@@ -88,6 +88,7 @@ fn a_failed_change_stays_in_the_plan() {
         resource: "app/web.1".to_owned(),
         message: "port 80 is taken; its container of release 1 runs instead\nand more".to_owned(),
         is_final: true,
+        ..Problem::default()
     };
     for (change, problems, told) in [
         (

@@ -119,7 +119,7 @@ fn without_a_health_check_an_updated_instance_must_keep_running_before_the_next_
     {
         let (hosts, proposal) = second(["", ""], &unchecked("web:1", more), &unchecked("web:2", more));
         let mut simulation = simulate(hosts, &proposal, 3);
-        simulation.event(landfast_core::rollout::Event::Start);
+        simulation.start();
         let new = |simulation: &Simulation| {
             let held = simulation.hosts.values().flat_map(|host| &host.held.instances);
             held.filter(|instance| instance.container.image == "web:2").count()
@@ -369,7 +369,7 @@ volumes: {{d: {{}}}}
 fn a_request_to_stop_leaves_the_steps_that_have_not_begun() {
     let (hosts, proposal) = second(["", ""], &three("web:1"), &three("web:2"));
     let mut simulation = simulate(hosts, &proposal, 3);
-    simulation.event(landfast_core::rollout::Event::Start);
+    simulation.start();
     simulation.event(landfast_core::rollout::Event::Cancel);
     let failure = simulation.finish().unwrap_err();
     assert_eq!(failure.reasons, ["stopped on request"]);
@@ -492,7 +492,7 @@ fn f14_another_coordinator_that_takes_over_fails_the_rollout() {
     use landfast_core::rollout::Event;
     let (hosts, proposal) = second(["", ""], &three("web:1"), &three("web:2"));
     let mut simulation = simulate(hosts, &proposal, 3);
-    simulation.event(Event::Start);
+    simulation.start();
     let report = Report { epoch: 99, ..Report::default() };
     simulation.event(Event::Reported { host: "beta".into(), report });
     let failure = simulation.finish().unwrap_err();
@@ -505,7 +505,7 @@ fn a_host_that_refuses_its_state_fails_the_rollout_with_its_reason() {
     let (mut hosts, proposal) = second(["", ""], &three("web:1"), &three("web:2"));
     hosts.get_mut("alpha").unwrap().down = true;
     let mut simulation = simulate(hosts, &proposal, 3);
-    simulation.event(Event::Start);
+    simulation.start();
     let refusal = |generation: u64| {
         let message = format!("generation {generation} is held");
         Event::AssignFailed { host: "alpha".into(), generation, message }
@@ -528,7 +528,11 @@ fn a_removal_of_files_says_that_it_waits_for_their_removal() {
     let action = Action::RemoveTree { stack: "web".to_owned() };
     let steps = vec![Step { host: "alpha".to_owned(), action, reasons: Vec::new(), after: Vec::new() }];
     let plan = Plan { steps, warnings: Vec::new() };
-    let (state, _) = step(State::new(plan, holds(vec![tree]), holds(Vec::new()), 1), Event::Start, 0);
+    let (state, _) = step(
+        State::new(plan, holds(vec![tree]), holds(Vec::new()), 1),
+        Event::Start { epoch: 1, owner: String::new() },
+        0,
+    );
     let (stack, manifest) = ("web".to_owned(), "one".to_owned());
     let trees = vec![TreeReport { stack, manifest, drift: Vec::new() }];
     let report = Report { epoch: 1, generation: 1, trees, ..Report::default() };

@@ -60,6 +60,12 @@ pub enum EngineError {
     /// The container engine of a host does not answer its agent.
     #[error("{host}: the container engine does not answer ({problem})")]
     NoEngine { host: String, problem: String },
+    /// The agent of a host does not accept the units of this version.
+    #[error("{host}: the agent (version {version}) is older than this landfast requires")]
+    OldAgent { host: String, version: String },
+    /// A newer version has assigned units to a host.
+    #[error("{host}: a newer version of landfast has deployed to this host ({problem})")]
+    NewerUnits { host: String, problem: landfast_proto::Unusable },
     /// Resources on the hosts, such as networks or used ports, conflict with the plan.
     #[error("resources on the hosts conflict with the plan; nothing was changed{}", list(.0))]
     Conflicts(Vec<Conflict>),
@@ -138,6 +144,10 @@ impl Hint for EngineError {
                 Some(format!("select no environment, or write {{env}} in a path of env_files under [stacks.{stack}]"))
             }
             Self::NoEngine { .. } => Some("start the engine on that host: `systemctl start docker`".to_owned()),
+            Self::OldAgent { host, .. } => {
+                Some(format!("update the agent with `landfast host add {host} ADDRESS --ssh USER@ADDRESS`"))
+            }
+            Self::NewerUnits { .. } => Some("use that version or a newer one".to_owned()),
             Self::FleetChanged { .. } => {
                 Some("another operator deployed meanwhile: run `landfast plan` again".to_owned())
             }

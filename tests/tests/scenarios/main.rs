@@ -23,3 +23,4 @@ mod parity;
 mod registries;
 mod starting;
 mod trust;
+mod units;

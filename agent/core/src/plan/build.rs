@@ -154,17 +154,18 @@ impl<'a> Builder<'a> {
                 None if self.given_up.contains(&resource) => {
                     return Err((format!("needs {resource}, which could not be created or changed"), true));
                 }
-                None => return Err((format!("needs {resource}, which is not part of the host state"), true)),
+                None => return Err((format!("needs {resource}, which is not part of the state of its stack"), true)),
             }
         }
         Ok(steps)
     }
 
-    /// Removes what belongs to the fleet and is no longer desired, once no container needs it.
+    /// Removes what belongs to a managed stack and is no longer desired, once no container needs it.
     fn leftovers(&mut self) {
         for (name, network) in &self.observed.networks {
             let used = self.observed.foreign.values().any(|foreign| foreign.networks.contains(name));
-            if network.ours && !self.desired.networks.contains_key(name) && !used {
+            let is_leftover = network.ours && self.desired.manages(&network.stack);
+            if is_leftover && !self.desired.networks.contains_key(name) && !used {
                 self.remove(Action::RemoveNetwork { network: name.clone() }, |container| {
                     container.addresses.contains_key(name)
                 });
@@ -185,7 +186,8 @@ impl<'a> Builder<'a> {
                 None => {}
             }
         }
-        for stack in self.observed.trees.keys().filter(|stack| !self.desired.trees.contains_key(*stack)) {
+        let trees = self.observed.trees.keys();
+        for stack in trees.filter(|stack| self.desired.manages(stack) && !self.desired.trees.contains_key(*stack)) {
             self.remove(Action::RemoveTree { stack: stack.clone() }, |container| container.instance.stack == *stack);
         }
     }

@@ -47,6 +47,7 @@ impl<'a> Builder<'a> {
         }
         for (name, containers) in found {
             match desired.instances.get(name) {
+                None if !desired.manages(&name.stack) => {}
                 None => {
                     self.discard_all(name, containers);
                 }

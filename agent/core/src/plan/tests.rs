@@ -30,7 +30,8 @@ fn instance(text: &str, digest: &str) -> (InstanceName, Instance) {
 /// Returns a desired state with these instances, each with its digest.
 fn desired(instances: &[(&str, &str)]) -> Desired {
     let instances = instances.iter().map(|(text, digest)| instance(text, digest)).collect();
-    Desired { instances, ..Desired::default() }
+    let stacks = ["app", "data", "s", "web"].map(str::to_owned).into();
+    Desired { stacks, manages_fleet_networks: true, instances, ..Desired::default() }
 }
 
 /// Returns a host whose engine has the image and these containers: (id, instance, digest, state).
@@ -334,12 +335,33 @@ fn what_is_no_longer_desired_goes_and_what_is_not_ours_stays() {
     let foreign = Foreign { name: "someone".to_owned(), networks: ["shared".to_owned()].into() };
     observed.foreign.insert("f1".to_owned(), foreign);
     assert_prints(
-        &print(&Desired::default(), &observed),
+        &print(&desired(&[]), &observed),
         "1. stop data/redis.1: c1
          2. remove data/redis.1: c1 (after 1)
          3. remove network data_default (after 2)
          4. remove files of data (after 2)",
     );
+    assert_prints(&print(&Desired::default(), &observed), "");
+}
+
+#[test]
+fn f60_the_parts_of_an_unmanaged_stack_stay() {
+    let containers = [("c1", "data/redis", "a", State::Running), ("c2", "web/app", "a", State::Exited)];
+    let mut observed = observed(&containers);
+    let network =
+        |stack: &str| observed::Network { ours: true, stack: stack.to_owned(), ..observed::Network::default() };
+    let networks = [("infra_net", ""), ("data_default", "data"), ("web_default", "web")];
+    observed.networks = networks.map(|(name, stack)| (name.to_owned(), network(stack))).into();
+    observed.trees = ["data", "web"].map(|stack| (stack.to_owned(), Tree::default())).into();
+    let web = Desired { stacks: ["web".to_owned()].into(), ..Desired::default() };
+    assert_prints(
+        &print(&web, &observed),
+        "1. remove web/app.1: c2
+         2. remove network web_default
+         3. remove files of web (after 1)",
+    );
+    let base = Desired { manages_fleet_networks: true, ..Desired::default() };
+    assert_prints(&print(&base, &observed), "1. remove network infra_net");
 }
 
 #[test]

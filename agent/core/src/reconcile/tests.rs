@@ -15,7 +15,9 @@ fn instance(service: &str) -> Resource {
 /// A host state with these networks, and with nothing else.
 fn networks(generation: u64, networks: &[&str]) -> Assignment {
     let networks = networks.iter().map(|network| ((*network).to_owned(), desired::Network::default()));
-    let desired = Desired { networks: networks.collect(), ..Desired::default() };
+    let networks = networks.collect();
+    let stacks = ["data".to_owned()].into();
+    let desired = Desired { stacks, manages_fleet_networks: true, networks, ..Desired::default() };
     Assignment { epoch: 1, generation, desired: desired.into() }
 }
 
@@ -400,7 +402,7 @@ fn two_steps_of_one_instance_are_not_started_together() {
 fn steps_at_a_time_are_limited_and_stops_are_not_counted() {
     let services: Vec<String> = (0..=STEPS_AT_ONCE).map(|number| format!("s{number}")).collect();
     let volumes = services.iter().map(|name| (name.clone(), desired::Volume::default())).collect();
-    let desired = Desired { volumes, ..Desired::default() };
+    let desired = Desired { stacks: ["data".to_owned()].into(), volumes, ..Desired::default() };
     let mut state =
         State { assignment: Some(Assignment { epoch: 1, generation: 1, desired: desired.into() }), ..quiet(&[]) };
     for service in &services {

@@ -1,10 +1,13 @@
 //! Tests of `up`, `down`, `sync` and `rollback` with a fleet of test agents.
 
+use std::collections::BTreeSet;
+
 use crate::fleet::{Fleet, eventually};
 use landfast::output::words;
 use landfast_engine::EngineError;
 use landfast_engine::Hint as _;
 use landfast_engine::operation::{Operation, Outcome, Up};
+use landfast_proto::UnitKey;
 use tokio_util::sync::CancellationToken;
 
 const STACK: &str = "[stacks.data]\npath = \"data\"\n\n[stacks.data.place]\npostgres = \"alpha\"\napp = \"beta\"\n";
@@ -316,4 +319,25 @@ async fn without_a_builder_plan_warns_and_up_fails_before_any_change() {
     for host in ["alpha", "beta"] {
         fleet.host(host).with(|state| assert!(state.assigned.is_empty()));
     }
+}
+
+#[tokio::test]
+async fn f53_an_agent_that_does_not_know_units_is_refused_with_the_command_that_updates_it() {
+    let fleet = data().await;
+    fleet.host("beta").with(|state| state.is_old = true);
+    let error = fleet.up().await.expect_err("a refusal");
+    assert_eq!(error.to_string(), "beta: the agent (version 0.1.0) is older than this landfast requires");
+    assert!(error.hint().expect("a hint").contains("landfast host add beta"));
+    assert!(fleet.hosts.values().all(|host| host.with(|state| state.assigned.is_empty())));
+}
+
+#[tokio::test]
+async fn a_host_is_sent_only_the_units_that_change() {
+    let fleet = data().await;
+    done(fleet.up().await);
+    fleet.host("beta").with(|state| state.received.clear());
+    fleet.write("data/app.conf", "port = 2\n");
+    done(fleet.up().await);
+    let received = fleet.host("beta").with(|state| state.received.iter().cloned().collect::<BTreeSet<_>>());
+    assert_eq!(received, BTreeSet::from([UnitKey::Stack("data".to_owned())]));
 }

@@ -111,6 +111,10 @@ pub(super) fn assign(state: &mut State, now: u64) -> Vec<Action> {
             wanted.generation = host.sent.generation + 1;
             host.sent = wanted;
             unassigned.iter().for_each(|at| state.steps[*at].generation = Some(host.sent.generation));
+        } else {
+            // An earlier run has sent this state. The new run sends it under its own epoch.
+            host.sent.epoch = epoch;
+            host.sent.generation += 1;
         }
         host.resend = false;
         host.unanswered_since = Some(now);
@@ -382,7 +386,7 @@ impl State {
     fn is_acknowledged(&self, at: usize) -> bool {
         let (Some(report), Some(sent)) = (self.report_of(at), self.steps[at].generation) else { return false };
         // A step without a new state for its host is about the state that the host held before.
-        let ours = report.epoch == self.epoch || self.host_progress(at).is_some_and(|it| it.sent.epoch < self.epoch);
+        let ours = self.is_own(report) || self.host_progress(at).is_some_and(|it| it.sent.epoch < self.epoch);
         ours && report.generation >= sent
     }
 

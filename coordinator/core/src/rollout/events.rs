@@ -5,7 +5,10 @@ use crate::report::Report;
 
 pub(super) fn apply(state: &mut State, event: Event, now: u64) {
     match event {
-        Event::Start => start(state, now),
+        Event::Start { epoch, owner } => {
+            (state.epoch, state.owner) = (epoch, owner);
+            start(state, now);
+        }
         Event::Reported { host, report } => report_received(state, &host, report, now),
         // The host's report says which generation it accepted. This answer may be about an older one that was retried.
         Event::Assigned { host } => {
@@ -41,14 +44,17 @@ fn start(state: &mut State, now: u64) {
 }
 
 fn report_received(state: &mut State, name: &str, report: Report, now: u64) {
-    let epoch = state.epoch;
+    let (epoch, is_own) = (state.epoch, state.is_own(&report));
     let Some(host) = state.hosts.get_mut(name) else { return };
     if report.epoch > epoch {
         let message =
             format!("another coordinator took over {name}: its epoch {} is newer than ours, {epoch}", report.epoch);
         return state.fail(message, now);
     }
-    if report.epoch == epoch && report.generation >= host.sent.generation {
+    if report.epoch == epoch && !is_own {
+        return state.fail(format!("{} deploys to {name} at the same time", report.owner), now);
+    }
+    if is_own && report.generation >= host.sent.generation {
         host.unanswered_since = None;
         host.resend = false;
     }
@@ -78,6 +84,11 @@ fn assignment_refused(state: &mut State, name: &str, generation: u64, message: &
 }
 
 impl State {
+    /// Whether a report is about an assignment of this run.
+    pub(super) fn is_own(&self, report: &Report) -> bool {
+        (report.epoch, &report.owner) == (self.epoch, &self.owner)
+    }
+
     /// Records a failure. No step begins any more.
     pub(super) fn fail(&mut self, reason: String, now: u64) {
         self.failing_since.get_or_insert(now);

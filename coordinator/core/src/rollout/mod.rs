@@ -28,8 +28,10 @@ pub const FAILURE_GRACE_MS: u64 = 60_000;
 pub struct State {
     /// Plan that is carried out.
     pub plan: Plan,
-    /// Epoch of this rollout, greater than that of any host.
+    /// Epoch of the run that carries the rollout out, greater than that of any host.
     pub epoch: u64,
+    /// Person, machine and process of that run. Only reports about its own assignments acknowledge a step.
+    pub owner: String,
     /// Host states at the end, by host.
     pub target: BTreeMap<String, HostState>,
     /// Host states before the rollout, by host.
@@ -106,6 +108,7 @@ impl State {
             hosts: target.iter().map(host).collect(),
             plan,
             epoch,
+            owner: String::new(),
             target,
             before: current,
             failures: Vec::new(),
@@ -125,8 +128,13 @@ impl State {
 /// Input of the rollout.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// The coordinator starts the rollout, or continues it after a crash.
-    Start,
+    /// A run starts the rollout, or continues that of an earlier run.
+    Start {
+        /// Epoch of the run, greater than that of any host and of any earlier run.
+        epoch: u64,
+        /// Person, machine and process that run.
+        owner: String,
+    },
     /// A host sent a report.
     Reported {
         /// Name of the host.

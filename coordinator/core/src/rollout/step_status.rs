@@ -66,7 +66,7 @@ pub(super) fn of_change(instance: &Instance, observed: Observed, report: &Report
         return StepStatus::Failed(message);
     }
     if seen.is_none() {
-        return of_missing_container(report);
+        return of_missing_container(&instance.name.stack, report);
     }
     match status.unwrap_or_else(|| wait("the old container still exists")) {
         StepStatus::Pending(seen) => wait(problem(report, &resource).map_or(seen, str::to_owned)),
@@ -74,12 +74,15 @@ pub(super) fn of_change(instance: &Instance, observed: Observed, report: &Report
     }
 }
 
-/// Status of a step whose container does not exist. A host that has finished with a final problem will not create it.
-fn of_missing_container(report: &Report) -> StepStatus {
-    let mut finals = report.problems.iter().filter(|problem| problem.is_final);
-    match finals.next() {
-        Some(problem) if report.converged => StepStatus::Failed(format!("{}: {}", problem.resource, problem.message)),
-        _ => wait(report.problems.first().map_or("not created yet", |problem| &problem.message)),
+/// Status of a step whose container does not exist. A host that has finished the stack with a final problem will not create
+/// it. Problems of other stacks do not matter.
+fn of_missing_container(stack: &str, report: &Report) -> StepStatus {
+    let mut problems = report.problems.iter().filter(|problem| problem.stack.is_empty() || problem.stack == stack);
+    match problems.clone().find(|problem| problem.is_final) {
+        Some(problem) if report.is_converged(stack) => {
+            StepStatus::Failed(format!("{}: {}", problem.resource, problem.message))
+        }
+        _ => wait(problems.next().map_or("not created yet", |problem| &problem.message)),
     }
 }
 
@@ -199,7 +202,7 @@ pub(super) fn of_resource(action: &Action, manifest: Option<&str>, report: &Repo
     let done = match action {
         Action::Sync { stack } => trees.iter().any(|it| it.stack == *stack && Some(it.manifest.as_str()) == manifest),
         Action::RemoveTree { stack } => !trees.iter().any(|tree| tree.stack == *stack),
-        _ => report.converged && problem(report, &resource).is_none(),
+        _ => report.is_converged(action.stack().unwrap_or_default()) && problem(report, &resource).is_none(),
     };
     match (done, problem(report, &resource), action) {
         (true, ..) => StepStatus::Done,

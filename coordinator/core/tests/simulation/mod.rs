@@ -114,8 +114,14 @@ impl Simulation {
 
     /// Runs the rollout to its end. It panics if that takes too long.
     pub(crate) fn run(&mut self) -> Result<(), Failure> {
-        self.event(Event::Start);
+        self.start();
         self.finish()
+    }
+
+    /// Begins the rollout, or continues it with a run of its own. The epoch is greater than that of every earlier run.
+    pub(crate) fn start(&mut self) {
+        let epoch = self.state.epoch + u64::from(self.crashes);
+        self.event(Event::Start { epoch, owner: String::new() });
     }
 
     /// Runs a rollout that has begun to its end.
@@ -193,7 +199,7 @@ impl Simulation {
         for host in self.hosts.values_mut() {
             host.told = None;
         }
-        self.event(Event::Start);
+        self.start();
     }
 
     fn receive(&mut self, life: u32, name: String, state: HostState) {
@@ -355,7 +361,8 @@ impl Simulation {
             if idle && self.behaviour(instance) == Behaviour::Refused {
                 let (step, resource) = ("start".to_owned(), instance.name.to_string());
                 let message = "the port 80 is taken by container web".to_owned();
-                problems.push(Problem { step, resource, message, is_final: true });
+                let stack = instance.name.stack.clone();
+                problems.push(Problem { step, resource, message, is_final: true, stack });
             }
         }
         let tree = |tree: &landfast_core::desired::Tree| TreeReport {
@@ -370,7 +377,7 @@ impl Simulation {
             instances,
             problems,
             trees: if idle { host.held.trees.iter().map(tree).collect() } else { Vec::new() },
-            engine_lost: false,
+            ..Report::default()
         }
     }
 

@@ -13,7 +13,7 @@ use landfast_core::report::Report;
 use landfast_proto::v1::{self, DescribeResponse};
 
 use crate::connect::{Agent, Agents, Ask, targets};
-use crate::wire::Wire as _;
+use crate::wire::{HeldUnits, Wire as _};
 
 use crate::{Engine, EngineError, Version};
 
@@ -28,6 +28,8 @@ pub struct ObservedFleet {
     pub agents: BTreeMap<String, Agent>,
     /// State that was last assigned to each host.
     pub held: BTreeMap<String, HostState>,
+    /// Units of that state.
+    pub units: BTreeMap<String, HeldUnits>,
     /// Latest report of each host.
     pub reports: BTreeMap<String, Report>,
     /// Networks, volumes and used ports on each host.
@@ -42,6 +44,9 @@ pub struct ObservedFleet {
     pub abilities: BTreeMap<String, Abilities>,
 }
 
+/// Feature of an agent that accepts units.
+const UNITS: &str = "units";
+
 impl ObservedFleet {
     /// Asks all hosts at the same time, and fails if one does not answer. A deployment needs every host, because a name
     /// or an address that moves concerns them all.
@@ -53,11 +58,16 @@ impl ObservedFleet {
         let mut observed = Self { agents, ..Self::default() };
         for agent in observed.agents.values() {
             let description = agent.description();
-            engine_answers(agent.host(), description)?;
             let host = agent.host().to_owned();
-            if let Some(held) = description.held.clone() {
-                observed.held.insert(host.clone(), HostState::of_wire(held));
+            if !description.features.iter().any(|feature| feature == UNITS) {
+                let version = description.agent_version.clone();
+                return Err(EngineError::OldAgent { host, version });
             }
+            engine_answers(agent.host(), description)?;
+            let (units, held) = HeldUnits::of_wire(description)
+                .map_err(|problem| EngineError::NewerUnits { host: host.clone(), problem })?;
+            observed.units.insert(host.clone(), units);
+            observed.held.extend(held.map(|held| (host.clone(), held)));
             let spoken = description.engine.as_ref().and_then(|engine| api(&engine.api_version));
             // Another major version would be a different API: the agent must decide whether it can use it.
             if let Some((1, minor)) = spoken {

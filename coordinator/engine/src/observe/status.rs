@@ -1,6 +1,6 @@
 //! The instances and hosts of the fleet as the hosts report them, for `status`, `ps` and `logs`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use landfast_core::report::{ContainerState, Health, InstanceReport, Problem, Report, ReportedPort};
@@ -148,7 +148,19 @@ pub(super) fn problems(host: &str, report: &Report) -> Vec<String> {
         let Problem { step, resource, message, .. } = problem;
         format!("{host}: {step} {resource}: {message}")
     });
-    failed.chain(troubles(host, report)).chain(drift(host, report)).collect()
+    failed.chain(troubles(host, report)).chain(drift(host, report)).chain(unmanaged(host, report)).collect()
+}
+
+/// Returns the stacks of which containers exist although the host holds no state of them.
+fn unmanaged(host: &str, report: &Report) -> Vec<String> {
+    let stacks = report.instances.iter().filter(|seen| seen.unmanaged).map(|seen| seen.name.stack.as_str());
+    let problem = |stack: &str| {
+        format!(
+            "{host}: the containers of {stack} are unmanaged, because the agent has no state of the stack: they are left \
+             alone; `landfast up {stack}` takes them over"
+        )
+    };
+    stacks.collect::<BTreeSet<_>>().into_iter().map(problem).collect()
 }
 
 /// Returns the instances that failed or are unhealthy, except those for which a problem is reported already.

@@ -2,6 +2,7 @@
 //! no decisions.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use landfast_core::desired::HostState;
@@ -17,6 +18,7 @@ use crate::store::Store;
 use crate::{Engine, EngineError, Version};
 
 use super::failure::FailureReport;
+use super::host_events::SharedUnits;
 use super::journal::{Entry, Journal, Unfinished};
 use super::releases::{self, Ending, Release};
 use super::step_events::StepEvents;
@@ -114,6 +116,15 @@ impl Engine {
         self.carry_out(store, proposal, stop).await
     }
 
+    /// Names this run to other operators: person, machine and process.
+    fn owner(&self) -> Result<String, EngineError> {
+        let credentials = self.folder.credentials()?;
+        let person = credentials.identity().name();
+        let system = rustix::system::uname();
+        let machine = system.nodename().to_string_lossy();
+        Ok(format!("{person}@{machine}, process {}", std::process::id()))
+    }
+
     async fn drive(&self, run: Run<'_>, mut entry: Entry) -> Result<Outcome, EngineError> {
         let Run { mut journal, store, observed, stop, is_new } = run;
         let (sender, mut receiver) = mpsc::channel(EVENTS);
@@ -125,7 +136,10 @@ impl Engine {
         if is_new {
             unmoved(observed, &first)?;
         }
-        let mut queue = vec![rollout::Event::Start];
+        let owner = self.owner()?;
+        let units: BTreeMap<_, _> =
+            observed.units.iter().map(|(host, units)| (host, SharedUnits::new(Mutex::new(units.clone())))).collect();
+        let mut queue = vec![rollout::Event::Start { epoch: observed.next_epoch(), owner: owner.clone() }];
         queue.extend(first.into_iter().map(|(host, report)| rollout::Event::Reported { host, report }));
         let mut ticks = tokio::time::interval(TICK);
         let mut steps = StepEvents::new(&*self.listener);
@@ -141,8 +155,10 @@ impl Engine {
                 for action in actions {
                     match action {
                         Action::Assign { host, state } => {
+                            let units = units.get(&host).cloned().unwrap_or_default();
                             if let Some(agent) = observed.agents.get(&host) {
-                                tasks.spawn(host_events::assign(agent.clone(), *state, sender.clone()));
+                                let (agent, owner) = (agent.clone(), owner.clone());
+                                tasks.spawn(host_events::assign(agent, units, *state, owner, sender.clone()));
                             }
                         }
                         Action::Report(line) => steps.progressed(&entry.state.plan, &line),
@@ -176,8 +192,11 @@ async fn unless_stopped<T>(
     }
 }
 
-/// Whether an interrupted rollout has the same target as this proposal.
+/// Whether an interrupted rollout has the same target as this proposal, and no other run has changed a host since.
 fn is_aim(entry: &Entry, proposal: &Proposal) -> bool {
+    if proposal.observed.next_epoch() > entry.state.epoch + 1 {
+        return false;
+    }
     let (before, now) = (&entry.state.target, &proposal.target);
     before.keys().eq(now.keys()) && before.values().zip(now.values()).all(|(before, now)| same_aim(before, now))
 }

@@ -1,17 +1,18 @@
 //! The events of all hosts as one stream: a report after every change, and every lost connection. It connects again
 //! after a connection is lost.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use landfast_core::desired::HostState;
 use landfast_core::report::Report;
 use landfast_core::rollout::Event;
-use landfast_proto::v1::{AssignRequest, WatchRequest};
+use landfast_proto::v1::WatchRequest;
 use tokio::sync::mpsc::Sender;
 use tonic::{Code, Status};
 
 use crate::connect::Agent;
-use crate::wire::{Wire as _, problem};
+use crate::wire::{HeldUnits, Settled, Wire as _, problem};
 
 /// Pause before the first retry. Each further pause is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -42,17 +43,24 @@ pub(super) async fn watch(agent: Agent, events: Sender<Event>) {
     }
 }
 
-/// Assigns its state to a host, and retries while the host cannot be reached. Assigning the same state twice has no
-/// effect.
-pub(super) async fn assign(agent: Agent, state: HostState, events: Sender<Event>) {
+/// The units of one host, which its assignments change one after the other.
+pub(super) type SharedUnits = Arc<Mutex<HeldUnits>>;
+
+/// Assigns the units of its state that have changed to a host, and retries while the host cannot be reached. Assigning the
+/// same units twice has no effect.
+pub(super) async fn assign(agent: Agent, units: SharedUnits, state: HostState, owner: String, events: Sender<Event>) {
     let host = agent.host().to_owned();
     let generation = state.generation;
-    let request = AssignRequest { state: Some(state.to_wire()) };
     let mut pause = FIRST_PAUSE;
     while !events.is_closed() {
-        let answer = tokio::time::timeout(ASSIGN_LIMIT, agent.agent().assign(request.clone())).await;
+        let assignment = lock(&units).assignment(state.clone(), &owner);
+        let answer = tokio::time::timeout(ASSIGN_LIMIT, agent.agent().assign(assignment.request.clone())).await;
         let event = match answer {
-            Ok(Ok(_)) => Event::Assigned { host: host.clone() },
+            Ok(Ok(response)) => match lock(&units).settle(&assignment, &response.into_inner().answers) {
+                Settled::Done => Event::Assigned { host: host.clone() },
+                Settled::Again => continue,
+                Settled::Refused(message) => Event::AssignFailed { host: host.clone(), generation, message },
+            },
             Ok(Err(status)) if !is_passing(&status) => {
                 Event::AssignFailed { host: host.clone(), generation, message: problem(&status) }
             }
@@ -64,6 +72,10 @@ pub(super) async fn assign(agent: Agent, state: HostState, events: Sender<Event>
         }
         wait(&mut pause).await;
     }
+}
+
+fn lock(units: &Mutex<HeldUnits>) -> MutexGuard<'_, HeldUnits> {
+    units.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether a retry may succeed: the agent did not refuse the request, but did not receive it or could not answer.

@@ -7,10 +7,13 @@
 mod bundle;
 mod host_state;
 mod report;
+mod unit;
 
 use std::collections::BTreeMap;
 
 pub use bundle::{decode_manifest, encode_manifest, manifest_digest};
+pub use unit::HeldUnits;
+pub(crate) use unit::Settled;
 
 /// The agent's error message, or the causes of a failed connection, for which tonic's own message is only "transport
 /// error".

@@ -3,12 +3,14 @@
 use landfast_core::deployment::InstanceName;
 use landfast_core::plan::sources::{Place, Seen};
 use landfast_core::plan::{EngineNetwork, EngineVolume, UsedPort};
-use landfast_core::report::{ContainerState, Health, InstanceReport, Problem, Report, ReportedPort, TreeReport};
+use landfast_core::report::{
+    ContainerState, Health, InstanceReport, Problem, Report, ReportedPort, TreeReport, UnitReport,
+};
 use landfast_proto::v1;
 
 use super::{Wire, mirror, numbered};
 
-mirror!(Report = v1::Report { epoch, generation, converged, instances, problems, trees, engine_lost });
+mirror!(Report = v1::Report { epoch, owner, generation, converged, instances, problems, trees, engine_lost, units });
 mirror!(TreeReport = v1::TreeReport { stack, manifest, drift });
 mirror!(ReportedPort = v1::instance_report::Port { address, published, target, protocol });
 mirror!(
@@ -72,13 +74,36 @@ impl Wire for Problem {
     type Message = v1::Problem;
 
     fn to_wire(self) -> v1::Problem {
-        let Self { step, resource, message, is_final } = self;
-        v1::Problem { step, resource, message, r#final: is_final }
+        let Self { step, resource, message, is_final, stack } = self;
+        v1::Problem { step, resource, message, r#final: is_final, stack }
     }
 
     fn of_wire(message: v1::Problem) -> Self {
-        let v1::Problem { step, resource, message, r#final: is_final } = message;
-        Self { step, resource, message, is_final }
+        let v1::Problem { step, resource, message, r#final: is_final, stack } = message;
+        Self { step, resource, message, is_final, stack }
+    }
+}
+
+/// The fabric has no status of its own: it is a part of the networks of the fleet.
+impl Wire for UnitReport {
+    type Message = v1::UnitReport;
+
+    fn to_wire(self) -> v1::UnitReport {
+        let unit = if self.stack.is_empty() {
+            v1::unit_report::Unit::Base(true)
+        } else {
+            v1::unit_report::Unit::Stack(self.stack)
+        };
+        v1::UnitReport { unit: Some(unit), stamp: None, converged: self.converged }
+    }
+
+    fn of_wire(message: v1::UnitReport) -> Self {
+        use v1::unit_report::Unit;
+        let stack = match message.unit {
+            Some(Unit::Stack(stack) | Unit::Removal(stack)) => stack,
+            Some(Unit::Base(_) | Unit::Fabric(_)) | None => String::new(),
+        };
+        Self { stack, converged: message.converged }
     }
 }
 
@@ -116,4 +141,5 @@ instance_report!(
     unfinished,
     output,
     tree,
+    unmanaged,
 );

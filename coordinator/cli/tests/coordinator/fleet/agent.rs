@@ -9,7 +9,8 @@ use futures::{Stream, StreamExt as _};
 use landfast_certs::{Credentials, server_config};
 use landfast_proto::v1::agent_server::{Agent, AgentServer};
 use landfast_proto::v1::blobs_server::{Blobs, BlobsServer};
-use landfast_proto::v1::{self, instance_report, push_request};
+use landfast_proto::v1::{self, instance_report, push_request, unit_answer};
+use landfast_proto::{Contents, UnitKey, join};
 use prost::Message as _;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -20,7 +21,9 @@ use tonic::{Request, Response, Status, Streaming};
 /// The state of a test agent, and a record of the calls that it received.
 #[derive(Debug, Default)]
 pub(crate) struct State {
+    /// The units that were assigned, joined to one host state.
     pub(crate) held: Option<v1::HostState>,
+    pub(crate) units: BTreeMap<UnitKey, Contents>,
     pub(crate) images: Vec<v1::Image>,
     pub(crate) networks: Vec<v1::EngineNetwork>,
     /// Files and other sources at paths of the host. At any other path is a folder.
@@ -30,8 +33,14 @@ pub(crate) struct State {
     pub(crate) unhealthy: BTreeSet<String>,
     /// Exit codes of containers that exit as soon as they are started, keyed by instance.
     pub(crate) exits: BTreeMap<String, i32>,
-    /// All host states that were assigned, in order.
+    /// All host states that were assigned and differ from the one before, in order.
     pub(crate) assigned: Vec<v1::HostState>,
+    /// Keys of the units that were received, in order.
+    pub(crate) received: Vec<UnitKey>,
+    /// Whether the agent is older than units.
+    pub(crate) is_old: bool,
+    /// Owner of the last assignment.
+    pub(crate) owner: String,
     /// Number of calls, keyed by method.
     pub(crate) calls: BTreeMap<&'static str, usize>,
     /// Fingerprints of the images that the registry has, keyed by reference.
@@ -200,6 +209,35 @@ impl Service {
     }
 }
 
+/// A unit as Describe returns it.
+fn kept(contents: &Contents) -> v1::Unit {
+    v1::Unit { stamp: None, if_digest: None, contents: Some(contents.encode()) }
+}
+
+/// Takes a unit unless its bundle is missing.
+fn take(state: &mut State, unit: &v1::Unit) -> Result<(), String> {
+    let contents = match (unit.contents.as_ref().ok_or("no contents")?, state.units.get(&UnitKey::Fabric)) {
+        (v1::unit::Contents::FabricDelta(delta), Some(Contents::Fabric(fabric))) => {
+            Contents::Fabric(fabric.changed(delta))
+        }
+        (contents, _) => Contents::decode(contents).map_err(|problem| problem.to_string())?,
+    };
+    if let Contents::Stack(stack) = &contents
+        && !stack.manifest.is_empty()
+        && !state.blobs.contains_key(&stack.manifest)
+    {
+        return Err(format!("the bundle of {} is not here", stack.stack));
+    }
+    state.received.push(contents.key());
+    state.units.insert(contents.key(), contents);
+    Ok(())
+}
+
+fn answer(taken: Result<(), String>) -> v1::UnitAnswer {
+    let verdict = if taken.is_ok() { unit_answer::Verdict::Taken } else { unit_answer::Verdict::Refused };
+    v1::UnitAnswer { verdict: verdict.into(), reason: taken.err().unwrap_or_default() }
+}
+
 fn name_of(instance: &v1::Instance) -> String {
     format!("{}/{}.{}", instance.stack, instance.service, instance.index)
 }
@@ -218,9 +256,9 @@ fn report(state: &State) -> v1::Report {
         generation: held.generation,
         converged: state.unhealthy.is_empty(),
         instances,
-        problems: Vec::new(),
         trees: trees.collect(),
-        engine_lost: false,
+        owner: state.owner.clone(),
+        ..v1::Report::default()
     }
 }
 
@@ -280,7 +318,8 @@ impl Agent for Service {
             }),
             epoch: held.as_ref().map_or(0, |held| held.epoch),
             generation: held.as_ref().map_or(0, |held| held.generation),
-            held: held.filter(|_| request.get_ref().with_held),
+            held: state.units.values().filter(|_| request.get_ref().with_held).map(kept).collect(),
+            features: if state.is_old { Vec::new() } else { vec!["units".to_owned()] },
             report: Some(report(&state)),
             images: state.images.clone(),
             networks: state.networks.clone(),
@@ -296,25 +335,26 @@ impl Agent for Service {
     }
 
     async fn assign(&self, request: Request<v1::AssignRequest>) -> Result<Response<v1::AssignResponse>, Status> {
-        let next = request.into_inner().state.ok_or_else(|| Status::invalid_argument("no state"))?;
+        let v1::AssignRequest { fleet, host, stamp, units } = request.into_inner();
+        let stamp = stamp.ok_or_else(|| Status::invalid_argument("no stamp"))?;
         let mut state = self.called("assign");
         let held = state.held.as_ref().map(|held| (held.epoch, held.generation)).unwrap_or_default();
-        if state.held.as_ref() == Some(&next) {
-            return Ok(Response::new(v1::AssignResponse {}));
+        let offered = (stamp.epoch, stamp.generation);
+        if offered != held && (offered.0 < held.0 || offered.1 <= held.1) {
+            return Err(Status::failed_precondition(format!("holds {held:?}, and this is {offered:?}")));
         }
-        if next.epoch < held.0 || next.generation <= held.1 {
-            let found = (next.epoch, next.generation);
-            return Err(Status::failed_precondition(format!("holds {held:?}, and this is {found:?}")));
+        let before = state.units.clone();
+        let answers = units.iter().map(|unit| answer(take(&mut state, unit))).collect();
+        let frame =
+            v1::HostState { fleet, host, epoch: stamp.epoch, generation: stamp.generation, ..v1::HostState::default() };
+        let next = join(frame, state.units.values().cloned());
+        state.owner = stamp.owner;
+        if state.units != before {
+            state.assigned.push(next.clone());
         }
-        for tree in &next.trees {
-            if !state.blobs.contains_key(&tree.manifest) {
-                return Err(Status::failed_precondition(format!("the bundle of {} is not here", tree.stack)));
-            }
-        }
-        state.assigned.push(next.clone());
         state.held = Some(next);
         self.reports.send_replace(report(&state));
-        Ok(Response::new(v1::AssignResponse {}))
+        Ok(Response::new(v1::AssignResponse { answers }))
     }
 
     /// At every path is a folder, except where the test sets something else.
