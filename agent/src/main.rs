@@ -3,6 +3,7 @@
 mod api;
 mod apply;
 mod blobs;
+mod claims;
 mod dns;
 mod docker;
 mod durable;

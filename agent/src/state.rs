@@ -10,6 +10,7 @@ use landfast_agent_core::assignment::{Assigned, Refused, Stamp, Verdict, judge, 
 use prost::Message as _;
 use tokio::sync::watch;
 
+use crate::claims::Claims;
 use crate::durable;
 use crate::error_text::in_one_line;
 use crate::wire::{
@@ -75,6 +76,8 @@ pub(crate) struct Holder {
     held: watch::Sender<Arc<Held>>,
     /// Held during an assignment, so that there is one at a time.
     writing: Mutex<()>,
+    /// Which run may assign units.
+    pub(crate) claims: Claims,
 }
 
 impl Holder {
@@ -92,6 +95,7 @@ impl Holder {
         Ok(Holder {
             fleet: fleet.to_owned(),
             host: host.to_owned(),
+            claims: Claims::open(&folder),
             folder,
             held: watch::Sender::new(Arc::new(held)),
             writing: Mutex::new(()),
@@ -165,10 +169,10 @@ impl Holder {
         let key = new.contents.key();
         let verdict = judge(units.get(&key).map(|held| &held.stamp), &new.stamp, unit.if_digest.as_deref())?;
         if verdict == Verdict::Take {
-            if let Contents::Stack(state) = &new.contents
-                && !state.manifest.is_empty()
-                && !is_complete(&state.manifest)
-            {
+            // A bundle that the host holds already is not needed again: the stack must be removable without it.
+            let before = units.get(&key).map_or("", |held| manifest(&held.contents));
+            let manifest = manifest(&new.contents);
+            if !manifest.is_empty() && manifest != before && !is_complete(manifest) {
                 return Err(UnitError::Incomplete);
             }
             self.write(&file_name(&key), &new.encode())?;
@@ -191,6 +195,14 @@ fn file_name(key: &UnitKey) -> String {
         UnitKey::Base => "base".to_owned(),
         UnitKey::Fabric => "fabric".to_owned(),
         UnitKey::Stack(stack) => format!("{STACK}{stack}"),
+    }
+}
+
+/// Digest of the manifest of a stack's live tree; empty for none.
+fn manifest(contents: &Contents) -> &str {
+    match contents {
+        Contents::Stack(state) => &state.manifest,
+        Contents::Removal(_) | Contents::Base(_) | Contents::Fabric(_) => "",
     }
 }
 

@@ -13,20 +13,21 @@ use landfast_agreement::{ProjectName, ServiceName, StackName, partner};
 
 use crate::dns::Zone;
 
-pub(crate) use landfast_proto::v1::Stamp as WireStamp;
 pub(crate) use landfast_proto::v1::agent_server::{Agent, AgentServer};
 pub(crate) use landfast_proto::v1::blobs_server::{Blobs, BlobsServer};
 pub(crate) use landfast_proto::v1::builder_server::{Builder, BuilderServer};
 pub(crate) use landfast_proto::v1::{
-    AssignRequest, AssignResponse, Attachment, Container, Dependency, DescribeRequest, DescribeResponse, Device,
-    DeviceLimit, DeviceRequest, Endpoint, Engine, EngineNetwork, EngineVolume, ExamineRequest, ExamineResponse,
-    ExaminedSource, Fabric, FabricDelta, FetchRequest, FetchResponse, Healthcheck, Hook, HostBase, HostState, Image,
-    ImageItem, Instance, InstanceReport, LogsRequest, LogsResponse, Memory, MissingRequest, MissingResponse, Mount,
-    MountSource, Network, Overlay, PlacedFile, Pool, Port, Problem, PullRequest, PullResponse, PushRequest,
-    PushResponse, Removal, Report, Restart as RestartPolicy, Role, StackState, TreeReport, Ulimit, Unit, UnitAnswer,
-    UnitReport, UsedPort, Volume, WatchRequest, dependency, examined_source, instance_report, item, least_role,
-    logs_response, mount, mount_source, pull_request, push_request, unit, unit_answer, unit_report,
+    AssignRequest, AssignResponse, Attachment, ClaimResponse, Container, Dependency, DescribeRequest, DescribeResponse,
+    Device, DeviceLimit, DeviceRequest, Endpoint, Engine, EngineNetwork, EngineVolume, ExamineRequest, ExamineResponse,
+    ExaminedSource, Fabric, FabricDelta, FetchRequest, FetchResponse, Healthcheck, Hook, HostBase, HostClaim,
+    HostState, Image, ImageItem, Instance, InstanceReport, LogsRequest, LogsResponse, Memory, MissingRequest,
+    MissingResponse, Mount, MountSource, Network, Overlay, PlacedFile, Pool, Port, Problem, PullRequest, PullResponse,
+    PushRequest, PushResponse, ReleaseRequest, ReleaseResponse, Removal, Report, Restart as RestartPolicy, Role,
+    StackState, TreeReport, Ulimit, Unit, UnitAnswer, UnitReport, UsedPort, Volume, WatchRequest, dependency,
+    examined_source, instance_report, item, least_role, logs_response, mount, mount_source, pull_request, push_request,
+    unit, unit_answer, unit_report,
 };
+pub(crate) use landfast_proto::v1::{ClaimRequest as WireClaimRequest, Stamp as WireStamp};
 pub(crate) use landfast_proto::v1::{
     DiscardRequest, DiscardResponse, OpenRequest, OpenResponse, SessionEnd, open_request,
 };

@@ -6,6 +6,7 @@
 
 pub mod assignment;
 pub mod attempts;
+pub mod claim;
 pub mod desired;
 pub mod devices;
 pub mod observed;

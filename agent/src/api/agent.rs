@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::stream::{Stream, StreamExt as _};
+use landfast_agent_core::claim::Denied;
 use landfast_agent_core::observed::{self, Listed};
 use landfast_certs::Role;
 use tokio_stream::wrappers::WatchStream;
@@ -17,15 +18,15 @@ use crate::error_text::in_one_line;
 use crate::observe::blocking;
 use crate::ports::{self, Processes};
 use crate::wire::{
-    Agent, AssignRequest, AssignResponse, DescribeRequest, DescribeResponse, Engine, EngineNetwork, EngineVolume,
-    ExamineRequest, ExamineResponse, HeldUnit, Image, LogsRequest, LogsResponse, Report, UsedPort, WatchRequest,
-    logs_response, unit_answer,
+    Agent, AssignRequest, AssignResponse, ClaimResponse, DescribeRequest, DescribeResponse, Engine, EngineNetwork,
+    EngineVolume, ExamineRequest, ExamineResponse, HeldUnit, Image, LogsRequest, LogsResponse, ReleaseRequest,
+    ReleaseResponse, Report, UsedPort, WatchRequest, WireClaimRequest, logs_response, unit_answer,
 };
 
 type ResponseStream<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 /// Abilities that this agent has beyond the first version of the protocol.
-const FEATURES: [&str; 1] = ["units"];
+const FEATURES: [&str; 2] = ["units", "claims"];
 
 /// Time to wait for the first observation after a start.
 const FIRST_LOOK: Duration = Duration::from_secs(5);
@@ -106,6 +107,8 @@ impl Agent for AgentService {
             epoch: held.seen.epoch,
             generation: held.seen.generation,
             held: held.units.values().filter(|_| with_held).map(HeldUnit::encode).collect(),
+            highest_epoch: self.0.holder.claims.highest(held.seen.epoch),
+            claim: self.0.holder.claims.in_force(),
             features: FEATURES.map(str::to_owned).to_vec(),
             report: Some(report),
             images,
@@ -127,6 +130,8 @@ impl Agent for AgentService {
         let request = request.into_inner();
         let stamp = request.stamp.clone().ok_or_else(|| Status::invalid_argument("the request has no stamp"))?;
         let (holder, blobs) = (self.0.holder.clone(), self.0.blobs.clone());
+        let claimed = holder.claims.may_assign(stamp.epoch, &stamp.owner);
+        claimed.map_err(|unclaimed| Status::failed_precondition(unclaimed.to_string()))?;
         // A tree is assigned only when its bundle is complete on the disk.
         let is_complete = move |manifest: &str| {
             let missing = blobs.missing_manifests(&[manifest.to_owned()]);
@@ -140,6 +145,31 @@ impl Agent for AgentService {
         let (epoch, owner, generation, units) = (stamp.epoch, stamp.owner, stamp.generation, answers.len());
         tracing::info!(epoch, owner, generation, units, "units assigned");
         Ok(Response::new(AssignResponse { answers }))
+    }
+
+    async fn claim(&self, request: Request<WireClaimRequest>) -> Result<Response<ClaimResponse>, Status> {
+        let (holder, request) = (self.0.holder.clone(), request.into_inner());
+        if request.epoch == 0 || request.owner.is_empty() {
+            return Err(Status::invalid_argument("a claim needs an epoch and an owner"));
+        }
+        let answer = blocking(move || {
+            let claims = &holder.claims;
+            let seen = holder.current().seen.epoch;
+            Ok::<_, std::io::Error>(match claims.claim(request, seen)? {
+                Ok(()) => ClaimResponse { granted: true, held: None },
+                Err(Denied::Held(claim)) => ClaimResponse { granted: false, held: Some(claims.described(&claim)) },
+                Err(Denied::OldEpoch(_)) => ClaimResponse { granted: false, held: None },
+            })
+        });
+        let answer = answer.await.map_err(|error| Status::internal(in_one_line(&error)))?;
+        Ok(Response::new(answer))
+    }
+
+    async fn release(&self, request: Request<ReleaseRequest>) -> Result<Response<ReleaseResponse>, Status> {
+        let (holder, request) = (self.0.holder.clone(), request.into_inner());
+        let released = blocking(move || holder.claims.release(request.epoch, &request.owner)).await;
+        released.map_err(|error| Status::internal(in_one_line(&error)))?;
+        Ok(Response::new(ReleaseResponse {}))
     }
 
     async fn examine(&self, request: Request<ExamineRequest>) -> Result<Response<ExamineResponse>, Status> {

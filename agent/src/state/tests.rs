@@ -60,6 +60,14 @@ fn f63_a_unit_that_is_refused_does_not_prevent_the_others() {
     assert!(answers[0].reason.contains("bundle is incomplete"), "{answers:?}");
     assert_eq!(answers[1].verdict(), unit_answer::Verdict::Taken);
     assert_eq!(holder.current().desired.stacks.iter().collect::<Vec<_>>(), ["web"]);
+    // Blobs that were lost since do not prevent a change of the stack, such as its removal.
+    let (before, volume) = (stack("web", "here"), Volume { stack: "web".to_owned(), ..Volume::default() });
+    let state = StackState { stack: "web".to_owned(), manifest: "here".to_owned(), ..StackState::default() };
+    let volume = Volume { name: "web_files".to_owned(), ..volume };
+    let after = Contents::Stack(StackState { volumes: vec![volume], ..state });
+    let units = vec![unit(&after, &before.digest())];
+    let answers = holder.assign(&request(&run(1, "anna", 2), units), |_| false).expect("accepted");
+    assert_eq!(answers[0].verdict(), unit_answer::Verdict::Taken, "{answers:?}");
 }
 
 #[test]

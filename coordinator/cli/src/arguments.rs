@@ -1,6 +1,7 @@
 //! Command-line arguments that several verbs share.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use landfast_core::pull::Policy;
@@ -27,6 +28,22 @@ pub struct Global {
     /// Print more details, such as each image that a host lacks
     #[arg(long, global = true)]
     pub verbose: bool,
+}
+
+/// Arguments of every verb that changes hosts.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Confirmation {
+    /// Do not ask for confirmation
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Wait up to this long while another run changes the fleet, such as 30s or 10m; default: fail at once
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub wait: Option<Duration>,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let parsed = text.parse::<jiff::SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok());
+    parsed.ok_or_else(|| "use a number with a unit, such as 30s or 10m".to_owned())
 }
 
 /// When registries are asked for images: the values of `--pull`, as in `docker compose up`.

@@ -16,7 +16,7 @@ use crate::project::ProjectError;
 use crate::scan::ScanError;
 use crate::store::StoreError;
 
-use crate::operation::FailureReport;
+use crate::operation::{FailureReport, OtherClaim};
 
 /// The reason why an operation failed.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +60,12 @@ pub enum EngineError {
     /// The container engine of a host does not answer its agent.
     #[error("{host}: the container engine does not answer ({problem})")]
     NoEngine { host: String, problem: String },
+    /// Another run has claimed a host.
+    #[error("{host}: {claim}")]
+    Claimed { host: String, claim: Box<OtherClaim> },
+    /// Another run has deployed to a host since it was observed.
+    #[error("{host}: another run has deployed to this host since the plan was made")]
+    Overtaken { host: String },
     /// The agent of a host does not accept the units of this version.
     #[error("{host}: the agent (version {version}) is older than this landfast requires")]
     OldAgent { host: String, version: String },
@@ -148,7 +154,10 @@ impl Hint for EngineError {
                 Some(format!("update the agent with `landfast host add {host} ADDRESS --ssh USER@ADDRESS`"))
             }
             Self::NewerUnits { .. } => Some("use that version or a newer one".to_owned()),
-            Self::FleetChanged { .. } => {
+            Self::Claimed { .. } => {
+                Some("run the command again when the other run has ended, or pass --wait 10m to wait for it".to_owned())
+            }
+            Self::FleetChanged { .. } | Self::Overtaken { .. } => {
                 Some("another operator deployed meanwhile: run `landfast plan` again".to_owned())
             }
             Self::NoRelease { .. } | Self::NoEarlierRelease { .. } => {

@@ -14,7 +14,7 @@ fn two_stacks(lab: &Lab) -> Result<Fleet<'_>> {
     let fleet = running_demo(lab, &mounted("web"), SIDE)?;
     fleet.write("side/compose.yaml", &mounted("app"))?;
     for stack in ["demo", "side"] {
-        fleet.write(&format!("{stack}/conf"), "1\n")?;
+        fleet.write(&format!("{stack}/conf"), &format!("{stack}\n"))?;
     }
     fleet.landfast(&["up", "--yes"])?.succeeds()?;
     Ok(fleet)
@@ -72,7 +72,7 @@ fn f63_a_stack_whose_blobs_are_lost_does_not_hold_up_another() -> Result<()> {
     let alpha = lab.host("alpha")?;
     let fleet = two_stacks(&lab)?;
     let before = ids(&fleet)?;
-    alpha.sh("find /var/lib/landfast/blobs -type f -delete")?.succeeds()?;
+    alpha.sh("grep -rlx demo /var/lib/landfast/blobs | xargs rm")?.succeeds()?;
 
     fleet.write("side/conf", "2\n")?;
     fleet.landfast(&["up", "side", "--yes"])?.succeeds()?;

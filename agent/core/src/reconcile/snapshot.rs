@@ -77,7 +77,8 @@ impl Stale {
 
     /// Adds what a new assignment is compared with, and what was brought to the host for it.
     pub(super) fn by_assignment(&mut self) {
-        (self.trees, self.images) = (true, true);
+        // A network that was not desired before may have an overlay already.
+        (self.trees, self.images, self.overlays) = (true, true, true);
     }
 
     /// Adds what an event of the engine reports.

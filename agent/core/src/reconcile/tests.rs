@@ -114,7 +114,7 @@ fn each_wake_makes_stale_what_it_may_have_changed() {
     let container = |instance: Option<&str>| Changed::Container { id: "c1".to_owned(), instance: instance.map(name) };
     let inspect = || Stale { containers: ["c1".to_owned()].into(), ..Stale::default() };
     let cases = [
-        (Wake::Assigned(networks(1, &[])), Stale { trees: true, images: true, ..Stale::default() }),
+        (Wake::Assigned(networks(1, &[])), Stale { trees: true, images: true, overlays: true, ..Stale::default() }),
         (Wake::EngineEvent(container(Some("redis"))), inspect()),
         (Wake::EngineEvent(container(None)), inspect()),
         (Wake::EngineEvent(Changed::Networks), Stale { networks: true, overlays: true, ..Stale::default() }),

@@ -5,6 +5,7 @@ use landfast_core::plan::{Action, Plan};
 use landfast_engine::operation::Operation;
 
 use super::up::carry_out;
+use crate::arguments::Confirmation;
 use crate::{CliError, Context, Exit};
 
 #[derive(Debug, clap::Args)]
@@ -15,15 +16,14 @@ pub struct DownArguments {
     /// Delete the volumes of the stacks too, with all data in them
     #[arg(short, long)]
     pub volumes: bool,
-    /// Do not ask for confirmation
-    #[arg(short, long)]
-    pub yes: bool,
+    #[command(flatten)]
+    pub confirmation: Confirmation,
 }
 
 pub(super) async fn run(context: &Context, args: DownArguments) -> Result<Exit, CliError> {
     let engine = context.engine(&[])?;
     let operation = Operation::Down { stacks: args.stacks, remove_volumes: args.volumes };
-    carry_out(context, &engine, operation, args.yes, |proposal| question(&proposal.plan)).await
+    carry_out(context, &engine, operation, &args.confirmation, |proposal| question(&proposal.plan)).await
 }
 
 /// Returns the question to confirm, with the name of every volume to delete.

@@ -3,6 +3,7 @@
 use landfast_engine::operation::Operation;
 
 use super::up::carry_out;
+use crate::arguments::Confirmation;
 use crate::{CliError, Context, Exit};
 
 #[derive(Debug, clap::Args)]
@@ -13,9 +14,8 @@ pub struct RollbackArguments {
     /// Deploy this release; default: the last successful release before the current one
     #[arg(long, value_name = "N")]
     pub to: Option<u64>,
-    /// Do not ask for confirmation
-    #[arg(short, long)]
-    pub yes: bool,
+    #[command(flatten)]
+    pub confirmation: Confirmation,
 }
 
 pub(super) async fn run(context: &Context, args: RollbackArguments) -> Result<Exit, CliError> {
@@ -35,5 +35,5 @@ pub(super) async fn run(context: &Context, args: RollbackArguments) -> Result<Ex
     };
     engine.folder.stack(&stack)?;
     let operation = Operation::Rollback { stack, release: args.to };
-    carry_out(context, &engine, operation, args.yes, |_| "Roll back to this release?".to_owned()).await
+    carry_out(context, &engine, operation, &args.confirmation, |_| "Roll back to this release?".to_owned()).await
 }

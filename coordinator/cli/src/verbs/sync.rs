@@ -3,20 +3,19 @@
 use super::up::carry_out;
 use landfast_engine::operation::Operation;
 
-use crate::arguments::StackArguments;
+use crate::arguments::{Confirmation, StackArguments};
 use crate::{CliError, Context, Exit};
 
 #[derive(Debug, clap::Args)]
 pub struct SyncArguments {
     #[command(flatten)]
     pub stacks: StackArguments,
-    /// Do not ask for confirmation
-    #[arg(short, long)]
-    pub yes: bool,
+    #[command(flatten)]
+    pub confirmation: Confirmation,
 }
 
 pub(super) async fn run(context: &Context, args: SyncArguments) -> Result<Exit, CliError> {
     let engine = args.stacks.engine(context)?;
     let operation = Operation::Sync { stacks: args.stacks.stacks };
-    carry_out(context, &engine, operation, args.yes, |_| "Apply these changes?".to_owned()).await
+    carry_out(context, &engine, operation, &args.confirmation, |_| "Apply these changes?".to_owned()).await
 }

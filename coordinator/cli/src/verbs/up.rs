@@ -2,11 +2,11 @@
 
 use crate::contract;
 use crate::output::{self, count, stderr, words};
-use landfast_engine::Engine;
 use landfast_engine::operation::{MissingImages, Operation, Outcome, Proposal, Up};
+use landfast_engine::{Engine, EngineError};
 
 use super::plan;
-use crate::arguments::{Pull, StackArguments};
+use crate::arguments::{Confirmation, Pull, StackArguments};
 use crate::question::confirm;
 use crate::{CliError, Context, Exit};
 
@@ -14,9 +14,8 @@ use crate::{CliError, Context, Exit};
 pub struct UpArguments {
     #[command(flatten)]
     pub stacks: StackArguments,
-    /// Do not ask for confirmation
-    #[arg(short, long)]
-    pub yes: bool,
+    #[command(flatten)]
+    pub confirmation: Confirmation,
     /// Recreate every instance, even if nothing changed
     #[arg(long)]
     pub force_recreate: bool,
@@ -41,7 +40,7 @@ pub(super) async fn run(context: &Context, args: UpArguments) -> Result<Exit, Cl
         now: jiff::Timestamp::now(),
         missing_images: MissingImages::Pull,
     });
-    carry_out(context, &engine, operation, args.yes, |_| "Apply these changes?".to_owned()).await
+    carry_out(context, &engine, operation, &args.confirmation, |_| "Apply these changes?".to_owned()).await
 }
 
 /// Proposes an operation, prints the plan, asks for confirmation and carries the operation out. Every verb that changes
@@ -50,23 +49,33 @@ pub(super) async fn carry_out(
     context: &Context,
     engine: &Engine,
     operation: Operation,
-    yes: bool,
-    question: impl FnOnce(&Proposal) -> String,
+    confirmation: &Confirmation,
+    question: impl Fn(&Proposal) -> String,
 ) -> Result<Exit, CliError> {
     let store = context.store(engine)?;
-    let proposal = engine.propose(&*store, operation).await?;
     let json = context.json()?;
-    let worth_reading = !proposal.plan.is_empty() || !proposal.plan.warnings.is_empty();
-    // The plan that a question is about is printed even with --quiet.
-    if worth_reading && !(yes && context.global.quiet) {
-        stderr::text(&plan::text(&proposal, context.global.verbose));
-    }
-    if !proposal.plan.is_empty() && !confirm(yes, &question(&proposal))? {
-        context.message("cancelled: nothing was changed\n");
-        return Ok(Exit::Usage);
-    }
-    let stop = context.signals.graceful();
-    let outcome = engine.carry_out(&*store, proposal, stop).await?;
+    let deadline = tokio::time::Instant::now() + confirmation.wait.unwrap_or_default();
+    let yes = confirmation.yes;
+    let outcome = loop {
+        let proposal = engine.propose(&*store, operation.clone()).await?;
+        let worth_reading = !proposal.plan.is_empty() || !proposal.plan.warnings.is_empty();
+        // The plan that a question is about is printed even with --quiet.
+        if worth_reading && !(yes && context.global.quiet) {
+            stderr::text(&plan::text(&proposal, context.global.verbose));
+        }
+        if !proposal.plan.is_empty() && !confirm(yes, &question(&proposal))? {
+            context.message("cancelled: nothing was changed\n");
+            return Ok(Exit::Usage);
+        }
+        match engine.carry_out(&*store, proposal, context.signals.graceful()).await {
+            Err(error @ EngineError::Claimed { .. }) if tokio::time::Instant::now() < deadline => {
+                context.printer.say(&format!("waiting: {error}"));
+                // The other run changes what the plan was made for, so there is a new plan afterwards.
+                engine.until_free(deadline).await?;
+            }
+            outcome => break outcome?,
+        }
+    };
     if json {
         output::json(&contract::Outcome::from(&outcome))?;
     } else {

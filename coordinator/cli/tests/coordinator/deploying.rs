@@ -7,7 +7,7 @@ use landfast::output::words;
 use landfast_engine::EngineError;
 use landfast_engine::Hint as _;
 use landfast_engine::operation::{Operation, Outcome, Up};
-use landfast_proto::UnitKey;
+use landfast_proto::{UnitKey, v1};
 use tokio_util::sync::CancellationToken;
 
 const STACK: &str = "[stacks.data]\npath = \"data\"\n\n[stacks.data.place]\npostgres = \"alpha\"\napp = \"beta\"\n";
@@ -170,7 +170,7 @@ async fn f46_an_instance_that_does_not_start_stops_the_rollout() {
     let error = fleet.up().await.expect_err("a failure");
     let text = error.to_string();
     assert!(text.contains("data/postgres.1") && text.contains("state of each step"), "{text}");
-    let instances = |state: Option<landfast_proto::v1::HostState>| state.map(|state| state.instances);
+    let instances = |state: Option<v1::HostState>| state.map(|state| state.instances);
     assert_eq!(instances(fleet.host("beta").with(|state| state.held.clone())), instances(before));
 }
 
@@ -340,4 +340,43 @@ async fn a_host_is_sent_only_the_units_that_change() {
     done(fleet.up().await);
     let received = fleet.host("beta").with(|state| state.received.iter().cloned().collect::<BTreeSet<_>>());
     assert_eq!(received, BTreeSet::from([UnitKey::Stack("data".to_owned())]));
+}
+
+#[tokio::test]
+async fn a_run_is_told_who_changes_the_fleet_and_changes_nothing() {
+    let fleet = data().await;
+    let claim = v1::HostClaim {
+        epoch: 1,
+        owner: "bob@ci, process 7".to_owned(),
+        purpose: "up web".to_owned(),
+        since: 1_800_000_000,
+        remaining: 12_000,
+    };
+    fleet.host("beta").with(|state| state.claim = Some(claim.clone()));
+    let error = fleet.up().await.expect_err("a refusal");
+    let expected = "beta: bob@ci, process 7 changes the fleet (`landfast up web`, since 2027-01-15T08:00:00Z); the claim ends \
+                    in 12 s unless it is renewed";
+    assert_eq!(error.to_string(), expected);
+    assert!(error.hint().expect("a hint").contains("--wait"));
+    assert!(fleet.hosts.values().all(|host| host.with(|state| state.assigned.is_empty())));
+    assert_eq!(fleet.host("alpha").with(|state| state.claim.clone()), None, "the claim on alpha was given back");
+    fleet.host("beta").with(|state| state.claim = None);
+    done(fleet.up().await);
+    assert!(fleet.hosts.values().all(|host| host.with(|state| state.claim.is_none())), "claims end with the run");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn up_waits_for_the_other_run_when_it_is_asked_to() {
+    let fleet = data().await;
+    let claim = v1::HostClaim { owner: "bob@ci, process 7".to_owned(), remaining: 9_000, ..v1::HostClaim::default() };
+    fleet.host("alpha").with(|state| state.claim = Some(claim));
+    let up = fleet.landfast(&["up", "--yes", "--wait", "2m"]);
+    let released = async {
+        eventually("the claim is refused", || fleet.host("alpha").calls("claim") > 0).await;
+        fleet.host("alpha").with(|state| state.claim = None);
+    };
+    let (output, ()) = tokio::join!(up, released);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("waiting: alpha: bob@ci, process 7"), "{output:?}");
+    assert_eq!(fleet.host("beta").instances(), ["data/app.1"]);
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use landfast_proto::v1::agent_server::{Agent, AgentServer};
 use landfast_proto::v1::{
-    AssignRequest, AssignResponse, DescribeRequest, DescribeResponse, ExamineRequest, ExamineResponse, LogsRequest,
-    LogsResponse, Report, WatchRequest,
+    AssignRequest, AssignResponse, ClaimRequest, ClaimResponse, DescribeRequest, DescribeResponse, ExamineRequest,
+    ExamineResponse, LogsRequest, LogsResponse, ReleaseRequest, ReleaseResponse, Report, WatchRequest,
 };
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -25,6 +25,12 @@ impl Agent for FakeAgent {
         self.0.clone().map(Response::new)
     }
     async fn watch(&self, _: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        Err(Status::unimplemented(""))
+    }
+    async fn claim(&self, _: Request<ClaimRequest>) -> Result<Response<ClaimResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+    async fn release(&self, _: Request<ReleaseRequest>) -> Result<Response<ReleaseResponse>, Status> {
         Err(Status::unimplemented(""))
     }
     async fn assign(&self, _: Request<AssignRequest>) -> Result<Response<AssignResponse>, Status> {

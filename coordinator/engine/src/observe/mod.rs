@@ -44,8 +44,8 @@ pub struct ObservedFleet {
     pub abilities: BTreeMap<String, Abilities>,
 }
 
-/// Feature of an agent that accepts units.
-const UNITS: &str = "units";
+/// Features that every agent must have.
+const FEATURES: [&str; 2] = ["units", "claims"];
 
 impl ObservedFleet {
     /// Asks all hosts at the same time, and fails if one does not answer. A deployment needs every host, because a name
@@ -59,7 +59,7 @@ impl ObservedFleet {
         for agent in observed.agents.values() {
             let description = agent.description();
             let host = agent.host().to_owned();
-            if !description.features.iter().any(|feature| feature == UNITS) {
+            if !FEATURES.iter().all(|needed| description.features.iter().any(|feature| feature == needed)) {
                 let version = description.agent_version.clone();
                 return Err(EngineError::OldAgent { host, version });
             }
@@ -90,7 +90,7 @@ impl ObservedFleet {
 
     /// Returns the epoch that a rollout claims: greater than any that a host has seen.
     pub fn next_epoch(&self) -> u64 {
-        self.agents.values().map(|agent| agent.description().epoch).max().unwrap_or(0) + 1
+        self.agents.values().map(|agent| agent.description().highest_epoch).max().unwrap_or(0) + 1
     }
 
     /// Returns the version of the state that a host held when it was surveyed.

@@ -12,11 +12,13 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::connect::{Agents, Ask, targets};
 use crate::event::{Event, NumberedRelease, Warning};
 use crate::observe::ObservedFleet;
 use crate::store::Store;
 use crate::{Engine, EngineError, Version};
 
+use super::claims::{Claims, RunId};
 use super::failure::FailureReport;
 use super::host_events::SharedUnits;
 use super::journal::{Entry, Journal, Unfinished};
@@ -52,6 +54,7 @@ const FIRST_REPORT_LIMIT: Duration = Duration::from_secs(20);
 
 /// Values that a rollout needs after all files and images are on the hosts.
 struct Run<'a> {
+    id: RunId,
     journal: Journal<'a>,
     store: &'a dyn Store,
     observed: &'a ObservedFleet,
@@ -66,7 +69,8 @@ impl Engine {
     /// When `stop` is cancelled, files and images are no longer sent, and a rollout ends after the running steps.
     ///
     /// # Errors
-    /// [`EngineError::Interrupted`] if `stop` was cancelled before the rollout began, [`EngineError::Stopped`] if the
+    /// [`EngineError::Claimed`] if another run changes the fleet, [`EngineError::Interrupted`] if `stop` was cancelled
+    /// before the rollout began, [`EngineError::Stopped`] if the
     /// rollout failed or was stopped. Other errors name the host or image that prevented it.
     pub async fn carry_out(
         &self,
@@ -102,7 +106,12 @@ impl Engine {
         unless_stopped(&stop, bring::bring(&self.folder.fleet, &proposal, &self.listener)).await?;
         let is_new = resumed.is_none();
         let entry = resumed.unwrap_or_else(|| entry(&proposal));
-        self.drive(Run { journal, store, observed: &proposal.observed, stop, is_new }, entry).await
+        let observed = &proposal.observed;
+        let id = RunId { epoch: observed.next_epoch(), owner: self.owner()? };
+        let claims = Claims::take(store, &observed.agents, id.clone(), &proposal.purpose).await?;
+        let outcome = self.drive(Run { id, journal, store, observed, stop, is_new }, entry).await;
+        claims.release().await;
+        outcome
     }
 
     /// Creates the networks of the fleet where they are missing, as on a host that has just joined, and informs the
@@ -116,6 +125,20 @@ impl Engine {
         self.carry_out(store, proposal, stop).await
     }
 
+    /// Waits until no host is claimed, or until the deadline.
+    pub async fn until_free(&self, deadline: tokio::time::Instant) -> Result<(), EngineError> {
+        let credentials = self.folder.credentials()?;
+        let fleet = &self.folder.fleet;
+        while tokio::time::Instant::now() < deadline {
+            let agents = Agents::connect(&fleet.name, &targets(fleet), &credentials, Ask::Described).await;
+            if agents.connected().values().all(|agent| agent.description().claim.is_none()) {
+                break;
+            }
+            tokio::time::sleep(TICK).await;
+        }
+        Ok(())
+    }
+
     /// Names this run to other operators: person, machine and process.
     fn owner(&self) -> Result<String, EngineError> {
         let credentials = self.folder.credentials()?;
@@ -126,7 +149,7 @@ impl Engine {
     }
 
     async fn drive(&self, run: Run<'_>, mut entry: Entry) -> Result<Outcome, EngineError> {
-        let Run { mut journal, store, observed, stop, is_new } = run;
+        let Run { id: RunId { epoch, owner }, mut journal, store, observed, stop, is_new } = run;
         let (sender, mut receiver) = mpsc::channel(EVENTS);
         let mut tasks = JoinSet::new();
         for agent in observed.agents.values() {
@@ -136,10 +159,9 @@ impl Engine {
         if is_new {
             unmoved(observed, &first)?;
         }
-        let owner = self.owner()?;
         let units: BTreeMap<_, _> =
             observed.units.iter().map(|(host, units)| (host, SharedUnits::new(Mutex::new(units.clone())))).collect();
-        let mut queue = vec![rollout::Event::Start { epoch: observed.next_epoch(), owner: owner.clone() }];
+        let mut queue = vec![rollout::Event::Start { epoch, owner: owner.clone() }];
         queue.extend(first.into_iter().map(|(host, report)| rollout::Event::Reported { host, report }));
         let mut ticks = tokio::time::interval(TICK);
         let mut steps = StepEvents::new(&*self.listener);

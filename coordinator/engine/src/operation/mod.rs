@@ -3,6 +3,7 @@
 mod bring;
 mod builds;
 mod carry_out;
+mod claims;
 mod failure;
 mod host_events;
 mod journal;
@@ -24,6 +25,7 @@ use crate::{Engine, EngineError};
 
 pub use builds::{BuildOptions, PlannedBuild};
 pub use carry_out::Outcome;
+pub use claims::OtherClaim;
 pub use failure::FailureReport;
 use proposal::ProposalInput;
 pub use proposal::{MissingImages, Proposal};
@@ -66,6 +68,21 @@ pub enum Operation {
     CreateNetworks,
 }
 
+impl Operation {
+    /// Names the operation to other operators, as the command that requests it: `up data web`.
+    pub fn purpose(&self) -> String {
+        let (verb, names) = match self {
+            Self::Up(up) => ("up", up.stacks.as_slice()),
+            Self::Down { stacks, .. } => ("down", stacks.as_slice()),
+            Self::Sync { stacks } => ("sync", stacks.as_slice()),
+            Self::Rollback { stack, .. } => ("rollback", std::slice::from_ref(stack)),
+            Self::Build { stacks, .. } => ("build", stacks.as_slice()),
+            Self::CreateNetworks => ("host add", [].as_slice()),
+        };
+        std::iter::once(verb).chain(names.iter().map(String::as_str)).collect::<Vec<_>>().join(" ")
+    }
+}
+
 /// Options of [`Operation::Up`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Up {
@@ -90,7 +107,8 @@ impl Engine {
     /// # Errors
     /// [`EngineError`] describes the mistakes in the stacks, or the host that does not answer.
     pub async fn propose(&self, store: &dyn Store, operation: Operation) -> Result<Proposal, EngineError> {
-        match operation {
+        let purpose = operation.purpose();
+        let proposal = match operation {
             Operation::Up(up) => self.propose_up(store, up).await,
             Operation::Down { stacks, remove_volumes } => self.propose_down(store, &stacks, remove_volumes).await,
             Operation::Sync { stacks } => self.propose_sync(store, &stacks).await,
@@ -100,7 +118,8 @@ impl Engine {
                 let observed = ObservedFleet::survey(self).await?;
                 self.propose_target_of(store, observed, Images::default(), ProposalInput::default()).await
             }
-        }
+        };
+        proposal.map(|proposal| Proposal { purpose, ..proposal })
     }
 
     async fn propose_up(&self, store: &dyn Store, up: Up) -> Result<Proposal, EngineError> {

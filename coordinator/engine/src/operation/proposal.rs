@@ -79,6 +79,8 @@ pub struct Proposal {
     pub needs: Vec<Need>,
     /// Parts of bundles that hosts lack: the host, the bundle and its missing parts.
     pub files: Vec<(String, BundleSource, MissingContent)>,
+    /// The operation as other operators see it.
+    pub(super) purpose: String,
     /// Builds to carry out for [`Operation::Build`](super::Operation::Build).
     pub(super) prepared: Option<PreparedBuilds>,
 }
@@ -253,7 +255,7 @@ impl Engine {
         let needs = needs(&images, &input);
         let files = files(&observed, &plan, &input.bundles).await?;
         let ProposalInput { deployments, builds, pulls, .. } = input;
-        Ok(Proposal { observed, plan, target, deployments, builds, pulls, images, needs, files, prepared: None })
+        Ok(Proposal { observed, plan, target, deployments, builds, pulls, images, needs, files, ..Proposal::default() })
     }
 
     /// Returns the newest release of every stack that the input changes. It determines the order in which instances

@@ -39,6 +39,8 @@ pub(crate) struct State {
     pub(crate) received: Vec<UnitKey>,
     /// Whether the agent is older than units.
     pub(crate) is_old: bool,
+    /// Claim in force.
+    pub(crate) claim: Option<v1::HostClaim>,
     /// Owner of the last assignment.
     pub(crate) owner: String,
     /// Number of calls, keyed by method.
@@ -209,6 +211,10 @@ impl Service {
     }
 }
 
+fn held_epoch(state: &State) -> u64 {
+    state.held.as_ref().map_or(0, |held| held.epoch)
+}
+
 /// A unit as Describe returns it.
 fn kept(contents: &Contents) -> v1::Unit {
     v1::Unit { stamp: None, if_digest: None, contents: Some(contents.encode()) }
@@ -319,7 +325,9 @@ impl Agent for Service {
             epoch: held.as_ref().map_or(0, |held| held.epoch),
             generation: held.as_ref().map_or(0, |held| held.generation),
             held: state.units.values().filter(|_| request.get_ref().with_held).map(kept).collect(),
-            features: if state.is_old { Vec::new() } else { vec!["units".to_owned()] },
+            features: if state.is_old { Vec::new() } else { ["units", "claims"].map(str::to_owned).to_vec() },
+            highest_epoch: held_epoch(&state),
+            claim: state.claim.clone(),
             report: Some(report(&state)),
             images: state.images.clone(),
             networks: state.networks.clone(),
@@ -338,6 +346,9 @@ impl Agent for Service {
         let v1::AssignRequest { fleet, host, stamp, units } = request.into_inner();
         let stamp = stamp.ok_or_else(|| Status::invalid_argument("no stamp"))?;
         let mut state = self.called("assign");
+        if state.claim.as_ref().is_none_or(|claim| (claim.epoch, &claim.owner) != (stamp.epoch, &stamp.owner)) {
+            return Err(Status::failed_precondition(format!("{} has no claim", stamp.owner)));
+        }
         let held = state.held.as_ref().map(|held| (held.epoch, held.generation)).unwrap_or_default();
         let offered = (stamp.epoch, stamp.generation);
         if offered != held && (offered.0 < held.0 || offered.1 <= held.1) {
@@ -355,6 +366,27 @@ impl Agent for Service {
         state.held = Some(next);
         self.reports.send_replace(report(&state));
         Ok(Response::new(v1::AssignResponse { answers }))
+    }
+
+    async fn claim(&self, request: Request<v1::ClaimRequest>) -> Result<Response<v1::ClaimResponse>, Status> {
+        let request = request.into_inner();
+        let mut state = self.called("claim");
+        let held = state.claim.clone().filter(|held| ![&request.owner, &request.ended_owner].contains(&&held.owner));
+        let granted = held.is_none() && (request.epoch > held_epoch(&state) || state.claim.is_some());
+        if granted {
+            let (epoch, owner, purpose) = (request.epoch, request.owner, request.purpose);
+            state.claim = Some(v1::HostClaim { epoch, owner, purpose, since: 1_800_000_000, remaining: 30_000 });
+        }
+        Ok(Response::new(v1::ClaimResponse { granted, held }))
+    }
+
+    async fn release(&self, request: Request<v1::ReleaseRequest>) -> Result<Response<v1::ReleaseResponse>, Status> {
+        let request = request.into_inner();
+        let mut state = self.called("release");
+        if state.claim.as_ref().is_some_and(|held| held.owner == request.owner) {
+            state.claim = None;
+        }
+        Ok(Response::new(v1::ReleaseResponse {}))
     }
 
     /// At every path is a folder, except where the test sets something else.
