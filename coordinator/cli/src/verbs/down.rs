@@ -10,7 +10,7 @@ use crate::{CliError, Context, Exit};
 
 #[derive(Debug, clap::Args)]
 pub struct DownArguments {
-    /// Names of stacks; all stacks when none is named
+    /// Names of stacks; all stacks of landfast.toml when none is named
     #[arg(value_name = "STACK")]
     pub stacks: Vec<String>,
     /// Delete the volumes of the stacks too, with all data in them

@@ -38,7 +38,7 @@ pub enum Operation {
     Up(Up),
     /// Remove stacks from the hosts.
     Down {
-        /// Names of the stacks; all if there are none.
+        /// Names of the stacks; all of `landfast.toml` if there are none.
         stacks: Vec<String>,
         /// Remove the stacks' volumes too, with all data in them.
         remove_volumes: bool,
@@ -145,7 +145,12 @@ impl Engine {
         remove_volumes: bool,
     ) -> Result<Proposal, EngineError> {
         let observed = ObservedFleet::survey(self).await?;
-        let removed = if stacks.is_empty() { self.all_stacks(&observed) } else { self.known(stacks, &observed)? };
+        let removed = if stacks.is_empty() {
+            // Stacks that only the hosts have may belong to another folder. They are removed by name.
+            self.folder.fleet.stacks.keys().cloned().collect()
+        } else {
+            self.known(stacks, &observed)?
+        };
         let input = ProposalInput { removed, remove_volumes, ..ProposalInput::default() };
         self.propose_target_of(store, observed, Images::default(), input).await
     }
