@@ -1,4 +1,5 @@
-//! Types generated from `landfast/v1/*.proto`, and the table of the least role that may call each method.
+//! Types generated from `landfast/v1/*.proto`, the table of the least role that may call each method, and the units that
+//! host states are made of.
 //!
 //! The agent and the coordinator share this crate and `landfast-certs` only. Each binary converts the generated types
 //! in its `wire` module.

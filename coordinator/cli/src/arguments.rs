@@ -39,6 +39,23 @@ pub struct Confirmation {
     /// Wait up to this long while another run changes the fleet, such as 30s or 10m; default: fail at once
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub wait: Option<Duration>,
+    #[command(flatten)]
+    pub absent: Absent,
+}
+
+/// Hosts that are left as they are.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Absent {
+    /// Leave this host as it is, because it is away; what it lacks is done by a later run
+    #[arg(long, value_name = "HOST")]
+    pub without: Vec<String>,
+}
+
+impl Absent {
+    /// Tells the engine which hosts are left as they are.
+    pub fn apply(&self, engine: &mut Engine) {
+        engine.options.without = self.without.iter().cloned().collect();
+    }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

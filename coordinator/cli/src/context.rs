@@ -149,6 +149,7 @@ impl Context {
             env_files,
             profiles: self.compose.profile.iter().chain(profiles).cloned().collect(),
             environment: self.environment.clone(),
+            ..landfast_engine::Options::default()
         };
         Ok(Engine::new(folder, options, Arc::clone(&self.printer) as Arc<dyn Listener>))
     }

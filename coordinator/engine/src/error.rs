@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use landfast_compose::Diagnostics;
-use landfast_core::plan::Conflict;
+use landfast_core::plan::{Conflict, Hindrance};
 
 use crate::Hint;
 use crate::connect::Failures;
@@ -57,6 +57,15 @@ pub enum EngineError {
     /// Some hosts cannot be reached, or refused the connection.
     #[error("some hosts cannot be reached\n{0}")]
     Unreachable(Failures),
+    /// Hosts are away, and the plan cannot be carried out without them.
+    #[error("{hindrance}; nothing was changed{}", away(.reasons))]
+    Away { hindrance: Hindrance, reasons: Vec<String> },
+    /// A host that was named as away answers.
+    #[error("{host} answers, so it is not left out")]
+    NotAway { host: String },
+    /// A host that was named is not in the fleet.
+    #[error("landfast.toml has no host {host}")]
+    NoHost { host: String },
     /// The container engine of a host does not answer its agent.
     #[error("{host}: the container engine does not answer ({problem})")]
     NoEngine { host: String, problem: String },
@@ -126,6 +135,10 @@ impl std::fmt::Display for Version {
     }
 }
 
+fn away(reasons: &[String]) -> String {
+    reasons.iter().map(|reason| format!("\n  {reason}")).collect()
+}
+
 fn list(conflicts: &[Conflict]) -> String {
     conflicts.iter().map(|conflict| format!("\n  {conflict}")).collect()
 }
@@ -149,6 +162,20 @@ impl Hint for EngineError {
             Self::NoEnvironments { stack } => {
                 Some(format!("select no environment, or write {{env}} in a path of env_files under [stacks.{stack}]"))
             }
+            Self::Away { hindrance: Hindrance::Changes { .. }, .. } => Some(
+                "start these hosts, name the stacks that have no part on them, or leave the hosts as they are with \
+                 --without HOST"
+                    .to_owned(),
+            ),
+            Self::Away { hindrance: Hindrance::Moves { .. }, .. } => {
+                Some("start the host, or keep these instances where they are until it answers".to_owned())
+            }
+            Self::Away { hindrance: Hindrance::NoMajority { .. }, .. } => Some(
+                "start the other hosts, or name every host that is away with --without HOST if it certainly does not run"
+                    .to_owned(),
+            ),
+            Self::NotAway { .. } => Some("leave out --without for this host".to_owned()),
+            Self::NoHost { .. } => Some("`landfast host ls` lists the hosts".to_owned()),
             Self::NoEngine { .. } => Some("start the engine on that host: `systemctl start docker`".to_owned()),
             Self::OldAgent { host, .. } => {
                 Some(format!("update the agent with `landfast host add {host} ADDRESS --ssh USER@ADDRESS`"))

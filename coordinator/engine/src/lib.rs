@@ -19,7 +19,7 @@ pub mod store;
 pub mod text;
 pub mod wire;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -45,6 +45,8 @@ pub struct Options {
     pub profiles: Vec<String>,
     /// Environment variables of the process.
     pub environment: BTreeMap<String, String>,
+    /// Hosts that are away and are left as they are, given with `--without`.
+    pub without: BTreeSet<String>,
 }
 
 /// Entry point of the library: runs operations on the fleet of one folder.

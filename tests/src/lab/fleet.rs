@@ -71,7 +71,12 @@ impl<'lab> Fleet<'lab> {
 
     /// Prepares a `landfast` command for this fleet that runs on the lab's LAN.
     pub fn command(&self, arguments: &[&str]) -> Result<Command> {
-        let mut command = self.lab.lan().command(coordinator_binary()?);
+        self.command_of(&coordinator_binary()?, arguments)
+    }
+
+    /// Prepares a command of another version of `landfast`.
+    pub fn command_of(&self, program: &Path, arguments: &[&str]) -> Result<Command> {
+        let mut command = self.lab.lan().command(program);
         command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", self.lab.folder().join("home"));
         command.env("LANG", "C.UTF-8").env("RUST_BACKTRACE", "1").current_dir(&self.folder);
         command.arg("--fleet").arg(&self.folder).args(arguments);

@@ -1,5 +1,5 @@
-//! F7: the coordinator is killed during a rolling update, or the reader of its output goes away. Two operators deploy at the
-//! same time.
+//! F7 and F65: the coordinator is killed during a rolling update, or the reader of its output goes away, or two operators
+//! deploy at the same time.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::Command;
@@ -76,7 +76,7 @@ fn another_laptop<'lab>(lab: &'lab Lab, fleet: &Fleet<'_>) -> Result<Fleet<'lab>
 }
 
 #[test]
-fn of_two_operators_at_once_the_second_is_told_and_can_wait() -> Result<()> {
+fn f65_of_two_operators_at_once_the_second_is_told_and_can_wait() -> Result<()> {
     let lab = Lab::of(2)?;
     let service = |tag: &str| compose(&[service("web", tag, ""), service("app", tag, "")]);
     let place = "[stacks.demo.place]\nweb = \"alpha\"\napp = \"beta\"\n";

@@ -1,6 +1,7 @@
 //! Scenarios on real hosts. All run in one process with one lab: hosts stay up and are cleaned between scenarios.
 
 mod agent_faults;
+mod away;
 mod bad_input;
 mod builds;
 mod builds_together;
@@ -24,3 +25,4 @@ mod registries;
 mod starting;
 mod trust;
 mod units;
+mod upgrade;

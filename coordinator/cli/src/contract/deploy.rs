@@ -8,12 +8,14 @@ use serde::Serialize;
 /// Result of `up`, `down`, `sync` and `rollback`.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Outcome<'a> {
-    /// `done` or `unchanged`.
+    /// `done`, `partial` (steps were left out because their host is away) or `unchanged`.
     outcome: &'static str,
     /// Number of steps that were carried out.
     steps: usize,
     /// Releases that were deployed.
     releases: Vec<DeployedRelease<'a>>,
+    /// Steps that were left out because their host is away.
+    owed: &'a [String],
 }
 
 /// A release that was deployed.
@@ -31,11 +33,14 @@ impl<'a> From<&'a landfast_engine::operation::Outcome> for Outcome<'a> {
         let release =
             |NumberedRelease { stack, number }: &'a NumberedRelease| DeployedRelease { stack, release: *number };
         match outcome {
-            Of::Unchanged => Self { outcome: "unchanged", steps: 0, releases: Vec::new() },
-            Of::Done { steps, releases } => {
-                Self { outcome: "done", steps: *steps, releases: releases.iter().map(release).collect() }
-            }
-            Of::Built { images } => Self { outcome: "done", steps: images.len(), releases: Vec::new() },
+            Of::Unchanged => Self { outcome: "unchanged", steps: 0, releases: Vec::new(), owed: &[] },
+            Of::Done { steps, releases, owed } => Self {
+                outcome: if owed.is_empty() { "done" } else { "partial" },
+                steps: *steps,
+                releases: releases.iter().map(release).collect(),
+                owed,
+            },
+            Of::Built { images } => Self { outcome: "done", steps: images.len(), releases: Vec::new(), owed: &[] },
         }
     }
 }

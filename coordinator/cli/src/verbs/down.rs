@@ -23,7 +23,7 @@ pub struct DownArguments {
 pub(super) async fn run(context: &Context, args: DownArguments) -> Result<Exit, CliError> {
     let engine = context.engine(&[])?;
     let operation = Operation::Down { stacks: args.stacks, remove_volumes: args.volumes };
-    carry_out(context, &engine, operation, &args.confirmation, |proposal| question(&proposal.plan)).await
+    carry_out(context, engine, operation, &args.confirmation, |proposal| question(&proposal.plan)).await
 }
 
 /// Returns the question to confirm, with the name of every volume to delete.

@@ -9,7 +9,7 @@ use crate::output::{self, count, escape, words};
 use landfast_engine::images::Need;
 use landfast_engine::operation::{MissingImages, Operation, Proposal, Up};
 
-use crate::arguments::{Pull, StackArguments};
+use crate::arguments::{Absent, Pull, StackArguments};
 use crate::{CliError, Context, Exit};
 
 #[derive(Debug, clap::Args)]
@@ -25,11 +25,14 @@ pub struct PlanArguments {
     /// Set when to ask registries for images
     #[arg(long, value_enum, value_name = "WHEN", default_value = "policy")]
     pub pull: Pull,
+    #[command(flatten)]
+    pub absent: Absent,
 }
 
 pub(super) async fn run(context: &Context, args: PlanArguments) -> Result<Exit, CliError> {
     let json = context.json()?;
-    let engine = args.stacks.engine(context)?;
+    let mut engine = args.stacks.engine(context)?;
+    args.absent.apply(&mut engine);
     let store = context.store(&engine)?;
     let operation = Operation::Up(Up {
         stacks: args.stacks.stacks,

@@ -35,5 +35,5 @@ pub(super) async fn run(context: &Context, args: RollbackArguments) -> Result<Ex
     };
     engine.folder.stack(&stack)?;
     let operation = Operation::Rollback { stack, release: args.to };
-    carry_out(context, &engine, operation, &args.confirmation, |_| "Roll back to this release?".to_owned()).await
+    carry_out(context, engine, operation, &args.confirmation, |_| "Roll back to this release?".to_owned()).await
 }

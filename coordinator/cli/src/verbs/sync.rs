@@ -17,5 +17,5 @@ pub struct SyncArguments {
 pub(super) async fn run(context: &Context, args: SyncArguments) -> Result<Exit, CliError> {
     let engine = args.stacks.engine(context)?;
     let operation = Operation::Sync { stacks: args.stacks.stacks };
-    carry_out(context, &engine, operation, &args.confirmation, |_| "Apply these changes?".to_owned()).await
+    carry_out(context, engine, operation, &args.confirmation, |_| "Apply these changes?".to_owned()).await
 }

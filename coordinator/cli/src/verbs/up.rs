@@ -40,19 +40,20 @@ pub(super) async fn run(context: &Context, args: UpArguments) -> Result<Exit, Cl
         now: jiff::Timestamp::now(),
         missing_images: MissingImages::Pull,
     });
-    carry_out(context, &engine, operation, &args.confirmation, |_| "Apply these changes?".to_owned()).await
+    carry_out(context, engine, operation, &args.confirmation, |_| "Apply these changes?".to_owned()).await
 }
 
 /// Proposes an operation, prints the plan, asks for confirmation and carries the operation out. Every verb that changes
 /// hosts uses it.
 pub(super) async fn carry_out(
     context: &Context,
-    engine: &Engine,
+    mut engine: Engine,
     operation: Operation,
     confirmation: &Confirmation,
     question: impl Fn(&Proposal) -> String,
 ) -> Result<Exit, CliError> {
-    let store = context.store(engine)?;
+    confirmation.absent.apply(&mut engine);
+    let store = context.store(&engine)?;
     let json = context.json()?;
     let deadline = tokio::time::Instant::now() + confirmation.wait.unwrap_or_default();
     let yes = confirmation.yes;
@@ -89,9 +90,11 @@ pub(super) fn sentence(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Built { images } => format!("built: {}\n", images.join(", ")),
         Outcome::Unchanged => "nothing to do: the hosts are up to date\n".to_owned(),
-        Outcome::Done { steps, releases } if releases.is_empty() => format!("done: {}\n", count(*steps, "step")),
-        Outcome::Done { steps, releases } => {
-            format!("done: {}, {}\n", count(*steps, "step"), words::releases(releases))
+        Outcome::Done { steps, releases, owed } => {
+            let word = if owed.is_empty() { "done" } else { "partly done" };
+            let releases = if releases.is_empty() { String::new() } else { format!(", {}", words::releases(releases)) };
+            let owed = owed.iter().map(|step| format!("left out: {step}\n")).collect::<String>();
+            format!("{word}: {}{releases}\n{owed}", count(*steps, "step"))
         }
     }
 }

@@ -254,12 +254,13 @@ async fn sync_updates_files_and_changes_no_instance() {
 }
 
 #[tokio::test]
-async fn an_unreachable_host_fails_up_and_is_shown_in_status() {
+async fn an_unreachable_host_is_shown_in_status_and_stops_what_changes_it() {
     let mut fleet = data().await;
     done(fleet.up().await);
     fleet.hosts.remove("beta");
-    let error = fleet.up().await.expect_err("a refusal");
-    assert!(error.to_string().contains("beta"), "{error}");
+    assert_eq!(fleet.up().await.expect("nothing to do"), Outcome::Unchanged);
+    let error = fleet.down(false).await.expect_err("a refusal");
+    assert!(error.to_string().contains("remove data/app.1 on beta"), "{error}");
     let (status, _) = fleet.engine().status().await.expect("a status");
     let states = status.hosts.iter().map(|host| (host.name.as_str(), host.state)).collect::<Vec<_>>();
     assert_eq!(states, [("alpha", "ready"), ("beta", "unreachable")]);
@@ -379,4 +380,40 @@ async fn up_waits_for_the_other_run_when_it_is_asked_to() {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stderr).contains("waiting: alpha: bob@ci, process 7"), "{output:?}");
     assert_eq!(fleet.host("beta").instances(), ["data/app.1"]);
+}
+
+#[tokio::test]
+async fn f59_up_goes_on_without_a_host_that_it_does_not_change() {
+    let mut fleet = Fleet::start(&["alpha", "beta", "gamma"], STACK).await;
+    fleet.image("postgres:16", "pg16");
+    fleet.image("app:1", "app1");
+    fleet.write("data/compose.yaml", COMPOSE);
+    fleet.write("data/app.conf", "port = 1\n");
+    done(fleet.up().await);
+    drop(fleet.hosts.remove("gamma"));
+    fleet.write("data/app.conf", "port = 2\n");
+    let plan = fleet.plan().await.expect("a plan");
+    assert!(plan.contains("on gamma. Nothing"), "{plan}");
+    done(fleet.up().await);
+
+    let digest = fleet.host("beta").with(|state| state.held.clone().expect("assigned").instances[0].digest.clone());
+    drop(fleet.hosts.remove("beta"));
+    fleet.write("data/app.conf", "port = 3\n");
+    let error = fleet.up().await.expect_err("a refusal");
+    let text = error.to_string();
+    assert!(
+        text.starts_with("the plan changes beta: sync data on beta, recreate data/app.1 on beta; nothing"),
+        "{text}"
+    );
+    assert!(!digest.is_empty() && error.hint().expect("a hint").contains("start these hosts"));
+
+    let other_store = fleet.path().join(".landfast");
+    for entry in std::fs::read_dir(&other_store).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_file() {
+            std::fs::remove_file(path).expect("removed");
+        }
+    }
+    let error = fleet.up().await.expect_err("what beta holds is not known without the store");
+    assert!(error.to_string().starts_with("some hosts cannot be reached"), "{error}");
 }

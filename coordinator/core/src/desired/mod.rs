@@ -10,11 +10,13 @@ use crate::fleet::{Fleet, FleetNetwork};
 use crate::report::Report;
 
 mod fabric;
+mod leave;
 mod recreate;
 mod volume_users;
 
 pub use crate::host_state::{Dependency, HostState, Instance, Name, Neighbour, Network, Overlay, Pool, Tree, Volume};
 pub use fabric::{names, neighbours};
+pub use leave::{Moved, leave};
 pub use recreate::{StartManifests, why_recreate};
 
 /// Request from which the desired state is made.
@@ -68,12 +70,8 @@ pub fn desired(
         }
     }
     volume_users::record(held, &mut states);
-    let names = names(&states);
-    for state in states.values_mut() {
-        state.names.clone_from(&names);
-        sort(state);
-    }
-    fabric::add_neighbours(fleet, &mut states);
+    states.values_mut().for_each(sort);
+    connect(fleet, &mut states);
     states
 }
 
@@ -263,6 +261,15 @@ pub fn vni(network: &str) -> u32 {
     let hash = blake3::hash(network.as_bytes());
     let [a, b, c, d, ..] = *hash.as_bytes();
     4096 + u32::from_be_bytes([a, b, c, d]) % (1 << 20)
+}
+
+/// Enters in every host state what connects the hosts.
+fn connect(fleet: &Fleet, states: &mut BTreeMap<String, HostState>) {
+    let names = names(states);
+    for state in states.values_mut() {
+        state.names.clone_from(&names);
+    }
+    fabric::add_neighbours(fleet, states);
 }
 
 fn sort(state: &mut HostState) {

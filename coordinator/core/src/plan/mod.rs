@@ -9,6 +9,7 @@ use crate::deployment::Deployment;
 use crate::desired::{HostState, StartManifests};
 use crate::report::Report;
 
+mod away;
 pub mod conflict;
 mod diff;
 mod instances_by_side;
@@ -19,6 +20,7 @@ mod reasons;
 pub mod sources;
 mod step;
 
+pub use away::{Hindrance, is_as_remembered, steps_on, without_away};
 pub use conflict::{Conflict, EngineNetwork, EngineVolume, Found, UsedPort, conflicts};
 pub use diff::diff;
 pub use published::Published;

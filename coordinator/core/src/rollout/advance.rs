@@ -198,8 +198,12 @@ pub(super) fn finish(state: &mut State, now: u64) -> Option<Action> {
     }
     let done = state.steps.iter().all(|step| step.progress == Progress::Done);
     // The rollout also waits for hosts that still have to learn of their neighbours.
-    let all_current =
-        || host_state_at::host_states_at(state).iter().all(|(name, it)| state.hosts[name].sent.same_contents(it));
+    let all_current = || {
+        host_state_at::host_states_at(state).iter().all(|(name, it)| {
+            // A host that is away is informed by a later rollout.
+            state.hosts.get(name).is_none_or(|host| host.sent.same_contents(it))
+        })
+    };
     if done && !unanswered && all_current() && is_stable(state, now) {
         state.ended = true;
         return Some(Action::Done);

@@ -119,6 +119,20 @@ impl State {
         }
     }
 
+    /// Leaves out hosts that are away. They are sent nothing, and their addresses stay known to the others.
+    #[must_use]
+    pub fn without<'h>(mut self, away: impl IntoIterator<Item = &'h String>) -> Self {
+        for host in away {
+            self.hosts.remove(host);
+        }
+        self
+    }
+
+    /// States that were sent last to the hosts of the rollout, by host.
+    pub fn sent(&self) -> impl Iterator<Item = (&String, &HostState)> {
+        self.hosts.iter().map(|(name, host)| (name, &host.sent))
+    }
+
     /// Progress of each step of the plan.
     pub fn progress(&self) -> Vec<Progress> {
         self.steps.iter().map(|step| step.progress.clone()).collect()

@@ -1,21 +1,23 @@
 //! Observes the fleet before anything is planned: the descriptions of all hosts and the answers of their engines.
 
 mod examine;
+pub(crate) mod memory;
 mod status;
 
 use std::collections::BTreeMap;
 
 use landfast_core::desired::HostState;
 use landfast_core::place::Abilities;
-use landfast_core::plan::{EngineNetwork, EngineVolume, Found, UsedPort};
+use landfast_core::plan::{EngineNetwork, EngineVolume, Found, UsedPort, is_as_remembered};
 use landfast_core::platform::Platform;
 use landfast_core::report::Report;
 use landfast_proto::v1::{self, DescribeResponse};
 
-use crate::connect::{Agent, Agents, Ask, targets};
+use crate::connect::{Agent, Agents, Ask, ConnectError, Failures, targets};
+use crate::store::Store;
 use crate::wire::{HeldUnits, Wire as _};
 
-use crate::{Engine, EngineError, Version};
+use crate::{Engine, EngineError, Hint as _, Version};
 
 pub(crate) use examine::examine;
 pub(crate) use status::drift;
@@ -24,8 +26,10 @@ pub use status::{HostStatus, InstanceStatus, Status};
 /// The observed state of all hosts at one moment. Each map is keyed by host.
 #[derive(Debug, Default)]
 pub struct ObservedFleet {
-    /// Connection to each agent.
+    /// Connection to each agent, except those of hosts that are away.
     pub agents: BTreeMap<String, Agent>,
+    /// Hosts that cannot be reached or whose engine does not answer, with the reason.
+    pub away: BTreeMap<String, String>,
     /// State that was last assigned to each host.
     pub held: BTreeMap<String, HostState>,
     /// Units of that state.
@@ -48,26 +52,40 @@ pub struct ObservedFleet {
 const FEATURES: [&str; 2] = ["units", "claims"];
 
 impl ObservedFleet {
-    /// Asks all hosts at the same time, and fails if one does not answer. A deployment needs every host, because a name
-    /// or an address that moves concerns them all.
-    pub async fn survey(engine: &Engine) -> Result<Self, EngineError> {
+    /// Asks all hosts at the same time. A host that cannot be reached, or whose engine does not answer, is away: what it
+    /// holds is remembered in the store or known from its agent.
+    ///
+    /// # Errors
+    /// [`EngineError::Unreachable`] if a host refuses the connection, or if it cannot be reached and its state is not known.
+    pub async fn survey(engine: &Engine, store: &dyn Store) -> Result<Self, EngineError> {
         let fleet = &engine.folder.fleet;
         let credentials = engine.folder.credentials()?;
         let agents = Agents::connect(&fleet.name, &targets(fleet), &credentials, Ask::Held).await;
-        let agents = agents.all().map_err(EngineError::Unreachable)?;
-        let mut observed = Self { agents, ..Self::default() };
-        for agent in observed.agents.values() {
+        let mut observed = Self::default();
+        if agents.failed().values().any(|error| !matches!(error, ConnectError::Unreachable { .. })) {
+            return Err(EngineError::Unreachable(Failures(agents.failed().clone())));
+        }
+        observed.away.extend(agents.failed().iter().map(|(host, error)| (host.clone(), error.with_hint())));
+        let mut changes = Vec::new();
+        for agent in agents.connected().values() {
             let description = agent.description();
             let host = agent.host().to_owned();
             if !FEATURES.iter().all(|needed| description.features.iter().any(|feature| feature == needed)) {
                 let version = description.agent_version.clone();
                 return Err(EngineError::OldAgent { host, version });
             }
-            engine_answers(agent.host(), description)?;
             let (units, held) = HeldUnits::of_wire(description)
                 .map_err(|problem| EngineError::NewerUnits { host: host.clone(), problem })?;
+            if let Some(held) = held {
+                changes.extend(memory::remembering(store, &host, &held).await?);
+                observed.held.insert(host.clone(), held);
+            }
+            if let Err(error) = engine_answers(agent.host(), description) {
+                observed.away.insert(host, error.with_hint());
+                continue;
+            }
             observed.units.insert(host.clone(), units);
-            observed.held.extend(held.map(|held| (host.clone(), held)));
+            observed.agents.insert(host.clone(), agent.clone());
             let spoken = description.engine.as_ref().and_then(|engine| api(&engine.api_version));
             // Another major version would be a different API: the agent must decide whether it can use it.
             if let Some((1, minor)) = spoken {
@@ -85,7 +103,32 @@ impl ObservedFleet {
             let ports = description.ports.iter().cloned().map(UsedPort::of_wire).collect();
             observed.found.insert(host, Found { networks, volumes, ports });
         }
+        if !changes.is_empty() {
+            store.txn(changes).await?;
+        }
+        for host in agents.failed().keys() {
+            let Some(held) = observed.remembered(engine, store, host).await? else {
+                return Err(EngineError::Unreachable(Failures(agents.failed().clone())));
+            };
+            observed.held.insert(host.clone(), held);
+        }
         Ok(observed)
+    }
+
+    /// Returns the state of a host that cannot be reached, if it is known for certain.
+    async fn remembered(
+        &self,
+        engine: &Engine,
+        store: &dyn Store,
+        host: &str,
+    ) -> Result<Option<HostState>, EngineError> {
+        let Some(address) = engine.folder.fleet.hosts.get(host).map(|host| host.address.to_string()) else {
+            return Ok(None);
+        };
+        let reached = self.held.iter().filter(|(name, _)| !self.away.contains_key(*name));
+        let reached = reached.map(|(name, state)| (name.clone(), state.clone())).collect();
+        let remembered = memory::recall(store, host).await?;
+        Ok(remembered.filter(|state| is_as_remembered(host, &address, state, &reached)))
     }
 
     /// Returns the epoch that a rollout claims: greater than any that a host has seen.

@@ -91,6 +91,7 @@ impl Engine {
     /// Proposes the builds of these services, or of all services of these stacks.
     pub(super) async fn propose_build(
         &self,
+        store: &dyn Store,
         stacks: &[String],
         services: &BTreeSet<String>,
         options: &BuildOptions,
@@ -98,7 +99,7 @@ impl Engine {
         let (sources, mut images) = self.read(stacks).await?;
         let observed = match api_here(&images).await {
             Some(_) => ObservedFleet::default(),
-            None => ObservedFleet::survey(self).await?,
+            None => ObservedFleet::survey(self, store).await?,
         };
         for agent in observed.agents.values() {
             images.add_host(agent.host(), &agent.description().images);

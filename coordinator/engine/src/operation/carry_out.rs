@@ -14,8 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::connect::{Agents, Ask, targets};
 use crate::event::{Event, NumberedRelease, Warning};
-use crate::observe::ObservedFleet;
-use crate::store::Store;
+use crate::observe::{ObservedFleet, memory};
+use crate::store::{Change, Store};
 use crate::{Engine, EngineError, Version};
 
 use super::claims::{Claims, RunId};
@@ -37,6 +37,8 @@ pub enum Outcome {
         steps: usize,
         /// Releases that were deployed.
         releases: Vec<NumberedRelease>,
+        /// Steps that were left out because their host is away. If there are any, the deployment is partial.
+        owed: Vec<String>,
     },
     /// Images were built.
     Built {
@@ -93,13 +95,13 @@ impl Engine {
             Some(unfinished) => {
                 let releases = unfinished.releases();
                 self.listener.report(Event::Warning(Warning::Superseded { releases: numbered(&releases) }));
-                record(store, releases, Ending::Failed).await?;
+                store.txn(recordings(store, releases, Ending::Failed).await?).await?;
                 None
             }
             None => None,
         };
         if proposal.plan.is_empty() && resumed.is_none() {
-            journal.close().await?;
+            journal.close(Vec::new()).await?;
             return Ok(Outcome::Unchanged);
         }
         // When the future is dropped, the transfers end. The next run uses the parts that have arrived.
@@ -214,9 +216,12 @@ async fn unless_stopped<T>(
     }
 }
 
-/// Whether an interrupted rollout has the same target as this proposal, and no other run has changed a host since.
+/// Whether an interrupted rollout has the same target as this proposal, and no other run has changed a host since. A
+/// rollout is not continued while one of its hosts is away.
 fn is_aim(entry: &Entry, proposal: &Proposal) -> bool {
-    if proposal.observed.next_epoch() > entry.state.epoch + 1 {
+    let observed = &proposal.observed;
+    let is_away = |host: &String| observed.away.contains_key(host);
+    if observed.next_epoch() > entry.state.epoch + 1 || entry.state.sent().any(|(host, _)| is_away(host)) {
         return false;
     }
     let (before, now) = (&entry.state.target, &proposal.target);
@@ -247,8 +252,10 @@ fn entry(proposal: &Proposal) -> Entry {
             observed.held.clone(),
             proposal.target.clone(),
             observed.next_epoch(),
-        ),
+        )
+        .without(observed.away.keys()),
         releases: releases.map(|deployment| Release::of(deployment, Ending::Failed)).collect(),
+        owed: proposal.owed_steps.clone(),
     }
 }
 
@@ -287,9 +294,13 @@ fn unmoved(observed: &ObservedFleet, reports: &BTreeMap<String, Report>) -> Resu
 
 async fn finish(journal: Journal<'_>, store: &dyn Store, entry: Entry) -> Result<Outcome, EngineError> {
     let releases = numbered(&entry.releases);
-    record(store, entry.releases, Ending::Done).await?;
-    journal.close().await?;
-    Ok(Outcome::Done { steps: entry.state.plan.steps.len(), releases })
+    let ending = if entry.owed.is_empty() { Ending::Done } else { Ending::Partial };
+    let mut changes = recordings(store, entry.releases, ending).await?;
+    for (host, state) in entry.state.sent() {
+        changes.extend(memory::remembering(store, host, state).await?);
+    }
+    journal.close(changes).await?;
+    Ok(Outcome::Done { steps: entry.state.plan.steps.len(), releases, owed: entry.owed })
 }
 
 async fn fail(
@@ -299,16 +310,18 @@ async fn fail(
     failure: Failure,
     stopped: bool,
 ) -> Result<Outcome, EngineError> {
-    record(store, entry.releases, if stopped { Ending::Stopped } else { Ending::Failed }).await?;
-    journal.close().await?;
+    let ending = if stopped { Ending::Stopped } else { Ending::Failed };
+    journal.close(recordings(store, entry.releases, ending).await?).await?;
     Err(EngineError::Stopped(Box::new(FailureReport { plan: entry.state.plan, failure, stopped })))
 }
 
-async fn record(store: &dyn Store, releases: Vec<Release>, outcome: Ending) -> Result<(), EngineError> {
+/// Returns the changes that record releases with this outcome.
+async fn recordings(store: &dyn Store, releases: Vec<Release>, outcome: Ending) -> Result<Vec<Change>, EngineError> {
+    let mut changes = Vec::new();
     for release in releases {
-        releases::record(store, &Release { outcome, ..release }).await?;
+        changes.push(releases::recording(store, &Release { outcome, ..release }).await?);
     }
-    Ok(())
+    Ok(changes)
 }
 
 /// Returns the Unix time in milliseconds.

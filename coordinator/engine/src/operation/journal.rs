@@ -4,7 +4,7 @@
 use landfast_core::rollout;
 use serde::{Deserialize, Serialize};
 
-use crate::store::Store;
+use crate::store::{Change, Store};
 
 use super::releases::Release;
 use crate::EngineError;
@@ -17,6 +17,9 @@ pub(super) struct Entry {
     pub(super) state: rollout::State,
     /// Releases to record when the rollout ends.
     pub(super) releases: Vec<Release>,
+    /// Steps that are left out because their host is away.
+    #[serde(default)]
+    pub(super) owed: Vec<String>,
 }
 
 /// A rollout that did not come to its end.
@@ -79,10 +82,13 @@ impl<'a> Journal<'a> {
         Ok(())
     }
 
-    /// Deletes the entry of a rollout that has ended.
-    pub(super) async fn close(self) -> Result<(), EngineError> {
+    /// Deletes the entry of a rollout that has ended, in one transaction with the other changes that its end makes (F66).
+    pub(super) async fn close(self, mut changes: Vec<Change>) -> Result<(), EngineError> {
         if self.version.is_some() {
-            self.store.compare_and_set(KEY, self.version, None).await?;
+            changes.push(Change { key: KEY.to_owned(), expected: self.version, value: None });
+        }
+        if !changes.is_empty() {
+            self.store.txn(changes).await?;
         }
         Ok(())
     }
@@ -112,7 +118,7 @@ mod tests {
     #[tokio::test]
     async fn an_unfinished_rollout_of_this_version_can_be_resumed() {
         let state = rollout::State::new(Default::default(), Default::default(), Default::default(), 1);
-        let entry = Entry { state: state.clone(), releases: Vec::new() };
+        let entry = Entry { state: state.clone(), releases: Vec::new(), owed: Vec::new() };
         let read = opened(serde_json::to_vec(&entry).unwrap()).await.unwrap();
         assert!(matches!(read, Some(Unfinished::Entry(read)) if read.state == state));
     }

@@ -113,9 +113,11 @@ impl Engine {
             Operation::Down { stacks, remove_volumes } => self.propose_down(store, &stacks, remove_volumes).await,
             Operation::Sync { stacks } => self.propose_sync(store, &stacks).await,
             Operation::Rollback { stack, release } => self.propose_rollback(store, &stack, release).await,
-            Operation::Build { stacks, services, options } => self.propose_build(&stacks, &services, &options).await,
+            Operation::Build { stacks, services, options } => {
+                self.propose_build(store, &stacks, &services, &options).await
+            }
             Operation::CreateNetworks => {
-                let observed = ObservedFleet::survey(self).await?;
+                let observed = ObservedFleet::survey(self, store).await?;
                 self.propose_target_of(store, observed, Images::default(), ProposalInput::default()).await
             }
         };
@@ -125,7 +127,7 @@ impl Engine {
     async fn propose_up(&self, store: &dyn Store, up: Up) -> Result<Proposal, EngineError> {
         // The two tasks are independent of each other, so that they run at the same time.
         let (observed, read) =
-            tokio::join!(timed("survey", ObservedFleet::survey(self)), timed("read", self.read(&up.stacks)));
+            tokio::join!(timed("survey", ObservedFleet::survey(self, store)), timed("read", self.read(&up.stacks)));
         let (mut sources, mut images) = read?;
         let observed = observed?;
         if let Some(policy) = up.pull {
@@ -144,7 +146,7 @@ impl Engine {
         stacks: &[String],
         remove_volumes: bool,
     ) -> Result<Proposal, EngineError> {
-        let observed = ObservedFleet::survey(self).await?;
+        let observed = ObservedFleet::survey(self, store).await?;
         let removed = if stacks.is_empty() {
             // Stacks that only the hosts have may belong to another folder. They are removed by name.
             self.folder.fleet.stacks.keys().cloned().collect()
@@ -164,7 +166,7 @@ impl Engine {
         let release = releases::earlier(&releases::of_stack(store, stack).await?, stack, number)?;
         let references = release.deployment.instances.values().map(|one| one.container.image.clone()).collect();
         let (observed, mut images) =
-            tokio::join!(ObservedFleet::survey(self), Images::here(&self.options.environment, &references));
+            tokio::join!(ObservedFleet::survey(self, store), Images::here(&self.options.environment, &references));
         let observed = observed?;
         for agent in observed.agents.values() {
             images.add_host(agent.host(), &agent.description().images);
@@ -174,7 +176,7 @@ impl Engine {
     }
 
     async fn propose_sync(&self, store: &dyn Store, stacks: &[String]) -> Result<Proposal, EngineError> {
-        let (observed, read) = tokio::join!(ObservedFleet::survey(self), self.read(stacks));
+        let (observed, read) = tokio::join!(ObservedFleet::survey(self, store), self.read(stacks));
         let ((sources, images), observed) = (read?, observed?);
         let mut target = observed.held.clone();
         let mut input = ProposalInput::default();

@@ -7,8 +7,8 @@ use futures::future::try_join_all;
 use landfast_compose::Diagnostics;
 use landfast_core::compile::{self, Compiled, ImageCandidates};
 use landfast_core::deployment::Deployment;
-use landfast_core::desired::{DesiredInput, HostState, StartManifests, desired, recreate_broken};
-use landfast_core::plan::{Action, Comparison, Plan, conflicts, diff, sources};
+use landfast_core::desired::{DesiredInput, HostState, Moved, StartManifests, desired, leave, recreate_broken};
+use landfast_core::plan::{Action, Comparison, Hindrance, Plan, conflicts, diff, sources, steps_on, without_away};
 use landfast_core::pull;
 
 use crate::deliver::{self, BundleSource, Contents, MissingContent};
@@ -79,6 +79,8 @@ pub struct Proposal {
     pub needs: Vec<Need>,
     /// Parts of bundles that hosts lack: the host, the bundle and its missing parts.
     pub files: Vec<(String, BundleSource, MissingContent)>,
+    /// Steps that are left out because their host is away and was named with `--without`.
+    pub owed_steps: Vec<String>,
     /// The operation as other operators see it.
     pub(super) purpose: String,
     /// Builds to carry out for [`Operation::Build`](super::Operation::Build).
@@ -229,17 +231,35 @@ impl Engine {
         }
         let before = self.running(store, &input).await?;
         let after = input.deployments.iter().map(|one| (one.stack.clone(), one.clone())).collect();
-        let mut plan = diff(Comparison {
-            current: &observed.held,
-            target: &target,
-            before: &before,
-            after: &after,
-            reports: &observed.reports,
-            started: &input.started,
-            now: now(),
-            image_ids: &images.ids(&observed.stores),
-            force_recreate: input.force_recreate,
-        });
+        let (image_ids, now) = (images.ids(&observed.stores), now());
+        let planned = |target: &BTreeMap<String, HostState>| {
+            diff(Comparison {
+                current: &observed.held,
+                target,
+                before: &before,
+                after: &after,
+                reports: &observed.reports,
+                started: &input.started,
+                now,
+                image_ids: &image_ids,
+                force_recreate: input.force_recreate,
+            })
+        };
+        let mut target = target;
+        let mut plan = planned(&target);
+        let away: BTreeSet<String> = observed.away.keys().cloned().collect();
+        let named = self.named_as_away(&away)?;
+        let hindered = |hindrance| EngineError::Away { hindrance, reasons: observed.away.values().cloned().collect() };
+        let owed_steps = steps_on(&plan, &named);
+        if !owed_steps.is_empty() {
+            leave(&self.folder.fleet, &named, &observed.held, &mut target).map_err(|Moved(instances)| {
+                hindered(Hindrance::Moves { instances: instances.iter().map(ToString::to_string).collect() })
+            })?;
+            plan = planned(&target);
+        }
+        let owed = without_away(&mut plan, &away, &named, &observed.held, &target).map_err(hindered)?;
+        plan.warnings.extend(observed.away.iter().map(|(host, reason)| away_warning(reason, owed.contains(host))));
+        plan.warnings.extend(owed_steps.iter().map(|step| format!("not done now, because the host is away: {step}")));
         let bundles = input.bundles.iter().map(|(stack, bundle)| (stack.as_str(), &bundle.manifest)).collect();
         let answers = examine(&observed, sources::places(&plan, &target, &bundles)).await?;
         let missing = sources::missing(&plan, &target, &bundles, &answers);
@@ -252,10 +272,37 @@ impl Engine {
         let above = format!("{}/", self.folder.path.display());
         let found = std::mem::take(&mut input.warnings).into_iter().map(|warning| warning.replace(&above, ""));
         plan.warnings.splice(0..0, found.chain(drift));
-        let needs = needs(&images, &input);
+        let mut needs = needs(&images, &input);
+        needs.retain(|need| !away.contains(&need.host));
         let files = files(&observed, &plan, &input.bundles).await?;
         let ProposalInput { deployments, builds, pulls, .. } = input;
-        Ok(Proposal { observed, plan, target, deployments, builds, pulls, images, needs, files, ..Proposal::default() })
+        Ok(Proposal {
+            observed,
+            plan,
+            target,
+            deployments,
+            builds,
+            pulls,
+            images,
+            needs,
+            files,
+            owed_steps,
+            ..Proposal::default()
+        })
+    }
+
+    /// Returns the hosts that the user named as away.
+    ///
+    /// # Errors
+    /// A named host is not in the fleet, or it answers.
+    fn named_as_away(&self, away: &BTreeSet<String>) -> Result<BTreeSet<String>, EngineError> {
+        match self.options.without.iter().find(|host| !away.contains(*host)) {
+            Some(host) if self.folder.fleet.hosts.contains_key(host) => {
+                Err(EngineError::NotAway { host: host.clone() })
+            }
+            Some(host) => Err(EngineError::NoHost { host: host.clone() }),
+            None => Ok(self.options.without.clone()),
+        }
     }
 
     /// Returns the newest release of every stack that the input changes. It determines the order in which instances
@@ -357,6 +404,12 @@ async fn kept(observed: &ObservedFleet, stack: &str, release: u64, digest: &str)
         }
     }
     Err(EngineError::BundleGone { stack: stack.to_owned(), release, digest: digest.to_owned() })
+}
+
+/// Returns the warning about a host that is away.
+fn away_warning(reason: &str, is_owed: bool) -> String {
+    let owed = if is_owed { " It learns of the changed addresses and names with the next run." } else { "" };
+    format!("{reason}. Nothing of this host changes.{owed}")
 }
 
 /// Returns the images that the hosts lack, with their possible origins.

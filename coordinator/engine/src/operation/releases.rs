@@ -3,7 +3,7 @@
 use landfast_core::deployment::Deployment;
 use serde::{Deserialize, Serialize};
 
-use crate::store::Store;
+use crate::store::{Change, Store};
 
 use crate::EngineError;
 
@@ -32,6 +32,8 @@ pub struct Release {
 pub enum Ending {
     /// The release was deployed completely.
     Done,
+    /// The release was deployed except on hosts that were away.
+    Partial,
     /// The rollout failed, so that the release was deployed in part or not at all.
     Failed,
     /// The rollout was stopped on request.
@@ -42,6 +44,7 @@ impl std::fmt::Display for Ending {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Done => "done",
+            Self::Partial => "partial",
             Self::Failed => "failed",
             Self::Stopped => "stopped",
         })
@@ -72,15 +75,13 @@ pub async fn of_stack(store: &dyn Store, stack: &str) -> Result<Vec<Release>, En
     read.collect()
 }
 
-/// Records a release permanently. A release can be recorded again, as after a crash before the journal was closed: the
-/// number identifies the deployment, and the last recorded outcome counts.
-pub async fn record(store: &dyn Store, release: &Release) -> Result<(), EngineError> {
+/// Returns the change that records a release. A release can be recorded again: the number identifies the deployment, and
+/// the last recorded outcome counts.
+pub async fn recording(store: &dyn Store, release: &Release) -> Result<Change, EngineError> {
     // The number is padded, so that the order of the keys is the order of the numbers.
     let key = format!("releases/{}/{:010}", release.stack, release.number);
     let value = serde_json::to_vec(release).map_err(|source| EngineError::Record { key: key.clone(), source })?;
-    let recorded = store.get(&key).await?.map(|record| record.version);
-    store.compare_and_set(&key, recorded, Some(value)).await?;
-    Ok(())
+    Ok(store.overwrite(key, value).await?)
 }
 
 /// Returns the release that a rollback deploys: the one with this number, or else the last successful one before the

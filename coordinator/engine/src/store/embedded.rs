@@ -19,7 +19,7 @@ use redb::{
 };
 use tempfile::NamedTempFile;
 
-use super::{Store, StoreError, Versioned};
+use super::{Change, Store, StoreError, Versioned};
 
 /// Version and value of each record, keyed by its key.
 const RECORDS: TableDefinition<'_, &str, (u64, &[u8])> = TableDefinition::new("records");
@@ -70,14 +70,8 @@ impl Store for Embedded {
         Box::pin(self.on_disk(move |file| file.get(&key)))
     }
 
-    fn compare_and_set<'a>(
-        &'a self,
-        key: &'a str,
-        expected: Option<u64>,
-        value: Option<Vec<u8>>,
-    ) -> BoxFuture<'a, Result<u64, StoreError>> {
-        let key = key.to_owned();
-        Box::pin(self.on_disk(move |file| file.compare_and_set(&key, expected, value.as_deref())))
+    fn txn(&self, changes: Vec<Change>) -> BoxFuture<'_, Result<u64, StoreError>> {
+        Box::pin(self.on_disk(move |file| file.txn(&changes)))
     }
 
     fn range<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<(String, Versioned)>, StoreError>> {
@@ -96,30 +90,32 @@ impl OpenStore {
         read().map_err(|error| failed(&self.path, error))
     }
 
-    fn compare_and_set(&self, key: &str, expected: Option<u64>, value: Option<&[u8]>) -> Result<u64, StoreError> {
-        let write = || -> Result<Option<u64>, redb::Error> {
+    fn txn(&self, changes: &[Change]) -> Result<u64, StoreError> {
+        let write = || -> Result<Result<u64, String>, redb::Error> {
             // A transaction that is dropped without a commit has no effect.
             let transaction = self.database.begin_write()?;
             let version;
             {
                 let mut records = transaction.open_table(RECORDS)?;
                 let mut numbers = transaction.open_table(NUMBERS)?;
-                if records.get(key)?.map(|record| record.value().0) != expected {
-                    return Ok(None);
-                }
                 version = numbers.get("version")?.map_or(0, |number| number.value()) + 1;
                 numbers.insert("version", version)?;
-                match value {
-                    Some(value) => drop(records.insert(key, (version, value))?),
-                    None => drop(records.remove(key)?),
+                for Change { key, expected, value } in changes {
+                    if records.get(key.as_str())?.map(|record| record.value().0) != *expected {
+                        return Ok(Err(key.clone()));
+                    }
+                    match value {
+                        Some(value) => drop(records.insert(key.as_str(), (version, value.as_slice()))?),
+                        None => drop(records.remove(key.as_str())?),
+                    }
                 }
             }
             transaction.commit()?;
-            Ok(Some(version))
+            Ok(Ok(version))
         };
         match write() {
-            Ok(Some(version)) => Ok(version),
-            Ok(None) => Err(StoreError::Conflict { key: key.to_owned() }),
+            Ok(Ok(version)) => Ok(version),
+            Ok(Err(key)) => Err(StoreError::Conflict { key }),
             Err(error) => Err(failed(&self.path, error)),
         }
     }

@@ -44,26 +44,49 @@ pub enum StoreError {
     },
 }
 
+/// A change of one key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The key.
+    pub key: String,
+    /// Version that the key must have; `None` for a key that must not exist.
+    pub expected: Option<u64>,
+    /// Value to write; `None` deletes the key.
+    pub value: Option<Vec<u8>>,
+}
+
 /// A key-value store. Keys are paths, such as `releases/data/0000000007`.
 pub trait Store: Send + Sync {
     /// The value of a key, with its version.
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Versioned>, StoreError>>;
 
-    /// Writes a value if the key still has the expected version. `expected` is `None` for a key that must not exist,
-    /// and a `value` of `None` deletes the key. The change is durable when the future completes. Returns the version of
-    /// the change.
+    /// Makes all of these changes, or none. They are durable when the future completes. Returns the version that the
+    /// changed keys have.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if the key has another version.
-    fn compare_and_set<'a>(
-        &'a self,
-        key: &'a str,
-        expected: Option<u64>,
-        value: Option<Vec<u8>>,
-    ) -> BoxFuture<'a, Result<u64, StoreError>>;
+    /// [`StoreError::Conflict`] if a key has another version than the expected one.
+    fn txn(&self, changes: Vec<Change>) -> BoxFuture<'_, Result<u64, StoreError>>;
 
     /// The records whose keys begin with `prefix`, in order.
     fn range<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<(String, Versioned)>, StoreError>>;
+}
+
+impl dyn Store + '_ {
+    /// Makes one change: see [`Store::txn`].
+    pub async fn compare_and_set(
+        &self,
+        key: &str,
+        expected: Option<u64>,
+        value: Option<Vec<u8>>,
+    ) -> Result<u64, StoreError> {
+        self.txn(vec![Change { key: key.to_owned(), expected, value }]).await
+    }
+
+    /// Returns the change that writes a value over whatever the key has now.
+    pub async fn overwrite(&self, key: String, value: Vec<u8>) -> Result<Change, StoreError> {
+        let expected = self.get(&key).await?.map(|found| found.version);
+        Ok(Change { key, expected, value: Some(value) })
+    }
 }
 
 /// Opens the embedded store in this file, and creates it if it does not exist. Only one process at a time can have it

@@ -46,6 +46,24 @@ async fn records_are_there_when_the_store_is_opened_again() {
 }
 
 #[tokio::test]
+async fn f66_a_transaction_makes_all_of_its_changes_or_none() {
+    let folder = Folder::new();
+    let store = folder.open().unwrap();
+    let first = store.compare_and_set("a", None, Some(b"1".to_vec())).await.unwrap();
+    let change = |key: &str, expected, value: Option<&str>| Change {
+        key: key.to_owned(),
+        expected,
+        value: value.map(|value| value.as_bytes().to_vec()),
+    };
+    let stale = vec![change("b", None, Some("2")), change("a", Some(first + 1), None)];
+    assert!(matches!(store.txn(stale).await, Err(StoreError::Conflict { key }) if key == "a"));
+    assert_eq!(store.get("b").await.unwrap(), None);
+    let version = store.txn(vec![change("b", None, Some("2")), change("a", Some(first), None)]).await.unwrap();
+    assert_eq!(store.get("a").await.unwrap(), None);
+    assert_eq!(store.get("b").await.unwrap(), Some(Versioned { value: b"2".to_vec(), version }));
+}
+
+#[tokio::test]
 async fn a_write_requires_the_current_version() {
     let folder = Folder::new();
     let store = folder.open().unwrap();

@@ -2,6 +2,7 @@
 //! once, except those that a test holds back.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -68,9 +69,9 @@ impl Drop for Host {
 }
 
 impl Host {
-    /// Starts an agent on a free port of this machine.
-    pub(crate) async fn start(fleet: &str, name: &str, credentials: &Credentials) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    /// Starts an agent on a free port of a loopback address.
+    pub(crate) async fn start(fleet: &str, name: &str, address: Ipv4Addr, credentials: &Credentials) -> Self {
+        let listener = TcpListener::bind((address, 0)).await.expect("a port");
         let port = listener.local_addr().expect("bound").port();
         let state = Arc::new(Mutex::new(State::default()));
         let (reports, _) = watch::channel(v1::Report::default());

@@ -3,6 +3,7 @@
 pub(crate) mod agent;
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -65,10 +66,11 @@ impl Fleet {
                         auto = \"172.19.128.0/17\"\ngateways = \"172.19.255.0/24\"\n"
             .to_owned();
         let mut running = BTreeMap::new();
-        for host in hosts {
+        for (number, host) in (1..).zip(hosts) {
+            let address = Ipv4Addr::new(127, 0, 0, number);
             let agent = authority.issue(&Identity::agent("home", host).expect("a name"), validity());
-            let agent = Host::start("home", host, &agent.expect("credentials")).await;
-            text.push_str(&format!("\n[hosts.{host}]\naddress = \"127.0.0.1\"\nport = {}\n", agent.port));
+            let agent = Host::start("home", host, address, &agent.expect("credentials")).await;
+            text.push_str(&format!("\n[hosts.{host}]\naddress = \"{address}\"\nport = {}\n", agent.port));
             running.insert((*host).to_owned(), agent);
         }
         let fleet = Self { folder, hosts: running, events: RecordedEvents::default() };

@@ -1,0 +1,128 @@
+//! Plans while hosts are away: which plans can be carried out without them.
+//!
+//! A plan may not change anything of a host that is away, because the result could not be seen. What such a host knows of the
+//! other hosts may change: it receives that with a later run. The hosts that answer know the addresses of the one that is away
+//! from their fabric, so these stay taken.
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Action, Plan, Step};
+use crate::desired::{HostState, Neighbour, neighbours};
+
+/// Reason why a plan cannot be carried out while hosts are away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hindrance {
+    /// The plan changes hosts that are away.
+    Changes {
+        /// Names of these hosts.
+        hosts: BTreeSet<String>,
+        /// Steps on these hosts, as in `recreate data/app.1 on gamma`.
+        steps: Vec<String>,
+    },
+    /// The plan moves instances from or to hosts that are to be left as they are.
+    Moves {
+        /// Names of the instances.
+        instances: Vec<String>,
+    },
+    /// The plan hands out, moves or frees addresses, and half of the hosts or more are away.
+    NoMajority {
+        /// Number of hosts that answer.
+        answer: usize,
+        /// Number of hosts of the fleet.
+        all: usize,
+    },
+}
+
+impl std::fmt::Display for Hindrance {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Changes { hosts, steps } => {
+                let hosts = hosts.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+                write!(f, "the plan changes {hosts}: {}", steps.join(", "))
+            }
+            Self::Moves { instances } => {
+                write!(f, "the plan moves instances from or to a host that is away: {}", instances.join(", "))
+            }
+            Self::NoMajority { answer, all } => {
+                write!(f, "the plan hands out, moves or frees addresses, and only {answer} of {all} hosts answer")
+            }
+        }
+    }
+}
+
+/// Removes the steps that only inform hosts that are `away`, and returns the names of these hosts.
+///
+/// `named` are the hosts that the user named as away: for these, a change of addresses needs no majority.
+///
+/// # Errors
+/// The reason why the plan cannot be carried out without these hosts.
+pub fn without_away(
+    plan: &mut Plan,
+    away: &BTreeSet<String>,
+    named: &BTreeSet<String>,
+    current: &BTreeMap<String, HostState>,
+    target: &BTreeMap<String, HostState>,
+) -> Result<BTreeSet<String>, Hindrance> {
+    let is_away = |step: &&Step| {
+        away.contains(&step.host) || matches!(&step.action, Action::Move { from, .. } if away.contains(from))
+    };
+    let changes: Vec<&Step> =
+        plan.steps.iter().filter(is_away).filter(|step| step.action != Action::Configure).collect();
+    if !changes.is_empty() {
+        let of = |step: &&Step| if away.contains(&step.host) { step.host.clone() } else { from(step) };
+        let line = |step: &&Step| format!("{} {} on {}", step.action.label(), step.action.subject(), of(step));
+        let (hosts, steps) = (changes.iter().map(of).collect(), changes.iter().map(line).collect());
+        return Err(Hindrance::Changes { hosts, steps });
+    }
+    let (answer, all) = (target.len().saturating_sub(away.len()), target.len());
+    let has_majority = answer * 2 > all || away.is_subset(named);
+    if neighbours(current) != neighbours(target) && !has_majority {
+        return Err(Hindrance::NoMajority { answer, all });
+    }
+    let owed = |host: &&String| {
+        let knows = |state: &HostState| (state.names.clone(), fabric_of(state));
+        current.get(*host).map(knows) != target.get(*host).map(knows)
+    };
+    let owed = away.iter().filter(owed).cloned().collect();
+    // A plan with a step that informs a host has no other steps, so no step comes after it.
+    plan.steps.retain(|step| !away.contains(&step.host));
+    Ok(owed)
+}
+
+/// Returns the steps on these hosts, as in `recreate data/app.1 on gamma`.
+pub fn steps_on(plan: &Plan, hosts: &BTreeSet<String>) -> Vec<String> {
+    let there = plan.steps.iter().filter(|step| hosts.contains(&step.host) && step.action != Action::Configure);
+    there.map(|step| format!("{} {} on {}", step.action.label(), step.action.subject(), step.host)).collect()
+}
+
+fn from(step: &Step) -> String {
+    match &step.action {
+        Action::Move { from, .. } => from.clone(),
+        _ => step.host.clone(),
+    }
+}
+
+fn fabric_of(state: &HostState) -> Vec<Vec<Neighbour>> {
+    let overlays = state.networks.iter().filter_map(|network| network.overlay.as_ref());
+    overlays.map(|overlay| overlay.neighbours.clone()).collect()
+}
+
+/// Whether the state that is remembered of a host is the one that it holds, as far as the other hosts can tell: they know the
+/// same addresses of it. `address` is its LAN address. Without another host, nobody can tell.
+pub fn is_as_remembered(
+    name: &str,
+    address: &str,
+    remembered: &HostState,
+    others: &BTreeMap<String, HostState>,
+) -> bool {
+    let own = neighbours(&BTreeMap::from([(name.to_owned(), remembered.clone())]));
+    let mut others = others.iter().filter(|(other, _)| *other != name).map(|(_, state)| state).peekable();
+    if others.peek().is_none() {
+        return false;
+    }
+    let mut networks = others.flat_map(|state| &state.networks);
+    networks.all(|network| {
+        let Some(overlay) = &network.overlay else { return true };
+        let known: BTreeSet<&Neighbour> = overlay.neighbours.iter().filter(|it| it.host == address).collect();
+        known == own.get(&network.name).into_iter().flatten().collect()
+    })
+}
