@@ -25,7 +25,7 @@ fn replace_agent(host: &Host, program: PathBuf, clear: bool) -> Result<()> {
     fs::remove_file(&installed)?;
     fs::copy(program, &installed)?;
     if clear {
-        host.sh("rm -rf /var/lib/landfast")?.succeeds()?;
+        host.sh("find /var/lib/landfast -mindepth 1 -delete")?.succeeds()?;
     }
     host.start_agent()
 }
