@@ -96,13 +96,13 @@ mod tests {
 
     #[test]
     fn a_container_that_is_connected_or_disconnected_is_looked_at_again() {
-        let told = |attributes: serde_json::Value| {
+        let changed = |attributes: serde_json::Value| {
             let message =
                 json!({"Type": "network", "Action": "disconnect", "Actor": {"ID": "n1", "Attributes": attributes}});
             event(serde_json::from_value(message).expect("as the engine says it"), "home").map(|event| event.changed)
         };
         let container = Changed::Container { id: "c1".to_owned(), instance: None };
-        assert_eq!(told(json!({"container": "c1", "name": "own"})), Some(container));
-        assert_eq!(told(json!({"name": "own"})), Some(Changed::Networks));
+        assert_eq!(changed(json!({"container": "c1", "name": "own"})), Some(container));
+        assert_eq!(changed(json!({"name": "own"})), Some(Changed::Networks));
     }
 }

@@ -255,8 +255,8 @@ mod tests {
     fn an_image_is_described_with_its_platform() {
         let json = r#"{"Os": "linux", "Architecture": "arm", "Variant": "v7"}"#;
         let image = described("sha256:aa", &serde_json::from_str(json).expect("as the engine says it"));
-        let said = [&image.id, &image.os, &image.architecture, &image.variant].map(String::as_str);
-        assert_eq!(said, ["sha256:aa", "linux", "arm", "v7"]);
+        let parts = [&image.id, &image.os, &image.architecture, &image.variant].map(String::as_str);
+        assert_eq!(parts, ["sha256:aa", "linux", "arm", "v7"]);
         let silent = described("sha256:bb", &ImageInspect::default());
         assert_eq!([&silent.os, &silent.architecture, &silent.variant].map(String::as_str), ["", "", ""]);
         assert_ne!(image.fingerprint, silent.fingerprint);

@@ -32,11 +32,11 @@ impl Place {
 
     /// Prepares a source and returns the result, without the path of the folder.
     fn prepared(&self, name: &str, create: bool) -> String {
-        let told = match prepare(&self.at(name), create) {
+        let message = match prepare(&self.at(name), create) {
             Ok(()) => "ready".to_owned(),
             Err(error) => error.to_string(),
         };
-        told.replace(&format!("{}/", self.folder.path().display()), "")
+        message.replace(&format!("{}/", self.folder.path().display()), "")
     }
 }
 
@@ -56,9 +56,9 @@ fn what_is_there_is_mounted_as_it_is_with_leave_to_make_it_or_without() {
 fn what_is_missing_is_made_a_folder_with_its_parents_where_that_is_allowed() {
     let place = Place::new();
     for name in ["missing", "deep/er/still", "to-folder/inside"] {
-        let told = place.prepared(name, false);
+        let message = place.prepared(name, false);
         assert_eq!(
-            told,
+            message,
             format!("{name} does not exist, and the mount does not allow it to be created: create it on the host")
         );
         assert!(!place.at(name).exists(), "{name} was made all the same");
@@ -73,14 +73,14 @@ fn what_is_missing_is_made_a_folder_with_its_parents_where_that_is_allowed() {
 #[test]
 fn what_cannot_be_made_says_what_is_in_the_way() {
     let place = Place::new();
-    for (name, told) in [
+    for (name, message) in [
         ("to-nothing", "to-nothing is a link to nothing, which is missing"),
         ("to-nothing/inside", "to-nothing is a link to nothing, which is missing"),
         ("file/inside", "file/inside cannot be created: file is not a folder"),
         ("socket/deep/inside", "socket/deep/inside cannot be created: socket is not a folder"),
     ] {
         for create in [true, false] {
-            assert_eq!(place.prepared(name, create), told);
+            assert_eq!(place.prepared(name, create), message);
         }
         assert_eq!(prepare(&place.at(name), true).expect_err("impossible").severity(), Severity::Final);
     }
@@ -89,7 +89,7 @@ fn what_cannot_be_made_says_what_is_in_the_way() {
 #[test]
 fn kinds_are_distinguished() {
     let place = Place::new();
-    let told = |name: &str| format!("{:?}", examine(&place.at(name)));
+    let message = |name: &str| format!("{:?}", examine(&place.at(name)));
     for (name, kind) in [
         ("file", "Other(File)"),
         ("to-socket", "Other(Socket)"),
@@ -97,7 +97,7 @@ fn kinds_are_distinguished() {
         ("to-folder", "Folder"),
         ("missing", "Missing"),
     ] {
-        assert_eq!(told(name), kind, "{name}");
+        assert_eq!(message(name), kind, "{name}");
     }
 }
 

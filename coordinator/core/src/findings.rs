@@ -32,8 +32,8 @@ impl<'a> Findings<'a> {
     }
 
     /// A value that is not supported, and the message about it.
-    pub(crate) fn case(&mut self, path: impl Into<String>, said: &str, case: &Case) -> &mut Diagnostic {
-        let message = |why| if said.is_empty() { str::to_owned(why) } else { format!("{said}: {why}") };
+    pub(crate) fn case(&mut self, path: impl Into<String>, message: &str, case: &Case) -> &mut Diagnostic {
+        let message = |why| if message.is_empty() { str::to_owned(why) } else { format!("{message}: {why}") };
         match case.support {
             Support::Refused(why) => self.refuse(path, message(why)),
             Support::Ignored(why) => self.warn(path, message(why)),

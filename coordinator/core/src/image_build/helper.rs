@@ -27,14 +27,14 @@ pub enum HelperError {
     #[error("{0:?} in config.json is not a valid name of a credential helper: use letters, digits, `-`, `_` and `.`")]
     Name(String),
     /// The helper failed with a message.
-    #[error("{program} has no login for {server}: {said}")]
+    #[error("{program} has no login for {server}: {message}")]
     Refused {
         /// Name of the helper.
         program: String,
         /// Registry of the login.
         server: String,
         /// Message of the helper.
-        said: String,
+        message: String,
     },
     /// The answer of the helper is not a login.
     #[error("{program} returned no valid login for {server}: {problem}")]
@@ -98,14 +98,14 @@ impl Helper {
 
     fn refused(&self, output: &[u8]) -> Result<Option<Login>, HelperError> {
         let output = String::from_utf8_lossy(output);
-        let said = match output.trim() {
+        let message = match output.trim() {
             NOT_FOUND => return Ok(None),
             "" => "it failed without a message".to_owned(),
             // An answer may contain a secret, even if the helper failed.
-            said if said.contains('{') => "it failed".to_owned(),
-            said => said.chars().take(MAX_MESSAGE).map(|c| if c.is_control() { ' ' } else { c }).collect(),
+            message if message.contains('{') => "it failed".to_owned(),
+            message => message.chars().take(MAX_MESSAGE).map(|c| if c.is_control() { ' ' } else { c }).collect(),
         };
-        Err(HelperError::Refused { program: self.program.clone(), server: self.server.clone(), said })
+        Err(HelperError::Refused { program: self.program.clone(), server: self.server.clone(), message })
     }
 }
 
