@@ -500,6 +500,20 @@ fn f14_another_coordinator_that_takes_over_fails_the_rollout() {
 }
 
 #[test]
+fn f65_a_report_about_another_run_of_the_same_epoch_acknowledges_nothing() {
+    use landfast_core::report::Report;
+    use landfast_core::rollout::Event;
+    let (hosts, proposal) = second(["", ""], &three("web:1"), &three("web:2"));
+    let mut simulation = simulate(hosts, &proposal, 3);
+    simulation.start();
+    let epoch = simulation.state.epoch;
+    let report = Report { epoch, owner: "bob@ci, process 7".to_owned(), generation: 99, ..Report::default() };
+    simulation.event(Event::Reported { host: "beta".into(), report });
+    let failure = simulation.finish().unwrap_err();
+    assert_eq!(failure.reasons, ["bob@ci, process 7 deploys to beta at the same time"]);
+}
+
+#[test]
 fn a_host_that_refuses_its_state_fails_the_rollout_with_its_reason() {
     use landfast_core::rollout::Event;
     let (mut hosts, proposal) = second(["", ""], &three("web:1"), &three("web:2"));

@@ -352,7 +352,7 @@ fn f60_the_parts_of_an_unmanaged_stack_stay() {
         |stack: &str| observed::Network { ours: true, stack: stack.to_owned(), ..observed::Network::default() };
     let networks = [("infra_net", ""), ("data_default", "data"), ("web_default", "web")];
     observed.networks = networks.map(|(name, stack)| (name.to_owned(), network(stack))).into();
-    observed.trees = ["data", "web"].map(|stack| (stack.to_owned(), Tree::default())).into();
+    observed.trees = ["data", "old", "web"].map(|stack| (stack.to_owned(), Tree::default())).into();
     let web = Desired { stacks: ["web".to_owned()].into(), ..Desired::default() };
     assert_prints(
         &print(&web, &observed),
