@@ -40,7 +40,7 @@ pub enum Unusable {
     #[error("it cannot be decoded")]
     Unreadable(#[from] prost::DecodeError),
     /// The message has fields that this program does not know. They would be lost.
-    #[error("it has fields that this version does not know: update the agent with `landfast host add`")]
+    #[error("it has fields that this version does not know: update the agent with `landfast host add --upgrade`")]
     Unknown,
     /// There are no contents, or only a change of contents.
     #[error("it has no contents")]

@@ -164,3 +164,17 @@ fn adding_a_host_again_does_not_change_its_address() {
         "{hosts}{printed}"
     );
 }
+
+#[test]
+fn only_a_host_of_the_fleet_can_be_upgraded_and_its_address_is_that_of_the_file() {
+    let folder = Folder::initialised();
+    let (_, printed) = folder.landfast(&["host", "add", "alpha", "--upgrade", "--ssh", "root@"], 2);
+    assert!(
+        printed.contains("landfast.toml has no host alpha") && printed.contains("host add alpha ADDRESS"),
+        "{printed}"
+    );
+    let (_, printed) = folder.landfast(&["host", "add", "alpha", "127.0.0.1", "--upgrade", "--ssh", "root@"], 2);
+    assert!(printed.contains("cannot be used with"), "{printed}");
+    let (_, printed) = folder.landfast(&["host", "add", "alpha", "--ssh", "root@"], 2);
+    assert!(printed.contains("<ADDRESS>"), "{printed}");
+}

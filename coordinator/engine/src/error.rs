@@ -178,7 +178,7 @@ impl Hint for EngineError {
             Self::NoHost { .. } => Some("`landfast host ls` lists the hosts".to_owned()),
             Self::NoEngine { .. } => Some("start the engine on that host: `systemctl start docker`".to_owned()),
             Self::OldAgent { host, .. } => {
-                Some(format!("update the agent with `landfast host add {host} ADDRESS --ssh USER@ADDRESS`"))
+                Some(format!("update the agent with `landfast host add {host} --upgrade --ssh USER@`"))
             }
             Self::NewerUnits { .. } => Some("use that version or a newer one".to_owned()),
             Self::Claimed { .. } => {

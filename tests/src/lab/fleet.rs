@@ -151,15 +151,23 @@ impl<'lab> Fleet<'lab> {
 
     /// Runs `landfast host add` over the host's sshd.
     pub fn join(&self, host: &Host) -> Result<Output> {
+        self.add(host, &host.address().to_string())
+    }
+
+    /// Runs `landfast host add --upgrade` over the host's sshd.
+    pub fn upgrade(&self, host: &Host) -> Result<Output> {
+        self.add(host, "--upgrade")
+    }
+
+    fn add(&self, host: &Host, place: &str) -> Result<Output> {
         let known = self.lab.folder().join("known_hosts");
         let agent = agent_binary()?;
-        let address = host.address().to_string();
-        let ssh = format!("root@{address}");
+        let ssh = format!("root@{}", host.address());
         self.landfast(&[
             "host",
             "add",
             host.name(),
-            &address,
+            place,
             "--ssh",
             &ssh,
             "--identity",

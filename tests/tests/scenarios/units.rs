@@ -63,6 +63,11 @@ fn f60_a_stack_whose_state_is_damaged_or_lost_stays_and_is_taken_over_without_a_
     assert_eq!(ids(&fleet)?, after);
     let plan = fleet.landfast(&["plan"])?;
     ensure!(plan.code == 0, "the second plan is empty: {plan}");
+
+    // The lab started the agent, so `host add` does not know its process.
+    alpha.kill_agent()?;
+    fleet.upgrade(alpha)?.succeeds()?;
+    assert_eq!(ids(&fleet)?, after, "containers keep running while the agent is installed again");
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
-use landfast_tests::lab::{Fleet, Host, Lab, Output, agent_binary};
+use landfast_tests::lab::{Fleet, Host, Lab, Output};
 
 use crate::fixtures::{ids, plan};
 
@@ -18,15 +18,13 @@ fn old_landfast(fleet: &Fleet<'_>, arguments: &[&str]) -> Result<Output> {
     Output::with_input(&mut fleet.command_of(&old("landfast")?, arguments)?, b"")
 }
 
-/// Replaces the program of a host's agent. `clear` also removes what the agent keeps.
-fn replace_agent(host: &Host, program: PathBuf, clear: bool) -> Result<()> {
+/// Replaces the agent of a host by that of the old version, which has no state yet.
+fn install_old_agent(host: &Host) -> Result<()> {
     host.kill_agent()?;
     let installed = host.path("/usr/local/bin/landfast-agent");
     fs::remove_file(&installed)?;
-    fs::copy(program, &installed)?;
-    if clear {
-        host.sh("find /var/lib/landfast -mindepth 1 -delete")?.succeeds()?;
-    }
+    fs::copy(old("landfast-agent")?, &installed)?;
+    host.sh("find /var/lib/landfast -mindepth 1 -delete")?.succeeds()?;
     host.start_agent()
 }
 
@@ -37,16 +35,21 @@ fn the_new_version_takes_over_what_the_old_one_deployed_without_recreating_a_con
     let fleet = lab.fleet("infra")?;
     fleet.install_agents()?;
     for host in lab.hosts() {
-        replace_agent(host, old("landfast-agent")?, true)?;
+        install_old_agent(host)?;
     }
     old_landfast(&fleet, &["up", "--yes"])?.succeeds()?;
     let before = ids(&fleet)?;
     ensure!(!before.is_empty(), "the old version deployed nothing");
 
     let refused = fleet.landfast(&["plan"])?;
-    ensure!(refused.code == 1 && refused.stderr.contains("landfast host add"), "an old agent is refused: {refused}");
+    ensure!(
+        refused.code == 1 && refused.stderr.contains("landfast host add alpha --upgrade"),
+        "an old agent is refused: {refused}"
+    );
     for host in lab.hosts() {
-        replace_agent(host, agent_binary()?, false)?;
+        // The lab started the old agent, so `host add` does not know its process.
+        host.kill_agent()?;
+        fleet.upgrade(host)?.succeeds()?;
     }
     assert_eq!(plan(&fleet)?.len(), 0, "the new version has nothing to change");
     fleet.landfast(&["up", "--yes"])?.succeeds()?;

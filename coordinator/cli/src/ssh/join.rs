@@ -184,9 +184,13 @@ async fn wait_for_agent(join: &Join<'_>) -> Result<DescribeResponse, ConnectErro
     loop {
         let fleet = join.authority.fleet();
         match Agent::connect(fleet, &join.target, join.operator, Ask::Described).await {
-            Ok(agent) => return Ok(agent.description().clone()),
+            Ok(agent) if !agent.is_too_old() => return Ok(agent.description().clone()),
+            Ok(_) if Instant::now() >= deadline => {
+                let problem = "an older agent, which another program has started, still answers: stop it".to_owned();
+                return Err(ConnectError::Failed { host: join.target.host.clone(), problem });
+            }
             Err(error) if Instant::now() >= deadline => return Err(error),
-            Err(_) => tokio::time::sleep(RETRY_INTERVAL).await,
+            Ok(_) | Err(_) => tokio::time::sleep(RETRY_INTERVAL).await,
         }
     }
 }

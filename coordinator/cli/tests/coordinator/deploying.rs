@@ -328,7 +328,7 @@ async fn f53_an_agent_that_does_not_know_units_is_refused_with_the_command_that_
     fleet.host("beta").with(|state| state.is_old = true);
     let error = fleet.up().await.expect_err("a refusal");
     assert_eq!(error.to_string(), "beta: the agent (version 0.1.0) is older than this landfast requires");
-    assert!(error.hint().expect("a hint").contains("landfast host add beta"));
+    assert!(error.hint().expect("a hint").contains("landfast host add beta --upgrade"));
     assert!(fleet.hosts.values().all(|host| host.with(|state| state.assigned.is_empty())));
 }
 

@@ -203,7 +203,7 @@ impl Hint for ConnectError {
             ),
             Self::Denied { .. } => "ask an admin of the fleet for a certificate with that role".to_owned(),
             Self::TooOld { host, .. } => {
-                format!("update the agent with `landfast host add {host} ADDRESS --ssh USER@ADDRESS`")
+                format!("update the agent with `landfast host add {host} --upgrade --ssh USER@`")
             }
             Self::Failed { host, .. } => format!("see the agent's log: `journalctl -u landfast-agent` on {host}"),
         };

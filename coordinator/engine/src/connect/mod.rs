@@ -72,7 +72,15 @@ pub struct Agent {
     description: DescribeResponse,
 }
 
+/// Features that every agent must have.
+pub const FEATURES: [&str; 2] = ["units", "claims"];
+
 impl Agent {
+    /// Whether the agent lacks a feature that every agent must have.
+    pub fn is_too_old(&self) -> bool {
+        !FEATURES.iter().all(|needed| self.description.features.iter().any(|feature| feature == needed))
+    }
+
     /// Connects to a host's agent, verifies its identity and requests its description, which also shows that the agent
     /// accepts the operator's certificate.
     pub async fn connect(

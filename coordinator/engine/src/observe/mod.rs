@@ -48,9 +48,6 @@ pub struct ObservedFleet {
     pub abilities: BTreeMap<String, Abilities>,
 }
 
-/// Features that every agent must have.
-const FEATURES: [&str; 2] = ["units", "claims"];
-
 impl ObservedFleet {
     /// Asks all hosts at the same time. A host that cannot be reached, or whose engine does not answer, is away: what it
     /// holds is remembered in the store or known from its agent.
@@ -70,7 +67,7 @@ impl ObservedFleet {
         for agent in agents.connected().values() {
             let description = agent.description();
             let host = agent.host().to_owned();
-            if !FEATURES.iter().all(|needed| description.features.iter().any(|feature| feature == needed)) {
+            if agent.is_too_old() {
                 let version = description.agent_version.clone();
                 return Err(EngineError::OldAgent { host, version });
             }

@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant, SystemTime};
 
 use landfast_certs::{Authority, Credentials, Identity, Role, Validity, key_and_request, server_config};
+use landfast_engine::connect::FEATURES;
 use landfast_engine::connect::Target;
 use landfast_proto::v1::DescribeResponse;
 use tokio::net::TcpListener;
@@ -98,7 +99,8 @@ async fn a_host_can_join_twice() {
                 tokio::task::yield_now().await;
             }
             let credentials = Credentials::load(&identity).unwrap();
-            let answer = DescribeResponse { agent_version: "9".to_owned(), ..Default::default() };
+            let features = FEATURES.map(str::to_owned).to_vec();
+            let answer = DescribeResponse { agent_version: "9".to_owned(), features, ..Default::default() };
             serve_on(listener, server_config(&credentials).unwrap(), Ok(answer));
         });
         let joined = join(&test.join(&target), &*progress::printer(true)).await.unwrap();

@@ -1,6 +1,6 @@
 //! `landfast host add`: installs the agent on a host over SSH and adds the host to the fleet.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -26,8 +26,11 @@ pub(super) struct AddArguments {
     #[arg(value_name = "NAME")]
     host: String,
     /// Address of the host on the LAN, where the agent listens
-    #[arg(value_name = "ADDRESS")]
-    address: Ipv4Addr,
+    #[arg(value_name = "ADDRESS", required_unless_present = "upgrade")]
+    address: Option<Ipv4Addr>,
+    /// Install the agent again on a host of landfast.toml, with its address and port
+    #[arg(long, conflicts_with_all = ["address", "port"])]
+    upgrade: bool,
     /// Log in to this SSH destination, as root or as a user with passwordless sudo; HOST is a name, an address or a Host
     /// of ~/.ssh/config (default: ADDRESS)
     #[arg(long, value_name = "[USER@][HOST][:PORT]")]
@@ -70,13 +73,14 @@ pub(super) async fn run(context: &Context, args: AddArguments) -> Result<Exit, C
     if let Err(invalid) = args.host.parse::<HostName>() {
         return Err(CliError::usage(invalid.to_string(), "choose another name"));
     }
+    let place = place(&folder, &args)?;
     // Fails before the host is changed if the host cannot be added to the file.
-    with_host(&folder, &args)?;
+    with_host(&folder, &args, place)?;
     let authority = cert::authority(&folder)?;
     let operator = folder.credentials()?;
-    let target = Target { host: args.host.clone(), address: args.address, port: args.port };
+    let target = Target { host: args.host.clone(), address: *place.ip(), port: place.port() };
     let request = Join {
-        hops: hops(context, &args)?,
+        hops: hops(context, &args, *place.ip())?,
         authority: &authority,
         operator: &operator,
         binary: binary(context, &args)?,
@@ -85,31 +89,44 @@ pub(super) async fn run(context: &Context, args: AddArguments) -> Result<Exit, C
         supervisor: args.no_systemd.then_some(Supervisor::Process),
     };
     let found = join(&request, &**context.printer).await?;
-    if let Some(text) = with_host(&folder, &args)? {
+    if let Some(text) = with_host(&folder, &args, place)? {
         let file = folder.path.join(folder::FILE);
         atomic_file::replace(&file, &text)
             .map_err(|error| CliError::failed(format!("{} cannot be written", file.display()), error))?;
         context.printer.say(&format!("added {} to {}", args.host, file.display()));
     }
-    tell(context, &args, &found, json)?;
+    tell(context, &args.host, place, &found, json)?;
     networks::make(context).await;
     Ok(Exit::Done)
 }
 
+/// Returns where the agent listens: as the command line says, or as `landfast.toml` says for a host that is upgraded.
+fn place(folder: &FleetFolder, args: &AddArguments) -> Result<SocketAddrV4, CliError> {
+    let known = folder.fleet.hosts.get(&args.host).filter(|_| args.upgrade);
+    match (args.address, known) {
+        (Some(address), _) => Ok(SocketAddrV4::new(address, args.port)),
+        (None, Some(host)) => Ok(SocketAddrV4::new(host.address, host.port)),
+        (None, None) => Err(CliError::usage(
+            format!("landfast.toml has no host {}", args.host),
+            format!("add it: landfast host add {} ADDRESS --ssh USER@", args.host),
+        )),
+    }
+}
+
 /// Reads `landfast.toml` again and returns its text with the host added. Another process may have changed the file since
 /// it was loaded.
-fn with_host(folder: &FleetFolder, args: &AddArguments) -> Result<Option<String>, CliError> {
+fn with_host(folder: &FleetFolder, args: &AddArguments, place: SocketAddrV4) -> Result<Option<String>, CliError> {
     let file = folder.path.join(folder::FILE);
     let text = std::fs::read_to_string(&file)
         .map_err(|error| CliError::failed(format!("{} cannot be read", file.display()), error))?;
     let fleet = landfast_core::fleet::Fleet::parse(&file.display().to_string(), &text)?;
-    entry::with_host(&fleet, &text, &args.host, args.address, args.port).map_err(|error| {
+    entry::with_host(&fleet, &text, &args.host, *place.ip(), place.port()).map_err(|error| {
         CliError::of(error).hint(format!("first add [hosts.{}] to {} by hand", args.host, file.display()))
     })
 }
 
 /// Returns the SSH hops to the host, from the command line and the configuration of ssh.
-fn hops(context: &Context, args: &AddArguments) -> Result<Vec<Hop>, CliError> {
+fn hops(context: &Context, args: &AddArguments, address: Ipv4Addr) -> Result<Vec<Hop>, CliError> {
     let wanted = RequestedDestination::parse(&args.ssh).map_err(|error| {
         CliError::usage(error.to_string(), "write --ssh root@, --ssh box, or --ssh user@192.168.2.201:22")
     })?;
@@ -120,7 +137,7 @@ fn hops(context: &Context, args: &AddArguments) -> Result<Vec<Hop>, CliError> {
         known_hosts: args.known_hosts.clone(),
         fingerprint: args.accept_fingerprint.clone(),
     };
-    let route = route(&wanted, &args.address.to_string(), &given, &config, &me)?;
+    let route = route(&wanted, &address.to_string(), &given, &config, &me)?;
     route.notes.iter().for_each(|note| context.printer.warn(note));
     Ok(route.hops)
 }
@@ -172,12 +189,18 @@ fn agent_options(args: &AddArguments, target: &Target) -> AgentOptions {
 }
 
 /// Prints the description of the added host.
-fn tell(context: &Context, args: &AddArguments, found: &DescribeResponse, json: bool) -> Result<(), CliError> {
+fn tell(
+    context: &Context,
+    host: &str,
+    place: SocketAddrV4,
+    found: &DescribeResponse,
+    json: bool,
+) -> Result<(), CliError> {
     let engine = found.engine.clone().unwrap_or_default();
     if json {
         let object = AddedHost {
-            name: &args.host,
-            address: format!("{}:{}", args.address, args.port),
+            name: host,
+            address: place.to_string(),
             agent_version: &found.agent_version,
             engine_version: &engine.version,
             api_version: &engine.api_version,
@@ -188,7 +211,7 @@ fn tell(context: &Context, args: &AddArguments, found: &DescribeResponse, json: 
         };
         return Ok(output::json(&object)?);
     }
-    let (host, free) = (&args.host, found.disk_free >> 30);
+    let free = found.disk_free >> 30;
     context.printer.say(&format!("{host} joined the fleet: agent {}, {free} GiB free", found.agent_version));
     if engine.error.is_empty() {
         context.printer.say(&format!(
