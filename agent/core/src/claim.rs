@@ -77,8 +77,8 @@ pub enum Unclaimed {
 pub fn grant(held: Option<&Claim>, seen: u64, request: ClaimRequest, now: u64) -> Result<Claim, Denied> {
     let ClaimRequest { claim, ended_owner } = request;
     if let Some(held) = held {
-        if held.is_of(claim.epoch, &claim.owner) {
-            let since = if held.released { claim.since } else { held.since };
+        if held.is_of(claim.epoch, &claim.owner) && !held.released {
+            let since = held.since;
             return if seen > claim.epoch { Err(Denied::OldEpoch(seen)) } else { Ok(Claim { since, ..claim }) };
         }
         let has_ended = !ended_owner.is_empty() && held.owner == ended_owner;
@@ -134,6 +134,8 @@ mod tests {
         assert_eq!(grant(Some(&held), 4, asks(claim(9, "bob", 60)), 29), Err(Denied::Held(held.clone())));
         let released = Claim { released: true, ..held };
         assert_eq!(grant(Some(&released), 4, asks(claim(9, "bob", 60)), 1), Ok(claim(9, "bob", 60)));
+        let late = grant(Some(&released), 4, asks(claim(5, "anna", 60)), 1);
+        assert_eq!(late, Err(Denied::OldEpoch(5)), "a renewal that arrives after the release");
     }
 
     #[test]

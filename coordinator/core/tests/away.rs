@@ -4,8 +4,9 @@ mod test_fleet;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use landfast_core::desired::{HostState, Moved, leave};
+use landfast_core::desired::{CannotLeave, HostState, leave, restore};
 use landfast_core::plan::{Hindrance, is_as_remembered, steps_on, without_away};
+use landfast_core::report::{InstanceReport, Report};
 use test_fleet::{NET, Proposal, TestFleet};
 
 const STACKS: &str =
@@ -104,5 +105,41 @@ fn an_instance_does_not_move_from_a_host_that_nobody_can_see() {
     fleet.fleet = TestFleet::new(&elsewhere).fleet;
     let proposal = fleet.propose("data", &stack("1", ""));
     let refused = leave(&fleet.fleet, &set(&["gamma"]), &fleet.held, &mut proposal.target.clone());
-    assert_eq!(refused, Err(Moved(["data/c.1".parse().unwrap()].into())));
+    assert_eq!(refused, Err(CannotLeave::Moved(["data/c.1".parse().unwrap()].into())));
+}
+
+#[test]
+fn an_address_that_a_host_keeps_is_not_given_to_another_instance() {
+    let fixed = |service: &str| {
+        let at = |name: &str| if name == service { "{infra_net: {ipv4_address: 172.19.0.10}}" } else { "[infra_net]" };
+        let line = |name: &str| format!("  {name}: {{image: 'app:1', networks: {}}}\n", at(name));
+        format!("services:\n{}{}{}{NET}", line("a"), line("b"), line("c"))
+    };
+    let mut fleet = TestFleet::new(STACKS);
+    fleet.up("data", &fixed("c"));
+    let proposal = fleet.propose("data", &fixed("a"));
+    let refused = leave(&fleet.fleet, &set(&["gamma"]), &fleet.held, &mut proposal.target.clone());
+    let instances = Box::new(["data/a.1".parse().unwrap(), "data/c.1".parse().unwrap()]);
+    assert_eq!(refused, Err(CannotLeave::SameAddress { address: "172.19.0.10".to_owned(), instances }));
+}
+
+#[test]
+fn f60_a_stack_that_a_host_has_lost_keeps_its_addresses_if_what_runs_is_what_is_remembered() {
+    let fleet = deployed();
+    let remembered = fleet.held["gamma"].clone();
+    let seen = |digest: &str| InstanceReport {
+        name: "data/c.1".parse().unwrap(),
+        digest: digest.to_owned(),
+        unmanaged: true,
+        ..InstanceReport::default()
+    };
+    let restored = |digest: &str| {
+        let mut held = remembered.clone();
+        (held.instances, held.trees) = (Vec::new(), Vec::new());
+        let report = Report { instances: vec![seen(digest)], ..Report::default() };
+        restore(&mut held, &remembered, &report);
+        held
+    };
+    assert_eq!(restored(&remembered.instances[0].digest), remembered);
+    assert!(restored("of another laptop").instances.is_empty());
 }

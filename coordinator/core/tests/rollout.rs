@@ -522,7 +522,7 @@ fn a_host_that_refuses_its_state_fails_the_rollout_with_its_reason() {
     simulation.start();
     let refusal = |generation: u64| {
         let message = format!("generation {generation} is held");
-        Event::AssignFailed { host: "alpha".into(), generation, message }
+        Event::AssignFailed { host: "alpha".into(), generation, stacks: Default::default(), message }
     };
     // The first refusal is about an older generation that an earlier coordinator retried.
     simulation.event(refusal(1));

@@ -167,6 +167,9 @@ impl Hint for EngineError {
                  --without HOST"
                     .to_owned(),
             ),
+            Self::Away { hindrance: Hindrance::SameAddress { .. }, .. } => {
+                Some("start the host, or choose another address".to_owned())
+            }
             Self::Away { hindrance: Hindrance::Moves { .. }, .. } => {
                 Some("start the host, or keep these instances where they are until it answers".to_owned())
             }

@@ -55,7 +55,8 @@ pub(super) async fn carry_out(
     confirmation.absent.apply(&mut engine);
     let store = context.store(&engine)?;
     let json = context.json()?;
-    let deadline = tokio::time::Instant::now() + confirmation.wait.unwrap_or_default();
+    let now = tokio::time::Instant::now();
+    let deadline = now.checked_add(confirmation.wait.unwrap_or_default()).unwrap_or(now);
     let yes = confirmation.yes;
     let outcome = loop {
         let proposal = engine.propose(&*store, operation.clone()).await?;
@@ -68,11 +69,16 @@ pub(super) async fn carry_out(
             context.message("cancelled: nothing was changed\n");
             return Ok(Exit::Usage);
         }
-        match engine.carry_out(&*store, proposal, context.signals.graceful()).await {
-            Err(error @ EngineError::Claimed { .. }) if tokio::time::Instant::now() < deadline => {
+        let stop = context.signals.graceful();
+        match engine.carry_out(&*store, proposal, stop.clone()).await {
+            // The other run is under way, or has ended since the plan was made.
+            Err(
+                error
+                @ (EngineError::Claimed { .. } | EngineError::Overtaken { .. } | EngineError::FleetChanged { .. }),
+            ) if tokio::time::Instant::now() < deadline => {
                 context.printer.say(&format!("waiting: {error}"));
                 // The other run changes what the plan was made for, so there is a new plan afterwards.
-                engine.until_free(deadline).await?;
+                engine.until_free(deadline, &stop).await?;
             }
             outcome => break outcome?,
         }

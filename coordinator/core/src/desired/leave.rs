@@ -5,20 +5,30 @@ use super::{HostState, connect};
 use crate::deployment::InstanceName;
 use crate::fleet::Fleet;
 
-/// Instances that would move from or to a host that is left as it is. Nobody can see whether they still run there.
+/// Reason why a host cannot be left as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Moved(pub BTreeSet<InstanceName>);
+pub enum CannotLeave {
+    /// Instances would move from or to the host. Nobody can see whether they still run there.
+    Moved(BTreeSet<InstanceName>),
+    /// Two instances would have the same address, because one of them keeps it on the host.
+    SameAddress {
+        /// The address.
+        address: String,
+        /// Names of the two instances.
+        instances: Box<[InstanceName; 2]>,
+    },
+}
 
 /// Replaces the target of these hosts by what they hold. What connects the hosts follows.
 ///
 /// # Errors
-/// The instances that would move from or to one of these hosts.
+/// Instances would move from or to one of these hosts, or would get an address that is kept there.
 pub fn leave(
     fleet: &Fleet,
     hosts: &BTreeSet<String>,
     held: &BTreeMap<String, HostState>,
     target: &mut BTreeMap<String, HostState>,
-) -> Result<(), Moved> {
+) -> Result<(), CannotLeave> {
     let is_left = |host: &String| hosts.contains(host);
     let names = |states: &BTreeMap<String, HostState>, left: bool| -> BTreeSet<InstanceName> {
         let states = states.iter().filter(|(host, _)| is_left(host) == left).map(|(_, state)| state);
@@ -28,13 +38,33 @@ pub fn leave(
     let enters = names(held, false).intersection(&names(target, true)).cloned().collect::<BTreeSet<_>>();
     let moved: BTreeSet<InstanceName> = leaves.union(&enters).cloned().collect();
     if !moved.is_empty() {
-        return Err(Moved(moved));
+        return Err(CannotLeave::Moved(moved));
     }
     for host in hosts {
         if let (Some(state), Some(held)) = (target.get_mut(host), held.get(host)) {
             state.clone_from(held);
         }
     }
+    one_holder_each(target)?;
     connect(fleet, target);
+    Ok(())
+}
+
+/// Checks that no two instances have the same address on a network of the fleet.
+fn one_holder_each(states: &BTreeMap<String, HostState>) -> Result<(), CannotLeave> {
+    let mut holders: BTreeMap<(&str, &str), &InstanceName> = BTreeMap::new();
+    for state in states.values() {
+        let overlays = state.networks.iter().filter(|network| network.overlay.is_some());
+        let overlays: BTreeSet<&str> = overlays.map(|network| network.name.as_str()).collect();
+        for instance in &state.instances {
+            let ends = instance.container.networks.iter().filter(|end| overlays.contains(end.network.as_str()));
+            for end in ends.filter(|end| !end.address.is_empty()) {
+                if let Some(other) = holders.insert((&end.network, &end.address), &instance.name) {
+                    let instances = Box::new([other.clone(), instance.name.clone()]);
+                    return Err(CannotLeave::SameAddress { address: end.address.clone(), instances });
+                }
+            }
+        }
+    }
     Ok(())
 }

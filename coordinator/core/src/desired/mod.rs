@@ -12,12 +12,14 @@ use crate::report::Report;
 mod fabric;
 mod leave;
 mod recreate;
+mod restore;
 mod volume_users;
 
 pub use crate::host_state::{Dependency, HostState, Instance, Name, Neighbour, Network, Overlay, Pool, Tree, Volume};
 pub use fabric::{names, neighbours};
-pub use leave::{Moved, leave};
+pub use leave::{CannotLeave, leave};
 pub use recreate::{StartManifests, why_recreate};
+pub use restore::restore;
 
 /// Request from which the desired state is made.
 #[derive(Debug, Clone, Copy)]

@@ -1,8 +1,8 @@
 //! Plans while hosts are away: which plans can be carried out without them.
 //!
 //! A plan may not change anything of a host that is away, because the result could not be seen. What such a host knows of the
-//! other hosts may change: it receives that with a later run. The hosts that answer know the addresses of the one that is away
-//! from their fabric, so these stay taken.
+//! other hosts may change: it receives that with a later run. Its addresses stay taken, because its remembered state is part of
+//! the plan. That state is used only if the other hosts know the same addresses of it from their fabric.
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Action, Plan, Step};
@@ -21,6 +21,13 @@ pub enum Hindrance {
     /// The plan moves instances from or to hosts that are to be left as they are.
     Moves {
         /// Names of the instances.
+        instances: Vec<String>,
+    },
+    /// The plan gives an address to an instance that another one keeps on a host that is to be left as it is.
+    SameAddress {
+        /// The address.
+        address: String,
+        /// Names of the two instances.
         instances: Vec<String>,
     },
     /// The plan hands out, moves or frees addresses, and half of the hosts or more are away.
@@ -42,6 +49,9 @@ impl std::fmt::Display for Hindrance {
             Self::Moves { instances } => {
                 write!(f, "the plan moves instances from or to a host that is away: {}", instances.join(", "))
             }
+            Self::SameAddress { address, instances } => {
+                write!(f, "{} would have the same address {address}", instances.join(" and "))
+            }
             Self::NoMajority { answer, all } => {
                 write!(f, "the plan hands out, moves or frees addresses, and only {answer} of {all} hosts answer")
             }
@@ -62,11 +72,7 @@ pub fn without_away(
     current: &BTreeMap<String, HostState>,
     target: &BTreeMap<String, HostState>,
 ) -> Result<BTreeSet<String>, Hindrance> {
-    let is_away = |step: &&Step| {
-        away.contains(&step.host) || matches!(&step.action, Action::Move { from, .. } if away.contains(from))
-    };
-    let changes: Vec<&Step> =
-        plan.steps.iter().filter(is_away).filter(|step| step.action != Action::Configure).collect();
+    let changes: Vec<&Step> = changes_on(plan, away).collect();
     if !changes.is_empty() {
         let of = |step: &&Step| if away.contains(&step.host) { step.host.clone() } else { from(step) };
         let line = |step: &&Step| format!("{} {} on {}", step.action.label(), step.action.subject(), of(step));
@@ -78,9 +84,9 @@ pub fn without_away(
     if neighbours(current) != neighbours(target) && !has_majority {
         return Err(Hindrance::NoMajority { answer, all });
     }
-    let owed = |host: &&String| {
-        let knows = |state: &HostState| (state.names.clone(), fabric_of(state));
-        current.get(*host).map(knows) != target.get(*host).map(knows)
+    let owed = |host: &&String| match (current.get(*host), target.get(*host)) {
+        (Some(current), Some(target)) => !current.same_contents(target),
+        (current, target) => current.is_some() != target.is_some(),
     };
     let owed = away.iter().filter(owed).cloned().collect();
     // A plan with a step that informs a host has no other steps, so no step comes after it.
@@ -90,8 +96,17 @@ pub fn without_away(
 
 /// Returns the steps on these hosts, as in `recreate data/app.1 on gamma`.
 pub fn steps_on(plan: &Plan, hosts: &BTreeSet<String>) -> Vec<String> {
-    let there = plan.steps.iter().filter(|step| hosts.contains(&step.host) && step.action != Action::Configure);
-    there.map(|step| format!("{} {} on {}", step.action.label(), step.action.subject(), step.host)).collect()
+    changes_on(plan, hosts)
+        .map(|step| format!("{} {} on {}", step.action.label(), step.action.subject(), step.host))
+        .collect()
+}
+
+/// Steps that change one of these hosts. A move changes two hosts.
+fn changes_on<'p>(plan: &'p Plan, hosts: &BTreeSet<String>) -> impl Iterator<Item = &'p Step> {
+    plan.steps.iter().filter(|step| {
+        let leaves = matches!(&step.action, Action::Move { from, .. } if hosts.contains(from));
+        step.action != Action::Configure && (leaves || hosts.contains(&step.host))
+    })
 }
 
 fn from(step: &Step) -> String {
@@ -101,13 +116,8 @@ fn from(step: &Step) -> String {
     }
 }
 
-fn fabric_of(state: &HostState) -> Vec<Vec<Neighbour>> {
-    let overlays = state.networks.iter().filter_map(|network| network.overlay.as_ref());
-    overlays.map(|overlay| overlay.neighbours.clone()).collect()
-}
-
 /// Whether the state that is remembered of a host is the one that it holds, as far as the other hosts can tell: they know the
-/// same addresses of it. `address` is its LAN address. Without another host, nobody can tell.
+/// same addresses of it. `address` is its LAN address. Without another host on a network of the fleet, nobody can tell.
 pub fn is_as_remembered(
     name: &str,
     address: &str,
@@ -115,14 +125,12 @@ pub fn is_as_remembered(
     others: &BTreeMap<String, HostState>,
 ) -> bool {
     let own = neighbours(&BTreeMap::from([(name.to_owned(), remembered.clone())]));
-    let mut others = others.iter().filter(|(other, _)| *other != name).map(|(_, state)| state).peekable();
-    if others.peek().is_none() {
-        return false;
-    }
-    let mut networks = others.flat_map(|state| &state.networks);
-    networks.all(|network| {
-        let Some(overlay) = &network.overlay else { return true };
-        let known: BTreeSet<&Neighbour> = overlay.neighbours.iter().filter(|it| it.host == address).collect();
-        known == own.get(&network.name).into_iter().flatten().collect()
-    })
+    let others = others.iter().filter(|(other, _)| *other != name);
+    let networks = others.flat_map(|(_, state)| &state.networks);
+    let mut overlays = networks.filter_map(|network| Some((network, network.overlay.as_ref()?))).peekable();
+    overlays.peek().is_some()
+        && overlays.all(|(network, overlay)| {
+            let known: BTreeSet<&Neighbour> = overlay.neighbours.iter().filter(|it| it.host == address).collect();
+            known == own.get(&network.name).into_iter().flatten().collect()
+        })
 }

@@ -94,6 +94,7 @@ pub(super) fn assign(state: &mut State, now: u64) -> Vec<Action> {
     let mut actions = Vec::new();
     for (name, mut wanted) in host_state_at::host_states_at(state) {
         let unassigned: Vec<usize> = (0..state.steps.len()).filter(|at| state.is_unassigned(*at, &name)).collect();
+        let on_host: Vec<usize> = (0..state.steps.len()).filter(|at| state.host_of(*at) == Some(&name)).collect();
         let epoch = state.epoch;
         let Some(host) = state.hosts.get_mut(&name) else { continue };
         if host.unanswered_since.is_some() || host.lost_since.is_some() {
@@ -113,8 +114,13 @@ pub(super) fn assign(state: &mut State, now: u64) -> Vec<Action> {
             unassigned.iter().for_each(|at| state.steps[*at].generation = Some(host.sent.generation));
         } else {
             // An earlier run has sent this state. The new run sends it under its own epoch.
+            let before = host.sent.generation;
             host.sent.epoch = epoch;
             host.sent.generation += 1;
+            for at in on_host {
+                let generation = &mut state.steps[at].generation;
+                *generation = generation.map(|sent| if sent == before { before + 1 } else { sent });
+            }
         }
         host.resend = false;
         host.unanswered_since = Some(now);

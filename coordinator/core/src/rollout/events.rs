@@ -1,4 +1,6 @@
 //! Effects of an event on what the rollout knows of the hosts.
+use std::collections::BTreeSet;
+
 use super::{Event, Progress, State};
 use crate::plan::Action;
 use crate::report::Report;
@@ -17,8 +19,8 @@ pub(super) fn apply(state: &mut State, event: Event, now: u64) {
             }
         }
         Event::Tick => {}
-        Event::AssignFailed { host, generation, message } => {
-            assignment_refused(state, &host, generation, &message, now)
+        Event::AssignFailed { host, generation, stacks, message } => {
+            assignment_refused(state, &host, generation, &stacks, &message, now)
         }
         Event::Lost { host } => {
             if let Some(host) = state.hosts.get_mut(&host) {
@@ -68,14 +70,24 @@ fn report_received(state: &mut State, name: &str, report: Report, now: u64) {
     }
 }
 
-/// Handles the refusal of a state. The refusal of an older generation that was retried does not count.
-fn assignment_refused(state: &mut State, name: &str, generation: u64, message: &str, now: u64) {
+/// Handles the refusal of a state, or of the part of it that concerns some stacks. The refusal of an older generation that was
+/// retried does not count.
+fn assignment_refused(
+    state: &mut State,
+    name: &str,
+    generation: u64,
+    stacks: &BTreeSet<String>,
+    message: &str,
+    now: u64,
+) {
     let Some(host) = state.hosts.get_mut(name) else { return };
     if host.sent.generation != generation || host.unanswered_since.take().is_none() {
         return;
     }
     for at in 0..state.steps.len() {
-        let is_refused = state.steps[at].generation == Some(generation) && state.host_of(at) == Some(name);
+        let concerns = state.plan.steps[at].action.stack().is_none_or(|stack| stacks.contains(stack));
+        let is_sent = state.steps[at].generation == Some(generation) && state.host_of(at) == Some(name);
+        let is_refused = is_sent && (stacks.is_empty() || concerns);
         if is_refused && state.steps[at].progress.is_running() {
             state.steps[at].progress = Progress::Failed { message: message.to_owned() };
         }

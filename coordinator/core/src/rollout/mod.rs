@@ -4,7 +4,7 @@
 //! The plan determines the order. A step begins when the steps before it are done and the conditions that it waits for hold.
 //! Then its host is sent a new state (`host_state_at`), and the host's reports show the result (`step_status`). After
 //! the first failure no step begins any more, and the rollout waits for the steps that are running.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +31,7 @@ pub struct State {
     /// Epoch of the run that carries the rollout out, greater than that of any host.
     pub epoch: u64,
     /// Person, machine and process of that run. Only reports about its own assignments acknowledge a step.
+    #[serde(default)]
     pub owner: String,
     /// Host states at the end, by host.
     pub target: BTreeMap<String, HostState>,
@@ -167,6 +168,8 @@ pub enum Event {
         host: String,
         /// Generation of the refused state.
         generation: u64,
+        /// Stacks whose state it refused; empty if it refused everything.
+        stacks: BTreeSet<String>,
         /// Reason that the host gave.
         message: String,
     },

@@ -222,7 +222,7 @@ impl Simulation {
             if dead {
                 return;
             }
-            return self.tell(Event::AssignFailed { host: name, generation: new.1, message });
+            return self.tell(Event::AssignFailed { host: name, generation: new.1, stacks: BTreeSet::new(), message });
         }
         if !same {
             host.busy_until = self.now + self.random.below(3000);

@@ -6,7 +6,7 @@ mod status;
 
 use std::collections::BTreeMap;
 
-use landfast_core::desired::HostState;
+use landfast_core::desired::{HostState, restore};
 use landfast_core::place::Abilities;
 use landfast_core::plan::{EngineNetwork, EngineVolume, Found, UsedPort, is_as_remembered};
 use landfast_core::platform::Platform;
@@ -73,7 +73,8 @@ impl ObservedFleet {
             }
             let (units, held) = HeldUnits::of_wire(description)
                 .map_err(|problem| EngineError::NewerUnits { host: host.clone(), problem })?;
-            if let Some(held) = held {
+            let report = description.report.clone().map(Report::of_wire).unwrap_or_default();
+            if let Some(held) = known(store, description, held, &report).await? {
                 changes.extend(memory::remembering(store, &host, &held).await?);
                 observed.held.insert(host.clone(), held);
             }
@@ -93,7 +94,6 @@ impl ObservedFleet {
                 observed.stores.insert(host.clone(), engine.image_store.clone());
             }
             observed.abilities.extend(description.engine.as_ref().map(|engine| (host.clone(), abilities_of(engine))));
-            let report = description.report.clone().map(Report::of_wire).unwrap_or_default();
             observed.reports.insert(host.clone(), report);
             let networks = description.networks.iter().cloned().map(EngineNetwork::of_wire).collect();
             let volumes = description.volumes.iter().cloned().map(EngineVolume::of_wire).collect();
@@ -141,6 +141,24 @@ impl ObservedFleet {
             generation: description.generation,
         })
     }
+}
+
+/// Returns the state of a host that answers. What it has lost is added, if what runs there is what is remembered.
+async fn known(
+    store: &dyn Store,
+    description: &DescribeResponse,
+    held: Option<HostState>,
+    report: &Report,
+) -> Result<Option<HostState>, EngineError> {
+    if !report.instances.iter().any(|seen| seen.unmanaged) {
+        return Ok(held);
+    }
+    let Some(remembered) = memory::recall(store, &description.host).await? else { return Ok(held) };
+    let (fleet, host) = (description.fleet.clone(), description.host.clone());
+    let (epoch, generation) = (description.epoch, description.generation);
+    let mut held = held.unwrap_or_else(|| HostState { fleet, host, epoch, generation, ..HostState::default() });
+    restore(&mut held, &remembered, report);
+    Ok(Some(held))
 }
 
 fn abilities_of(engine: &v1::Engine) -> Abilities {

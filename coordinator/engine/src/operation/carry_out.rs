@@ -2,7 +2,6 @@
 //! no decisions.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use landfast_core::desired::HostState;
@@ -20,7 +19,6 @@ use crate::{Engine, EngineError, Version};
 
 use super::claims::{Claims, RunId};
 use super::failure::FailureReport;
-use super::host_events::SharedUnits;
 use super::journal::{Entry, Journal, Unfinished};
 use super::releases::{self, Ending, Release};
 use super::step_events::StepEvents;
@@ -102,7 +100,9 @@ impl Engine {
         };
         if proposal.plan.is_empty() && resumed.is_none() {
             journal.close(Vec::new()).await?;
-            return Ok(Outcome::Unchanged);
+            let owed = proposal.owed_steps;
+            let nothing = Outcome::Done { steps: 0, releases: Vec::new(), owed: owed.clone() };
+            return Ok(if owed.is_empty() { Outcome::Unchanged } else { nothing });
         }
         // When the future is dropped, the transfers end. The next run uses the parts that have arrived.
         unless_stopped(&stop, bring::bring(&self.folder.fleet, &proposal, &self.listener)).await?;
@@ -128,7 +128,14 @@ impl Engine {
     }
 
     /// Waits until no host is claimed, or until the deadline.
-    pub async fn until_free(&self, deadline: tokio::time::Instant) -> Result<(), EngineError> {
+    ///
+    /// # Errors
+    /// [`EngineError::Interrupted`] if `stop` was cancelled.
+    pub async fn until_free(
+        &self,
+        deadline: tokio::time::Instant,
+        stop: &CancellationToken,
+    ) -> Result<(), EngineError> {
         let credentials = self.folder.credentials()?;
         let fleet = &self.folder.fleet;
         while tokio::time::Instant::now() < deadline {
@@ -136,7 +143,10 @@ impl Engine {
             if agents.connected().values().all(|agent| agent.description().claim.is_none()) {
                 break;
             }
-            tokio::time::sleep(TICK).await;
+            tokio::select! {
+                () = tokio::time::sleep(TICK) => {}
+                () = stop.cancelled() => return Err(EngineError::Interrupted),
+            }
         }
         Ok(())
     }
@@ -147,7 +157,9 @@ impl Engine {
         let person = credentials.identity().name();
         let system = rustix::system::uname();
         let machine = system.nodename().to_string_lossy();
-        Ok(format!("{person}@{machine}, process {}", std::process::id()))
+        // Process ids are used again, so they do not identify a run.
+        let (process, run) = (std::process::id(), &uuid::Uuid::new_v4().simple().to_string()[..4]);
+        Ok(format!("{person}@{machine}, process {process}, run {run}"))
     }
 
     async fn drive(&self, run: Run<'_>, mut entry: Entry) -> Result<Outcome, EngineError> {
@@ -162,7 +174,7 @@ impl Engine {
             unmoved(observed, &first)?;
         }
         let units: BTreeMap<_, _> =
-            observed.units.iter().map(|(host, units)| (host, SharedUnits::new(Mutex::new(units.clone())))).collect();
+            observed.units.iter().map(|(host, units)| (host, host_events::shared(units.clone()))).collect();
         let mut queue = vec![rollout::Event::Start { epoch, owner: owner.clone() }];
         queue.extend(first.into_iter().map(|(host, report)| rollout::Event::Reported { host, report }));
         let mut ticks = tokio::time::interval(TICK);
@@ -173,8 +185,14 @@ impl Engine {
             for event in queue.drain(..) {
                 let (state, actions) = rollout::step(entry.state, event, now());
                 entry.state = state;
-                if actions.iter().any(|action| matches!(action, Action::Assign { .. })) {
-                    journal.write(&entry).await?;
+                let mut sent = Vec::new();
+                for action in &actions {
+                    if let Action::Assign { host, state } = action {
+                        sent.push(memory::remembering(store, host, state).await?);
+                    }
+                }
+                if !sent.is_empty() {
+                    journal.write(&entry, sent.into_iter().flatten()).await?;
                 }
                 for action in actions {
                     match action {
@@ -221,7 +239,8 @@ async fn unless_stopped<T>(
 fn is_aim(entry: &Entry, proposal: &Proposal) -> bool {
     let observed = &proposal.observed;
     let is_away = |host: &String| observed.away.contains_key(host);
-    if observed.next_epoch() > entry.state.epoch + 1 || entry.state.sent().any(|(host, _)| is_away(host)) {
+    let mut epochs = observed.agents.values().map(|agent| agent.description().epoch);
+    if epochs.any(|epoch| epoch > entry.state.epoch) || entry.state.sent().any(|(host, _)| is_away(host)) {
         return false;
     }
     let (before, now) = (&entry.state.target, &proposal.target);

@@ -36,7 +36,7 @@ pub(super) struct RunId {
 pub(super) struct Claims {
     run: RunId,
     agents: Vec<Agent>,
-    _renewals: JoinSet<()>,
+    renewals: JoinSet<()>,
 }
 
 /// A claim of another run, in the words of the host.
@@ -76,8 +76,8 @@ impl From<HostClaim> for OtherClaim {
 impl Claims {
     /// Claims all hosts for a run, or none.
     ///
-    /// The first host by name is claimed before the others. Of two runs that begin at the same time, one therefore fails
-    /// before it has claimed a host that the other one needs.
+    /// The first host by name is claimed before the others. Of two runs that begin at the same time and reach that host, one
+    /// therefore fails before it has claimed a host that the other one needs.
     ///
     /// # Errors
     /// [`EngineError::Claimed`] if another run has a claim, and [`EngineError::Overtaken`] if one has deployed since the
@@ -108,12 +108,15 @@ impl Claims {
         for agent in all.clone() {
             renewals.spawn(renew(agent, request.clone()));
         }
-        Ok(Self { run, agents: all, _renewals: renewals })
+        Ok(Self { run, agents: all, renewals })
     }
 
     /// Ends the claims. A host that does not answer ends its claim after the time to live.
     pub(super) async fn release(self) {
-        release(&self.agents, &self.run).await;
+        let Self { run, agents, mut renewals } = self;
+        // A renewal after the release would claim the host again.
+        renewals.shutdown().await;
+        release(&agents, &run).await;
     }
 }
 
@@ -124,7 +127,6 @@ async fn replace_last_run(store: &dyn Store, run: &RunId) -> Result<String, Engi
     let last = found.as_ref().and_then(|found| serde_json::from_slice::<RunId>(&found.value).ok());
     let value = serde_json::to_vec(run).map_err(|source| EngineError::Record { key: KEY.to_owned(), source })?;
     store.compare_and_set(KEY, found.map(|found| found.version), Some(value)).await?;
-    // A later run of this process has the same owner, and its claims are its own.
     Ok(last.map(|last| last.owner).unwrap_or_default())
 }
 

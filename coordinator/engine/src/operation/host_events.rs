@@ -1,17 +1,19 @@
 //! The events of all hosts as one stream: a report after every change, and every lost connection. It connects again
 //! after a connection is lost.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use landfast_core::desired::HostState;
 use landfast_core::report::Report;
 use landfast_core::rollout::Event;
 use landfast_proto::v1::WatchRequest;
+use tokio::sync::Mutex;
 use tokio::sync::mpsc::Sender;
 use tonic::{Code, Status};
 
-use crate::connect::Agent;
+use crate::connect::{Agent, Ask};
 use crate::wire::{HeldUnits, Settled, Wire as _, problem};
 
 /// Pause before the first retry. Each further pause is twice as long.
@@ -44,7 +46,20 @@ pub(super) async fn watch(agent: Agent, events: Sender<Event>) {
 }
 
 /// The units of one host, which its assignments change one after the other.
-pub(super) type SharedUnits = Arc<Mutex<HeldUnits>>;
+#[derive(Default)]
+pub(super) struct HostUnits {
+    held: HeldUnits,
+    /// Whether the answer to an assignment was lost, so that the host may hold other units.
+    uncertain: bool,
+}
+
+/// The units of one host, shared by its assignments. One that is retried and the next one may overlap.
+pub(super) type SharedUnits = Arc<Mutex<HostUnits>>;
+
+/// Shares the units that a host holds.
+pub(super) fn shared(held: HeldUnits) -> SharedUnits {
+    Arc::new(Mutex::new(HostUnits { held, uncertain: false }))
+}
 
 /// Assigns the units of its state that have changed to a host, and retries while the host cannot be reached. Assigning the
 /// same units twice has no effect.
@@ -53,18 +68,13 @@ pub(super) async fn assign(agent: Agent, units: SharedUnits, state: HostState, o
     let generation = state.generation;
     let mut pause = FIRST_PAUSE;
     while !events.is_closed() {
-        let assignment = lock(&units).assignment(state.clone(), &owner);
-        let answer = tokio::time::timeout(ASSIGN_LIMIT, agent.agent().assign(assignment.request.clone())).await;
-        let event = match answer {
-            Ok(Ok(response)) => match lock(&units).settle(&assignment, &response.into_inner().answers) {
-                Settled::Done => Event::Assigned { host: host.clone() },
-                Settled::Again => continue,
-                Settled::Refused(message) => Event::AssignFailed { host: host.clone(), generation, message },
-            },
-            Ok(Err(status)) if !is_passing(&status) => {
-                Event::AssignFailed { host: host.clone(), generation, message: problem(&status) }
-            }
-            Ok(Err(_)) | Err(_) => Event::Lost { host: host.clone() },
+        let refused = |stacks, message| Event::AssignFailed { host: host.clone(), generation, stacks, message };
+        let event = match send(&agent, &units, &state, &owner).await {
+            Some(Ok(Settled::Done)) => Event::Assigned { host: host.clone() },
+            Some(Ok(Settled::Again)) => continue,
+            Some(Ok(Settled::Refused { stacks, message })) => refused(stacks, message),
+            Some(Err(status)) => refused(BTreeSet::new(), problem(&status)),
+            None => Event::Lost { host: host.clone() },
         };
         let again = matches!(event, Event::Lost { .. });
         if events.send(event).await.is_err() || !again {
@@ -74,8 +84,30 @@ pub(super) async fn assign(agent: Agent, units: SharedUnits, state: HostState, o
     }
 }
 
-fn lock(units: &Mutex<HeldUnits>) -> MutexGuard<'_, HeldUnits> {
-    units.lock().unwrap_or_else(PoisonError::into_inner)
+/// Sends the units that change, and records the answers. Returns `None` if there was no answer, and an error if the host
+/// refused the whole assignment.
+async fn send(agent: &Agent, units: &SharedUnits, state: &HostState, owner: &str) -> Option<Result<Settled, Status>> {
+    let mut units = units.lock().await;
+    if units.uncertain {
+        let description = agent.describe(Ask::Held).await.ok()?;
+        units.held = HeldUnits::of_wire(&description).ok()?.0;
+        units.uncertain = false;
+    }
+    let assignment = units.held.assignment(state.clone(), owner);
+    // If the future is dropped or the answer is lost, nobody knows what the host has taken.
+    units.uncertain = true;
+    let answer = tokio::time::timeout(ASSIGN_LIMIT, agent.agent().assign(assignment.request.clone())).await;
+    match answer.ok()? {
+        Ok(response) => {
+            units.uncertain = false;
+            Some(Ok(units.held.settle(&assignment, &response.into_inner().answers)))
+        }
+        Err(status) if is_passing(&status) => None,
+        Err(status) => {
+            units.uncertain = false;
+            Some(Err(status))
+        }
+    }
 }
 
 /// Whether a retry may succeed: the agent did not refuse the request, but did not receive it or could not answer.

@@ -75,10 +75,15 @@ impl<'a> Journal<'a> {
         Ok(releases.into_iter().find(|release| release.stack == stack).map(|release| release.number))
     }
 
-    /// Writes the entry. The change is durable when the future completes.
-    pub(super) async fn write(&mut self, entry: &Entry) -> Result<(), EngineError> {
+    /// Writes the entry with other changes. They are durable when the future completes.
+    pub(super) async fn write(
+        &mut self,
+        entry: &Entry,
+        others: impl Iterator<Item = Change>,
+    ) -> Result<(), EngineError> {
         let value = serde_json::to_vec(entry).map_err(|source| EngineError::Record { key: KEY.to_owned(), source })?;
-        self.version = Some(self.store.compare_and_set(KEY, self.version, Some(value)).await?);
+        let own = Change { key: KEY.to_owned(), expected: self.version, value: Some(value) };
+        self.version = Some(self.store.txn(others.chain([own]).collect()).await?);
         Ok(())
     }
 

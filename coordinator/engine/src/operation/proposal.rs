@@ -7,7 +7,7 @@ use futures::future::try_join_all;
 use landfast_compose::Diagnostics;
 use landfast_core::compile::{self, Compiled, ImageCandidates};
 use landfast_core::deployment::Deployment;
-use landfast_core::desired::{DesiredInput, HostState, Moved, StartManifests, desired, leave, recreate_broken};
+use landfast_core::desired::{CannotLeave, DesiredInput, HostState, StartManifests, desired, leave, recreate_broken};
 use landfast_core::plan::{Action, Comparison, Hindrance, Plan, conflicts, diff, sources, steps_on, without_away};
 use landfast_core::pull;
 
@@ -252,8 +252,15 @@ impl Engine {
         let hindered = |hindrance| EngineError::Away { hindrance, reasons: observed.away.values().cloned().collect() };
         let owed_steps = steps_on(&plan, &named);
         if !owed_steps.is_empty() {
-            leave(&self.folder.fleet, &named, &observed.held, &mut target).map_err(|Moved(instances)| {
-                hindered(Hindrance::Moves { instances: instances.iter().map(ToString::to_string).collect() })
+            leave(&self.folder.fleet, &named, &observed.held, &mut target).map_err(|problem| {
+                hindered(match problem {
+                    CannotLeave::Moved(instances) => {
+                        Hindrance::Moves { instances: instances.iter().map(ToString::to_string).collect() }
+                    }
+                    CannotLeave::SameAddress { address, instances } => {
+                        Hindrance::SameAddress { address, instances: instances.map(|name| name.to_string()).to_vec() }
+                    }
+                })
             })?;
             plan = planned(&target);
         }
@@ -408,8 +415,8 @@ async fn kept(observed: &ObservedFleet, stack: &str, release: u64, digest: &str)
 
 /// Returns the warning about a host that is away.
 fn away_warning(reason: &str, is_owed: bool) -> String {
-    let owed = if is_owed { " It learns of the changed addresses and names with the next run." } else { "" };
-    format!("{reason}. Nothing of this host changes.{owed}")
+    let owed = if is_owed { "; it learns of the changed addresses and names with the next run" } else { "" };
+    format!("nothing of a host that is away changes{owed}: {reason}")
 }
 
 /// Returns the images that the hosts lack, with their possible origins.

@@ -1,6 +1,6 @@
 //! The units of a host: what the host holds, and what an assignment changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use landfast_core::desired::HostState;
 use landfast_proto::v1::{self, Fabric, Removal, unit_answer::Verdict};
@@ -29,8 +29,13 @@ pub(crate) enum Settled {
     Done,
     /// The host needs the whole fabric: the assignment must be sent again.
     Again,
-    /// The host refused units: which ones and why.
-    Refused(String),
+    /// The host refused units.
+    Refused {
+        /// Stacks whose units it refused; empty if it refused another unit.
+        stacks: BTreeSet<String>,
+        /// Names of the units and the reasons.
+        message: String,
+    },
 }
 
 impl HeldUnits {
@@ -120,15 +125,20 @@ impl HeldUnits {
                 }
                 Some(Verdict::Refused | Verdict::Unspecified) | None => {
                     let reason = answer.map_or("the host did not answer", |answer| answer.reason.as_str());
-                    refused.push(format!("{}: {reason}", title(contents)));
+                    refused.push((contents, format!("{}: {reason}", title(contents))));
                 }
             }
         }
-        match (refused.is_empty(), again) {
-            (false, _) => Settled::Refused(refused.join("; ")),
-            (true, true) => Settled::Again,
-            (true, false) => Settled::Done,
+        if refused.is_empty() {
+            return if again { Settled::Again } else { Settled::Done };
         }
+        let stack = |contents: &&Contents| match contents.key() {
+            UnitKey::Stack(stack) => Some(stack),
+            UnitKey::Base | UnitKey::Fabric => None,
+        };
+        let stacks: Option<BTreeSet<String>> = refused.iter().map(|(contents, _)| stack(contents)).collect();
+        let message = refused.into_iter().map(|(_, reason)| reason).collect::<Vec<_>>().join("; ");
+        Settled::Refused { stacks: stacks.unwrap_or_default(), message }
     }
 }
 
@@ -185,7 +195,10 @@ mod tests {
         let mut held = HeldUnits::default();
         let first = held.assignment(state(1, &[("data", "m"), ("web", "m")]), "anna");
         let verdicts = [Verdict::Taken, Verdict::Taken, Verdict::Refused, Verdict::Taken];
-        assert_eq!(held.settle(&first, &answers(&verdicts)), Settled::Refused("stack data: no room".to_owned()));
+        assert_eq!(
+            held.settle(&first, &answers(&verdicts)),
+            Settled::Refused { stacks: ["data".to_owned()].into(), message: "stack data: no room".to_owned() }
+        );
         assert_eq!(keys(&held.assignment(state(2, &[("data", "m"), ("web", "m")]), "anna")), ["stack data"]);
     }
 
