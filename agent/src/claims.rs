@@ -69,8 +69,8 @@ impl Claims {
     pub(crate) fn release(&self, epoch: u64, owner: &str) -> std::io::Result<()> {
         let mut held = self.lock();
         if let Some(claim) = held.as_mut().filter(|claim| claim.is_of(epoch, owner) && !claim.released) {
+            self.write(&Claim { released: true, ..claim.clone() })?;
             claim.released = true;
-            self.write(claim)?;
             tracing::info!(epoch, owner, "released");
         }
         Ok(())

@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use landfast_agent_core::assignment::{Assigned, Refused, Stamp, Verdict, judge, judge_assignment};
+use landfast_agreement::limits::MESSAGE_MAX;
 use prost::Message as _;
 use tokio::sync::watch;
 
@@ -66,7 +67,12 @@ enum UnitError {
     Incomplete,
     #[error("it changes another fabric than this host holds")]
     OtherFabric,
+    #[error("the units of this host would be larger than {} MiB together, which no coordinator can read", UNITS_MAX >> 20)]
+    TooLarge,
 }
+
+/// Size of the largest units of a host together, in bytes. They are described in one message.
+const UNITS_MAX: usize = MESSAGE_MAX - (4 << 20);
 
 /// The units that are held, on the disk and in memory.
 pub(crate) struct Holder {
@@ -78,6 +84,8 @@ pub(crate) struct Holder {
     writing: Mutex<()>,
     /// Which run may assign units.
     pub(crate) claims: Claims,
+    /// Held while a claim is decided and during a claimed assignment, so that no claim comes between the two.
+    gate: Mutex<()>,
 }
 
 impl Holder {
@@ -85,8 +93,11 @@ impl Holder {
     pub(crate) fn open(state: &Path, fleet: &str, host: &str) -> Result<Self, StateError> {
         let folder = state.join("units");
         durable::folder(&folder).map_err(StateError::Write)?;
-        take_over(&state.join(OLD_FILE), &folder, fleet, host)?;
         let (seen, units) = read_all(&folder, fleet, host)?;
+        let (seen, units) = match take_over(&state.join(OLD_FILE), &folder, &seen, fleet, host)? {
+            true => read_all(&folder, fleet, host)?,
+            false => (seen, units),
+        };
         // Each unit was valid by itself, so all are valid together.
         let held = Held::new(seen.clone(), units).unwrap_or_else(|error| {
             tracing::error!(error = in_one_line(&error), "units not used");
@@ -96,10 +107,16 @@ impl Holder {
             fleet: fleet.to_owned(),
             host: host.to_owned(),
             claims: Claims::open(&folder),
+            gate: Mutex::new(()),
             folder,
             held: watch::Sender::new(Arc::new(held)),
             writing: Mutex::new(()),
         })
+    }
+
+    /// Waits until no claim and no claimed assignment is under way, and keeps others out.
+    pub(crate) fn gate(&self) -> MutexGuard<'_, ()> {
+        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn current(&self) -> Arc<Held> {
@@ -175,6 +192,12 @@ impl Holder {
             if !manifest.is_empty() && manifest != before && !is_complete(manifest) {
                 return Err(UnitError::Incomplete);
             }
+            let size = |unit: &HeldUnit| unit.encode().encoded_len();
+            let (before, after) = (units.get(&key).map_or(0, size), size(&new));
+            let others = units.values().map(size).sum::<usize>() - before;
+            if after > before && others + after > UNITS_MAX {
+                return Err(UnitError::TooLarge);
+            }
             self.write(&file_name(&key), &new.encode())?;
             units.insert(key, new);
         }
@@ -242,6 +265,11 @@ fn read_all(folder: &Path, fleet: &str, host: &str) -> Result<(Assigned, BTreeMa
     for entry in fs_err::read_dir(folder).map_err(StateError::Read)? {
         let path = entry.map_err(StateError::Read)?.path();
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+        if name.ends_with(".new") {
+            // A write that was cut off leaves this file.
+            fs_err::remove_file(&path).map_err(StateError::Write)?;
+            continue;
+        }
         let is_unit = name == "base" || name == "fabric" || name.starts_with(STACK);
         let found = match name {
             SEEN => body(&path, HEADER).and_then(|body| {
@@ -249,11 +277,13 @@ fn read_all(folder: &Path, fleet: &str, host: &str) -> Result<(Assigned, BTreeMa
                 later(&mut seen, assigned(&stamp));
                 Ok(())
             }),
-            _ if is_unit => read(&path).map(|unit| {
-                later(&mut seen, unit.stamp.assigned.clone());
-                if file_name(&unit.contents.key()) == name {
-                    units.insert(unit.contents.key(), unit);
+            _ if is_unit => read(&path).and_then(|unit| {
+                if file_name(&unit.contents.key()) != name {
+                    return Err(FileError::Damaged);
                 }
+                later(&mut seen, unit.stamp.assigned.clone());
+                units.insert(unit.contents.key(), unit);
+                Ok(())
             }),
             _ => Ok(()),
         };
@@ -312,10 +342,11 @@ fn write(folder: &Path, name: &str, body: &[u8]) -> Result<(), StateError> {
     durable::replace(&folder.join(name), &[HEADER, digest.as_bytes(), b"\n", body]).map_err(StateError::Write)
 }
 
-/// Replaces the host state of an earlier version by its units. A file that cannot be used is left where it is.
-fn take_over(old: &Path, folder: &Path, fleet: &str, host: &str) -> Result<(), StateError> {
-    if !old.exists() || folder.join(SEEN).exists() {
-        return Ok(());
+/// Replaces the host state of an earlier version by its units, if it is newer than these. Returns whether it did. A file that
+/// cannot be used is left where it is.
+fn take_over(old: &Path, folder: &Path, seen: &Assigned, fleet: &str, host: &str) -> Result<bool, StateError> {
+    if !old.exists() {
+        return Ok(false);
     }
     let state = body(old, OLD_HEADER).and_then(|body| Ok(HostState::decode(body.as_slice())?));
     let state = match state {
@@ -323,11 +354,15 @@ fn take_over(old: &Path, folder: &Path, fleet: &str, host: &str) -> Result<(), S
         Err(error) => {
             let (path, error) = (old.display(), in_one_line(&error));
             tracing::error!(%path, error, "host state not used; deploy the stacks again: nothing is removed until then");
-            return Ok(());
+            return Ok(false);
         }
     };
     if state.fleet != fleet || state.host != host {
         return Err(StateError::OtherHost { path: old.to_owned(), fleet: state.fleet, host: state.host });
+    }
+    if (state.epoch, state.generation) <= (seen.epoch, seen.generation) {
+        fs_err::remove_file(old).map_err(StateError::Write)?;
+        return Ok(false);
     }
     let assigned = Assigned { epoch: state.epoch, owner: OLD_OWNER.to_owned(), generation: state.generation };
     for contents in split(state) {
@@ -337,7 +372,8 @@ fn take_over(old: &Path, folder: &Path, fleet: &str, host: &str) -> Result<(), S
     }
     // The last file that is written says that the others are complete.
     write(folder, SEEN, &wire_assigned(&assigned).encode_to_vec())?;
-    fs_err::remove_file(old).map_err(StateError::Write)
+    fs_err::remove_file(old).map_err(StateError::Write)?;
+    Ok(true)
 }
 
 #[cfg(test)]

@@ -124,14 +124,19 @@ impl Held {
             Contents::Fabric(fabric) => Some(fabric),
             _ => None,
         });
-        let nothing = Fabric::default();
-        let fabric = fabric.unwrap_or(&nothing);
+        let neighbours = fabric.map(neighbours).transpose()?;
         let mut desired = Desired::default();
         for unit in units.values() {
-            add(&unit.contents, &neighbours(fabric)?, &mut desired)?;
+            add(&unit.contents, neighbours.as_ref(), &mut desired)?;
         }
-        let zone = zone(fabric, units.get(&UnitKey::Base).map(|unit| &unit.contents))?;
+        let nothing = Fabric::default();
+        let zone = zone(fabric.unwrap_or(&nothing), units.get(&UnitKey::Base).map(|unit| &unit.contents))?;
         Ok(Held { seen, units, desired: Arc::new(desired), zone })
+    }
+
+    /// Whether the host knows the networks of the fleet and what connects them. Otherwise their devices are left alone.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.units.contains_key(&UnitKey::Base) && self.units.contains_key(&UnitKey::Fabric)
     }
 
     /// The part of the units that the loop decides from.
@@ -149,9 +154,10 @@ impl Held {
         self.units.values().flat_map(|unit| parts(&unit.contents).networks).find(|network| network.name == name)
     }
 
-    /// Returns a volume. If two stacks declare it, the first one defines it.
+    /// Returns a volume. If two stacks declare it, the first one that does not remove it defines it.
     pub(crate) fn volume(&self, name: &str) -> Option<&Volume> {
-        self.units.values().flat_map(|unit| parts(&unit.contents).volumes).find(|volume| volume.name == name)
+        let all = self.units.values().flat_map(|unit| parts(&unit.contents).volumes);
+        all.filter(|volume| volume.name == name).min_by_key(|volume| volume.remove)
     }
 }
 
@@ -190,7 +196,7 @@ pub(crate) fn service_of(text: &str) -> Option<&str> {
 }
 
 /// Adds the contents of a unit to what the host must be.
-fn add(contents: &Contents, neighbours: &Neighbours, desired: &mut Desired) -> Result<(), Invalid> {
+fn add(contents: &Contents, neighbours: Option<&Neighbours>, desired: &mut Desired) -> Result<(), Invalid> {
     let Parts { stack, manifest, networks, volumes, instances } = parts(contents);
     match stack {
         Some(stack) => {
@@ -230,7 +236,9 @@ fn add(contents: &Contents, neighbours: &Neighbours, desired: &mut Desired) -> R
         desired.networks.entry(name).or_insert(network);
     }
     for (name, volume) in own.volumes {
-        desired.volumes.entry(name).or_insert(volume);
+        // A volume that one stack declares is not removed for another one.
+        let shared = desired.volumes.entry(name).or_insert_with(|| volume.clone());
+        shared.remove &= volume.remove;
     }
     desired.instances.extend(own.instances);
     Ok(())
@@ -293,7 +301,7 @@ fn part_of_project(name: &str) -> Result<(), Invalid> {
     Err(Invalid::Name { what: "project", name: name.to_owned() })
 }
 
-fn network(network: &Network, neighbours: &Neighbours) -> Result<desired::Network, Invalid> {
+fn network(network: &Network, neighbours: Option<&Neighbours>) -> Result<desired::Network, Invalid> {
     Ok(desired::Network {
         driver: if network.driver.is_empty() { "bridge".to_owned() } else { network.driver.clone() },
         subnets: written(network, |pool| &pool.subnet, &network.subnet),
@@ -355,8 +363,9 @@ fn mtu(overlay: &Overlay) -> u32 {
     if overlay.mtu == 0 { 1450 } else { overlay.mtu }
 }
 
-fn overlay(network: &Network, neighbours: &Neighbours) -> Result<Option<overlay::Desired>, Invalid> {
-    let Some(overlay) = &network.overlay else { return Ok(None) };
+/// Returns the overlay of a network. Without a fabric there is none: the entries that the host has are left alone.
+fn overlay(network: &Network, neighbours: Option<&Neighbours>) -> Result<Option<overlay::Desired>, Invalid> {
+    let (Some(overlay), Some(neighbours)) = (&network.overlay, neighbours) else { return Ok(None) };
     let problem = |problem: String| Invalid::Overlay { network: network.name.clone(), problem };
     let address =
         |text: &str| text.parse::<Ipv4Addr>().map_err(|_| problem(format!("{text:?} is not an IPv4 address")));

@@ -21,7 +21,7 @@ pub enum UnitKey {
 }
 
 /// Contents of a unit.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub enum Contents {
     /// State of a stack.
     Stack(StackState),
@@ -31,6 +31,13 @@ pub enum Contents {
     Base(HostBase),
     /// What connects the hosts.
     Fabric(Fabric),
+}
+
+/// Names the unit only, because the files in it may be secret.
+impl std::fmt::Debug for Contents {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Contents({:?})", self.key())
+    }
 }
 
 /// Why the contents of a unit cannot be used.

@@ -101,7 +101,7 @@ pub fn highest(held: Option<&Claim>, seen: u64) -> u64 {
 /// The reason why it may not.
 pub fn may_assign(held: Option<&Claim>, epoch: u64, owner: &str, now: u64) -> Result<(), Unclaimed> {
     match held {
-        Some(held) if held.is_of(epoch, owner) => Ok(()),
+        Some(held) if held.is_of(epoch, owner) && !held.released => Ok(()),
         Some(held) if held.is_in_force(now) => Err(Unclaimed::Other { owner: held.owner.clone() }),
         _ => Err(Unclaimed::None { epoch }),
     }
@@ -162,6 +162,8 @@ mod tests {
         assert_eq!(may_assign(Some(&held), 5, "anna", 99), Ok(()), "no other run has claimed the host since");
         assert_eq!(may_assign(Some(&held), 6, "bob", 10), Err(Unclaimed::Other { owner: "anna".to_owned() }));
         assert_eq!(may_assign(Some(&held), 6, "bob", 99), Err(Unclaimed::None { epoch: 6 }));
+        let released = Claim { released: true, ..held.clone() };
+        assert_eq!(may_assign(Some(&released), 5, "anna", 10), Err(Unclaimed::None { epoch: 5 }));
         assert_eq!(may_assign(None, 5, "anna", 0), Err(Unclaimed::None { epoch: 5 }));
     }
 }

@@ -1,4 +1,4 @@
-//! Implements Describe, Watch, Assign, Examine and Logs: what the host is, and what it must be.
+//! Implements Describe, Watch, Claim, Release, Assign, Examine and Logs: what the host is, and what it must be.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -27,6 +27,9 @@ type ResponseStream<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 /// Abilities that this agent has beyond the first version of the protocol.
 const FEATURES: [&str; 2] = ["units", "claims"];
+
+/// Length of the longest owner and of the longest purpose of a claim, in bytes.
+const TEXT_MAX: usize = 256;
 
 /// Time to wait for the first observation after a start.
 const FIRST_LOOK: Duration = Duration::from_secs(5);
@@ -130,15 +133,18 @@ impl Agent for AgentService {
         let request = request.into_inner();
         let stamp = request.stamp.clone().ok_or_else(|| Status::invalid_argument("the request has no stamp"))?;
         let (holder, blobs) = (self.0.holder.clone(), self.0.blobs.clone());
-        let claimed = holder.claims.may_assign(stamp.epoch, &stamp.owner);
-        claimed.map_err(|unclaimed| Status::failed_precondition(unclaimed.to_string()))?;
         // A tree is assigned only when its bundle is complete on the disk.
         let is_complete = move |manifest: &str| {
             let missing = blobs.missing_manifests(&[manifest.to_owned()]);
             missing.is_ok_and(|missing| missing.is_empty())
         };
-        let answers = blocking(move || holder.assign(&request, is_complete)).await;
-        let answers = answers.map_err(|refused| Status::failed_precondition(refused.to_string()))?;
+        let (epoch, owner) = (stamp.epoch, stamp.owner.clone());
+        let answers = blocking(move || {
+            let _gate = holder.gate();
+            holder.claims.may_assign(epoch, &owner).map_err(|unclaimed| unclaimed.to_string())?;
+            holder.assign(&request, is_complete).map_err(|refused| refused.to_string())
+        });
+        let answers = answers.await.map_err(Status::failed_precondition)?;
         for refused in answers.iter().filter(|answer| answer.verdict() == unit_answer::Verdict::Refused) {
             tracing::warn!(reason = refused.reason, "unit refused");
         }
@@ -149,10 +155,14 @@ impl Agent for AgentService {
 
     async fn claim(&self, request: Request<WireClaimRequest>) -> Result<Response<ClaimResponse>, Status> {
         let (holder, request) = (self.0.holder.clone(), request.into_inner());
-        if request.epoch == 0 || request.owner.is_empty() {
-            return Err(Status::invalid_argument("a claim needs an epoch and an owner"));
+        let is_epoch = (1..=i64::MAX.cast_unsigned()).contains(&request.epoch);
+        let is_text = |text: &str| text.len() <= TEXT_MAX;
+        if !is_epoch || request.owner.is_empty() || !is_text(&request.owner) || !is_text(&request.purpose) {
+            let problem = format!("a claim needs an epoch and an owner, and texts of at most {TEXT_MAX} bytes");
+            return Err(Status::invalid_argument(problem));
         }
         let answer = blocking(move || {
+            let _gate = holder.gate();
             let claims = &holder.claims;
             let seen = holder.current().seen.epoch;
             Ok::<_, std::io::Error>(match claims.claim(request, seen)? {

@@ -7,6 +7,9 @@ use crate::wire::Held;
 
 pub(super) async fn run(executor: &Executor, held: &Held, network: &str) -> Result<(), StepError> {
     executor.engine.remove_network(network).await?;
+    if !held.is_connected() {
+        return Ok(());
+    }
     Ok(executor.overlay.retain(&bridges(held)).await?)
 }
 

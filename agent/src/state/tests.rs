@@ -215,9 +215,62 @@ fn the_host_state_of_an_earlier_version_becomes_units() {
     assert_eq!((held.seen.epoch, held.seen.generation), (2, 9));
     assert_eq!(held.desired.instances.keys().map(ToString::to_string).collect::<Vec<_>>(), ["data/redis.1"]);
     assert!(!old.exists() && open(&folder).is_ok());
+    // One that is older than the units, such as after a downgrade, is not taken over.
+    assign(&open(&folder).expect("whole"), &run(3, "anna", 10), vec![unit(&stack("web", ""), "")]);
+    std::fs::write(&old, [OLD_HEADER, digest.as_bytes(), b"\n", &body].concat()).expect("written");
+    assert_eq!(open(&folder).expect("whole").current().seen, run(3, "anna", 10));
+    assert!(!old.exists());
     // A damaged file is left where it is, and nothing is held.
     let other = tempfile::tempdir().expect("a folder");
     std::fs::write(other.path().join(OLD_FILE), "landfast host state 1\n").expect("written");
     assert!(open(&other).expect("opens").current().units.is_empty());
     assert!(other.path().join(OLD_FILE).exists());
+}
+
+#[test]
+fn f12_a_host_that_lost_its_fabric_leaves_the_entries_of_its_overlays_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let fabric = Contents::Fabric(Fabric::new([endpoint("172.19.0.5")], []));
+    assign(&open(&folder).expect("empty"), &run(1, "anna", 1), vec![unit(&base(), ""), unit(&fabric, "")]);
+    assert!(open(&folder).expect("whole").current().is_connected());
+    std::fs::write(folder.path().join("units/fabric"), "").expect("written");
+    let held = open(&folder).expect("the base is whole").current();
+    assert!(held.desired.networks["infra_net"].overlay.is_none() && !held.is_connected());
+}
+
+#[test]
+fn a_volume_that_one_stack_removes_and_another_declares_stays() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let holder = open(&folder).expect("empty");
+    let volume = |stack: &str, remove| Volume {
+        name: "shared".to_owned(),
+        stack: stack.to_owned(),
+        remove,
+        ..Volume::default()
+    };
+    let removal = Contents::Removal(Removal { stack: "api".to_owned(), volumes: vec![volume("api", true)] });
+    let (stack, volumes) = ("web".to_owned(), vec![volume("web", false)]);
+    let state = Contents::Stack(StackState { stack, volumes, ..StackState::default() });
+    assign(&holder, &run(1, "anna", 1), vec![unit(&removal, ""), unit(&state, "")]);
+    let held = holder.current();
+    assert!(!held.desired.volumes["shared"].remove);
+    assert_eq!(held.volume("shared").map(|volume| volume.stack.as_str()), Some("web"));
+}
+
+#[test]
+fn units_that_no_coordinator_could_read_together_are_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let holder = open(&folder).expect("empty");
+    let large = |stack: &str, size: usize| {
+        let labels = [("text".to_owned(), "x".repeat(size))].into();
+        let volume = Volume { name: format!("{stack}_files"), stack: stack.to_owned(), labels, ..Volume::default() };
+        let (stack, volumes) = (stack.to_owned(), vec![volume]);
+        Contents::Stack(StackState { stack, volumes, ..StackState::default() })
+    };
+    let (first, second) = (large("data", 8 << 20), large("web", 8 << 20));
+    let verdicts = assign(&holder, &run(1, "anna", 1), vec![unit(&first, ""), unit(&second, "")]);
+    assert_eq!(verdicts, [unit_answer::Verdict::Taken, unit_answer::Verdict::Refused]);
+    let smaller = large("data", 7 << 20);
+    let verdicts = assign(&holder, &run(1, "anna", 2), vec![unit(&smaller, &first.digest())]);
+    assert_eq!(verdicts, [unit_answer::Verdict::Taken]);
 }

@@ -131,6 +131,10 @@ impl<'a> Builder<'a> {
         let instance = &self.desired.instances[name];
         let mut needs = Vec::new();
         for network in &instance.networks {
+            let found = self.observed.networks.get(network).filter(|found| found.ours && found.stack.is_empty());
+            if found.is_some() && !self.desired.networks.contains_key(network) {
+                return Err((format!("needs network {network}, whose state this host has lost"), false));
+            }
             needs.push((Resource::Network(network.clone()), self.observed.networks.contains_key(network)));
             needs.push((Resource::Overlay(network.clone()), true));
         }
@@ -154,7 +158,9 @@ impl<'a> Builder<'a> {
                 None if self.given_up.contains(&resource) => {
                     return Err((format!("needs {resource}, which could not be created or changed"), true));
                 }
-                None => return Err((format!("needs {resource}, which is not part of the state of its stack"), true)),
+                None => {
+                    return Err((format!("needs {resource}, which is not part of what this host was assigned"), true));
+                }
             }
         }
         Ok(steps)
