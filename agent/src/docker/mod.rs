@@ -96,6 +96,8 @@ fn refusal(status: u16, message: &str) -> Severity {
     // A container keeps its name a little longer than it is listed.
     let passes = [
         "in use by container",
+        // A container keeps its endpoint a little longer than it is listed.
+        "has active endpoints",
         "in progress",
         "is restarting",
         "try again",
@@ -303,6 +305,7 @@ mod tests {
             (500, "error gathering device information while adding custom device \"/dev/x\"", Severity::Final),
             (409, "The container name \"/web\" is already in use by container \"6f2c\"", Severity::Counted),
             (409, "removal of container 6f2c is already in progress", Severity::Counted),
+            (403, "error while removing network: network a_default id 684c has active endpoints", Severity::Counted),
             (500, "failed to update store for object type: open /var/lib/docker: no such file", Severity::Counted),
             (500, "context deadline exceeded", Severity::Counted),
             (500, "error while mounting volume 'x': mount :/x: connection refused", Severity::Counted),
