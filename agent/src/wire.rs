@@ -89,10 +89,8 @@ impl HeldUnit {
         if contents.digest() != stamp.digest {
             return Err(Invalid::Digest);
         }
-        let unit = Self { stamp, contents };
-        // A unit is valid by itself, so that it cannot make another one invalid.
-        Held::new(Assigned::default(), [(unit.contents.key(), unit.clone())].into())?;
-        Ok(unit)
+        check(&contents)?;
+        Ok(Self { stamp, contents })
     }
 
     /// The unit as it is kept and described.
@@ -193,6 +191,18 @@ const OF_SERVICE: &str = "service:";
 pub(crate) fn service_of(text: &str) -> Option<&str> {
     let service = text.strip_prefix(OF_SERVICE)?;
     Some(service.split_once(':').map_or(service, |(service, _)| service))
+}
+
+/// Checks the contents of a unit. Each unit is valid by itself, so that it cannot make another one invalid.
+fn check(contents: &Contents) -> Result<(), Invalid> {
+    let nothing = Fabric::default();
+    let (fabric, base) = match contents {
+        Contents::Fabric(fabric) => (fabric, None),
+        Contents::Base(_) => (&nothing, Some(contents)),
+        Contents::Stack(_) | Contents::Removal(_) => (&nothing, None),
+    };
+    add(contents, Some(&neighbours(fabric)?), &mut Desired::default())?;
+    zone(fabric, base).map(drop)
 }
 
 /// Adds the contents of a unit to what the host must be.
@@ -534,6 +544,21 @@ mod tests {
         assert!(matches!(unit(bare), Err(Invalid::Missing(_, "container"))));
         let other = StackState { stack: "web".to_owned(), ..state() };
         assert!(matches!(unit(other), Err(Invalid::OtherStack { what: "instance", .. })));
+    }
+
+    #[test]
+    fn a_base_whose_overlay_is_not_valid_is_refused_without_a_fabric_too() {
+        let overlay = Overlay { local: "nowhere".to_owned(), ..Overlay::default() };
+        let network = Network {
+            name: "infra_net".to_owned(),
+            subnet: "172.19.0.0/16".to_owned(),
+            gateway: "172.19.255.1".to_owned(),
+            overlay: Some(overlay),
+            ..Network::default()
+        };
+        let contents = Contents::Base(HostBase { networks: vec![network] });
+        let stamp = Stamp { assigned: Assigned::default(), digest: contents.digest() };
+        assert!(matches!(HeldUnit::new(stamp, contents), Err(Invalid::Overlay { .. })));
     }
 
     #[test]

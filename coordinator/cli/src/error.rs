@@ -68,24 +68,28 @@ impl CliError {
     /// Formats the message with its causes and then the hint, each on a line that begins with its kind. Mistakes are
     /// shown with the lines of their files, if these can be read again.
     fn report(&self, current_dir: &Path) -> String {
-        let (message, hint) = match self {
-            Self::Mistakes(all) => return quoted(all, current_dir),
-            Self::Usage { message, hint } => (message.clone(), Some(hint)),
-            Self::Failed { error, hint } => (in_one_line(&**error), hint.as_ref()),
-        };
+        if let Self::Mistakes(all) = self {
+            return quoted(all, current_dir);
+        }
+        let (message, hint) = self.parts();
         let hint = hint.map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
         format!("error: {message}{hint}")
+    }
+
+    /// Returns the message with its causes, and the hint if there is one.
+    fn parts(&self) -> (String, Option<&str>) {
+        match self {
+            Self::Mistakes(all) => (all.to_string(), None),
+            Self::Usage { message, hint } => (message.clone(), Some(hint)),
+            Self::Failed { error, hint } => (in_one_line(&**error), hint.as_deref()),
+        }
     }
 }
 
 /// Formats as one line, without the name of a kind: the message with its causes, then the hint.
 impl Display for CliError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (message, hint) = match self {
-            Self::Mistakes(all) => (all.to_string(), None),
-            Self::Usage { message, hint } => (message.clone(), Some(hint)),
-            Self::Failed { error, hint } => (in_one_line(&**error), hint.as_ref()),
-        };
+        let (message, hint) = self.parts();
         write!(f, "{message}")?;
         hint.map_or(Ok(()), |hint| write!(f, "; {hint}"))
     }

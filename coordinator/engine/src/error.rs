@@ -58,7 +58,7 @@ pub enum EngineError {
     #[error("some hosts cannot be reached\n{0}")]
     Unreachable(Failures),
     /// Hosts are away, and the plan cannot be carried out without them.
-    #[error("{hindrance}; nothing was changed{}", away(.reasons))]
+    #[error("{hindrance}; nothing was changed{}", list(.reasons))]
     Away { hindrance: Hindrance, reasons: Vec<String> },
     /// A host that was named as away answers.
     #[error("{host} answers, so it is not left out")]
@@ -135,12 +135,8 @@ impl std::fmt::Display for Version {
     }
 }
 
-fn away(reasons: &[String]) -> String {
-    reasons.iter().map(|reason| format!("\n  {reason}")).collect()
-}
-
-fn list(conflicts: &[Conflict]) -> String {
-    conflicts.iter().map(|conflict| format!("\n  {conflict}")).collect()
+fn list<T: std::fmt::Display>(lines: &[T]) -> String {
+    lines.iter().map(|line| format!("\n  {line}")).collect()
 }
 
 impl Hint for EngineError {

@@ -72,12 +72,9 @@ pub fn without_away(
     current: &BTreeMap<String, HostState>,
     target: &BTreeMap<String, HostState>,
 ) -> Result<BTreeSet<String>, Hindrance> {
-    let changes: Vec<&Step> = changes_on(plan, away).collect();
-    if !changes.is_empty() {
-        let of = |step: &&Step| if away.contains(&step.host) { step.host.clone() } else { from(step) };
-        let line = |step: &&Step| format!("{} {} on {}", step.action.label(), step.action.subject(), of(step));
-        let (hosts, steps) = (changes.iter().map(of).collect(), changes.iter().map(line).collect());
-        return Err(Hindrance::Changes { hosts, steps });
+    let hosts: BTreeSet<String> = changes_on(plan, away).map(|(_, host)| host.to_owned()).collect();
+    if !hosts.is_empty() {
+        return Err(Hindrance::Changes { hosts, steps: steps_on(plan, away) });
     }
     let (answer, all) = (target.len().saturating_sub(away.len()), target.len());
     let has_majority = answer * 2 > all || away.is_subset(named);
@@ -96,24 +93,20 @@ pub fn without_away(
 
 /// Returns the steps on these hosts, as in `recreate data/app.1 on gamma`.
 pub fn steps_on(plan: &Plan, hosts: &BTreeSet<String>) -> Vec<String> {
-    changes_on(plan, hosts)
-        .map(|step| format!("{} {} on {}", step.action.label(), step.action.subject(), step.host))
-        .collect()
+    let line = |(step, host): (&Step, &str)| format!("{} {} on {host}", step.action.label(), step.action.subject());
+    changes_on(plan, hosts).map(line).collect()
 }
 
-/// Steps that change one of these hosts. A move changes two hosts.
-fn changes_on<'p>(plan: &'p Plan, hosts: &BTreeSet<String>) -> impl Iterator<Item = &'p Step> {
-    plan.steps.iter().filter(|step| {
-        let leaves = matches!(&step.action, Action::Move { from, .. } if hosts.contains(from));
-        step.action != Action::Configure && (leaves || hosts.contains(&step.host))
+/// Steps that change one of these hosts, each with that host. A move changes two hosts.
+fn changes_on<'p>(plan: &'p Plan, hosts: &BTreeSet<String>) -> impl Iterator<Item = (&'p Step, &'p str)> {
+    plan.steps.iter().filter(|step| step.action != Action::Configure).filter_map(|step| {
+        let left = match &step.action {
+            Action::Move { from, .. } => Some(from),
+            _ => None,
+        };
+        let host = [Some(&step.host), left].into_iter().flatten().find(|host| hosts.contains(*host))?;
+        Some((step, host.as_str()))
     })
-}
-
-fn from(step: &Step) -> String {
-    match &step.action {
-        Action::Move { from, .. } => from.clone(),
-        _ => step.host.clone(),
-    }
 }
 
 /// Whether the state that is remembered of a host is the one that it holds, as far as the other hosts can tell: they know the

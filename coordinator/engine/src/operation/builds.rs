@@ -256,9 +256,8 @@ impl Engine {
             }
         }
         for (reference, fingerprint) in images.all_built() {
-            let key = format!("{RECORDS}{reference}");
-            let recorded = store.get(&key).await?.map(|record| record.version);
-            store.compare_and_set(&key, recorded, Some(fingerprint.clone().into_bytes())).await?;
+            let record = store.overwrite(format!("{RECORDS}{reference}"), fingerprint.clone().into_bytes()).await?;
+            store.txn(vec![record]).await?;
         }
         Ok(())
     }

@@ -120,9 +120,9 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let pulled = images.pull(&observed.agents, to_pull, &self.listener).await?;
         for reference in pulled.iter().map(|reference| familiar(reference)).collect::<BTreeSet<_>>() {
-            let key = format!("{RECORDS}{reference}");
-            let recorded = store.get(&key).await?.map(|record| record.version);
-            store.compare_and_set(&key, recorded, Some(now.as_second().to_string().into_bytes())).await?;
+            let time = now.as_second().to_string().into_bytes();
+            let record = store.overwrite(format!("{RECORDS}{reference}"), time).await?;
+            store.txn(vec![record]).await?;
         }
         Ok(())
     }

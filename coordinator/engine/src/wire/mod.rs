@@ -18,8 +18,7 @@ pub(crate) use unit::Settled;
 /// The agent's error message, or the causes of a failed connection, for which tonic's own message is only "transport
 /// error".
 pub fn problem(status: &tonic::Status) -> String {
-    let source = std::error::Error::source(status);
-    let causes = std::iter::successors(source, |&error| error.source()).map(ToString::to_string);
+    let causes = crate::causes(status).skip(1).map(ToString::to_string);
     let mut causes = causes.collect::<Vec<_>>();
     causes.retain(|cause| cause != status.message());
     causes.insert(0, status.message().to_owned());
