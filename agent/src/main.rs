@@ -10,6 +10,7 @@ mod durable;
 mod engine_session;
 mod error_text;
 mod observe;
+mod old_state;
 mod overlay;
 mod ports;
 mod reconcile;

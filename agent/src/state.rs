@@ -14,9 +14,10 @@ use tokio::sync::watch;
 use crate::claims::Claims;
 use crate::durable;
 use crate::error_text::in_one_line;
+use crate::old_state;
 use crate::wire::{
     AssignRequest, Contents, Fabric, FabricDelta, Held, HeldUnit, HostState, Invalid, Unit, UnitAnswer, UnitKey,
-    Unusable, WireStamp, assigned, split, unit, unit_answer, wire_assigned,
+    Unusable, WireStamp, assigned, unit, unit_answer, wire_assigned,
 };
 
 /// First line of a file. The digest of the body and the body itself follow.
@@ -365,7 +366,7 @@ fn take_over(old: &Path, folder: &Path, seen: &Assigned, fleet: &str, host: &str
         return Ok(false);
     }
     let assigned = Assigned { epoch: state.epoch, owner: OLD_OWNER.to_owned(), generation: state.generation };
-    for contents in split(state) {
+    for contents in old_state::units(state) {
         let name = file_name(&contents.key());
         let unit = HeldUnit { stamp: Stamp { assigned: assigned.clone(), digest: contents.digest() }, contents };
         write(folder, &name, &unit.encode().encode_to_vec())?;

@@ -19,20 +19,20 @@ pub(crate) use landfast_proto::v1::builder_server::{Builder, BuilderServer};
 pub(crate) use landfast_proto::v1::{
     AssignRequest, AssignResponse, Attachment, ClaimResponse, Container, Dependency, DescribeRequest, DescribeResponse,
     Device, DeviceLimit, DeviceRequest, Endpoint, Engine, EngineNetwork, EngineVolume, ExamineRequest, ExamineResponse,
-    ExaminedSource, Fabric, FabricDelta, FetchRequest, FetchResponse, Healthcheck, Hook, HostBase, HostClaim,
-    HostState, Image, ImageItem, Instance, InstanceReport, LogsRequest, LogsResponse, Memory, MissingRequest,
-    MissingResponse, Mount, MountSource, Network, Overlay, PlacedFile, Pool, Port, Problem, PullRequest, PullResponse,
-    PushRequest, PushResponse, ReleaseRequest, ReleaseResponse, Removal, Report, Restart as RestartPolicy, Role,
-    StackState, TreeReport, Ulimit, Unit, UnitAnswer, UnitReport, UsedPort, Volume, WatchRequest, dependency,
-    examined_source, instance_report, item, least_role, logs_response, mount, mount_source, pull_request, push_request,
-    unit, unit_answer, unit_report,
+    ExaminedSource, Fabric, FabricDelta, FetchRequest, FetchResponse, Healthcheck, HeldFabricRequest,
+    HeldFabricResponse, Hook, HostBase, HostClaim, HostState, Image, ImageItem, Instance, InstanceReport, LogsRequest,
+    LogsResponse, Memory, MissingRequest, MissingResponse, Mount, MountSource, Network, Overlay, PlacedFile, Pool,
+    Port, Problem, PullRequest, PullResponse, PushRequest, PushResponse, ReleaseRequest, ReleaseResponse, Removal,
+    Report, Restart as RestartPolicy, Role, StackState, TreeReport, Ulimit, Unit, UnitAnswer, UnitReport, UsedPort,
+    Volume, WatchRequest, dependency, endpoint, examined_source, instance_report, item, least_role, logs_response,
+    mount, mount_source, pull_request, push_request, unit, unit_answer, unit_report,
 };
 pub(crate) use landfast_proto::v1::{ClaimRequest as WireClaimRequest, Stamp as WireStamp};
 pub(crate) use landfast_proto::v1::{
     DiscardRequest, DiscardResponse, OpenRequest, OpenResponse, SessionEnd, open_request,
 };
 #[cfg(test)]
-pub(crate) use landfast_proto::v1::{StringList, Tree};
+pub(crate) use landfast_proto::v1::{Neighbour, StringList, Tree};
 pub(crate) use landfast_proto::{Contents, UnitKey, Unusable, split};
 
 /// A unit that is held.
@@ -93,7 +93,12 @@ impl HeldUnit {
         Ok(Self { stamp, contents })
     }
 
-    /// The unit as it is kept and described.
+    /// The stamp of the unit, without its contents.
+    pub(crate) fn encode_stamp(&self) -> Unit {
+        Unit { stamp: Some(wire_stamp(&self.stamp)), if_digest: None, contents: None }
+    }
+
+    /// The unit as it is kept.
     pub(crate) fn encode(&self) -> Unit {
         Unit { stamp: Some(wire_stamp(&self.stamp)), if_digest: None, contents: Some(self.contents.encode()) }
     }
@@ -130,6 +135,15 @@ impl Held {
         let nothing = Fabric::default();
         let zone = zone(fabric.unwrap_or(&nothing), units.get(&UnitKey::Base).map(|unit| &unit.contents))?;
         Ok(Held { seen, units, desired: Arc::new(desired), zone })
+    }
+
+    /// The units as they are described. The fabric has only its stamp, because every host has the same.
+    pub(crate) fn described(&self) -> Vec<Unit> {
+        let units = self.units.iter().map(|(key, unit)| match key {
+            UnitKey::Fabric => unit.encode_stamp(),
+            UnitKey::Base | UnitKey::Stack(_) => unit.encode(),
+        });
+        units.collect()
     }
 
     /// Whether the host knows the networks of the fleet and what connects them. Otherwise their devices are left alone.
@@ -262,17 +276,18 @@ fn of_stack(what: &'static str, name: &str, stack: &str, owner: &str) -> Result<
     Err(Invalid::OtherStack { what, name: name.to_owned(), stack: stack.to_owned() })
 }
 
-/// Endpoints of the fabric by the name of their network.
+/// Addresses of the fabric that are in use, by the name of their network.
 type Neighbours = BTreeMap<String, BTreeMap<Ipv4Addr, overlay::Neighbour>>;
 
 fn neighbours(fabric: &Fabric) -> Result<Neighbours, Invalid> {
     let mut all = Neighbours::new();
-    for Endpoint { network, address, mac, host } in &fabric.endpoints {
+    for Endpoint { network, address, host, epoch, holder } in &fabric.endpoints {
         let problem = |problem: String| Invalid::Overlay { network: network.clone(), problem };
         let ip = |text: &str| text.parse().map_err(|_| problem(format!("{text:?} is not an IPv4 address")));
-        let mac = mac.parse::<overlay::Mac>().map_err(|error| problem(error.to_string()))?;
-        let neighbour = overlay::Neighbour { mac, host: ip(host)? };
-        if all.entry(network.clone()).or_default().insert(ip(address)?, neighbour).is_some() {
+        let (address, host) = (ip(address)?, ip(host)?);
+        let neighbour = overlay::Neighbour { mac: overlay::Mac::of(*epoch, address), host };
+        let is_vacated = holder.is_none();
+        if !is_vacated && all.entry(network.clone()).or_default().insert(address, neighbour).is_some() {
             return Err(problem(format!("neighbour {address} has two entries")));
         }
     }
@@ -388,15 +403,9 @@ fn overlay(network: &Network, neighbours: Option<&Neighbours>) -> Result<Option<
         vni: overlay.vni,
         local,
         mtu: mtu(overlay),
-        mac: gateway_mac(gateway),
+        mac: overlay::Mac::of_gateway(gateway),
         neighbours: remote.collect(),
     }))
-}
-
-/// Returns the MAC of a gateway: `02:1f:<epoch>:<low half of the address>` with epoch 0.
-fn gateway_mac(gateway: Ipv4Addr) -> overlay::Mac {
-    let [_, _, high, low] = gateway.octets();
-    overlay::Mac::from_bytes(&[0x02, 0x1f, 0, 0, high, low]).expect("six bytes")
 }
 
 fn instance(instance: &Instance, name: &InstanceName, all: &[InstanceName]) -> Result<desired::Instance, Invalid> {

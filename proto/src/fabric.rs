@@ -10,12 +10,16 @@ type Names = BTreeMap<String, Name>;
 
 impl Fabric {
     /// Creates a fabric from endpoints and names in any order.
-    pub fn new(endpoints: impl IntoIterator<Item = Endpoint>, names: impl IntoIterator<Item = Name>) -> Self {
-        Self::of(by_key(endpoints), by_name(names))
+    pub fn new(
+        version: u64,
+        endpoints: impl IntoIterator<Item = Endpoint>,
+        names: impl IntoIterator<Item = Name>,
+    ) -> Self {
+        Self::of(version, by_key(endpoints), by_name(names))
     }
 
-    fn of(endpoints: Endpoints, names: Names) -> Self {
-        Self { endpoints: endpoints.into_values().collect(), names: names.into_values().collect() }
+    fn of(version: u64, endpoints: Endpoints, names: Names) -> Self {
+        Self { version, endpoints: endpoints.into_values().collect(), names: names.into_values().collect() }
     }
 
     /// Returns the change that leads from this fabric, which has the digest `from`, to `next`.
@@ -26,6 +30,7 @@ impl Fabric {
         let gone_names = names_before.keys().filter(|name| !names_after.contains_key(*name)).cloned();
         FabricDelta {
             from,
+            version: next.version,
             gone: gone.map(|(network, address)| EndpointKey { network, address }).collect(),
             gone_names: gone_names.collect(),
             endpoints: after.into_iter().filter(|(key, it)| before.get(key) != Some(it)).map(|(_, it)| it).collect(),
@@ -48,7 +53,7 @@ impl Fabric {
         }
         endpoints.extend(by_key(delta.endpoints.clone()));
         names.extend(by_name(delta.names.clone()));
-        Self::of(endpoints, names)
+        Self::of(delta.version, endpoints, names)
     }
 }
 
@@ -63,10 +68,11 @@ fn by_name(names: impl IntoIterator<Item = Name>) -> Names {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::v1::endpoint::Holder;
 
     fn endpoint(address: &str, host: &str) -> Endpoint {
-        let (network, mac) = ("infra_net".to_owned(), format!("02:1f:00:01:{address}"));
-        Endpoint { network, address: address.to_owned(), mac, host: host.to_owned() }
+        let (network, holder) = ("infra_net".to_owned(), Some(Holder::Instance(format!("data/{address}.1"))));
+        Endpoint { network, address: address.to_owned(), host: host.to_owned(), epoch: 1, holder }
     }
 
     fn name(name: &str, address: &str) -> Name {
@@ -76,6 +82,7 @@ mod tests {
     #[test]
     fn a_change_contains_only_what_differs_and_leads_to_the_next_fabric() {
         let before = Fabric::new(
+            7,
             [
                 endpoint("172.19.0.5", "10.0.0.1"),
                 endpoint("172.19.0.6", "10.0.0.1"),
@@ -84,6 +91,7 @@ mod tests {
             [name("db", "172.19.0.5"), name("cache", "172.19.0.6")],
         );
         let after = Fabric::new(
+            8,
             [
                 endpoint("172.19.0.8", "10.0.0.3"),
                 endpoint("172.19.0.7", "10.0.0.3"),

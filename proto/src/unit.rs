@@ -4,10 +4,7 @@ use std::collections::BTreeMap;
 
 use prost::Message;
 
-use crate::v1::{
-    Endpoint, Fabric, HostBase, HostState, Instance, Neighbour, Network, Overlay, Removal, StackState, Tree, Volume,
-    unit,
-};
+use crate::v1::{Fabric, HostBase, HostState, Instance, Network, Removal, StackState, Tree, Volume, unit};
 
 /// Identity of a unit among those of one host.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -112,11 +109,10 @@ fn strict<M: Message + Default>(bytes: &[u8]) -> Result<M, Unusable> {
     if message.encode_to_vec() == bytes { Ok(message) } else { Err(Unusable::Unknown) }
 }
 
-/// Splits the complete state of a host into the contents of its units: the base, the fabric, and one unit for each stack. A
-/// stack of which only volumes are left is a removal.
+/// Splits the complete state of a host into the contents of its units: the base, and one unit for each stack. A stack of which
+/// only volumes are left is a removal. The fabric is not part of the result, because it belongs to the fleet.
 pub fn split(state: HostState) -> Vec<Contents> {
     let mut base = HostBase::default();
-    let mut endpoints = Vec::new();
     let mut stacks: BTreeMap<String, StackState> = BTreeMap::new();
     let mut stack_of = |name: &str, add: &dyn Fn(&mut StackState)| {
         add(stacks
@@ -125,8 +121,7 @@ pub fn split(state: HostState) -> Vec<Contents> {
     };
     for mut network in state.networks {
         if network.stack.is_empty() {
-            let neighbours = network.overlay.as_mut().map(|overlay| std::mem::take(&mut overlay.neighbours));
-            endpoints.extend(neighbours.into_iter().flatten().map(|it| endpoint(&network.name, it)));
+            network.overlay.iter_mut().for_each(|overlay| overlay.neighbours.clear());
             base.networks.push(network);
         } else {
             stack_of(&network.stack.clone(), &|state| state.networks.push(network.clone()));
@@ -146,21 +141,17 @@ pub fn split(state: HostState) -> Vec<Contents> {
         let StackState { stack, volumes, .. } = state.clone();
         if is_gone { Contents::Removal(Removal { stack, volumes }) } else { Contents::Stack(state) }
     });
-    let fabric = Contents::Fabric(Fabric::new(endpoints, state.names));
-    [Contents::Base(base), fabric].into_iter().chain(stacks).collect()
+    [Contents::Base(base)].into_iter().chain(stacks).collect()
 }
 
-/// Joins the contents of units to the complete state of a host, which is otherwise `frame`. Each list is sorted by name.
+/// Joins the contents of units, apart from the fabric, to the state of a host, which is otherwise `frame`. Each list is sorted
+/// by name.
 pub fn join(frame: HostState, contents: impl IntoIterator<Item = Contents>) -> HostState {
     let mut state = frame;
-    let mut endpoints: Vec<Endpoint> = Vec::new();
     for contents in contents {
         match contents {
             Contents::Base(base) => state.networks.extend(base.networks),
-            Contents::Fabric(fabric) => {
-                endpoints.extend(fabric.endpoints);
-                state.names.extend(fabric.names);
-            }
+            Contents::Fabric(_) => {}
             Contents::Removal(removal) => state.volumes.extend(removal.volumes),
             Contents::Stack(StackState { stack, manifest, networks, volumes, instances }) => {
                 if !manifest.is_empty() {
@@ -170,13 +161,6 @@ pub fn join(frame: HostState, contents: impl IntoIterator<Item = Contents>) -> H
                 state.volumes.extend(volumes);
                 state.instances.extend(instances);
             }
-        }
-    }
-    for Network { name, overlay, .. } in &mut state.networks {
-        if let Some(Overlay { local, neighbours, .. }) = overlay {
-            let remote = endpoints.iter().filter(|it| it.network == *name && it.host != *local);
-            neighbours.extend(remote.cloned().map(neighbour));
-            neighbours.sort_by_key(|it| it.address.parse::<std::net::Ipv4Addr>().ok());
         }
     }
     state.networks.sort_by(|a: &Network, b| a.name.cmp(&b.name));
@@ -190,34 +174,17 @@ fn key(instance: &Instance) -> (&str, &str, u32) {
     (&instance.stack, &instance.service, instance.index)
 }
 
-fn endpoint(network: &str, Neighbour { address, mac, host }: Neighbour) -> Endpoint {
-    Endpoint { network: network.to_owned(), address, mac, host }
-}
-
-fn neighbour(Endpoint { network: _, address, mac, host }: Endpoint) -> Neighbour {
-    Neighbour { address, mac, host }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::v1::Name;
+    use crate::v1::{Neighbour, Overlay};
 
     fn network(name: &str, stack: &str, overlay: Option<Overlay>) -> Network {
         Network { name: name.to_owned(), stack: stack.to_owned(), overlay, ..Network::default() }
     }
 
     fn state() -> HostState {
-        let neighbour = |address: &str| Neighbour {
-            address: address.to_owned(),
-            mac: "02:1f:00:01:00:05".to_owned(),
-            host: "10.0.0.2".to_owned(),
-        };
-        let overlay = Overlay {
-            local: "10.0.0.1".to_owned(),
-            neighbours: vec![neighbour("172.19.0.5"), neighbour("172.19.0.40")],
-            ..Overlay::default()
-        };
+        let overlay = Overlay { local: "10.0.0.1".to_owned(), ..Overlay::default() };
         let volume =
             |name: &str, stack: &str| Volume { name: name.to_owned(), stack: stack.to_owned(), ..Volume::default() };
         let instance = |stack: &str| Instance {
@@ -235,7 +202,7 @@ mod tests {
             volumes: vec![volume("data_files", "data"), volume("old_files", "old")],
             trees: vec![Tree { stack: "data".to_owned(), manifest: "m".to_owned() }],
             instances: vec![instance("data"), instance("web")],
-            names: vec![Name { name: "app".to_owned(), addresses: vec!["172.19.0.5".to_owned()] }],
+            names: Vec::new(),
         }
     }
 
@@ -245,11 +212,15 @@ mod tests {
 
     #[test]
     fn a_state_is_split_by_stack_and_joined_again() {
-        let units = split(state());
+        let mut old = state();
+        if let Some(overlay) = &mut old.networks[1].overlay {
+            overlay.neighbours.push(Neighbour { address: "172.19.0.5".to_owned(), ..Neighbour::default() });
+        }
+        let units = split(old);
         let keys: Vec<UnitKey> = units.iter().map(Contents::key).collect();
         let stack = |name: &str| UnitKey::Stack(name.to_owned());
-        assert_eq!(keys, [UnitKey::Base, UnitKey::Fabric, stack("data"), stack("old"), stack("web")]);
-        assert!(matches!(&units[3], Contents::Removal(removal) if removal.volumes.len() == 1));
+        assert_eq!(keys, [UnitKey::Base, stack("data"), stack("old"), stack("web")]);
+        assert!(matches!(&units[2], Contents::Removal(removal) if removal.volumes.len() == 1));
         let Contents::Base(base) = &units[0] else { panic!("{units:?}") };
         assert!(base.networks[0].overlay.as_ref().is_some_and(|overlay| overlay.neighbours.is_empty()));
         assert_eq!(join(frame(), units), state());

@@ -19,14 +19,15 @@ use crate::observe::blocking;
 use crate::ports::{self, Processes};
 use crate::wire::{
     Agent, AssignRequest, AssignResponse, ClaimResponse, DescribeRequest, DescribeResponse, Engine, EngineNetwork,
-    EngineVolume, ExamineRequest, ExamineResponse, HeldUnit, Image, LogsRequest, LogsResponse, ReleaseRequest,
-    ReleaseResponse, Report, UsedPort, WatchRequest, WireClaimRequest, logs_response, unit_answer,
+    EngineVolume, ExamineRequest, ExamineResponse, HeldFabricRequest, HeldFabricResponse, HeldUnit, Image, LogsRequest,
+    LogsResponse, ReleaseRequest, ReleaseResponse, Report, UnitKey, UsedPort, WatchRequest, WireClaimRequest,
+    logs_response, unit_answer,
 };
 
 type ResponseStream<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 /// Abilities that this agent has beyond the first version of the protocol.
-const FEATURES: [&str; 2] = ["units", "claims"];
+const FEATURES: [&str; 3] = ["units", "claims", "ledger"];
 
 /// Length of the longest owner and of the longest purpose of a claim, in bytes.
 const TEXT_MAX: usize = 256;
@@ -109,7 +110,7 @@ impl Agent for AgentService {
             engine: Some(engine),
             epoch: held.seen.epoch,
             generation: held.seen.generation,
-            held: held.units.values().filter(|_| with_held).map(HeldUnit::encode).collect(),
+            held: if with_held { held.described() } else { Vec::new() },
             highest_epoch: self.0.holder.claims.highest(held.seen.epoch),
             claim: self.0.holder.claims.in_force(),
             features: FEATURES.map(str::to_owned).to_vec(),
@@ -180,6 +181,12 @@ impl Agent for AgentService {
         let released = blocking(move || holder.claims.release(request.epoch, &request.owner)).await;
         released.map_err(|error| Status::internal(in_one_line(&error)))?;
         Ok(Response::new(ReleaseResponse {}))
+    }
+
+    async fn held_fabric(&self, _: Request<HeldFabricRequest>) -> Result<Response<HeldFabricResponse>, Status> {
+        let held = self.0.holder.current();
+        let unit = held.units.get(&UnitKey::Fabric).map(HeldUnit::encode);
+        Ok(Response::new(HeldFabricResponse { unit }))
     }
 
     async fn examine(&self, request: Request<ExamineRequest>) -> Result<Response<ExamineResponse>, Status> {

@@ -129,8 +129,9 @@ fn a_removal_manages_the_stack_without_its_parts() {
 }
 
 fn endpoint(address: &str) -> Endpoint {
-    let (network, mac, host) = ("infra_net".to_owned(), "02:1f:00:01:00:05".to_owned(), "10.0.0.2".to_owned());
-    Endpoint { network, address: address.to_owned(), mac, host }
+    let (network, host) = ("infra_net".to_owned(), "10.0.0.2".to_owned());
+    let holder = Some(crate::wire::endpoint::Holder::Instance("data/redis.1".to_owned()));
+    Endpoint { network, address: address.to_owned(), host, epoch: 1, holder }
 }
 
 fn base() -> Contents {
@@ -149,8 +150,8 @@ fn base() -> Contents {
 fn a_change_of_the_fabric_applies_to_the_fabric_that_it_starts_from() {
     let folder = tempfile::tempdir().expect("a folder");
     let holder = open(&folder).expect("empty");
-    let before = Fabric::new([endpoint("172.19.0.5")], []);
-    let after = Fabric::new([endpoint("172.19.0.6")], []);
+    let before = Fabric::new(1, [endpoint("172.19.0.5")], []);
+    let after = Fabric::new(1, [endpoint("172.19.0.6")], []);
     let (whole, next) = (Contents::Fabric(before.clone()), Contents::Fabric(after.clone()));
     let change = |from: String| {
         let delta = unit::Contents::FabricDelta(before.delta(from.clone(), &after));
@@ -185,7 +186,14 @@ fn units_of_another_host_are_not_taken_over() {
 #[test]
 fn the_host_state_of_an_earlier_version_becomes_units() {
     let folder = tempfile::tempdir().expect("a folder");
+    let attachment = crate::wire::Attachment {
+        network: "infra_net".to_owned(),
+        address: "172.19.0.6".to_owned(),
+        mac: "02:1f:00:03:00:06".to_owned(),
+        ..crate::wire::Attachment::default()
+    };
     let container = crate::wire::Container {
+        networks: vec![attachment],
         name: "data-redis-1".to_owned(),
         image: "redis".to_owned(),
         ..crate::wire::Container::default()
@@ -198,12 +206,22 @@ fn the_host_state_of_an_earlier_version_becomes_units() {
         container: Some(container),
         ..Instance::default()
     };
+    let Contents::Base(HostBase { networks }) = base() else { panic!("a base") };
+    let mut network = networks.into_iter().next().expect("one network");
+    let neighbour = |address: &str, mac: &str| crate::wire::Neighbour {
+        address: address.to_owned(),
+        mac: mac.to_owned(),
+        host: "10.0.0.2".to_owned(),
+    };
+    let others = [neighbour("172.19.0.5", "02:1f:00:02:00:05"), neighbour("172.19.255.2", "02:1f:00:00:ff:02")];
+    network.overlay.as_mut().expect("spans hosts").neighbours.extend(others);
     let state = HostState {
         fleet: "home".to_owned(),
         host: "alpha".to_owned(),
         epoch: 2,
         generation: 9,
         trees: vec![Tree { stack: "data".to_owned(), manifest: "m".to_owned() }],
+        networks: vec![network],
         instances: vec![instance],
         ..HostState::default()
     };
@@ -215,6 +233,28 @@ fn the_host_state_of_an_earlier_version_becomes_units() {
     assert_eq!((held.seen.epoch, held.seen.generation), (2, 9));
     assert_eq!(held.desired.instances.keys().map(ToString::to_string).collect::<Vec<_>>(), ["data/redis.1"]);
     assert!(!old.exists() && open(&folder).is_ok());
+    // The epochs of addresses are taken from their MACs. The holder of a remote address is not known.
+    let HeldUnit { contents: Contents::Fabric(fabric), .. } = &held.units[&UnitKey::Fabric] else { panic!("a fabric") };
+    let holder = |it: &Endpoint| match &it.holder {
+        Some(crate::wire::endpoint::Holder::Instance(name)) => format!("{name:?}"),
+        Some(crate::wire::endpoint::Holder::Gateway(_)) => "gateway".to_owned(),
+        None => "nobody".to_owned(),
+    };
+    let endpoints = fabric.endpoints.iter().map(|it| format!("{} {} {} {}", it.address, it.epoch, it.host, holder(it)));
+    assert_eq!(
+        endpoints.collect::<Vec<_>>(),
+        [
+            "172.19.0.5 2 10.0.0.2 \"\"",
+            "172.19.0.6 3 10.0.0.1 \"data/redis.1\"",
+            "172.19.255.1 0 10.0.0.1 gateway",
+            "172.19.255.2 0 10.0.0.2 gateway",
+        ]
+    );
+    let overlay = held.desired.networks["infra_net"].overlay.as_ref().expect("spans hosts");
+    let others = overlay.neighbours.iter().map(|(address, it)| format!("{address} {}", it.mac));
+    assert_eq!(others.collect::<Vec<_>>(), ["172.19.0.5 02:1f:00:02:00:05", "172.19.255.2 02:1f:00:00:ff:02"]);
+    let redis = held.instance(&"data/redis.1".parse().expect("a name")).and_then(|it| it.container.as_ref());
+    assert_eq!(redis.map(|it| it.networks[0].epoch), Some(3));
     // One that is older than the units, such as after a downgrade, is not taken over.
     assign(&open(&folder).expect("whole"), &run(3, "anna", 10), vec![unit(&stack("web", ""), "")]);
     std::fs::write(&old, [OLD_HEADER, digest.as_bytes(), b"\n", &body].concat()).expect("written");
@@ -230,7 +270,7 @@ fn the_host_state_of_an_earlier_version_becomes_units() {
 #[test]
 fn f12_a_host_that_lost_its_fabric_leaves_the_entries_of_its_overlays_alone() {
     let folder = tempfile::tempdir().expect("a folder");
-    let fabric = Contents::Fabric(Fabric::new([endpoint("172.19.0.5")], []));
+    let fabric = Contents::Fabric(Fabric::new(1, [endpoint("172.19.0.5")], []));
     assign(&open(&folder).expect("empty"), &run(1, "anna", 1), vec![unit(&base(), ""), unit(&fabric, "")]);
     assert!(open(&folder).expect("whole").current().is_connected());
     std::fs::write(folder.path().join("units/fabric"), "").expect("written");

@@ -1,14 +1,16 @@
 //! Assigns the addresses of fleet networks: written, automatic and gateway addresses.
 //!
-//! A written address is assigned, or refused with the name of its other owner. Automatic addresses stay the same. The MAC is
-//! `02:1f:<epoch>:<low 16 bits of the address>`. The epoch increases when an address moves to another host, so that no entry about
-//! the old host matches the new one.
+//! A written address is assigned, or refused with the name of its other owner. Automatic addresses stay the same. The
+//! [fabric](crate::fabric) says which addresses are taken, and which epoch each one has. The epoch increases when an address moves
+//! to another host, so that no entry about the old host matches the new one.
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use landfast_agreement::Mac;
 
 use crate::deployment::{Deployment, InstanceName};
+use crate::fabric::{Address, Endpoint, Fabric, Holder, ledger};
 use crate::findings::Findings;
 use crate::fleet::{Fleet, FleetNetwork};
 use crate::host_state::HostState;
@@ -17,12 +19,25 @@ use landfast_compose::Location;
 /// Returns the address of the bridge by network and host. Existing addresses stay; new ones are the lowest free addresses.
 pub fn gateways(fleet: &Fleet, held: &BTreeMap<String, HostState>) -> BTreeMap<(String, String), Ipv4Addr> {
     let mut gateways = BTreeMap::new();
+    let known = ledger(held);
     for (name, network) in &fleet.networks {
         for (host, state) in held.iter().filter(|(host, _)| fleet.hosts.contains_key(*host)) {
             let found = state.networks.iter().find(|held| held.name == *name && held.overlay.is_some());
             let kept = found.and_then(|held| held.gateway.parse::<Ipv4Addr>().ok());
             if let Some(kept) = kept.filter(|kept| network.gateways.contains(kept)) {
                 gateways.insert((name.clone(), host.clone()), kept);
+            }
+        }
+        // The bridge of a host that lost its memory has the address that the other hosts know.
+        for (host, config) in &fleet.hosts {
+            let is_its = |(address, endpoint): &(&Address, &Endpoint)| {
+                address.network == *name && endpoint.holder == Holder::Gateway && network.gateways.contains(&address.ip)
+            };
+            let key = (name.clone(), host.clone());
+            if !gateways.contains_key(&key)
+                && let Some((address, _)) = known.held_at(config.address).find(is_its)
+            {
+                gateways.insert(key, address.ip);
             }
         }
         let taken: BTreeSet<Ipv4Addr> = gateways.values().copied().collect();
@@ -47,11 +62,17 @@ pub(crate) struct AddressRequest {
     pub(crate) written: Option<(String, String)>,
 }
 
-/// Address and MAC that an instance gets.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Address that an instance gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct AssignedAddress {
     pub(crate) address: Ipv4Addr,
-    pub(crate) mac: String,
+    pub(crate) epoch: u64,
+}
+
+impl AssignedAddress {
+    pub(crate) fn mac(self) -> Mac {
+        Mac::of(self.epoch, self.address)
+    }
 }
 
 /// Assigned addresses by instance and network.
@@ -106,52 +127,54 @@ impl AddressRequest {
     }
 }
 
-/// Instance that holds an address, with its host and MAC.
-struct Holder {
-    owner: InstanceName,
-    host: String,
-    mac: String,
-}
-
 struct Ledger<'a> {
     context: StackContext<'a>,
-    gateways: BTreeMap<(String, String), Ipv4Addr>,
-    /// Addresses that were held before this run.
-    before: BTreeMap<(String, Ipv4Addr), Holder>,
-    /// Addresses of other stacks, which cannot be assigned.
-    foreign: BTreeMap<(String, Ipv4Addr), String>,
+    /// Addresses that were held before this run, and their epochs.
+    fabric: Arc<Fabric>,
+    /// Automatic addresses that were held before this run, by holder and network.
+    kept: BTreeMap<(InstanceName, String), Ipv4Addr>,
+    /// Host of each gateway.
+    gateways: BTreeMap<Address, String>,
+    /// Addresses of other stacks, which cannot be assigned, with their holder.
+    foreign: BTreeMap<Address, String>,
     /// Addresses assigned in this run, with their owner and the location of a written address.
-    given: BTreeMap<(String, Ipv4Addr), (InstanceName, Option<Location>)>,
+    given: BTreeMap<Address, (InstanceName, Option<Location>)>,
+    /// First address of each network that may be free. All automatic addresses before it are taken.
+    next: BTreeMap<String, Ipv4Addr>,
 }
 
 impl<'a> Ledger<'a> {
     fn new(context: StackContext<'a>) -> Self {
+        let fabric = ledger(context.held);
+        let gateways = gateways(context.fleet, context.held).into_iter();
         let mut ledger = Self {
             context,
-            gateways: gateways(context.fleet, context.held),
-            before: BTreeMap::new(),
+            gateways: gateways.map(|((network, host), ip)| (Address { network, ip }, host)).collect(),
+            kept: BTreeMap::new(),
             foreign: BTreeMap::new(),
             given: BTreeMap::new(),
+            next: BTreeMap::new(),
+            fabric: fabric.clone(),
         };
         let replaced = |stack: &str| stack == context.stack || context.beside.iter().any(|other| other.stack == stack);
-        for (host, state) in context.held {
-            for instance in &state.instances {
-                for attachment in &instance.container.networks {
-                    let Ok(address) = attachment.address.parse() else { continue };
-                    let key = (attachment.network.clone(), address);
-                    if !replaced(&instance.name.stack) {
-                        ledger.foreign.insert(key.clone(), format!("{} on {host}", instance.name));
-                    }
-                    let holding =
-                        Holder { owner: instance.name.clone(), host: host.clone(), mac: attachment.mac.clone() };
-                    ledger.before.insert(key, holding);
-                }
+        let hosts: BTreeMap<Ipv4Addr, &str> =
+            context.fleet.hosts.iter().map(|(name, host)| (host.address, name.as_str())).collect();
+        for (address, Endpoint { host, holder, .. }) in &fabric.endpoints {
+            let Holder::Instance(owner) = holder else { continue };
+            if !replaced(&owner.stack) {
+                let host = hosts.get(host).map_or_else(|| host.to_string(), |name| (*name).to_owned());
+                ledger.foreign.insert(address.clone(), format!("{owner} on {host}"));
+            }
+            let network = context.fleet.networks.get(&address.network);
+            if network.is_some_and(|network| network.auto.contains(&address.ip)) {
+                ledger.kept.entry((owner.clone(), address.network.clone())).or_insert(address.ip);
             }
         }
         for (name, instance) in context.beside.iter().flat_map(|deployment| &deployment.instances) {
             for attachment in &instance.container.networks {
-                let Ok(address) = attachment.address.parse() else { continue };
-                ledger.foreign.insert((attachment.network.clone(), address), format!("{name} on {}", instance.host));
+                let Ok(ip) = attachment.address.parse() else { continue };
+                let address = Address { network: attachment.network.clone(), ip };
+                ledger.foreign.insert(address, format!("{name} on {}", instance.host));
             }
         }
         ledger
@@ -171,9 +194,8 @@ impl<'a> Ledger<'a> {
                 "{address} is the first or last address of {network}'s subnet {subnet}, which no instance can have"
             ));
         }
-        let is_gateway =
-            |((name, _), gateway): &(&(String, String), &Ipv4Addr)| name == network && **gateway == address;
-        if let Some(((_, host), _)) = self.gateways.iter().find(is_gateway) {
+        let key = Address { network: network.clone(), ip: address };
+        if let Some(host) = self.gateways.get(&key) {
             return Err(format!(
                 "{address} is the gateway of host {host} on {network} (gateways = {gateways}, {written})"
             ));
@@ -181,7 +203,6 @@ impl<'a> Ledger<'a> {
         if gateways.contains(&address) {
             return Err(format!("{address} is in {network}'s range for gateways, {gateways} ({written})"));
         }
-        let key = (network.clone(), address);
         if let Some(owner) = self.foreign.get(&key) {
             return Err(format!("{address} on {network} is held by {owner}"));
         }
@@ -195,48 +216,51 @@ impl<'a> Ledger<'a> {
 
     /// Returns the automatic address that the instance already has.
     fn kept(&self, request: &AddressRequest) -> Option<Ipv4Addr> {
-        let network = &self.context.fleet.networks[&request.network];
-        let is_its = |((name, address), holding): &(&(String, Ipv4Addr), &Holder)| {
-            *name == request.network && holding.owner == request.instance && network.auto.contains(address)
-        };
-        self.before.iter().find(is_its).map(|((_, address), _)| *address)
+        self.kept.get(&request.key()).copied()
     }
 
     /// Whether an automatic address is now used as a written address or a gateway.
-    fn is_written(&self, request: &AddressRequest, address: Ipv4Addr) -> bool {
-        let key = (request.network.clone(), address);
+    fn is_written(&self, request: &AddressRequest, ip: Ipv4Addr) -> bool {
+        let key = Address { network: request.network.clone(), ip };
         let network = &self.context.fleet.networks[&request.network];
-        self.given.contains_key(&key) || self.foreign.contains_key(&key) || network.gateways.contains(&address)
+        self.given.contains_key(&key) || self.foreign.contains_key(&key) || network.gateways.contains(&ip)
     }
 
     /// Returns the lowest automatic address that no instance has, including instances that will be removed.
-    fn free(&self, request: &AddressRequest) -> Option<Ipv4Addr> {
+    fn free(&mut self, request: &AddressRequest) -> Option<Ipv4Addr> {
         let network = &self.context.fleet.networks[&request.network];
-        usable(network, network.auto).filter(|address| !network.gateways.contains(address)).find(|address| {
-            let key = (request.network.clone(), *address);
-            !self.given.contains_key(&key) && !self.foreign.contains_key(&key) && !self.before.contains_key(&key)
-        })
+        let from = self.next.get(&request.network).copied().unwrap_or(network.auto.network());
+        let free = usable_from(network, network.auto, from).find(|ip| {
+            let key = Address { network: request.network.clone(), ip: *ip };
+            let was_held = || self.fabric.endpoints.get(&key).is_some_and(Endpoint::is_held);
+            !network.gateways.contains(ip)
+                && !self.given.contains_key(&key)
+                && !self.foreign.contains_key(&key)
+                && !was_held()
+        });
+        self.next.insert(request.network.clone(), free.unwrap_or(network.auto.broadcast()));
+        free
     }
 
-    fn give(&mut self, request: &AddressRequest, address: Ipv4Addr) -> AssignedAddress {
-        let key = (request.network.clone(), address);
-        self.given.entry(key.clone()).or_insert_with(|| (request.instance.clone(), None));
-        let epoch = match self.before.get(&key) {
-            Some(holding) if holding.host == request.host => epoch_of(&holding.mac).unwrap_or(1),
-            Some(holding) => epoch_of(&holding.mac).map_or(1, |epoch| epoch.checked_add(1).unwrap_or(1)),
-            None => 1,
-        };
-        AssignedAddress { address, mac: Mac::of(epoch, address).to_string() }
+    fn give(&mut self, request: &AddressRequest, ip: Ipv4Addr) -> AssignedAddress {
+        let key = Address { network: request.network.clone(), ip };
+        let host = self.context.fleet.hosts[&request.host].address;
+        let epoch = self.fabric.epoch_at(&key, host);
+        self.given.entry(key).or_insert_with(|| (request.instance.clone(), None));
+        AssignedAddress { address: ip, epoch }
     }
 }
 
 /// Returns the addresses of a range without the first and last ones of the range and of the subnet.
 fn usable(network: &FleetNetwork, range: ipnet::Ipv4Net) -> impl Iterator<Item = Ipv4Addr> {
-    let (first, last) = (network.subnet.network(), network.subnet.broadcast());
-    range.hosts().filter(move |address| *address != first && *address != last)
+    usable_from(network, range, range.network())
 }
 
-/// The epoch in the MAC of an address on a fleet network.
-fn epoch_of(mac: &str) -> Option<u16> {
-    mac.parse::<Mac>().ok()?.epoch()
+/// Returns the usable addresses of a range that are not below this one.
+fn usable_from(network: &FleetNetwork, range: ipnet::Ipv4Net, from: Ipv4Addr) -> impl Iterator<Item = Ipv4Addr> {
+    let ends = [range.network(), range.broadcast(), network.subnet.network(), network.subnet.broadcast()];
+    // A range of one or two addresses has no ends to leave out.
+    let ends = if range.prefix_len() > 30 { [ends[2], ends[3], ends[2], ends[3]] } else { ends };
+    let all = u32::from(from.max(range.network()))..=u32::from(range.broadcast());
+    all.map(Ipv4Addr::from).filter(move |address| !ends.contains(address))
 }

@@ -218,6 +218,8 @@ pub struct Attachment {
     pub network: String,
     pub address: String,
     pub mac: String,
+    /// Epoch of an address on a network of the fleet; 0 on other networks.
+    pub epoch: u64,
     pub aliases: Vec<String>,
     pub link_local_ips: Vec<String>,
     pub address6: String,

@@ -1,11 +1,14 @@
 //! Desired state of one host, as values. The fields are those of `landfast.v1.HostState`, which explains each of them.
 #![allow(missing_docs)] // The fields are those of the wire, and host_state.proto explains them.
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::container::Container;
 use crate::deployment::InstanceName;
+use crate::fabric::Fabric;
 
 pub use crate::deployment::{Condition, Dependency, Pool};
 
@@ -24,8 +27,9 @@ pub struct HostState {
     pub trees: Vec<Tree>,
     /// Sorted by name.
     pub instances: Vec<Instance>,
-    /// Sorted by name.
-    pub names: Vec<Name>,
+    /// Addresses and names of the fleet. It is shared with the other hosts and never stored, because all hosts keep it.
+    #[serde(skip)]
+    pub fabric: Arc<Fabric>,
 }
 
 impl HostState {
@@ -36,9 +40,19 @@ impl HostState {
 
     /// Whether two states are equal except for epoch and generation.
     pub fn same_contents(&self, other: &Self) -> bool {
-        let Self { fleet, host, epoch: _, generation: _, networks, volumes, trees, instances, names } = self;
+        self.same_parts(other) && self.fabric == other.fabric
+    }
+
+    /// Whether two states are equal except for epoch, generation and fabric.
+    pub fn same_parts(&self, other: &Self) -> bool {
+        let Self { fleet, host, epoch: _, generation: _, networks, volumes, trees, instances, fabric: _ } = self;
         (fleet, host, networks) == (&other.fleet, &other.host, &other.networks)
-            && (volumes, trees, instances, names) == (&other.volumes, &other.trees, &other.instances, &other.names)
+            && (volumes, trees, instances) == (&other.volumes, &other.trees, &other.instances)
+    }
+
+    /// The networks of the fleet, each with the LAN address of this host.
+    pub fn fleet_networks(&self) -> impl Iterator<Item = (&Network, Ipv4Addr)> {
+        self.networks.iter().filter_map(|network| Some((network, network.overlay.as_ref()?.local.parse().ok()?)))
     }
 }
 
@@ -90,16 +104,6 @@ pub struct Overlay {
     pub vni: u32,
     pub local: String,
     pub mtu: u32,
-    /// Sorted by address.
-    pub neighbours: Vec<Neighbour>,
-}
-
-/// An address on another host.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Neighbour {
-    pub address: String,
-    pub mac: String,
-    pub host: String,
 }
 
 /// A volume on this host.
@@ -132,13 +136,6 @@ impl Volume {
 pub struct Tree {
     pub stack: String,
     pub manifest: String,
-}
-
-/// A name of the fleet's DNS.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Name {
-    pub name: String,
-    pub addresses: Vec<String>,
 }
 
 /// An instance on this host. Its name holds `stack`, `service` and `index` of the wire.

@@ -14,6 +14,7 @@ pub mod container;
 pub mod deployment;
 pub mod desired;
 pub mod environments;
+pub mod fabric;
 mod findings;
 pub mod fleet;
 pub mod host_state;

@@ -76,7 +76,7 @@ fn what_is_remembered_of_a_host_is_compared_with_what_the_others_know_of_it() {
         fleet.held.iter().filter(|(host, _)| *host != "gamma").map(|(host, it)| (host.clone(), it.clone())).collect();
     let remembered = fleet.held["gamma"].clone();
     let is_known = |state: &HostState, others: &BTreeMap<String, HostState>| {
-        is_as_remembered("gamma", "192.168.2.203", state, others)
+        is_as_remembered("gamma", "192.168.2.203".parse().unwrap(), state, others)
     };
     assert!(is_known(&remembered, &others));
     let mut older = remembered.clone();
@@ -93,7 +93,7 @@ fn a_host_that_the_user_names_is_left_as_it_is() {
     let gamma = set(&["gamma"]);
     assert_eq!(steps_on(&proposal.plan, &gamma), ["recreate data/c.1 on gamma"]);
     let mut target = proposal.target.clone();
-    assert_eq!(leave(&fleet.fleet, &gamma, &fleet.held, &mut target), Ok(()));
+    assert_eq!(leave(&gamma, &fleet.held, &mut target), Ok(()));
     assert!(target["gamma"].same_contents(&fleet.held["gamma"]));
     assert_ne!(target["alpha"].instances, fleet.held["alpha"].instances);
 }
@@ -104,7 +104,7 @@ fn an_instance_does_not_move_from_a_host_that_nobody_can_see() {
     let elsewhere = STACKS.replace("c = \"gamma\"", "c = \"alpha\"");
     fleet.fleet = TestFleet::new(&elsewhere).fleet;
     let proposal = fleet.propose("data", &stack("1", ""));
-    let refused = leave(&fleet.fleet, &set(&["gamma"]), &fleet.held, &mut proposal.target.clone());
+    let refused = leave(&set(&["gamma"]), &fleet.held, &mut proposal.target.clone());
     assert_eq!(refused, Err(CannotLeave::Moved(["data/c.1".parse().unwrap()].into())));
 }
 
@@ -118,7 +118,7 @@ fn an_address_that_a_host_keeps_is_not_given_to_another_instance() {
     let mut fleet = TestFleet::new(STACKS);
     fleet.up("data", &fixed("c"));
     let proposal = fleet.propose("data", &fixed("a"));
-    let refused = leave(&fleet.fleet, &set(&["gamma"]), &fleet.held, &mut proposal.target.clone());
+    let refused = leave(&set(&["gamma"]), &fleet.held, &mut proposal.target.clone());
     let instances = Box::new(["data/a.1".parse().unwrap(), "data/c.1".parse().unwrap()]);
     assert_eq!(refused, Err(CannotLeave::SameAddress { address: "172.19.0.10".to_owned(), instances }));
 }

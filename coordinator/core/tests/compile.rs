@@ -346,8 +346,12 @@ fn every_host_resolves_the_names_of_the_whole_fleet() {
         "data",
         &format!("services: {{db: {{image: i, networks: {{infra_net: {{aliases: [Main]}}}}, scale: 2}}}}\n{NET}"),
     );
-    let names: Vec<_> =
-        test_fleet.held["gamma"].names.iter().map(|it| format!("{} {}", it.name, it.addresses.join(","))).collect();
+    let names: Vec<_> = test_fleet.held["gamma"]
+        .fabric
+        .names
+        .iter()
+        .map(|(name, it)| format!("{name} {}", it.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")))
+        .collect();
     assert_eq!(
         names,
         [

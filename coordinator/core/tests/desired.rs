@@ -1,11 +1,14 @@
-//! Desired state of hosts: other stacks as they are held, networks on every host, names and neighbours of all.
+//! Desired state of hosts: other stacks as they are held, networks on every host, addresses and names of all.
 #![allow(clippy::unwrap_used)]
 mod test_fleet;
 
+use std::sync::Arc;
+
 use landfast_agreement::Mac;
 use landfast_core::address::gateways;
-use landfast_core::desired::vni;
-use test_fleet::{NET, TestFleet};
+use landfast_core::desired::{HostState, vni};
+use landfast_core::fabric::{Holder, ledger};
+use test_fleet::{NET, TestFleet, address, host_of};
 
 fn service(name: &str) -> String {
     format!("services: {{{name}: {{image: i, networks: [infra_net]}}}}\n{NET}")
@@ -36,8 +39,7 @@ fn a_name_in_two_stacks_gives_a_warning_and_resolves_to_both() {
         "{}",
         proposal.warnings
     );
-    let name =
-        |wanted: &str| proposal.target["alpha"].names.iter().find(|it| it.name == wanted).unwrap().addresses.len();
+    let name = |wanted: &str| proposal.target["alpha"].fabric.names[wanted].len();
     assert_eq!((name("redis"), name("redis.web")), (2, 1));
 }
 
@@ -45,19 +47,89 @@ fn a_name_in_two_stacks_gives_a_warning_and_resolves_to_both() {
 fn every_host_knows_the_instances_and_gateways_of_the_others() {
     let mut test_fleet = TestFleet::new("");
     test_fleet.up("data", &service("db"));
-    let neighbours = |host: &str| -> Vec<String> {
-        let overlay = test_fleet.held[host].networks[0].overlay.as_ref().unwrap();
-        overlay.neighbours.iter().map(|it| format!("{} {} {}", it.address, it.mac, it.host)).collect()
-    };
     assert_eq!(
-        neighbours("beta"),
+        endpoints(&test_fleet.held["beta"]),
         [
-            "172.19.128.1 02:1f:00:01:80:01 192.168.2.201",
-            "172.19.255.1 02:1f:00:00:ff:01 192.168.2.201",
-            "172.19.255.3 02:1f:00:00:ff:03 192.168.2.203",
+            "172.19.128.1 1 192.168.2.201 data/db.1",
+            "172.19.255.1 0 192.168.2.201 gateway",
+            "172.19.255.2 0 192.168.2.202 gateway",
+            "172.19.255.3 0 192.168.2.203 gateway",
         ]
     );
-    assert_eq!(neighbours("alpha").len(), 2);
+    assert!(Arc::ptr_eq(&test_fleet.held["alpha"].fabric, &test_fleet.held["beta"].fabric), "it is in memory once");
+}
+
+/// Address, epoch, host and holder of each endpoint that a host knows.
+fn endpoints(state: &HostState) -> Vec<String> {
+    let holder = |holder: &Holder| match holder {
+        Holder::Gateway => "gateway".to_owned(),
+        Holder::Instance(name) => name.to_string(),
+        Holder::Nobody => "nobody".to_owned(),
+    };
+    let all = state.fabric.endpoints.iter();
+    all.map(|(address, it)| format!("{} {} {} {}", address.ip, it.epoch, it.host, holder(&it.holder))).collect()
+}
+
+/// What the fleet knows of the address of the only instance.
+fn address_of_db(test_fleet: &TestFleet) -> String {
+    endpoints(&test_fleet.held["gamma"]).swap_remove(0)
+}
+
+#[test]
+fn the_epoch_of_an_address_grows_with_each_move_and_never_falls() {
+    let placed = |host: &str| TestFleet::new(&format!("[stacks.data.place]\ndb = \"{host}\"\n")).fleet;
+    let mut test_fleet = TestFleet::new("");
+    test_fleet.fleet = placed("alpha");
+    test_fleet.up("data", &service("db"));
+    assert_eq!(address_of_db(&test_fleet), "172.19.128.1 1 192.168.2.201 data/db.1");
+    test_fleet.fleet = placed("beta");
+    test_fleet.up("data", &service("db"));
+    assert_eq!(address_of_db(&test_fleet), "172.19.128.1 2 192.168.2.202 data/db.1");
+    // The ledger remembers an address that was vacated, also in the folder of somebody else.
+    let down = test_fleet.propose_down("data", false);
+    test_fleet.done(down);
+    assert_eq!(address_of_db(&test_fleet), "172.19.128.1 2 192.168.2.202 nobody");
+    test_fleet.fleet = placed("alpha");
+    test_fleet.before.clear();
+    test_fleet.up("data", &service("db"));
+    assert_eq!(address_of_db(&test_fleet), "172.19.128.1 3 192.168.2.201 data/db.1");
+    let db = test_fleet.held["alpha"].instance(&"data/db.1".parse().unwrap()).unwrap();
+    let end = &db.container.networks[0];
+    assert_eq!((end.epoch, end.mac.as_str()), (3, "02:1f:00:03:80:01"));
+}
+
+#[test]
+fn f60_an_address_stays_held_when_its_host_has_lost_its_memory() {
+    let mut test_fleet = TestFleet::new("");
+    test_fleet.up("data", &service("db"));
+    let home = host_of(&test_fleet.held, "data/db.1");
+    let lost = test_fleet.held.get_mut(&home).unwrap();
+    lost.instances.clear();
+    lost.trees.clear();
+    // Another stack gets another address, and the names of the lost one resolve.
+    test_fleet.up("web", &service("app"));
+    assert_eq!(address(&test_fleet.held, "web/app.1", "infra_net"), "172.19.128.2");
+    let fabric = &test_fleet.held["gamma"].fabric;
+    assert_eq!(fabric.names["db.data"].len(), 1);
+    assert!(address_of_db(&test_fleet).ends_with("data/db.1"));
+    // Its stack takes the address up again, or gives it back.
+    let down = test_fleet.propose_down("data", false);
+    test_fleet.done(down);
+    assert!(address_of_db(&test_fleet).ends_with("nobody"));
+    assert!(!test_fleet.held["gamma"].fabric.names.contains_key("db.data"));
+}
+
+#[test]
+fn what_a_host_has_missed_of_the_fabric_does_not_change_the_ledger() {
+    let mut test_fleet = TestFleet::new("");
+    test_fleet.up("data", &service("db"));
+    let old = test_fleet.held["gamma"].fabric.clone();
+    test_fleet.up("web", &service("app"));
+    let newest = test_fleet.held["alpha"].fabric.clone();
+    test_fleet.held.get_mut("gamma").unwrap().fabric = old;
+    assert!(Arc::ptr_eq(&ledger(&test_fleet.held), &newest));
+    let plan = test_fleet.up("web", &service("app"));
+    assert!(plan.contains("on gamma: names of the fleet changed; addresses of the fleet changed"), "{plan}");
 }
 
 #[test]

@@ -36,7 +36,7 @@ fn resources_have_the_name_of_the_project_and_instances_the_name_of_the_stack() 
     assert_eq!(volumes, [("by-hand", "demo", "shop"), ("shop_data", "demo", "shop")]);
     let networks: Vec<_> = state.networks.iter().map(|it| (it.name.as_str(), it.project.as_str())).collect();
     assert_eq!(networks, [("infra_net", ""), ("shop_own", "shop")]);
-    assert!(test_fleet.held["alpha"].names.iter().any(|name| name.name == "web.demo"), "DNS goes by the handle");
+    assert!(test_fleet.held["alpha"].fabric.names.contains_key("web.demo"), "DNS goes by the handle");
     assert_eq!(state.trees[0].stack, "demo");
 }
 

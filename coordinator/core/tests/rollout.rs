@@ -340,9 +340,9 @@ fn an_address_that_moves_is_never_held_twice() {
     let mut simulation = simulate(simulation.hosts, &proposal, 6);
     simulation.run().unwrap();
     simulation.check_target_reached();
-    let on_gamma = &simulation.hosts["gamma"].held.networks[0].overlay.as_ref().unwrap().neighbours;
-    let moved = on_gamma.iter().find(|neighbour| neighbour.address == "172.19.0.5").unwrap();
-    assert_eq!((moved.mac.as_str(), moved.host.as_str()), ("02:1f:00:02:00:05", "192.168.2.202"));
+    let on_gamma = &simulation.hosts["gamma"].held.fabric.endpoints;
+    let (_, moved) = on_gamma.iter().find(|(address, _)| address.ip.to_string() == "172.19.0.5").unwrap();
+    assert_eq!((moved.epoch, moved.host.to_string()), (2, "192.168.2.202".to_owned()));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::str::FromStr;
 const PREFIX: [u8; 2] = [0x02, 0x1f];
 
 /// Epoch of the bridge of a host, whose address never moves.
-const GATEWAY_EPOCH: u16 = 0;
+const GATEWAY_EPOCH: u64 = 0;
 
 /// MAC address of one device.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,10 +23,10 @@ pub struct Mac([u8; 6]);
 pub struct InvalidMac(String);
 
 impl Mac {
-    /// Returns the MAC of an address on a fleet network in an epoch.
+    /// Returns the MAC of an address on a fleet network in an epoch, of which the MAC contains the low 16 bits.
     #[must_use]
-    pub fn of(epoch: u16, address: Ipv4Addr) -> Self {
-        let ([high, low], [.., c, d]) = (epoch.to_be_bytes(), address.octets());
+    pub fn of(epoch: u64, address: Ipv4Addr) -> Self {
+        let ([.., high, low], [.., c, d]) = (epoch.to_be_bytes(), address.octets());
         Self([PREFIX[0], PREFIX[1], high, low, c, d])
     }
 
@@ -36,7 +36,8 @@ impl Mac {
         Self::of(GATEWAY_EPOCH, address)
     }
 
-    /// Returns the epoch in a MAC of a fleet network; `None` for the MAC of another network.
+    /// Returns the epoch in a MAC of a fleet network; `None` for the MAC of another network. Only states of versions that
+    /// recorded no epochs are read in this way.
     #[must_use]
     pub fn epoch(self) -> Option<u16> {
         let [a, b, high, low, ..] = self.0;
@@ -94,12 +95,13 @@ mod tests {
         for (epoch, address, expected) in [
             (1, [172, 19, 0, 50], "02:1f:00:01:00:32"),
             (0x1234, [172, 19, 255, 1], "02:1f:12:34:ff:01"),
-            (u16::MAX, [10, 0, 0, 0], "02:1f:ff:ff:00:00"),
+            (0xffff, [10, 0, 0, 0], "02:1f:ff:ff:00:00"),
         ] {
             let mac = Mac::of(epoch, Ipv4Addr::from(address));
             assert_eq!(mac.to_string(), expected);
-            assert_eq!(mac.epoch(), Some(epoch));
+            assert_eq!(mac.epoch().map(u64::from), Some(epoch));
         }
+        assert_eq!(Mac::of(0x1_0002, Ipv4Addr::new(172, 19, 0, 50)).to_string(), "02:1f:00:02:00:32");
         assert_eq!(Mac::of_gateway(Ipv4Addr::new(172, 19, 255, 1)).to_string(), "02:1f:00:00:ff:01");
         assert_eq!("02:42:ac:13:00:02".parse::<Mac>().expect("a mac").epoch(), None);
     }

@@ -29,7 +29,10 @@ fn digest(
     };
     // This entry would also end a circle of dependencies, although there is none.
     digests.insert(name.clone(), String::new());
-    let mut value = json!({ "container": instance.container, "files": instance.files });
+    let mut container = instance.container.clone();
+    // The MAC says the same as the epoch.
+    container.networks.iter_mut().for_each(|end| end.epoch = 0);
+    let mut value = json!({ "container": container, "files": instance.files });
     let follows: BTreeMap<String, String> =
         instance.follows.iter().map(|other| (other.to_string(), digest(other, instances, digests))).collect();
     // The field is left out if it is empty, so that it does not change the digests of instances without it.

@@ -40,8 +40,9 @@ pub(super) fn attachments(input: ContainerInput<'_>, links: &BTreeMap<String, Ve
             // Without an assigned address the deployment was refused, so this attachment is not used.
             let assigned = input.addresses.get(&(input.name.clone(), network.to_owned()));
             let address = assigned.map(|assigned| assigned.address.to_string()).unwrap_or_default();
-            let mac = assigned.map(|assigned| assigned.mac.clone()).unwrap_or_default();
-            return Attachment { network: network.to_owned(), address, mac, ..attachment };
+            let mac = assigned.map(|assigned| assigned.mac().to_string()).unwrap_or_default();
+            let epoch = assigned.map_or(0, |assigned| assigned.epoch);
+            return Attachment { network: network.to_owned(), address, mac, epoch, ..attachment };
         }
         let network =
             input.compile.project.networks.get(key).map_or_else(|| key.to_owned(), |network| network.name.clone());

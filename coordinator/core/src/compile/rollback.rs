@@ -52,7 +52,8 @@ pub fn rollback(input: RollbackInput<'_>, mut deployment: Deployment) -> Result<
         for end in &mut instance.container.networks {
             if let Some(assigned) = addresses.get(&(name.clone(), end.network.clone())) {
                 moved.insert(end.address.clone(), assigned.address.to_string());
-                (end.address, end.mac) = (assigned.address.to_string(), assigned.mac.clone());
+                (end.address, end.mac) = (assigned.address.to_string(), assigned.mac().to_string());
+                end.epoch = assigned.epoch;
                 dns.extend(gateways.get(&(end.network.clone(), instance.host.clone())));
             }
         }

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{HostState, connect};
 use crate::deployment::InstanceName;
-use crate::fleet::Fleet;
+use crate::fabric;
 
 /// Reason why a host cannot be left as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +24,6 @@ pub enum CannotLeave {
 /// # Errors
 /// Instances would move from or to one of these hosts, or would get an address that is kept there.
 pub fn leave(
-    fleet: &Fleet,
     hosts: &BTreeSet<String>,
     held: &BTreeMap<String, HostState>,
     target: &mut BTreeMap<String, HostState>,
@@ -46,24 +45,27 @@ pub fn leave(
         }
     }
     one_holder_each(target)?;
-    connect(fleet, target);
+    // What was lost before is still lost.
+    let known: BTreeSet<InstanceName> = &names(held, true) | &names(held, false);
+    let planned = target.values().next().map(|state| state.fabric.clone()).unwrap_or_default();
+    let lost: BTreeSet<&fabric::Endpoint> = planned.endpoints.values().filter(|it| is_lost(it, &known)).collect();
+    connect(held, target, |endpoint| lost.contains(endpoint));
     Ok(())
+}
+
+/// Whether an instance holds the address that no host holds.
+fn is_lost(endpoint: &fabric::Endpoint, known: &BTreeSet<InstanceName>) -> bool {
+    matches!(&endpoint.holder, fabric::Holder::Instance(name) if !known.contains(name))
 }
 
 /// Checks that no two instances have the same address on a network of the fleet.
 fn one_holder_each(states: &BTreeMap<String, HostState>) -> Result<(), CannotLeave> {
-    let mut holders: BTreeMap<(&str, &str), &InstanceName> = BTreeMap::new();
-    for state in states.values() {
-        let overlays = state.networks.iter().filter(|network| network.overlay.is_some());
-        let overlays: BTreeSet<&str> = overlays.map(|network| network.name.as_str()).collect();
-        for instance in &state.instances {
-            let ends = instance.container.networks.iter().filter(|end| overlays.contains(end.network.as_str()));
-            for end in ends.filter(|end| !end.address.is_empty()) {
-                if let Some(other) = holders.insert((&end.network, &end.address), &instance.name) {
-                    let instances = Box::new([other.clone(), instance.name.clone()]);
-                    return Err(CannotLeave::SameAddress { address: end.address.clone(), instances });
-                }
-            }
+    let mut holders: BTreeMap<fabric::Address, &InstanceName> = BTreeMap::new();
+    for (instance, address, ..) in states.values().flat_map(fabric::held) {
+        let ip = address.ip.to_string();
+        if let Some(other) = holders.insert(address, &instance.name) {
+            let instances = Box::new([other.clone(), instance.name.clone()]);
+            return Err(CannotLeave::SameAddress { address: ip, instances });
         }
     }
     Ok(())

@@ -2,21 +2,21 @@
 //! them.
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use crate::address;
 use crate::container::{Attachment, Source};
 use crate::deployment::{self, Deployment, InstanceName};
+use crate::fabric::{Endpoint, Fabric, Holder, ledger};
 use crate::fleet::{Fleet, FleetNetwork};
 use crate::report::Report;
 
-mod fabric;
 mod leave;
 mod recreate;
 mod restore;
 mod volume_users;
 
-pub use crate::host_state::{Dependency, HostState, Instance, Name, Neighbour, Network, Overlay, Pool, Tree, Volume};
-pub use fabric::{names, neighbours};
+pub use crate::host_state::{Dependency, HostState, Instance, Network, Overlay, Pool, Tree, Volume};
 pub use leave::{CannotLeave, leave};
 pub use recreate::{StartManifests, why_recreate};
 pub use restore::restore;
@@ -73,7 +73,14 @@ pub fn desired(
     }
     volume_users::record(held, &mut states);
     states.values_mut().for_each(sort);
-    connect(fleet, &mut states);
+    // What no host holds was lost with the memory of a host. Its addresses stay held until its stack is deployed or removed.
+    let known: BTreeSet<&InstanceName> =
+        held.values().flat_map(|state| &state.instances).map(|instance| &instance.name).collect();
+    let is_lost = |endpoint: &Endpoint| match &endpoint.holder {
+        Holder::Instance(name) => !known.contains(name) && !input.is_about(&name.stack),
+        Holder::Gateway | Holder::Nobody => false,
+    };
+    connect(held, &mut states, is_lost);
     states
 }
 
@@ -242,7 +249,7 @@ fn add_fleet_network(
     for (host, state) in states {
         let Some(gateway) = gateways.get(&(name.to_owned(), host.clone())) else { continue };
         let local = fleet.hosts[host].address.to_string();
-        let overlay = Overlay { vni: vni(name), local, mtu: network.mtu, neighbours: Vec::new() };
+        let overlay = Overlay { vni: vni(name), local, mtu: network.mtu };
         state.networks.push(Network {
             name: name.to_owned(),
             key: name.to_owned(),
@@ -265,13 +272,18 @@ pub fn vni(network: &str) -> u32 {
     4096 + u32::from_be_bytes([a, b, c, d]) % (1 << 20)
 }
 
-/// Enters in every host state what connects the hosts.
-fn connect(fleet: &Fleet, states: &mut BTreeMap<String, HostState>) {
-    let names = names(states);
+/// Enters in every host state the fabric that connects the hosts. If it stays as it is, the states share the one that is held.
+fn connect(
+    held: &BTreeMap<String, HostState>,
+    states: &mut BTreeMap<String, HostState>,
+    keeps: impl Fn(&Endpoint) -> bool,
+) {
+    let before = ledger(held);
+    let fabric = Fabric::of(states, &before, keeps);
+    let fabric = if fabric == *before { before } else { Arc::new(fabric) };
     for state in states.values_mut() {
-        state.names.clone_from(&names);
+        state.fabric.clone_from(&fabric);
     }
-    fabric::add_neighbours(fleet, states);
 }
 
 fn sort(state: &mut HostState) {

@@ -4,9 +4,12 @@
 //! other hosts may change: it receives that with a later run. Its addresses stay taken, because its remembered state is part of
 //! the plan. That state is used only if the other hosts know the same addresses of it from their fabric.
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use super::{Action, Plan, Step};
-use crate::desired::{HostState, Neighbour, neighbours};
+use crate::desired::HostState;
+use crate::fabric::{Fabric, Holder, held, ledger};
 
 /// Reason why a plan cannot be carried out while hosts are away.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,7 +81,7 @@ pub fn without_away(
     }
     let (answer, all) = (target.len().saturating_sub(away.len()), target.len());
     let has_majority = answer * 2 > all || away.is_subset(named);
-    if neighbours(current) != neighbours(target) && !has_majority {
+    if !ledger(current).same_addresses(&ledger(target)) && !has_majority {
         return Err(Hindrance::NoMajority { answer, all });
     }
     let owed = |host: &&String| match (current.get(*host), target.get(*host)) {
@@ -109,21 +112,29 @@ fn changes_on<'p>(plan: &'p Plan, hosts: &BTreeSet<String>) -> impl Iterator<Ite
     })
 }
 
-/// Whether the state that is remembered of a host is the one that it holds, as far as the other hosts can tell: they know the
-/// same addresses of it. `address` is its LAN address. Without another host on a network of the fleet, nobody can tell.
+/// Whether the state that is remembered of a host is the one that it holds, as far as the other hosts can tell: their fabric
+/// says that the same instances hold the same addresses on it. `address` is its LAN address. Without another host on a network
+/// of the fleet, nobody can tell.
 pub fn is_as_remembered(
     name: &str,
-    address: &str,
+    address: Ipv4Addr,
     remembered: &HostState,
     others: &BTreeMap<String, HostState>,
 ) -> bool {
-    let own = neighbours(&BTreeMap::from([(name.to_owned(), remembered.clone())]));
-    let others = others.iter().filter(|(other, _)| *other != name);
-    let networks = others.flat_map(|(_, state)| &state.networks);
-    let mut overlays = networks.filter_map(|network| Some((network, network.overlay.as_ref()?))).peekable();
-    overlays.peek().is_some()
-        && overlays.all(|(network, overlay)| {
-            let known: BTreeSet<&Neighbour> = overlay.neighbours.iter().filter(|it| it.host == address).collect();
-            known == own.get(&network.name).into_iter().flatten().collect()
-        })
+    let own: BTreeSet<_> = held(remembered).map(|(instance, address, ..)| (address, &instance.name)).collect();
+    let others = others.iter().filter(|(other, _)| *other != name).map(|(_, state)| state);
+    let mut fabrics = Vec::<&Arc<Fabric>>::new();
+    for state in others.filter(|state| state.fleet_networks().next().is_some()) {
+        if !fabrics.iter().any(|known| Arc::ptr_eq(known, &state.fabric)) {
+            fabrics.push(&state.fabric);
+        }
+    }
+    let as_known = |fabric: &&Arc<Fabric>| {
+        let known = fabric.held_at(address).filter_map(|(address, endpoint)| match &endpoint.holder {
+            Holder::Instance(name) => Some((address.clone(), name)),
+            Holder::Gateway | Holder::Nobody => None,
+        });
+        known.collect::<BTreeSet<_>>() == own
+    };
+    !fabrics.is_empty() && fabrics.iter().all(as_known)
 }

@@ -254,8 +254,11 @@ fn configure_steps(comparison: Comparison<'_>) -> Vec<Step> {
     for (host, target) in comparison.target {
         let Some(current) = comparison.current.get(host) else { continue };
         let mut reasons = Vec::new();
-        if current.names != target.names {
+        if current.fabric.names != target.fabric.names {
             reasons.push("names of the fleet changed".to_owned());
+        }
+        if current.fabric.endpoints != target.fabric.endpoints {
+            reasons.push("addresses of the fleet changed".to_owned());
         }
         let changed = target.networks.iter().filter(|network| !current.networks.contains(network));
         reasons.extend(changed.map(|network| format!("network {} changed", network.name)));

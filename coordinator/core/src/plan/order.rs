@@ -3,8 +3,6 @@
 //! a container that is removed waits for that removal.
 use std::collections::{BTreeMap, BTreeSet};
 
-use landfast_agreement::Mac;
-
 use super::instances_by_side::InstancesBySide;
 use super::{Action, Plan, Step};
 use crate::container::Container;
@@ -263,7 +261,7 @@ fn collide(old: &Container, new: &Container, same_host: bool) -> bool {
     let ports = || old.ports.iter().any(|old| new.ports.iter().any(|new| overlap(old, new)));
     let addresses = old.networks.iter().any(|old| {
         let same = |new: &&crate::container::Attachment| new.network == old.network && new.address == old.address;
-        let is_fleet_wide = old.mac.parse::<Mac>().is_ok_and(|mac| mac.epoch().is_some());
+        let is_fleet_wide = old.epoch > 0;
         !old.address.is_empty() && (same_host || is_fleet_wide) && new.networks.iter().any(|new| same(&new))
     });
     addresses || (same_host && (old.name == new.name || ports()))

@@ -1,17 +1,24 @@
 //! Progress of a rollout after an event: which steps are done, which begin, what hosts are sent, and whether it has ended.
+use super::host_state_at::Steps;
 use super::step_status::{self, Observed, StepStatus};
-use super::{Action, FAILURE_GRACE_MS, Failure, HOST_TIMEOUT_MS, Progress, Run, State, host_state_at};
+use super::{Action, FAILURE_GRACE_MS, Failure, HOST_TIMEOUT_MS, Progress, Run, State};
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
 use crate::deployment::{Condition, InstanceName};
 use crate::desired::Instance;
 use crate::plan;
 use crate::report::{CRASH_LOOP, ContainerState};
 
-/// Updates the status of every step that is running or done.
-pub(super) fn update_statuses(state: &mut State, now: u64) {
+/// Updates the status of every step that is running or done, or only of those of one host.
+pub(super) fn update_statuses(state: &mut State, host: Option<&str>, now: u64) {
     for at in 0..state.steps.len() {
+        if host.is_some() && state.host_of(at) != host {
+            continue;
+        }
         match state.steps[at].progress {
             Progress::Running { since, .. } => update_running(state, at, since, now),
-            Progress::Done => recheck_done(state, at, now),
+            Progress::Done => recheck_done(state, at),
             Progress::Waiting | Progress::Failed { .. } => {}
         }
     }
@@ -43,20 +50,24 @@ fn update_running(state: &mut State, at: usize, since: u64, now: u64) {
         StepStatus::Done if matches!(state.plan.steps[at].action, plan::Action::Move { .. }) && !step.left => {
             (step.left, step.generation, step.deadline) = (true, None, None);
             step.run = None;
+            state.touch(at);
         }
-        StepStatus::Done => step.progress = Progress::Done,
+        StepStatus::Done => {
+            step.progress = Progress::Done;
+            state.fabric_is_stale = true;
+        }
         StepStatus::Unconfirmed => {}
         StepStatus::Pending(news) => {
             if let Progress::Running { seen, .. } = &mut step.progress {
                 *seen = news;
             }
         }
-        StepStatus::Failed(message) => state.fail_step(at, message, now),
+        StepStatus::Failed(message) => state.fail_step(at, message),
     }
 }
 
 /// Fails a step that was done if its container exits while the rollout continues.
-fn recheck_done(state: &mut State, at: usize, now: u64) {
+fn recheck_done(state: &mut State, at: usize) {
     if state.plan.steps[at].action.change().is_none() || !state.is_acknowledged(at) {
         return;
     }
@@ -65,22 +76,20 @@ fn recheck_done(state: &mut State, at: usize, now: u64) {
         .zip(state.report_of(at))
         .and_then(|(instance, report)| step_status::has_ended(instance, report));
     if let Some(message) = ended {
-        state.fail_step(at, message, now);
+        state.fail_step(at, message);
     }
 }
 
 /// Begins every step that is ready.
 pub(super) fn release(state: &mut State, now: u64) {
-    if state.failing_since.is_some() {
-        return;
-    }
     loop {
-        let ready: Vec<usize> =
-            (0..state.steps.len()).filter(|at| state.is_ready(*at) || state.is_ready_with_owner(*at)).collect();
+        let is_ready = |state: &State, at: &usize| state.is_ready(*at) || state.is_ready_with_owner(*at);
+        let ready: Vec<usize> = (0..state.steps.len()).filter(|at| is_ready(state, at)).collect();
         for at in &ready {
             // One at a time: each step that begins counts towards the parallelism of its service.
-            if state.is_ready(*at) || state.is_ready_with_owner(*at) {
+            if is_ready(state, at) {
                 state.steps[*at].progress = Progress::Running { since: now, seen: String::new() };
+                state.touch(*at);
             }
         }
         if ready.is_empty() {
@@ -91,110 +100,141 @@ pub(super) fn release(state: &mut State, now: u64) {
 
 /// Sends hosts their new state if it differs from the one that was sent last.
 pub(super) fn assign(state: &mut State, now: u64) -> Vec<Action> {
+    update_fabric(state);
+    let steps = Steps::new(state);
+    let current = &state.fabrics.current;
+    let due = state.hosts.iter().filter(|(_, host)| {
+        let is_free = host.unanswered_since.is_none() && host.lost_since.is_none();
+        is_free && (host.is_stale || host.sent.fabric != *current)
+    });
+    let due: Vec<_> = due.filter_map(|(name, _)| Some((name.clone(), steps.host_state(name)?))).collect();
     let mut actions = Vec::new();
-    for (name, mut wanted) in host_state_at::host_states_at(state) {
+    for (name, mut wanted) in due {
         let unassigned: Vec<usize> = (0..state.steps.len()).filter(|at| state.is_unassigned(*at, &name)).collect();
-        let on_host: Vec<usize> = (0..state.steps.len()).filter(|at| state.host_of(*at) == Some(&name)).collect();
+        let is_start = |at: &usize| matches!(state.plan.steps[*at].action, plan::Action::Start { .. });
+        let must_send = unassigned.iter().any(is_start);
         let epoch = state.epoch;
         let Some(host) = state.hosts.get_mut(&name) else { continue };
-        if host.unanswered_since.is_some() || host.lost_since.is_some() {
-            continue;
-        }
-        if !host.resend {
-            let is_start = |at: &usize| matches!(state.plan.steps[*at].action, plan::Action::Start { .. });
-            let must_send = unassigned.iter().any(is_start);
-            if host.sent.same_contents(&wanted) && !must_send {
-                // The state was already sent with an earlier step.
-                unassigned.iter().for_each(|at| state.steps[*at].generation = Some(host.sent.generation));
-                continue;
-            }
+        host.is_stale = false;
+        // Otherwise the state was already sent with an earlier step.
+        if must_send || !host.sent.same_contents(&wanted) {
             wanted.epoch = epoch;
             wanted.generation = host.sent.generation + 1;
             host.sent = wanted;
-            unassigned.iter().for_each(|at| state.steps[*at].generation = Some(host.sent.generation));
-        } else {
-            // An earlier run has sent this state. The new run sends it under its own epoch.
-            let before = host.sent.generation;
-            host.sent.epoch = epoch;
-            host.sent.generation += 1;
-            for at in on_host {
-                let generation = &mut state.steps[at].generation;
-                *generation = generation.map(|sent| if sent == before { before + 1 } else { sent });
-            }
+            host.unanswered_since = Some(now);
+            actions.push(Action::Assign { host: name, state: Box::new(host.sent.clone()) });
         }
-        host.resend = false;
-        host.unanswered_since = Some(now);
-        actions.push(Action::Assign { host: name, state: Box::new(host.sent.clone()) });
+        unassigned.iter().for_each(|at| state.steps[*at].generation = Some(host.sent.generation));
     }
     actions
+}
+
+/// Determines what the hosts should know of each other.
+fn update_fabric(state: &mut State) {
+    let mut fabrics = std::mem::take(&mut state.fabrics);
+    if std::mem::take(&mut state.fabric_is_stale) && fabrics.is_changing() {
+        let steps = Steps::new(state);
+        let hosts: BTreeMap<Ipv4Addr, &str> = state
+            .target
+            .iter()
+            .chain(&state.before)
+            .filter_map(|(name, host)| Some((host.fleet_networks().next()?.1, name.as_str())))
+            .collect();
+        let is_at = |name: &InstanceName, host: Ipv4Addr| hosts.get(&host).is_some_and(|host| steps.is_at(host, name));
+        fabrics.update(is_at, state.instance_steps_done());
+    }
+    state.fabrics = fabrics;
 }
 
 /// Fails what has waited too long or waits for something impossible.
 pub(super) fn detect_timeouts(state: &mut State, now: u64) {
     for (name, message) in silent_hosts(state, now) {
-        for at in state.running_on(&name) {
-            state.steps[at].progress = Progress::Failed { message: format!("unknown: {message}") };
+        let is_left = |at: &usize| {
+            let progress = &state.steps[*at].progress;
+            (progress.is_running() || *progress == Progress::Waiting) && state.host_of(*at) == Some(&name)
+        };
+        let left: Vec<usize> = (0..state.steps.len()).filter(is_left).collect();
+        for at in &left {
+            if state.steps[*at].progress.is_running() {
+                state.steps[*at].progress = Progress::Failed { message: format!("unknown: {message}") };
+            }
+            state.fail_stack_of(*at, message.clone());
         }
-        state.fail(message, now);
+        if left.is_empty() {
+            state.fail(message);
+        }
     }
-    fail_impossible_waits(state, now);
+    fail_impossible_waits(state);
+    fail_what_comes_after(state);
     detect_stall(state, now);
 }
 
-/// Fails the rollout if a step waits for a condition that can never hold.
-fn fail_impossible_waits(state: &mut State, now: u64) {
-    let waiting = (0..state.steps.len()).filter(|at| state.steps[*at].progress == Progress::Waiting);
-    let found: Vec<String> = waiting.filter_map(|at| state.why_wait_fails(at)).collect();
-    if let (Some(message), None) = (found.into_iter().next(), state.failing_since) {
-        state.fail(message, now);
+/// Fails the stacks of which a step waits for a condition that can never hold.
+fn fail_impossible_waits(state: &mut State) {
+    for at in 0..state.steps.len() {
+        if state.is_left(at)
+            && let Some(message) = state.why_wait_fails(at)
+        {
+            state.fail_stack_of(at, message);
+        }
+    }
+}
+
+/// Fails the stacks of which a step comes after a step of a failed stack.
+fn fail_what_comes_after(state: &mut State) {
+    while let Some((at, before)) = (0..state.steps.len()).find_map(|at| Some((at, state.cut_off_by(at)?))) {
+        let (step, before) = (&state.plan.steps[at].action, &state.plan.steps[before].action);
+        let message =
+            format!("{} comes after {} {}, which was not done", step.subject(), before.label(), before.subject());
+        state.fail_stack_of(at, message);
     }
 }
 
 /// Hosts that have not answered for too long and are needed, each with a message.
 fn silent_hosts(state: &State, now: u64) -> Vec<(String, String)> {
     let over = |since: Option<u64>| since.is_some_and(|since| now.saturating_sub(since) >= HOST_TIMEOUT_MS);
-    let silent: Vec<_> =
-        state.hosts.iter().filter(|(_, host)| over(host.lost_since) || over(host.unanswered_since)).collect();
-    if silent.is_empty() {
-        return Vec::new();
-    }
-    let states = host_state_at::host_states_at(state);
     let needed = |name: &String, host: &super::HostProgress| {
-        let waits = |at: &usize| state.steps[*at].progress == Progress::Waiting && state.host_of(*at) == Some(name);
-        let is_current = states.get(name).is_none_or(|state| host.sent.same_contents(state));
-        let answered = host.unanswered_since.is_none() && !host.resend;
-        !is_current || !answered || !state.running_on(name).is_empty() || (0..state.steps.len()).any(|at| waits(&at))
+        let is_current = !host.is_stale && host.sent.fabric == state.fabrics.current;
+        let is_left =
+            |at: usize| state.host_of(at) == Some(name) && (state.is_left(at) || state.steps[at].progress.is_running());
+        !is_current || host.unanswered_since.is_some() || (0..state.steps.len()).any(is_left)
     };
-    let message = |name: &String, host: &super::HostProgress| {
+    let message = |host: &super::HostProgress, name: &String| {
         let what = if host.lost_since.is_some() { "been unreachable" } else { "not answered" };
         format!("{name} has {what} for {} s", HOST_TIMEOUT_MS / 1000)
     };
-    let needed = silent.into_iter().filter(|(name, host)| needed(name, host));
-    needed.map(|(name, host)| (name.clone(), message(name, host))).collect()
+    let silent = state.hosts.iter().filter(|(_, host)| over(host.lost_since) || over(host.unanswered_since));
+    let needed = silent.filter(|(name, host)| needed(name, host));
+    needed.map(|(name, host)| (name.clone(), message(host, name))).collect()
 }
 
-/// Fails the rollout if no step is running and the remaining steps have waited too long.
+/// Fails a stack if no step is running and its remaining steps have waited too long.
 fn detect_stall(state: &mut State, now: u64) {
     let busy = state.steps.iter().any(|step| step.progress.is_running());
-    let mut waiting = (0..state.steps.len()).filter(|at| state.steps[*at].progress == Progress::Waiting);
+    let mut waiting = (0..state.steps.len()).filter(|at| state.is_left(*at));
     // A step that waits for a condition explains the stall better than the steps behind it.
     let left = waiting.clone().find(|at| state.unmet(*at).is_some()).or_else(|| waiting.next());
-    let (Some(at), false, None) = (left, busy, state.failing_since) else {
+    let (Some(at), false) = (left, busy) else {
         state.stalled_since = None;
         return;
     };
     let since = *state.stalled_since.get_or_insert(now);
     if now.saturating_sub(since) >= HOST_TIMEOUT_MS {
         let message = state.why_waiting(at);
-        state.fail(message, now);
+        state.fail_stack_of(at, message);
     }
 }
 
 /// The last action, if the rollout has ended.
 pub(super) fn finish(state: &mut State, now: u64) -> Option<Action> {
     let running = state.steps.iter().any(|step| step.progress.is_running());
-    let unanswered = state.hosts.values().any(|host| host.unanswered_since.is_some() || host.resend);
-    if let Some(since) = state.failing_since {
+    let unanswered = state.hosts.values().any(|host| host.unanswered_since.is_some());
+    if !state.failures.is_empty() {
+        let is_busy = |at: usize| state.is_left(at) || (state.steps[at].progress.is_running() && !state.is_over(at));
+        if (0..state.steps.len()).any(is_busy) {
+            return None;
+        }
+        let since = *state.ending_since.get_or_insert(now);
         let settled = !running && !unanswered;
         if !settled && now.saturating_sub(since) < FAILURE_GRACE_MS {
             return None;
@@ -203,13 +243,8 @@ pub(super) fn finish(state: &mut State, now: u64) -> Option<Action> {
         return Some(Action::Failed(Failure { reasons: state.failures.clone(), steps: state.progress() }));
     }
     let done = state.steps.iter().all(|step| step.progress == Progress::Done);
-    // The rollout also waits for hosts that still have to learn of their neighbours.
-    let all_current = || {
-        host_state_at::host_states_at(state).iter().all(|(name, it)| {
-            // A host that is away is informed by a later rollout.
-            state.hosts.get(name).is_none_or(|host| host.sent.same_contents(it))
-        })
-    };
+    // The rollout also waits for hosts that still have to learn of the others. A host that is away is not among them.
+    let all_current = || state.hosts.values().all(|host| !host.is_stale && host.sent.fabric == state.fabrics.current);
     if done && !unanswered && all_current() && is_stable(state, now) {
         state.ended = true;
         return Some(Action::Done);
@@ -225,7 +260,7 @@ fn is_stable(state: &mut State, now: u64) -> bool {
     };
     let since = *state.restarting_since.get_or_insert(now);
     if now.saturating_sub(since) >= HOST_TIMEOUT_MS {
-        state.fail_step(at, "it keeps exiting".to_owned(), now);
+        state.fail_step(at, "it keeps exiting".to_owned());
     }
     false
 }
@@ -235,7 +270,7 @@ impl State {
     fn is_ready(&self, at: usize) -> bool {
         let step = &self.plan.steps[at];
         let is_done = |before: &usize| self.steps.get(*before).is_some_and(|it| it.progress == Progress::Done);
-        self.steps[at].progress == Progress::Waiting
+        self.is_left(at)
             && step.after.iter().all(is_done)
             && self.unmet(at).is_none()
             && self.has_room(&step.action)
@@ -367,17 +402,46 @@ impl State {
         seen.is_some_and(|(instance, report)| step_status::is_restarting(instance, report))
     }
 
-    fn fail_step(&mut self, at: usize, message: String, now: u64) {
+    pub(super) fn fail_step(&mut self, at: usize, message: String) {
         let step = &self.plan.steps[at];
         let reason = format!("{} on {}: {message}", step.action.subject(), self.host_of(at).unwrap_or(&step.host));
         self.steps[at].progress = Progress::Failed { message };
-        self.fail(reason, now);
+        self.fail_stack_of(at, reason);
     }
 
-    /// The running steps of a host.
-    fn running_on(&self, host: &str) -> Vec<usize> {
-        let is_at = |at: &usize| self.steps[*at].progress.is_running() && self.host_of(*at) == Some(host);
-        (0..self.steps.len()).filter(is_at).collect()
+    fn fail_stack_of(&mut self, at: usize, reason: String) {
+        let stack = self.plan.steps[at].action.stack().map(str::to_owned);
+        self.fail_stack(stack.as_deref(), reason);
+    }
+
+    /// Whether the step waits and may still begin.
+    pub(super) fn is_left(&self, at: usize) -> bool {
+        self.steps[at].progress == Progress::Waiting && !self.is_over(at)
+    }
+
+    /// The step that will not be done and that a step which is left comes after.
+    fn cut_off_by(&self, at: usize) -> Option<usize> {
+        let is_lost = |before: &&usize| match self.steps[**before].progress {
+            Progress::Waiting => self.is_over(**before),
+            Progress::Failed { .. } => true,
+            Progress::Running { .. } | Progress::Done => false,
+        };
+        self.plan.steps[at].after.iter().find(is_lost).copied().filter(|_| self.is_left(at))
+    }
+
+    /// Records that what the hosts of a step should hold has changed.
+    fn touch(&mut self, at: usize) {
+        self.fabric_is_stale = true;
+        let step = &self.plan.steps[at];
+        let from = match &step.action {
+            plan::Action::Move { from, .. } => Some(from),
+            _ => None,
+        };
+        for host in [Some(&step.host), from].into_iter().flatten() {
+            if let Some(host) = self.hosts.get_mut(host) {
+                host.is_stale = true;
+            }
+        }
     }
 
     /// Whether all steps that change or remove an instance are done.
@@ -417,7 +481,8 @@ impl State {
     }
 
     fn find_target(&self, name: &InstanceName) -> Option<(&str, &Instance)> {
-        self.target.iter().find_map(|(host, state)| Some((host.as_str(), state.instance(name)?)))
+        let host = self.placed.get(name)?;
+        Some((host.as_str(), self.target.get(host)?.instance(name)?))
     }
 
     fn target_of(&self, at: usize) -> Option<&Instance> {

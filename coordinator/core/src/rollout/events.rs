@@ -9,7 +9,7 @@ pub(super) fn apply(state: &mut State, event: Event, now: u64) {
     match event {
         Event::Start { epoch, owner } => {
             (state.epoch, state.owner) = (epoch, owner);
-            start(state, now);
+            start(state);
         }
         Event::Reported { host, report } => report_received(state, &host, report, now),
         // The host's report says which generation it accepted. This answer may be about an older one that was retried.
@@ -20,29 +20,25 @@ pub(super) fn apply(state: &mut State, event: Event, now: u64) {
         }
         Event::Tick => {}
         Event::AssignFailed { host, generation, stacks, message } => {
-            assignment_refused(state, &host, generation, &stacks, &message, now)
+            assignment_refused(state, &host, generation, &stacks, &message)
         }
         Event::Lost { host } => {
             if let Some(host) = state.hosts.get_mut(&host) {
                 host.lost_since.get_or_insert(now);
             }
         }
-        Event::Cancel => state.fail("stopped on request".to_owned(), now),
+        Event::Cancel => state.fail("stopped on request".to_owned()),
     }
 }
 
-/// Resets all deadlines, because no time must be charged for the period in which the coordinator did not run.
-fn start(state: &mut State, now: u64) {
+/// Forgets what an earlier run has seen and measured.
+fn start(state: &mut State) {
     for host in state.hosts.values_mut() {
-        host.resend |= host.unanswered_since.take().is_some();
+        host.unanswered_since = None;
         host.lost_since = None;
         host.report = None;
     }
-    for step in &mut state.steps {
-        (step.deadline, step.run) = (None, None);
-    }
     (state.stalled_since, state.restarting_since) = (None, None);
-    state.failing_since = state.failing_since.map(|_| now);
 }
 
 fn report_received(state: &mut State, name: &str, report: Report, now: u64) {
@@ -51,14 +47,13 @@ fn report_received(state: &mut State, name: &str, report: Report, now: u64) {
     if report.epoch > epoch {
         let message =
             format!("another coordinator took over {name}: its epoch {} is newer than ours, {epoch}", report.epoch);
-        return state.fail(message, now);
+        return state.fail(message);
     }
     if report.epoch == epoch && !is_own {
-        return state.fail(format!("{} deploys to {name} at the same time", report.owner), now);
+        return state.fail(format!("{} deploys to {name} at the same time", report.owner));
     }
     if is_own && report.generation >= host.sent.generation {
         host.unanswered_since = None;
-        host.resend = false;
     }
     let lost_since = if report.engine_lost { Some(host.lost_since.unwrap_or(now)) } else { None };
     let away = host.lost_since.filter(|_| lost_since.is_none()).map_or(0, |since| now.saturating_sub(since));
@@ -72,14 +67,7 @@ fn report_received(state: &mut State, name: &str, report: Report, now: u64) {
 
 /// Handles the refusal of a state, or of the part of it that concerns some stacks. The refusal of an older generation that was
 /// retried does not count.
-fn assignment_refused(
-    state: &mut State,
-    name: &str,
-    generation: u64,
-    stacks: &BTreeSet<String>,
-    message: &str,
-    now: u64,
-) {
+fn assignment_refused(state: &mut State, name: &str, generation: u64, stacks: &BTreeSet<String>, message: &str) {
     let Some(host) = state.hosts.get_mut(name) else { return };
     if host.sent.generation != generation || host.unanswered_since.take().is_none() {
         return;
@@ -92,7 +80,13 @@ fn assignment_refused(
             state.steps[at].progress = Progress::Failed { message: message.to_owned() };
         }
     }
-    state.fail(format!("{name} refused its new state: {message}"), now);
+    let reason = format!("{name} refused its new state: {message}");
+    if stacks.is_empty() {
+        return state.fail(reason);
+    }
+    for stack in stacks {
+        state.fail_stack(Some(stack), reason.clone());
+    }
 }
 
 impl State {
@@ -101,12 +95,26 @@ impl State {
         (report.epoch, &report.owner) == (self.epoch, &self.owner)
     }
 
-    /// Records a failure. No step begins any more.
-    pub(super) fn fail(&mut self, reason: String, now: u64) {
-        self.failing_since.get_or_insert(now);
+    /// Records a failure that concerns all stacks. No step begins any more.
+    pub(super) fn fail(&mut self, reason: String) {
+        self.fail_stack(None, reason);
+    }
+
+    /// Records a failure of one stack, of which no step begins any more. A failure of what belongs to no stack concerns all.
+    pub(super) fn fail_stack(&mut self, stack: Option<&str>, reason: String) {
+        match stack {
+            Some(stack) => drop(self.failed.insert(stack.to_owned())),
+            None => self.is_halted = true,
+        }
         if !self.failures.contains(&reason) {
             self.failures.push(reason);
         }
+    }
+
+    /// Whether the step may not begin any more.
+    pub(super) fn is_over(&self, at: usize) -> bool {
+        let stack = self.plan.steps[at].action.stack();
+        self.is_halted || stack.is_some_and(|stack| self.failed.contains(stack))
     }
 
     /// The host that must act for a step now. A move begins on the old host.

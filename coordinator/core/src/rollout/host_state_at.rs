@@ -1,34 +1,14 @@
 //! Host states at one moment of a rollout: what steps that have begun change is new, and everything else is as before.
-//!
-//! While steps are running, names and neighbours are those of before and after together, so that one change does not send
-//! every host a new state. At the end they are exactly those of the target.
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Progress, State};
 use crate::deployment::InstanceName;
-use crate::desired::{HostState, Instance, Name, Neighbour, Network, Tree, Volume, neighbours};
+use crate::desired::{HostState, Instance, Network, Tree, Volume};
 use crate::plan::{Action, Step};
 
-/// States of all hosts. Their epochs and generations are those of the target and have no meaning.
-pub(super) fn host_states_at(state: &State) -> BTreeMap<String, HostState> {
-    let steps = Steps::new(state);
-    let at_end = steps.all_instances_done;
-    let mut states: BTreeMap<String, HostState> = BTreeMap::new();
-    let nothing = HostState::default();
-    for (host, target) in &state.target {
-        let before = state.before.get(host).unwrap_or(&nothing);
-        states.insert(host.clone(), host_state_at(&steps, host, before, target, at_end));
-    }
-    if !at_end {
-        add_neighbours(state, &mut states);
-    }
-    states
-}
-
 /// The steps of the plan by host and by what they change there.
-struct Steps<'s> {
+pub(super) struct Steps<'s> {
     state: &'s State,
-    all_instances_done: bool,
     /// Steps that change an instance on this host; a move is listed under its new host.
     changes: BTreeMap<(&'s str, &'s InstanceName), usize>,
     /// Steps that take an instance off this host; a move is listed under its old host.
@@ -40,10 +20,9 @@ struct Steps<'s> {
 }
 
 impl<'s> Steps<'s> {
-    fn new(state: &'s State) -> Self {
+    pub(super) fn new(state: &'s State) -> Self {
         let mut steps = Self {
             state,
-            all_instances_done: state.instance_steps_done(),
             changes: BTreeMap::new(),
             leaving: BTreeMap::new(),
             trees: BTreeMap::new(),
@@ -103,16 +82,30 @@ impl<'s> Steps<'s> {
     fn is_waiting(&self, at: Option<&usize>) -> bool {
         at.is_some_and(|at| !self.is_released(*at))
     }
-}
 
-fn host_state_at(steps: &Steps<'_>, host: &str, before: &HostState, target: &HostState, at_end: bool) -> HostState {
-    HostState {
-        networks: networks(steps, host, before, target),
-        volumes: volumes(steps, host, before, target),
-        trees: trees(steps, host, before, target),
-        instances: instances(steps, host, before, target),
-        names: if at_end { target.names.clone() } else { merged_names(before, target) },
-        ..target.clone()
+    /// Whether a host should have an instance now.
+    pub(super) fn is_at(&self, host: &str, name: &InstanceName) -> bool {
+        let has = |states: &BTreeMap<String, HostState>| states.get(host).is_some_and(|it| it.instance(name).is_some());
+        let (had, will_have) = (has(&self.state.before), has(&self.state.target));
+        if will_have { self.has_new(host, name) || had } else { had && self.stays(host, name) }
+    }
+
+    /// State that a host should hold now. Its epoch and generation are those of the target and have no meaning.
+    pub(super) fn host_state(&self, host: &str) -> Option<HostState> {
+        let target = self.state.target.get(host)?;
+        let nothing = HostState::default();
+        let before = self.state.before.get(host).unwrap_or(&nothing);
+        Some(HostState {
+            fleet: target.fleet.clone(),
+            host: target.host.clone(),
+            epoch: target.epoch,
+            generation: target.generation,
+            networks: networks(self, host, before, target),
+            volumes: volumes(self, host, before, target),
+            trees: trees(self, host, before, target),
+            instances: instances(self, host, before, target),
+            fabric: self.state.fabrics.current.clone(),
+        })
     }
 }
 
@@ -171,27 +164,4 @@ fn volumes(steps: &Steps<'_>, host: &str, before: &HostState, target: &HostState
         }
     };
     target.volumes.iter().map(choose).collect()
-}
-
-/// Names of before and after together. Old names resolve until the end of the rollout.
-fn merged_names(before: &HostState, target: &HostState) -> Vec<Name> {
-    let by_name = |names: &[Name]| names.iter().map(|it| (it.name.clone(), it.clone())).collect::<BTreeMap<_, _>>();
-    let mut names = by_name(&before.names);
-    names.extend(by_name(&target.names));
-    names.into_values().collect()
-}
-
-/// Enters the neighbours: those of before, overridden by those of the target, overridden by the current ones.
-fn add_neighbours(state: &State, states: &mut BTreeMap<String, HostState>) {
-    let layers = [neighbours(&state.before), neighbours(&state.target), neighbours(states)];
-    let mut merged: BTreeMap<&str, BTreeMap<std::net::Ipv4Addr, &Neighbour>> = BTreeMap::new();
-    for (network, all) in layers.iter().flatten() {
-        let by_address = all.iter().filter_map(|neighbour| Some((neighbour.address.parse().ok()?, neighbour)));
-        merged.entry(network).or_default().extend(by_address);
-    }
-    for network in states.values_mut().flat_map(|state| &mut state.networks) {
-        let (Some(overlay), Some(all)) = (&mut network.overlay, merged.get(network.name.as_str())) else { continue };
-        let elsewhere = all.values().filter(|neighbour| neighbour.host != overlay.local);
-        overlay.neighbours = elsewhere.map(|neighbour| (*neighbour).clone()).collect();
-    }
 }

@@ -3,35 +3,45 @@
 //!
 //! The plan determines the order. A step begins when the steps before it are done and the conditions that it waits for hold.
 //! Then its host is sent a new state (`host_state_at`), and the host's reports show the result (`step_status`). After
-//! the first failure no step begins any more, and the rollout waits for the steps that are running.
+//! a failure, no step of the same stack begins any more. The steps of other stacks go on, unless they come after a step that was
+//! not done. The rollout ends when nothing is left to do.
+//!
+//! A caller that stores the [`Record`] of a rollout and the progress of its steps can continue it after a crash. What the hosts
+//! hold is not stored: they say so themselves.
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::deployment::InstanceName;
 use crate::desired::HostState;
 use crate::plan::Plan;
 use crate::report::Report;
 
 mod advance;
 mod events;
+mod fabric_at;
 mod host_state_at;
+mod record;
 mod shared_namespace;
 mod step_status;
+
+pub use record::Record;
+
+use fabric_at::Fabrics;
 
 /// How long a host may be unreachable, or an assignment unanswered, before the rollout fails: in milliseconds.
 pub const HOST_TIMEOUT_MS: u64 = 120_000;
 /// How long a failed rollout waits for the steps that are running, in milliseconds.
 pub const FAILURE_GRACE_MS: u64 = 60_000;
 
-/// State of a rollout. It is complete: a rollout that is stored and read back continues where it was.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// State of a rollout.
+#[derive(Debug, Clone, PartialEq)]
 pub struct State {
     /// Plan that is carried out.
     pub plan: Plan,
     /// Epoch of the run that carries the rollout out, greater than that of any host.
     pub epoch: u64,
     /// Person, machine and process of that run. Only reports about its own assignments acknowledge a step.
-    #[serde(default)]
     pub owner: String,
     /// Host states at the end, by host.
     pub target: BTreeMap<String, HostState>,
@@ -39,37 +49,46 @@ pub struct State {
     pub before: BTreeMap<String, HostState>,
     steps: Vec<StepState>,
     hosts: BTreeMap<String, HostProgress>,
+    fabrics: Fabrics,
+    /// Host of each instance of the target.
+    placed: BTreeMap<InstanceName, String>,
+    /// Whether a step has begun or passed to another host since the fabric was determined.
+    fabric_is_stale: bool,
     failures: Vec<String>,
-    /// Time of the first failure, after which no step begins.
-    failing_since: Option<u64>,
+    /// Stacks of which no step begins any more.
+    failed: BTreeSet<String>,
+    /// Whether no step begins any more.
+    is_halted: bool,
+    /// Time since which nothing is left to begin after a failure.
+    ending_since: Option<u64>,
     /// Time since which no step is running although steps are left.
     stalled_since: Option<u64>,
     /// Time since which all steps are done and a container keeps exiting.
-    #[serde(default)]
     restarting_since: Option<u64>,
     ended: bool,
 }
 
 /// Progress of one step, with what is needed to judge it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct StepState {
+pub struct StepState {
     progress: Progress,
     /// Generation of the host state with which the step was sent to its host.
+    #[serde(skip)]
     generation: Option<u64>,
     /// Time at which the step fails, as Unix time in milliseconds; set when the host has acknowledged the step.
+    #[serde(skip)]
     deadline: Option<u64>,
     /// Whether a move has left the old host.
     left: bool,
     /// Current run of the step's container.
-    #[serde(default)]
+    #[serde(skip)]
     run: Option<Run>,
     /// Number of restarts that the engine had counted before the step began.
-    #[serde(default)]
     restarts_before: Option<u32>,
 }
 
 /// One run of a container, from its start to its exit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Run {
     /// Start of the container by its host's clock. It distinguishes one run from the next.
     started_at: i64,
@@ -78,14 +97,14 @@ struct Run {
 }
 
 /// What was sent to a host and received from it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct HostProgress {
     /// State that was sent last, or the state before the rollout.
     sent: HostState,
+    /// Whether a step has begun on the host since its state was determined.
+    is_stale: bool,
     /// Time since which the last assignment is unanswered.
     unanswered_since: Option<u64>,
-    /// Whether the last state must be sent again, because the coordinator restarted before an answer.
-    resend: bool,
     /// Time since which the host is unreachable or its engine does not answer.
     lost_since: Option<u64>,
     report: Option<Report>,
@@ -102,22 +121,37 @@ impl State {
         let host = |(name, target): (&String, &HostState)| {
             let nothing = HostState { fleet: target.fleet.clone(), host: name.clone(), ..HostState::default() };
             let sent = current.get(name).cloned().unwrap_or(nothing);
-            (name.clone(), HostProgress { sent, ..HostProgress::default() })
+            // Some changes need no step, such as those of dependencies.
+            let is_stale = !sent.same_parts(target);
+            (name.clone(), HostProgress { sent, is_stale, ..HostProgress::default() })
         };
+        let placed = target.iter().flat_map(|(host, state)| {
+            state.instances.iter().map(|instance| (instance.name.clone(), host.clone())).collect::<Vec<_>>()
+        });
         Self {
             steps: vec![StepState::default(); plan.steps.len()],
             hosts: target.iter().map(host).collect(),
+            fabrics: Fabrics::new(&current, &target),
+            placed: placed.collect(),
             plan,
             epoch,
             owner: String::new(),
             target,
             before: current,
+            fabric_is_stale: true,
             failures: Vec::new(),
-            failing_since: None,
+            failed: BTreeSet::new(),
+            is_halted: false,
+            ending_since: None,
             stalled_since: None,
             restarting_since: None,
             ended: false,
         }
+    }
+
+    /// Progress of each step. What has changed of it must be stored before the next assignment is sent.
+    pub fn steps(&self) -> &[StepState] {
+        &self.steps
     }
 
     /// Leaves out hosts that are away. They are sent nothing, and their addresses stay known to the others.
@@ -127,11 +161,6 @@ impl State {
             self.hosts.remove(host);
         }
         self
-    }
-
-    /// States that were sent last to the hosts of the rollout, by host.
-    pub fn sent(&self) -> impl Iterator<Item = (&String, &HostState)> {
-        self.hosts.iter().map(|(name, host)| (name, &host.sent))
     }
 
     /// Progress of each step of the plan.
@@ -249,14 +278,28 @@ pub struct Failure {
     pub steps: Vec<Progress>,
 }
 
+impl Failure {
+    /// Whether everything that the plan changes of a stack was done, although the rollout failed.
+    pub fn is_done(&self, plan: &Plan, stack: &str) -> bool {
+        let steps = plan.steps.iter().zip(&self.steps);
+        // Every stack needs the steps that belong to none.
+        let mut concerned = steps.filter(|(step, _)| step.action.stack().is_none_or(|other| other == stack));
+        concerned.all(|(_, progress)| *progress == Progress::Done)
+    }
+}
+
 /// Handles one event: returns the new state and what to do. An event that does not apply changes nothing.
 pub fn step(mut state: State, event: Event, now_ms: u64) -> (State, Vec<Action>) {
     if state.ended {
         return (state, Vec::new());
     }
     let before = state.progress();
+    let host = match &event {
+        Event::Reported { host, .. } => Some(host.clone()),
+        _ => None,
+    };
     events::apply(&mut state, event, now_ms);
-    advance::update_statuses(&mut state, now_ms);
+    advance::update_statuses(&mut state, host.as_deref(), now_ms);
     advance::release(&mut state, now_ms);
     let assigned = advance::assign(&mut state, now_ms);
     advance::detect_timeouts(&mut state, now_ms);

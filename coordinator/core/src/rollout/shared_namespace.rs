@@ -12,7 +12,7 @@ impl State {
     /// waits for more than the start of that instance: then the order counts, and its container is recreated twice.
     pub(super) fn is_ready_with_owner(&self, at: usize) -> bool {
         let (step, owners) = (&self.plan.steps[at], self.owners(at));
-        if owners.is_empty() || self.steps[at].progress != Progress::Waiting {
+        if owners.is_empty() || !self.is_left(at) {
             return false;
         }
         let all_owners = self.all_owners(at);

@@ -7,7 +7,7 @@ use landfast_core::deployment::{Condition, InstanceName, StackService};
 use landfast_core::desired::{HostState, Instance};
 use landfast_core::plan::{Action as Does, Change, Plan};
 use landfast_core::report::{ContainerState, Health, InstanceReport, Problem, Report, TreeReport};
-use landfast_core::rollout::{Action, Event, Failure, State, step};
+use landfast_core::rollout::{Action, Event, Failure, Record, State, StepState, step};
 
 use crate::test_fleet::random::SeededRandom;
 
@@ -47,6 +47,8 @@ struct Container {
 pub(crate) struct Host {
     pub(crate) held: HostState,
     containers: BTreeMap<InstanceName, Container>,
+    /// Epoch of the run that has the claim.
+    claimed: u64,
     /// Time until which the agent is busy.
     busy_until: u64,
     pub(crate) down: bool,
@@ -71,12 +73,16 @@ pub(crate) struct Simulation {
     pub(crate) crashes: u32,
     /// Whether agents never report that they have converged.
     pub(crate) restless: bool,
-    start: String,
-    journal: Option<String>,
+    /// What the coordinator has stored of the rollout: its record, and the progress of its steps.
+    journal: (String, String),
     wire: Vec<(u64, Message)>,
     random: SeededRandom,
     target: BTreeMap<String, HostState>,
     plan: Plan,
+}
+
+fn stored(value: &(impl serde::Serialize + ?Sized)) -> String {
+    serde_json::to_string(value).unwrap()
 }
 
 impl Simulation {
@@ -94,7 +100,7 @@ impl Simulation {
         let now = (latest.unwrap_or(0) / 1000 + 600) * 1000;
         hosts.values_mut().for_each(|host| host.told = None);
         Self {
-            start: serde_json::to_string(&state).unwrap(),
+            journal: (stored(&Record::of(&state)), stored(state.steps())),
             hosts,
             state,
             now,
@@ -104,7 +110,6 @@ impl Simulation {
             made: BTreeMap::new(),
             crashes: 0,
             restless: false,
-            journal: None,
             wire: Vec::new(),
             random: SeededRandom::new(seed),
             target,
@@ -120,7 +125,7 @@ impl Simulation {
 
     /// Begins the rollout, or continues it with a run of its own. The epoch is greater than that of every earlier run.
     pub(crate) fn start(&mut self) {
-        let epoch = self.state.epoch + u64::from(self.crashes);
+        let epoch = self.state.epoch;
         self.event(Event::Start { epoch, owner: String::new() });
     }
 
@@ -171,7 +176,7 @@ impl Simulation {
         let (state, actions) = step(self.state.clone(), event, self.now);
         self.state = state;
         if actions.iter().any(|action| matches!(action, Action::Assign { .. })) {
-            self.journal = Some(serde_json::to_string(&self.state).unwrap());
+            self.journal.1 = stored(self.state.steps());
         }
         for action in actions {
             match action {
@@ -193,8 +198,14 @@ impl Simulation {
     /// Kills the coordinator. Its state since the last journal entry is lost; sent assignments may still arrive.
     fn crash(&mut self) {
         self.crashes += 1;
-        let stored = self.journal.as_ref().unwrap_or(&self.start);
-        self.state = serde_json::from_str(stored).unwrap();
+        let record: Record = serde_json::from_str(&self.journal.0).unwrap();
+        let steps: Vec<StepState> = serde_json::from_str(&self.journal.1).unwrap();
+        // The next run claims the hosts, so that nothing that the killed one has sent is accepted afterwards.
+        let epoch = self.state.epoch + 1;
+        self.hosts.values_mut().for_each(|host| host.claimed = epoch);
+        let held: BTreeMap<_, _> = self.hosts.iter().map(|(name, host)| (name.clone(), host.held.clone())).collect();
+        assert!(record.is_aim(&held, &self.target), "a plan made now has another aim");
+        self.state = record.resume(steps, held, self.target.clone(), epoch);
         self.wire.retain(|(_, message)| matches!(message, Message::Assign(..)));
         for host in self.hosts.values_mut() {
             host.told = None;
@@ -216,7 +227,7 @@ impl Simulation {
         let (old, new) = ((held.epoch, held.generation), (state.epoch, state.generation));
         let same = new == old && state.same_contents(held);
         assert!(new != old || same, "{name}: the same generation {new:?} with other contents");
-        let accepted = same || (new.0 >= old.0 && new.1 > old.1);
+        let accepted = (same || (new.0 >= old.0 && new.1 > old.1)) && new.0 >= host.claimed;
         if !accepted {
             let message = format!("{new:?} is older than {old:?}");
             if dead {

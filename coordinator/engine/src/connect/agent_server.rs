@@ -5,7 +5,8 @@ use std::sync::Arc;
 use landfast_proto::v1::agent_server::{Agent, AgentServer};
 use landfast_proto::v1::{
     AssignRequest, AssignResponse, ClaimRequest, ClaimResponse, DescribeRequest, DescribeResponse, ExamineRequest,
-    ExamineResponse, LogsRequest, LogsResponse, ReleaseRequest, ReleaseResponse, Report, WatchRequest,
+    ExamineResponse, HeldFabricRequest, HeldFabricResponse, LogsRequest, LogsResponse, ReleaseRequest, ReleaseResponse,
+    Report, WatchRequest,
 };
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -36,6 +37,10 @@ impl Agent for FakeAgent {
     async fn assign(&self, _: Request<AssignRequest>) -> Result<Response<AssignResponse>, Status> {
         Err(Status::unimplemented(""))
     }
+    async fn held_fabric(&self, _: Request<HeldFabricRequest>) -> Result<Response<HeldFabricResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+
     async fn examine(&self, _: Request<ExamineRequest>) -> Result<Response<ExamineResponse>, Status> {
         Err(Status::unimplemented(""))
     }

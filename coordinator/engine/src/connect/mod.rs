@@ -6,6 +6,7 @@ mod error;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -15,7 +16,7 @@ use landfast_core::fleet::Fleet;
 use landfast_proto::v1::agent_client::AgentClient;
 use landfast_proto::v1::blobs_client::BlobsClient;
 use landfast_proto::v1::builder_client::BuilderClient;
-use landfast_proto::v1::{DescribeRequest, DescribeResponse};
+use landfast_proto::v1::{DescribeRequest, DescribeResponse, HeldFabricRequest, Unit};
 use tonic::transport::Channel;
 
 use crate::Hint as _;
@@ -58,7 +59,7 @@ pub fn targets(fleet: &Fleet) -> Vec<Target> {
 pub enum Ask {
     /// A description of the host. Every role may request it.
     Described,
-    /// The description and the host state that the agent holds, which includes environment variables. Requires the role
+    /// The description and the units that the agent holds, which includes environment variables. Requires the role
     /// deployer.
     Held,
 }
@@ -69,11 +70,11 @@ pub enum Ask {
 pub struct Agent {
     target: Target,
     channel: Channel,
-    description: DescribeResponse,
+    description: Arc<DescribeResponse>,
 }
 
 /// Features that every agent must have.
-pub const FEATURES: [&str; 2] = ["units", "claims"];
+pub const FEATURES: [&str; 3] = ["units", "claims", "ledger"];
 
 impl Agent {
     /// Whether the agent lacks a feature that every agent must have.
@@ -92,7 +93,7 @@ impl Agent {
         let tls = client_config(credentials).map_err(ConnectError::credentials)?;
         let channel = dial::channel(Route { fleet: fleet.to_owned(), target: target.clone(), tls }).await?;
         let description = describe(target, channel.clone(), ask).await?;
-        Ok(Self { target: target.clone(), channel, description })
+        Ok(Self { target: target.clone(), channel, description: Arc::new(description) })
     }
 
     /// Name of the host.
@@ -110,9 +111,24 @@ impl Agent {
         &self.description
     }
 
+    /// Takes the units out of the description, if no other clone of the connection has it.
+    pub fn take_held(&mut self) -> Vec<Unit> {
+        std::mem::take(&mut Arc::make_mut(&mut self.description).held)
+    }
+
     /// Requests a new description.
     pub async fn describe(&self, ask: Ask) -> Result<DescribeResponse, ConnectError> {
         describe(&self.target, self.channel.clone(), ask).await
+    }
+
+    /// Requests the fabric that the agent holds; `None` if it holds none.
+    pub async fn fabric(&self) -> Result<Option<Unit>, ConnectError> {
+        let mut client = agent_client(self.channel.clone());
+        match tokio::time::timeout(DESCRIBE_LIMIT, client.held_fabric(HeldFabricRequest {})).await {
+            Ok(Ok(response)) => Ok(response.into_inner().unit),
+            Ok(Err(status)) => Err(error::of_first_call(&self.target, &status)),
+            Err(_) => Err(ConnectError::unreachable(&self.target, Unreachable::Silent(DESCRIBE_LIMIT))),
+        }
     }
 
     /// A client for the service `landfast.v1.Agent`.
@@ -184,6 +200,11 @@ impl Agents {
     /// The errors of the other agents, keyed by host.
     pub fn failed(&self) -> &BTreeMap<String, ConnectError> {
         &self.failed
+    }
+
+    /// The connected agents and the errors of the others, keyed by host.
+    pub fn into_parts(self) -> (BTreeMap<String, Agent>, BTreeMap<String, ConnectError>) {
+        (self.connected, self.failed)
     }
 
     /// Returns all agents, or the errors if any agent is not connected.

@@ -5,7 +5,9 @@ pub(crate) mod memory;
 mod status;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use futures::future::join_all;
 use landfast_core::desired::{HostState, restore};
 use landfast_core::place::Abilities;
 use landfast_core::plan::{EngineNetwork, EngineVolume, Found, UsedPort, is_as_remembered};
@@ -14,8 +16,8 @@ use landfast_core::report::Report;
 use landfast_proto::v1::{self, DescribeResponse};
 
 use crate::connect::{Agent, Agents, Ask, ConnectError, Failures, targets};
-use crate::store::Store;
-use crate::wire::{HeldUnits, Wire as _};
+use crate::store::{Change, Store};
+use crate::wire::{Fabrics, HeldUnits, Wire as _};
 
 use crate::{Engine, EngineError, Hint as _, Version};
 
@@ -34,6 +36,8 @@ pub struct ObservedFleet {
     pub held: BTreeMap<String, HostState>,
     /// Units of that state.
     pub units: BTreeMap<String, HeldUnits>,
+    /// Fabrics that the hosts hold.
+    pub fabrics: Arc<Fabrics>,
     /// Latest report of each host.
     pub reports: BTreeMap<String, Report>,
     /// Networks, volumes and used ports on each host.
@@ -58,58 +62,66 @@ impl ObservedFleet {
         let fleet = &engine.folder.fleet;
         let credentials = engine.folder.credentials()?;
         let agents = Agents::connect(&fleet.name, &targets(fleet), &credentials, Ask::Held).await;
-        let mut observed = Self::default();
-        if agents.failed().values().any(|error| !matches!(error, ConnectError::Unreachable { .. })) {
-            return Err(EngineError::Unreachable(Failures(agents.failed().clone())));
+        let (agents, failed) = agents.into_parts();
+        if failed.values().any(|error| !matches!(error, ConnectError::Unreachable { .. })) {
+            return Err(EngineError::Unreachable(Failures(failed)));
         }
-        observed.away.extend(agents.failed().iter().map(|(host, error)| (host.clone(), error.with_hint())));
+        if let Some(agent) = agents.values().find(|agent| agent.is_too_old()) {
+            let (host, version) = (agent.host().to_owned(), agent.description().agent_version.clone());
+            return Err(EngineError::OldAgent { host, version });
+        }
+        let mut observed = Self { fabrics: fabrics(&agents).await?, ..Self::default() };
+        observed.away.extend(failed.iter().map(|(host, error)| (host.clone(), error.with_hint())));
         let mut changes = Vec::new();
-        for agent in agents.connected().values() {
-            let description = agent.description();
-            let host = agent.host().to_owned();
-            if agent.is_too_old() {
-                let version = description.agent_version.clone();
-                return Err(EngineError::OldAgent { host, version });
-            }
-            let (units, held) = HeldUnits::of_wire(description)
-                .map_err(|problem| EngineError::NewerUnits { host: host.clone(), problem })?;
-            let report = description.report.clone().map(Report::of_wire).unwrap_or_default();
-            if let Some(held) = known(store, description, held, &report).await? {
-                changes.extend(memory::remembering(store, &host, &held).await?);
-                observed.held.insert(host.clone(), held);
-            }
-            if let Err(error) = engine_answers(agent.host(), description) {
-                observed.away.insert(host, error.with_hint());
-                continue;
-            }
-            observed.units.insert(host.clone(), units);
-            observed.agents.insert(host.clone(), agent.clone());
-            let spoken = description.engine.as_ref().and_then(|engine| api(&engine.api_version));
-            // Another major version would be a different API: the agent must decide whether it can use it.
-            if let Some((1, minor)) = spoken {
-                observed.engines.insert(host.clone(), minor);
-            }
-            if let Some(engine) = &description.engine {
-                observed.platforms.insert(host.clone(), Platform::new(&engine.os, &engine.architecture, ""));
-                observed.stores.insert(host.clone(), engine.image_store.clone());
-            }
-            observed.abilities.extend(description.engine.as_ref().map(|engine| (host.clone(), abilities_of(engine))));
-            observed.reports.insert(host.clone(), report);
-            let networks = description.networks.iter().cloned().map(EngineNetwork::of_wire).collect();
-            let volumes = description.volumes.iter().cloned().map(EngineVolume::of_wire).collect();
-            let ports = description.ports.iter().cloned().map(UsedPort::of_wire).collect();
-            observed.found.insert(host, Found { networks, volumes, ports });
+        for agent in agents.into_values() {
+            changes.extend(observed.add(store, agent).await?);
         }
         if !changes.is_empty() {
             store.txn(changes).await?;
         }
-        for host in agents.failed().keys() {
+        for host in failed.keys() {
             let Some(held) = observed.remembered(engine, store, host).await? else {
-                return Err(EngineError::Unreachable(Failures(agents.failed().clone())));
+                return Err(EngineError::Unreachable(Failures(failed)));
             };
             observed.held.insert(host.clone(), held);
         }
         Ok(observed)
+    }
+
+    /// Adds a host that answers. Returns the changes that remember it.
+    async fn add(&mut self, store: &dyn Store, mut agent: Agent) -> Result<Vec<Change>, EngineError> {
+        let (host, units) = (agent.host().to_owned(), agent.take_held());
+        let description = agent.description();
+        let (units, held) = HeldUnits::of_wire(frame(description), units, &self.fabrics)
+            .map_err(|problem| EngineError::NewerUnits { host: host.clone(), problem })?;
+        let report = description.report.clone().map(Report::of_wire).unwrap_or_default();
+        let mut changes = Vec::new();
+        if let Some(held) = known(store, &self.fabrics, description, held, &report).await? {
+            changes = memory::remembering(store, &self.fabrics, &host, &held).await?;
+            self.held.insert(host.clone(), held);
+        }
+        if let Err(error) = engine_answers(&host, description) {
+            self.away.insert(host, error.with_hint());
+            return Ok(changes);
+        }
+        let spoken = description.engine.as_ref().and_then(|engine| api(&engine.api_version));
+        // Another major version would be a different API: the agent must decide whether it can use it.
+        if let Some((1, minor)) = spoken {
+            self.engines.insert(host.clone(), minor);
+        }
+        if let Some(engine) = &description.engine {
+            self.platforms.insert(host.clone(), Platform::new(&engine.os, &engine.architecture, ""));
+            self.stores.insert(host.clone(), engine.image_store.clone());
+            self.abilities.insert(host.clone(), abilities_of(engine));
+        }
+        let networks = description.networks.iter().cloned().map(EngineNetwork::of_wire).collect();
+        let volumes = description.volumes.iter().cloned().map(EngineVolume::of_wire).collect();
+        let ports = description.ports.iter().cloned().map(UsedPort::of_wire).collect();
+        self.found.insert(host.clone(), Found { networks, volumes, ports });
+        self.units.insert(host.clone(), units);
+        self.reports.insert(host.clone(), report);
+        self.agents.insert(host, agent);
+        Ok(changes)
     }
 
     /// Returns the state of a host that cannot be reached, if it is known for certain.
@@ -119,13 +131,13 @@ impl ObservedFleet {
         store: &dyn Store,
         host: &str,
     ) -> Result<Option<HostState>, EngineError> {
-        let Some(address) = engine.folder.fleet.hosts.get(host).map(|host| host.address.to_string()) else {
+        let Some(address) = engine.folder.fleet.hosts.get(host).map(|host| host.address) else {
             return Ok(None);
         };
         let reached = self.held.iter().filter(|(name, _)| !self.away.contains_key(*name));
         let reached = reached.map(|(name, state)| (name.clone(), state.clone())).collect();
-        let remembered = memory::recall(store, host).await?;
-        Ok(remembered.filter(|state| is_as_remembered(host, &address, state, &reached)))
+        let remembered = memory::recall(store, &self.fabrics, host).await?;
+        Ok(remembered.filter(|state| is_as_remembered(host, address, state, &reached)))
     }
 
     /// Returns the epoch that a rollout claims: greater than any that a host has seen.
@@ -143,9 +155,40 @@ impl ObservedFleet {
     }
 }
 
+/// Asks one host for each fabric that hosts hold. All hosts hold the same, except for those that have missed a change.
+async fn fabrics(agents: &BTreeMap<String, Agent>) -> Result<Arc<Fabrics>, EngineError> {
+    let fabrics = Arc::<Fabrics>::default();
+    let mut holders: BTreeMap<&str, &Agent> = BTreeMap::new();
+    for agent in agents.values() {
+        let stamps = agent.description().held.iter().filter(|unit| unit.contents.is_none());
+        holders.extend(stamps.filter_map(|unit| Some((unit.stamp.as_ref()?.digest.as_str(), agent))));
+    }
+    let answers = join_all(holders.values().map(async |agent| (*agent, agent.fabric().await))).await;
+    for (agent, answer) in answers {
+        let host = || agent.host().to_owned();
+        let unit = answer.map_err(|error| EngineError::Unreachable(Failures([(host(), error)].into())))?;
+        if let Some(unit) = unit {
+            fabrics.add(&unit).map_err(|problem| EngineError::NewerUnits { host: host(), problem })?;
+        }
+    }
+    Ok(fabrics)
+}
+
+/// Returns the host state of a description, without any unit.
+pub(crate) fn frame(description: &DescribeResponse) -> v1::HostState {
+    v1::HostState {
+        fleet: description.fleet.clone(),
+        host: description.host.clone(),
+        epoch: description.epoch,
+        generation: description.generation,
+        ..v1::HostState::default()
+    }
+}
+
 /// Returns the state of a host that answers. What it has lost is added, if what runs there is what is remembered.
 async fn known(
     store: &dyn Store,
+    fabrics: &Fabrics,
     description: &DescribeResponse,
     held: Option<HostState>,
     report: &Report,
@@ -153,10 +196,8 @@ async fn known(
     if !report.instances.iter().any(|seen| seen.unmanaged) {
         return Ok(held);
     }
-    let Some(remembered) = memory::recall(store, &description.host).await? else { return Ok(held) };
-    let (fleet, host) = (description.fleet.clone(), description.host.clone());
-    let (epoch, generation) = (description.epoch, description.generation);
-    let mut held = held.unwrap_or_else(|| HostState { fleet, host, epoch, generation, ..HostState::default() });
+    let Some(remembered) = memory::recall(store, fabrics, &description.host).await? else { return Ok(held) };
+    let mut held = held.unwrap_or_else(|| HostState::of_wire(frame(description)));
     restore(&mut held, &remembered, report);
     Ok(Some(held))
 }

@@ -4,9 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use landfast_core::desired::HostState;
 use landfast_core::report::Report;
-use landfast_core::rollout::{self, Action, Failure};
+use landfast_core::rollout::{self, Action, Record};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -15,11 +14,12 @@ use crate::connect::{Agents, Ask, targets};
 use crate::event::{Event, NumberedRelease, Warning};
 use crate::observe::{ObservedFleet, memory};
 use crate::store::{Change, Store};
+use crate::wire::HeldUnits;
 use crate::{Engine, EngineError, Version};
 
 use super::claims::{Claims, RunId};
 use super::failure::FailureReport;
-use super::journal::{Entry, Journal, Unfinished};
+use super::journal::{self, Entry, Journal, Unfinished};
 use super::releases::{self, Ending, Release};
 use super::step_events::StepEvents;
 use super::{Operation, Proposal, bring, host_events};
@@ -55,6 +55,8 @@ const FIRST_REPORT_LIMIT: Duration = Duration::from_secs(20);
 /// Values that a rollout needs after all files and images are on the hosts.
 struct Run<'a> {
     id: RunId,
+    entry: Entry,
+    state: rollout::State,
     journal: Journal<'a>,
     store: &'a dyn Store,
     observed: &'a ObservedFleet,
@@ -84,22 +86,20 @@ impl Engine {
             let images = unless_stopped(&stop, building).await?;
             return Ok(Outcome::Built { images });
         }
-        let (journal, unfinished) = Journal::open(store).await?;
-        let resumed = match unfinished {
-            Some(Unfinished::Entry(entry)) if is_aim(&entry, &proposal) => {
-                self.listener.report(Event::Resumed { releases: numbered(&entry.releases) });
-                Some(*entry)
+        let mut resumed = None;
+        for unfinished in journal::unfinished(store).await? {
+            let releases = numbered(&unfinished.releases);
+            if resumed.is_none() && is_aim(&unfinished, &proposal) {
+                self.listener.report(Event::Resumed { releases });
+                resumed = Some(unfinished);
+            } else {
+                self.listener.report(Event::Warning(Warning::Superseded { releases }));
+                let mut changes = recordings(store, unfinished.releases.clone(), |_| Ending::Failed).await?;
+                changes.extend(unfinished.removal());
+                store.txn(changes).await?;
             }
-            Some(unfinished) => {
-                let releases = unfinished.releases();
-                self.listener.report(Event::Warning(Warning::Superseded { releases: numbered(&releases) }));
-                store.txn(recordings(store, releases, Ending::Failed).await?).await?;
-                None
-            }
-            None => None,
-        };
+        }
         if proposal.plan.is_empty() && resumed.is_none() {
-            journal.close(Vec::new()).await?;
             let owed = proposal.owed_steps;
             let nothing = Outcome::Done { steps: 0, releases: Vec::new(), owed: owed.clone() };
             return Ok(if owed.is_empty() { Outcome::Unchanged } else { nothing });
@@ -107,11 +107,23 @@ impl Engine {
         // When the future is dropped, the transfers end. The next run uses the parts that have arrived.
         unless_stopped(&stop, bring::bring(&self.folder.fleet, &proposal, &self.listener)).await?;
         let is_new = resumed.is_none();
-        let entry = resumed.unwrap_or_else(|| entry(&proposal));
         let observed = &proposal.observed;
         let id = RunId { epoch: observed.next_epoch(), owner: self.owner()? };
+        let resumed = resumed.and_then(|unfinished| Some((Journal::resume(store, &unfinished), unfinished.entry?)));
+        let (entry, state, journal) = match resumed {
+            Some((journal, (entry, steps, _))) => {
+                let (held, target) = (observed.held.clone(), proposal.target.clone());
+                let state = entry.rollout.clone().resume(steps, held, target, id.epoch);
+                (entry, state, journal)
+            }
+            None => {
+                let (entry, state) = begin(&proposal, id.epoch);
+                (entry, state, Journal::new(store, id.epoch))
+            }
+        };
+        let state = state.without(observed.away.keys());
         let claims = Claims::take(store, &observed.agents, id.clone(), &proposal.purpose).await?;
-        let outcome = self.drive(Run { id, journal, store, observed, stop, is_new }, entry).await;
+        let outcome = self.drive(Run { id, entry, state, journal, store, observed, stop, is_new }).await;
         claims.release().await;
         outcome
     }
@@ -119,8 +131,7 @@ impl Engine {
     /// Creates the networks of the fleet where they are missing, as on a host that has just joined, and informs the
     /// other hosts. It does nothing while there is an interrupted rollout, whose continuation creates the networks too.
     pub async fn create_networks(&self, store: &dyn Store, stop: CancellationToken) -> Result<Outcome, EngineError> {
-        let (_, unfinished) = Journal::open(store).await?;
-        if unfinished.is_some() {
+        if !journal::unfinished(store).await?.is_empty() {
             return Ok(Outcome::Unchanged);
         }
         let proposal = self.propose(store, Operation::CreateNetworks).await?;
@@ -162,8 +173,8 @@ impl Engine {
         Ok(format!("{person}@{machine}, process {process}, run {run}"))
     }
 
-    async fn drive(&self, run: Run<'_>, mut entry: Entry) -> Result<Outcome, EngineError> {
-        let Run { id: RunId { epoch, owner }, mut journal, store, observed, stop, is_new } = run;
+    async fn drive(&self, run: Run<'_>) -> Result<Outcome, EngineError> {
+        let Run { id: RunId { epoch, owner }, entry, mut state, mut journal, store, observed, stop, is_new } = run;
         let (sender, mut receiver) = mpsc::channel(EVENTS);
         let mut tasks = JoinSet::new();
         for agent in observed.agents.values() {
@@ -173,8 +184,10 @@ impl Engine {
         if is_new {
             unmoved(observed, &first)?;
         }
-        let units: BTreeMap<_, _> =
-            observed.units.iter().map(|(host, units)| (host, host_events::shared(units.clone()))).collect();
+        let share = |(host, units): (&String, &HeldUnits)| {
+            (host.clone(), host_events::shared(units.clone(), observed.fabrics.clone()))
+        };
+        let units: BTreeMap<_, _> = observed.units.iter().map(share).collect();
         let mut queue = vec![rollout::Event::Start { epoch, owner: owner.clone() }];
         queue.extend(first.into_iter().map(|(host, report)| rollout::Event::Reported { host, report }));
         let mut ticks = tokio::time::interval(TICK);
@@ -183,29 +196,31 @@ impl Engine {
         loop {
             steps.tick();
             for event in queue.drain(..) {
-                let (state, actions) = rollout::step(entry.state, event, now());
-                entry.state = state;
+                let (next, actions) = rollout::step(state, event, now());
+                state = next;
                 let mut sent = Vec::new();
                 for action in &actions {
                     if let Action::Assign { host, state } = action {
-                        sent.push(memory::remembering(store, host, state).await?);
+                        sent.extend(memory::remembering(store, &observed.fabrics, host, state).await?);
                     }
                 }
-                if !sent.is_empty() {
-                    journal.write(&entry, sent.into_iter().flatten()).await?;
+                if actions.iter().any(|action| matches!(action, Action::Assign { .. })) {
+                    journal.write(&entry, &state, sent).await?;
                 }
                 for action in actions {
                     match action {
                         Action::Assign { host, state } => {
-                            let units = units.get(&host).cloned().unwrap_or_default();
-                            if let Some(agent) = observed.agents.get(&host) {
+                            if let Some((agent, units)) = observed.agents.get(&host).zip(units.get(&host).cloned()) {
                                 let (agent, owner) = (agent.clone(), owner.clone());
                                 tasks.spawn(host_events::assign(agent, units, *state, owner, sender.clone()));
                             }
                         }
-                        Action::Report(line) => steps.progressed(&entry.state.plan, &line),
-                        Action::Done => return finish(journal, store, entry).await,
-                        Action::Failed(failure) => return fail(journal, store, entry, failure, is_stopping).await,
+                        Action::Report(line) => steps.progressed(&state.plan, &line),
+                        Action::Done => return finish(journal, store, entry, state).await,
+                        Action::Failed(failure) => {
+                            let report = FailureReport { plan: state.plan, failure, stopped: is_stopping };
+                            return fail(journal, store, entry.releases, report).await;
+                        }
                     }
                 }
             }
@@ -236,15 +251,15 @@ async fn unless_stopped<T>(
 
 /// Whether an interrupted rollout has the same target as this proposal, and no other run has changed a host since. A
 /// rollout is not continued while one of its hosts is away.
-fn is_aim(entry: &Entry, proposal: &Proposal) -> bool {
+fn is_aim(unfinished: &Unfinished, proposal: &Proposal) -> bool {
+    let Some((entry, _, last_epoch)) = &unfinished.entry else { return false };
     let observed = &proposal.observed;
-    let is_away = |host: &String| observed.away.contains_key(host);
     let mut epochs = observed.agents.values().map(|agent| agent.description().epoch);
-    if epochs.any(|epoch| epoch > entry.state.epoch) || entry.state.sent().any(|(host, _)| is_away(host)) {
+    let is_away = |host: &String| observed.away.contains_key(host);
+    if epochs.any(|epoch| epoch > *last_epoch) || entry.rollout.target.keys().any(is_away) {
         return false;
     }
-    let (before, now) = (&entry.state.target, &proposal.target);
-    before.keys().eq(now.keys()) && before.values().zip(now.values()).all(|(before, now)| same_aim(before, now))
+    entry.rollout.is_aim(&observed.held, &proposal.target)
 }
 
 fn numbered(releases: &[Release]) -> Vec<NumberedRelease> {
@@ -252,30 +267,17 @@ fn numbered(releases: &[Release]) -> Vec<NumberedRelease> {
     releases.iter().map(numbered).collect()
 }
 
-/// Whether two host states are equal apart from release numbers, because each rollout has numbers of its own.
-fn same_aim(before: &HostState, now: &HostState) -> bool {
-    let unnumbered = |state: &HostState| {
-        let mut state = state.clone();
-        state.instances.iter_mut().for_each(|instance| instance.release = 0);
-        state
-    };
-    unnumbered(before).same_contents(&unnumbered(now))
-}
-
-fn entry(proposal: &Proposal) -> Entry {
-    let observed = &proposal.observed;
+/// Begins the rollout of a proposal.
+fn begin(proposal: &Proposal, epoch: u64) -> (Entry, rollout::State) {
+    let (plan, held) = (proposal.plan.clone(), proposal.observed.held.clone());
+    let state = rollout::State::new(plan, held, proposal.target.clone(), epoch);
     let releases = proposal.deployments.iter().cloned();
-    Entry {
-        state: rollout::State::new(
-            proposal.plan.clone(),
-            observed.held.clone(),
-            proposal.target.clone(),
-            observed.next_epoch(),
-        )
-        .without(observed.away.keys()),
+    let entry = Entry {
+        rollout: Record::of(&state),
         releases: releases.map(|deployment| Release::of(deployment, Ending::Failed)).collect(),
         owed: proposal.owed_steps.clone(),
-    }
+    };
+    (entry, state)
 }
 
 /// Waits for one report of each host before anything is sent.
@@ -311,33 +313,44 @@ fn unmoved(observed: &ObservedFleet, reports: &BTreeMap<String, Report>) -> Resu
     Ok(())
 }
 
-async fn finish(journal: Journal<'_>, store: &dyn Store, entry: Entry) -> Result<Outcome, EngineError> {
-    let releases = numbered(&entry.releases);
-    let ending = if entry.owed.is_empty() { Ending::Done } else { Ending::Partial };
-    let mut changes = recordings(store, entry.releases, ending).await?;
-    for (host, state) in entry.state.sent() {
-        changes.extend(memory::remembering(store, host, state).await?);
-    }
-    journal.close(changes).await?;
-    Ok(Outcome::Done { steps: entry.state.plan.steps.len(), releases, owed: entry.owed })
-}
-
-async fn fail(
+async fn finish(
     journal: Journal<'_>,
     store: &dyn Store,
     entry: Entry,
-    failure: Failure,
-    stopped: bool,
+    state: rollout::State,
 ) -> Result<Outcome, EngineError> {
-    let ending = if stopped { Ending::Stopped } else { Ending::Failed };
-    journal.close(recordings(store, entry.releases, ending).await?).await?;
-    Err(EngineError::Stopped(Box::new(FailureReport { plan: entry.state.plan, failure, stopped })))
+    let releases = numbered(&entry.releases);
+    let ending = if entry.owed.is_empty() { Ending::Done } else { Ending::Partial };
+    journal.close(recordings(store, entry.releases, |_| ending).await?).await?;
+    Ok(Outcome::Done { steps: state.plan.steps.len(), releases, owed: entry.owed })
 }
 
-/// Returns the changes that record releases with this outcome.
-async fn recordings(store: &dyn Store, releases: Vec<Release>, outcome: Ending) -> Result<Vec<Change>, EngineError> {
+/// Records the end of a rollout that failed. What was done of other stacks is recorded as done.
+async fn fail(
+    journal: Journal<'_>,
+    store: &dyn Store,
+    releases: Vec<Release>,
+    report: FailureReport,
+) -> Result<Outcome, EngineError> {
+    let ending = |stack: &str| match report.stopped {
+        _ if report.failure.is_done(&report.plan, stack) => Ending::Done,
+        true => Ending::Stopped,
+        false => Ending::Failed,
+    };
+    let changes = recordings(store, releases, ending).await?;
+    journal.close(changes).await?;
+    Err(EngineError::Stopped(Box::new(report)))
+}
+
+/// Returns the changes that record releases with the outcome of their stack.
+async fn recordings(
+    store: &dyn Store,
+    releases: Vec<Release>,
+    ending: impl Fn(&str) -> Ending,
+) -> Result<Vec<Change>, EngineError> {
     let mut changes = Vec::new();
     for release in releases {
+        let outcome = ending(&release.stack);
         changes.push(releases::recording(store, &Release { outcome, ..release }).await?);
     }
     Ok(changes)

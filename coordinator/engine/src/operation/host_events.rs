@@ -14,7 +14,8 @@ use tokio::sync::mpsc::Sender;
 use tonic::{Code, Status};
 
 use crate::connect::{Agent, Ask};
-use crate::wire::{HeldUnits, Settled, Wire as _, problem};
+use crate::observe::frame;
+use crate::wire::{Fabrics, HeldUnits, Settled, Wire as _, problem};
 
 /// Pause before the first retry. Each further pause is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -49,6 +50,8 @@ pub(super) async fn watch(agent: Agent, events: Sender<Event>) {
 #[derive(Default)]
 pub(super) struct HostUnits {
     held: HeldUnits,
+    /// Fabrics of all hosts.
+    fabrics: Arc<Fabrics>,
     /// Whether the answer to an assignment was lost, so that the host may hold other units.
     uncertain: bool,
 }
@@ -57,8 +60,8 @@ pub(super) struct HostUnits {
 pub(super) type SharedUnits = Arc<Mutex<HostUnits>>;
 
 /// Shares the units that a host holds.
-pub(super) fn shared(held: HeldUnits) -> SharedUnits {
-    Arc::new(Mutex::new(HostUnits { held, uncertain: false }))
+pub(super) fn shared(held: HeldUnits, fabrics: Arc<Fabrics>) -> SharedUnits {
+    Arc::new(Mutex::new(HostUnits { held, fabrics, uncertain: false }))
 }
 
 /// Assigns the units of its state that have changed to a host, and retries while the host cannot be reached. Assigning the
@@ -90,7 +93,7 @@ async fn send(agent: &Agent, units: &SharedUnits, state: &HostState, owner: &str
     let mut units = units.lock().await;
     if units.uncertain {
         let description = agent.describe(Ask::Held).await.ok()?;
-        units.held = HeldUnits::of_wire(&description).ok()?.0;
+        units.held = HeldUnits::of_wire(frame(&description), description.held, &units.fabrics).ok()?.0;
         units.uncertain = false;
     }
     let assignment = units.held.assignment(state.clone(), owner);

@@ -20,7 +20,7 @@ use crate::wire::decode_manifest;
 use crate::{Engine, EngineError};
 
 use super::builds::{PlannedBuild, PreparedBuilds};
-use super::journal::Journal;
+use super::journal;
 use super::pulls::PlannedPull;
 use super::releases::{self, Release};
 use super::{Up, builds, pulls};
@@ -252,7 +252,7 @@ impl Engine {
         let hindered = |hindrance| EngineError::Away { hindrance, reasons: observed.away.values().cloned().collect() };
         let owed_steps = steps_on(&plan, &named);
         if !owed_steps.is_empty() {
-            leave(&self.folder.fleet, &named, &observed.held, &mut target).map_err(|problem| {
+            leave(&named, &observed.held, &mut target).map_err(|problem| {
                 hindered(match problem {
                     CannotLeave::Moved(instances) => {
                         Hindrance::Moves { instances: instances.iter().map(ToString::to_string).collect() }
@@ -352,7 +352,7 @@ impl Engine {
 /// been deployed from another folder too.
 async fn next_number(store: &dyn Store, observed: &ObservedFleet, stack: &str) -> Result<u64, EngineError> {
     let recorded = releases::of_stack(store, stack).await?.last().map_or(0, |release| release.number);
-    let cut_off = Journal::number(store, stack).await?.unwrap_or(0);
+    let cut_off = journal::number(store, stack).await?.unwrap_or(0);
     let held = observed.held.values().flat_map(|state| &state.instances).filter(|one| one.name.stack == stack);
     Ok(held.map(|instance| instance.release).max().unwrap_or(0).max(recorded).max(cut_off) + 1)
 }

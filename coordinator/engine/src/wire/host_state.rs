@@ -1,16 +1,17 @@
 //! Conversion of host states and containers.
 
+use std::sync::Arc;
+
 use landfast_core::container::{
     Attachment, Container, Contents, Device, DeviceLimit, DeviceRequest, Healthcheck, Hook, Logging, Mount, PlacedFile,
     Port, Resources, Restart, Source, Tmpfs, Ulimit,
 };
 use landfast_core::deployment::{Condition, InstanceName};
-use landfast_core::desired::{Dependency, HostState, Instance, Name, Neighbour, Network, Overlay, Pool, Tree, Volume};
+use landfast_core::desired::{Dependency, HostState, Instance, Network, Overlay, Pool, Tree, Volume};
 use landfast_proto::v1;
 
 use super::{Wire, mirror};
 
-mirror!(HostState = v1::HostState { fleet, host, epoch, generation, networks, volumes, trees, instances, names });
 mirror!(
     Network = v1::Network {
         name,
@@ -33,11 +34,8 @@ mirror!(
     }
 );
 mirror!(Pool = v1::Pool { subnet, gateway, ip_range, aux_addresses });
-mirror!(Overlay = v1::Overlay { vni, local, mtu, neighbours });
-mirror!(Neighbour = v1::Neighbour { address, mac, host });
 mirror!(Volume = v1::Volume { name, stack, key, driver, options, labels, remove, project, users });
 mirror!(Tree = v1::Tree { stack, manifest });
-mirror!(Name = v1::Name { name, addresses });
 mirror!(Dependency = v1::Dependency { service, condition });
 mirror!(Ulimit = v1::Ulimit { name, soft, hard });
 mirror!(Device = v1::Device { host, container, permissions });
@@ -56,7 +54,8 @@ mirror!(
         address6,
         driver_options,
         gateway_priority,
-        links
+        links,
+        epoch
     }
 );
 mirror!(DeviceLimit = v1::DeviceLimit { path, value });
@@ -85,6 +84,40 @@ mirror!(
         blkio_write_iops
     }
 );
+
+/// Converts everything but the fabric, which is a unit of the fleet.
+impl Wire for HostState {
+    type Message = v1::HostState;
+
+    fn to_wire(self) -> v1::HostState {
+        let Self { fleet, host, epoch, generation, networks, volumes, trees, instances, fabric: _ } = self;
+        let (networks, volumes) = (networks.to_wire(), volumes.to_wire());
+        let (trees, instances, names) = (trees.to_wire(), instances.to_wire(), Vec::new());
+        v1::HostState { fleet, host, epoch, generation, networks, volumes, trees, instances, names }
+    }
+
+    fn of_wire(message: v1::HostState) -> Self {
+        let v1::HostState { fleet, host, epoch, generation, networks, volumes, trees, instances, names: _ } = message;
+        let (networks, volumes) = (Wire::of_wire(networks), Wire::of_wire(volumes));
+        let (trees, instances, fabric) = (Wire::of_wire(trees), Wire::of_wire(instances), Arc::default());
+        Self { fleet, host, epoch, generation, networks, volumes, trees, instances, fabric }
+    }
+}
+
+/// The remote addresses of a network are part of the fabric.
+impl Wire for Overlay {
+    type Message = v1::Overlay;
+
+    fn to_wire(self) -> v1::Overlay {
+        let Self { vni, local, mtu } = self;
+        v1::Overlay { vni, local, mtu, neighbours: Vec::new() }
+    }
+
+    fn of_wire(message: v1::Overlay) -> Self {
+        let v1::Overlay { vni, local, mtu, neighbours: _ } = message;
+        Self { vni, local, mtu }
+    }
+}
 
 impl Wire for InstanceName {
     type Message = v1::VolumeUser;

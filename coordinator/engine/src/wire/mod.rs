@@ -5,6 +5,7 @@
 //! a forgotten field.
 
 mod bundle;
+mod fabric;
 mod host_state;
 mod report;
 mod unit;
@@ -12,6 +13,7 @@ mod unit;
 use std::collections::BTreeMap;
 
 pub use bundle::{decode_manifest, encode_manifest, manifest_digest};
+pub use fabric::Fabrics;
 pub use unit::HeldUnits;
 pub(crate) use unit::Settled;
 

@@ -1,25 +1,31 @@
 //! The units of a host: what the host holds, and what an assignment changes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use landfast_core::desired::HostState;
-use landfast_proto::v1::{self, Fabric, Removal, unit_answer::Verdict};
+use landfast_proto::v1::{self, Removal, unit_answer::Verdict};
 use landfast_proto::{Contents, UnitKey, Unusable, join, split};
 
 use super::Wire as _;
+use super::fabric::{Encoded, Fabrics};
 
 /// The units that a host holds, as far as this run knows.
 #[derive(Debug, Clone, Default)]
 pub struct HeldUnits {
     digests: BTreeMap<UnitKey, String>,
     /// The fabric, from which the next change starts. `None` if the whole fabric must be sent.
-    fabric: Option<Fabric>,
+    fabric: Option<Arc<Encoded>>,
+    /// Fabrics of all hosts.
+    fabrics: Arc<Fabrics>,
 }
 
-/// An assignment with the contents that it changes.
+/// An assignment with the units that it changes.
 pub(crate) struct Assignment {
     pub(crate) request: v1::AssignRequest,
-    changes: Vec<Contents>,
+    /// Keys and digests of the units.
+    changes: Vec<(UnitKey, String)>,
+    fabric: Arc<Encoded>,
 }
 
 /// How a host answered an assignment.
@@ -39,39 +45,41 @@ pub(crate) enum Settled {
 }
 
 impl HeldUnits {
-    /// Decodes the units that a host holds, and joins them to its host state. A host that holds none has no host state.
+    /// Decodes the units that a host holds, and joins them to its host state. A host that holds none has no host state. The
+    /// fabric is taken from those that are known.
     ///
     /// # Errors
     /// A newer version has assigned a unit.
-    pub fn of_wire(description: &v1::DescribeResponse) -> Result<(Self, Option<HostState>), Unusable> {
-        let mut held = Self::default();
+    pub fn of_wire(
+        frame: v1::HostState,
+        units: Vec<v1::Unit>,
+        fabrics: &Arc<Fabrics>,
+    ) -> Result<(Self, Option<HostState>), Unusable> {
+        let mut held = Self { fabrics: fabrics.clone(), ..Self::default() };
         let mut all = Vec::new();
-        for unit in &description.held {
-            let contents = Contents::decode(unit.contents.as_ref().ok_or(Unusable::Empty)?)?;
-            held.take(&contents);
-            all.push(contents);
+        let is_empty = units.is_empty();
+        for unit in units {
+            match unit.contents {
+                Some(contents) => {
+                    let contents = Contents::decode(&contents)?;
+                    held.digests.insert(contents.key(), contents.digest());
+                    all.push(contents);
+                }
+                None => {
+                    let digest = unit.stamp.unwrap_or_default().digest;
+                    held.fabric = fabrics.with_digest(&digest);
+                    held.digests.insert(UnitKey::Fabric, digest);
+                }
+            }
         }
-        let frame = v1::HostState {
-            fleet: description.fleet.clone(),
-            host: description.host.clone(),
-            epoch: description.epoch,
-            generation: description.generation,
-            ..v1::HostState::default()
-        };
-        let state = (!all.is_empty()).then(|| HostState::of_wire(join(frame, all)));
+        let fabric = held.fabric.as_ref().map(|known| known.fabric.clone()).unwrap_or_default();
+        let state = (!is_empty).then(|| HostState { fabric, ..HostState::of_wire(join(frame, all)) });
         Ok((held, state))
-    }
-
-    /// Records that the host holds these contents.
-    fn take(&mut self, contents: &Contents) {
-        if let Contents::Fabric(fabric) = contents {
-            self.fabric = Some(fabric.clone());
-        }
-        self.digests.insert(contents.key(), contents.digest());
     }
 
     /// Returns the assignment that makes the host hold this state. It contains only the units that change.
     pub(crate) fn assignment(&self, state: HostState, owner: &str) -> Assignment {
+        let fabric = self.fabrics.encoded(&state.fabric);
         let state = state.to_wire();
         let stamp = v1::Stamp {
             epoch: state.epoch,
@@ -88,67 +96,77 @@ impl HeldUnits {
                 wanted.entry(key.clone()).or_insert_with(removal);
             }
         }
-        let changes: Vec<Contents> = wanted
-            .into_iter()
-            .filter(|(key, it)| self.digests.get(key) != Some(&it.digest()))
-            .map(|(_, it)| it)
-            .collect();
-        let units = changes.iter().map(|contents| self.unit(contents, &stamp)).collect();
-        Assignment { request: v1::AssignRequest { fleet, host, stamp: Some(stamp), units }, changes }
-    }
-
-    fn unit(&self, contents: &Contents, stamp: &v1::Stamp) -> v1::Unit {
-        let stamp = v1::Stamp { digest: contents.digest(), ..stamp.clone() };
-        let held = self.digests.get(&contents.key());
-        let (if_digest, contents) = match (contents, &self.fabric, held) {
-            (Contents::Fabric(next), Some(fabric), Some(held)) => {
-                (Some(held.clone()), v1::unit::Contents::FabricDelta(fabric.delta(held.clone(), next)))
+        let mut units = Vec::new();
+        let mut changes = Vec::new();
+        let mut add = |key: UnitKey, digest: String, unit: v1::Unit| {
+            if self.digests.get(&key) != Some(&digest) {
+                units.push(v1::Unit { stamp: Some(v1::Stamp { digest: digest.clone(), ..stamp.clone() }), ..unit });
+                changes.push((key, digest));
+            }
+        };
+        for (key, contents) in wanted {
+            let if_digest = Some(self.digests.get(&key).cloned().unwrap_or_default());
+            let unit = v1::Unit { stamp: None, if_digest, contents: Some(contents.encode()) };
+            add(key, contents.digest(), unit);
+        }
+        let unit = match &self.fabric {
+            Some(held) => {
+                let change = v1::FabricDelta::clone(&self.fabrics.change(held, &fabric));
+                let contents = Some(v1::unit::Contents::FabricDelta(change));
+                v1::Unit { stamp: None, if_digest: Some(held.digest.clone()), contents }
             }
             // The whole fabric replaces any other one.
-            (Contents::Fabric(_), ..) => (None, contents.encode()),
-            (_, _, held) => (Some(held.cloned().unwrap_or_default()), contents.encode()),
+            None => {
+                let contents = Some(Contents::Fabric(fabric.message.clone()).encode());
+                v1::Unit { stamp: None, if_digest: None, contents }
+            }
         };
-        v1::Unit { stamp: Some(stamp), if_digest, contents: Some(contents) }
+        add(UnitKey::Fabric, fabric.digest.clone(), unit);
+        Assignment { request: v1::AssignRequest { fleet, host, stamp: Some(stamp), units }, changes, fabric }
     }
 
     /// Records the answers of the host.
     pub(crate) fn settle(&mut self, assignment: &Assignment, answers: &[v1::UnitAnswer]) -> Settled {
         let mut again = false;
         let mut refused = Vec::new();
-        for (position, contents) in assignment.changes.iter().enumerate() {
+        for (position, (key, digest)) in assignment.changes.iter().enumerate() {
             let answer = answers.get(position);
             match answer.map(v1::UnitAnswer::verdict) {
-                Some(Verdict::Taken | Verdict::Same) => self.take(contents),
+                Some(Verdict::Taken | Verdict::Same) => {
+                    self.digests.insert(key.clone(), digest.clone());
+                    if *key == UnitKey::Fabric {
+                        self.fabric = Some(assignment.fabric.clone());
+                    }
+                }
                 Some(Verdict::SendWhole) => {
                     again = true;
                     self.fabric = None;
                 }
                 Some(Verdict::Refused | Verdict::Unspecified) | None => {
                     let reason = answer.map_or("the host did not answer", |answer| answer.reason.as_str());
-                    refused.push((contents, format!("{}: {reason}", title(contents))));
+                    refused.push((key, format!("{}: {reason}", title(key))));
                 }
             }
         }
         if refused.is_empty() {
             return if again { Settled::Again } else { Settled::Done };
         }
-        let stack = |contents: &&Contents| match contents.key() {
-            UnitKey::Stack(stack) => Some(stack),
+        let stack = |key: &UnitKey| match key {
+            UnitKey::Stack(stack) => Some(stack.clone()),
             UnitKey::Base | UnitKey::Fabric => None,
         };
-        let stacks: Option<BTreeSet<String>> = refused.iter().map(|(contents, _)| stack(contents)).collect();
+        let stacks: Option<BTreeSet<String>> = refused.iter().map(|(key, _)| stack(key)).collect();
         let message = refused.into_iter().map(|(_, reason)| reason).collect::<Vec<_>>().join("; ");
         Settled::Refused { stacks: stacks.unwrap_or_default(), message }
     }
 }
 
 /// Names a unit in a message.
-fn title(contents: &Contents) -> String {
-    match contents {
-        Contents::Stack(state) => format!("stack {}", state.stack),
-        Contents::Removal(removal) => format!("the removal of stack {}", removal.stack),
-        Contents::Base(_) => "the networks of the fleet".to_owned(),
-        Contents::Fabric(_) => "the addresses of the fleet".to_owned(),
+fn title(key: &UnitKey) -> String {
+    match key {
+        UnitKey::Stack(stack) => format!("stack {stack}"),
+        UnitKey::Base => "the networks of the fleet".to_owned(),
+        UnitKey::Fabric => "the addresses of the fleet".to_owned(),
     }
 }
 
@@ -169,9 +187,9 @@ mod tests {
         HostState { generation, trees: stacks.iter().map(tree).collect(), ..HostState::default() }
     }
 
-    /// Keys of the units that an assignment changes.
+    /// Names of the units that an assignment changes.
     fn keys(assignment: &Assignment) -> Vec<String> {
-        assignment.changes.iter().map(title).collect()
+        assignment.changes.iter().map(|(key, _)| title(key)).collect()
     }
 
     #[test]
@@ -180,12 +198,13 @@ mod tests {
         let first = held.assignment(state(1, &[("data", "m"), ("web", "m")]), "anna");
         assert_eq!(
             keys(&first),
-            ["the networks of the fleet", "the addresses of the fleet", "stack data", "stack web"]
+            ["the networks of the fleet", "stack data", "stack web", "the addresses of the fleet"]
         );
         assert_eq!(held.settle(&first, &answers(&[Verdict::Taken; 4])), Settled::Done);
         let next = held.assignment(state(2, &[("data", "other")]), "anna");
-        assert_eq!(keys(&next), ["stack data", "the removal of stack web"]);
-        assert_eq!(next.request.units[0].if_digest.as_deref(), Some(first.changes[2].digest().as_str()));
+        assert_eq!(keys(&next), ["stack data", "stack web"]);
+        assert!(matches!(next.request.units[1].contents, Some(v1::unit::Contents::Removal(_))));
+        assert_eq!(next.request.units[0].if_digest.as_deref(), Some(first.changes[1].1.as_str()));
         assert_eq!(held.settle(&next, &answers(&[Verdict::Taken; 2])), Settled::Done);
         assert!(keys(&held.assignment(state(3, &[("data", "other")]), "anna")).is_empty());
     }
@@ -194,7 +213,7 @@ mod tests {
     fn a_refused_unit_is_named_and_sent_again_with_the_next_assignment() {
         let mut held = HeldUnits::default();
         let first = held.assignment(state(1, &[("data", "m"), ("web", "m")]), "anna");
-        let verdicts = [Verdict::Taken, Verdict::Taken, Verdict::Refused, Verdict::Taken];
+        let verdicts = [Verdict::Taken, Verdict::Refused, Verdict::Taken, Verdict::Taken];
         assert_eq!(
             held.settle(&first, &answers(&verdicts)),
             Settled::Refused { stacks: ["data".to_owned()].into(), message: "stack data: no room".to_owned() }
@@ -204,9 +223,10 @@ mod tests {
 
     #[test]
     fn a_change_of_the_fabric_is_sent_as_a_change_and_whole_on_request() {
-        let named = |name: &str| HostState {
-            names: vec![landfast_core::desired::Name { name: name.to_owned(), addresses: Vec::new() }],
-            ..HostState::default()
+        let named = |name: &str| {
+            let names = [(name.to_owned(), BTreeSet::new())].into();
+            let fabric = Arc::new(landfast_core::fabric::Fabric { names, ..Default::default() });
+            HostState { fabric, ..HostState::default() }
         };
         let mut held = HeldUnits::default();
         let first = held.assignment(named("a"), "anna");
@@ -231,20 +251,25 @@ mod tests {
             instances: vec![instance],
             ..state(7, &[("web", "m")])
         };
-        let assignment = HeldUnits::default().assignment(assigned.clone(), "anna");
-        let unit = |contents: &Contents| v1::Unit { stamp: None, if_digest: None, contents: Some(contents.encode()) };
-        let description = v1::DescribeResponse {
+        let fabrics = Arc::<Fabrics>::default();
+        let assignment =
+            HeldUnits { fabrics: fabrics.clone(), ..HeldUnits::default() }.assignment(assigned.clone(), "anna");
+        // An agent describes the fabric by its stamp.
+        let mut units = assignment.request.units;
+        units.iter_mut().filter(|it| matches!(it.contents, Some(v1::unit::Contents::Fabric(_)))).for_each(|unit| {
+            unit.contents = None;
+        });
+        let frame = v1::HostState {
             fleet: "home".to_owned(),
             host: "alpha".to_owned(),
             epoch: 2,
             generation: 7,
-            held: assignment.changes.iter().map(unit).collect(),
-            ..v1::DescribeResponse::default()
+            ..v1::HostState::default()
         };
-        let (held, state) = HeldUnits::of_wire(&description).unwrap();
+        let (held, state) = HeldUnits::of_wire(frame, units, &fabrics).unwrap();
         assert_eq!(state, Some(assigned.clone()));
         assert!(keys(&held.assignment(assigned, "anna")).is_empty());
-        let nothing = HeldUnits::of_wire(&v1::DescribeResponse::default()).unwrap();
+        let nothing = HeldUnits::of_wire(v1::HostState::default(), Vec::new(), &fabrics).unwrap();
         assert_eq!(nothing.1, None);
     }
 }

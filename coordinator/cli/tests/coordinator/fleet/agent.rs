@@ -218,7 +218,9 @@ fn held_epoch(state: &State) -> u64 {
 
 /// A unit as Describe returns it.
 fn kept(contents: &Contents) -> v1::Unit {
-    v1::Unit { stamp: None, if_digest: None, contents: Some(contents.encode()) }
+    let stamp = v1::Stamp { digest: contents.digest(), ..v1::Stamp::default() };
+    let is_fabric = matches!(contents, Contents::Fabric(_));
+    v1::Unit { stamp: Some(stamp), if_digest: None, contents: (!is_fabric).then(|| contents.encode()) }
 }
 
 /// Takes a unit unless its bundle is missing.
@@ -326,7 +328,7 @@ impl Agent for Service {
             epoch: held.as_ref().map_or(0, |held| held.epoch),
             generation: held.as_ref().map_or(0, |held| held.generation),
             held: state.units.values().filter(|_| request.get_ref().with_held).map(kept).collect(),
-            features: if state.is_old { Vec::new() } else { ["units", "claims"].map(str::to_owned).to_vec() },
+            features: if state.is_old { Vec::new() } else { ["units", "claims", "ledger"].map(str::to_owned).to_vec() },
             highest_epoch: held_epoch(&state),
             claim: state.claim.clone(),
             report: Some(report(&state)),
@@ -391,6 +393,18 @@ impl Agent for Service {
     }
 
     /// At every path is a folder, except where the test sets something else.
+    async fn held_fabric(
+        &self,
+        _request: Request<v1::HeldFabricRequest>,
+    ) -> Result<Response<v1::HeldFabricResponse>, Status> {
+        let state = self.called("held_fabric");
+        let unit = state
+            .units
+            .get(&UnitKey::Fabric)
+            .map(|contents| v1::Unit { contents: Some(contents.encode()), ..kept(contents) });
+        Ok(Response::new(v1::HeldFabricResponse { unit }))
+    }
+
     async fn examine(&self, request: Request<v1::ExamineRequest>) -> Result<Response<v1::ExamineResponse>, Status> {
         let state = self.called("examine");
         let folder = || v1::ExaminedSource { kind: 1, problem: String::new() };
