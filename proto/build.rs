@@ -6,7 +6,7 @@ use std::path::PathBuf;
 #[path = "build/roles.rs"]
 mod roles;
 
-const FILES: [&str; 7] = ["options", "host_state", "unit", "report", "agent", "blobs", "builder"];
+const FILES: [&str; 8] = ["options", "host_state", "unit", "release", "report", "agent", "blobs", "builder"];
 
 fn main() {
     println!("cargo::rerun-if-changed=landfast");

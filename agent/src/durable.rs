@@ -27,6 +27,14 @@ pub(crate) fn replace(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
     path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
+/// Returns what follows the header and the digest of a file, if the digest matches.
+pub(crate) fn body<'b>(bytes: &'b [u8], header: &[u8]) -> Option<&'b [u8]> {
+    let rest = bytes.strip_prefix(header)?;
+    let (digest, rest) = rest.split_at_checked(blake3::OUT_LEN * 2)?;
+    let body = rest.strip_prefix(b"\n")?;
+    (blake3::hash(body).to_hex().as_bytes() == digest).then_some(body)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

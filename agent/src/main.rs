@@ -14,6 +14,7 @@ mod old_state;
 mod overlay;
 mod ports;
 mod reconcile;
+mod releases;
 mod report;
 mod run;
 mod sources;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use landfast_agent_core::plan::{Action, Plan};
-use landfast_agent_core::reconcile::{Effect, PERIOD, State, StepEnded, Wake, turn};
+use landfast_agent_core::reconcile::{Busy, Effect, PERIOD, State, StepEnded, Wake, turn};
 use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
@@ -113,7 +113,7 @@ impl Reconciler {
                         wakes.push(Wake::Observed(observation));
                     }
                     Effect::Start(action) => self.start(action),
-                    Effect::Publish { plan, idle, engine_lost } => self.publish(&plan, idle, engine_lost),
+                    Effect::Publish { plan, busy, engine_lost } => self.publish(&plan, &busy, engine_lost),
                     Effect::WakeAt(at) => self.wake_at = at,
                 }
             }
@@ -124,10 +124,10 @@ impl Reconciler {
         self.steps.spawn(self.executor.clone().run(action, self.current.clone()));
     }
 
-    fn publish(&self, plan: &Plan, idle: bool, engine_lost: bool) {
+    fn publish(&self, plan: &Plan, busy: &Busy, engine_lost: bool) {
         let (observed, attempts, kept) = (&self.state.snapshot.observed, self.state.attempts(), self.state.kept());
         let held = &*self.current;
-        let report = report(&Inputs { held, observed, plan, attempts, kept, idle, engine_lost });
+        let report = report(&Inputs { held, observed, plan, attempts, kept, busy, engine_lost });
         self.reports.send_if_modified(|last| {
             let is_new = last.as_deref() != Some(&report);
             if is_new {

@@ -6,6 +6,7 @@ use landfast_agent_core::attempts::{Attempts, Resource};
 use landfast_agent_core::desired::InstanceName;
 use landfast_agent_core::observed::{Container, Health, Observed, State};
 use landfast_agent_core::plan::{Plan, Waiting};
+use landfast_agent_core::reconcile::Busy;
 
 use crate::wire::{
     Contents, Held, InstanceReport, Problem, Report, TreeReport, UnitReport, instance_report, unit_report, wire_stamp,
@@ -20,8 +21,8 @@ pub(crate) struct Inputs<'a> {
     pub(crate) attempts: &'a Attempts,
     /// Paths of the files that the last sync of a stack left unchanged because they were edited on the host, by stack.
     pub(crate) kept: &'a BTreeMap<String, Vec<String>>,
-    /// Whether no step is under way and no container waits to be inspected.
-    pub(crate) idle: bool,
+    /// What has a step under way, or a container that waits to be inspected.
+    pub(crate) busy: &'a Busy,
     pub(crate) engine_lost: bool,
 }
 
@@ -31,7 +32,7 @@ pub(crate) fn report(inputs: &Inputs<'_>) -> Report {
         epoch: seen.epoch,
         owner: seen.owner.clone(),
         generation: seen.generation,
-        converged: inputs.idle && !inputs.engine_lost && inputs.plan.is_done(),
+        converged: inputs.busy.is_idle() && !inputs.engine_lost && inputs.plan.is_done(),
         instances: instances(inputs),
         problems: problems(inputs),
         trees: trees(inputs.observed),
@@ -56,7 +57,8 @@ fn units(inputs: &Inputs<'_>) -> Vec<UnitReport> {
         let Plan { steps, waiting, .. } = inputs.plan;
         let is_waiting = |(name, it): (&InstanceName, &Waiting)| name.stack == stack && !it.hopeless;
         let is_done = !steps.iter().any(|step| stack_of(inputs, &step.action.resource()) == stack);
-        let converged = inputs.idle && !inputs.engine_lost && is_done && !waiting.iter().any(is_waiting);
+        let is_settled = inputs.busy.is_idle_for(stack) && !inputs.engine_lost;
+        let converged = is_settled && is_done && !waiting.iter().any(is_waiting);
         UnitReport { stamp: Some(wire_stamp(&unit.stamp)), converged, unit: Some(name) }
     });
     reports.collect()
@@ -273,7 +275,7 @@ mod tests {
             plan: &plan,
             attempts,
             kept: &BTreeMap::new(),
-            idle: true,
+            busy: &Busy::default(),
             engine_lost: false,
         })
     }

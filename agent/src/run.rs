@@ -20,6 +20,7 @@ use crate::engine_session;
 use crate::observe::{Observer, Sources};
 use crate::overlay::{self, Overlay};
 use crate::reconcile::Reconciler;
+use crate::releases::History;
 use crate::started::Started;
 use crate::starts::Starts;
 use crate::state::Holder;
@@ -74,6 +75,8 @@ async fn serve(run: Run, credentials: Credentials, fleet: String, host: String) 
     let listener = api::bind(run.listen).await?;
     let holder = Arc::new(Holder::open(&run.state, &fleet, &host)?);
     let blobs = BlobStore::open(&run.state)?;
+    let history = Arc::new(History::open(&run.state).context("cannot read the history of the stacks")?);
+    blobs.keep_releases(&history.digests());
     let trees = Arc::new(Trees::open(&run.state, blobs.clone())?);
     let overlay = Arc::new(Overlay::open().context("cannot open a netlink socket")?);
     let links = overlay::events().context("cannot open a netlink socket")?;
@@ -106,6 +109,7 @@ async fn serve(run: Run, credentials: Credentials, fleet: String, host: String) 
         engine,
         images,
         holder,
+        history,
         blobs,
         trees,
         about: met,

@@ -22,10 +22,11 @@ pub(crate) use landfast_proto::v1::{
     ExaminedSource, Fabric, FabricDelta, FetchRequest, FetchResponse, Healthcheck, HeldFabricRequest,
     HeldFabricResponse, Hook, HostBase, HostClaim, HostState, Image, ImageItem, Instance, InstanceReport, LogsRequest,
     LogsResponse, Memory, MissingRequest, MissingResponse, Mount, MountSource, Network, Overlay, PlacedFile, Pool,
-    Port, Problem, PullRequest, PullResponse, PushRequest, PushResponse, ReleaseRequest, ReleaseResponse, Removal,
-    Report, Restart as RestartPolicy, Role, StackState, TreeReport, Ulimit, Unit, UnitAnswer, UnitReport, UsedPort,
-    Volume, WatchRequest, dependency, endpoint, examined_source, instance_report, item, least_role, logs_response,
-    mount, mount_source, pull_request, push_request, unit, unit_answer, unit_report,
+    Port, Problem, PullRequest, PullResponse, PushRequest, PushResponse, RecordRequest, RecordResponse, ReleaseRecord,
+    ReleaseRequest, ReleaseResponse, Releases, Removal, Report, Restart as RestartPolicy, Role, StackState, TreeReport,
+    Ulimit, Unit, UnitAnswer, UnitReport, UsedPort, Volume, WatchRequest, dependency, endpoint, examined_source,
+    instance_report, item, least_role, logs_response, mount, mount_source, pull_request, push_request, unit,
+    unit_answer, unit_report,
 };
 pub(crate) use landfast_proto::v1::{ClaimRequest as WireClaimRequest, Stamp as WireStamp};
 pub(crate) use landfast_proto::v1::{
@@ -153,7 +154,12 @@ impl Held {
 
     /// The part of the units that the loop decides from.
     pub(crate) fn assignment(&self) -> Assignment {
-        Assignment { epoch: self.seen.epoch, generation: self.seen.generation, desired: self.desired.clone() }
+        let stacks = self.units.iter().filter_map(|(key, unit)| match key {
+            UnitKey::Stack(stack) => Some((stack.clone(), unit.stamp.assigned.generation)),
+            UnitKey::Base | UnitKey::Fabric => None,
+        });
+        let Assigned { epoch, generation, .. } = self.seen;
+        Assignment { epoch, generation, stacks: stacks.collect(), desired: self.desired.clone() }
     }
 
     pub(crate) fn instance(&self, name: &InstanceName) -> Option<&Instance> {

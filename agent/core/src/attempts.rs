@@ -51,7 +51,7 @@ impl fmt::Display for Resource {
 /// Whether another attempt at a failed step may succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Severity {
-    /// Another attempt fails too. There is none before the next generation.
+    /// Another attempt fails too. There is none before the resource is assigned again.
     Final,
     /// Another attempt may succeed. After [`LIMIT`] attempts the failure counts as final.
     Counted,
@@ -69,7 +69,7 @@ pub struct Failure {
     pub step: &'static str,
     /// What was wrong and what to do.
     pub message: String,
-    /// Whether the resource is given up: its steps are not tried again for this generation.
+    /// Whether the resource is given up: its steps are not tried again before it is assigned again.
     pub last: bool,
     count: u32,
     retry_at: u64,
@@ -106,9 +106,9 @@ impl Attempts {
         }
     }
 
-    /// Forgets all failures, for a new generation.
-    pub fn forget(&mut self) {
-        self.failures.clear();
+    /// Forgets the failures of resources that were assigned again.
+    pub fn forget(&mut self, is_assigned: impl Fn(&Resource) -> bool) {
+        self.failures.retain(|resource, _| !is_assigned(resource));
     }
 
     /// Ends the waits of all resources that are not given up, because what they waited for may have come.

@@ -17,11 +17,12 @@ use crate::docker::{EngineError, LogRequest};
 use crate::error_text::in_one_line;
 use crate::observe::blocking;
 use crate::ports::{self, Processes};
+use crate::releases::RecordError;
 use crate::wire::{
     Agent, AssignRequest, AssignResponse, ClaimResponse, DescribeRequest, DescribeResponse, Engine, EngineNetwork,
     EngineVolume, ExamineRequest, ExamineResponse, HeldFabricRequest, HeldFabricResponse, HeldUnit, Image, LogsRequest,
-    LogsResponse, ReleaseRequest, ReleaseResponse, Report, UnitKey, UsedPort, WatchRequest, WireClaimRequest,
-    logs_response, unit_answer,
+    LogsResponse, RecordRequest, RecordResponse, ReleaseRequest, ReleaseResponse, Report, UnitKey, UsedPort,
+    WatchRequest, WireClaimRequest, logs_response, unit_answer,
 };
 
 type ResponseStream<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
@@ -111,6 +112,7 @@ impl Agent for AgentService {
             epoch: held.seen.epoch,
             generation: held.seen.generation,
             held: if with_held { held.described() } else { Vec::new() },
+            releases: self.0.history.all(),
             highest_epoch: self.0.holder.claims.highest(held.seen.epoch),
             claim: self.0.holder.claims.in_force(),
             features: FEATURES.map(str::to_owned).to_vec(),
@@ -181,6 +183,28 @@ impl Agent for AgentService {
         let released = blocking(move || holder.claims.release(request.epoch, &request.owner)).await;
         released.map_err(|error| Status::internal(in_one_line(&error)))?;
         Ok(Response::new(ReleaseResponse {}))
+    }
+
+    async fn record(&self, request: Request<RecordRequest>) -> Result<Response<RecordResponse>, Status> {
+        let RecordRequest { epoch, owner, records } = request.into_inner();
+        let Context { holder, history, blobs, .. } = self.0.clone();
+        let recorded = blocking(move || {
+            let _gate = holder.gate();
+            holder
+                .claims
+                .may_assign(epoch, &owner)
+                .map_err(|unclaimed| Status::failed_precondition(unclaimed.to_string()))?;
+            let has = |digest: &str| blobs.missing_blobs(&[digest.to_owned()]).is_ok_and(|missing| missing.is_empty());
+            history.record(records, has).map_err(|error| match error {
+                RecordError::Invalid { .. } => Status::invalid_argument(in_one_line(&error)),
+                RecordError::Missing { .. } => Status::failed_precondition(in_one_line(&error)),
+                RecordError::Write(_) => Status::internal(in_one_line(&error)),
+            })?;
+            blobs.keep_releases(&history.digests());
+            Ok::<_, Status>(())
+        });
+        recorded.await?;
+        Ok(Response::new(RecordResponse {}))
     }
 
     async fn held_fabric(&self, _: Request<HeldFabricRequest>) -> Result<Response<HeldFabricResponse>, Status> {

@@ -22,6 +22,7 @@ use tonic::transport::Server;
 
 use crate::blobs::BlobStore;
 use crate::docker::{About, Engine, ImageCache};
+use crate::releases::History;
 use crate::state::Holder;
 use crate::tree::Trees;
 use crate::wire::{AgentServer, BlobsServer, BuilderServer, Report};
@@ -54,6 +55,7 @@ pub(crate) struct Context {
     pub(crate) engine: Engine,
     pub(crate) images: Arc<ImageCache>,
     pub(crate) holder: Arc<Holder>,
+    pub(crate) history: Arc<History>,
     pub(crate) blobs: BlobStore,
     pub(crate) trees: Arc<Trees>,
     pub(crate) about: watch::Receiver<Result<About, String>>,

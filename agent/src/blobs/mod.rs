@@ -105,6 +105,11 @@ impl BlobStore {
         self.needed.started_with(manifests.filter_map(|digest| Digest::parse(digest).ok()).collect());
     }
 
+    /// Keeps the deployments and manifests that the history names, without the blobs that a manifest names.
+    pub(crate) fn keep_releases(&self, digests: &[String]) {
+        self.needed.by_releases(digests.iter().filter_map(|digest| Digest::parse(digest).ok()).collect());
+    }
+
     /// Opens a blob to send it. The receiver verifies it.
     pub(crate) fn file(&self, digest: &str) -> Result<std::fs::File, BlobError> {
         Ok(self.open_blob(&Digest::parse(digest).map_err(Invalid::from)?)?.into_file())

@@ -31,6 +31,8 @@ struct Manifests {
     asked: BTreeSet<Digest>,
     /// Manifests that containers were started with. They stay for comparison, without the blobs that they name.
     started_with: BTreeSet<Digest>,
+    /// Deployments and manifests of the history. They stay, without the blobs that a manifest names.
+    of_releases: BTreeSet<Digest>,
 }
 
 impl Needed {
@@ -44,6 +46,10 @@ impl Needed {
 
     pub(super) fn started_with(&self, manifests: BTreeSet<Digest>) {
         self.manifests().started_with = manifests;
+    }
+
+    pub(super) fn by_releases(&self, blobs: BTreeSet<Digest>) {
+        self.manifests().of_releases = blobs;
     }
 
     /// Removes the blobs that are not needed.
@@ -68,14 +74,14 @@ impl Needed {
 
     /// Returns the blobs that are needed. A manifest that cannot be read keeps no other blobs.
     fn blobs(&self, store: &BlobStore) -> BTreeSet<Digest> {
-        let (manifests, started_with): (BTreeSet<Digest>, _) = {
+        let (manifests, alone): (BTreeSet<Digest>, BTreeSet<Digest>) = {
             let manifests = self.manifests();
             let whole = manifests.of_trees.values().flatten().chain(&manifests.asked);
-            (whole.cloned().collect(), manifests.started_with.clone())
+            (whole.cloned().collect(), &manifests.started_with | &manifests.of_releases)
         };
         let named = |digest| store.manifest(digest).map(|manifest| manifest.blobs().into_keys().cloned().collect());
         let named: Vec<Vec<Digest>> = manifests.iter().filter_map(|digest| named(digest).ok()).collect();
-        manifests.into_iter().chain(named.into_iter().flatten()).chain(started_with).collect()
+        manifests.into_iter().chain(named.into_iter().flatten()).chain(alone).collect()
     }
 
     fn manifests(&self) -> MutexGuard<'_, Manifests> {

@@ -10,10 +10,11 @@ use std::sync::Arc;
 use landfast_agreement::Mac;
 
 use crate::deployment::{Deployment, InstanceName};
-use crate::fabric::{Address, Endpoint, Fabric, Holder, ledger};
+use crate::fabric::{Address, Endpoint, Fabric, Holder};
 use crate::findings::Findings;
 use crate::fleet::{Fleet, FleetNetwork};
 use crate::host_state::HostState;
+use crate::ledger::{held as held_by, ledger};
 use landfast_compose::Location;
 
 /// Returns the address of the bridge by network and host. Existing addresses stay; new ones are the lowest free addresses.
@@ -21,26 +22,28 @@ pub fn gateways(fleet: &Fleet, held: &BTreeMap<String, HostState>) -> BTreeMap<(
     let mut gateways = BTreeMap::new();
     let known = ledger(held);
     for (name, network) in &fleet.networks {
+        let mut taken: BTreeSet<Ipv4Addr> = BTreeSet::new();
+        let mut keep = |host: &String, address: Option<Ipv4Addr>| {
+            let key = (name.clone(), host.clone());
+            let kept = address.filter(|address| network.gateways.contains(address));
+            if let Some(kept) = kept.filter(|_| !gateways.contains_key(&key)).filter(|kept| taken.insert(*kept)) {
+                gateways.insert(key, kept);
+            }
+        };
         for (host, state) in held.iter().filter(|(host, _)| fleet.hosts.contains_key(*host)) {
             let found = state.networks.iter().find(|held| held.name == *name && held.overlay.is_some());
-            let kept = found.and_then(|held| held.gateway.parse::<Ipv4Addr>().ok());
-            if let Some(kept) = kept.filter(|kept| network.gateways.contains(kept)) {
-                gateways.insert((name.clone(), host.clone()), kept);
-            }
+            keep(host, found.and_then(|held| held.gateway.parse().ok()));
         }
         // The bridge of a host that lost its memory has the address that the other hosts know.
+        let known = known
+            .endpoints
+            .iter()
+            .filter(|(address, endpoint)| address.network == *name && endpoint.holder == Holder::Gateway);
+        let known: BTreeMap<Ipv4Addr, Ipv4Addr> =
+            known.map(|(address, endpoint)| (endpoint.host, address.ip)).collect();
         for (host, config) in &fleet.hosts {
-            let is_its = |(address, endpoint): &(&Address, &Endpoint)| {
-                address.network == *name && endpoint.holder == Holder::Gateway && network.gateways.contains(&address.ip)
-            };
-            let key = (name.clone(), host.clone());
-            if !gateways.contains_key(&key)
-                && let Some((address, _)) = known.held_at(config.address).find(is_its)
-            {
-                gateways.insert(key, address.ip);
-            }
+            keep(host, known.get(&config.address).copied());
         }
-        let taken: BTreeSet<Ipv4Addr> = gateways.values().copied().collect();
         let mut free = usable(network, network.gateways).filter(|address| !taken.contains(address));
         for host in fleet.hosts.keys() {
             let key = (name.clone(), host.clone());
@@ -131,6 +134,8 @@ struct Ledger<'a> {
     context: StackContext<'a>,
     /// Addresses that were held before this run, and their epochs.
     fabric: Arc<Fabric>,
+    /// Host and epoch of each address that a host holds.
+    held: BTreeMap<Address, (String, u64)>,
     /// Automatic addresses that were held before this run, by holder and network.
     kept: BTreeMap<(InstanceName, String), Ipv4Addr>,
     /// Host of each gateway.
@@ -150,6 +155,7 @@ impl<'a> Ledger<'a> {
         let mut ledger = Self {
             context,
             gateways: gateways.map(|((network, host), ip)| (Address { network, ip }, host)).collect(),
+            held: BTreeMap::new(),
             kept: BTreeMap::new(),
             foreign: BTreeMap::new(),
             given: BTreeMap::new(),
@@ -159,6 +165,9 @@ impl<'a> Ledger<'a> {
         let replaced = |stack: &str| stack == context.stack || context.beside.iter().any(|other| other.stack == stack);
         let hosts: BTreeMap<Ipv4Addr, &str> =
             context.fleet.hosts.iter().map(|(name, host)| (host.address, name.as_str())).collect();
+        for (host, state) in context.held {
+            ledger.held.extend(held_by(state).map(|(_, address, end, _)| (address, (host.clone(), end.epoch))));
+        }
         for (address, Endpoint { host, holder, .. }) in &fabric.endpoints {
             let Holder::Instance(owner) = holder else { continue };
             if !replaced(&owner.stack) {
@@ -245,7 +254,12 @@ impl<'a> Ledger<'a> {
     fn give(&mut self, request: &AddressRequest, ip: Ipv4Addr) -> AssignedAddress {
         let key = Address { network: request.network.clone(), ip };
         let host = self.context.fleet.hosts[&request.host].address;
-        let epoch = self.fabric.epoch_at(&key, host);
+        let known = self.fabric.endpoints.get(&key);
+        let epoch = match (self.held.get(&key), known) {
+            // The host has the address already, although its LAN address may be another one now.
+            (Some((on, epoch)), Some(known)) if *on == request.host && *epoch == known.epoch => *epoch,
+            _ => self.fabric.epoch_at(&key, host),
+        };
         self.given.entry(key).or_insert_with(|| (request.instance.clone(), None));
         AssignedAddress { address: ip, epoch }
     }

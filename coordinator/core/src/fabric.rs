@@ -1,14 +1,12 @@
 //! What connects the networks of all hosts into one: the addresses of the fleet with their holders, and the names that DNS
 //! answers. It is also the ledger of addresses, which every host keeps: what a host that is away holds remains held.
 //!
-//! Every host holds the same fabric, except for one that has missed a change. In memory, hosts share it.
+//! Every host holds the same fabric, except for one that has missed a change. In memory, hosts share it. [`crate::ledger`] makes it
+//! from the states of the hosts.
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
-use std::sync::Arc;
 
-use crate::container::Attachment;
 use crate::deployment::InstanceName;
-use crate::host_state::{HostState, Instance};
 
 /// An address on a network of the fleet.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,6 +50,11 @@ impl Endpoint {
     pub fn is_held(&self) -> bool {
         self.holder != Holder::Nobody
     }
+
+    /// Whether the name of the instance that holds the address is not known, because an earlier version did not record it.
+    pub fn is_unnamed(&self) -> bool {
+        matches!(&self.holder, Holder::Instance(name) if name.service.is_empty())
+    }
 }
 
 /// Addresses and names of the fleet. Two fabrics are equal if these are equal, whatever their versions.
@@ -75,37 +78,6 @@ impl PartialEq for Fabric {
 impl Eq for Fabric {}
 
 impl Fabric {
-    /// Makes the fabric of these host states. Addresses of `before` that no state holds are vacated, except for those that
-    /// `keeps` returns true for.
-    pub fn of(states: &BTreeMap<String, HostState>, before: &Fabric, keeps: impl Fn(&Endpoint) -> bool) -> Self {
-        let mut endpoints = before.endpoints.clone();
-        let mut kept = BTreeSet::new();
-        for (address, endpoint) in endpoints.iter_mut().filter(|(_, endpoint)| endpoint.is_held()) {
-            if keeps(endpoint) {
-                kept.insert(address.ip);
-            } else {
-                endpoint.holder = Holder::Nobody;
-            }
-        }
-        let mut names: BTreeMap<String, BTreeSet<Ipv4Addr>> = BTreeMap::new();
-        if !kept.is_empty() {
-            let still = before.names.iter().map(|(name, all)| (name.clone(), all & &kept));
-            names.extend(still.filter(|(_, addresses)| !addresses.is_empty()));
-        }
-        for state in states.values() {
-            endpoints.extend(gateways(state));
-            for (instance, address, end, host) in held(state) {
-                let epoch = if end.epoch == 0 { before.epoch_at(&address, host) } else { end.epoch };
-                for name in names_of(instance, end) {
-                    names.entry(name.to_lowercase()).or_default().insert(address.ip);
-                }
-                endpoints.insert(address, Endpoint { epoch, host, holder: Holder::Instance(instance.name.clone()) });
-            }
-        }
-        let fabric = Self { version: before.version, endpoints, names };
-        if fabric == *before { fabric } else { Self { version: before.version + 1, ..fabric } }
-    }
-
     /// Returns the epoch that an address has on a host: the same while it stays there, and a greater one after each move.
     pub fn epoch_at(&self, address: &Address, host: Ipv4Addr) -> u64 {
         match self.endpoints.get(address) {
@@ -127,84 +99,4 @@ impl Fabric {
         }
         held(self).eq(held(other))
     }
-}
-
-/// Returns what the hosts know together: of each address, what the greatest epoch says. Hosts that hold the newest version
-/// share it with the result.
-pub fn ledger(states: &BTreeMap<String, HostState>) -> Arc<Fabric> {
-    let Some(newest) = states.values().map(|state| &state.fabric).max_by_key(|fabric| fabric.version) else {
-        return Arc::default();
-    };
-    let mut ledger = newest.clone();
-    let mut merged: Vec<&Arc<Fabric>> = vec![newest];
-    for state in states.values() {
-        if merged.iter().any(|known| Arc::ptr_eq(known, &state.fabric)) {
-            continue;
-        }
-        merged.push(&state.fabric);
-        for (address, endpoint) in &state.fabric.endpoints {
-            learn(&mut ledger, address, endpoint);
-        }
-        let unknown = state.fabric.names.keys().filter(|name| !ledger.names.contains_key(*name)).cloned();
-        let unknown: Vec<String> = unknown.collect();
-        for name in unknown {
-            let addresses = state.fabric.names[&name].clone();
-            change(&mut ledger, |fabric| fabric.names.insert(name, addresses));
-        }
-    }
-    for state in states.values() {
-        for (instance, address, end, host) in held(state) {
-            let holder = Holder::Instance(instance.name.clone());
-            learn(&mut ledger, &address, &Endpoint { epoch: end.epoch.max(1), host, holder });
-        }
-    }
-    ledger
-}
-
-/// Records what is known of an address, if it is newer than what the ledger says.
-fn learn(ledger: &mut Arc<Fabric>, address: &Address, endpoint: &Endpoint) {
-    let is_newer = |known: &Endpoint| {
-        known.epoch < endpoint.epoch || (known.epoch == endpoint.epoch && endpoint.is_held() && !known.is_held())
-    };
-    if ledger.endpoints.get(address).is_none_or(is_newer) {
-        change(ledger, |fabric| fabric.endpoints.insert(address.clone(), endpoint.clone()));
-    }
-}
-
-/// Changes a ledger, which then is another version than any host holds.
-fn change<T>(ledger: &mut Arc<Fabric>, change: impl FnOnce(&mut Fabric) -> T) {
-    let shared = Arc::strong_count(ledger) > 1;
-    let fabric = Arc::make_mut(ledger);
-    fabric.version += u64::from(shared);
-    change(fabric);
-}
-
-/// Names by which the instance is known on a network: service, `service.stack`, container name and aliases.
-fn names_of<'a>(instance: &Instance, end: &'a Attachment) -> impl Iterator<Item = String> + 'a {
-    let InstanceName { stack, service, .. } = &instance.name;
-    let own = [service.clone(), format!("{service}.{stack}"), instance.container.name.clone()];
-    own.into_iter().chain(end.aliases.iter().cloned())
-}
-
-/// The bridges of a host on networks of the fleet.
-fn gateways(state: &HostState) -> impl Iterator<Item = (Address, Endpoint)> {
-    state.fleet_networks().filter_map(|(network, host)| {
-        let address = Address { network: network.name.clone(), ip: network.gateway.parse().ok()? };
-        Some((address, Endpoint { epoch: 0, host, holder: Holder::Gateway }))
-    })
-}
-
-/// Addresses on networks of the fleet that the instances of a host hold, each with its attachment and the LAN address of the
-/// host.
-pub fn held(state: &HostState) -> impl Iterator<Item = (&Instance, Address, &Attachment, Ipv4Addr)> {
-    let networks: BTreeMap<&str, Ipv4Addr> =
-        state.fleet_networks().map(|(network, host)| (network.name.as_str(), host)).collect();
-    state.instances.iter().flat_map(move |instance| {
-        let ends = instance.container.networks.iter().filter_map(|end| {
-            let host = *networks.get(end.network.as_str())?;
-            let address = Address { network: end.network.clone(), ip: end.address.parse().ok()? };
-            Some((instance, address, end, host))
-        });
-        ends.collect::<Vec<_>>()
-    })
 }

@@ -19,6 +19,7 @@ mod findings;
 pub mod fleet;
 pub mod host_state;
 pub mod image_build;
+pub mod ledger;
 pub mod place;
 pub mod plan;
 pub mod platform;

@@ -45,7 +45,7 @@ proptest! {
             prop_assert!(again.is_empty(), "{again}");
         }
         let removed = BTreeSet::from(["app".to_owned()]);
-        let input = DesiredInput { deployments: &[], removed: &removed, remove_volumes: random.chance(50) };
+        let input = DesiredInput { deployments: &[], removed: &removed, remove_volumes: random.chance(50), unmanaged: &BTreeSet::new() };
         let down = test_fleet.propose_input(input, String::new());
         let wrong = checker::examine(&down.plan, &test_fleet.held, &down.target);
         prop_assert!(wrong.is_empty(), "{wrong:#?}\n{}", down.plan);

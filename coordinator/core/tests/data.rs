@@ -347,8 +347,10 @@ fn records_of_a_removed_volume_are_deleted() {
     let mut test_fleet = TestFleet::new("[stacks.app.place]\nweb = \"beta\"\n");
     test_fleet.up("app", &text);
     let removed = BTreeSet::from(["app".to_owned()]);
-    let proposal = test_fleet
-        .propose_input(DesiredInput { deployments: &[], removed: &removed, remove_volumes: true }, String::new());
+    let proposal = test_fleet.propose_input(
+        DesiredInput { deployments: &[], removed: &removed, remove_volumes: true, unmanaged: &BTreeSet::new() },
+        String::new(),
+    );
     test_fleet.done(proposal);
     test_fleet.fleet = TestFleet::new("").fleet;
     test_fleet.up("app", &text);

@@ -2,12 +2,14 @@
 #![allow(clippy::unwrap_used)]
 mod test_fleet;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use landfast_agreement::Mac;
 use landfast_core::address::gateways;
-use landfast_core::desired::{HostState, vni};
-use landfast_core::fabric::{Holder, ledger};
+use landfast_core::desired::{HostState, remove_host, vni};
+use landfast_core::fabric::Holder;
+use landfast_core::ledger::ledger;
 use test_fleet::{NET, TestFleet, address, host_of};
 
 fn service(name: &str) -> String {
@@ -106,6 +108,7 @@ fn f60_an_address_stays_held_when_its_host_has_lost_its_memory() {
     let lost = test_fleet.held.get_mut(&home).unwrap();
     lost.instances.clear();
     lost.trees.clear();
+    test_fleet.unmanaged.insert("data/db.1".parse().unwrap());
     // Another stack gets another address, and the names of the lost one resolve.
     test_fleet.up("web", &service("app"));
     assert_eq!(address(&test_fleet.held, "web/app.1", "infra_net"), "172.19.128.2");
@@ -120,6 +123,82 @@ fn f60_an_address_stays_held_when_its_host_has_lost_its_memory() {
 }
 
 #[test]
+fn a_host_that_has_missed_a_removal_does_not_bring_it_back() {
+    let mut test_fleet = TestFleet::new("[stacks.data.place]\ndb = \"alpha\"\n");
+    test_fleet.up("data", &service("db"));
+    let old = test_fleet.held["gamma"].fabric.clone();
+    let down = test_fleet.propose_down("data", false);
+    test_fleet.done(down);
+    test_fleet.held.get_mut("gamma").unwrap().fabric = old;
+    let known = ledger(&test_fleet.held);
+    assert!(!known.names.contains_key("db.data"));
+    test_fleet.up("web", &service("app"));
+    assert_eq!(address(&test_fleet.held, "web/app.1", "infra_net"), "172.19.128.1", "the address is free");
+}
+
+#[test]
+fn names_of_an_instance_that_was_never_made_are_gone_with_the_next_deployment() {
+    let mut test_fleet = TestFleet::new("");
+    test_fleet.up("web", &service("app"));
+    // A rollout that failed has published what it was about to make.
+    let failed = test_fleet.propose("data", &service("db"));
+    let fabric = failed.target["alpha"].fabric.clone();
+    assert!(fabric.names.contains_key("db.data"));
+    test_fleet.held.values_mut().for_each(|state| state.fabric.clone_from(&fabric));
+    test_fleet.up("web", &service("app"));
+    assert!(!test_fleet.held["alpha"].fabric.names.contains_key("db.data"));
+}
+
+#[test]
+fn of_two_hosts_that_hold_one_address_the_later_one_has_it_and_its_epoch_stays() {
+    let placed = |host: &str| TestFleet::new(&format!("[stacks.data.place]\ndb = \"{host}\"\n")).fleet;
+    let mut test_fleet = TestFleet::new("");
+    test_fleet.fleet = placed("gamma");
+    test_fleet.up("data", &service("db"));
+    let stale = test_fleet.held["gamma"].clone();
+    test_fleet.fleet = placed("alpha");
+    test_fleet.up("data", &service("db"));
+    // The old host comes back as it was.
+    test_fleet.held.insert("gamma".to_owned(), stale.clone());
+    test_fleet.up("web", &service("app"));
+    assert_eq!(address_of_db(&test_fleet), "172.19.128.1 2 192.168.2.201 data/db.1");
+    // After the stack is removed elsewhere, what still runs on the old host keeps its address from others.
+    let down = test_fleet.propose_down("data", false);
+    test_fleet.done(down);
+    test_fleet.held.insert("gamma".to_owned(), stale);
+    test_fleet.up("other", &service("app"));
+    assert_eq!(address(&test_fleet.held, "other/app.1", "infra_net"), "172.19.128.3");
+    assert_eq!(address_of_db(&test_fleet), "172.19.128.1 2 192.168.2.203 data/db.1");
+}
+
+#[test]
+fn a_host_with_a_new_lan_address_keeps_its_containers_and_its_gateway() {
+    let mut test_fleet = TestFleet::new("[stacks.data.place]\ndb = \"alpha\"\n");
+    test_fleet.up("data", &service("db"));
+    // Another host takes over the old address.
+    test_fleet.fleet.hosts.get_mut("alpha").unwrap().address = "192.168.2.99".parse().unwrap();
+    test_fleet.fleet.hosts.get_mut("beta").unwrap().address = "192.168.2.201".parse().unwrap();
+    let proposal = test_fleet.propose("data", &service("db"));
+    assert!(proposal.plan.steps.iter().all(|step| step.action.instance().is_none()), "{}", proposal.plan);
+    test_fleet.done(proposal);
+    assert_eq!(address_of_db(&test_fleet), "172.19.128.1 1 192.168.2.99 data/db.1");
+    let gateways = gateways(&test_fleet.fleet, &test_fleet.held);
+    assert_eq!(gateways.values().collect::<BTreeSet<_>>().len(), 3, "{gateways:?}");
+}
+
+#[test]
+fn two_hosts_do_not_get_the_gateway_of_one_that_is_known_by_its_lan_address() {
+    let mut test_fleet = TestFleet::new("");
+    test_fleet.up("data", &service("db"));
+    test_fleet.held.get_mut("gamma").unwrap().networks.clear();
+    let gateways = gateways(&test_fleet.fleet, &test_fleet.held);
+    assert_eq!(gateways[&("infra_net".to_owned(), "gamma".to_owned())].to_string(), "172.19.255.3");
+    test_fleet.fleet.hosts.get_mut("gamma").unwrap().address = "192.168.2.201".parse().unwrap();
+    let gateways = landfast_core::address::gateways(&test_fleet.fleet, &test_fleet.held);
+    assert_eq!(gateways.values().collect::<BTreeSet<_>>().len(), 3, "{gateways:?}");
+}
+
+#[test]
 fn what_a_host_has_missed_of_the_fabric_does_not_change_the_ledger() {
     let mut test_fleet = TestFleet::new("");
     test_fleet.up("data", &service("db"));
@@ -130,6 +209,27 @@ fn what_a_host_has_missed_of_the_fabric_does_not_change_the_ledger() {
     assert!(Arc::ptr_eq(&ledger(&test_fleet.held), &newest));
     let plan = test_fleet.up("web", &service("app"));
     assert!(plan.contains("on gamma: names of the fleet changed; addresses of the fleet changed"), "{plan}");
+}
+
+#[test]
+fn a_host_that_is_removed_keeps_its_volumes_and_gives_up_its_addresses() {
+    let mut test_fleet = TestFleet::new("[stacks.data.place]\ndb = \"gamma\"\n");
+    let files = service("db").replace("networks: [infra_net]}", "networks: [infra_net], volumes: ['files:/files']}");
+    test_fleet.up("data", &format!("{files}volumes: {{files: {{}}}}\n"));
+    test_fleet.up("web", &service("app"));
+    let states = remove_host("gamma", "192.168.2.203".parse().unwrap(), &test_fleet.held, &BTreeSet::new());
+    let gamma = &states["gamma"];
+    assert!(gamma.instances.is_empty() && gamma.trees.is_empty() && gamma.networks.is_empty());
+    assert_eq!(gamma.volumes, test_fleet.held["gamma"].volumes);
+    assert!(!gamma.volumes[0].remove);
+    assert_eq!(states["alpha"].fabric.held_at("192.168.2.203".parse().unwrap()).count(), 0);
+    assert!(!states["alpha"].fabric.names.contains_key("db.data"));
+    assert_eq!(endpoints(&states["alpha"])[0], "172.19.128.1 1 192.168.2.203 nobody");
+    // The same without its state, as for a host that never returns.
+    let others = test_fleet.held.iter().filter(|(host, _)| *host != "gamma");
+    let others = others.map(|(host, state)| (host.clone(), state.clone())).collect();
+    let lost = remove_host("gamma", "192.168.2.203".parse().unwrap(), &others, &BTreeSet::new());
+    assert_eq!(lost["alpha"].fabric, states["alpha"].fabric);
 }
 
 #[test]

@@ -343,8 +343,12 @@ fn force_recreate_recreates_everything_once() {
     let mut deployment = test_fleet.compile("data", &yaml(DATA)).unwrap().deployment;
     deployment.force_recreate();
     let removed = BTreeSet::new();
-    let input =
-        DesiredInput { deployments: std::slice::from_ref(&deployment), removed: &removed, remove_volumes: false };
+    let input = DesiredInput {
+        deployments: std::slice::from_ref(&deployment),
+        removed: &removed,
+        remove_volumes: false,
+        unmanaged: &test_fleet.unmanaged,
+    };
     let target = desired(&test_fleet.fleet, input, &test_fleet.held);
     let plan = diff(Comparison {
         started: &Default::default(),

@@ -170,13 +170,18 @@ fn networks_of_the_fleet_are_on_every_host_from_the_first_run_and_a_removal_crea
     let removed = BTreeSet::from(["app".to_owned()]);
     let down = desired(
         &test_fleet.fleet,
-        DesiredInput { deployments: &[], removed: &removed, remove_volumes: false },
+        DesiredInput { deployments: &[], removed: &removed, remove_volumes: false, unmanaged: &test_fleet.unmanaged },
         &test_fleet.held,
     );
     assert!(down.values().all(|state| state.networks.is_empty()));
     let join = desired(
         &test_fleet.fleet,
-        DesiredInput { deployments: &[], removed: &BTreeSet::new(), remove_volumes: false },
+        DesiredInput {
+            deployments: &[],
+            removed: &BTreeSet::new(),
+            remove_volumes: false,
+            unmanaged: &test_fleet.unmanaged,
+        },
         &test_fleet.held,
     );
     assert!(join.values().all(|state| state.networks.len() == 1), "a host that joins gets them at once");

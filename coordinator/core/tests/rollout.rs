@@ -429,6 +429,62 @@ proptest! {
     }
 }
 
+/// A stack with one service at a fixed address.
+fn one(name: &str, image: &str, last: u8) -> String {
+    let address = format!("{{infra_net: {{ipv4_address: 172.19.0.{last}}}}}");
+    format!("services: {{{name}: {{image: '{image}', networks: {address}, {CHECK}}}}}\n{NET}")
+}
+
+#[test]
+fn f63_stacks_fail_apart() {
+    let test_fleet = TestFleet::new("");
+    let (data, web) = (one("db", "db:1", 5), one("app", "app:1", 6));
+    let proposal = test_fleet.propose_all(&[("data", &data), ("web", &web)]);
+    let mut simulation = simulate(hosts(&test_fleet), &proposal, 3);
+    simulation.behaviours.insert("db:1".into(), Behaviour::Unhealthy);
+    let failure = simulation.run().unwrap_err();
+    assert_eq!(failure.reasons.len(), 1, "{:?}", failure.reasons);
+    assert!(failure.reasons[0].starts_with("data/db.1 on "), "{:?}", failure.reasons);
+    assert_eq!((failure.is_done(&proposal.plan, "data"), failure.is_done(&proposal.plan, "web")), (false, true));
+}
+
+#[test]
+fn f64_a_host_that_is_lost_stops_only_the_stacks_on_it() {
+    let test_fleet =
+        TestFleet::new("[stacks.web.place]\napp = \"beta\"\n[stacks.data.place]\ndb = \"alpha\"\nlast = \"alpha\"\n");
+    let late = format!(
+        "services:\n  app: {{image: 'slow:1', networks: [infra_net], healthcheck: {{test: [CMD, 'true'], interval: 200s, start_period: 200s}}}}\n  \
+         next: {{image: 'app:1', networks: [infra_net], depends_on: {{app: {{condition: service_started}}}}}}\n{NET}"
+    );
+    let proposal = test_fleet.propose_all(&[("data", &one("db", "db:1", 5)), ("web", &late)]);
+    let mut simulation = simulate(hosts(&test_fleet), &proposal, 3);
+    simulation.hosts.get_mut("alpha").unwrap().down = true;
+    simulation.start();
+    let failure = simulation.finish().unwrap_err();
+    assert_eq!(failure.reasons.len(), 1, "{:?}", failure.reasons);
+    assert!(failure.reasons[0].starts_with("alpha has "), "{:?}", failure.reasons);
+    assert_eq!((failure.is_done(&proposal.plan, "data"), failure.is_done(&proposal.plan, "web")), (false, true));
+}
+
+#[test]
+fn a_step_of_another_stack_that_comes_after_a_failed_one_fails_too() {
+    let mut test_fleet = TestFleet::new("[stacks.web.place]\napp = \"beta\"\n[stacks.data.place]\ndb = \"alpha\"\n");
+    let first = test_fleet.propose_all(&[("data", &one("db", "db:1", 5)), ("web", &one("app", "app:1", 6))]);
+    let mut simulation = simulate(hosts(&test_fleet), &first, 3);
+    simulation.run().unwrap();
+    test_fleet.held = simulation.hosts.iter().map(|(name, host)| (name.clone(), host.held.clone())).collect();
+    test_fleet.before.extend(first.after);
+    test_fleet.release = 2;
+    // The address passes from one stack to the other, so one is removed from it first.
+    let second = test_fleet.propose_all(&[("data", &one("db", "db:2", 7)), ("web", &one("app", "app:2", 5))]);
+    let mut simulation = simulate(simulation.hosts, &second, 3);
+    simulation.behaviours.insert("db:2".into(), Behaviour::Hangs);
+    let failure = simulation.run().unwrap_err();
+    assert_eq!(failure.reasons.len(), 2, "{:?}", failure.reasons);
+    assert!(failure.reasons[1].contains("web/app.1 comes after recreate data/db.1, which was not done"), "{failure:?}");
+    assert!(!failure.is_done(&second.plan, "web"));
+}
+
 #[test]
 fn a_stopped_update_does_not_continue_past_an_unhealthy_instance() {
     let (hosts, proposal) = second(["", ""], &three("web:1"), &three("web:2"));

@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use v1::push_request::Part;
 
+use crate::EngineError;
 use crate::Hint;
 use crate::connect::Agent;
 use crate::event::{self, Listener, Transfer};
@@ -277,6 +278,18 @@ fn remote(agent: Agent, digest: String) -> Data<Bytes> {
         Ok(parts.map_ok(|part| part.data).map_err(move |status| failed(&agent, &digest, &status)))
     };
     stream::once(parts).try_flatten().boxed()
+}
+
+/// Sends one blob that is in memory, such as a deployment.
+pub(crate) async fn push_blob(agent: &Agent, digest: &str, body: &[u8]) -> Result<(), EngineError> {
+    let body = Bytes::copy_from_slice(body);
+    let data = body.chunks(CHUNK).map(|part| Part::Data(body.slice_ref(part)));
+    let head = head(digest.to_owned(), body.len() as u64);
+    let requests: Vec<_> = std::iter::once(head).chain(data).map(|part| v1::PushRequest { part: Some(part) }).collect();
+    let answer = agent.blobs().push(stream::iter(requests)).await;
+    let failed =
+        |status| EngineError::Host { host: agent.host().to_owned(), step: "record", problem: problem(&status) };
+    answer.map(drop).map_err(failed)
 }
 
 /// Downloads a blob from a host, such as a manifest.

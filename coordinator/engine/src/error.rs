@@ -93,6 +93,12 @@ pub enum EngineError {
     /// No host has the bundle of a release any more.
     #[error("release {release} of {stack} cannot be restored: no host has its bundle {digest}")]
     BundleGone { stack: String, release: u64, digest: String },
+    /// A host that is said to be lost answers.
+    #[error("{host} answers, so it is not lost")]
+    NotLost { host: String },
+    /// No host has the deployment of a release any more.
+    #[error("release {release} of {stack} cannot be restored: no host that answers has its deployment")]
+    DeploymentGone { stack: String, release: u64 },
     /// The history of a stack has no release with this number.
     #[error("stack {stack} has no release {number}")]
     NoRelease { stack: String, number: u64 },
@@ -173,6 +179,7 @@ impl Hint for EngineError {
                 "start the other hosts, or name every host that is away with --without HOST if it certainly does not run"
                     .to_owned(),
             ),
+            Self::NotLost { .. } => Some("leave out --lost: then what runs on the host is removed too".to_owned()),
             Self::NotAway { .. } => Some("leave out --without for this host".to_owned()),
             Self::NoHost { .. } => Some("`landfast host ls` lists the hosts".to_owned()),
             Self::NoEngine { .. } => Some("start the engine on that host: `systemctl start docker`".to_owned()),
@@ -190,7 +197,7 @@ impl Hint for EngineError {
                 Some("`landfast history` lists the releases".to_owned())
             }
             Self::NotDeployed { stack } => Some(format!("deploy it first: `landfast up {stack}`")),
-            Self::BundleGone { stack, .. } => {
+            Self::BundleGone { stack, .. } | Self::DeploymentGone { stack, .. } => {
                 Some(format!("check out the files of that release and run `landfast up {stack}`"))
             }
             Self::Stopped(_) | Self::Interrupted => {

@@ -154,6 +154,18 @@ pub enum Warning {
         /// What the host reported.
         problem: String,
     },
+    /// The end of the run is not recorded in the history that a host keeps.
+    NotRecorded {
+        /// Name of the host.
+        host: String,
+        /// What the host reported.
+        problem: String,
+    },
+    /// A host did not tell what it knows of the history.
+    HistoryIncomplete {
+        /// Why the host could not be asked.
+        problem: String,
+    },
     /// The file with logins at registries is damaged, so that no login is used.
     LoginsUnreadable {
         /// Path of the file.
@@ -172,6 +184,8 @@ impl Warning {
             Self::BuildKeyIgnored(_) => "build_key_ignored",
             Self::PullFailed { .. } => "pull_failed",
             Self::ImageNotRemoved { .. } => "image_not_removed",
+            Self::NotRecorded { .. } => "not_recorded",
+            Self::HistoryIncomplete { .. } => "history_incomplete",
             Self::LoginsUnreadable { .. } => "logins_unreadable",
         }
     }

@@ -111,6 +111,11 @@ impl FleetFolder {
 
     /// Opens the store of this folder. Only one process at a time can have it open.
     pub fn store(&self) -> Result<Box<dyn Store>, StoreError> {
-        store::open(&self.path.join(STATE).join("state.redb"))
+        store::open(&self.store_path())
+    }
+
+    /// Path of the store of this folder.
+    pub fn store_path(&self) -> PathBuf {
+        self.path.join(STATE).join("state.redb")
     }
 }

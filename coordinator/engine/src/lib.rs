@@ -50,6 +50,7 @@ pub struct Options {
 }
 
 /// Entry point of the library: runs operations on the fleet of one folder.
+#[derive(Clone)]
 pub struct Engine {
     /// The fleet and its folder.
     pub folder: FleetFolder,

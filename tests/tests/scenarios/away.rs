@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use landfast_tests::lab::{Fleet, Lab, Output};
 
-use crate::fixtures::{compose, ids, plan, running_demo, service};
+use crate::fixtures::{compose, ids, plan, running_demo, service, status};
 
 /// Stack on gamma beside `demo`, which is on alpha and beta.
 const SIDE: &str = "\n[stacks.side]\npath = \"side\"\n[stacks.side.place]\napp = \"gamma\"\nkey = \"alpha\"\n";
@@ -50,7 +50,11 @@ fn f59_a_host_that_is_away_stops_only_what_concerns_it_and_learns_the_rest_later
         "{partial}"
     );
 
+    let owed = status(&fleet)?["owed"].to_string();
+    ensure!(owed.contains("recreate side/app.1 on gamma"), "{owed}");
     gamma.start_agent()?;
+    let shown = status(&fleet)?["hosts"].to_string();
+    ensure!(shown.contains("gamma: it has missed a change of the fleet's addresses and names"), "{shown}");
     let after = ids(&fleet)?;
     for instance in ["demo/web.1", "side/key.1"] {
         ensure!(after[instance] != before[instance], "{instance} on a host that answers is updated");
@@ -60,6 +64,7 @@ fn f59_a_host_that_is_away_stops_only_what_concerns_it_and_learns_the_rest_later
     ensure!(ids(&fleet)?["side/app.1"] != before["side/app.1"], "what was owed is done");
     gamma.exec("side-app-1", &["wget", "-q", "-O", "/dev/null", "http://extra:8080/"])?.succeeds()?;
     assert_eq!(plan(&fleet)?.len(), 0);
+    assert_eq!(status(&fleet)?["owed"].to_string(), "[]");
 
     let beta = lab.host("beta")?;
     beta.stop_engine("KILL")?;

@@ -12,6 +12,7 @@ mod environments;
 mod example_fleets;
 mod fixtures;
 mod fleets;
+mod history;
 mod ignores;
 mod images;
 mod infra;

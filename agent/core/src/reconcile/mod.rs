@@ -37,8 +37,31 @@ pub struct Assignment {
     pub epoch: u64,
     /// Generation of the host state.
     pub generation: u64,
+    /// Generation in which each stack was assigned last, by stack. A stack that is assigned again is tried again.
+    pub stacks: BTreeMap<String, u64>,
     /// What the host must be.
     pub desired: Arc<Desired>,
+}
+
+/// What has a step under way, or a container that waits to be inspected.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Busy {
+    /// Names of stacks.
+    pub stacks: BTreeSet<String>,
+    /// Whether there is something else, which may concern any stack.
+    pub others: bool,
+}
+
+impl Busy {
+    /// Whether nothing is busy.
+    pub fn is_idle(&self) -> bool {
+        !self.others && self.stacks.is_empty()
+    }
+
+    /// Whether nothing is busy that concerns a stack, or the networks of the fleet if the name is empty.
+    pub fn is_idle_for(&self, stack: &str) -> bool {
+        !self.others && !self.stacks.contains(stack)
+    }
 }
 
 /// Something that happened, and that makes the loop turn.
@@ -135,8 +158,8 @@ pub enum Effect {
     Publish {
         /// The plan, for what is left to do and what is in the way.
         plan: Plan,
-        /// Whether no step is under way and no container waits to be inspected.
-        idle: bool,
+        /// What is not settled yet.
+        busy: Busy,
         /// Whether the engine cannot be asked now.
         engine_lost: bool,
     },
@@ -237,7 +260,14 @@ impl State {
         self.snapshot.stale.by_assignment();
         let stamp = |assignment: &Assignment| (assignment.epoch, assignment.generation);
         if self.assignment.as_ref().map(stamp) != Some(stamp(&assignment)) {
-            self.attempts.forget();
+            let before = self.assignment.as_ref().map(|it| &it.stacks);
+            let is_again = |stack: &str| before.and_then(|stacks| stacks.get(stack)) != assignment.stacks.get(stack);
+            self.attempts.forget(|resource| match resource {
+                Resource::Instance(name) => is_again(&name.stack),
+                Resource::Tree(stack) => is_again(stack),
+                // They stop no container, so it does no harm to try them again.
+                Resource::Network(_) | Resource::Overlay(_) | Resource::Volume(_) => true,
+            });
             self.kept.retain(|stack, _| assignment.desired.trees.contains_key(stack));
         }
         self.assignment = Some(assignment);
@@ -304,10 +334,28 @@ impl State {
             None => Plan::default(),
         };
         let mut effects = if engine_lost { Vec::new() } else { self.start(&plan, now) };
-        let idle = self.busy.is_empty() && self.snapshot.stale.containers.is_empty();
-        effects.push(Effect::Publish { plan, idle, engine_lost });
+        effects.push(Effect::Publish { plan, busy: self.unsettled(), engine_lost });
         effects.push(Effect::WakeAt(self.next_timer(now)));
         effects
+    }
+
+    /// What has a step under way, or a container that waits to be inspected.
+    fn unsettled(&self) -> Busy {
+        let mut busy = Busy::default();
+        for resource in self.busy.keys() {
+            match resource {
+                Resource::Instance(name) => drop(busy.stacks.insert(name.stack.clone())),
+                Resource::Tree(stack) => drop(busy.stacks.insert(stack.clone())),
+                Resource::Network(_) | Resource::Overlay(_) | Resource::Volume(_) => busy.others = true,
+            }
+        }
+        for id in &self.snapshot.stale.containers {
+            match self.snapshot.observed.containers.get(id) {
+                Some(container) => drop(busy.stacks.insert(container.instance.stack.clone())),
+                None => busy.others = true,
+            }
+        }
+        busy
     }
 
     fn start(&mut self, plan: &Plan, now: u64) -> Vec<Effect> {

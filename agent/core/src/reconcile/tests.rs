@@ -18,7 +18,7 @@ fn networks(generation: u64, networks: &[&str]) -> Assignment {
     let networks = networks.collect();
     let stacks = ["data".to_owned()].into();
     let desired = Desired { stacks, manages_fleet_networks: true, networks, ..Desired::default() };
-    Assignment { epoch: 1, generation, desired: desired.into() }
+    Assignment { epoch: 1, generation, desired: desired.into(), ..Assignment::default() }
 }
 
 fn create_network(network: &str) -> Action {
@@ -60,7 +60,7 @@ fn starts(effects: &[Effect]) -> Vec<&Action> {
 
 fn published(effects: &[Effect]) -> (&Plan, bool, bool) {
     let published = effects.iter().find_map(|effect| match effect {
-        Effect::Publish { plan, idle, engine_lost } => Some((plan, *idle, *engine_lost)),
+        Effect::Publish { plan, busy, engine_lost } => Some((plan, busy.is_idle(), *engine_lost)),
         _ => None,
     });
     published.expect("every turn that does not observe publishes")
@@ -403,8 +403,10 @@ fn steps_at_a_time_are_limited_and_stops_are_not_counted() {
     let services: Vec<String> = (0..=STEPS_AT_ONCE).map(|number| format!("s{number}")).collect();
     let volumes = services.iter().map(|name| (name.clone(), desired::Volume::default())).collect();
     let desired = Desired { stacks: ["data".to_owned()].into(), volumes, ..Desired::default() };
-    let mut state =
-        State { assignment: Some(Assignment { epoch: 1, generation: 1, desired: desired.into() }), ..quiet(&[]) };
+    let mut state = State {
+        assignment: Some(Assignment { epoch: 1, generation: 1, desired: desired.into(), ..Assignment::default() }),
+        ..quiet(&[])
+    };
     for service in &services {
         let container = Container { state: observed::State::Running, ..running(service) };
         state.snapshot.observed.containers.insert(service.clone(), container);
@@ -457,6 +459,41 @@ fn a_new_generation_forgets_what_failed_and_the_same_one_does_not() {
 }
 
 #[test]
+fn f63_a_stack_that_is_assigned_does_not_try_again_what_failed_in_another_one() {
+    let assigned = |generation, data, web| Assignment {
+        epoch: 1,
+        generation,
+        stacks: [("data".to_owned(), data), ("web".to_owned(), web)].into(),
+        ..Assignment::default()
+    };
+    let mut state = State { assignment: Some(assigned(1, 1, 1)), ..quiet(&[]) };
+    for stack in ["data", "web"] {
+        let resource = Resource::Instance(InstanceName::new(stack, "app", 1));
+        state.attempts.failed(resource, "start", "no".to_owned(), Severity::Final, 0);
+        state.attempts.failed(Resource::Tree(stack.to_owned()), "sync", "no".to_owned(), Severity::Final, 0);
+    }
+    let given_up = |assignment| {
+        let (state, _) = turn(state.clone(), [Wake::Assigned(assignment)], 0);
+        let all = state.attempts().given_up();
+        all.iter().map(|resource| resource.to_string().replace("files of ", "")).collect::<Vec<_>>()
+    };
+    assert_eq!(given_up(assigned(2, 1, 2)), ["data", "data/app.1"], "web was assigned again");
+    assert_eq!(given_up(assigned(2, 1, 1)), ["data", "web", "data/app.1", "web/app.1"]);
+}
+
+#[test]
+fn f63_a_step_of_one_stack_does_not_keep_another_one_busy() {
+    let mut state = quiet(&[]);
+    state.busy.insert(Resource::Instance(InstanceName::new("data", "app", 1)), true);
+    let (state, _) = turn(state, [Wake::Observed(Observation::Complete)], 0);
+    let busy = state.unsettled();
+    assert_eq!((busy.is_idle(), busy.is_idle_for("data"), busy.is_idle_for("web")), (false, false, true));
+    let mut state = state;
+    state.busy.insert(Resource::Network("infra".to_owned()), false);
+    assert!(!state.unsettled().is_idle_for("web"), "a network may concern any stack");
+}
+
+#[test]
 fn a_failure_for_a_past_generation_does_not_give_up_the_resource() {
     for (generation, given_up) in [(2, 1), (1, 0)] {
         let state = State { assignment: Some(networks(2, &["infra"])), ..quiet(&[]) };
@@ -484,7 +521,8 @@ fn files_that_a_sync_kept_are_known_until_the_stack_is_gone_or_synced_again() {
     let kept = |state: &State| state.kept().get("data").cloned().unwrap_or_default();
     let with_tree = |generation| {
         let trees = [("data".to_owned(), "m".to_owned())].into();
-        Assignment { epoch: 1, generation, desired: Desired { trees, ..Desired::default() }.into() }
+        let desired = Desired { trees, ..Desired::default() }.into();
+        Assignment { epoch: 1, generation, desired, ..Assignment::default() }
     };
     let mut state = quiet(&[]);
     state.snapshot.observed.trees.insert("data".to_owned(), Tree::default());

@@ -1,5 +1,7 @@
 //! JSON of the verbs that deploy, and of what they recorded.
 
+use std::collections::BTreeMap;
+
 use landfast_engine::event::NumberedRelease;
 use landfast_engine::operation::releases;
 use schemars::JsonSchema;
@@ -18,7 +20,7 @@ pub(crate) struct Outcome<'a> {
     owed: &'a [String],
 }
 
-/// A release that was deployed.
+/// A release of a stack.
 #[derive(Debug, Serialize, JsonSchema)]
 struct DeployedRelease<'a> {
     /// Name of the stack.
@@ -56,12 +58,16 @@ pub(crate) struct Release<'a> {
     time: &'a str,
     /// Environment that was chosen, or null.
     env: Option<&'a str>,
+    /// `up`, `rollback`, `sync` or `down`.
+    operation: String,
     /// Number of instances.
     instances: usize,
     /// Digest of the bundle.
     bundle: &'a str,
-    /// `done`, `failed` or `stopped`.
+    /// `done`, `partial`, `failed` or `stopped`; `running` if the run has not ended or was killed.
     outcome: String,
+    /// Steps that were left out because their host was away.
+    owed: &'a [String],
 }
 
 impl<'a> From<&'a releases::Release> for Release<'a> {
@@ -71,10 +77,31 @@ impl<'a> From<&'a releases::Release> for Release<'a> {
             release: release.number,
             time: &release.time,
             env: release.env.as_deref(),
-            instances: release.deployment.instances.len(),
+            operation: release.operation.to_string(),
+            instances: release.instances(),
             bundle: &release.manifest,
             outcome: release.outcome.to_string(),
+            owed: &release.owed,
         }
+    }
+}
+
+/// What the local store contains after `recover`.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Recovered<'a> {
+    /// Number of hosts whose state is known.
+    hosts: usize,
+    /// Number of releases by stack.
+    stacks: &'a BTreeMap<String, usize>,
+    /// Releases that cannot be deployed again, because no host that answers has their deployment.
+    without_deployment: Vec<DeployedRelease<'a>>,
+}
+
+impl<'a> From<&'a releases::Recovered> for Recovered<'a> {
+    fn from(recovered: &'a releases::Recovered) -> Self {
+        let releases::Recovered { hosts, stacks, without_deployment } = recovered;
+        let release = |it: &'a NumberedRelease| DeployedRelease { stack: &it.stack, release: it.number };
+        Self { hosts: *hosts, stacks, without_deployment: without_deployment.iter().map(release).collect() }
     }
 }
 

@@ -11,7 +11,7 @@ mod plan;
 mod status;
 
 pub(crate) use check::{CheckReport, Exception, ExplainedRule, Finding, ListedRule, Place};
-pub(crate) use deploy::{LogLine, Outcome, Release};
+pub(crate) use deploy::{LogLine, Outcome, Recovered, Release};
 pub(crate) use environments::{ActiveEnvironment, ListedEnvironment, MissingName, StackEnvironments};
 pub(crate) use hosts::{AddedHost, Certificate, ListedHost};
 pub(crate) use plan::Plan;
@@ -35,6 +35,7 @@ mod tests {
             "check --explain": generator.subschema_for::<Vec<ExplainedRule>>(),
             "check --list": generator.subschema_for::<Vec<ListedRule>>(),
             "env ls": generator.subschema_for::<Vec<StackEnvironments>>(),
+            "recover": generator.subschema_for::<Recovered>(),
             "history": generator.subschema_for::<Vec<Release>>(),
             "host add": generator.subschema_for::<AddedHost>(),
             "host ls": generator.subschema_for::<Vec<ListedHost>>(),

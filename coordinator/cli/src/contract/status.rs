@@ -14,6 +14,8 @@ pub(crate) struct Status<'a> {
     hosts: Vec<Host<'a>>,
     /// All instances that hosts report.
     instances: Vec<Instance<'a>>,
+    /// Steps that the last run of a stack left out because their host was away.
+    owed: &'a [String],
 }
 
 /// State of one host.
@@ -68,6 +70,7 @@ impl<'a> From<&'a observe::Status> for Status<'a> {
             fleet: &status.fleet,
             hosts: status.hosts.iter().map(Host::from).collect(),
             instances: status.instances.iter().map(Instance::from).collect(),
+            owed: &status.owed,
         }
     }
 }

@@ -40,6 +40,10 @@ pub fn warning(warning: &Warning) -> String {
             let why = refusals.join("; ");
             format!("image {reference} could not be pulled; the existing image or a build is used: {why}")
         }
+        Warning::NotRecorded { host, problem } => {
+            format!("the history that {host} keeps does not contain the end of this run: {problem}")
+        }
+        Warning::HistoryIncomplete { problem } => format!("the history may be incomplete: {problem}"),
         Warning::ImageNotRemoved { host, image, problem } => {
             format!("{host}: the temporary image {image} of a build could not be removed: {problem}")
         }

@@ -18,6 +18,7 @@ pub(super) async fn run(context: &Context, args: HistoryArguments) -> Result<Exi
     let engine = context.engine(&[])?;
     let store = context.store(&engine)?;
     let stacks = engine.folder.stacks(&args.stacks)?;
+    engine.learn_history(&*store).await?;
     let mut all = Vec::new();
     for (stack, _) in stacks {
         let releases = releases::of_stack(&*store, stack).await?;
@@ -27,7 +28,7 @@ pub(super) async fn run(context: &Context, args: HistoryArguments) -> Result<Exi
         output::json(&all.iter().map(contract::Release::from).collect::<Vec<_>>())
     } else {
         output::print(&table(
-            ["STACK", "RELEASE", "TIME", "ENV", "INSTANCES", "BUNDLE", "OUTCOME"],
+            ["STACK", "RELEASE", "TIME", "ENV", "OPERATION", "INSTANCES", "BUNDLE", "OUTCOME"],
             all.iter().map(row),
         ))
     };
@@ -35,13 +36,14 @@ pub(super) async fn run(context: &Context, args: HistoryArguments) -> Result<Exi
     Ok(Exit::Done)
 }
 
-fn row(release: &Release) -> [String; 7] {
+fn row(release: &Release) -> [String; 8] {
     [
         release.stack.clone(),
         release.number.to_string(),
         release.time.clone(),
         release.env.clone().unwrap_or_default(),
-        release.deployment.instances.len().to_string(),
+        release.operation.to_string(),
+        release.instances().to_string(),
         release.manifest.chars().take(12).collect(),
         release.outcome.to_string(),
     ]

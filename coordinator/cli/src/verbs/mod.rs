@@ -12,6 +12,7 @@ mod init;
 mod logs;
 mod plan;
 mod ps;
+mod recover;
 mod rollback;
 mod status;
 mod sync;
@@ -39,7 +40,7 @@ pub struct Arguments {
 pub enum Verb {
     /// Create a fleet: landfast.toml, the certificate authority and your own certificate
     Init(init::InitArguments),
-    /// Add a host over SSH, or list the hosts
+    /// Add a host over SSH, remove a host, or list the hosts
     Host(host::HostArguments),
     /// Issue certificates, or show one
     Cert(cert::CertArguments),
@@ -69,6 +70,8 @@ pub enum Verb {
     History(history::HistoryArguments),
     /// Deploy an earlier release of a stack again
     Rollback(rollback::RollbackArguments),
+    /// Rebuild the local store from what the hosts know; a damaged store is moved away first
+    Recover(recover::RecoverArguments),
 }
 
 /// Runs the verb of the command line.
@@ -91,5 +94,6 @@ pub(crate) async fn dispatch(arguments: Arguments, signals: Signals) -> Result<E
         Verb::Sync(args) => sync::run(&context, args).await,
         Verb::History(args) => history::run(&context, args).await,
         Verb::Rollback(args) => rollback::run(&context, args).await,
+        Verb::Recover(args) => recover::run(&context, args).await,
     }
 }

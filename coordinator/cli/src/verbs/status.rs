@@ -35,10 +35,12 @@ pub(super) async fn run(context: &Context, args: StatusArguments) -> Result<Exit
 /// Formats the status as a table of hosts and a table of instances.
 pub(super) fn text(status: &Status) -> String {
     let hosts = table(["HOST", "ADDRESS", "STATE", "AGENT", "ENGINE", "SEEN"], status.hosts.iter().map(host));
+    let owed = status.owed.iter().map(|step| format!("left out, because the host was away: {step}\n"));
+    let owed = if status.owed.is_empty() { String::new() } else { format!("\n{}", owed.collect::<String>()) };
     if status.instances.is_empty() {
-        return hosts;
+        return hosts + &owed;
     }
-    format!("{hosts}\n{}", ps::text(&status.instances))
+    format!("{hosts}\n{}{owed}", ps::text(&status.instances))
 }
 
 fn host(host: &HostStatus) -> [String; 6] {

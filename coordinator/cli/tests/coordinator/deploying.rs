@@ -120,7 +120,11 @@ async fn only_blobs_that_a_host_lacks_are_sent() {
     let blobs = fleet.host("beta").with(|state| state.blobs.len());
     fleet.write("data/app.conf", "port = 2\n");
     done(fleet.up().await);
-    assert_eq!(fleet.host("beta").with(|state| state.blobs.len()), blobs + 2, "the file and the manifest");
+    assert_eq!(
+        fleet.host("beta").with(|state| state.blobs.len()),
+        blobs + 3,
+        "the file, the manifest and the deployment"
+    );
     let large = blake3::hash("x".repeat(3 << 20).as_bytes()).to_hex().to_string();
     assert_eq!(fleet.host("beta").with(|state| state.blobs[&large].len()), 3 << 20);
 }

@@ -9,6 +9,7 @@ mod env_files;
 mod environments;
 mod fleet;
 mod folder;
+mod history;
 mod images;
 mod projects;
 mod status;

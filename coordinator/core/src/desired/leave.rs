@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{HostState, connect};
 use crate::deployment::InstanceName;
 use crate::fabric;
+use crate::ledger;
 
 /// Reason why a host cannot be left as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,29 +40,28 @@ pub fn leave(
     if !moved.is_empty() {
         return Err(CannotLeave::Moved(moved));
     }
+    // What was lost before is still lost: the target keeps the address although no state has it.
+    let planned = target.values().next().map(|state| state.fabric.clone()).unwrap_or_default();
+    let of_target: BTreeSet<fabric::Address> =
+        target.values().flat_map(ledger::held).map(|(_, address, ..)| address).collect();
+    let lost = planned.endpoints.iter().filter(|(address, endpoint)| {
+        matches!(endpoint.holder, fabric::Holder::Instance(_)) && !of_target.contains(*address)
+    });
+    let lost: BTreeSet<&fabric::Endpoint> = lost.map(|(_, endpoint)| endpoint).collect();
     for host in hosts {
         if let (Some(state), Some(held)) = (target.get_mut(host), held.get(host)) {
             state.clone_from(held);
         }
     }
     one_holder_each(target)?;
-    // What was lost before is still lost.
-    let known: BTreeSet<InstanceName> = &names(held, true) | &names(held, false);
-    let planned = target.values().next().map(|state| state.fabric.clone()).unwrap_or_default();
-    let lost: BTreeSet<&fabric::Endpoint> = planned.endpoints.values().filter(|it| is_lost(it, &known)).collect();
     connect(held, target, |endpoint| lost.contains(endpoint));
     Ok(())
-}
-
-/// Whether an instance holds the address that no host holds.
-fn is_lost(endpoint: &fabric::Endpoint, known: &BTreeSet<InstanceName>) -> bool {
-    matches!(&endpoint.holder, fabric::Holder::Instance(name) if !known.contains(name))
 }
 
 /// Checks that no two instances have the same address on a network of the fleet.
 fn one_holder_each(states: &BTreeMap<String, HostState>) -> Result<(), CannotLeave> {
     let mut holders: BTreeMap<fabric::Address, &InstanceName> = BTreeMap::new();
-    for (instance, address, ..) in states.values().flat_map(fabric::held) {
+    for (instance, address, ..) in states.values().flat_map(ledger::held) {
         let ip = address.ip.to_string();
         if let Some(other) = holders.insert(address, &instance.name) {
             let instances = Box::new([other.clone(), instance.name.clone()]);

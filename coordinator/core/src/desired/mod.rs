@@ -7,18 +7,21 @@ use std::sync::Arc;
 use crate::address;
 use crate::container::{Attachment, Source};
 use crate::deployment::{self, Deployment, InstanceName};
-use crate::fabric::{Endpoint, Fabric, Holder, ledger};
+use crate::fabric::Endpoint;
 use crate::fleet::{Fleet, FleetNetwork};
+use crate::ledger::{Lost, fabric_of, ledger};
 use crate::report::Report;
 
 mod leave;
 mod recreate;
+mod remove_host;
 mod restore;
 mod volume_users;
 
 pub use crate::host_state::{Dependency, HostState, Instance, Network, Overlay, Pool, Tree, Volume};
 pub use leave::{CannotLeave, leave};
 pub use recreate::{StartManifests, why_recreate};
+pub use remove_host::remove_host;
 pub use restore::restore;
 
 /// Request from which the desired state is made.
@@ -30,6 +33,8 @@ pub struct DesiredInput<'a> {
     pub removed: &'a BTreeSet<String>,
     /// Whether the volumes of removed stacks are deleted (`landfast down -v`).
     pub remove_volumes: bool,
+    /// Instances that run although their hosts hold no state of them.
+    pub unmanaged: &'a BTreeSet<InstanceName>,
 }
 
 impl DesiredInput<'_> {
@@ -73,14 +78,8 @@ pub fn desired(
     }
     volume_users::record(held, &mut states);
     states.values_mut().for_each(sort);
-    // What no host holds was lost with the memory of a host. Its addresses stay held until its stack is deployed or removed.
-    let known: BTreeSet<&InstanceName> =
-        held.values().flat_map(|state| &state.instances).map(|instance| &instance.name).collect();
-    let is_lost = |endpoint: &Endpoint| match &endpoint.holder {
-        Holder::Instance(name) => !known.contains(name) && !input.is_about(&name.stack),
-        Holder::Gateway | Holder::Nobody => false,
-    };
-    connect(held, &mut states, is_lost);
+    let lost = Lost::new(input.unmanaged, held);
+    connect(held, &mut states, |endpoint| lost.holder(endpoint).is_some_and(|name| !input.is_about(&name.stack)));
     states
 }
 
@@ -279,7 +278,7 @@ fn connect(
     keeps: impl Fn(&Endpoint) -> bool,
 ) {
     let before = ledger(held);
-    let fabric = Fabric::of(states, &before, keeps);
+    let fabric = fabric_of(states, &before, keeps);
     let fabric = if fabric == *before { before } else { Arc::new(fabric) };
     for state in states.values_mut() {
         state.fabric.clone_from(&fabric);

@@ -5,11 +5,11 @@
 //! the plan. That state is used only if the other hosts know the same addresses of it from their fabric.
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
-use std::sync::Arc;
 
 use super::{Action, Plan, Step};
 use crate::desired::HostState;
-use crate::fabric::{Fabric, Holder, held, ledger};
+use crate::fabric::Holder;
+use crate::ledger::{held, ledger};
 
 /// Reason why a plan cannot be carried out while hosts are away.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,8 +112,8 @@ fn changes_on<'p>(plan: &'p Plan, hosts: &BTreeSet<String>) -> impl Iterator<Ite
     })
 }
 
-/// Whether the state that is remembered of a host is the one that it holds, as far as the other hosts can tell: their fabric
-/// says that the same instances hold the same addresses on it. `address` is its LAN address. Without another host on a network
+/// Whether the state that is remembered of a host is the one that it holds, as far as the other hosts can tell: their
+/// newest fabric says that the same instances hold the same addresses on it. `address` is its LAN address. Without another host on a network
 /// of the fleet, nobody can tell.
 pub fn is_as_remembered(
     name: &str,
@@ -122,19 +122,12 @@ pub fn is_as_remembered(
     others: &BTreeMap<String, HostState>,
 ) -> bool {
     let own: BTreeSet<_> = held(remembered).map(|(instance, address, ..)| (address, &instance.name)).collect();
-    let others = others.iter().filter(|(other, _)| *other != name).map(|(_, state)| state);
-    let mut fabrics = Vec::<&Arc<Fabric>>::new();
-    for state in others.filter(|state| state.fleet_networks().next().is_some()) {
-        if !fabrics.iter().any(|known| Arc::ptr_eq(known, &state.fabric)) {
-            fabrics.push(&state.fabric);
-        }
-    }
-    let as_known = |fabric: &&Arc<Fabric>| {
-        let known = fabric.held_at(address).filter_map(|(address, endpoint)| match &endpoint.holder {
-            Holder::Instance(name) => Some((address.clone(), name)),
-            Holder::Gateway | Holder::Nobody => None,
-        });
-        known.collect::<BTreeSet<_>>() == own
-    };
-    !fabrics.is_empty() && fabrics.iter().all(as_known)
+    let others = others.iter().filter(|(other, state)| *other != name && state.fleet_networks().next().is_some());
+    let others: BTreeMap<String, HostState> = others.map(|(other, state)| (other.clone(), state.clone())).collect();
+    let ledger = ledger(&others);
+    let known = ledger.held_at(address).filter_map(|(address, endpoint)| match &endpoint.holder {
+        Holder::Instance(name) => Some((address.clone(), name)),
+        Holder::Gateway | Holder::Nobody => None,
+    });
+    !others.is_empty() && known.collect::<BTreeSet<_>>() == own
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::instances_by_side::InstancesBySide;
 use super::{Action, Plan, Step};
-use crate::container::Container;
+use crate::container::{Container, Source};
 use crate::deployment::{Condition, InstanceName, StackService};
 use crate::desired::Instance;
 use crate::ports::overlap;
@@ -93,7 +93,7 @@ impl Needs {
         needs.updates_one_service_at_a_time(steps);
         needs.dependents_go_first(sides, steps);
         needs.claims(sides, steps);
-        needs.removals_last(steps);
+        needs.removals_last(sides, steps);
         needs
     }
 
@@ -128,9 +128,14 @@ impl Needs {
                 members.iter().for_each(|member| self.after[*member].extend([at]));
             }
         }
-        for pair in groups.windows(2) {
-            for &member in &pair[1].1 {
-                self.after[member].extend(&pair[0].1);
+        // Stacks are updated side by side.
+        let stacks: BTreeSet<String> = groups.iter().map(|(service, _)| service.stack.clone()).collect();
+        for stack in stacks {
+            let of_stack: Vec<_> = groups.iter().filter(|(service, _)| service.stack == stack).collect();
+            for pair in of_stack.windows(2) {
+                for &member in &pair[1].1 {
+                    self.after[member].extend(&pair[0].1);
+                }
             }
         }
     }
@@ -162,9 +167,9 @@ impl Needs {
         }
     }
 
-    /// Every removal waits for every change, except for the changes that wait for this removal.
-    fn removals_last(&mut self, steps: &[Step]) {
-        let changes: BTreeSet<usize> = places(steps, |action| action.change().is_some());
+    /// Every removal waits for every change of its stack, except for the changes that wait for this removal. A network or a volume
+    /// also waits for the instances of other stacks that have used it.
+    fn removals_last(&mut self, sides: &InstancesBySide<'_>, steps: &[Step]) {
         let mut early: BTreeSet<usize> = BTreeSet::new();
         let mut ahead: Vec<usize> = self.claims.iter().flatten().copied().collect();
         while let Some(at) = ahead.pop() {
@@ -172,12 +177,24 @@ impl Needs {
                 ahead.extend(self.after[at].iter().copied());
             }
         }
-        let about_instances: BTreeSet<usize> = places(steps, |action| action.instance().is_some());
         for (at, step) in steps.iter().enumerate() {
-            match step.action {
-                Action::Remove { .. } if !early.contains(&at) => self.after[at].extend(&changes),
-                Action::RemoveTree { .. } | Action::RemoveNetwork { .. } | Action::RemoveVolume { .. } => {
-                    self.after[at].extend(&about_instances)
+            let is_own = |action: &Action| step.action.stack().is_none() || action.stack() == step.action.stack();
+            let about_instances = || places(steps, |action| action.instance().is_some() && is_own(action));
+            match &step.action {
+                Action::Remove { .. } if !early.contains(&at) => {
+                    self.after[at].extend(places(steps, |action| action.change().is_some() && is_own(action)));
+                }
+                Action::RemoveTree { .. } => self.after[at].extend(about_instances()),
+                Action::RemoveNetwork { network, .. } => {
+                    self.after[at].extend(about_instances());
+                    self.after[at]
+                        .extend(users(sides, steps, |old| old.networks.iter().any(|end| end.network == *network)));
+                }
+                Action::RemoveVolume { volume, .. } => {
+                    let source = Source::Volume(volume.clone());
+                    self.after[at].extend(about_instances());
+                    self.after[at]
+                        .extend(users(sides, steps, |old| old.mounts.iter().any(|mount| mount.source == source)));
                 }
                 _ => {}
             }
@@ -232,7 +249,7 @@ impl Needs {
     }
 }
 
-fn places(steps: &[Step], is: fn(&Action) -> bool) -> BTreeSet<usize> {
+fn places(steps: &[Step], is: impl Fn(&Action) -> bool) -> BTreeSet<usize> {
     steps.iter().enumerate().filter(|(_, step)| is(&step.action)).map(|(at, _)| at).collect()
 }
 
@@ -242,6 +259,16 @@ fn removes(steps: &[Step]) -> Vec<(usize, StackService)> {
         _ => None,
     };
     steps.iter().enumerate().filter_map(remove).collect()
+}
+
+/// The steps that remove or replace a container which uses something.
+fn users<'s>(
+    sides: &'s InstancesBySide<'_>,
+    steps: &'s [Step],
+    uses: impl Fn(&Container) -> bool + 's,
+) -> impl Iterator<Item = usize> + 's {
+    let released = steps.iter().enumerate().filter_map(|(at, step)| Some((at, released_container(sides, step)?.1)));
+    released.filter(move |(_, container)| uses(container)).map(|(at, _)| at)
 }
 
 /// The container that a step removes or replaces, and its host.

@@ -2,7 +2,7 @@
 use super::host_state_at::Steps;
 use super::step_status::{self, Observed, StepStatus};
 use super::{Action, FAILURE_GRACE_MS, Failure, HOST_TIMEOUT_MS, Progress, Run, State};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use crate::deployment::{Condition, InstanceName};
@@ -111,18 +111,21 @@ pub(super) fn assign(state: &mut State, now: u64) -> Vec<Action> {
     let mut actions = Vec::new();
     for (name, mut wanted) in due {
         let unassigned: Vec<usize> = (0..state.steps.len()).filter(|at| state.is_unassigned(*at, &name)).collect();
-        let is_start = |at: &usize| matches!(state.plan.steps[*at].action, plan::Action::Start { .. });
-        let must_send = unassigned.iter().any(is_start);
+        let again = unassigned.iter().filter_map(|at| match &state.plan.steps[*at].action {
+            plan::Action::Start { change, .. } => Some(change.instance.stack.clone()),
+            _ => None,
+        });
+        let again: BTreeSet<String> = again.collect();
         let epoch = state.epoch;
         let Some(host) = state.hosts.get_mut(&name) else { continue };
         host.is_stale = false;
         // Otherwise the state was already sent with an earlier step.
-        if must_send || !host.sent.same_contents(&wanted) {
+        if !again.is_empty() || !host.sent.same_contents(&wanted) {
             wanted.epoch = epoch;
             wanted.generation = host.sent.generation + 1;
             host.sent = wanted;
             host.unanswered_since = Some(now);
-            actions.push(Action::Assign { host: name, state: Box::new(host.sent.clone()) });
+            actions.push(Action::Assign { host: name, state: Box::new(host.sent.clone()), again });
         }
         unassigned.iter().for_each(|at| state.steps[*at].generation = Some(host.sent.generation));
     }
@@ -160,9 +163,11 @@ pub(super) fn detect_timeouts(state: &mut State, now: u64) {
             }
             state.fail_stack_of(*at, message.clone());
         }
-        if left.is_empty() {
-            state.fail(message);
+        if let Some(host) = state.hosts.get_mut(&name) {
+            host.is_given_up = true;
         }
+        // A host that only has to learn of the others stops nobody.
+        state.record_failure(message);
     }
     fail_impossible_waits(state);
     fail_what_comes_after(state);
@@ -203,7 +208,8 @@ fn silent_hosts(state: &State, now: u64) -> Vec<(String, String)> {
         let what = if host.lost_since.is_some() { "been unreachable" } else { "not answered" };
         format!("{name} has {what} for {} s", HOST_TIMEOUT_MS / 1000)
     };
-    let silent = state.hosts.iter().filter(|(_, host)| over(host.lost_since) || over(host.unanswered_since));
+    let silent = state.hosts.iter().filter(|(_, host)| !host.is_given_up);
+    let silent = silent.filter(|(_, host)| over(host.lost_since) || over(host.unanswered_since));
     let needed = silent.filter(|(name, host)| needed(name, host));
     needed.map(|(name, host)| (name.clone(), message(host, name))).collect()
 }
@@ -228,7 +234,7 @@ fn detect_stall(state: &mut State, now: u64) {
 /// The last action, if the rollout has ended.
 pub(super) fn finish(state: &mut State, now: u64) -> Option<Action> {
     let running = state.steps.iter().any(|step| step.progress.is_running());
-    let unanswered = state.hosts.values().any(|host| host.unanswered_since.is_some());
+    let unanswered = state.hosts.values().any(|host| host.unanswered_since.is_some() && !host.is_given_up);
     if !state.failures.is_empty() {
         let is_busy = |at: usize| state.is_left(at) || (state.steps[at].progress.is_running() && !state.is_over(at));
         if (0..state.steps.len()).any(is_busy) {

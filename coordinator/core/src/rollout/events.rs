@@ -12,10 +12,13 @@ pub(super) fn apply(state: &mut State, event: Event, now: u64) {
             start(state);
         }
         Event::Reported { host, report } => report_received(state, &host, report, now),
-        // The host's report says which generation it accepted. This answer may be about an older one that was retried.
-        Event::Assigned { host } => {
+        Event::Assigned { host, generation } => {
             if let Some(host) = state.hosts.get_mut(&host) {
                 host.lost_since = None;
+                // The answer may be about an older assignment that was retried.
+                if generation == host.sent.generation {
+                    host.unanswered_since = None;
+                }
             }
         }
         Event::Tick => {}
@@ -52,9 +55,6 @@ fn report_received(state: &mut State, name: &str, report: Report, now: u64) {
     if report.epoch == epoch && !is_own {
         return state.fail(format!("{} deploys to {name} at the same time", report.owner));
     }
-    if is_own && report.generation >= host.sent.generation {
-        host.unanswered_since = None;
-    }
     let lost_since = if report.engine_lost { Some(host.lost_since.unwrap_or(now)) } else { None };
     let away = host.lost_since.filter(|_| lost_since.is_none()).map_or(0, |since| now.saturating_sub(since));
     host.lost_since = lost_since;
@@ -69,11 +69,12 @@ fn report_received(state: &mut State, name: &str, report: Report, now: u64) {
 /// retried does not count.
 fn assignment_refused(state: &mut State, name: &str, generation: u64, stacks: &BTreeSet<String>, message: &str) {
     let Some(host) = state.hosts.get_mut(name) else { return };
-    if host.sent.generation != generation || host.unanswered_since.take().is_none() {
+    if host.sent.generation != generation {
         return;
     }
+    host.unanswered_since = None;
     for at in 0..state.steps.len() {
-        let concerns = state.plan.steps[at].action.stack().is_none_or(|stack| stacks.contains(stack));
+        let concerns = state.plan.steps[at].action.stack().is_some_and(|stack| stacks.contains(stack));
         let is_sent = state.steps[at].generation == Some(generation) && state.host_of(at) == Some(name);
         let is_refused = is_sent && (stacks.is_empty() || concerns);
         if is_refused && state.steps[at].progress.is_running() {
@@ -106,6 +107,10 @@ impl State {
             Some(stack) => drop(self.failed.insert(stack.to_owned())),
             None => self.is_halted = true,
         }
+        self.record_failure(reason);
+    }
+
+    pub(super) fn record_failure(&mut self, reason: String) {
         if !self.failures.contains(&reason) {
             self.failures.push(reason);
         }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use crate::deployment::InstanceName;
 use crate::desired::HostState;
-use crate::fabric::{Address, Endpoint, Fabric, Holder, ledger};
+use crate::fabric::{Address, Endpoint, Fabric, Holder};
+use crate::ledger::ledger;
 
 /// The fabrics of a rollout.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -26,8 +27,7 @@ pub(super) struct Fabrics {
 impl Fabrics {
     /// Creates the fabrics of a rollout that has not begun.
     pub(super) fn new(before: &BTreeMap<String, HostState>, target: &BTreeMap<String, HostState>) -> Self {
-        let before = ledger(before);
-        let target = target.values().next().map_or_else(|| before.clone(), |state| state.fabric.clone());
+        let (before, target) = (ledger(before), ledger(target));
         let mut both = Fabric::clone(&target);
         let mut passing = Vec::new();
         for (address, old) in before.endpoints.iter().filter(|(_, old)| old.is_held()) {

@@ -107,6 +107,8 @@ struct HostProgress {
     unanswered_since: Option<u64>,
     /// Time since which the host is unreachable or its engine does not answer.
     lost_since: Option<u64>,
+    /// Whether the rollout no longer waits for the host.
+    is_given_up: bool,
     report: Option<Report>,
 }
 
@@ -186,10 +188,12 @@ pub enum Event {
         /// Report of the host.
         report: Report,
     },
-    /// A host accepted the state that it was sent. The rollout relies on the host's next report.
+    /// A host accepted the state that it was sent.
     Assigned {
         /// Name of the host.
         host: String,
+        /// Generation of the state.
+        generation: u64,
     },
     /// A host refused the state that it was sent. Sending it again does not help.
     AssignFailed {
@@ -222,6 +226,8 @@ pub enum Action {
         host: String,
         /// State to send.
         state: Box<HostState>,
+        /// Stacks to send even if nothing of them has changed, so that the host tries again what failed of them.
+        again: BTreeSet<String>,
     },
     /// Report progress to the user.
     Report(ProgressLine),
@@ -282,9 +288,8 @@ impl Failure {
     /// Whether everything that the plan changes of a stack was done, although the rollout failed.
     pub fn is_done(&self, plan: &Plan, stack: &str) -> bool {
         let steps = plan.steps.iter().zip(&self.steps);
-        // Every stack needs the steps that belong to none.
-        let mut concerned = steps.filter(|(step, _)| step.action.stack().is_none_or(|other| other == stack));
-        concerned.all(|(_, progress)| *progress == Progress::Done)
+        let mut own = steps.filter(|(step, _)| step.action.stack() == Some(stack));
+        own.all(|(_, progress)| *progress == Progress::Done)
     }
 }
 

@@ -180,7 +180,7 @@ impl Simulation {
         }
         for action in actions {
             match action {
-                Action::Assign { host, state } => {
+                Action::Assign { host, state, .. } => {
                     let at = self.later();
                     self.wire.push((at, Message::Assign(self.crashes, host, state)));
                 }
@@ -246,7 +246,7 @@ impl Simulation {
             let taken = self.hosts[&name].held.clone();
             return self.again(name, taken);
         }
-        self.tell(Event::Assigned { host: name });
+        self.tell(Event::Assigned { host: name, generation: new.1 });
     }
 
     /// The coordinator retries until it gets an answer. Sometimes the whole connection was lost.
@@ -262,7 +262,7 @@ impl Simulation {
     /// Messages of one host arrive in order.
     fn tell(&mut self, event: Event) {
         let host = |event: &Event| match event {
-            Event::Reported { host, .. } | Event::Assigned { host } => host.clone(),
+            Event::Reported { host, .. } | Event::Assigned { host, .. } => host.clone(),
             Event::AssignFailed { host, .. } | Event::Lost { host } => host.clone(),
             _ => String::new(),
         };

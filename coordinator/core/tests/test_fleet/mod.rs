@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use landfast_core::bundle::{Content, Entry, Manifest};
 use landfast_core::compile::{self, Compiled, FoundImage, ImageCandidates};
-use landfast_core::deployment::Deployment;
+use landfast_core::deployment::{Deployment, InstanceName};
 use landfast_core::desired::{DesiredInput, HostState, StartManifests, desired, recreate_broken};
 use landfast_core::fleet::Fleet;
 use landfast_core::place::Abilities;
@@ -60,6 +60,8 @@ pub(crate) struct TestFleet {
     /// Project names by stack. Other stacks have a project with their own name.
     pub(crate) projects: BTreeMap<String, String>,
     pub(crate) abilities: BTreeMap<String, Abilities>,
+    /// Instances that run although their hosts hold no state of them.
+    pub(crate) unmanaged: BTreeSet<InstanceName>,
     pub(crate) release: u64,
     pub(crate) salt: String,
 }
@@ -90,6 +92,7 @@ impl TestFleet {
             found: BTreeMap::new(),
             projects: BTreeMap::new(),
             abilities: BTreeMap::new(),
+            unmanaged: BTreeSet::new(),
             release: 1,
             salt: "salt".into(),
         }
@@ -136,6 +139,11 @@ impl TestFleet {
     }
 
     pub(crate) fn compile(&self, stack: &str, yaml: &str) -> Result<Compiled, String> {
+        self.compile_beside(&[], stack, yaml)
+    }
+
+    /// Compiles a stack that is deployed together with these ones.
+    pub(crate) fn compile_beside(&self, beside: &[Deployment], stack: &str, yaml: &str) -> Result<Compiled, String> {
         let root = PathBuf::from("/home/anna").join(stack);
         let loaded = self.load(stack, yaml)?;
         let project = loaded.project().map_err(|mistakes| mistakes.to_string())?;
@@ -166,7 +174,7 @@ impl TestFleet {
             abilities: &self.abilities,
             held: &self.held,
             found: &self.found,
-            beside: &[],
+            beside,
             release: self.release,
             salt: &self.salt,
         })
@@ -187,13 +195,39 @@ impl TestFleet {
         let warnings = compiled.warnings.iter().map(|it| format!("{it}\n").replace("/home/anna/", "")).collect();
         let deployments = [compiled.deployment];
         let removed = BTreeSet::new();
-        let input = DesiredInput { deployments: &deployments, removed: &removed, remove_volumes: false };
+        let input = DesiredInput {
+            deployments: &deployments,
+            removed: &removed,
+            remove_volumes: false,
+            unmanaged: &self.unmanaged,
+        };
         self.propose_input(input, warnings)
+    }
+
+    /// Proposes several stacks in one plan.
+    pub(crate) fn propose_all(&self, stacks: &[(&str, &str)]) -> Proposal {
+        let mut deployments = Vec::new();
+        for (stack, yaml) in stacks {
+            deployments.push(self.compile_beside(&deployments, stack, yaml).unwrap().deployment);
+        }
+        let removed = BTreeSet::new();
+        self.propose_input(
+            DesiredInput {
+                deployments: &deployments,
+                removed: &removed,
+                remove_volumes: false,
+                unmanaged: &self.unmanaged,
+            },
+            String::new(),
+        )
     }
 
     pub(crate) fn propose_down(&self, stack: &str, remove_volumes: bool) -> Proposal {
         let removed = BTreeSet::from([stack.to_owned()]);
-        self.propose_input(DesiredInput { deployments: &[], removed: &removed, remove_volumes }, String::new())
+        self.propose_input(
+            DesiredInput { deployments: &[], removed: &removed, remove_volumes, unmanaged: &self.unmanaged },
+            String::new(),
+        )
     }
 
     pub(crate) fn propose_input(&self, input: DesiredInput<'_>, warnings: String) -> Proposal {

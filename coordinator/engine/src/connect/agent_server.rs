@@ -5,8 +5,8 @@ use std::sync::Arc;
 use landfast_proto::v1::agent_server::{Agent, AgentServer};
 use landfast_proto::v1::{
     AssignRequest, AssignResponse, ClaimRequest, ClaimResponse, DescribeRequest, DescribeResponse, ExamineRequest,
-    ExamineResponse, HeldFabricRequest, HeldFabricResponse, LogsRequest, LogsResponse, ReleaseRequest, ReleaseResponse,
-    Report, WatchRequest,
+    ExamineResponse, HeldFabricRequest, HeldFabricResponse, LogsRequest, LogsResponse, RecordRequest, RecordResponse,
+    ReleaseRequest, ReleaseResponse, Report, WatchRequest,
 };
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -35,6 +35,9 @@ impl Agent for FakeAgent {
         Err(Status::unimplemented(""))
     }
     async fn assign(&self, _: Request<AssignRequest>) -> Result<Response<AssignResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+    async fn record(&self, _: Request<RecordRequest>) -> Result<Response<RecordResponse>, Status> {
         Err(Status::unimplemented(""))
     }
     async fn held_fabric(&self, _: Request<HeldFabricRequest>) -> Result<Response<HeldFabricResponse>, Status> {

@@ -4,10 +4,11 @@ mod examine;
 pub(crate) mod memory;
 mod status;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::future::join_all;
+use landfast_core::deployment::InstanceName;
 use landfast_core::desired::{HostState, restore};
 use landfast_core::place::Abilities;
 use landfast_core::plan::{EngineNetwork, EngineVolume, Found, UsedPort, is_as_remembered};
@@ -16,6 +17,7 @@ use landfast_core::report::Report;
 use landfast_proto::v1::{self, DescribeResponse};
 
 use crate::connect::{Agent, Agents, Ask, ConnectError, Failures, targets};
+use crate::operation::releases;
 use crate::store::{Change, Store};
 use crate::wire::{Fabrics, HeldUnits, Wire as _};
 
@@ -59,25 +61,9 @@ impl ObservedFleet {
     /// # Errors
     /// [`EngineError::Unreachable`] if a host refuses the connection, or if it cannot be reached and its state is not known.
     pub async fn survey(engine: &Engine, store: &dyn Store) -> Result<Self, EngineError> {
-        let fleet = &engine.folder.fleet;
-        let credentials = engine.folder.credentials()?;
-        let agents = Agents::connect(&fleet.name, &targets(fleet), &credentials, Ask::Held).await;
-        let (agents, failed) = agents.into_parts();
+        let (mut observed, failed) = Self::ask(engine, store).await?;
         if failed.values().any(|error| !matches!(error, ConnectError::Unreachable { .. })) {
             return Err(EngineError::Unreachable(Failures(failed)));
-        }
-        if let Some(agent) = agents.values().find(|agent| agent.is_too_old()) {
-            let (host, version) = (agent.host().to_owned(), agent.description().agent_version.clone());
-            return Err(EngineError::OldAgent { host, version });
-        }
-        let mut observed = Self { fabrics: fabrics(&agents).await?, ..Self::default() };
-        observed.away.extend(failed.iter().map(|(host, error)| (host.clone(), error.with_hint())));
-        let mut changes = Vec::new();
-        for agent in agents.into_values() {
-            changes.extend(observed.add(store, agent).await?);
-        }
-        if !changes.is_empty() {
-            store.txn(changes).await?;
         }
         for host in failed.keys() {
             let Some(held) = observed.remembered(engine, store, host).await? else {
@@ -86,6 +72,32 @@ impl ObservedFleet {
             observed.held.insert(host.clone(), held);
         }
         Ok(observed)
+    }
+
+    /// Asks all hosts at the same time, and records in the store what the hosts that answer hold and what they know of the
+    /// history. Returns the errors of the others too.
+    pub(crate) async fn ask(
+        engine: &Engine,
+        store: &dyn Store,
+    ) -> Result<(Self, BTreeMap<String, ConnectError>), EngineError> {
+        let fleet = &engine.folder.fleet;
+        let credentials = engine.folder.credentials()?;
+        let agents = Agents::connect(&fleet.name, &targets(fleet), &credentials, Ask::Held).await;
+        let (agents, failed) = agents.into_parts();
+        if let Some(agent) = agents.values().find(|agent| agent.is_too_old()) {
+            let (host, version) = (agent.host().to_owned(), agent.description().agent_version.clone());
+            return Err(EngineError::OldAgent { host, version });
+        }
+        let mut observed = Self { fabrics: fabrics(&agents).await?, ..Self::default() };
+        observed.away.extend(failed.iter().map(|(host, error)| (host.clone(), error.with_hint())));
+        let mut changes = releases::learning(store, agents.values()).await?;
+        for agent in agents.into_values() {
+            changes.extend(observed.add(store, agent).await?);
+        }
+        if !changes.is_empty() {
+            store.txn(changes).await?;
+        }
+        Ok((observed, failed))
     }
 
     /// Adds a host that answers. Returns the changes that remember it.
@@ -138,6 +150,12 @@ impl ObservedFleet {
         let reached = reached.map(|(name, state)| (name.clone(), state.clone())).collect();
         let remembered = memory::recall(store, &self.fabrics, host).await?;
         Ok(remembered.filter(|state| is_as_remembered(host, address, state, &reached)))
+    }
+
+    /// Returns the instances that run although their hosts hold no state of them.
+    pub(crate) fn unmanaged(&self) -> BTreeSet<InstanceName> {
+        let seen = self.reports.values().flat_map(|report| &report.instances);
+        seen.filter(|seen| seen.unmanaged).map(|seen| seen.name.clone()).collect()
     }
 
     /// Returns the epoch that a rollout claims: greater than any that a host has seen.

@@ -5,7 +5,10 @@ use std::time::Instant;
 
 use landfast_core::report::{ContainerState, Health, InstanceReport, Problem, Report, ReportedPort};
 
-use crate::connect::{Agents, Ask, Target, targets};
+use landfast_proto::v1;
+
+use crate::connect::{Agent, Agents, Ask, Target, targets};
+use crate::operation::releases;
 use crate::wire::Wire as _;
 
 use crate::{Engine, EngineError, Hint};
@@ -19,6 +22,8 @@ pub struct Status {
     pub hosts: Vec<HostStatus>,
     /// Status of every instance, ordered by stack, instance and host.
     pub instances: Vec<InstanceStatus>,
+    /// Steps that the last run of a stack left out because their host was away, as in `recreate data/app.1 on gamma`.
+    pub owed: Vec<String>,
 }
 
 /// Status of one host.
@@ -76,7 +81,10 @@ impl Engine {
         let credentials = self.folder.credentials()?;
         let agents = Agents::connect(&fleet.name, &targets(fleet), &credentials, Ask::Described).await;
         let answered = Instant::now();
-        let mut status = Status { fleet: fleet.name.clone(), hosts: Vec::new(), instances: Vec::new() };
+        let (hosts, instances) = (Vec::new(), Vec::new());
+        let owed = releases::owed(agents.connected().values());
+        let mut status = Status { fleet: fleet.name.clone(), hosts, instances, owed };
+        let newest = newest_fabric(agents.connected());
         for target in targets(fleet) {
             let Some(agent) = agents.get(&target.host) else {
                 let why = agents.failed().get(&target.host).map(Hint::with_hint);
@@ -92,6 +100,13 @@ impl Engine {
                 host.state = "engine lost";
                 host.problems
                     .insert(0, format!("{}: the container engine does not answer: {}", target.host, engine.error));
+            }
+            let fabric = fabric(description);
+            if fabric.is_some() && fabric.map(|stamp| &stamp.digest) != newest.as_ref() {
+                host.problems.push(format!(
+                    "{}: it has missed a change of the fleet's addresses and names; the next `landfast up` sends it",
+                    target.host
+                ));
             }
             host.agent_version = Some(description.agent_version.clone());
             host.engine_version = Some(engine.version);
@@ -127,6 +142,19 @@ impl Engine {
         let of_fleet = self.folder.fleet.networks.keys().find_map(|network| addresses.get(network));
         of_fleet.or_else(|| addresses.values().next()).filter(|address| !address.is_empty()).cloned()
     }
+}
+
+/// The stamp of the fabric that a host holds.
+fn fabric(description: &v1::DescribeResponse) -> Option<&v1::Stamp> {
+    let mut units = description.report.iter().flat_map(|report| &report.units);
+    let fabric = units.find(|unit| matches!(unit.unit, Some(v1::unit_report::Unit::Fabric(_))));
+    fabric.and_then(|unit| unit.stamp.as_ref())
+}
+
+/// Digest of the fabric that was assigned last.
+fn newest_fabric(agents: &BTreeMap<String, Agent>) -> Option<String> {
+    let stamps = agents.values().filter_map(|agent| fabric(agent.description()));
+    stamps.max_by_key(|stamp| stamp.epoch).map(|stamp| stamp.digest.clone())
 }
 
 /// Returns the status of a host that did not answer.

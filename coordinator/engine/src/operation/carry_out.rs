@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use landfast_core::desired::HostState;
 use landfast_core::report::Report;
 use landfast_core::rollout::{self, Action, Record};
 use tokio::sync::mpsc;
@@ -20,7 +21,7 @@ use crate::{Engine, EngineError, Version};
 use super::claims::{Claims, RunId};
 use super::failure::FailureReport;
 use super::journal::{self, Entry, Journal, Unfinished};
-use super::releases::{self, Ending, Release};
+use super::releases::{self, Ending, Hosts, Kind, Release};
 use super::step_events::StepEvents;
 use super::{Operation, Proposal, bring, host_events};
 
@@ -60,6 +61,7 @@ struct Run<'a> {
     journal: Journal<'a>,
     store: &'a dyn Store,
     observed: &'a ObservedFleet,
+    hosts: Hosts<'a>,
     stop: CancellationToken,
     /// Whether the rollout is new rather than the continuation of an interrupted one.
     is_new: bool,
@@ -87,6 +89,7 @@ impl Engine {
             return Ok(Outcome::Built { images });
         }
         let mut resumed = None;
+        let mut superseded = Vec::new();
         for unfinished in journal::unfinished(store).await? {
             let releases = numbered(&unfinished.releases);
             if resumed.is_none() && is_aim(&unfinished, &proposal) {
@@ -94,9 +97,11 @@ impl Engine {
                 resumed = Some(unfinished);
             } else {
                 self.listener.report(Event::Warning(Warning::Superseded { releases }));
-                let mut changes = recordings(store, unfinished.releases.clone(), |_| Ending::Failed).await?;
+                let ended = ended(unfinished.releases.clone(), &[], |_| Ending::Failed);
+                let mut changes = recordings(store, &ended).await?;
                 changes.extend(unfinished.removal());
                 store.txn(changes).await?;
+                superseded.extend(ended);
             }
         }
         if proposal.plan.is_empty() && resumed.is_none() {
@@ -123,7 +128,13 @@ impl Engine {
         };
         let state = state.without(observed.away.keys());
         let claims = Claims::take(store, &observed.agents, id.clone(), &proposal.purpose).await?;
-        let outcome = self.drive(Run { id, entry, state, journal, store, observed, stop, is_new }).await;
+        let states = state.before.iter().chain(&state.target);
+        let hosts = Hosts::new(states, &observed.agents, id.clone());
+        let run = Run { id, entry, state, journal, store, observed, hosts, stop, is_new };
+        let outcome = match releases::begin(store, &run.hosts, &proposal.releases, &superseded).await {
+            Ok(()) => self.drive(run).await,
+            Err(error) => Err(error),
+        };
         claims.release().await;
         outcome
     }
@@ -173,8 +184,16 @@ impl Engine {
         Ok(format!("{person}@{machine}, process {process}, run {run}"))
     }
 
+    /// Records the end of releases on the hosts of their stacks.
+    async fn record(&self, hosts: &Hosts<'_>, releases: &[Release]) {
+        for (host, problem) in hosts.record(releases).await {
+            self.listener.report(Event::Warning(Warning::NotRecorded { host, problem }));
+        }
+    }
+
     async fn drive(&self, run: Run<'_>) -> Result<Outcome, EngineError> {
-        let Run { id: RunId { epoch, owner }, entry, mut state, mut journal, store, observed, stop, is_new } = run;
+        let Run { id: RunId { epoch, owner }, entry, mut state, mut journal, store, observed, hosts, stop, is_new } =
+            run;
         let (sender, mut receiver) = mpsc::channel(EVENTS);
         let mut tasks = JoinSet::new();
         for agent in observed.agents.values() {
@@ -193,33 +212,56 @@ impl Engine {
         let mut ticks = tokio::time::interval(TICK);
         let mut steps = StepEvents::new(&*self.listener);
         let mut is_stopping = false;
+        let mut sent: BTreeMap<String, Box<HostState>> = BTreeMap::new();
+        // What hosts have accepted since the journal was written.
+        let mut accepted = Vec::new();
         loop {
             steps.tick();
             for event in queue.drain(..) {
+                if let rollout::Event::Assigned { host, generation } = &event
+                    && sent.get(host).is_some_and(|state| state.generation == *generation)
+                    && let Some(state) = sent.remove(host)
+                {
+                    accepted.extend(memory::remembering(store, &observed.fabrics, host, &state).await?);
+                }
                 let (next, actions) = rollout::step(state, event, now());
                 state = next;
-                let mut sent = Vec::new();
-                for action in &actions {
-                    if let Action::Assign { host, state } = action {
-                        sent.extend(memory::remembering(store, &observed.fabrics, host, state).await?);
-                    }
-                }
-                if actions.iter().any(|action| matches!(action, Action::Assign { .. })) {
-                    journal.write(&entry, &state, sent).await?;
+                let assigns = |action: &Action| matches!(action, Action::Assign { .. });
+                if actions.iter().any(assigns) {
+                    journal.write(&entry, &state, latest(std::mem::take(&mut accepted))).await?;
                 }
                 for action in actions {
                     match action {
-                        Action::Assign { host, state } => {
+                        Action::Assign { host, state, again } => {
                             if let Some((agent, units)) = observed.agents.get(&host).zip(units.get(&host).cloned()) {
                                 let (agent, owner) = (agent.clone(), owner.clone());
-                                tasks.spawn(host_events::assign(agent, units, *state, owner, sender.clone()));
+                                sent.insert(host, state.clone());
+                                tasks.spawn(host_events::assign(agent, units, (*state, again), owner, sender.clone()));
                             }
                         }
                         Action::Report(line) => steps.progressed(&state.plan, &line),
-                        Action::Done => return finish(journal, store, entry, state).await,
+                        Action::Done => {
+                            let ending = if entry.owed.is_empty() { Ending::Done } else { Ending::Partial };
+                            let ended = ended(entry.releases, &entry.owed, |_| ending);
+                            self.record(&hosts, &ended).await;
+                            accepted.extend(recordings(store, &ended).await?);
+                            journal.close(latest(accepted)).await?;
+                            let steps = state.plan.steps.len();
+                            return Ok(Outcome::Done { steps, releases: deployed(&ended), owed: entry.owed });
+                        }
                         Action::Failed(failure) => {
                             let report = FailureReport { plan: state.plan, failure, stopped: is_stopping };
-                            return fail(journal, store, entry.releases, report).await;
+                            // What was done of other stacks is recorded as done.
+                            let complete = if entry.owed.is_empty() { Ending::Done } else { Ending::Partial };
+                            let ended = ended(entry.releases, &entry.owed, |stack| match report.stopped {
+                                _ if report.failure.is_done(&report.plan, stack) => complete,
+                                true => Ending::Stopped,
+                                false => Ending::Failed,
+                            });
+                            self.record(&hosts, &ended).await;
+                            accepted.extend(recordings(store, &ended).await?);
+                            journal.close(latest(accepted)).await?;
+                            return Err(EngineError::Stopped(Box::new(report)));
                         }
                     }
                 }
@@ -271,10 +313,9 @@ fn numbered(releases: &[Release]) -> Vec<NumberedRelease> {
 fn begin(proposal: &Proposal, epoch: u64) -> (Entry, rollout::State) {
     let (plan, held) = (proposal.plan.clone(), proposal.observed.held.clone());
     let state = rollout::State::new(plan, held, proposal.target.clone(), epoch);
-    let releases = proposal.deployments.iter().cloned();
     let entry = Entry {
         rollout: Record::of(&state),
-        releases: releases.map(|deployment| Release::of(deployment, Ending::Failed)).collect(),
+        releases: proposal.releases.iter().map(|new| new.release.clone()).collect(),
         owed: proposal.owed_steps.clone(),
     };
     (entry, state)
@@ -313,45 +354,29 @@ fn unmoved(observed: &ObservedFleet, reports: &BTreeMap<String, Report>) -> Resu
     Ok(())
 }
 
-async fn finish(
-    journal: Journal<'_>,
-    store: &dyn Store,
-    entry: Entry,
-    state: rollout::State,
-) -> Result<Outcome, EngineError> {
-    let releases = numbered(&entry.releases);
-    let ending = if entry.owed.is_empty() { Ending::Done } else { Ending::Partial };
-    journal.close(recordings(store, entry.releases, |_| ending).await?).await?;
-    Ok(Outcome::Done { steps: state.plan.steps.len(), releases, owed: entry.owed })
+/// Returns the last change of each key.
+fn latest(changes: Vec<Change>) -> Vec<Change> {
+    let by_key: BTreeMap<String, Change> = changes.into_iter().map(|change| (change.key.clone(), change)).collect();
+    by_key.into_values().collect()
 }
 
-/// Records the end of a rollout that failed. What was done of other stacks is recorded as done.
-async fn fail(
-    journal: Journal<'_>,
-    store: &dyn Store,
-    releases: Vec<Release>,
-    report: FailureReport,
-) -> Result<Outcome, EngineError> {
-    let ending = |stack: &str| match report.stopped {
-        _ if report.failure.is_done(&report.plan, stack) => Ending::Done,
-        true => Ending::Stopped,
-        false => Ending::Failed,
-    };
-    let changes = recordings(store, releases, ending).await?;
-    journal.close(changes).await?;
-    Err(EngineError::Stopped(Box::new(report)))
+/// Returns releases with the outcome of their stack. `owed` are the steps that were left out.
+fn ended(releases: Vec<Release>, owed: &[String], ending: impl Fn(&str) -> Ending) -> Vec<Release> {
+    let end = |release: Release| Release { outcome: ending(&release.stack), owed: owed.to_vec(), ..release };
+    releases.into_iter().map(end).collect()
 }
 
-/// Returns the changes that record releases with the outcome of their stack.
-async fn recordings(
-    store: &dyn Store,
-    releases: Vec<Release>,
-    ending: impl Fn(&str) -> Ending,
-) -> Result<Vec<Change>, EngineError> {
+/// Returns the releases that deployed a stack.
+fn deployed(releases: &[Release]) -> Vec<NumberedRelease> {
+    let deployed = releases.iter().filter(|release| matches!(release.operation, Kind::Up | Kind::Rollback));
+    numbered(&deployed.cloned().collect::<Vec<_>>())
+}
+
+/// Returns the changes that record releases in the store.
+async fn recordings(store: &dyn Store, releases: &[Release]) -> Result<Vec<Change>, EngineError> {
     let mut changes = Vec::new();
     for release in releases {
-        let outcome = ending(&release.stack);
-        changes.push(releases::recording(store, &Release { outcome, ..release }).await?);
+        changes.push(releases::recording(store, release).await?);
     }
     Ok(changes)
 }

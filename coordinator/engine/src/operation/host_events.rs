@@ -66,14 +66,22 @@ pub(super) fn shared(held: HeldUnits, fabrics: Arc<Fabrics>) -> SharedUnits {
 
 /// Assigns the units of its state that have changed to a host, and retries while the host cannot be reached. Assigning the
 /// same units twice has no effect.
-pub(super) async fn assign(agent: Agent, units: SharedUnits, state: HostState, owner: String, events: Sender<Event>) {
+///
+/// `wanted` is the state, and the stacks to send even if nothing of them has changed.
+pub(super) async fn assign(
+    agent: Agent,
+    units: SharedUnits,
+    wanted: (HostState, BTreeSet<String>),
+    owner: String,
+    events: Sender<Event>,
+) {
     let host = agent.host().to_owned();
-    let generation = state.generation;
+    let generation = wanted.0.generation;
     let mut pause = FIRST_PAUSE;
     while !events.is_closed() {
         let refused = |stacks, message| Event::AssignFailed { host: host.clone(), generation, stacks, message };
-        let event = match send(&agent, &units, &state, &owner).await {
-            Some(Ok(Settled::Done)) => Event::Assigned { host: host.clone() },
+        let event = match send(&agent, &units, &wanted, &owner).await {
+            Some(Ok(Settled::Done)) => Event::Assigned { host: host.clone(), generation },
             Some(Ok(Settled::Again)) => continue,
             Some(Ok(Settled::Refused { stacks, message })) => refused(stacks, message),
             Some(Err(status)) => refused(BTreeSet::new(), problem(&status)),
@@ -89,14 +97,19 @@ pub(super) async fn assign(agent: Agent, units: SharedUnits, state: HostState, o
 
 /// Sends the units that change, and records the answers. Returns `None` if there was no answer, and an error if the host
 /// refused the whole assignment.
-async fn send(agent: &Agent, units: &SharedUnits, state: &HostState, owner: &str) -> Option<Result<Settled, Status>> {
+async fn send(
+    agent: &Agent,
+    units: &SharedUnits,
+    (state, again): &(HostState, BTreeSet<String>),
+    owner: &str,
+) -> Option<Result<Settled, Status>> {
     let mut units = units.lock().await;
     if units.uncertain {
         let description = agent.describe(Ask::Held).await.ok()?;
         units.held = HeldUnits::of_wire(frame(&description), description.held, &units.fabrics).ok()?.0;
         units.uncertain = false;
     }
-    let assignment = units.held.assignment(state.clone(), owner);
+    let assignment = units.held.assignment(state.clone(), owner, again);
     // If the future is dropped or the answer is lost, nobody knows what the host has taken.
     units.uncertain = true;
     let answer = tokio::time::timeout(ASSIGN_LIMIT, agent.agent().assign(assignment.request.clone())).await;

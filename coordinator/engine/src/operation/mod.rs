@@ -15,9 +15,12 @@ mod step_events;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use landfast_core::desired::HostState;
+use landfast_core::deployment::Deployment;
+use landfast_core::desired::{HostState, remove_host};
+use landfast_core::ledger::ledger;
 use landfast_core::pull::Policy;
 
+use crate::connect::{Agents, Ask, targets};
 use crate::images::Images;
 use crate::observe::ObservedFleet;
 use crate::store::Store;
@@ -30,6 +33,7 @@ pub use failure::FailureReport;
 use proposal::ProposalInput;
 pub use proposal::{MissingImages, Proposal};
 pub use pulls::PlannedPull;
+use releases::{Kind, NewRelease};
 
 /// An operation that a user requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +68,13 @@ pub enum Operation {
         /// Options of the builds.
         options: BuildOptions,
     },
+    /// Remove everything of the fleet from a host, except for volumes, and vacate its addresses.
+    RemoveHost {
+        /// Name of the host.
+        host: String,
+        /// Whether the host never returns. It is not asked, and what runs on it is not removed.
+        is_lost: bool,
+    },
     /// Create the networks of the fleet where they are missing, as on a host that has just joined.
     CreateNetworks,
 }
@@ -77,6 +88,7 @@ impl Operation {
             Self::Sync { stacks } => ("sync", stacks.as_slice()),
             Self::Rollback { stack, .. } => ("rollback", std::slice::from_ref(stack)),
             Self::Build { stacks, .. } => ("build", stacks.as_slice()),
+            Self::RemoveHost { host, .. } => ("host rm", std::slice::from_ref(host)),
             Self::CreateNetworks => ("host add", [].as_slice()),
         };
         std::iter::once(verb).chain(names.iter().map(String::as_str)).collect::<Vec<_>>().join(" ")
@@ -116,6 +128,7 @@ impl Engine {
             Operation::Build { stacks, services, options } => {
                 self.propose_build(store, &stacks, &services, &options).await
             }
+            Operation::RemoveHost { host, is_lost } => self.propose_remove_host(store, &host, is_lost).await,
             Operation::CreateNetworks => {
                 let observed = ObservedFleet::survey(self, store).await?;
                 self.propose_target_of(store, observed, Images::default(), ProposalInput::default()).await
@@ -153,7 +166,12 @@ impl Engine {
         } else {
             self.known(stacks, &observed)?
         };
-        let input = ProposalInput { removed, remove_volumes, ..ProposalInput::default() };
+        let mut others = Vec::new();
+        for stack in &removed {
+            let number = proposal::next_number(store, &observed, stack).await?;
+            others.push(NewRelease::new(stack, number, Kind::Down, None)?);
+        }
+        let input = ProposalInput { removed, remove_volumes, others, ..ProposalInput::default() };
         self.propose_target_of(store, observed, Images::default(), input).await
     }
 
@@ -163,15 +181,16 @@ impl Engine {
         stack: &str,
         number: Option<u64>,
     ) -> Result<Proposal, EngineError> {
+        // The hosts tell which releases there are.
+        let observed = ObservedFleet::survey(self, store).await?;
         let release = releases::earlier(&releases::of_stack(store, stack).await?, stack, number)?;
-        let references = release.deployment.instances.values().map(|one| one.container.image.clone()).collect();
-        let (observed, mut images) =
-            tokio::join!(ObservedFleet::survey(self, store), Images::here(&self.options.environment, &references));
-        let observed = observed?;
+        let deployment = releases::deployment(store, &observed.agents, &release).await?.unwrap_or_default();
+        let references = deployment.instances.values().map(|one| one.container.image.clone()).collect();
+        let mut images = Images::here(&self.options.environment, &references).await;
         for agent in observed.agents.values() {
             images.add_host(agent.host(), &agent.description().images);
         }
-        let input = self.rollback(store, &observed, release).await?;
+        let input = self.rollback(store, &observed, release, deployment).await?;
         self.propose_target_of(store, observed, images, input).await
     }
 
@@ -179,13 +198,43 @@ impl Engine {
         let (observed, read) = tokio::join!(ObservedFleet::survey(self, store), self.read(stacks));
         let ((sources, images), observed) = (read?, observed?);
         let mut target = observed.held.clone();
+        // A host that has missed a change of the fabric gets it now.
+        let fabric = ledger(&observed.held);
+        target.values_mut().for_each(|state| state.fabric.clone_from(&fabric));
         let mut input = ProposalInput::default();
         for source in sources {
             let bundle = proposal::bundle_source(source);
             point_trees(&mut target, &bundle.stack, &bundle.digest)?;
+            let number = proposal::next_number(store, &observed, &bundle.stack).await?;
+            let last = proposal::last_deployment(store, &observed, &bundle.stack).await?;
+            let manifest_digest = bundle.digest.clone();
+            let synced = last.map(|last| Deployment { manifest_digest, release: number, ..last });
+            input.others.push(NewRelease::new(&bundle.stack, number, Kind::Sync, synced.as_ref())?);
             input.bundles.insert(bundle.stack.clone(), bundle);
         }
         self.propose_target(store, observed, images, input, target).await
+    }
+
+    async fn propose_remove_host(&self, store: &dyn Store, host: &str, is_lost: bool) -> Result<Proposal, EngineError> {
+        let config = self.folder.fleet.hosts.get(host);
+        let address = config.ok_or_else(|| EngineError::NoHost { host: host.to_owned() })?.address;
+        let observed =
+            if is_lost { self.survey_without(store, host).await? } else { ObservedFleet::survey(self, store).await? };
+        let target = remove_host(host, address, &observed.held, &observed.unmanaged());
+        self.propose_target(store, observed, Images::default(), ProposalInput::default(), target).await
+    }
+
+    /// Asks all hosts but one, which must not answer.
+    async fn survey_without(&self, store: &dyn Store, host: &str) -> Result<ObservedFleet, EngineError> {
+        let fleet = &self.folder.fleet;
+        let target = targets(fleet).into_iter().filter(|target| target.host == host).collect::<Vec<_>>();
+        let found = Agents::connect(&fleet.name, &target, &self.folder.credentials()?, Ask::Described).await;
+        if found.get(host).is_some() {
+            return Err(EngineError::NotLost { host: host.to_owned() });
+        }
+        let mut others = self.clone();
+        others.folder.fleet.hosts.remove(host);
+        ObservedFleet::survey(&others, store).await
     }
 
     /// Returns the stacks of `landfast.toml`, and those that only the hosts still have.

@@ -22,7 +22,7 @@ use crate::{Engine, EngineError};
 use super::builds::{PlannedBuild, PreparedBuilds};
 use super::journal;
 use super::pulls::PlannedPull;
-use super::releases::{self, Release};
+use super::releases::{self, Kind, NewRelease, Release};
 use super::{Up, builds, pulls};
 
 /// What an operation requests of the fleet.
@@ -30,6 +30,10 @@ use super::{Up, builds, pulls};
 pub(crate) struct ProposalInput {
     /// Deployments of the stacks.
     pub deployments: Vec<Deployment>,
+    /// What is done with the deployments.
+    pub kind: Kind,
+    /// Releases of stacks that are not deployed, but updated or removed.
+    pub others: Vec<NewRelease>,
     /// Bundles of the deployments, keyed by stack.
     pub bundles: BTreeMap<String, BundleSource>,
     /// Stacks to remove.
@@ -67,8 +71,8 @@ pub struct Proposal {
     pub plan: Plan,
     /// State of each host after the plan, keyed by host.
     pub target: BTreeMap<String, HostState>,
-    /// Deployments that become releases.
-    pub deployments: Vec<Deployment>,
+    /// Releases that the plan makes.
+    pub releases: Vec<NewRelease>,
     /// Images that are built first; empty if they have been built.
     pub builds: Vec<PlannedBuild>,
     /// Images that are pulled first; empty if they have been pulled.
@@ -209,7 +213,8 @@ impl Engine {
             input.deployments.iter_mut().for_each(Deployment::force_recreate);
         }
         let ProposalInput { deployments, removed, remove_volumes, .. } = &input;
-        let desired_input = DesiredInput { deployments, removed, remove_volumes: *remove_volumes };
+        let unmanaged = &observed.unmanaged();
+        let desired_input = DesiredInput { deployments, removed, remove_volumes: *remove_volumes, unmanaged };
         let mut target = desired(&self.folder.fleet, desired_input, &observed.held);
         input.started = started_with(&observed, &target).await;
         recreate_broken(&input.deployments, &observed.reports, &input.started, &mut target);
@@ -229,7 +234,7 @@ impl Engine {
         if !in_the_way.is_empty() {
             return Err(EngineError::Conflicts(in_the_way));
         }
-        let before = self.running(store, &input).await?;
+        let before = self.running(store, &observed, &input).await?;
         let after = input.deployments.iter().map(|one| (one.stack.clone(), one.clone())).collect();
         let (image_ids, now) = (images.ids(&observed.stores), now());
         let planned = |target: &BTreeMap<String, HostState>| {
@@ -282,12 +287,16 @@ impl Engine {
         let mut needs = needs(&images, &input);
         needs.retain(|need| !away.contains(&need.host));
         let files = files(&observed, &plan, &input.bundles).await?;
-        let ProposalInput { deployments, builds, pulls, .. } = input;
+        let ProposalInput { deployments, kind, mut others, builds, pulls, .. } = input;
+        others.retain(|other| plan.steps.iter().any(|step| step.action.stack() == Some(&other.release.stack)));
+        let new = deployments.iter().map(|one| NewRelease::new(&one.stack, one.release, kind, Some(one)));
+        let mut releases = new.collect::<Result<Vec<_>, _>>()?;
+        releases.extend(others);
         Ok(Proposal {
             observed,
             plan,
             target,
-            deployments,
+            releases,
             builds,
             pulls,
             images,
@@ -317,13 +326,12 @@ impl Engine {
     async fn running(
         &self,
         store: &dyn Store,
+        observed: &ObservedFleet,
         input: &ProposalInput,
     ) -> Result<BTreeMap<String, Deployment>, EngineError> {
         let mut running = BTreeMap::new();
         for stack in input.deployments.iter().map(|one| &one.stack).chain(&input.removed) {
-            if let Some(release) = releases::of_stack(store, stack).await?.pop() {
-                running.insert(stack.clone(), release.deployment);
-            }
+            running.extend(last_deployment(store, observed, stack).await?.map(|last| (stack.clone(), last)));
         }
         Ok(running)
     }
@@ -334,6 +342,7 @@ impl Engine {
         store: &dyn Store,
         observed: &ObservedFleet,
         release: Release,
+        deployment: Deployment,
     ) -> Result<ProposalInput, EngineError> {
         let earlier = compile::RollbackInput {
             fleet: &self.folder.fleet,
@@ -341,16 +350,34 @@ impl Engine {
             beside: &[],
             release: next_number(store, observed, &release.stack).await?,
         };
-        let deployment = compile::rollback(earlier, release.deployment).map_err(EngineError::Mistakes)?;
+        let deployment = compile::rollback(earlier, deployment).map_err(EngineError::Mistakes)?;
         let bundle = kept(observed, &release.stack, release.number, &release.manifest).await?;
         let bundles = BTreeMap::from([(release.stack, bundle)]);
-        Ok(ProposalInput { deployments: vec![deployment], bundles, ..ProposalInput::default() })
+        let deployments = vec![deployment];
+        Ok(ProposalInput { deployments, bundles, kind: Kind::Rollback, ..ProposalInput::default() })
     }
 }
 
-/// Returns the number of the next release: greater than any in this folder or on a host, because the stack may have
-/// been deployed from another folder too.
-async fn next_number(store: &dyn Store, observed: &ObservedFleet, stack: &str) -> Result<u64, EngineError> {
+/// Returns the deployment of the newest release of a stack that has one: what was last intended. None if no host that answers has
+/// it any more.
+pub(super) async fn last_deployment(
+    store: &dyn Store,
+    observed: &ObservedFleet,
+    stack: &str,
+) -> Result<Option<Deployment>, EngineError> {
+    for release in releases::of_stack(store, stack).await?.iter().rev() {
+        match releases::deployment(store, &observed.agents, release).await {
+            Ok(None) => {}
+            Ok(Some(deployment)) => return Ok(Some(deployment)),
+            Err(EngineError::DeploymentGone { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
+}
+
+/// Returns the number of the next release: greater than any in the history or on a host.
+pub(super) async fn next_number(store: &dyn Store, observed: &ObservedFleet, stack: &str) -> Result<u64, EngineError> {
     let recorded = releases::of_stack(store, stack).await?.last().map_or(0, |release| release.number);
     let cut_off = journal::number(store, stack).await?.unwrap_or(0);
     let held = observed.held.values().flat_map(|state| &state.instances).filter(|one| one.name.stack == stack);

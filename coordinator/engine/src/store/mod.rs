@@ -31,8 +31,8 @@ pub enum StoreError {
     Conflict { key: String },
     /// The file is damaged, or is not a store.
     #[error(
-        "{path} is damaged ({problem}); nothing was changed. To continue without its history, move the file away: the \
-         hosts report what they run"
+        "{path} is damaged ({problem}); nothing was changed. `landfast recover` moves the file away and makes a new one from \
+         what the hosts know"
     )]
     Damaged { path: String, problem: String },
     /// The file cannot be opened, read or written.

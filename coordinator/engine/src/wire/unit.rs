@@ -77,8 +77,9 @@ impl HeldUnits {
         Ok((held, state))
     }
 
-    /// Returns the assignment that makes the host hold this state. It contains only the units that change.
-    pub(crate) fn assignment(&self, state: HostState, owner: &str) -> Assignment {
+    /// Returns the assignment that makes the host hold this state. It contains only the units that change, and those of the
+    /// stacks that the host must try again.
+    pub(crate) fn assignment(&self, state: HostState, owner: &str, again: &BTreeSet<String>) -> Assignment {
         let fabric = self.fabrics.encoded(&state.fabric);
         let state = state.to_wire();
         let stamp = v1::Stamp {
@@ -99,7 +100,8 @@ impl HeldUnits {
         let mut units = Vec::new();
         let mut changes = Vec::new();
         let mut add = |key: UnitKey, digest: String, unit: v1::Unit| {
-            if self.digests.get(&key) != Some(&digest) {
+            let is_again = matches!(&key, UnitKey::Stack(stack) if again.contains(stack));
+            if is_again || self.digests.get(&key) != Some(&digest) {
                 units.push(v1::Unit { stamp: Some(v1::Stamp { digest: digest.clone(), ..stamp.clone() }), ..unit });
                 changes.push((key, digest));
             }
@@ -148,8 +150,12 @@ impl HeldUnits {
                 }
             }
         }
+        // What was refused is refused again with the whole fabric.
+        if again {
+            return Settled::Again;
+        }
         if refused.is_empty() {
-            return if again { Settled::Again } else { Settled::Done };
+            return Settled::Done;
         }
         let stack = |key: &UnitKey| match key {
             UnitKey::Stack(stack) => Some(stack.clone()),
@@ -195,30 +201,44 @@ mod tests {
     #[test]
     fn an_assignment_contains_only_what_changes_and_a_stack_that_is_gone_is_removed() {
         let mut held = HeldUnits::default();
-        let first = held.assignment(state(1, &[("data", "m"), ("web", "m")]), "anna");
+        let first = held.assignment(state(1, &[("data", "m"), ("web", "m")]), "anna", &BTreeSet::new());
         assert_eq!(
             keys(&first),
             ["the networks of the fleet", "stack data", "stack web", "the addresses of the fleet"]
         );
         assert_eq!(held.settle(&first, &answers(&[Verdict::Taken; 4])), Settled::Done);
-        let next = held.assignment(state(2, &[("data", "other")]), "anna");
+        let next = held.assignment(state(2, &[("data", "other")]), "anna", &BTreeSet::new());
         assert_eq!(keys(&next), ["stack data", "stack web"]);
         assert!(matches!(next.request.units[1].contents, Some(v1::unit::Contents::Removal(_))));
         assert_eq!(next.request.units[0].if_digest.as_deref(), Some(first.changes[1].1.as_str()));
         assert_eq!(held.settle(&next, &answers(&[Verdict::Taken; 2])), Settled::Done);
-        assert!(keys(&held.assignment(state(3, &[("data", "other")]), "anna")).is_empty());
+        assert!(keys(&held.assignment(state(3, &[("data", "other")]), "anna", &BTreeSet::new())).is_empty());
+    }
+
+    #[test]
+    fn a_stack_that_is_tried_again_is_sent_although_nothing_has_changed() {
+        let mut held = HeldUnits::default();
+        let both = [("data", "m"), ("web", "m")];
+        let first = held.assignment(state(1, &both), "anna", &BTreeSet::new());
+        held.settle(&first, &answers(&[Verdict::Taken; 4]));
+        let again = held.assignment(state(2, &both), "anna", &["web".to_owned()].into());
+        assert_eq!(keys(&again), ["stack web"]);
+        assert_eq!(held.settle(&again, &answers(&[Verdict::Same])), Settled::Done);
     }
 
     #[test]
     fn a_refused_unit_is_named_and_sent_again_with_the_next_assignment() {
         let mut held = HeldUnits::default();
-        let first = held.assignment(state(1, &[("data", "m"), ("web", "m")]), "anna");
+        let first = held.assignment(state(1, &[("data", "m"), ("web", "m")]), "anna", &BTreeSet::new());
         let verdicts = [Verdict::Taken, Verdict::Refused, Verdict::Taken, Verdict::Taken];
         assert_eq!(
             held.settle(&first, &answers(&verdicts)),
             Settled::Refused { stacks: ["data".to_owned()].into(), message: "stack data: no room".to_owned() }
         );
-        assert_eq!(keys(&held.assignment(state(2, &[("data", "m"), ("web", "m")]), "anna")), ["stack data"]);
+        assert_eq!(
+            keys(&held.assignment(state(2, &[("data", "m"), ("web", "m")]), "anna", &BTreeSet::new())),
+            ["stack data"]
+        );
     }
 
     #[test]
@@ -229,12 +249,12 @@ mod tests {
             HostState { fabric, ..HostState::default() }
         };
         let mut held = HeldUnits::default();
-        let first = held.assignment(named("a"), "anna");
+        let first = held.assignment(named("a"), "anna", &BTreeSet::new());
         held.settle(&first, &answers(&[Verdict::Taken; 2]));
-        let change = held.assignment(named("b"), "anna");
+        let change = held.assignment(named("b"), "anna", &BTreeSet::new());
         assert!(matches!(change.request.units[0].contents, Some(v1::unit::Contents::FabricDelta(_))));
         assert_eq!(held.settle(&change, &answers(&[Verdict::SendWhole])), Settled::Again);
-        let whole = held.assignment(named("b"), "anna");
+        let whole = held.assignment(named("b"), "anna", &BTreeSet::new());
         assert!(matches!(whole.request.units[0].contents, Some(v1::unit::Contents::Fabric(_))));
         assert_eq!(whole.request.units[0].if_digest, None);
     }
@@ -252,8 +272,11 @@ mod tests {
             ..state(7, &[("web", "m")])
         };
         let fabrics = Arc::<Fabrics>::default();
-        let assignment =
-            HeldUnits { fabrics: fabrics.clone(), ..HeldUnits::default() }.assignment(assigned.clone(), "anna");
+        let assignment = HeldUnits { fabrics: fabrics.clone(), ..HeldUnits::default() }.assignment(
+            assigned.clone(),
+            "anna",
+            &BTreeSet::new(),
+        );
         // An agent describes the fabric by its stamp.
         let mut units = assignment.request.units;
         units.iter_mut().filter(|it| matches!(it.contents, Some(v1::unit::Contents::Fabric(_)))).for_each(|unit| {
@@ -268,7 +291,7 @@ mod tests {
         };
         let (held, state) = HeldUnits::of_wire(frame, units, &fabrics).unwrap();
         assert_eq!(state, Some(assigned.clone()));
-        assert!(keys(&held.assignment(assigned, "anna")).is_empty());
+        assert!(keys(&held.assignment(assigned, "anna", &BTreeSet::new())).is_empty());
         let nothing = HeldUnits::of_wire(v1::HostState::default(), Vec::new(), &fabrics).unwrap();
         assert_eq!(nothing.1, None);
     }

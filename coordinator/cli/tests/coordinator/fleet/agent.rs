@@ -36,6 +36,8 @@ pub(crate) struct State {
     pub(crate) exits: BTreeMap<String, i32>,
     /// All host states that were assigned and differ from the one before, in order.
     pub(crate) assigned: Vec<v1::HostState>,
+    /// Records of the history by stack and number.
+    pub(crate) releases: BTreeMap<(String, u64), v1::ReleaseRecord>,
     /// Keys of the units that were received, in order.
     pub(crate) received: Vec<UnitKey>,
     /// Whether the agent is older than units.
@@ -331,6 +333,7 @@ impl Agent for Service {
             features: if state.is_old { Vec::new() } else { ["units", "claims", "ledger"].map(str::to_owned).to_vec() },
             highest_epoch: held_epoch(&state),
             claim: state.claim.clone(),
+            releases: state.releases.values().cloned().collect(),
             report: Some(report(&state)),
             images: state.images.clone(),
             networks: state.networks.clone(),
@@ -393,6 +396,14 @@ impl Agent for Service {
     }
 
     /// At every path is a folder, except where the test sets something else.
+    async fn record(&self, request: Request<v1::RecordRequest>) -> Result<Response<v1::RecordResponse>, Status> {
+        let mut state = self.called("record");
+        for record in request.into_inner().records {
+            state.releases.insert((record.stack.clone(), record.number), record);
+        }
+        Ok(Response::new(v1::RecordResponse {}))
+    }
+
     async fn held_fabric(
         &self,
         _request: Request<v1::HeldFabricRequest>,
