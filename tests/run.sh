@@ -32,15 +32,16 @@ part() {
   printf '== %s: %s s\n' "$name" $((SECONDS - started))
 }
 
-# Prints how many tests the output of a part reports: `1,204 units`, or `81 scenarios (2 failed)`. Prints nothing for the
-# output of other programs.
+# Prints how many tests the output of a part reports: `1,204 units`, `81 scenarios (2 failed)`, or
+# `1,534 Compose projects (1,067 planned again after up)`. Prints nothing for the output of other programs.
 count_tests() {
   awk -v name="$1" '
     function grouped(n) { return n < 1000 ? n : grouped(int(n / 1000)) sprintf(",%03d", n % 1000) }
     /^test result: / { found = 1; passed += $4; failed += $6 }
     /^compose corpus: [0-9]+ as the reference/ { projects = $3 }
+    /plan of [0-9]+ of [0-9]+ projects is empty after up \(/ { again = $3 }
     END {
-      if (projects) print grouped(projects) " " name
+      if (projects) print grouped(projects) " " name (again ? " (" grouped(again) " planned again after up)" : "")
       else if (found) print grouped(passed + failed) " " name (failed ? " (" failed " failed)" : "")
     }' "$2"
 }
@@ -111,7 +112,8 @@ build() {
   cargo "${build[@]}" --quiet
 }
 
-# Compares real Compose projects with the reference's answers. The projects are not part of this repository.
+# Compares real Compose projects with the reference's answers, and plans each of them again after it was deployed to
+# simulated hosts. The projects are not part of this repository.
 compose_projects() {
   local corpus=../shared/compose-corpus landfast
   [ -d "$corpus" ] || { echo "compose corpus: NOT run, there is no $corpus"; return; }
@@ -119,7 +121,7 @@ compose_projects() {
   landfast=$(realpath "${CARGO_TARGET_DIR:-target}")/$(rustc -vV | sed -n 's/^host: //p')/debug/landfast
   "$corpus/run_conformance.py" --corpus "$corpus/dev" --min-rate 0.99 --cmd "$landfast {args} config --format json {flags}" |
     sed 's/^\([0-9]*\) passed, \([0-9]*\) failed$/compose corpus: \1 as the reference, \2 not/' || return 1
-  cargo test --quiet --workspace --test corpus -- --ignored
+  cargo test --quiet --workspace --test corpus -- --ignored --nocapture
 }
 
 scenarios() {

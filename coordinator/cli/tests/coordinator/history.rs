@@ -95,7 +95,7 @@ async fn the_history_tells_of_every_run_that_changed_the_stack_with_numbers_of_t
 async fn a_stack_that_fails_does_not_stop_another_one() {
     let fleet = two_stacks().await;
     fleet.up().await.expect("done");
-    fleet.host("alpha").with(|state| state.exited.insert("data/app.1".to_owned(), 1));
+    fleet.host("alpha").with(|state| state.exits.insert("data/app.1".to_owned(), 1));
     fleet.write("data/compose.yaml", &service("app", "2"));
     fleet.write("web/compose.yaml", &service("front", "2"));
     let error = fleet.up().await.expect_err("a failure");

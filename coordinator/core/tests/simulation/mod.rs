@@ -435,11 +435,12 @@ impl Simulation {
         }
     }
 
-    /// Checks that no two containers of the fleet share an address, and no two of a host share a port.
+    /// Checks that no two containers of the fleet share an address, and no two of a host share a port. The engine chooses
+    /// addresses and ports that are not given.
     fn check_uniqueness(&self, name: &str, instance: &Instance) {
         for (host_name, host) in &self.hosts {
             for other in host.containers.values().filter(|other| other.instance.name != instance.name) {
-                for end in &instance.container.networks {
+                for end in instance.container.networks.iter().filter(|end| !end.address.is_empty()) {
                     let same = |theirs: &&landfast_core::container::Attachment| {
                         theirs.network == end.network && theirs.address == end.address
                     };
@@ -447,7 +448,9 @@ impl Simulation {
                     assert!(theirs.is_none(), "{} and {} both have {end:?}", instance.name, other.instance.name);
                 }
                 let ports = &other.instance.container.ports;
-                let port = instance.container.ports.iter().find(|port| ports.contains(port));
+                let mut fixed =
+                    instance.container.ports.iter().filter(|port| port.published != 0 && port.published_end == 0);
+                let port = fixed.find(|port| ports.contains(port));
                 let clash = port.filter(|_| host_name == name);
                 assert!(clash.is_none(), "{} and {} both have {clash:?}", instance.name, other.instance.name);
             }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use landfast_core::bundle::{Content, Entry, Manifest};
-use landfast_core::compile::{self, Compiled, FoundImage, ImageCandidates};
+use landfast_core::compile::{self, Compiled, FoundImage, ImageCandidates, Profiles};
 use landfast_core::deployment::{Deployment, InstanceName};
 use landfast_core::desired::{DesiredInput, HostState, StartManifests, desired, recreate_broken};
 use landfast_core::fleet::Fleet;
@@ -64,6 +64,18 @@ pub(crate) struct TestFleet {
     pub(crate) unmanaged: BTreeSet<InstanceName>,
     pub(crate) release: u64,
     pub(crate) salt: String,
+}
+
+/// The folder of a stack, beside its project.
+#[derive(Clone, Copy)]
+pub(crate) struct StackFolder<'a> {
+    pub(crate) stack: &'a str,
+    pub(crate) root: &'a Path,
+    pub(crate) manifest: &'a Manifest,
+    pub(crate) manifest_digest: &'a str,
+    pub(crate) profiles: &'a Profiles,
+    /// Stacks that are deployed together with this one.
+    pub(crate) beside: &'a [Deployment],
 }
 
 /// Result of compiling and planning.
@@ -148,8 +160,20 @@ impl TestFleet {
         let loaded = self.load(stack, yaml)?;
         let project = loaded.project().map_err(|mistakes| mistakes.to_string())?;
         let manifest = self.manifest();
+        let digest = blake3::hash(format!("{:?}", manifest.entries).as_bytes()).to_hex().to_string();
+        let profiles = compile::profiles(&project, &root, &root, &|path| Ok(self.read(&root, path)));
+        let folder =
+            StackFolder { stack, root: &root, manifest: &manifest, manifest_digest: &digest, profiles: &profiles, beside };
+        self.compile_project(folder, &project).map_err(|mistakes| mistakes.to_string().replace("/home/anna/", ""))
+    }
+
+    pub(crate) fn compile_project(
+        &self,
+        folder: StackFolder<'_>,
+        project: &landfast_compose::Project,
+    ) -> Result<Compiled, landfast_compose::Diagnostics> {
         let mut images: BTreeMap<String, String> =
-            compile::images(&project).into_iter().map(|it| (it.clone(), format!("fp:{it}"))).collect();
+            compile::images(project).into_iter().map(|it| (it.clone(), format!("fp:{it}"))).collect();
         images.extend(self.images.clone());
         let found = |fingerprint| vec![FoundImage { fingerprint, ..FoundImage::default() }];
         let mut images: BTreeMap<_, _> = images
@@ -157,28 +181,25 @@ impl TestFleet {
             .map(|(name, it)| (name, ImageCandidates { found: found(it), ..ImageCandidates::default() }))
             .collect();
         images.extend(self.meanings.clone());
-        let digest = blake3::hash(format!("{:?}", manifest.entries).as_bytes()).to_hex().to_string();
-        let profiles = compile::profiles(&project, &root, &root, &|path| Ok(self.read(&root, path)));
         compile::compile(compile::Input {
             fleet: &self.fleet,
-            stack,
+            stack: folder.stack,
             env: None,
-            root: &root,
-            project: &project,
-            manifest: &manifest,
-            manifest_digest: &digest,
-            profiles: &profiles,
+            root: folder.root,
+            project,
+            manifest: folder.manifest,
+            manifest_digest: folder.manifest_digest,
+            profiles: folder.profiles,
             images: &images,
             engines: &self.engines,
             platforms: &self.platforms,
             abilities: &self.abilities,
             held: &self.held,
             found: &self.found,
-            beside,
+            beside: folder.beside,
             release: self.release,
             salt: &self.salt,
         })
-        .map_err(|mistakes| mistakes.to_string().replace("/home/anna/", ""))
     }
 
     pub(crate) fn manifest(&self) -> Manifest {
@@ -191,7 +212,10 @@ impl TestFleet {
     }
 
     pub(crate) fn propose(&self, stack: &str, yaml: &str) -> Proposal {
-        let compiled = self.compile(stack, yaml).unwrap();
+        self.propose_compiled(self.compile(stack, yaml).unwrap())
+    }
+
+    pub(crate) fn propose_compiled(&self, compiled: Compiled) -> Proposal {
         let warnings = compiled.warnings.iter().map(|it| format!("{it}\n").replace("/home/anna/", "")).collect();
         let deployments = [compiled.deployment];
         let removed = BTreeSet::new();
