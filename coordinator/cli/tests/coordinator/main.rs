@@ -5,6 +5,7 @@ mod closed_output;
 mod commands;
 mod container_digests;
 mod deploying;
+mod dry_runs;
 mod env_files;
 mod environments;
 mod fleet;

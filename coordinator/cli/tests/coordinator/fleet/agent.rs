@@ -17,7 +17,10 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_stream::wrappers::WatchStream;
+use tonic::body::Body;
+use tonic::codegen::http;
 use tonic::{Request, Response, Status, Streaming};
+use tower::util::MapRequestLayer;
 
 /// The state of a test agent, and a record of the calls that it received.
 #[derive(Debug, Default)]
@@ -46,6 +49,8 @@ pub(crate) struct State {
     pub(crate) claim: Option<v1::HostClaim>,
     /// Owner of the last assignment.
     pub(crate) owner: String,
+    /// Paths of all requests (`/landfast.v1.Agent/Describe`), including methods that a test agent does not have.
+    pub(crate) requested: BTreeSet<String>,
     /// Number of calls, keyed by method.
     pub(crate) calls: BTreeMap<&'static str, usize>,
     /// Fingerprints of the images that the registry has, keyed by reference.
@@ -95,8 +100,14 @@ impl Host {
                 }
             }
         });
+        let recorded = Arc::clone(&state);
+        let record = MapRequestLayer::new(move |request: http::Request<Body>| {
+            lock(&recorded).requested.insert(request.uri().path().to_owned());
+            request
+        });
         let server = tokio::spawn(async move {
             let router = tonic::transport::Server::builder()
+                .layer(record)
                 .add_service(AgentServer::new(service.clone()))
                 .add_service(BlobsServer::new(service));
             router.serve_with_incoming(incoming.map(|stream| stream.map(Tls))).await.expect("the server runs");
