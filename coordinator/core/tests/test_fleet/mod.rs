@@ -162,8 +162,14 @@ impl TestFleet {
         let manifest = self.manifest();
         let digest = blake3::hash(format!("{:?}", manifest.entries).as_bytes()).to_hex().to_string();
         let profiles = compile::profiles(&project, &root, &root, &|path| Ok(self.read(&root, path)));
-        let folder =
-            StackFolder { stack, root: &root, manifest: &manifest, manifest_digest: &digest, profiles: &profiles, beside };
+        let folder = StackFolder {
+            stack,
+            root: &root,
+            manifest: &manifest,
+            manifest_digest: &digest,
+            profiles: &profiles,
+            beside,
+        };
         self.compile_project(folder, &project).map_err(|mistakes| mistakes.to_string().replace("/home/anna/", ""))
     }
 
