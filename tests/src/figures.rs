@@ -1,4 +1,4 @@
-//! Benchmark figures: ours and a peer's, measured in the same run, and their ratio.
+//! Benchmark figures: ours and a peer's, measured in the same run, and their ratio. Some figures have no peer.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,19 +11,19 @@ use serde::Serialize;
 pub struct Figure {
     /// Name of the figure, for example `first 8`.
     pub name: String,
-    /// Median of our measurements.
+    /// Median of our measurements; not a number (null in JSON) if a measurement failed or exceeded its limit.
     pub ours: f64,
-    /// Median of the peer's measurements.
+    /// Median of the peer's measurements; null if there is no peer.
     pub peer: f64,
     /// Unit of both medians.
     pub unit: String,
-    /// Our median divided by the peer's; smaller is better.
+    /// Our median divided by the peer's; smaller is better. It is null if there is no peer.
     pub ratio: f64,
-    /// Command that the peer ran.
+    /// Command that the peer ran; `-` if there is no peer.
     pub peer_command: String,
     /// Number of runs of each side.
     pub runs: usize,
-    /// Target for the ratio.
+    /// Target for the ratio, or for our median if there is no peer; null if there is no target.
     pub aim: f64,
 }
 
@@ -47,6 +47,20 @@ impl Figure {
             runs: ours.len().min(peer.len()),
             aim,
         }
+    }
+
+    /// Computes a figure without a peer. Without values it is one that could not be measured.
+    pub fn alone(name: &str, unit: &str, values: &[f64], aim: Option<f64>) -> Self {
+        Self {
+            aim: aim.unwrap_or(f64::NAN),
+            runs: values.len(),
+            ..Self::of_values(name, unit, values, &[], "-", f64::NAN)
+        }
+    }
+
+    /// The value that the aim is for.
+    fn judged(&self) -> f64 {
+        if self.peer_command == "-" { self.ours } else { self.ratio }
     }
 }
 
@@ -80,22 +94,32 @@ pub fn write(path: &Path, figures: &[Figure]) -> Result<()> {
 
 /// Prints the figures as a table.
 pub fn print(figures: &[Figure]) {
-    println!("{:<14} {:>11} {:>11} {:>7} {:>6} {:>5}  peer", "figure", "ours", "peer", "ratio", "aim", "runs");
+    let width = figures.iter().map(|figure| figure.name.len()).max().unwrap_or(0).max(14);
+    println!("{:<width$} {:>11} {:>11} {:>7} {:>6} {:>5}  peer", "figure", "ours", "peer", "ratio", "aim", "runs");
     for figure in figures {
-        let met = if figure.ratio <= figure.aim { "" } else { "  (above the aim)" };
+        let met = if figure.ours.is_nan() {
+            "  (exceeded: not measured)"
+        } else if figure.aim.is_nan() || figure.judged() <= figure.aim {
+            ""
+        } else {
+            "  (above the aim)"
+        };
+        let (ours, peer) = (shown(figure.ours), shown(figure.peer));
         println!(
-            "{:<14} {:>7.3} {:<3} {:>7.3} {:<3} {:>7.3} {:>6} {:>5}  {}{met}",
+            "{:<width$} {ours:>7} {:<3} {peer:>7} {:<3} {:>7} {:>6} {:>5}  {}{met}",
             figure.name,
-            figure.ours,
             figure.unit,
-            figure.peer,
             figure.unit,
-            figure.ratio,
-            figure.aim,
+            shown(figure.ratio),
+            if figure.aim.is_nan() { "-".to_owned() } else { figure.aim.to_string() },
             figure.runs,
             figure.peer_command
         );
     }
+}
+
+fn shown(value: f64) -> String {
+    if value.is_nan() { "-".to_owned() } else { format!("{value:.3}") }
 }
 
 #[cfg(test)]
@@ -108,6 +132,14 @@ mod tests {
     fn a_median_ignores_the_order_and_the_extremes() {
         assert!((median(&[9.0, 1.0, 2.0]) - 2.0).abs() < f64::EPSILON);
         assert!((median(&[1.0, 2.0, 3.0, 40.0]) - 2.5).abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn a_figure_without_a_peer_is_judged_by_its_value_and_without_values_it_is_null() {
+        let figure = Figure::alone("survey 1000", "s", &[3.0, 1.0, 2.0], Some(2.0));
+        assert!((figure.judged() - 2.0).abs() < f64::EPSILON);
+        let nothing = serde_json::to_value(Figure::alone("survey 1000", "s", &[], None)).expect("a figure");
+        assert!(nothing["ours"].is_null() && nothing["ratio"].is_null() && nothing["aim"].is_null());
     }
 
     #[test]

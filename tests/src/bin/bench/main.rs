@@ -1,9 +1,11 @@
-//! `tests/bench.sh NAME`: benchmarks against a peer; both are measured in the same run.
+//! `tests/bench.sh NAME`: benchmarks. `deploy` and `config` measure a peer in the same run, and `scale` compares fleets of
+//! different sizes.
 
 mod config;
 mod deploy;
 mod large;
 mod measure;
+mod scale;
 
 use anyhow::{Result, bail};
 
@@ -13,7 +15,10 @@ fn main() -> Result<()> {
     match words.first().map(String::as_str) {
         Some("deploy") => deploy::deploy(if quick { 3 } else { 7 }),
         Some("config") => config::config(if quick { 3 } else { 11 }),
+        Some("scale") => scale::scale(&words[1..], quick),
         Some(measure::VERB) => measure::measure(&words[1..]),
-        _ => bail!("usage: bench deploy|config [--quick]"),
+        Some(scale::AGENTS) => scale::agents(&words[1..]),
+        Some(scale::COORDINATOR) => scale::coordinator(&words[1..]),
+        _ => bail!("usage: bench deploy|config|scale [--quick]"),
     }
 }

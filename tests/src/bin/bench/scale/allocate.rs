@@ -1,0 +1,47 @@
+//! Allocates addresses for a generated deployment. A rollback compiles a deployment again for the fleet, and the addresses
+//! are what it decides.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Result, ensure};
+use landfast_core::compile::{RollbackInput, rollback};
+use landfast_core::container::{Attachment, Container};
+use landfast_core::deployment::{Deployment, Instance, InstanceName, Service};
+use landfast_core::fleet::Fleet;
+
+const NETWORK: &str = "net0";
+const HOST: &str = "alpha";
+
+/// Allocates this many addresses on one network, and checks that all differ.
+pub(crate) fn allocate(count: u32) -> Result<()> {
+    let toml = format!(
+        "[fleet]\nname = \"scale\"\n\n[networks.{NETWORK}]\nsubnet = \"10.16.0.0/16\"\nauto = \"10.16.0.0/16\"\n\
+         gateways = \"10.16.255.0/24\"\n\n[hosts.{HOST}]\naddress = \"127.64.0.1\"\n"
+    );
+    let fleet = Fleet::parse("landfast.toml", &toml).map_err(|mistakes| anyhow::anyhow!("{mistakes}"))?;
+    let held = BTreeMap::new();
+    let input = RollbackInput { fleet: &fleet, held: &held, beside: &[], release: 2 };
+    let done = rollback(input, deployment(count)).map_err(|mistakes| anyhow::anyhow!("{mistakes}"))?;
+    let ends = done.instances.values().flat_map(|instance| &instance.container.networks);
+    let addresses: BTreeSet<&str> = ends.map(|end| end.address.as_str()).collect();
+    ensure!(addresses.len() == count as usize, "{count} instances have {} addresses", addresses.len());
+    Ok(())
+}
+
+/// A deployment whose instances all ask for an automatic address.
+fn deployment(count: u32) -> Deployment {
+    let instance = |index: u32| {
+        let name = InstanceName::new("many", "app", index);
+        // Any address of the automatic range is replaced by a free one.
+        let end = Attachment { network: NETWORK.to_owned(), address: "10.16.0.1".to_owned(), ..Attachment::default() };
+        let container = Container { name: format!("many-app-{index}"), networks: vec![end], ..Container::default() };
+        (name, Instance { host: HOST.to_owned(), container, ..Instance::default() })
+    };
+    Deployment {
+        stack: "many".to_owned(),
+        release: 1,
+        instances: (1..=count).map(instance).collect(),
+        services: BTreeMap::from([("app".to_owned(), Service::default())]),
+        ..Deployment::default()
+    }
+}
