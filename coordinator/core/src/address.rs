@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use landfast_agreement::Mac;
 
-use crate::deployment::{Deployment, InstanceName};
+use crate::deployment::{self, Deployment, InstanceName};
 use crate::fabric::{Address, Endpoint, Fabric, Holder};
 use crate::findings::Findings;
 use crate::fleet::{Fleet, FleetNetwork};
@@ -162,7 +162,7 @@ impl<'a> Ledger<'a> {
             next: BTreeMap::new(),
             fabric: fabric.clone(),
         };
-        let replaced = |stack: &str| stack == context.stack || context.beside.iter().any(|other| other.stack == stack);
+        let replaced = deployment::replaced(context.stack, context.beside);
         let hosts: BTreeMap<Ipv4Addr, &str> =
             context.fleet.hosts.iter().map(|(name, host)| (host.address, name.as_str())).collect();
         for (host, state) in context.held {
@@ -170,7 +170,7 @@ impl<'a> Ledger<'a> {
         }
         for (address, Endpoint { host, holder, .. }) in &fabric.endpoints {
             let Holder::Instance(owner) = holder else { continue };
-            if !replaced(&owner.stack) {
+            if !replaced.contains(owner.stack.as_str()) {
                 let host = hosts.get(host).map_or_else(|| host.to_string(), |name| (*name).to_owned());
                 ledger.foreign.insert(address.clone(), format!("{owner} on {host}"));
             }

@@ -61,6 +61,11 @@ impl Deployment {
     }
 }
 
+/// The stacks that are compiled in this run, of which nothing that the hosts hold counts: this one and those before it.
+pub(crate) fn replaced<'a>(stack: &'a str, beside: &'a [Deployment]) -> BTreeSet<&'a str> {
+    beside.iter().map(|other| other.stack.as_str()).chain([stack]).collect()
+}
+
 /// Part of a digest that covers the contents. The digest of a container that was recreated on request ends with the release
 /// of that request: `<content>+<release>`.
 pub(crate) fn content_digest(digest: &str) -> &str {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::address::StackContext;
 use crate::container::Container;
-use crate::deployment::{Deployment, InstanceName};
+use crate::deployment::{self, Deployment, InstanceName};
 use crate::findings::Findings;
 use crate::ports::overlap;
 
@@ -13,23 +13,53 @@ type Placed<'a> = (&'a InstanceName, &'a str, &'a Container);
 
 pub(super) fn check(context: StackContext<'_>, deployment: &Deployment, findings: &mut Findings<'_>) {
     let others = others(context);
-    let mut seen: Vec<Placed<'_>> = others.clone();
+    let mut seen = Seen::default();
+    others.iter().for_each(|other| seen.add(*other));
     for (name, instance) in &deployment.instances {
         let placed = (name, instance.host.as_str(), &instance.container);
-        for other in &seen {
-            check_ports(placed, *other, findings);
-            check_container_name(placed, *other, findings);
+        for other in seen.in_question(placed) {
+            check_ports(placed, other, findings);
+            check_container_name(placed, other, findings);
         }
-        seen.push(placed);
+        seen.add(placed);
     }
     check_names(deployment, &others, findings);
 }
 
+/// Instances that were checked, with indexes of those that another instance may conflict with.
+#[derive(Default)]
+struct Seen<'a> {
+    all: Vec<Placed<'a>>,
+    /// Positions by host and container name.
+    named: BTreeMap<(&'a str, &'a str), Vec<usize>>,
+    /// Positions of instances that publish ports, by host.
+    published: BTreeMap<&'a str, Vec<usize>>,
+}
+
+impl<'a> Seen<'a> {
+    fn add(&mut self, placed: Placed<'a>) {
+        let ((_, host, container), at) = (placed, self.all.len());
+        self.named.entry((host, container.name.as_str())).or_default().push(at);
+        if !container.ports.is_empty() {
+            self.published.entry(host).or_default().push(at);
+        }
+        self.all.push(placed);
+    }
+
+    /// The instances that may conflict with this one, in the order in which they were added.
+    fn in_question(&self, (_, host, container): Placed<'_>) -> Vec<Placed<'a>> {
+        let published = self.published.get(host).filter(|_| !container.ports.is_empty());
+        let named = self.named.get(&(host, container.name.as_str()));
+        let positions: BTreeSet<usize> = published.into_iter().chain(named).flatten().copied().collect();
+        positions.into_iter().map(|at| self.all[at]).collect()
+    }
+}
+
 /// Returns the instances of other stacks: those compiled in this run, and those that the hosts hold.
 pub(super) fn others(context: StackContext<'_>) -> Vec<Placed<'_>> {
-    let is_recompiled = |stack: &str| stack == context.stack || context.beside.iter().any(|other| other.stack == stack);
+    let replaced = deployment::replaced(context.stack, context.beside);
     let held = context.held.iter().flat_map(|(host, state)| state.instances.iter().map(move |it| (host, it)));
-    let staying = held.filter(|(_, instance)| !is_recompiled(&instance.name.stack));
+    let staying = held.filter(|(_, instance)| !replaced.contains(instance.name.stack.as_str()));
     let beside = context.beside.iter().flat_map(|deployment| &deployment.instances);
     staying
         .map(|(host, instance)| (&instance.name, host.as_str(), &instance.container))

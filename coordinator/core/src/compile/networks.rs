@@ -6,7 +6,7 @@ use ipnet::Ipv4Net;
 use super::Input;
 use super::container_input::ContainerInput;
 use crate::container::Attachment;
-use crate::deployment::{Instance, InstanceName, Network, Pool};
+use crate::deployment::{Instance, InstanceName, Network, Pool, replaced};
 use crate::desired;
 use crate::findings::Findings;
 use landfast_compose::cases;
@@ -137,11 +137,12 @@ fn others(input: Input<'_>, name: &str, hosts: &BTreeSet<&str>) -> BTreeMap<Stri
     let beside =
         beside.filter(|(other, network)| network.name == name && !hosts_on(name, &other.instances).is_disjoint(hosts));
     let beside = beside.map(|(other, network)| (other.stack.clone(), desired::stack_network("", "", network)));
-    let is_recompiled = |stack: &str| stack == input.stack || input.beside.iter().any(|other| other.stack == stack);
+    let replaced = replaced(input.stack, input.beside);
     let held =
         input.held.iter().filter(|(host, _)| hosts.contains(host.as_str())).flat_map(|(_, state)| &state.networks);
-    let held =
-        held.filter(|network| network.name == name && network.overlay.is_none() && !is_recompiled(&network.stack));
+    let held = held.filter(|network| {
+        network.name == name && network.overlay.is_none() && !replaced.contains(network.stack.as_str())
+    });
     held.map(|network| (network.stack.clone(), network.clone())).chain(beside).collect()
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::candidates::Candidates;
 use super::group::Groups;
 use super::{Placed, PlacementInput};
-use crate::deployment::InstanceName;
+use crate::deployment::{InstanceName, replaced};
 use crate::findings::Findings;
 use crate::ties::{Tie, ties};
 use landfast_agreement::partner;
@@ -31,9 +31,9 @@ impl<'a> Allocator<'a> {
     pub(super) fn new(input: PlacementInput<'a>, groups: &'a Groups<'a>) -> Self {
         let mut counts: BTreeMap<String, usize> = input.fleet.hosts.keys().map(|host| (host.clone(), 0)).collect();
         let mut ports = BTreeSet::new();
-        let is_recompiled = |stack: &str| stack == input.stack || input.beside.iter().any(|other| other.stack == stack);
+        let replaced = replaced(input.stack, input.beside);
         let held = input.held.iter().flat_map(|(host, state)| state.instances.iter().map(move |it| (host, it)));
-        let staying = held.filter(|(_, instance)| !is_recompiled(&instance.name.stack));
+        let staying = held.filter(|(_, instance)| !replaced.contains(instance.name.stack.as_str()));
         let beside = input.beside.iter().flat_map(|deployment| deployment.instances.values());
         let containers = staying
             .map(|(host, instance)| (host, &instance.container))

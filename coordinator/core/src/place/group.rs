@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::candidates::is_global;
 use super::data::{DataUse, Volumes};
 use super::{Placed, PlacementInput};
-use crate::deployment::InstanceName;
+use crate::deployment::{InstanceName, replaced};
 use crate::ties::ties;
 use landfast_compose::model::Service;
 
@@ -203,9 +203,9 @@ fn records(input: PlacementInput<'_>) -> BTreeMap<&InstanceName, Vec<(&str, &str
 
 /// Returns the instances of other stacks: those compiled in this run, and those that the hosts hold.
 fn foreign(input: PlacementInput<'_>, volumes: &Volumes) -> Vec<ForeignInstance> {
-    let is_recompiled = |stack: &str| stack == input.stack || input.beside.iter().any(|other| other.stack == stack);
+    let replaced = replaced(input.stack, input.beside);
     let held = input.held.iter().flat_map(|(host, state)| state.instances.iter().map(move |it| (host, it)));
-    let staying = held.filter(|(_, instance)| !is_recompiled(&instance.name.stack));
+    let staying = held.filter(|(_, instance)| !replaced.contains(instance.name.stack.as_str()));
     let staying = staying.map(|(host, instance)| (&instance.name, host, &instance.container));
     let beside = input.beside.iter().flat_map(|deployment| &deployment.instances);
     let beside = beside.map(|(name, instance)| (name, &instance.host, &instance.container));
