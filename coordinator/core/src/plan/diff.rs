@@ -2,7 +2,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 
-use super::instances_by_side::InstancesBySide;
+use super::instances_by_side::{InstancesBySide, of_service};
 use super::order;
 use super::reasons;
 use super::{Action, Change, Comparison, Plan, Published, Step, Update, Wait};
@@ -115,13 +115,10 @@ impl InstancesBySide<'_> {
 
     /// Conditions for all instances of the services that this instance depends on.
     fn waits(&self, instance: &Instance) -> Vec<Wait> {
-        let of_service = |service: &str| {
-            let same = |name: &&InstanceName| name.stack == instance.name.stack && name.service == service;
-            self.new.keys().filter(same).cloned().collect::<Vec<_>>()
-        };
         let waits = instance.depends_on.iter().flat_map(|dependency| {
             let condition = dependency.condition;
-            of_service(&dependency.service).into_iter().map(move |instance| Wait { instance, condition })
+            let its = of_service(&self.new, &instance.name.stack, &dependency.service);
+            its.cloned().map(move |instance| Wait { instance, condition })
         });
         waits.collect()
     }
@@ -138,7 +135,7 @@ impl InstancesBySide<'_> {
 
     /// Whether no instance of the service answers while this one is updated.
     fn interrupts_service(&self, name: &InstanceName) -> bool {
-        let running = self.old.keys().filter(|old| old.service_name() == name.service_name()).count();
+        let running = of_service(&self.old, &name.stack, &name.service).count();
         let parallelism = self.parallelism(name) as usize;
         parallelism == 0 || running <= parallelism
     }
@@ -149,7 +146,7 @@ impl InstancesBySide<'_> {
     }
 
     fn removal_reason(&self, name: &InstanceName) -> String {
-        let remaining = self.new.keys().filter(|new| new.service_name() == name.service_name()).count();
+        let remaining = of_service(&self.new, &name.stack, &name.service).count();
         match self.comparison.after.get(&name.stack) {
             _ if self.new.contains_key(name) => "it runs on another host".to_owned(),
             None => "the stack is removed".to_owned(),

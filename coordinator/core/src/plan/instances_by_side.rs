@@ -26,3 +26,13 @@ impl<'a> InstancesBySide<'a> {
         Self { comparison, old, new }
     }
 }
+
+/// Names of the instances of a service, which are neighbours in the order of a map.
+pub(super) fn of_service<'m, V>(
+    instances: &'m BTreeMap<InstanceName, V>,
+    stack: &str,
+    service: &str,
+) -> impl Iterator<Item = &'m InstanceName> + use<'m, V> {
+    let name = |index| InstanceName::new(stack, service, index);
+    instances.range(name(0)..=name(u32::MAX)).map(|(name, _)| name)
+}

@@ -154,13 +154,13 @@ impl Needs {
 
     /// An instance that takes over a port, name or address waits for the container that has it.
     fn claims(&mut self, sides: &InstancesBySide<'_>, steps: &[Step]) {
+        let released = Released::new(sides, steps);
         for (taker, takes) in steps.iter().enumerate() {
             let found = takes.action.change().and_then(|change| sides.new.get(&change.instance));
             let Some((new_host, new)) = found else { continue };
-            for (giver, gives) in steps.iter().enumerate().filter(|(giver, _)| *giver != taker) {
-                let Some(old) = released_container(sides, gives) else { continue };
-                let same_host = old.0 == *new_host;
-                if collide(old.1, &new.container, same_host) {
+            for giver in released.in_question(new_host, &new.container) {
+                let Some((old_host, old)) = released.containers[giver] else { continue };
+                if giver != taker && collide(old, &new.container, old_host == *new_host) {
                     self.claims[taker].insert(giver);
                 }
             }
@@ -206,13 +206,23 @@ impl Needs {
         let mut plan = Plan::default();
         let mut left: Vec<Option<Step>> = steps.into_iter().map(Some).collect();
         let mut place: BTreeMap<usize, usize> = BTreeMap::new();
+        // Steps that wait for a step, and the number of steps that a step waits for.
+        let mut waiting_for: Vec<Vec<usize>> = vec![Vec::new(); left.len()];
+        let mut missing: Vec<usize> = vec![0; left.len()];
+        for (at, missing) in missing.iter_mut().enumerate() {
+            for need in self.of(at).chain(self.begun[at].iter().copied()) {
+                waiting_for[need].push(at);
+                *missing += 1;
+            }
+        }
+        let mut ready: BTreeSet<usize> = (0..left.len()).filter(|at| missing[*at] == 0).collect();
         while place.len() < left.len() {
-            let waiting = (0..left.len()).filter(|at| !place.contains_key(at));
-            let listed = |at: &usize| self.of(*at).chain(self.begun[*at].iter().copied());
-            let mut ready = waiting.clone().filter(|at| listed(at).all(|need| place.contains_key(&need)));
-            let next = match ready.next() {
+            let next = match ready.pop_first() {
                 Some(next) => next,
-                None => self.break_cycle(waiting.collect(), &left, &mut plan.warnings),
+                None => {
+                    let waiting = (0..left.len()).filter(|at| !place.contains_key(at)).collect();
+                    self.break_cycle(waiting, &left, &mut plan.warnings)
+                }
             };
             let Some(mut step) = left[next].take() else { break };
             step.after = self.of(next).filter_map(|need| place.get(&need).copied()).collect();
@@ -220,6 +230,12 @@ impl Needs {
             step.after.dedup();
             place.insert(next, plan.steps.len());
             plan.steps.push(step);
+            for &at in &waiting_for[next] {
+                missing[at] -= 1;
+                if missing[at] == 0 && !place.contains_key(&at) {
+                    ready.insert(at);
+                }
+            }
         }
         plan
     }
@@ -269,6 +285,46 @@ fn users<'s>(
 ) -> impl Iterator<Item = usize> + 's {
     let released = steps.iter().enumerate().filter_map(|(at, step)| Some((at, released_container(sides, step)?.1)));
     released.filter(move |(_, container)| uses(container)).map(|(at, _)| at)
+}
+
+/// Containers that steps remove or replace, with indexes of what another container may need of them.
+struct Released<'a> {
+    /// Host and container by index of the step.
+    containers: Vec<Option<(&'a str, &'a Container)>>,
+    /// Steps by host and container name.
+    named: BTreeMap<(&'a str, &'a str), Vec<usize>>,
+    /// Steps by network and address.
+    addressed: BTreeMap<(&'a str, &'a str), Vec<usize>>,
+    /// Steps whose container publishes ports, by host.
+    published: BTreeMap<&'a str, Vec<usize>>,
+}
+
+impl<'a> Released<'a> {
+    fn new(sides: &InstancesBySide<'a>, steps: &[Step]) -> Self {
+        let containers: Vec<_> = steps.iter().map(|step| released_container(sides, step)).collect();
+        let (mut named, mut addressed, mut published) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        for (at, found) in containers.iter().enumerate() {
+            let Some((host, container)) = *found else { continue };
+            named.entry((host, container.name.as_str())).or_insert_with(Vec::new).push(at);
+            for end in container.networks.iter().filter(|end| !end.address.is_empty()) {
+                let key = (end.network.as_str(), end.address.as_str());
+                addressed.entry(key).or_insert_with(Vec::new).push(at);
+            }
+            if !container.ports.is_empty() {
+                published.entry(host).or_insert_with(Vec::new).push(at);
+            }
+        }
+        Self { containers, named, addressed, published }
+    }
+
+    /// Steps whose container may collide with a new one. All others do not.
+    fn in_question(&self, host: &str, new: &Container) -> BTreeSet<usize> {
+        let ends = new.networks.iter().map(|end| (end.network.as_str(), end.address.as_str()));
+        let addressed = ends.filter_map(|end| self.addressed.get(&end));
+        let published = self.published.get(host).filter(|_| !new.ports.is_empty());
+        let named = self.named.get(&(host, new.name.as_str()));
+        addressed.chain(published).chain(named).flatten().copied().collect()
+    }
 }
 
 /// The container that a step removes or replaces, and its host.
