@@ -9,7 +9,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::join_all;
 use landfast_agreement::limits::MESSAGE_MAX;
 use landfast_certs::{Credentials, client_config};
 use landfast_core::fleet::Fleet;
@@ -17,6 +16,7 @@ use landfast_proto::v1::agent_client::AgentClient;
 use landfast_proto::v1::blobs_client::BlobsClient;
 use landfast_proto::v1::builder_client::BuilderClient;
 use landfast_proto::v1::{DescribeRequest, DescribeResponse, HeldFabricRequest, Unit};
+use tokio::task::JoinSet;
 use tonic::transport::Channel;
 
 use crate::Hint as _;
@@ -174,11 +174,20 @@ impl Agents {
     /// Connects to all agents concurrently. Returns when each has connected or failed, which takes a few seconds at
     /// most.
     pub async fn connect(fleet: &str, targets: &[Target], credentials: &Credentials, ask: Ask) -> Self {
-        let dials = targets
-            .iter()
-            .map(async |target| (target.host.clone(), Agent::connect(fleet, target, credentials, ask).await));
+        let (fleet, credentials): (Arc<str>, _) = (fleet.into(), Arc::new(credentials.clone()));
+        // Each handshake needs processor time, so that the dials are tasks, which use all processors.
+        let mut dials = JoinSet::new();
+        for target in targets.iter().cloned() {
+            let (fleet, credentials) = (Arc::clone(&fleet), Arc::clone(&credentials));
+            dials.spawn(async move {
+                let result = Agent::connect(&fleet, &target, &credentials, ask).await;
+                (target.host, result)
+            });
+        }
         let mut agents = Self::default();
-        for (host, result) in join_all(dials).await {
+        while let Some(dialled) = dials.join_next().await {
+            // A task fails only if it panics. The panic continues here.
+            let (host, result) = dialled.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
             match result {
                 Ok(agent) => drop(agents.connected.insert(host, agent)),
                 Err(error) => drop(agents.failed.insert(host, error)),
