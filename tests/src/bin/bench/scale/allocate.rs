@@ -2,6 +2,7 @@
 //! are what it decides.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use landfast_core::compile::{RollbackInput, rollback};
@@ -12,8 +13,8 @@ use landfast_core::fleet::Fleet;
 const NETWORK: &str = "net0";
 const HOST: &str = "alpha";
 
-/// Allocates this many addresses on one network, and checks that all differ.
-pub(crate) fn allocate(count: u32) -> Result<()> {
+/// Allocates this many addresses on one network, and checks that all differ. Returns the time that it took.
+pub(crate) fn allocate(count: u32) -> Result<Duration> {
     let toml = format!(
         "[fleet]\nname = \"scale\"\n\n[networks.{NETWORK}]\nsubnet = \"10.16.0.0/16\"\nauto = \"10.16.0.0/16\"\n\
          gateways = \"10.16.255.0/24\"\n\n[hosts.{HOST}]\naddress = \"127.64.0.1\"\n"
@@ -21,11 +22,14 @@ pub(crate) fn allocate(count: u32) -> Result<()> {
     let fleet = Fleet::parse("landfast.toml", &toml).map_err(|mistakes| anyhow::anyhow!("{mistakes}"))?;
     let held = BTreeMap::new();
     let input = RollbackInput { fleet: &fleet, held: &held, beside: &[], release: 2 };
-    let done = rollback(input, deployment(count)).map_err(|mistakes| anyhow::anyhow!("{mistakes}"))?;
+    let deployment = deployment(count);
+    let began = Instant::now();
+    let done = rollback(input, deployment).map_err(|mistakes| anyhow::anyhow!("{mistakes}"))?;
+    let took = began.elapsed();
     let ends = done.instances.values().flat_map(|instance| &instance.container.networks);
     let addresses: BTreeSet<&str> = ends.map(|end| end.address.as_str()).collect();
     ensure!(addresses.len() == count as usize, "{count} instances have {} addresses", addresses.len());
-    Ok(())
+    Ok(took)
 }
 
 /// A deployment whose instances all ask for an automatic address.

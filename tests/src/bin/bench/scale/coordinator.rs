@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use futures::future::BoxFuture;
 use landfast_engine::connect::Agent;
-use landfast_engine::event::{Event, Listener, Warning};
+use landfast_engine::event::{Event, Listener};
 use landfast_engine::folder::FleetFolder;
 use landfast_engine::observe::ObservedFleet;
 use landfast_engine::operation::{Operation, Outcome, Proposal, Up};
@@ -68,15 +68,30 @@ pub(crate) fn coordinator(words: &[String]) -> Result<()> {
     let mut session = Session { folder: PathBuf::from(folder), ..Session::default() };
     child::answer(|request: Request| {
         let (began, cpu, journal) = (Instant::now(), cpu_time()?, session.written());
-        let steps = runtime.block_on(session.handle(request))?;
+        let done = runtime.block_on(session.handle(request))?;
         Ok(Cost {
-            time: began.elapsed().as_secs_f64(),
+            time: done.time.unwrap_or_else(|| began.elapsed()).as_secs_f64(),
             cpu: (cpu_time()? - cpu).as_secs_f64(),
             journal: session.written() - journal,
             resident: getrusage(UsageWho::RUSAGE_SELF)?.max_rss() as f64,
-            steps,
+            steps: done.steps,
         })
     })
+}
+
+/// Result of a request.
+#[derive(Default)]
+struct Done {
+    /// Number of steps of the plan.
+    steps: usize,
+    /// Time of the part that is measured, if it is not the whole request.
+    time: Option<Duration>,
+}
+
+impl Done {
+    fn steps(steps: usize) -> Self {
+        Self { steps, time: None }
+    }
 }
 
 fn cpu_time() -> Result<Duration> {
@@ -96,16 +111,15 @@ struct Session {
 }
 
 impl Session {
-    /// Handles a request. Returns the number of steps of its plan.
-    async fn handle(&mut self, request: Request) -> Result<usize> {
+    /// Handles a request.
+    async fn handle(&mut self, request: Request) -> Result<Done> {
         match request {
             Request::Allocate(count) => {
-                allocate::allocate(count)?;
-                return Ok(0);
+                return Ok(Done { time: Some(allocate::allocate(count)?), ..Done::default() });
             }
             Request::Close => {
                 (self.proposal, self.open) = (None, BTreeMap::new());
-                return Ok(0);
+                return Ok(Done::default());
             }
             Request::Survey | Request::Propose(_) | Request::CarryOut => {}
         }
@@ -118,11 +132,11 @@ impl Session {
         done
     }
 
-    async fn with_store(&mut self, store: &dyn Store, request: Request) -> Result<usize> {
+    async fn with_store(&mut self, store: &dyn Store, request: Request) -> Result<Done> {
         match request {
             Request::Survey => {
                 ObservedFleet::survey(&engine(&self.folder)?, store).await.map_err(described)?;
-                Ok(0)
+                Ok(Done::default())
             }
             Request::Propose(stacks) => {
                 let engine = engine(&self.folder)?;
@@ -130,13 +144,13 @@ impl Session {
                 let proposal = engine.propose(store, up).await.map_err(described)?;
                 let steps = proposal.plan.steps.len();
                 self.proposal = Some((engine, proposal));
-                Ok(steps)
+                Ok(Done::steps(steps))
             }
             _ => {
                 let (engine, proposal) = self.proposal.take().context("there is no proposal")?;
                 self.open.clone_from(&proposal.observed.agents);
                 let done = engine.carry_out(store, proposal, CancellationToken::new()).await.map_err(described)?;
-                Ok(if let Outcome::Done { steps, .. } = done { steps } else { 0 })
+                Ok(if let Outcome::Done { steps, .. } = done { Done::steps(steps) } else { Done::default() })
             }
         }
     }
@@ -165,7 +179,6 @@ struct Warnings;
 impl Listener for Warnings {
     fn report(&self, event: Event) {
         if let Event::Warning(warning) = event {
-            let _: &Warning = &warning;
             eprintln!("warning: {warning:?}");
         }
     }

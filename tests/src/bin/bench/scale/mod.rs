@@ -63,7 +63,9 @@ pub(crate) fn scale(words: &[String], quick: bool) -> Result<()> {
     for &hosts in &sizes {
         let mut run = Run::new(hosts, runs);
         if let Err(problem) = run.measure() {
-            problems.push(format!("{hosts} hosts: {problem:#}"));
+            let problem = format!("{hosts} hosts: {problem:#}");
+            eprintln!("{problem}");
+            problems.push(problem);
         }
         samples.push(run.sample);
     }
