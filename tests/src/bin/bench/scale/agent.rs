@@ -51,7 +51,15 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// The unit as it is described.
+    /// The unit as it is described: the fabric by its stamp.
+    pub(crate) fn describe(&self) -> v1::Unit {
+        match &self.contents {
+            Kept::Own(_) => self.encode(),
+            Kept::Fabric(_) => v1::Unit { stamp: Some(wire_stamp(&self.stamp)), if_digest: None, contents: None },
+        }
+    }
+
+    /// The whole unit.
     pub(crate) fn encode(&self) -> v1::Unit {
         let contents = match &self.contents {
             Kept::Own(contents) => contents.clone(),
@@ -76,6 +84,8 @@ pub(crate) struct State {
     pub(crate) claim: Option<Claim>,
     /// Digests of the blobs that were pushed. Their contents are not needed.
     pub(crate) blobs: BTreeSet<String>,
+    /// The history by stack and number.
+    pub(crate) releases: BTreeMap<(String, u64), v1::ReleaseRecord>,
 }
 
 /// A simulated host.
@@ -236,7 +246,8 @@ impl Host {
         v1::DescribeResponse {
             epoch: state.seen.epoch,
             generation: state.seen.generation,
-            held: state.units.values().filter(|_| with_held).map(Held::encode).collect(),
+            held: state.units.values().filter(|_| with_held).map(Held::describe).collect(),
+            releases: state.releases.values().cloned().collect(),
             highest_epoch: claim::highest(claim, state.seen.epoch),
             claim: claim.filter(|claim| claim.is_in_force(now)).map(|claim| described(claim, now)),
             ..report::description(self.number, &state)

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use futures::{Stream, StreamExt as _};
+use landfast_proto::UnitKey;
 use landfast_proto::v1::agent_server::Agent;
 use landfast_proto::v1::blobs_server::Blobs;
 use landfast_proto::v1::{self, item, push_request, unit};
@@ -11,7 +12,7 @@ use prost::Message;
 use tokio_stream::wrappers::WatchStream;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::agent::Host;
+use super::agent::{Held, Host};
 use super::counters::FABRIC;
 use super::report;
 
@@ -84,6 +85,24 @@ impl Agent for Service {
         }
         host.counters.called("assign", request.encoded_len() - fabric + answer.encoded_len());
         Ok(Response::new(answer))
+    }
+
+    async fn record(&self, request: Request<v1::RecordRequest>) -> Result<Response<v1::RecordResponse>, Status> {
+        let host = host_of(&request)?;
+        let request = request.into_inner();
+        for record in &request.records {
+            host.state().releases.insert((record.stack.clone(), record.number), record.clone());
+        }
+        Ok(count(&host, "record", &request, v1::RecordResponse {}))
+    }
+
+    async fn held_fabric(
+        &self,
+        request: Request<v1::HeldFabricRequest>,
+    ) -> Result<Response<v1::HeldFabricResponse>, Status> {
+        let host = host_of(&request)?;
+        let unit = host.state().units.get(&UnitKey::Fabric).map(Held::encode);
+        Ok(count(&host, "held_fabric", &request.into_inner(), v1::HeldFabricResponse { unit }))
     }
 
     /// At every path is a folder.
