@@ -6,7 +6,7 @@ mod test_fleet;
 use std::collections::BTreeMap;
 
 use landfast_core::plan::Action;
-use landfast_core::rollout::{Failure, Progress};
+use landfast_core::rollout::{Failure, HOST_TIMEOUT_MS, Progress};
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use simulation::{Behaviour, Faults, Host, Simulation};
@@ -459,8 +459,10 @@ fn f64_a_host_that_is_lost_stops_only_the_stacks_on_it() {
     let proposal = test_fleet.propose_all(&[("data", &one("db", "db:1", 5)), ("web", &late)]);
     let mut simulation = simulate(hosts(&test_fleet), &proposal, 3);
     simulation.hosts.get_mut("alpha").unwrap().down = true;
+    let begin = simulation.now;
     simulation.start();
     let failure = simulation.finish().unwrap_err();
+    assert!(simulation.now - begin < HOST_TIMEOUT_MS + 10_000, "nothing waits for the host any more");
     assert_eq!(failure.reasons.len(), 1, "{:?}", failure.reasons);
     assert!(failure.reasons[0].starts_with("alpha has "), "{:?}", failure.reasons);
     assert_eq!((failure.is_done(&proposal.plan, "data"), failure.is_done(&proposal.plan, "web")), (false, true));
