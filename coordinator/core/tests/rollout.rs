@@ -436,6 +436,34 @@ fn one(name: &str, image: &str, last: u8) -> String {
 }
 
 #[test]
+fn a_rollout_concerns_the_hosts_that_it_changes_and_all_if_addresses_change() {
+    use landfast_core::rollout::State;
+    let hosts = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<std::collections::BTreeSet<_>>();
+    let mut test_fleet = TestFleet::new("[stacks.app.place]\ndb = \"alpha\"\nweb = \"beta\"\nlate = \"gamma\"\n");
+    let stack = |tag: &str, more: &str| {
+        format!(
+            "services:\n  db: {{image: 'db:1', networks: [infra_net]}}\n  web: {{image: 'web:{tag}', networks: [infra_net], \
+             depends_on: [db]}}\n{more}{NET}"
+        )
+    };
+    let state = |test_fleet: &TestFleet, yaml: &str| {
+        let proposal = test_fleet.propose("app", yaml);
+        State::new(proposal.plan, test_fleet.held.clone(), proposal.target, 1)
+    };
+    test_fleet.up("app", &stack("1", ""));
+    let change = state(&test_fleet, &stack("2", ""));
+    assert_eq!(change.watched(), hosts(&["alpha", "beta"]), "beta waits for what is on alpha");
+    assert_eq!(change.assigned(), hosts(&["alpha", "beta"]));
+    let new = state(&test_fleet, &stack("1", "  late: {image: 'late:1', networks: [infra_net]}\n"));
+    assert_eq!((new.watched(), new.assigned()), (hosts(&["gamma"]), hosts(&["alpha", "beta", "gamma"])));
+    let stale = test_fleet.held["gamma"].clone();
+    test_fleet.up("app", &stack("1", "  late: {image: 'late:1', networks: [infra_net]}\n"));
+    test_fleet.held.insert("gamma".to_owned(), stale);
+    let missed = state(&test_fleet, &stack("2", ""));
+    assert_eq!(missed.assigned(), hosts(&["alpha", "beta", "gamma"]), "a host that has missed a change gets it now");
+}
+
+#[test]
 fn f63_stacks_fail_apart() {
     let test_fleet = TestFleet::new("");
     let (data, web) = (one("db", "db:1", 5), one("app", "app:1", 6));

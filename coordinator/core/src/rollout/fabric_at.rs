@@ -77,6 +77,11 @@ impl Fabrics {
         true
     }
 
+    /// Whether a host that holds this fabric is sent another one.
+    pub(super) fn is_new_to(&self, held: &Arc<Fabric>) -> bool {
+        *held != self.current || *held != self.target || !self.passing.is_empty()
+    }
+
     /// Whether the fabric may change while the rollout is under way.
     pub(super) fn is_changing(&self) -> bool {
         !self.passing.is_empty() || !Arc::ptr_eq(&self.current, &self.target)

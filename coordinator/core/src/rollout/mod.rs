@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::deployment::InstanceName;
 use crate::desired::HostState;
-use crate::plan::Plan;
+use crate::plan::{self, Plan};
 use crate::report::Report;
 
 mod advance;
@@ -149,6 +149,27 @@ impl State {
             restarting_since: None,
             ended: false,
         }
+    }
+
+    /// Hosts whose reports the rollout needs: those that steps change, and those of the instances that steps wait for.
+    pub fn watched(&self) -> BTreeSet<String> {
+        let steps = self.plan.steps.iter().flat_map(|step| {
+            let from = match &step.action {
+                plan::Action::Move { from, .. } => Some(from),
+                _ => None,
+            };
+            let waits = step.action.waits_for().iter().filter_map(|wait| self.placed.get(&wait.instance));
+            [&step.host].into_iter().chain(from).chain(waits)
+        });
+        let stale = self.hosts.iter().filter(|(_, host)| host.is_stale).map(|(name, _)| name);
+        steps.chain(stale).filter(|host| self.hosts.contains_key(*host)).cloned().collect()
+    }
+
+    /// Hosts that the rollout assigns something to: those that it changes, or all if what connects them changes.
+    pub fn assigned(&self) -> BTreeSet<String> {
+        let is_connected_anew = self.hosts.values().any(|host| self.fabrics.is_new_to(&host.sent.fabric));
+        let all = self.hosts.keys().filter(|_| is_connected_anew).cloned();
+        self.watched().into_iter().chain(all).collect()
     }
 
     /// Progress of each step. What has changed of it must be stored before the next assignment is sent.

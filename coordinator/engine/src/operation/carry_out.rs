@@ -1,7 +1,7 @@
 //! Drives a rollout: it executes the actions of the core, passes events to the core, and writes the journal. It makes
 //! no decisions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use landfast_core::desired::HostState;
@@ -127,9 +127,15 @@ impl Engine {
             }
         };
         let state = state.without(observed.away.keys());
-        let claims = Claims::take(store, &observed.agents, id.clone(), &proposal.purpose).await?;
         let states = state.before.iter().chain(&state.target);
         let hosts = Hosts::new(states, &observed.agents, id.clone());
+        // A run claims the hosts that it changes, and those that keep its history. The others stay free.
+        let mut claimed = state.assigned();
+        let stacks = entry.releases.iter().chain(&superseded).map(|release| release.stack.as_str());
+        claimed.extend(stacks.flat_map(|stack| hosts.names(stack)));
+        let agents = observed.agents.iter().filter(|(host, _)| claimed.contains(*host));
+        let agents = agents.map(|(host, agent)| (host.clone(), agent.clone())).collect();
+        let claims = Claims::take(store, &agents, id.clone(), &proposal.purpose).await?;
         let run = Run { id, entry, state, journal, store, observed, hosts, stop, is_new };
         let outcome = match releases::begin(store, &run.hosts, &proposal.releases, &superseded).await {
             Ok(()) => self.drive(run).await,
@@ -196,10 +202,12 @@ impl Engine {
             run;
         let (sender, mut receiver) = mpsc::channel(EVENTS);
         let mut tasks = JoinSet::new();
-        for agent in observed.agents.values() {
+        let watched = state.watched();
+        let agents = || observed.agents.iter().filter(|(host, _)| watched.contains(*host));
+        for (_, agent) in agents() {
             tasks.spawn(host_events::watch(agent.clone(), sender.clone()));
         }
-        let first = first_reports(&mut receiver, observed).await?;
+        let first = first_reports(&mut receiver, &agents().map(|(host, _)| host).collect()).await?;
         if is_new {
             unmoved(observed, &first)?;
         }
@@ -321,19 +329,19 @@ fn begin(proposal: &Proposal, epoch: u64) -> (Entry, rollout::State) {
     (entry, state)
 }
 
-/// Waits for one report of each host before anything is sent.
+/// Waits for one report of each of these hosts before anything is sent.
 async fn first_reports(
     events: &mut mpsc::Receiver<rollout::Event>,
-    observed: &ObservedFleet,
+    hosts: &BTreeSet<&String>,
 ) -> Result<BTreeMap<String, Report>, EngineError> {
     let mut reports = BTreeMap::new();
     let deadline = tokio::time::Instant::now() + FIRST_REPORT_LIMIT;
-    while reports.len() < observed.agents.len() {
+    while reports.len() < hosts.len() {
         match tokio::time::timeout_at(deadline, events.recv()).await {
             Ok(Some(rollout::Event::Reported { host, report })) => drop(reports.insert(host, report)),
             Ok(Some(_)) => {}
             Ok(None) | Err(_) => {
-                let silent = observed.agents.keys().find(|host| !reports.contains_key(*host)).cloned();
+                let silent = hosts.iter().find(|host| !reports.contains_key(**host)).map(|host| (*host).clone());
                 let problem = "the host sent no report because the connection was lost; nothing was changed".to_owned();
                 return Err(EngineError::Host { host: silent.unwrap_or_default(), step: "watch", problem });
             }

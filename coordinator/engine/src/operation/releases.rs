@@ -457,6 +457,11 @@ impl<'a> Hosts<'a> {
         Self { of_stack, agents, run }
     }
 
+    /// Names of the hosts of a stack.
+    pub(super) fn names(&self, stack: &str) -> impl Iterator<Item = String> {
+        self.of_stack.get(stack).into_iter().flatten().cloned()
+    }
+
     /// Agents of the hosts of a stack that answer.
     fn of(&self, stack: &str) -> impl Iterator<Item = &'a Agent> {
         let hosts = self.of_stack.get(stack).into_iter().flatten();
