@@ -1,5 +1,7 @@
 //! The history of the stacks, which the hosts keep: every folder of the fleet knows it.
 
+use std::time::Duration;
+
 use landfast_engine::operation::releases::{Ending, Kind, Release, of_stack};
 use landfast_engine::operation::{Operation, Outcome};
 use landfast_proto::v1::release_record;
@@ -121,4 +123,32 @@ async fn a_host_that_missed_the_end_of_a_run_does_not_hide_it() {
     });
     forget(&fleet);
     assert_eq!(history(&fleet, "data").await, [(1, Kind::Up, Ending::Done)]);
+}
+
+#[tokio::test]
+async fn a_run_that_was_killed_is_recorded_as_running_until_the_next_one() {
+    let fleet = two_stacks().await;
+    fleet.up().await.expect("done");
+    // A container that is never healthy holds the run up until it is killed.
+    fleet.host("alpha").with(|state| state.unhealthy.insert("data/app.1".to_owned()));
+    fleet.write("data/compose.yaml", &service("app", "2"));
+    let killed = tokio::time::timeout(Duration::from_secs(2), fleet.up()).await;
+    assert!(killed.is_err(), "it does not end");
+    assert_eq!(history(&fleet, "data").await.last(), Some(&(2, Kind::Up, Ending::Running)));
+    // The same aim is continued under the same number, and another one replaces it.
+    fleet.host("alpha").with(|state| state.unhealthy.clear());
+    fleet.up().await.expect("done");
+    let told = history(&fleet, "data").await;
+    assert_eq!(told, [(1, Kind::Up, Ending::Done), (2, Kind::Up, Ending::Done)]);
+    fleet.host("alpha").with(|state| state.unhealthy.insert("data/app.1".to_owned()));
+    fleet.write("data/compose.yaml", &service("app", "3"));
+    assert!(tokio::time::timeout(Duration::from_secs(2), fleet.up()).await.is_err());
+    fleet.host("alpha").with(|state| state.unhealthy.clear());
+    // The claims of the killed run have ended, and its store is lost.
+    fleet.hosts.values().for_each(|host| host.with(|state| state.claim = None));
+    forget(&fleet);
+    fleet.write("data/compose.yaml", &service("app", "1"));
+    fleet.up().await.expect("done");
+    let told = history(&fleet, "data").await;
+    assert_eq!(told[2..], [(3, Kind::Up, Ending::Failed), (4, Kind::Up, Ending::Done)]);
 }

@@ -18,6 +18,11 @@ fn fabric_key(host: &str) -> String {
     format!("hosts/{host}/fabric")
 }
 
+/// Whether a key belongs to what is remembered of a host.
+pub(crate) fn is_of(host: &str, key: &str) -> bool {
+    key == state_key(host) || key == fabric_key(host)
+}
+
 /// Returns the changes that remember the state of a host; none if that state is remembered already.
 pub(crate) async fn remembering(
     store: &dyn Store,

@@ -136,8 +136,10 @@ impl Engine {
         let agents = observed.agents.iter().filter(|(host, _)| claimed.contains(*host));
         let agents = agents.map(|(host, agent)| (host.clone(), agent.clone())).collect();
         let claims = Claims::take(store, &agents, id.clone(), &proposal.purpose).await?;
+        // A rollout that is continued has recorded its releases already.
+        let new = if is_new { proposal.releases.as_slice() } else { &[] };
         let run = Run { id, entry, state, journal, store, observed, hosts, stop, is_new };
-        let outcome = match releases::begin(store, &run.hosts, &proposal.releases, &superseded).await {
+        let outcome = match releases::begin(store, &run.hosts, new, superseded).await {
             Ok(()) => self.drive(run).await,
             Err(error) => Err(error),
         };
@@ -230,13 +232,14 @@ impl Engine {
                     && sent.get(host).is_some_and(|state| state.generation == *generation)
                     && let Some(state) = sent.remove(host)
                 {
+                    accepted.retain(|change: &Change| !memory::is_of(host, &change.key));
                     accepted.extend(memory::remembering(store, &observed.fabrics, host, &state).await?);
                 }
                 let (next, actions) = rollout::step(state, event, now());
                 state = next;
                 let assigns = |action: &Action| matches!(action, Action::Assign { .. });
                 if actions.iter().any(assigns) {
-                    journal.write(&entry, &state, latest(std::mem::take(&mut accepted))).await?;
+                    journal.write(&entry, &state, std::mem::take(&mut accepted)).await?;
                 }
                 for action in actions {
                     match action {
@@ -253,7 +256,7 @@ impl Engine {
                             let ended = ended(entry.releases, &entry.owed, |_| ending);
                             self.record(&hosts, &ended).await;
                             accepted.extend(recordings(store, &ended).await?);
-                            journal.close(latest(accepted)).await?;
+                            journal.close(accepted).await?;
                             let steps = state.plan.steps.len();
                             return Ok(Outcome::Done { steps, releases: deployed(&ended), owed: entry.owed });
                         }
@@ -268,7 +271,7 @@ impl Engine {
                             });
                             self.record(&hosts, &ended).await;
                             accepted.extend(recordings(store, &ended).await?);
-                            journal.close(latest(accepted)).await?;
+                            journal.close(accepted).await?;
                             return Err(EngineError::Stopped(Box::new(report)));
                         }
                     }
@@ -360,12 +363,6 @@ fn unmoved(observed: &ObservedFleet, reports: &BTreeMap<String, Report>) -> Resu
         }
     }
     Ok(())
-}
-
-/// Returns the last change of each key.
-fn latest(changes: Vec<Change>) -> Vec<Change> {
-    let by_key: BTreeMap<String, Change> = changes.into_iter().map(|change| (change.key.clone(), change)).collect();
-    by_key.into_values().collect()
 }
 
 /// Returns releases with the outcome of their stack. `owed` are the steps that were left out.

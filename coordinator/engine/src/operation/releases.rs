@@ -404,13 +404,23 @@ pub(crate) async fn learning<'a>(
     Ok(changes)
 }
 
-/// Records new releases on the hosts of their stacks and in the store, before anything changes.
+/// Records new releases on the hosts of their stacks and in the store, before anything changes. An earlier run of the same stack
+/// that did not record its end was killed, because this run has claimed the hosts: its release has failed.
 pub(super) async fn begin(
     store: &dyn Store,
     hosts: &Hosts<'_>,
     new: &[NewRelease],
-    superseded: &[Release],
+    mut superseded: Vec<Release>,
 ) -> Result<(), EngineError> {
+    let mut changes = Vec::new();
+    for new in new {
+        let earlier = of_stack(store, &new.release.stack).await?.into_iter();
+        for release in earlier.filter(|release| release.outcome == Ending::Running) {
+            let failed = Release { outcome: Ending::Failed, ..release };
+            changes.push(recording(store, &failed).await?);
+            superseded.push(failed);
+        }
+    }
     let bodies = new.iter().filter(|new| !new.body.is_empty());
     let pushes = bodies.flat_map(|new| {
         let digest = new.release.digest().unwrap_or_default();
@@ -422,7 +432,6 @@ pub(super) async fn begin(
     if let Some((host, problem)) = failed.into_iter().next() {
         return Err(EngineError::Host { host, step: "record", problem });
     }
-    let mut changes = Vec::new();
     for new in new.iter().filter(|new| !new.body.is_empty()) {
         changes.push(store.overwrite(body_key(new.release.digest().unwrap_or_default()), new.body.clone()).await?);
     }
