@@ -329,12 +329,25 @@ impl State {
         if observation == Some(Observation::Unreliable) {
             self.snapshot.stale = Stale::all();
         }
-        let plan = match &self.assignment {
+        let mut plan = match &self.assignment {
             Some(assignment) => plan(&assignment.desired, &self.snapshot.observed, &self.attempts.given_up()),
             None => Plan::default(),
         };
+        // What was seen of a resource while a step worked on it is not reported as being in the way. The engine shows a volume
+        // that it removes without its labels, as if somebody else had created it.
+        let is_uncertain = |resource: &Resource| match resource {
+            _ if self.busy.contains_key(resource) => true,
+            Resource::Volume(_) => self.snapshot.stale.volumes,
+            Resource::Network(_) => self.snapshot.stale.networks,
+            Resource::Overlay(_) | Resource::Tree(_) | Resource::Instance(_) => false,
+        };
+        let before = plan.obstacles.len();
+        plan.obstacles.retain(|obstacle| !is_uncertain(&obstacle.resource));
+        let was_uncertain = plan.obstacles.len() < before;
         let mut effects = if engine_lost { Vec::new() } else { self.start(&plan, now) };
-        effects.push(Effect::Publish { plan, busy: self.unsettled(), engine_lost });
+        let mut busy = self.unsettled();
+        busy.others |= was_uncertain;
+        effects.push(Effect::Publish { plan, busy, engine_lost });
         effects.push(Effect::WakeAt(self.next_timer(now)));
         effects
     }

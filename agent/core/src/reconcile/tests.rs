@@ -494,6 +494,26 @@ fn f63_a_step_of_one_stack_does_not_keep_another_one_busy() {
 }
 
 #[test]
+fn what_is_seen_of_a_volume_while_it_is_removed_is_not_in_the_way() {
+    let remove = Action::RemoveVolume { volume: "files".to_owned() };
+    let volumes = [("files".to_owned(), desired::Volume { remove: true })].into();
+    let desired = Desired { volumes, stacks: ["data".to_owned()].into(), ..Desired::default() };
+    let assignment = Assignment { epoch: 1, generation: 1, desired: desired.into(), ..Assignment::default() };
+    let mut state = State { assignment: Some(assignment), ..quiet(&[]) };
+    // The engine shows it without its labels.
+    state.snapshot.observed.volumes.insert("files".to_owned(), observed::Volume::default());
+    let (known, effects) = turn(state.clone(), [Wake::Observed(Observation::Complete)], 0);
+    assert_eq!(published(&effects).0.obstacles.len(), 1, "it is in the way of its removal: {:?}", known.busy);
+    state.busy.insert(remove.resource(), false);
+    let (state, effects) = turn(state, [Wake::Observed(Observation::Complete)], 0);
+    assert_eq!((published(&effects).0.obstacles.len(), published(&effects).1), (0, false));
+    // The step has ended since the engine was asked.
+    let gone = ended(remove, 1, Ok(StepOutput::default()));
+    let (_, effects) = turn(state, [gone, Wake::Observed(Observation::Complete)], 0);
+    assert_eq!((published(&effects).0.obstacles.len(), published(&effects).1), (0, false));
+}
+
+#[test]
 fn a_failure_for_a_past_generation_does_not_give_up_the_resource() {
     for (generation, given_up) in [(2, 1), (1, 0)] {
         let state = State { assignment: Some(networks(2, &["infra"])), ..quiet(&[]) };
