@@ -1,12 +1,10 @@
 //! The history of the stacks, which the hosts keep: every folder of the fleet knows it.
 
-use std::time::Duration;
-
 use landfast_engine::operation::releases::{Ending, Kind, Release, of_stack};
 use landfast_engine::operation::{Operation, Outcome};
 use landfast_proto::v1::release_record;
 
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, eventually};
 
 const TWO: &str = "[stacks.data.place]\napp = \"alpha\"\n[stacks.web.place]\nfront = \"beta\"\n";
 
@@ -125,6 +123,20 @@ async fn a_host_that_missed_the_end_of_a_run_does_not_hide_it() {
     assert_eq!(history(&fleet, "data").await, [(1, Kind::Up, Ending::Done)]);
 }
 
+/// Runs `up` until alpha has been assigned this image, and drops it then.
+async fn kill_up(fleet: &Fleet, image: &str) {
+    let is_assigned = || {
+        fleet.host("alpha").with(|state| {
+            let instances = state.held.iter().flat_map(|held| &held.instances);
+            instances.filter_map(|instance| instance.container.as_ref()).any(|container| container.image == image)
+        })
+    };
+    tokio::select! {
+        outcome = fleet.up() => panic!("it does not end: {outcome:?}"),
+        () = eventually("the image is assigned", is_assigned) => {}
+    }
+}
+
 #[tokio::test]
 async fn a_run_that_was_killed_is_recorded_as_running_until_the_next_one() {
     let fleet = two_stacks().await;
@@ -132,8 +144,7 @@ async fn a_run_that_was_killed_is_recorded_as_running_until_the_next_one() {
     // A container that is never healthy holds the run up until it is killed.
     fleet.host("alpha").with(|state| state.unhealthy.insert("data/app.1".to_owned()));
     fleet.write("data/compose.yaml", &service("app", "2"));
-    let killed = tokio::time::timeout(Duration::from_secs(2), fleet.up()).await;
-    assert!(killed.is_err(), "it does not end");
+    kill_up(&fleet, "app:2").await;
     assert_eq!(history(&fleet, "data").await.last(), Some(&(2, Kind::Up, Ending::Running)));
     // The same aim is continued under the same number, and another one replaces it.
     fleet.host("alpha").with(|state| state.unhealthy.clear());
@@ -142,7 +153,7 @@ async fn a_run_that_was_killed_is_recorded_as_running_until_the_next_one() {
     assert_eq!(told, [(1, Kind::Up, Ending::Done), (2, Kind::Up, Ending::Done)]);
     fleet.host("alpha").with(|state| state.unhealthy.insert("data/app.1".to_owned()));
     fleet.write("data/compose.yaml", &service("app", "3"));
-    assert!(tokio::time::timeout(Duration::from_secs(2), fleet.up()).await.is_err());
+    kill_up(&fleet, "app:3").await;
     fleet.host("alpha").with(|state| state.unhealthy.clear());
     // The claims of the killed run have ended, and its store is lost.
     fleet.hosts.values().for_each(|host| host.with(|state| state.claim = None));
