@@ -17,6 +17,7 @@ mod reconcile;
 mod releases;
 mod report;
 mod run;
+mod secrets;
 mod sources;
 mod started;
 mod starts;

@@ -1,7 +1,7 @@
 //! The history of the stacks that are or were on the host, one file for each stack. It says what runs did to a stack, so that every
 //! operator can roll it back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -20,6 +20,9 @@ const HEADER: &[u8] = b"landfast releases 1\n";
 const TEXT_MAX: usize = 4096;
 /// Largest number of steps that a record owes.
 const OWED_MAX: usize = 1000;
+
+/// Largest number of secrets that a record names.
+const SECRETS_MAX: usize = 10_000;
 
 type Records = BTreeMap<String, BTreeMap<u64, ReleaseRecord>>;
 
@@ -77,6 +80,12 @@ impl History {
         named.filter(|digest| !digest.is_empty()).cloned().collect()
     }
 
+    /// Digests of the secret blobs that the records name.
+    pub(crate) fn secrets(&self) -> BTreeSet<String> {
+        let records = self.lock();
+        records.values().flat_map(BTreeMap::values).flat_map(|record| &record.secrets).cloned().collect()
+    }
+
     /// Adds records, or replaces those with the same number. They are on the disk when this returns. `has` says whether a blob is
     /// on the host. Blocks.
     pub(crate) fn record(&self, new: Vec<ReleaseRecord>, has: impl Fn(&str) -> bool) -> Result<(), RecordError> {
@@ -118,6 +127,8 @@ fn is_valid(record: &ReleaseRecord) -> bool {
         && is_digest(&record.deployment)
         && is_text(&record.time)
         && is_text(&record.env)
+        && record.secrets.len() <= SECRETS_MAX
+        && record.secrets.iter().all(|digest| !digest.is_empty() && is_digest(digest))
         && record.owed.len() <= OWED_MAX
         && record.owed.iter().all(is_text)
 }
@@ -179,6 +190,7 @@ mod tests {
             record("../data", 1),
             record("data", 0),
             ReleaseRecord { manifest: "m".to_owned(), ..record("data", 1) },
+            ReleaseRecord { secrets: vec![String::new()], ..record("data", 1) },
             ReleaseRecord { owed: vec!["x".repeat(5000)], ..record("data", 1) },
         ];
         for bad in bad {

@@ -21,6 +21,7 @@ use crate::observe::{Observer, Sources};
 use crate::overlay::{self, Overlay};
 use crate::reconcile::Reconciler;
 use crate::releases::History;
+use crate::secrets::Secrets;
 use crate::started::Started;
 use crate::starts::Starts;
 use crate::state::Holder;
@@ -77,6 +78,8 @@ async fn serve(run: Run, credentials: Credentials, fleet: String, host: String) 
     let blobs = BlobStore::open(&run.state)?;
     let history = Arc::new(History::open(&run.state).context("cannot read the history of the stacks")?);
     blobs.keep_releases(&history.digests());
+    let secrets = Secrets::open(&run.state)?;
+    secrets.keep_only(&(&holder.current().secrets() | &history.secrets()));
     let trees = Arc::new(Trees::open(&run.state, blobs.clone())?);
     let overlay = Arc::new(Overlay::open().context("cannot open a netlink socket")?);
     let links = overlay::events().context("cannot open a netlink socket")?;
@@ -96,8 +99,14 @@ async fn serve(run: Run, credentials: Credentials, fleet: String, host: String) 
         started: Started::open(&run.state),
     };
     let observer = Observer::new(fleet.clone(), engine.clone(), sources);
-    let executor =
-        Arc::new(Executor { fleet: fleet.clone(), engine: engine.clone(), trees: trees.clone(), overlay, starts });
+    let executor = Arc::new(Executor {
+        fleet: fleet.clone(),
+        engine: engine.clone(),
+        trees: trees.clone(),
+        secrets: secrets.clone(),
+        overlay,
+        starts,
+    });
     let reconciler = Reconciler::new(executor, observer, holder.subscribe(), engine_wakes, links, reports);
     tokio::spawn(engine_session::run(engine.clone(), fleet.clone(), images.clone(), about, wakes));
     let looping = tokio::spawn(reconciler.run(stop.clone()));
@@ -111,6 +120,7 @@ async fn serve(run: Run, credentials: Credentials, fleet: String, host: String) 
         holder,
         history,
         blobs,
+        secrets,
         trees,
         about: met,
         reports: reported,

@@ -1,7 +1,7 @@
 //! The units that are held, and their files. A unit counts as assigned when it is on the disk. A file that is damaged is left
 //! where it is and counts as no unit: its stack is then unmanaged, and nothing of it is removed (F60).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,7 +17,7 @@ use crate::error_text::in_one_line;
 use crate::old_state;
 use crate::wire::{
     AssignRequest, Contents, Fabric, FabricDelta, Held, HeldUnit, HostState, Invalid, Unit, UnitAnswer, UnitKey,
-    Unusable, WireStamp, assigned, unit, unit_answer, wire_assigned,
+    Unusable, WireStamp, assigned, instance_name, secrets, unit, unit_answer, wire_assigned,
 };
 
 /// First line of a file. The digest of the body and the body itself follow.
@@ -66,6 +66,8 @@ enum UnitError {
     State(#[from] StateError),
     #[error("the bundle is incomplete on this host: push the missing blobs first")]
     Incomplete,
+    #[error("the contents of {file} of {instance} are not on this host: push the missing secrets first")]
+    NoSecret { instance: String, file: String },
     #[error("it changes another fabric than this host holds")]
     OtherFabric,
     #[error("the units of this host would be larger than {} MiB together, which no coordinator can read", UNITS_MAX >> 20)]
@@ -129,11 +131,11 @@ impl Holder {
     }
 
     /// Accepts the units that may replace those that are held. Each unit that is taken is on the disk when this returns.
-    /// `is_complete` tells whether the bundle with this manifest is on the host. Blocks.
+    /// `is_here` tells whether something that a stack needs is on the host. Blocks.
     pub(crate) fn assign(
         &self,
         request: &AssignRequest,
-        is_complete: impl Fn(&str) -> bool,
+        is_here: impl Fn(Needed<'_>) -> bool,
     ) -> Result<Vec<UnitAnswer>, Refused> {
         if request.fleet != self.fleet || request.host != self.host {
             return Err(Refused::OtherHost {
@@ -150,7 +152,7 @@ impl Holder {
         let mut units = held.units.clone();
         let mut answers = Vec::new();
         for unit in &request.units {
-            let taken = self.take(&mut units, unit, &offered, &is_complete);
+            let taken = self.take(&mut units, unit, &offered, &is_here);
             answers.push(answer(taken));
         }
         // A unit that was taken records the assignment too.
@@ -172,7 +174,7 @@ impl Holder {
         units: &mut BTreeMap<UnitKey, HeldUnit>,
         unit: &Unit,
         offered: &Assigned,
-        is_complete: &impl Fn(&str) -> bool,
+        is_here: &impl Fn(Needed<'_>) -> bool,
     ) -> Result<Verdict, UnitError> {
         let digest = unit.stamp.as_ref().map(|stamp| stamp.digest.clone()).ok_or(Invalid::NoStamp)?;
         let stamp = Stamp { assigned: offered.clone(), digest };
@@ -187,12 +189,7 @@ impl Holder {
         let key = new.contents.key();
         let verdict = judge(units.get(&key).map(|held| &held.stamp), &new.stamp, unit.if_digest.as_deref())?;
         if verdict == Verdict::Take {
-            // A bundle that the host holds already is not needed again: the stack must be removable without it.
-            let before = units.get(&key).map_or("", |held| manifest(&held.contents));
-            let manifest = manifest(&new.contents);
-            if !manifest.is_empty() && manifest != before && !is_complete(manifest) {
-                return Err(UnitError::Incomplete);
-            }
+            check_needs(units.get(&key).map(|held| &held.contents), &new.contents, is_here)?;
             let size = |unit: &HeldUnit| unit.encode().encoded_len();
             let (before, after) = (units.get(&key).map_or(0, size), size(&new));
             // The fabric travels in a message of its own.
@@ -225,6 +222,36 @@ fn file_name(key: &UnitKey) -> String {
         UnitKey::Base => "base".to_owned(),
         UnitKey::Fabric => "fabric".to_owned(),
         UnitKey::Stack(stack) => format!("{STACK}{stack}"),
+    }
+}
+
+/// Something that a stack needs on the host before its unit is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Needed<'a> {
+    /// The bundle with this manifest.
+    Bundle(&'a str),
+    /// The secret blob with this digest.
+    Secret(&'a str),
+}
+
+/// Checks that what a unit needs is on the host. What the unit before it needed is not checked again: the stack must be
+/// removable without it.
+fn check_needs(
+    before: Option<&Contents>,
+    new: &Contents,
+    is_here: impl Fn(Needed<'_>) -> bool,
+) -> Result<(), UnitError> {
+    let bundle = manifest(new);
+    if !bundle.is_empty() && bundle != before.map_or("", manifest) && !is_here(Needed::Bundle(bundle)) {
+        return Err(UnitError::Incomplete);
+    }
+    let known: BTreeSet<&str> = before.into_iter().flat_map(secrets).map(|(_, file)| file.digest.as_str()).collect();
+    match secrets(new).find(|(_, file)| !known.contains(file.digest.as_str()) && !is_here(Needed::Secret(&file.digest)))
+    {
+        Some((instance, file)) => {
+            Err(UnitError::NoSecret { instance: instance_name(instance).to_string(), file: file.target.clone() })
+        }
+        None => Ok(()),
     }
 }
 

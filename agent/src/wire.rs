@@ -162,6 +162,12 @@ impl Held {
         Assignment { epoch, generation, stacks: stacks.collect(), desired: self.desired.clone() }
     }
 
+    /// Digests of the secret blobs that the units need.
+    pub(crate) fn secrets(&self) -> BTreeSet<String> {
+        let all = self.units.values().flat_map(|unit| secrets(&unit.contents));
+        all.map(|(_, file)| file.digest.clone()).collect()
+    }
+
     pub(crate) fn instance(&self, name: &InstanceName) -> Option<&Instance> {
         let unit = self.units.get(&UnitKey::Stack(name.stack.clone()))?;
         parts(&unit.contents).instances.iter().find(|instance| instance_name(instance) == *name)
@@ -198,6 +204,15 @@ fn parts(contents: &Contents) -> Parts<'_> {
         Contents::Base(HostBase { networks }) => Parts { networks, ..Parts::default() },
         Contents::Fabric(_) => Parts::default(),
     }
+}
+
+/// The secrets and configs that a unit names by their digests, each with its instance.
+pub(crate) fn secrets(contents: &Contents) -> impl Iterator<Item = (&Instance, &PlacedFile)> {
+    let files = parts(contents).instances.iter().flat_map(|instance| {
+        let files = instance.container.iter().flat_map(|container| &container.files);
+        files.map(move |file| (instance, file))
+    });
+    files.filter(|(_, file)| !file.digest.is_empty())
 }
 
 pub(crate) fn instance_name(instance: &Instance) -> InstanceName {

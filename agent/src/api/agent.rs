@@ -18,6 +18,7 @@ use crate::error_text::in_one_line;
 use crate::observe::blocking;
 use crate::ports::{self, Processes};
 use crate::releases::RecordError;
+use crate::state::Needed;
 use crate::wire::{
     Agent, AssignRequest, AssignResponse, ClaimResponse, DescribeRequest, DescribeResponse, Engine, EngineNetwork,
     EngineVolume, ExamineRequest, ExamineResponse, HeldFabricRequest, HeldFabricResponse, HeldUnit, Image, LogsRequest,
@@ -28,7 +29,7 @@ use crate::wire::{
 type ResponseStream<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 /// Abilities that this agent has beyond the first version of the protocol.
-const FEATURES: [&str; 3] = ["units", "claims", "ledger"];
+const FEATURES: [&str; 4] = ["units", "claims", "ledger", "secrets"];
 
 /// Length of the longest owner and of the longest purpose of a claim, in bytes.
 const TEXT_MAX: usize = 256;
@@ -135,17 +136,22 @@ impl Agent for AgentService {
     async fn assign(&self, request: Request<AssignRequest>) -> Result<Response<AssignResponse>, Status> {
         let request = request.into_inner();
         let stamp = request.stamp.clone().ok_or_else(|| Status::invalid_argument("the request has no stamp"))?;
-        let (holder, blobs) = (self.0.holder.clone(), self.0.blobs.clone());
-        // A tree is assigned only when its bundle is complete on the disk.
-        let is_complete = move |manifest: &str| {
-            let missing = blobs.missing_manifests(&[manifest.to_owned()]);
-            missing.is_ok_and(|missing| missing.is_empty())
-        };
+        let Context { holder, history, blobs, secrets, .. } = self.0.clone();
         let (epoch, owner) = (stamp.epoch, stamp.owner.clone());
         let answers = blocking(move || {
+            // A stack is assigned only when its bundle and its secrets are complete on the disk.
+            let is_here = |needed: Needed<'_>| {
+                let missing = match needed {
+                    Needed::Bundle(manifest) => blobs.missing_manifests(&[manifest.to_owned()]),
+                    Needed::Secret(digest) => secrets.missing(&[digest.to_owned()]),
+                };
+                missing.is_ok_and(|missing| missing.is_empty())
+            };
             let _gate = holder.gate();
             holder.claims.may_assign(epoch, &owner).map_err(|unclaimed| unclaimed.to_string())?;
-            holder.assign(&request, is_complete).map_err(|refused| refused.to_string())
+            let answers = holder.assign(&request, is_here).map_err(|refused| refused.to_string())?;
+            secrets.keep_only(&(&holder.current().secrets() | &history.secrets()));
+            Ok::<_, String>(answers)
         });
         let answers = answers.await.map_err(Status::failed_precondition)?;
         for refused in answers.iter().filter(|answer| answer.verdict() == unit_answer::Verdict::Refused) {

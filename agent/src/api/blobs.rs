@@ -50,8 +50,12 @@ impl BlobsService {
     async fn begin(&self, kind: item::Kind) -> Result<Receiving, Status> {
         match kind {
             item::Kind::Blob(blob) => {
-                let store = self.0.blobs.clone();
-                let incoming = blocking(move || store.receive(&blob.digest, blob.size)).await;
+                let Context { blobs, secrets, .. } = self.0.clone();
+                let incoming = blocking(move || match blob.secret {
+                    true => secrets.receive(&blob.digest, blob.size),
+                    false => blobs.receive(&blob.digest, blob.size),
+                });
+                let incoming = incoming.await;
                 Ok(Receiving::Blob(Box::new(incoming.map_err(|error| blob_status(&error))?)))
             }
             item::Kind::Image(image) => self.begin_image(image).await,
@@ -133,11 +137,11 @@ impl Blobs for BlobsService {
     type PullStream = PullStream;
 
     async fn missing(&self, request: Request<MissingRequest>) -> Result<Response<MissingResponse>, Status> {
-        let MissingRequest { digests, manifests } = request.into_inner();
-        let store = self.0.blobs.clone();
+        let MissingRequest { digests, manifests, secrets: asked } = request.into_inner();
+        let Context { blobs, secrets, .. } = self.0.clone();
         let missing = blocking(move || {
-            let digests = store.missing_blobs(&digests)?;
-            Ok(MissingResponse { digests, manifests: store.missing_manifests(&manifests)? })
+            let (digests, secrets) = (blobs.missing_blobs(&digests)?, secrets.missing(&asked)?);
+            Ok(MissingResponse { digests, manifests: blobs.missing_manifests(&manifests)?, secrets })
         });
         missing.await.map(Response::new).map_err(|error| blob_status(&error))
     }
@@ -166,13 +170,11 @@ impl Blobs for BlobsService {
         match request.into_inner().what {
             Some(pull_request::What::Digest(digest)) => {
                 let store = self.0.blobs.clone();
-                let file = blocking(move || store.file(&digest)).await.map_err(|error| blob_status(&error))?;
-                let parts = ReaderStream::with_capacity(tokio::fs::File::from_std(file), PART);
-                let parts = parts.map(|part| match part {
-                    Ok(data) => Ok(PullResponse { data }),
-                    Err(error) => Err(Status::internal(error.to_string())),
-                });
-                Ok(Response::new(parts.boxed()))
+                file(blocking(move || store.file(&digest)).await)
+            }
+            Some(pull_request::What::Secret(digest)) => {
+                let store = self.0.secrets.clone();
+                file(blocking(move || store.file(&digest)).await)
             }
             Some(pull_request::What::Image(reference)) => self.image(&reference).await,
             None => Err(Status::invalid_argument("the request has neither a digest nor an image")),
@@ -189,6 +191,17 @@ impl Blobs for BlobsService {
             image.ok_or_else(|| Status::unavailable(format!("the engine pulled {reference} and does not list it")))?;
         Ok(Response::new(FetchResponse { fingerprint: image.fingerprint.clone(), image: Some(image) }))
     }
+}
+
+/// Streams a blob that was opened.
+fn file(opened: Result<std::fs::File, BlobError>) -> Result<Response<PullStream>, Status> {
+    let file = opened.map_err(|error| blob_status(&error))?;
+    let parts = ReaderStream::with_capacity(tokio::fs::File::from_std(file), PART);
+    let parts = parts.map(|part| match part {
+        Ok(data) => Ok(PullResponse { data }),
+        Err(error) => Err(Status::internal(error.to_string())),
+    });
+    Ok(Response::new(parts.boxed()))
 }
 
 async fn take(receiving: Receiving, data: Bytes) -> Result<Receiving, Status> {

@@ -23,6 +23,7 @@ use tonic::transport::Server;
 use crate::blobs::BlobStore;
 use crate::docker::{About, Engine, ImageCache};
 use crate::releases::History;
+use crate::secrets::Secrets;
 use crate::state::Holder;
 use crate::tree::Trees;
 use crate::wire::{AgentServer, BlobsServer, BuilderServer, Report};
@@ -57,6 +58,7 @@ pub(crate) struct Context {
     pub(crate) holder: Arc<Holder>,
     pub(crate) history: Arc<History>,
     pub(crate) blobs: BlobStore,
+    pub(crate) secrets: Secrets,
     pub(crate) trees: Arc<Trees>,
     pub(crate) about: watch::Receiver<Result<About, String>>,
     pub(crate) reports: watch::Receiver<Option<Arc<Report>>>,

@@ -24,6 +24,7 @@ use landfast_agent_core::reconcile::{StepEnded, StepFailure, StepOutput};
 use crate::docker::{Engine, EngineError};
 use crate::error_text::in_one_line;
 use crate::overlay::{Overlay, OverlayError};
+use crate::secrets::{SecretError, Secrets};
 use crate::sources::SourceError;
 use crate::starts::Starts;
 use crate::tree::{TreeError, Trees};
@@ -34,6 +35,7 @@ pub(crate) struct Executor {
     pub(crate) fleet: String,
     pub(crate) engine: Engine,
     pub(crate) trees: Arc<Trees>,
+    pub(crate) secrets: Secrets,
     pub(crate) overlay: Arc<Overlay>,
     pub(crate) starts: Arc<Starts>,
 }
@@ -89,6 +91,8 @@ pub(crate) enum StepError {
     #[error(transparent)]
     Source(#[from] SourceError),
     #[error(transparent)]
+    Secret(#[from] SecretError),
+    #[error(transparent)]
     Tree(#[from] TreeError),
     #[error(transparent)]
     Overlay(#[from] OverlayError),
@@ -104,9 +108,10 @@ impl StepError {
         match self {
             StepError::Engine(error) => error.severity(),
             StepError::Source(error) => error.severity(),
-            StepError::Tree(TreeError::Io { .. }) | StepError::NotAssigned(_) | StepError::NotRecorded(_) => {
-                Severity::Counted
-            }
+            StepError::Tree(TreeError::Io { .. })
+            | StepError::Secret(_)
+            | StepError::NotAssigned(_)
+            | StepError::NotRecorded(_) => Severity::Counted,
             StepError::Overlay(OverlayError::NoVxlan { .. } | OverlayError::VniTaken { .. }) => Severity::Final,
             StepError::Overlay(_) => Severity::Counted,
             // An operator has to do something first, and the message says what.

@@ -4,7 +4,7 @@
 use landfast_agent_core::desired::InstanceName;
 
 use super::{Executor, StepError};
-use crate::docker::{EngineError, Hook};
+use crate::docker::{EngineError, Hook, PlacedContents};
 use crate::error_text::in_one_line;
 use crate::observe::blocking;
 use crate::ports::{self, Processes};
@@ -19,7 +19,7 @@ pub(super) async fn run(
     let wanted = extras(executor, held, instance, container).await?;
     let files = wanted.map(|it| it.files.as_slice()).unwrap_or_default();
     if !files.is_empty() {
-        executor.engine.put_files(container, files).await?;
+        executor.engine.put_files(container, &placed(executor, files)?).await?;
     }
     let hooks: Vec<Hook> = wanted.into_iter().flat_map(|it| &it.post_start).map(Hook::from).collect();
     if hooks.is_empty() {
@@ -30,6 +30,12 @@ pub(super) async fn run(
     let failure = ran.as_ref().err().map(|error| in_one_line(error));
     executor.starts.end(container, failure).map_err(StepError::NotRecorded)?;
     ran
+}
+
+/// Returns the files with their contents.
+fn placed<'a>(executor: &Executor, files: &'a [wire::PlacedFile]) -> Result<Vec<PlacedContents<'a>>, StepError> {
+    let with_contents = |file| Ok(PlacedContents { file, contents: executor.secrets.contents(file)? });
+    files.iter().map(with_contents).collect()
 }
 
 /// Returns the description of the container when files are to be put into it before its start, or commands are to be run

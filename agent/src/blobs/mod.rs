@@ -17,6 +17,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use fs_err as fs;
 use fs_err::File;
@@ -28,7 +29,7 @@ pub(crate) use incoming::Incoming;
 use pending::Pending;
 use room::Needed;
 
-/// Mode of the store's folders. Blobs hold secrets of stacks, so only root can read them.
+/// Mode of the store's folders. Blobs hold passwords of stacks, so only root can read them.
 const FOLDER_MODE: u32 = 0o700;
 
 /// A handle on the store. Clones share the store.
@@ -45,9 +46,13 @@ impl BlobStore {
     /// Opens the store in the agent's state folder, and creates it if it is missing. Complete blobs that were being
     /// received when the agent ended are kept.
     pub(crate) fn open(state_dir: &Path) -> Result<Self, BlobError> {
-        let root = state_dir.join("blobs");
-        make_folder(&root)?;
-        let pending = Arc::new(Pending::open(&root)?);
+        Self::open_at(&state_dir.join("blobs"))
+    }
+
+    /// Opens the store in this folder.
+    pub(crate) fn open_at(root: &Path) -> Result<Self, BlobError> {
+        make_folder(root)?;
+        let pending = Arc::new(Pending::open(root)?);
         Ok(Self { root: root.into(), pending, needed: Arc::default() })
     }
 
@@ -108,6 +113,17 @@ impl BlobStore {
     /// Keeps the deployments and manifests that the history names, without the blobs that a manifest names.
     pub(crate) fn keep_releases(&self, digests: &[String]) {
         self.needed.by_releases(digests.iter().filter_map(|digest| Digest::parse(digest).ok()).collect());
+    }
+
+    /// Removes the blobs that are not among these, except recent ones.
+    pub(crate) fn remove_others(&self, needed: &BTreeSet<Digest>) -> Result<(), BlobError> {
+        room::remove_others(self, needed, room::Spare::Recent)
+    }
+
+    /// Makes a blob recent.
+    pub(crate) fn renew(&self, digest: &Digest) -> Result<(), BlobError> {
+        let file = fs::OpenOptions::new().write(true).open(self.path(digest))?;
+        Ok(file.into_file().set_modified(SystemTime::now())?)
     }
 
     /// Opens a blob to send it. The receiver verifies it.

@@ -1,4 +1,4 @@
-//! Frees space when the disk is full, by removing blobs of bundles that no live tree is made from.
+//! Removes blobs that are not needed: those of bundles that no live tree is made from when the disk is full.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -55,21 +55,7 @@ impl Needed {
     /// Removes the blobs that are not needed.
     pub(super) fn sweep(&self, store: &BlobStore, spare: Spare) -> Result<(), BlobError> {
         store.pending.settle(&store.root)?;
-        let needed = self.blobs(store);
-        let mut freed = 0;
-        for folder in entries(&store.root)?.filter(|folder| folder.file_name().is_some_and(|name| name.len() == 2)) {
-            for blob in entries(&folder)? {
-                let digest = blob.file_name().and_then(|name| Digest::parse(name.to_str()?).ok());
-                if digest.is_some_and(|digest| !needed.contains(&digest))
-                    && !(spare == Spare::Recent && is_recent(&blob))
-                {
-                    freed += fs::metadata(&blob).map_or(0, |found| found.len());
-                    fs::remove_file(&blob)?;
-                }
-            }
-        }
-        tracing::info!(bytes = freed, "unneeded blobs removed to free space");
-        Ok(())
+        remove_others(store, &self.blobs(store), spare)
     }
 
     /// Returns the blobs that are needed. A manifest that cannot be read keeps no other blobs.
@@ -87,6 +73,24 @@ impl Needed {
     fn manifests(&self) -> MutexGuard<'_, Manifests> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Removes the blobs that are not among these.
+pub(super) fn remove_others(store: &BlobStore, needed: &BTreeSet<Digest>, spare: Spare) -> Result<(), BlobError> {
+    let mut freed = 0;
+    for folder in entries(&store.root)?.filter(|folder| folder.file_name().is_some_and(|name| name.len() == 2)) {
+        for blob in entries(&folder)? {
+            let digest = blob.file_name().and_then(|name| Digest::parse(name.to_str()?).ok());
+            if digest.is_some_and(|digest| !needed.contains(&digest)) && !(spare == Spare::Recent && is_recent(&blob)) {
+                freed += fs::metadata(&blob).map_or(0, |found| found.len());
+                fs::remove_file(&blob)?;
+            }
+        }
+    }
+    if freed > 0 {
+        tracing::info!(bytes = freed, "unneeded blobs removed");
+    }
+    Ok(())
 }
 
 fn entries(folder: &Path) -> Result<impl Iterator<Item = std::path::PathBuf>, BlobError> {

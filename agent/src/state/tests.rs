@@ -1,7 +1,9 @@
 //! Tests of the units that are held, with files in temporary folders.
 
 use super::*;
-use crate::wire::{Endpoint, HostBase, Instance, Network, Overlay, Removal, StackState, Tree, Volume};
+use crate::wire::{
+    Container, Endpoint, HostBase, Instance, Network, Overlay, PlacedFile, Removal, StackState, Tree, Volume,
+};
 
 fn open(folder: &tempfile::TempDir) -> Result<Holder, StateError> {
     Holder::open(folder.path(), "home", "alpha")
@@ -54,7 +56,7 @@ fn f63_a_unit_that_is_refused_does_not_prevent_the_others() {
     let folder = tempfile::tempdir().expect("a folder");
     let holder = open(&folder).expect("empty");
     let units = vec![unit(&stack("data", "missing"), ""), unit(&stack("web", "here"), "")];
-    let answers = holder.assign(&request(&run(1, "anna", 1), units), |manifest| manifest == "here");
+    let answers = holder.assign(&request(&run(1, "anna", 1), units), |needed| needed == Needed::Bundle("here"));
     let answers = answers.expect("accepted");
     assert_eq!(answers[0].verdict(), unit_answer::Verdict::Refused);
     assert!(answers[0].reason.contains("bundle is incomplete"), "{answers:?}");
@@ -192,11 +194,11 @@ fn the_host_state_of_an_earlier_version_becomes_units() {
         mac: "02:1f:00:03:00:06".to_owned(),
         ..crate::wire::Attachment::default()
     };
-    let container = crate::wire::Container {
+    let container = Container {
         networks: vec![attachment],
         name: "data-redis-1".to_owned(),
         image: "redis".to_owned(),
-        ..crate::wire::Container::default()
+        ..Container::default()
     };
     let instance = Instance {
         stack: "data".to_owned(),
@@ -313,4 +315,35 @@ fn units_that_no_coordinator_could_read_together_are_refused() {
     let smaller = large("data", 7 << 20);
     let verdicts = assign(&holder, &run(1, "anna", 2), vec![unit(&smaller, &first.digest())]);
     assert_eq!(verdicts, [unit_answer::Verdict::Taken]);
+}
+
+#[test]
+fn f63_a_stack_is_taken_only_with_its_secrets() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let holder = open(&folder).expect("empty");
+    let with_secret = |digest: &str| {
+        let file = PlacedFile { target: "/key".to_owned(), digest: digest.to_owned(), ..PlacedFile::default() };
+        let container =
+            Container { name: "data".to_owned(), image: "db".to_owned(), files: vec![file], ..Container::default() };
+        let (stack, service, digest) = ("data".to_owned(), "db".to_owned(), "d".to_owned());
+        let instance = Instance { stack, service, index: 1, digest, container: Some(container), ..Instance::default() };
+        Contents::Stack(StackState { stack: "data".to_owned(), instances: vec![instance], ..StackState::default() })
+    };
+    let (first, second) = (with_secret("first"), with_secret("second"));
+    let assign = |generation, units, here: &str| {
+        let answers =
+            holder.assign(&request(&run(1, "anna", generation), units), |needed| needed == Needed::Secret(here));
+        let [answer] = answers.expect("accepted").try_into().expect("one");
+        answer
+    };
+    let refused = assign(1, vec![unit(&first, "")], "other");
+    assert_eq!(refused.verdict(), unit_answer::Verdict::Refused);
+    assert!(refused.reason.contains("/key of data/db.1 are not on this host"), "{refused:?}");
+    assert_eq!(assign(2, vec![unit(&first, "")], "first").verdict(), unit_answer::Verdict::Taken);
+    assert_eq!(holder.current().secrets(), ["first".to_owned()].into());
+    // A secret that was lost since does not prevent a change of the stack, such as its removal.
+    let removal = Contents::Removal(Removal { stack: "data".to_owned(), volumes: Vec::new() });
+    assert_eq!(assign(3, vec![unit(&second, &first.digest())], "second").verdict(), unit_answer::Verdict::Taken);
+    assert_eq!(assign(4, vec![unit(&removal, &second.digest())], "").verdict(), unit_answer::Verdict::Taken);
+    assert!(holder.current().secrets().is_empty());
 }

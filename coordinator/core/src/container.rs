@@ -6,6 +6,7 @@
 #![allow(missing_docs)] // The fields are the wire's: host_state.proto says what each one means.
 use std::collections::BTreeMap;
 
+use landfast_agreement::secret;
 use serde::{Deserialize, Serialize};
 
 pub use landfast_compose::model::Contents;
@@ -92,20 +93,76 @@ pub struct Hook {
     pub privileged: bool,
 }
 
-/// A file that is copied into the container before it starts.
+/// A secret or config that is copied into the container before it starts. Its contents are known only to the run that compiles
+/// the stack: they are never stored, and two files are equal if their digests are.
 #[serde_with::apply(_ => #[serde(default, skip_serializing_if = "is_default")])]
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(from = "StoredFile")]
 pub struct PlacedFile {
     #[serde_with(skip_apply)]
     pub target: String,
     #[serde_with(skip_apply)]
-    pub contents: Contents,
+    #[serde(skip_serializing)]
+    pub contents: Option<Contents>,
+    pub digest: String,
     #[serde_with(skip_apply)]
     pub mode: u32,
     pub uid: u32,
     pub gid: u32,
     #[serde_with(skip_apply)]
     pub salt: String,
+}
+
+impl PlacedFile {
+    /// Creates a file whose contents are known.
+    pub fn new(target: String, contents: Contents, salt: String) -> Self {
+        let digest = secret::blob_digest(&salt, contents.0.as_bytes()).into();
+        Self { target, contents: Some(contents), digest, salt, ..Self::default() }
+    }
+
+    /// Whether these are the contents of the file.
+    pub fn has(&self, contents: &Contents) -> bool {
+        secret::blob_digest(&self.salt, contents.0.as_bytes()).as_str() == self.digest
+    }
+
+    /// Returns the secret blob; `None` if the contents are not known here.
+    pub fn blob(&self) -> Option<Vec<u8>> {
+        Some(secret::blob(&self.salt, self.contents.as_ref()?.0.as_bytes()))
+    }
+}
+
+impl PartialEq for PlacedFile {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { target, contents: _, digest, mode, uid, gid, salt } = self;
+        (target, digest, mode) == (&other.target, &other.digest, &other.mode)
+            && (uid, gid, salt) == (&other.uid, &other.gid, &other.salt)
+    }
+}
+
+impl Eq for PlacedFile {}
+
+/// A file as it is read. Earlier versions stored the contents and no digest.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct StoredFile {
+    target: String,
+    contents: Option<Contents>,
+    digest: String,
+    mode: u32,
+    uid: u32,
+    gid: u32,
+    salt: String,
+}
+
+impl From<StoredFile> for PlacedFile {
+    fn from(stored: StoredFile) -> Self {
+        let StoredFile { target, contents, digest, mode, uid, gid, salt } = stored;
+        let file = match contents {
+            Some(contents) if digest.is_empty() => Self::new(target, contents, salt),
+            contents => Self { target, contents, digest, salt, ..Self::default() },
+        };
+        Self { mode, uid, gid, ..file }
+    }
 }
 
 /// A kernel limit for processes.

@@ -55,6 +55,12 @@ impl Deployment {
         if self.project.is_empty() { &self.stack } else { &self.project }
     }
 
+    /// Digests of the secrets and configs that its containers need.
+    pub fn secrets(&self) -> BTreeSet<String> {
+        let files = self.instances.values().flat_map(|instance| &instance.container.files);
+        files.map(|file| file.digest.clone()).collect()
+    }
+
     /// Hosts that run instances of the stack.
     pub fn hosts(&self) -> BTreeSet<&str> {
         self.instances.values().map(|instance| instance.host.as_str()).collect()

@@ -3,6 +3,7 @@
 mod test_fleet;
 
 use landfast_core::container::{Contents, PlacedFile};
+use landfast_core::deployment::Deployment;
 use test_fleet::{NET, TestFleet};
 
 const YAML: &str = "
@@ -35,12 +36,10 @@ fn variables_and_inline_contents_become_files_of_the_container() {
     let compiled = test_fleet("hunter2").compile("app", &yaml()).unwrap();
     let container = &compiled.deployment.instances.values().next().unwrap().container;
     let file = |target: &str, contents: &str, mode, uid, gid| PlacedFile {
-        target: target.into(),
-        contents: Contents(contents.into()),
         mode,
         uid,
         gid,
-        salt: "salt".into(),
+        ..PlacedFile::new(target.into(), Contents(contents.into()), "salt".into())
     };
     assert_eq!(
         container.files,
@@ -83,6 +82,20 @@ fn contents_of_secrets_are_not_printed() {
     let deployment = test_fleet("hunter2").compile("app", &yaml()).unwrap().deployment;
     let printed = format!("{deployment:?}");
     assert!(printed.contains("/run/secrets/token") && !printed.contains("hunter2") && !printed.contains("level="));
+}
+
+#[test]
+fn contents_of_secrets_are_not_stored_and_those_that_an_earlier_version_stored_are_read() {
+    let deployment = test_fleet("hunter2").compile("app", &yaml()).unwrap().deployment;
+    let stored = serde_json::to_string(&deployment).unwrap();
+    assert!(!stored.contains("hunter2") && !stored.contains("level="), "{stored}");
+    assert_eq!(serde_json::from_str::<Deployment>(&stored).unwrap(), deployment);
+
+    let container = &deployment.instances.values().next().unwrap().container;
+    let old = r#"{"target": "/etc/app.conf", "contents": "level=debug", "mode": 292, "salt": "salt"}"#;
+    let old: PlacedFile = serde_json::from_str(old).unwrap();
+    assert_eq!(old, container.files[2]);
+    assert_eq!(old.blob(), Some(b"saltlevel=debug".to_vec()));
 }
 
 #[test]

@@ -13,6 +13,7 @@ use landfast_core::bundle::{Content, Manifest};
 use landfast_proto::v1;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
+use v1::pull_request::What;
 use v1::push_request::Part;
 
 use crate::EngineError;
@@ -102,8 +103,11 @@ impl Hint for DeliverError {
 /// Asks a host which parts of a bundle it lacks.
 pub async fn missing(agent: &Agent, bundle: &BundleSource) -> Result<MissingContent, DeliverError> {
     let sizes = sizes(&bundle.manifest);
-    let request =
-        v1::MissingRequest { digests: sizes.keys().cloned().collect(), manifests: vec![bundle.digest.clone()] };
+    let request = v1::MissingRequest {
+        digests: sizes.keys().cloned().collect(),
+        manifests: vec![bundle.digest.clone()],
+        secrets: Vec::new(),
+    };
     let answer = agent.blobs().missing(request).await.map_err(|status| refused(agent, bundle, &status))?.into_inner();
     let lacks = answer.digests.into_iter().collect::<BTreeSet<_>>();
     let blobs = sizes.into_iter().filter(|(digest, _)| lacks.contains(digest)).collect();
@@ -224,7 +228,10 @@ impl<I: Iterator<Item = Result<Part, DeliverError>>> Iterator for Batches<I> {
 }
 
 fn head(digest: String, size: u64) -> Part {
-    let blob = v1::BlobItem { digest, size };
+    item(v1::BlobItem { digest, size, secret: false })
+}
+
+fn item(blob: v1::BlobItem) -> Part {
     Part::Item(v1::Item { kind: Some(v1::item::Kind::Blob(blob)) })
 }
 
@@ -266,14 +273,17 @@ fn chunk(open: &mut Option<File>, path: &Path, length: u64) -> Result<Bytes, Del
 
 /// Streams a blob from another host.
 fn remote(agent: Agent, digest: String) -> Data<Bytes> {
+    pull(agent, digest.clone(), What::Digest(digest))
+}
+
+fn pull(agent: Agent, digest: String, what: What) -> Data<Bytes> {
     let failed = |agent: &Agent, digest: &str, status: &tonic::Status| DeliverError::NotHandedOut {
         host: agent.host().to_owned(),
         digest: digest.to_owned(),
         problem: problem(status),
     };
     let parts = async move {
-        let what = Some(v1::pull_request::What::Digest(digest.clone()));
-        let answer = agent.blobs().pull(v1::PullRequest { what }).await;
+        let answer = agent.blobs().pull(v1::PullRequest { what: Some(what) }).await;
         let parts = answer.map_err(|status| failed(&agent, &digest, &status))?.into_inner();
         Ok(parts.map_ok(|part| part.data).map_err(move |status| failed(&agent, &digest, &status)))
     };
@@ -282,19 +292,38 @@ fn remote(agent: Agent, digest: String) -> Data<Bytes> {
 
 /// Sends one blob that is in memory, such as a deployment.
 pub(crate) async fn push_blob(agent: &Agent, digest: &str, body: &[u8]) -> Result<(), EngineError> {
+    push_item(agent, head(digest.to_owned(), body.len() as u64), body, "record").await
+}
+
+/// Sends one secret blob.
+pub(crate) async fn push_secret(agent: &Agent, digest: &str, body: &[u8]) -> Result<(), EngineError> {
+    let blob = v1::BlobItem { digest: digest.to_owned(), size: body.len() as u64, secret: true };
+    push_item(agent, item(blob), body, "send a secret").await
+}
+
+async fn push_item(agent: &Agent, head: Part, body: &[u8], step: &'static str) -> Result<(), EngineError> {
     let body = Bytes::copy_from_slice(body);
     let data = body.chunks(CHUNK).map(|part| Part::Data(body.slice_ref(part)));
-    let head = head(digest.to_owned(), body.len() as u64);
     let requests: Vec<_> = std::iter::once(head).chain(data).map(|part| v1::PushRequest { part: Some(part) }).collect();
     let answer = agent.blobs().push(stream::iter(requests)).await;
-    let failed =
-        |status| EngineError::Host { host: agent.host().to_owned(), step: "record", problem: problem(&status) };
-    answer.map(drop).map_err(failed)
+    answer.map(drop).map_err(|status| EngineError::Host {
+        host: agent.host().to_owned(),
+        step,
+        problem: problem(&status),
+    })
 }
 
 /// Downloads a blob from a host, such as a manifest.
 pub async fn blob(agent: &Agent, digest: &str) -> Result<Vec<u8>, DeliverError> {
-    let parts = remote(agent.clone(), digest.to_owned());
+    whole(remote(agent.clone(), digest.to_owned())).await
+}
+
+/// Downloads a secret blob from a host.
+pub(crate) async fn secret(agent: &Agent, digest: &str) -> Result<Vec<u8>, DeliverError> {
+    whole(pull(agent.clone(), digest.to_owned(), What::Secret(digest.to_owned()))).await
+}
+
+async fn whole(parts: Data<Bytes>) -> Result<Vec<u8>, DeliverError> {
     parts
         .try_fold(Vec::new(), |mut all, part| async move {
             Ok({

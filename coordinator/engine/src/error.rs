@@ -99,6 +99,9 @@ pub enum EngineError {
     /// No host has the deployment of a release any more.
     #[error("release {release} of {stack} cannot be restored: no host that answers has its deployment")]
     DeploymentGone { stack: String, release: u64 },
+    /// No host has the contents of a secret or config any more.
+    #[error("the contents of {file} of {instance} are on no host that answers")]
+    SecretGone { stack: String, instance: String, file: String },
     /// The history of a stack has no release with this number.
     #[error("stack {stack} has no release {number}")]
     NoRelease { stack: String, number: u64 },
@@ -197,7 +200,7 @@ impl Hint for EngineError {
                 Some("`landfast history` lists the releases".to_owned())
             }
             Self::NotDeployed { stack } => Some(format!("deploy it first: `landfast up {stack}`")),
-            Self::BundleGone { stack, .. } | Self::DeploymentGone { stack, .. } => {
+            Self::BundleGone { stack, .. } | Self::DeploymentGone { stack, .. } | Self::SecretGone { stack, .. } => {
                 Some(format!("check out the files of that release and run `landfast up {stack}`"))
             }
             Self::Stopped(_) | Self::Interrupted => {

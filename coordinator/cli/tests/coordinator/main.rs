@@ -13,5 +13,6 @@ mod folder;
 mod history;
 mod images;
 mod projects;
+mod secrets;
 mod status;
 mod wording;

@@ -1,8 +1,9 @@
 //! Digest of an instance, which decides whether its container is recreated.
 use std::collections::BTreeMap;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::container::PlacedFile;
 use crate::deployment::{Instance, InstanceName};
 
 /// Sets the digest of every instance: the BLAKE3 hash, in lower-case hex, of the container, of the files of the bundle that it
@@ -33,6 +34,9 @@ fn digest(
     // The MAC says the same as the epoch.
     container.networks.iter_mut().for_each(|end| end.epoch = 0);
     let mut value = json!({ "container": container, "files": instance.files });
+    if !container.files.is_empty() {
+        value["container"]["files"] = container.files.iter().map(placed_file).collect();
+    }
     let follows: BTreeMap<String, String> =
         instance.follows.iter().map(|other| (other.to_string(), digest(other, instances, digests))).collect();
     // The field is left out if it is empty, so that it does not change the digests of instances without it.
@@ -43,4 +47,11 @@ fn digest(
     let digest = blake3::hash(value.to_string().as_bytes()).to_hex().to_string();
     digests.insert(name.clone(), digest.clone());
     digest
+}
+
+/// A secret or config as digests have always covered it: with its contents, and without the digest that stands for them.
+fn placed_file(file: &PlacedFile) -> Value {
+    let mut value = json!(PlacedFile { digest: String::new(), ..file.clone() });
+    value["contents"] = json!(file.contents);
+    value
 }

@@ -115,7 +115,7 @@ impl FileRequest<'_> {
         let (uid, gid) = (id("uid", &self.reference.uid), id("gid", &self.reference.gid));
         let mode = self.reference.mode.unwrap_or(READABLE);
         let salt = self.salt(contents);
-        mounted.put.push(PlacedFile { target: self.target, contents: contents.clone(), mode, uid, gid, salt });
+        mounted.put.push(PlacedFile { mode, uid, gid, ..PlacedFile::new(self.target, contents.clone(), salt) });
     }
 
     /// Returns the salt that the same contents had before, so that the container is not recreated unnecessarily.
@@ -123,7 +123,7 @@ impl FileRequest<'_> {
         let input = self.input.compile;
         let held = input.held.values().find_map(|state| state.instance(self.input.name));
         let mut files = held.into_iter().flat_map(|held| &held.container.files);
-        let same = files.find(|file| file.target == self.target && file.contents == *contents);
+        let same = files.find(|file| file.target == self.target && file.has(contents));
         same.map_or(input.salt, |file| &file.salt).to_owned()
     }
 }

@@ -74,7 +74,7 @@ pub struct Agent {
 }
 
 /// Features that every agent must have.
-pub const FEATURES: [&str; 3] = ["units", "claims", "ledger"];
+pub const FEATURES: [&str; 4] = ["units", "claims", "ledger", "secrets"];
 
 impl Agent {
     /// Whether the agent lacks a feature that every agent must have.

@@ -1,4 +1,4 @@
-//! Sends the files and images of a rollout to all hosts at the same time, before the rollout stops any container.
+//! Sends the files, secrets and images of a rollout to all hosts at the same time, before the rollout stops any container.
 
 use std::sync::Arc;
 
@@ -9,14 +9,14 @@ use crate::deliver;
 use crate::event::Listener;
 use crate::images;
 
-use super::Proposal;
+use super::{Proposal, secrets};
 use crate::EngineError;
 
-/// Sends the files and images that the hosts lack.
+/// Sends the files, secrets and images that the hosts lack.
 pub(super) async fn bring(fleet: &Fleet, proposal: &Proposal, listener: &Arc<dyn Listener>) -> Result<(), EngineError> {
     let files = try_join_all(fleet.hosts.keys().map(|host| files(host, proposal, listener)));
     let images = try_join_all(fleet.hosts.keys().map(|host| images(host, proposal, listener)));
-    tokio::try_join!(files, images)?;
+    tokio::try_join!(files, secrets::bring(proposal), images)?;
     Ok(())
 }
 

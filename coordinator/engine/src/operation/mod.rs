@@ -10,6 +10,7 @@ mod journal;
 mod proposal;
 mod pulls;
 pub mod releases;
+mod secrets;
 mod step_events;
 
 use std::collections::{BTreeMap, BTreeSet};

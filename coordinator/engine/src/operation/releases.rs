@@ -48,6 +48,9 @@ pub struct Release {
     /// Steps that were left out because their host was away.
     #[serde(default)]
     pub owed: Vec<String>,
+    /// Digests of the secrets that the deployment needs. The hosts of the stack keep them as long as the record.
+    #[serde(default)]
+    pub(super) secrets: BTreeSet<String>,
 }
 
 /// A deployment in a record.
@@ -147,6 +150,7 @@ impl NewRelease {
             instances: deployment.map_or(0, |deployment| deployment.instances.len()),
             outcome: Ending::Running,
             owed: Vec::new(),
+            secrets: deployment.map(Deployment::secrets).unwrap_or_default(),
         };
         Ok(Self { release, body: body.unwrap_or_default() })
     }
@@ -194,6 +198,7 @@ impl Release {
             deployment: self.digest().unwrap_or_default().to_owned(),
             instances: u32::try_from(self.instances()).unwrap_or(u32::MAX),
             owed: self.owed.clone(),
+            secrets: self.secrets.iter().cloned().collect(),
         }
     }
 
@@ -212,7 +217,7 @@ impl Release {
             Outcome::Stopped => Ending::Stopped,
             Outcome::Running | Outcome::Unspecified => Ending::Running,
         };
-        let v1::ReleaseRecord { stack, number, time, env, manifest, deployment, instances, owed, .. } = record;
+        let v1::ReleaseRecord { stack, number, time, env, manifest, deployment, instances, owed, secrets, .. } = record;
         Self {
             stack,
             number,
@@ -224,6 +229,7 @@ impl Release {
             instances: usize::try_from(instances).unwrap_or(usize::MAX),
             outcome,
             owed,
+            secrets: secrets.into_iter().collect(),
         }
     }
 }

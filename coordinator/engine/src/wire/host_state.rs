@@ -42,7 +42,6 @@ mirror!(Device = v1::Device { host, container, permissions });
 mirror!(DeviceRequest = v1::DeviceRequest { driver, count, device_ids, capabilities, options });
 mirror!(Tmpfs = v1::Tmpfs { target, options });
 mirror!(Hook = v1::Hook { command, user, working_dir, environment, privileged });
-mirror!(PlacedFile = v1::PlacedFile { target, contents, mode, uid, gid, salt });
 mirror!(Port = v1::Port { address, published, target, protocol, published_end });
 mirror!(
     Attachment = v1::Attachment {
@@ -151,15 +150,23 @@ impl Wire for Instance {
     }
 }
 
-impl Wire for Contents {
-    type Message = Vec<u8>;
+/// The contents do not travel: hosts have them as secret blobs. Agents of earlier versions were sent the contents alone.
+impl Wire for PlacedFile {
+    type Message = v1::PlacedFile;
 
-    fn to_wire(self) -> Vec<u8> {
-        self.0.into_bytes()
+    fn to_wire(self) -> v1::PlacedFile {
+        let Self { target, contents: _, digest, mode, uid, gid, salt } = self;
+        v1::PlacedFile { target, contents: Vec::new(), digest, mode, uid, gid, salt }
     }
 
-    fn of_wire(bytes: Vec<u8>) -> Self {
-        Self(String::from_utf8_lossy(&bytes).into_owned())
+    fn of_wire(message: v1::PlacedFile) -> Self {
+        let v1::PlacedFile { target, contents, digest, mode, uid, gid, salt } = message;
+        let file = if digest.is_empty() {
+            Self::new(target, Contents(String::from_utf8_lossy(&contents).into_owned()), salt)
+        } else {
+            Self { target, digest, salt, ..Self::default() }
+        };
+        Self { mode, uid, gid, ..file }
     }
 }
 
@@ -313,6 +320,7 @@ mod tests {
     use landfast_core::container::{Container, Contents, Mount, PlacedFile, Source};
     use landfast_core::deployment::InstanceName;
     use landfast_core::desired::{HostState, Instance, Volume};
+    use landfast_proto::v1;
 
     use crate::wire::Wire as _;
 
@@ -324,11 +332,7 @@ mod tests {
             command: None,
             mounts: vec![mount],
             oom_score_adj: Some(-5),
-            files: vec![PlacedFile {
-                target: "/key".to_owned(),
-                contents: Contents("k\n".to_owned()),
-                ..PlacedFile::default()
-            }],
+            files: vec![PlacedFile::new("/key".to_owned(), Contents("k\n".to_owned()), "s".to_owned())],
             ..Container::default()
         };
         let name = InstanceName::new("data", "postgres", 1);
@@ -337,5 +341,17 @@ mod tests {
         let volume = Volume { project: "shop".to_owned(), users: vec![instance.name.clone()], ..Volume::default() };
         let state = HostState { instances: vec![instance], volumes: vec![volume], ..state };
         assert_eq!(HostState::of_wire(state.clone().to_wire()), state);
+    }
+
+    #[test]
+    fn contents_of_secrets_do_not_travel_and_those_of_an_earlier_version_are_read() {
+        let file = PlacedFile::new("/key".to_owned(), Contents("hunter2".to_owned()), "s".to_owned());
+        let message = file.clone().to_wire();
+        assert!(message.contents.is_empty());
+        assert_eq!(PlacedFile::of_wire(message.clone()), file);
+        let old = v1::PlacedFile { contents: b"hunter2".to_vec(), digest: String::new(), ..message };
+        let old = PlacedFile::of_wire(old);
+        assert_eq!(old, file);
+        assert_eq!(old.contents, file.contents);
     }
 }

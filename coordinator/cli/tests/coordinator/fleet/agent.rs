@@ -33,6 +33,7 @@ pub(crate) struct State {
     /// Files and other sources at paths of the host. At any other path is a folder.
     pub(crate) sources: BTreeMap<String, v1::ExaminedSource>,
     pub(crate) blobs: BTreeMap<String, Vec<u8>>,
+    pub(crate) secrets: BTreeMap<String, Vec<u8>>,
     /// Instances (`data/postgres.1`) that do not become healthy, or do not start, as long as this set contains them.
     pub(crate) unhealthy: BTreeSet<String>,
     /// Exit codes of containers that exit as soon as they are started, keyed by instance.
@@ -236,7 +237,7 @@ fn kept(contents: &Contents) -> v1::Unit {
     v1::Unit { stamp: Some(stamp), if_digest: None, contents: (!is_fabric).then(|| contents.encode()) }
 }
 
-/// Takes a unit unless its bundle is missing.
+/// Takes a unit unless its bundle or one of its secrets is missing.
 fn take(state: &mut State, unit: &v1::Unit) -> Result<(), String> {
     let contents = match (unit.contents.as_ref().ok_or("no contents")?, state.units.get(&UnitKey::Fabric)) {
         (v1::unit::Contents::FabricDelta(delta), Some(Contents::Fabric(fabric))) => {
@@ -249,6 +250,12 @@ fn take(state: &mut State, unit: &v1::Unit) -> Result<(), String> {
         && !state.blobs.contains_key(&stack.manifest)
     {
         return Err(format!("the bundle of {} is not here", stack.stack));
+    }
+    if let Contents::Stack(stack) = &contents {
+        let files = stack.instances.iter().flat_map(|it| &it.container).flat_map(|container| &container.files);
+        if let Some(file) = files.into_iter().find(|file| !state.secrets.contains_key(&file.digest)) {
+            return Err(format!("the contents of {} are not here", file.target));
+        }
     }
     state.received.push(contents.key());
     state.units.insert(contents.key(), contents);
@@ -341,7 +348,11 @@ impl Agent for Service {
             epoch: held.as_ref().map_or(0, |held| held.epoch),
             generation: held.as_ref().map_or(0, |held| held.generation),
             held: state.units.values().filter(|_| request.get_ref().with_held).map(kept).collect(),
-            features: if state.is_old { Vec::new() } else { ["units", "claims", "ledger"].map(str::to_owned).to_vec() },
+            features: if state.is_old {
+                Vec::new()
+            } else {
+                ["units", "claims", "ledger", "secrets"].map(str::to_owned).to_vec()
+            },
             highest_epoch: held_epoch(&state),
             claim: state.claim.clone(),
             releases: state.releases.values().cloned().collect(),
@@ -469,7 +480,8 @@ impl Blobs for Service {
             })
         };
         let manifests = request.manifests.into_iter().filter(|digest| !whole(digest)).collect();
-        Ok(Response::new(v1::MissingResponse { digests, manifests }))
+        let secrets = request.secrets.into_iter().filter(|digest| !state.secrets.contains_key(digest)).collect();
+        Ok(Response::new(v1::MissingResponse { digests, manifests, secrets }))
     }
 
     async fn push(&self, request: Request<Streaming<v1::PushRequest>>) -> Result<Response<v1::PushResponse>, Status> {
@@ -492,7 +504,8 @@ impl Blobs for Service {
                     if blake3::hash(&bytes).to_hex().as_str() != blob.digest || bytes.len() as u64 != blob.size {
                         return Err(Status::data_loss(format!("{} is something else", blob.digest)));
                     }
-                    state.blobs.insert(blob.digest, bytes);
+                    let blobs = if blob.secret { &mut state.secrets } else { &mut state.blobs };
+                    blobs.insert(blob.digest, bytes);
                 }
                 v1::item::Kind::Image(image) => state.images.push(v1::Image {
                     id: String::from_utf8_lossy(&bytes).into_owned(),
@@ -510,6 +523,7 @@ impl Blobs for Service {
         let state = self.called("pull");
         let data = match request.into_inner().what {
             Some(v1::pull_request::What::Digest(digest)) => state.blobs.get(&digest).cloned(),
+            Some(v1::pull_request::What::Secret(digest)) => state.secrets.get(&digest).cloned(),
             Some(v1::pull_request::What::Image(reference)) => {
                 let mut all = state.images.iter().filter(|image| image.references.contains(&reference));
                 all.next().map(|image| image.id.clone().into_bytes())

@@ -29,7 +29,7 @@ pub(crate) fn description(number: usize, state: &State) -> v1::DescribeResponse 
         host: fleet::host(number),
         agent_version: env!("CARGO_PKG_VERSION").to_owned(),
         engine: Some(engine),
-        features: ["units", "claims", "ledger"].map(str::to_owned).to_vec(),
+        features: ["units", "claims", "ledger", "secrets"].map(str::to_owned).to_vec(),
         images: (0..fleet::INSTANCES).map(image).collect(),
         networks: networks(state, &containers.collect::<Vec<_>>()),
         report: Some(report),

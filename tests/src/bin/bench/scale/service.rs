@@ -129,7 +129,11 @@ impl Blobs for Service {
         let request = request.into_inner();
         let state = host.state();
         let lacks = |all: &[String]| all.iter().filter(|it| !state.blobs.contains(*it)).cloned().collect();
-        let answer = v1::MissingResponse { digests: lacks(&request.digests), manifests: lacks(&request.manifests) };
+        let answer = v1::MissingResponse {
+            digests: lacks(&request.digests),
+            manifests: lacks(&request.manifests),
+            secrets: lacks(&request.secrets),
+        };
         drop(state);
         Ok(count(&host, "missing", &request, answer))
     }
