@@ -3,19 +3,24 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::output::progress::{self, ProgressPrinter};
 use crate::output::stderr;
 use crate::signals::Signals;
-use landfast_engine::Engine;
 use landfast_engine::event::Listener;
 use landfast_engine::folder::FleetFolder;
 use landfast_engine::observe::Status;
 use landfast_engine::project::Request;
-use landfast_engine::store::Store;
+use landfast_engine::store::{Store, StoreError};
+use landfast_engine::{Engine, EngineError};
+use tokio::time::Instant;
 
 use crate::CliError;
 use crate::arguments::{ComposeArguments, Format, Global};
+
+/// Interval at which a store that another process uses is tried again.
+const POLL: Duration = Duration::from_millis(200);
 
 /// Everything a command needs besides its own arguments.
 pub struct Context {
@@ -168,8 +173,32 @@ impl Context {
         }
     }
 
-    /// Opens the store in the fleet's folder.
-    pub(super) fn store(&self, engine: &Engine) -> Result<Box<dyn Store>, CliError> {
-        engine.folder.store().map_err(CliError::of)
+    /// Opens the store in the fleet's folder for a command, as in `up data`. While another process uses it, this waits until
+    /// the deadline.
+    pub(super) async fn store(
+        &self,
+        engine: &Engine,
+        purpose: &str,
+        deadline: Instant,
+    ) -> Result<Box<dyn Store>, CliError> {
+        let mut is_waiting = false;
+        loop {
+            match engine.folder.store_for(purpose) {
+                Err(error @ StoreError::Locked { .. }) if Instant::now() < deadline => {
+                    if !is_waiting {
+                        self.printer.say(&format!("waiting: {error}"));
+                    }
+                    is_waiting = true;
+                    tokio::time::sleep(POLL).await;
+                }
+                opened => return Ok(opened.map_err(EngineError::Store)?),
+            }
+        }
+    }
+
+    /// Opens a copy of the store in the fleet's folder, for a command that changes nothing. It neither waits for another process
+    /// nor keeps one from running.
+    pub(super) fn store_to_read(&self, engine: &Engine) -> Result<Box<dyn Store>, CliError> {
+        Ok(engine.folder.store_copy().map_err(EngineError::Store)?)
     }
 }

@@ -199,6 +199,7 @@ impl Hint for EngineError {
             Self::NoRelease { .. } | Self::NoEarlierRelease { .. } => {
                 Some("`landfast history` lists the releases".to_owned())
             }
+            Self::Store(error) => error.hint(),
             Self::NotDeployed { stack } => Some(format!("deploy it first: `landfast up {stack}`")),
             Self::BundleGone { stack, .. } | Self::DeploymentGone { stack, .. } | Self::SecretGone { stack, .. } => {
                 Some(format!("check out the files of that release and run `landfast up {stack}`"))
@@ -211,7 +212,6 @@ impl Hint for EngineError {
                     .to_owned(),
             ),
             Self::NoRandomness(_)
-            | Self::Store(_)
             | Self::Mistakes(_)
             | Self::Unreachable(_)
             | Self::Conflicts(_)

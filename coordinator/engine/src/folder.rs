@@ -8,7 +8,7 @@ use landfast_compose::Diagnostics;
 use landfast_core::fleet::{Fleet, StackConfig};
 
 use crate::Hint;
-use crate::store::{self, Store, StoreError};
+use crate::store::{self, Store, StoreError, User};
 
 /// Name of the fleet's configuration file, which marks the fleet's folder.
 pub const FILE: &str = "landfast.toml";
@@ -110,12 +110,39 @@ impl FleetFolder {
     }
 
     /// Opens the store of this folder. Only one process at a time can have it open.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] if another process has it open.
     pub fn store(&self) -> Result<Box<dyn Store>, StoreError> {
-        store::open(&self.store_path())
+        store::open(&self.store_path(), None)
+    }
+
+    /// Opens the store of this folder for a command, as in `up data`. Other processes are told of it.
+    ///
+    /// # Errors
+    /// As [`FleetFolder::store`].
+    pub fn store_for(&self, purpose: &str) -> Result<Box<dyn Store>, StoreError> {
+        let person = self.credentials().map(|credentials| credentials.identity().name().to_owned());
+        let owner = owner(person.as_deref().unwrap_or("an unknown person"));
+        store::open(&self.store_path(), Some(&User::new(owner, purpose)))
+    }
+
+    /// Opens a copy of the store, to read it while another process uses it. What is written to it is lost.
+    ///
+    /// # Errors
+    /// The store is damaged, or cannot be read.
+    pub fn store_copy(&self) -> Result<Box<dyn Store>, StoreError> {
+        store::open_copy(&self.store_path())
     }
 
     /// Path of the store of this folder.
     pub fn store_path(&self) -> PathBuf {
         self.path.join(STATE).join("state.redb")
     }
+}
+
+/// Names this process to other operators: person, machine and process.
+pub(crate) fn owner(person: &str) -> String {
+    let system = rustix::system::uname();
+    format!("{person}@{}, process {}", system.nodename().to_string_lossy(), std::process::id())
 }

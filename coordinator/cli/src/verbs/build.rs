@@ -37,10 +37,10 @@ pub struct BuildArguments {
 
 pub(super) async fn run(context: &Context, args: BuildArguments) -> Result<Exit, CliError> {
     let engine = context.engine_reading(&args.profile, &args.env_file, &args.stack)?;
-    let store = context.store(&engine)?;
     let options = BuildOptions { no_cache: args.no_cache, pull: args.pull, args: arguments(context, &args.build_arg) };
     let services = args.services.into_iter().collect::<BTreeSet<_>>();
     let operation = Operation::Build { stacks: args.stack, services: services.clone(), options };
+    let store = context.store(&engine, &operation.purpose(), tokio::time::Instant::now()).await?;
     let proposal = engine.propose(&*store, operation).await?;
     proposal.plan.warnings.iter().for_each(|warning| context.printer.warn(warning));
     if proposal.is_empty() {

@@ -16,7 +16,7 @@ pub struct HistoryArguments {
 pub(super) async fn run(context: &Context, args: HistoryArguments) -> Result<Exit, CliError> {
     let json = context.json()?;
     let engine = context.engine(&[])?;
-    let store = context.store(&engine)?;
+    let store = context.store_to_read(&engine)?;
     let stacks = engine.folder.stacks(&args.stacks)?;
     engine.learn_history(&*store).await?;
     let mut all = Vec::new();

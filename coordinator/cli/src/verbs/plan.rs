@@ -33,7 +33,7 @@ pub(super) async fn run(context: &Context, args: PlanArguments) -> Result<Exit, 
     let json = context.json()?;
     let mut engine = args.stacks.engine(context)?;
     args.absent.apply(&mut engine);
-    let store = context.store(&engine)?;
+    let store = context.store_to_read(&engine)?;
     let operation = Operation::Up(Up {
         stacks: args.stacks.stacks,
         force_recreate: args.force_recreate,

@@ -32,14 +32,14 @@ pub(super) async fn run(context: &Context, _args: RecoverArguments) -> Result<Ex
 
 /// Opens the store. A damaged one is moved away, and its new path is returned.
 fn opened(folder: &FleetFolder) -> Result<(Box<dyn Store>, Option<PathBuf>), CliError> {
-    match folder.store() {
+    match folder.store_for("recover") {
         Err(StoreError::Damaged { .. }) => {
             let path = folder.store_path();
             let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
             let moved = path.with_extension(format!("damaged-{time}"));
             std::fs::rename(&path, &moved)
                 .map_err(|error| CliError::failed(format!("{} cannot be moved", path.display()), error))?;
-            Ok((folder.store().map_err(EngineError::Store)?, Some(moved)))
+            Ok((folder.store_for("recover").map_err(EngineError::Store)?, Some(moved)))
         }
         opened => Ok((opened.map_err(EngineError::Store)?, None)),
     }

@@ -53,10 +53,10 @@ pub(super) async fn carry_out(
     question: impl Fn(&Proposal) -> String,
 ) -> Result<Exit, CliError> {
     confirmation.absent.apply(&mut engine);
-    let store = context.store(&engine)?;
     let json = context.json()?;
     let now = tokio::time::Instant::now();
     let deadline = now.checked_add(confirmation.wait.unwrap_or_default()).unwrap_or(now);
+    let store = context.store(&engine, &operation.purpose(), deadline).await?;
     let yes = confirmation.yes;
     let outcome = loop {
         let proposal = engine.propose(&*store, operation.clone()).await?;

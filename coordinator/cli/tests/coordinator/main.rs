@@ -15,4 +15,5 @@ mod images;
 mod projects;
 mod secrets;
 mod status;
+mod two_runs;
 mod wording;

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::connect::{Agents, Ask, targets};
 use crate::event::{Event, NumberedRelease, Warning};
+use crate::folder::owner;
 use crate::observe::{ObservedFleet, memory};
 use crate::store::{Change, Store};
 use crate::wire::HeldUnits;
@@ -184,12 +185,9 @@ impl Engine {
     /// Names this run to other operators: person, machine and process.
     fn owner(&self) -> Result<String, EngineError> {
         let credentials = self.folder.credentials()?;
-        let person = credentials.identity().name();
-        let system = rustix::system::uname();
-        let machine = system.nodename().to_string_lossy();
         // Process ids are used again, so they do not identify a run.
-        let (process, run) = (std::process::id(), &uuid::Uuid::new_v4().simple().to_string()[..4]);
-        Ok(format!("{person}@{machine}, process {process}, run {run}"))
+        let run = &uuid::Uuid::new_v4().simple().to_string()[..4];
+        Ok(format!("{}, run {run}", owner(credentials.identity().name())))
     }
 
     /// Records the end of releases on the hosts of their stacks.

@@ -196,7 +196,7 @@ mod tests {
 
     fn opened() -> (tempfile::TempDir, Box<dyn Store>) {
         let folder = tempfile::tempdir().unwrap();
-        let store = store::open(&folder.path().join("state.redb")).unwrap();
+        let store = store::open(&folder.path().join("state.redb"), None).unwrap();
         (folder, store)
     }
 

@@ -544,7 +544,7 @@ mod tests {
     #[tokio::test]
     async fn a_rollback_skips_what_was_removed_or_failed() {
         let folder = tempfile::tempdir().unwrap();
-        let store = store::open(&folder.path().join("state.redb")).unwrap();
+        let store = store::open(&folder.path().join("state.redb"), None).unwrap();
         let releases = [
             (1, Kind::Up, Ending::Done),
             (2, Kind::Up, Ending::Failed),

@@ -6,6 +6,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _};
+use std::ops::Bound;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -19,13 +20,16 @@ use redb::{
 };
 use tempfile::NamedTempFile;
 
-use super::{Change, Store, StoreError, Versioned};
+use super::user::Record;
+use super::{Change, Page, Store, StoreError, User, Versioned};
 
 /// Version and value of each record, keyed by its key.
 const RECORDS: TableDefinition<'_, &str, (u64, &[u8])> = TableDefinition::new("records");
 /// The numbers `format` and `version`, the last version that was used.
 const NUMBERS: TableDefinition<'_, &str, u64> = TableDefinition::new("numbers");
 const FORMAT: u64 = 1;
+/// Number of times that a copy is tried again if the file changes meanwhile.
+const COPY_ATTEMPTS: u32 = 20;
 
 /// Maximum size of redb's cache in bytes; the store is small.
 const CACHE: usize = 16 * 1024 * 1024;
@@ -35,20 +39,38 @@ pub(super) struct Embedded {
 }
 
 struct OpenStore {
+    /// It is dropped before the database, so that it cannot be that of the next process.
+    _record: Option<Record>,
     path: PathBuf,
     database: Database,
 }
 
 impl Embedded {
-    pub(super) fn open(path: PathBuf) -> Result<Self, StoreError> {
+    pub(super) fn open(path: PathBuf, user: Option<&User>) -> Result<Self, StoreError> {
         let database = match std::fs::metadata(&path) {
             Ok(file) if file.len() == 0 => Err(damaged(&path, "it is empty")),
             Ok(_) => open_existing(&path),
             Err(error) if error.kind() == io::ErrorKind::NotFound => create(&path),
             Err(error) => Err(unusable(&path, error)),
         }?;
-        let file = Arc::new(OpenStore { path, database });
-        Ok(Self { file })
+        let record = user.and_then(|user| user.record(&path));
+        Ok(Self { file: Arc::new(OpenStore { _record: record, path, database }) })
+    }
+
+    /// Copies the file into memory, if there is one. A file that another process writes to while it is read is read again.
+    pub(super) fn copy(path: PathBuf) -> Result<Self, StoreError> {
+        let mut attempts = 0..COPY_ATTEMPTS;
+        let database = loop {
+            let contents = match std::fs::read(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => break empty_copy(&path)?,
+                read => read.map_err(|error| unusable(&path, error))?,
+            };
+            match checked_copy(&path, &contents) {
+                Err(StoreError::Damaged { .. }) if attempts.next().is_some() => {}
+                copied => break copied?,
+            }
+        };
+        Ok(Self { file: Arc::new(OpenStore { _record: None, path, database }) })
     }
 
     /// Runs disk operations on a thread that may block.
@@ -74,9 +96,14 @@ impl Store for Embedded {
         Box::pin(self.on_disk(move |file| file.txn(&changes)))
     }
 
-    fn range<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<(String, Versioned)>, StoreError>> {
-        let prefix = prefix.to_owned();
-        Box::pin(self.on_disk(move |file| file.range(&prefix)))
+    fn page<'a>(
+        &'a self,
+        prefix: &'a str,
+        after: Option<&'a str>,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Page, StoreError>> {
+        let (prefix, after) = (prefix.to_owned(), after.map(str::to_owned));
+        Box::pin(self.on_disk(move |file| file.page(&prefix, after.as_deref(), limit)))
     }
 }
 
@@ -120,23 +147,35 @@ impl OpenStore {
         }
     }
 
-    fn range(&self, prefix: &str) -> Result<Vec<(String, Versioned)>, StoreError> {
-        read_range(&self.path, &self.database, prefix)
+    fn page(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Page, StoreError> {
+        read_page(&self.path, &self.database, prefix, after, limit)
     }
 }
 
-fn read_range(path: &Path, database: &Database, prefix: &str) -> Result<Vec<(String, Versioned)>, StoreError> {
-    let read = || -> Result<Vec<_>, redb::Error> {
-        let records = database.begin_read()?.open_table(RECORDS)?;
-        let mut found = Vec::new();
-        for record in records.range(prefix..)? {
+fn read_page(
+    path: &Path,
+    database: &Database,
+    prefix: &str,
+    after: Option<&str>,
+    limit: usize,
+) -> Result<Page, StoreError> {
+    let read = || -> Result<Page, redb::Error> {
+        let transaction = database.begin_read()?;
+        let revision = transaction.open_table(NUMBERS)?.get("version")?.map_or(0, |number| number.value());
+        let start = after.map_or(Bound::Included(prefix), Bound::Excluded);
+        let mut page = Page { records: Vec::new(), revision, has_more: false };
+        for record in transaction.open_table(RECORDS)?.range::<&str>((start, Bound::Unbounded))? {
             let (key, record) = record?;
             if !key.value().starts_with(prefix) {
                 break;
             }
-            found.push((key.value().to_owned(), versioned(record.value())));
+            if page.records.len() == limit {
+                page.has_more = true;
+                break;
+            }
+            page.records.push((key.value().to_owned(), versioned(record.value())));
         }
-        Ok(found)
+        Ok(page)
     };
     read().map_err(|error| failed(path, error))
 }
@@ -155,22 +194,32 @@ fn create(path: &Path) -> Result<Database, StoreError> {
     let (file, temporary) = NamedTempFile::new_in(folder).map_err(|error| unusable(folder, error))?.into_parts();
     let file = locked(file, &temporary, path)?;
     let database = builder().create_file(file).map_err(|error| not_opened(&temporary, error))?;
-    let format = || -> Result<(), redb::Error> {
-        let transaction = database.begin_write()?;
-        transaction.open_table(RECORDS)?;
-        transaction.open_table(NUMBERS)?.insert("format", FORMAT)?;
-        transaction.commit()?;
-        Ok(())
-    };
-    format().map_err(|error| failed(&temporary, error))?;
+    format(&database).map_err(|error| failed(&temporary, error))?;
     // The commit has synced the file.
     temporary.persist_noclobber(path).map_err(|failed| match failed.error.kind() {
         // Another process created the store in the meantime and has it open.
-        io::ErrorKind::AlreadyExists => StoreError::Locked { path: path.display().to_string() },
+        io::ErrorKind::AlreadyExists => StoreError::Locked { path: path.display().to_string(), user: None },
         _ => unusable(path, failed.error),
     })?;
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| unusable(folder, error))?;
     Ok(database)
+}
+
+/// Creates a store in memory.
+fn empty_copy(path: &Path) -> Result<Database, StoreError> {
+    let created = builder().create_with_backend(InMemoryBackend::new());
+    let database = created.map_err(|error| not_opened(path, error))?;
+    format(&database).map_err(|error| failed(path, error))?;
+    Ok(database)
+}
+
+/// Writes the format into a new database.
+fn format(database: &Database) -> Result<(), redb::Error> {
+    let transaction = database.begin_write()?;
+    transaction.open_table(RECORDS)?;
+    transaction.open_table(NUMBERS)?.insert("format", FORMAT)?;
+    transaction.commit()?;
+    Ok(())
 }
 
 /// Opens an existing file after a copy in memory passed verification. Opening a file modifies it, and a damaged file
@@ -180,13 +229,18 @@ fn open_existing(path: &Path) -> Result<Database, StoreError> {
     let mut file = locked(file, path, path)?;
     let mut contents = Vec::new();
     file.read_to_end(&mut contents).map_err(|error| unusable(path, error))?;
-    // redb panics on some kinds of damage.
-    catch_unwind(AssertUnwindSafe(|| verify(path, &contents)))
-        .unwrap_or_else(|_| Err(damaged(path, "it is not a store")))?;
+    checked_copy(path, &contents)?;
     builder().create_file(file).map_err(|error| not_opened(path, error))
 }
 
-fn verify(path: &Path, contents: &[u8]) -> Result<(), StoreError> {
+/// Returns a copy in memory of a file with these contents, if the file is a store and not damaged.
+fn checked_copy(path: &Path, contents: &[u8]) -> Result<Database, StoreError> {
+    // redb panics on some kinds of damage.
+    let verified = catch_unwind(AssertUnwindSafe(|| verify(path, contents)));
+    verified.unwrap_or_else(|_| Err(damaged(path, "it is not a store")))
+}
+
+fn verify(path: &Path, contents: &[u8]) -> Result<Database, StoreError> {
     let copy = InMemoryBackend::new();
     copy.set_len(contents.len() as u64)
         .and_then(|()| copy.write(0, contents))
@@ -195,7 +249,8 @@ fn verify(path: &Path, contents: &[u8]) -> Result<(), StoreError> {
     if !database.check_integrity().map_err(|error| not_opened(path, error))? {
         return Err(damaged(path, "its pages are inconsistent"));
     }
-    check(path, &database)
+    check(path, &database)?;
+    Ok(database)
 }
 
 fn check(path: &Path, database: &Database) -> Result<(), StoreError> {
@@ -211,7 +266,7 @@ fn check(path: &Path, database: &Database) -> Result<(), StoreError> {
         _ => return Err(damaged(path, "its format is unknown")),
     }
     let last = number("version").map_err(|error| failed(path, error))?.unwrap_or(0);
-    let records = read_range(path, database, "")?;
+    let records = read_page(path, database, "", None, usize::MAX)?.records;
     match records.iter().find(|(_, record)| record.version > last) {
         Some((key, _)) => Err(damaged(path, &format!("{key} is newer than the store itself"))),
         None => Ok(()),
@@ -222,7 +277,7 @@ fn check(path: &Path, database: &Database) -> Result<(), StoreError> {
 fn locked(opened: File, file: &Path, store: &Path) -> Result<File, StoreError> {
     match opened.try_lock() {
         Ok(()) => Ok(opened),
-        Err(TryLockError::WouldBlock) => Err(StoreError::Locked { path: store.display().to_string() }),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Locked { path: store.display().to_string(), user: None }),
         Err(TryLockError::Error(error)) => Err(unusable(file, error)),
     }
 }
@@ -243,7 +298,7 @@ fn unusable(path: &Path, source: impl std::error::Error + Send + Sync + 'static)
 
 fn not_opened(path: &Path, error: DatabaseError) -> StoreError {
     match error {
-        DatabaseError::DatabaseAlreadyOpen => StoreError::Locked { path: path.display().to_string() },
+        DatabaseError::DatabaseAlreadyOpen => StoreError::Locked { path: path.display().to_string(), user: None },
         DatabaseError::Storage(StorageError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
             damaged(path, &error.to_string())
         }

@@ -5,10 +5,15 @@
 mod embedded;
 #[cfg(test)]
 mod tests;
+mod user;
 
 use std::path::{Path, PathBuf};
 
 use futures::future::BoxFuture;
+
+use crate::Hint;
+
+pub use user::User;
 
 /// A value with its version, which the next compare-and-set of the key must name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,8 +29,8 @@ pub struct Versioned {
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Another process has the store open.
-    #[error("another landfast process is using {path}: wait until it ends, or stop it")]
-    Locked { path: String },
+    #[error("{path} is in use by {}", user.as_ref().map_or_else(|| "another landfast process".to_owned(), ToString::to_string))]
+    Locked { path: String, user: Option<Box<User>> },
     /// The key has another version than the expected one.
     #[error("another operator changed {key} in the meantime: run the command again")]
     Conflict { key: String },
@@ -43,6 +48,27 @@ pub enum StoreError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
+
+impl Hint for StoreError {
+    fn hint(&self) -> Option<String> {
+        let waiting = "run the command again when the other one has ended, or pass --wait 10m to wait for it";
+        matches!(self, Self::Locked { .. }).then(|| waiting.to_owned())
+    }
+}
+
+/// A part of a range of records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// Keys and values, in the order of the keys.
+    pub records: Vec<(String, Versioned)>,
+    /// Version of the last change of the store before the page was read.
+    pub revision: u64,
+    /// Whether there are more records after these.
+    pub has_more: bool,
+}
+
+/// Number of records of a page.
+pub const PAGE: usize = 500;
 
 /// A change of one key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,11 +93,36 @@ pub trait Store: Send + Sync {
     /// [`StoreError::Conflict`] if a key has another version than the expected one.
     fn txn(&self, changes: Vec<Change>) -> BoxFuture<'_, Result<u64, StoreError>>;
 
-    /// The records whose keys begin with `prefix`, in order.
-    fn range<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<(String, Versioned)>, StoreError>>;
+    /// At most `limit` records whose keys begin with `prefix` and are greater than `after`, in order. All records of a page
+    /// are as they were at its revision.
+    fn page<'a>(
+        &'a self,
+        prefix: &'a str,
+        after: Option<&'a str>,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Page, StoreError>>;
 }
 
 impl dyn Store + '_ {
+    /// All records whose keys begin with `prefix`, in order, as they were at one revision.
+    pub async fn range(&self, prefix: &str) -> Result<Vec<(String, Versioned)>, StoreError> {
+        'again: loop {
+            let mut page = self.page(prefix, None, PAGE).await?;
+            let mut records = std::mem::take(&mut page.records);
+            while page.has_more {
+                let after = records.last().map(|(key, _)| key.clone());
+                let next = self.page(prefix, after.as_deref(), PAGE).await?;
+                if next.revision != page.revision {
+                    // The store has changed since the first page.
+                    continue 'again;
+                }
+                page = next;
+                records.append(&mut page.records);
+            }
+            return Ok(records);
+        }
+    }
+
     /// Makes one change: see [`Store::txn`].
     pub async fn compare_and_set(
         &self,
@@ -90,7 +141,14 @@ impl dyn Store + '_ {
 }
 
 /// Opens the embedded store in this file, and creates it if it does not exist. Only one process at a time can have it
-/// open.
-pub fn open(path: &Path) -> Result<Box<dyn Store>, StoreError> {
-    Ok(Box::new(embedded::Embedded::open(PathBuf::from(path))?))
+/// open; the others are told who that is.
+pub fn open(path: &Path, user: Option<&User>) -> Result<Box<dyn Store>, StoreError> {
+    let opened = embedded::Embedded::open(PathBuf::from(path), user);
+    Ok(Box::new(opened.map_err(|error| user::named(error, path))?))
+}
+
+/// Opens a copy in memory of the store in this file; an empty one if there is no file. It can be read while another process has
+/// the store open, and what is written to it is lost.
+pub fn open_copy(path: &Path) -> Result<Box<dyn Store>, StoreError> {
+    Ok(Box::new(embedded::Embedded::copy(PathBuf::from(path))?))
 }

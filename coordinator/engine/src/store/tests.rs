@@ -16,7 +16,7 @@ impl Folder {
     }
 
     fn open(&self) -> Result<Box<dyn Store>, StoreError> {
-        open(&self.path())
+        open(&self.path(), None)
     }
 }
 
@@ -93,15 +93,107 @@ async fn a_range_contains_the_keys_with_its_prefix_in_order() {
 }
 
 #[tokio::test]
-async fn f14_a_second_process_is_refused() {
+async fn f14_a_second_process_is_refused_and_told_who_uses_the_store() {
     let (folder, store) = filled().await;
-    let Err(error) = folder.open() else { panic!("opened twice") };
+    let path = folder.path().display().to_string();
+    let refused = || folder.open().err().expect("opened twice").to_string();
+    assert_eq!(refused(), format!("{path} is in use by another landfast process"));
+    drop(store);
+    let user = User::new("anna@laptop, process 4711".to_owned(), "up data");
+    let store = open(&folder.path(), Some(&user)).unwrap();
     assert_eq!(
-        error.to_string(),
-        format!("another landfast process is using {}: wait until it ends, or stop it", folder.path().display())
+        refused(),
+        format!("{path} is in use by anna@laptop, process 4711 (`landfast up data`, since {})", user.since)
     );
     drop(store);
     folder.open().unwrap();
+    assert_eq!(std::fs::read_dir(folder.path().parent().unwrap()).unwrap().count(), 1, "the user is not left");
+}
+
+#[tokio::test]
+async fn a_copy_reads_what_another_process_has_written_and_changes_nothing() {
+    let (folder, store) = filled().await;
+    let expected = store.range("").await.unwrap();
+    let copy = open_copy(&folder.path()).unwrap();
+    assert_eq!(copy.range("").await.unwrap(), expected);
+    copy.compare_and_set("a", None, Some(b"1".to_vec())).await.unwrap();
+    assert_eq!(copy.range("a").await.unwrap().len(), 1);
+    assert_eq!(store.range("").await.unwrap(), expected);
+    let nothing = open_copy(Path::new("/nonexistent/state.redb")).unwrap();
+    nothing.compare_and_set("a", None, Some(b"1".to_vec())).await.unwrap();
+    assert_eq!(nothing.range("").await.unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_is_whole_while_another_process_writes() {
+    let (folder, store) = filled().await;
+    let writes = tokio::spawn(async move {
+        for number in 0..300_u64 {
+            let changes = ["left", "right"].map(|key| store.overwrite(key.to_owned(), number.to_string().into_bytes()));
+            let changes = futures::future::try_join_all(changes).await.unwrap();
+            store.txn(changes).await.unwrap();
+        }
+    });
+    while !writes.is_finished() {
+        let copy = open_copy(&folder.path()).unwrap();
+        let value = async |key: &str| copy.get(key).await.unwrap().map(|found| found.value);
+        assert_eq!(value("left").await, value("right").await);
+    }
+    writes.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_range_is_read_in_pages_of_one_revision() {
+    let (_folder, store) = filled().await;
+    let first = store.page("releases/", None, 12).await.unwrap();
+    assert!(first.has_more && first.records.len() == 12);
+    let after = Some(first.records[11].0.as_str());
+    let second = store.page("releases/", after, 12).await.unwrap();
+    assert!(!second.has_more && second.records.len() == 8);
+    assert_eq!(first.revision, second.revision);
+    let all: Vec<_> = first.records.iter().chain(&second.records).cloned().collect();
+    assert_eq!(all, store.range("releases/").await.unwrap());
+    let changed = store.compare_and_set("z", None, Some(Vec::new())).await.unwrap();
+    assert_eq!(store.page("releases/", after, 12).await.unwrap().revision, changed);
+    assert!(!store.page("releases/", None, 20).await.unwrap().has_more, "there are no more than these");
+}
+
+/// A store whose first page is followed by a change.
+struct Changing(Box<dyn Store>, std::sync::atomic::AtomicBool);
+
+impl Store for Changing {
+    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Versioned>, StoreError>> {
+        self.0.get(key)
+    }
+
+    fn txn(&self, changes: Vec<Change>) -> BoxFuture<'_, Result<u64, StoreError>> {
+        self.0.txn(changes)
+    }
+
+    fn page<'a>(
+        &'a self,
+        prefix: &'a str,
+        after: Option<&'a str>,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Page, StoreError>> {
+        Box::pin(async move {
+            let page = self.0.page(prefix, after, limit.min(7)).await?;
+            if !self.1.swap(true, std::sync::atomic::Ordering::Relaxed) {
+                let key = "releases/data/0000000001";
+                let first = self.0.get(key).await?.map(|found| found.version);
+                self.0.compare_and_set(key, first, None).await?;
+            }
+            Ok(page)
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_change_between_two_pages_is_not_seen_in_part() {
+    let (_folder, store) = filled().await;
+    let store: Box<dyn Store> = Box::new(Changing(store, false.into()));
+    let keys: Vec<_> = store.range("releases/").await.unwrap().into_iter().map(|(key, _)| key).collect();
+    assert_eq!((keys.len(), keys[0].as_str()), (19, "releases/data/0000000002"));
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ pub(super) async fn make(context: &Context) {
 
 async fn try_make(context: &Context) -> Result<(), CliError> {
     let engine = context.engine(&[])?;
-    let store = context.store(&engine)?;
+    let store = context.store(&engine, "host add", tokio::time::Instant::now()).await?;
     engine.create_networks(&*store, context.signals.graceful()).await?;
     Ok(())
 }

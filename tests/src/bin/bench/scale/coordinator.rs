@@ -13,7 +13,7 @@ use landfast_engine::event::{Event, Listener};
 use landfast_engine::folder::FleetFolder;
 use landfast_engine::observe::ObservedFleet;
 use landfast_engine::operation::{Operation, Outcome, Proposal, Up};
-use landfast_engine::store::{Change, Store, StoreError, Versioned};
+use landfast_engine::store::{Change, Page, Store, StoreError, Versioned};
 use landfast_engine::{Engine, Hint as _, Options};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
@@ -192,7 +192,7 @@ struct Counting {
 
 impl Counting {
     fn open(folder: &Path) -> Result<Self> {
-        let store = landfast_engine::store::open(&folder.join(".landfast").join("state.redb"))?;
+        let store = landfast_engine::store::open(&folder.join(".landfast").join("state.redb"), None)?;
         Ok(Self { store, written: AtomicU64::new(0) })
     }
 }
@@ -209,7 +209,12 @@ impl Store for Counting {
         self.store.txn(changes)
     }
 
-    fn range<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<(String, Versioned)>, StoreError>> {
-        self.store.range(prefix)
+    fn page<'a>(
+        &'a self,
+        prefix: &'a str,
+        after: Option<&'a str>,
+        limit: usize,
+    ) -> BoxFuture<'a, Result<Page, StoreError>> {
+        self.store.page(prefix, after, limit)
     }
 }
