@@ -4,7 +4,7 @@ mod test_fleet;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use landfast_core::desired::{CannotLeave, HostState, leave, restore};
+use landfast_core::desired::{CannotLeave, HostState, leave, rebuild, restore};
 use landfast_core::plan::{Hindrance, is_as_remembered, steps_on, without_away};
 use landfast_core::report::{InstanceReport, Report};
 use test_fleet::{NET, Proposal, TestFleet};
@@ -142,4 +142,44 @@ fn f60_a_stack_that_a_host_has_lost_keeps_its_addresses_if_what_runs_is_what_is_
     };
     assert_eq!(restored(&remembered.instances[0].digest), remembered);
     assert!(restored("of another laptop").instances.is_empty());
+}
+
+/// The states of all hosts but gamma.
+fn without_gamma(fleet: &TestFleet) -> BTreeMap<String, HostState> {
+    fleet.held.iter().filter(|(host, _)| *host != "gamma").map(|(host, it)| (host.clone(), it.clone())).collect()
+}
+
+#[test]
+fn f59_what_an_absent_host_holds_is_made_from_its_releases_and_the_addresses_that_the_others_know() {
+    let mut fleet =
+        TestFleet::new(&format!("{STACKS}[stacks.side]\npath = \"side\"\nplace = {{ \"*\" = \"gamma\" }}\n"));
+    fleet.up("data", &stack("1", ""));
+    let side = format!("services:\n  one: {{image: 'app:1', networks: [infra_net]}}\n  two: {{image: 'app:1'}}\n{NET}");
+    fleet.up("side", &side);
+    let held = fleet.held["gamma"].clone();
+    let others = without_gamma(&fleet);
+    let releases = ["data", "side"].map(|stack| fleet.before[stack].clone());
+    let known = rebuild(&fleet.fleet, "gamma", &releases, &others).unwrap();
+    assert!(known.same_contents(&held), "{known:#?}\n{held:#?}");
+    // Nobody else has the releases of a stack that is only on gamma: its addresses are known, and nothing else.
+    let partly = rebuild(&fleet.fleet, "gamma", &releases[..1], &others).unwrap();
+    assert_eq!(partly.instances.len(), 2, "{:?}", partly.instances);
+    assert!(is_as_remembered("gamma", fleet.fleet.hosts["gamma"].address, &partly, &others));
+    let one = partly.instances.iter().find(|instance| instance.name.stack == "side").unwrap();
+    assert_eq!(
+        (one.digest.as_str(), &one.container.networks[0].address),
+        ("", &held.instances[1].container.networks[0].address)
+    );
+}
+
+#[test]
+fn f59_an_instance_that_has_moved_away_from_an_absent_host_is_not_on_it() {
+    let mut fleet = deployed();
+    let before = fleet.before["data"].clone();
+    fleet.fleet = TestFleet::new(&STACKS.replace("c = \"gamma\"", "c = \"beta\"")).fleet;
+    fleet.up("data", &stack("1", ""));
+    let known = rebuild(&fleet.fleet, "gamma", &[before], &without_gamma(&fleet)).unwrap();
+    assert!(known.instances.is_empty(), "{:?}", known.instances);
+    let nothing = BTreeMap::new();
+    assert!(rebuild(&fleet.fleet, "gamma", &[], &nothing).is_none(), "nobody knows the addresses");
 }

@@ -178,6 +178,9 @@ impl Hint for EngineError {
             Self::Away { hindrance: Hindrance::Moves { .. }, .. } => {
                 Some("start the host, or keep these instances where they are until it answers".to_owned())
             }
+            Self::Away { hindrance: Hindrance::NotKnown { .. }, .. } => {
+                Some("start the host, or pass --without HOST if the stack certainly does not run there".to_owned())
+            }
             Self::Away { hindrance: Hindrance::NoMajority { .. }, .. } => Some(
                 "start the other hosts, or name every host that is away with --without HOST if it certainly does not run"
                     .to_owned(),

@@ -418,6 +418,54 @@ async fn f59_up_goes_on_without_a_host_that_it_does_not_change() {
             std::fs::remove_file(path).expect("removed");
         }
     }
-    let error = fleet.up().await.expect_err("what beta holds is not known without the store");
-    assert!(error.to_string().starts_with("some hosts cannot be reached"), "{error}");
+    let error = fleet.up().await.expect_err("a refusal without the store too");
+    assert_eq!(error.to_string(), text);
+}
+
+#[tokio::test]
+async fn f59_an_empty_clone_of_the_folder_goes_on_without_a_host_that_it_does_not_change() {
+    let stacks = "[stacks.both.place]\na = \"alpha\"\nb = \"gamma\"\n[stacks.one]\n[stacks.new]\n";
+    let mut fleet = Fleet::start(&["alpha", "beta", "gamma"], stacks).await;
+    let service = |name: &str, command: &str| {
+        format!("services:\n  {name}: {{image: 'app:1', command: [{command}], networks: [infra_net]}}\n")
+    };
+    let net = "networks: {infra_net: {external: true}}\n";
+    let b = "  b: {image: 'base:1', networks: [infra_net]}\n";
+    fleet.image("base:1", "base1");
+    fleet.image("app:1", "app1");
+    fleet.write("both/compose.yaml", &format!("{}{b}{net}", service("a", "x")));
+    fleet.write("one/compose.yaml", &format!("{}{net}", service("c", "x")));
+    fleet.write("new/compose.yaml", &format!("{}{net}", service("d", "x")));
+    let up = |stack: &str| Up { stacks: vec![stack.to_owned()], ..Up::default() };
+    done(fleet.up_as(up("both")).await);
+    done(fleet.up_as(up("one")).await);
+    drop(fleet.hosts.remove("gamma"));
+    fleet.hosts.values().for_each(|host| host.with(|state| state.images.clear()));
+    fleet.image("base:1", "base1");
+    fleet.image("app:1", "app2");
+    fleet.write("one/compose.yaml", &format!("{}{net}", service("c", "y")));
+    let planned = fleet.propose(up("both")).await.expect("a plan").plan.to_string();
+    std::fs::remove_file(fleet.path().join(".landfast/state.redb")).expect("a store");
+    assert_eq!(fleet.propose(up("both")).await.expect("a plan").plan.to_string(), planned);
+    done(fleet.up_as(up("both")).await);
+    done(fleet.up_as(up("one")).await);
+    let error = fleet.up_as(up("new")).await.expect_err("it may run on gamma");
+    let text = error.to_string();
+    assert!(text.starts_with("new may run on gamma: no host that answers has a record of it"), "{text}");
+    assert!(error.hint().expect("a hint").contains("--without HOST"));
+    let mut engine = fleet.engine();
+    engine.options.without = ["gamma".to_owned()].into();
+    let store = engine.folder.store().expect("a store");
+    engine.propose(&*store, Operation::Up(up("new"))).await.expect("a plan");
+    drop(store);
+    // What would change gamma is refused, as with a store that remembers it.
+    fleet.write(
+        "both/compose.yaml",
+        &format!("{}{b}{net}", service("a", "x")).replace("  b: {", "  b: {command: [z], "),
+    );
+    let error = fleet.up_as(up("both")).await.expect_err("a refusal");
+    assert!(
+        error.to_string().starts_with("the plan changes gamma: sync both on gamma, recreate both/b.1 on gamma"),
+        "{error}"
+    );
 }

@@ -13,6 +13,7 @@ use crate::ledger::{Lost, fabric_of, ledger};
 use crate::report::Report;
 
 mod leave;
+mod rebuild;
 mod recreate;
 mod remove_host;
 mod restore;
@@ -20,6 +21,7 @@ mod volume_users;
 
 pub use crate::host_state::{Dependency, HostState, Instance, Network, Overlay, Pool, Tree, Volume};
 pub use leave::{CannotLeave, leave};
+pub use rebuild::rebuild;
 pub use recreate::{StartManifests, why_recreate};
 pub use remove_host::remove_host;
 pub use restore::restore;

@@ -33,6 +33,13 @@ pub enum Hindrance {
         /// Names of the two instances.
         instances: Vec<String>,
     },
+    /// The plan deploys a stack of which no host that answers has a record. It may run on a host that is away.
+    NotKnown {
+        /// Name of the stack.
+        stack: String,
+        /// Names of the hosts that are away.
+        hosts: BTreeSet<String>,
+    },
     /// The plan hands out, moves or frees addresses, and half of the hosts or more are away.
     NoMajority {
         /// Number of hosts that answer.
@@ -54,6 +61,10 @@ impl std::fmt::Display for Hindrance {
             }
             Self::SameAddress { address, instances } => {
                 write!(f, "{} would have the same address {address}", instances.join(" and "))
+            }
+            Self::NotKnown { stack, hosts } => {
+                let hosts = hosts.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+                write!(f, "{stack} may run on {hosts}: no host that answers has a record of it")
             }
             Self::NoMajority { answer, all } => {
                 write!(f, "the plan hands out, moves or frees addresses, and only {answer} of {all} hosts answer")

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 use landfast_core::deployment::InstanceName;
-use landfast_core::desired::{HostState, restore};
+use landfast_core::desired::{HostState, rebuild, restore};
 use landfast_core::place::Abilities;
 use landfast_core::plan::{EngineNetwork, EngineVolume, Found, UsedPort, is_as_remembered};
 use landfast_core::platform::Platform;
@@ -34,6 +34,9 @@ pub struct ObservedFleet {
     pub agents: BTreeMap<String, Agent>,
     /// Hosts that cannot be reached or whose engine does not answer, with the reason.
     pub away: BTreeMap<String, String>,
+    /// Hosts that are away and whose state is only known from the other hosts: a stack that no other host has a record of may
+    /// run there.
+    pub rebuilt: BTreeSet<String>,
     /// State that was last assigned to each host.
     pub held: BTreeMap<String, HostState>,
     /// Units of that state.
@@ -56,7 +59,7 @@ pub struct ObservedFleet {
 
 impl ObservedFleet {
     /// Asks all hosts at the same time. A host that cannot be reached, or whose engine does not answer, is away: what it
-    /// holds is remembered in the store or known from its agent.
+    /// holds is known from its agent, remembered in the store, or known from the other hosts.
     ///
     /// # Errors
     /// [`EngineError::Unreachable`] if a host refuses the connection, or if it cannot be reached and its state is not known.
@@ -65,9 +68,19 @@ impl ObservedFleet {
         if failed.values().any(|error| !matches!(error, ConnectError::Unreachable { .. })) {
             return Err(EngineError::Unreachable(Failures(failed)));
         }
+        let reached = observed.held.iter().filter(|(name, _)| !observed.away.contains_key(*name));
+        let reached = reached.map(|(name, state)| (name.clone(), state.clone())).collect();
         for host in failed.keys() {
-            let Some(held) = observed.remembered(engine, store, host).await? else {
-                return Err(EngineError::Unreachable(Failures(failed)));
+            let held = match observed.remembered(engine, store, host, &reached).await? {
+                Some(held) => held,
+                None => {
+                    let releases = releases::last_on(store, &observed.agents, host).await?;
+                    let Some(rebuilt) = rebuild(&engine.folder.fleet, host, &releases, &reached) else {
+                        return Err(EngineError::Unreachable(Failures(failed)));
+                    };
+                    observed.rebuilt.insert(host.clone());
+                    rebuilt
+                }
             };
             observed.held.insert(host.clone(), held);
         }
@@ -142,14 +155,13 @@ impl ObservedFleet {
         engine: &Engine,
         store: &dyn Store,
         host: &str,
+        reached: &BTreeMap<String, HostState>,
     ) -> Result<Option<HostState>, EngineError> {
         let Some(address) = engine.folder.fleet.hosts.get(host).map(|host| host.address) else {
             return Ok(None);
         };
-        let reached = self.held.iter().filter(|(name, _)| !self.away.contains_key(*name));
-        let reached = reached.map(|(name, state)| (name.clone(), state.clone())).collect();
         let remembered = memory::recall(store, &self.fabrics, host).await?;
-        Ok(remembered.filter(|state| is_as_remembered(host, address, state, &reached)))
+        Ok(remembered.filter(|state| is_as_remembered(host, address, state, reached)))
     }
 
     /// Returns the instances that run although their hosts hold no state of them.

@@ -254,6 +254,7 @@ impl Engine {
         let mut plan = planned(&target);
         let away: BTreeSet<String> = observed.away.keys().cloned().collect();
         let named = self.named_as_away(&away)?;
+        self.check_known(store, &observed, &input, &named).await?;
         let hindered = |hindrance| EngineError::Away { hindrance, reasons: observed.away.values().cloned().collect() };
         let owed_steps = steps_on(&plan, &named);
         if !owed_steps.is_empty() {
@@ -318,6 +319,28 @@ impl Engine {
             }
             Some(host) => Err(EngineError::NoHost { host: host.clone() }),
             None => Ok(self.options.without.clone()),
+        }
+    }
+
+    /// Checks that no stack that is deployed may run on a host whose state is only known from the others.
+    async fn check_known(
+        &self,
+        store: &dyn Store,
+        observed: &ObservedFleet,
+        input: &ProposalInput,
+        named: &BTreeSet<String>,
+    ) -> Result<(), EngineError> {
+        let hosts: BTreeSet<String> = observed.rebuilt.difference(named).cloned().collect();
+        if hosts.is_empty() {
+            return Ok(());
+        }
+        let known = releases::by_stack(store).await?;
+        match input.deployments.iter().find(|deployment| !known.contains_key(&deployment.stack)) {
+            Some(deployment) => {
+                let hindrance = Hindrance::NotKnown { stack: deployment.stack.clone(), hosts };
+                Err(EngineError::Away { hindrance, reasons: observed.away.values().cloned().collect() })
+            }
+            None => Ok(()),
         }
     }
 

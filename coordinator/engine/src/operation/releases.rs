@@ -165,6 +165,16 @@ impl Release {
         }
     }
 
+    /// Whether the run certainly did what it intended on a host.
+    fn has_reached(&self, host: &str) -> bool {
+        let is_owed = |step: &String| step.ends_with(&format!(" on {host}"));
+        match self.outcome {
+            Ending::Done => true,
+            Ending::Partial => !self.owed.iter().any(is_owed),
+            Ending::Running | Ending::Failed | Ending::Stopped => false,
+        }
+    }
+
     fn digest(&self) -> Option<&str> {
         match &self.deployment {
             Some(Body::Digest(digest)) => Some(digest),
@@ -275,9 +285,7 @@ impl Engine {
         }
         let mut recovered =
             Recovered { hosts: observed.held.len(), stacks: BTreeMap::new(), without_deployment: Vec::new() };
-        for (key, record) in store.range("releases/").await? {
-            let release = serde_json::from_slice::<Release>(&record.value);
-            let release = release.map_err(|source| EngineError::Record { key, source })?;
+        for release in by_stack(store).await?.into_values().flatten() {
             *recovered.stacks.entry(release.stack.clone()).or_default() += 1;
             match deployment(store, &observed.agents, &release).await {
                 Ok(_) => {}
@@ -338,6 +346,36 @@ pub(crate) async fn deployment(
         }
     };
     Ok(Some(serde_json::from_slice(&body).map_err(|source| EngineError::Record { key, source })?))
+}
+
+/// Returns the last deployment of each stack that reached a host, as far as the store and the hosts that answer know.
+pub(crate) async fn last_on(
+    store: &dyn Store,
+    agents: &BTreeMap<String, Agent>,
+    host: &str,
+) -> Result<Vec<Deployment>, EngineError> {
+    let mut deployments = Vec::new();
+    for releases in by_stack(store).await?.into_values() {
+        let Some(last) = releases.iter().rev().find(|release| release.has_reached(host)) else { continue };
+        match deployment(store, agents, last).await {
+            Ok(found) => deployments.extend(found),
+            // The addresses that the stack has there are known from the fabric.
+            Err(EngineError::DeploymentGone { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(deployments)
+}
+
+/// Returns all releases that the store knows by stack, oldest first.
+pub(crate) async fn by_stack(store: &dyn Store) -> Result<BTreeMap<String, Vec<Release>>, EngineError> {
+    let mut releases: BTreeMap<String, Vec<Release>> = BTreeMap::new();
+    for (key, record) in store.range("releases/").await? {
+        let release: Release =
+            serde_json::from_slice(&record.value).map_err(|source| EngineError::Record { key, source })?;
+        releases.entry(release.stack.clone()).or_default().push(release);
+    }
+    Ok(releases)
 }
 
 /// Downloads the deployment of a release from one of the hosts that have its record.
