@@ -4,6 +4,7 @@ use super::step_status::{self, Observed, StepStatus};
 use super::{Action, FAILURE_GRACE_MS, Failure, HOST_TIMEOUT_MS, Progress, Run, State};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use crate::deployment::{Condition, InstanceName};
 use crate::desired::Instance;
@@ -12,7 +13,13 @@ use crate::report::{CRASH_LOOP, ContainerState};
 
 /// Updates the status of every step that is running or done, or only of those of one host.
 pub(super) fn update_statuses(state: &mut State, host: Option<&str>, now: u64) {
-    for at in 0..state.steps.len() {
+    let index = Arc::clone(&state.index);
+    let (all, own) = (0..state.steps.len(), host.map(|host| index.on(host)));
+    let steps: Box<dyn Iterator<Item = usize>> = match own {
+        Some(own) => Box::new(own.iter().copied()),
+        None => Box::new(all),
+    };
+    for at in steps {
         if host.is_some() && state.host_of(at) != host {
             continue;
         }
@@ -53,13 +60,13 @@ fn update_running(state: &mut State, at: usize, since: u64, now: u64) {
             state.touch(at);
         }
         StepStatus::Done => {
-            step.progress = Progress::Done;
+            state.set_progress(at, Progress::Done);
             state.fabric_is_stale = true;
         }
         StepStatus::Unconfirmed => {}
         StepStatus::Pending(news) => {
-            if let Progress::Running { seen, .. } = &mut step.progress {
-                *seen = news;
+            if matches!(&step.progress, Progress::Running { seen, .. } if *seen != news) {
+                state.set_progress(at, Progress::Running { since, seen: news });
             }
         }
         StepStatus::Failed(message) => state.fail_step(at, message),
@@ -88,7 +95,7 @@ pub(super) fn release(state: &mut State, now: u64) {
         for at in &ready {
             // One at a time: each step that begins counts towards the parallelism of its service.
             if is_ready(state, at) {
-                state.steps[*at].progress = Progress::Running { since: now, seen: String::new() };
+                state.set_progress(*at, Progress::Running { since: now, seen: String::new() });
                 state.touch(*at);
             }
         }
@@ -101,16 +108,22 @@ pub(super) fn release(state: &mut State, now: u64) {
 /// Sends hosts their new state if it differs from the one that was sent last.
 pub(super) fn assign(state: &mut State, now: u64) -> Vec<Action> {
     update_fabric(state);
-    let steps = Steps::new(state);
     let current = &state.fabrics.current;
     let due = state.hosts.iter().filter(|(_, host)| {
         let is_free = host.unanswered_since.is_none() && host.lost_since.is_none();
         is_free && (host.is_stale || host.sent.fabric != *current)
     });
-    let due: Vec<_> = due.filter_map(|(name, _)| Some((name.clone(), steps.host_state(name)?))).collect();
+    let due: Vec<&String> = due.map(|(name, _)| name).collect();
+    if due.is_empty() {
+        return Vec::new();
+    }
+    let steps = Steps::new(state);
+    let due: Vec<_> = due.into_iter().filter_map(|name| Some((name.clone(), steps.host_state(name)?))).collect();
+    let index = Arc::clone(&state.index);
     let mut actions = Vec::new();
     for (name, mut wanted) in due {
-        let unassigned: Vec<usize> = (0..state.steps.len()).filter(|at| state.is_unassigned(*at, &name)).collect();
+        let own = index.on(&name).iter().copied();
+        let unassigned: Vec<usize> = own.filter(|at| state.is_unassigned(*at, &name)).collect();
         let again = unassigned.iter().filter_map(|at| match &state.plan.steps[*at].action {
             plan::Action::Start { change, .. } => Some(change.instance.stack.clone()),
             _ => None,
@@ -136,15 +149,17 @@ pub(super) fn assign(state: &mut State, now: u64) -> Vec<Action> {
 fn update_fabric(state: &mut State) {
     let mut fabrics = std::mem::take(&mut state.fabrics);
     if std::mem::take(&mut state.fabric_is_stale) && fabrics.is_changing() {
-        let steps = Steps::new(state);
-        let hosts: BTreeMap<Ipv4Addr, &str> = state
-            .target
-            .iter()
-            .chain(&state.before)
-            .filter_map(|(name, host)| Some((host.fleet_networks().next()?.1, name.as_str())))
-            .collect();
-        let is_at = |name: &InstanceName, host: Ipv4Addr| hosts.get(&host).is_some_and(|host| steps.is_at(host, name));
-        fabrics.update(is_at, state.instance_steps_done());
+        let is_end = state.instance_steps_done();
+        if fabrics.has_passing() {
+            let steps = Steps::new(state);
+            let states = state.target.iter().chain(&state.before);
+            let hosts: BTreeMap<Ipv4Addr, &str> =
+                states.filter_map(|(name, host)| Some((host.fleet_networks().next()?.1, name.as_str()))).collect();
+            let host = |address: Ipv4Addr| hosts.get(&address);
+            fabrics.update(|name, address| host(address).is_some_and(|host| steps.is_at(host, name)), is_end);
+        } else {
+            fabrics.update(|_, _| false, is_end);
+        }
     }
     state.fabrics = fabrics;
 }
@@ -156,10 +171,10 @@ pub(super) fn detect_timeouts(state: &mut State, now: u64) {
             let progress = &state.steps[*at].progress;
             (progress.is_running() || *progress == Progress::Waiting) && state.host_of(*at) == Some(&name)
         };
-        let left: Vec<usize> = (0..state.steps.len()).filter(is_left).collect();
+        let left: Vec<usize> = state.index.on(&name).iter().copied().filter(is_left).collect();
         for at in &left {
             if state.steps[*at].progress.is_running() {
-                state.steps[*at].progress = Progress::Failed { message: format!("unknown: {message}") };
+                state.set_progress(*at, Progress::Failed { message: format!("unknown: {message}") });
             }
             state.fail_stack_of(*at, message.clone());
         }
@@ -202,7 +217,7 @@ fn silent_hosts(state: &State, now: u64) -> Vec<(String, String)> {
         let is_current = !host.is_stale && host.sent.fabric == state.fabrics.current;
         let is_left =
             |at: usize| state.host_of(at) == Some(name) && (state.is_left(at) || state.steps[at].progress.is_running());
-        !is_current || host.unanswered_since.is_some() || (0..state.steps.len()).any(is_left)
+        !is_current || host.unanswered_since.is_some() || state.index.on(name).iter().copied().any(is_left)
     };
     let message = |host: &super::HostProgress, name: &String| {
         let what = if host.lost_since.is_some() { "been unreachable" } else { "not answered" };
@@ -290,25 +305,19 @@ impl State {
     fn has_room(&self, action: &plan::Action) -> bool {
         let Some((update, name)) = action.update().zip(action.instance()) else { return true };
         let Some(parallelism) = update.parallelism else { return true };
-        let is_same = |other: &plan::Action| {
-            let instance = other.update().and(other.instance());
-            instance.is_some_and(|other| (&other.stack, &other.service) == (&name.stack, &name.service))
-        };
-        let steps = self.plan.steps.iter().zip(&self.steps);
-        let under_way = steps.filter(|(other, state)| state.progress.is_running() && is_same(&other.action)).count();
-        under_way < parallelism.get() as usize
+        let updates = self.index.updates_of(&name.service_name()).iter();
+        updates.filter(|at| self.steps[**at].progress.is_running()).count() < parallelism.get() as usize
     }
 
     /// Whether the files of a stack may change on a host: together with the first of its containers there, or after all
     /// containers if none of them changes.
     fn may_sync(&self, host: &str, stack: &str) -> bool {
-        let steps = self.plan.steps.iter().zip(&self.steps);
-        let changes = || steps.clone().filter_map(|(step, state)| Some((&step.host, step.action.change()?, state)));
-        let mut ours = changes().filter(|(at, change, _)| *at == host && change.instance.stack == stack).peekable();
-        if ours.peek().is_none() {
-            return changes().all(|(.., state)| state.progress == Progress::Done);
+        let progress = |at: &usize| &self.steps[*at].progress;
+        let ours = self.index.changes_on(host, stack);
+        if ours.is_empty() {
+            return self.index.changes().iter().all(|at| *progress(at) == Progress::Done);
         }
-        ours.any(|(.., state)| state.progress != Progress::Waiting)
+        ours.iter().any(|at| *progress(at) != Progress::Waiting)
     }
 
     pub(super) fn condition_holds(&self, wait: &plan::Wait) -> bool {
@@ -320,9 +329,7 @@ impl State {
 
     /// Whether every step that changes the instance is done.
     fn is_changed(&self, name: &InstanceName) -> bool {
-        let steps = self.plan.steps.iter().zip(&self.steps);
-        let mut own = steps.filter(|(step, _)| step.action.change().is_some_and(|change| change.instance == *name));
-        own.all(|(_, state)| state.progress == Progress::Done)
+        self.index.changes_of(name).iter().all(|at| self.steps[*at].progress == Progress::Done)
     }
 
     /// The first condition of a step that does not hold.
@@ -411,7 +418,7 @@ impl State {
     pub(super) fn fail_step(&mut self, at: usize, message: String) {
         let step = &self.plan.steps[at];
         let reason = format!("{} on {}: {message}", step.action.subject(), self.host_of(at).unwrap_or(&step.host));
-        self.steps[at].progress = Progress::Failed { message };
+        self.set_progress(at, Progress::Failed { message });
         self.fail_stack_of(at, reason);
     }
 
@@ -487,7 +494,7 @@ impl State {
     }
 
     fn find_target(&self, name: &InstanceName) -> Option<(&str, &Instance)> {
-        let host = self.placed.get(name)?;
+        let host = self.index.placed.get(name)?;
         Some((host.as_str(), self.target.get(host)?.instance(name)?))
     }
 
@@ -504,9 +511,7 @@ impl State {
 
     /// Whether another instance waits for this condition of the instance.
     fn is_awaited(&self, name: &InstanceName, condition: Condition) -> bool {
-        let instances = self.target.values().flat_map(|state| &state.instances);
-        let mut others = instances.filter(|other| other.name.stack == name.stack).flat_map(|other| &other.depends_on);
-        others.any(|on| on.service == name.service && on.condition == condition)
+        self.index.is_awaited(&name.service_name(), condition)
     }
 
     fn status(&self, at: usize, now: u64) -> Option<StepStatus> {

@@ -1,5 +1,6 @@
 //! Effects of an event on what the rollout knows of the hosts.
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::{Event, Progress, State};
 use crate::plan::Action;
@@ -78,7 +79,7 @@ fn assignment_refused(state: &mut State, name: &str, generation: u64, stacks: &B
         let is_sent = state.steps[at].generation == Some(generation) && state.host_of(at) == Some(name);
         let is_refused = is_sent && (stacks.is_empty() || concerns);
         if is_refused && state.steps[at].progress.is_running() {
-            state.steps[at].progress = Progress::Failed { message: message.to_owned() };
+            state.set_progress(at, Progress::Failed { message: message.to_owned() });
         }
     }
     let reason = format!("{name} refused its new state: {message}");
@@ -132,7 +133,8 @@ impl State {
     }
 
     fn extend_deadlines(&mut self, host: &str, by: u64) {
-        for at in 0..self.steps.len() {
+        let index = Arc::clone(&self.index);
+        for at in index.on(host).iter().copied() {
             if self.host_of(at) == Some(host) {
                 let deadline = &mut self.steps[at].deadline;
                 *deadline = deadline.map(|deadline| deadline.saturating_add(by));

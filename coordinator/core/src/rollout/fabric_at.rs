@@ -67,7 +67,7 @@ impl Fabrics {
                 fabric.endpoints.insert(address.clone(), old.clone());
             }
         }
-        if *next == *self.current {
+        if next == self.current {
             return false;
         }
         if next.version <= self.current.version {
@@ -80,6 +80,11 @@ impl Fabrics {
     /// Whether a host that holds this fabric is sent another one.
     pub(super) fn is_new_to(&self, held: &Arc<Fabric>) -> bool {
         *held != self.current || *held != self.target || !self.passing.is_empty()
+    }
+
+    /// Whether an address passes to another holder or host during the rollout.
+    pub(super) fn has_passing(&self) -> bool {
+        !self.passing.is_empty()
     }
 
     /// Whether the fabric may change while the rollout is under way.

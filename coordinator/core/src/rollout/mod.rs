@@ -9,10 +9,10 @@
 //! A caller that stores the [`Record`] of a rollout and the progress of its steps can continue it after a crash. What the hosts
 //! hold is not stored: they say so themselves.
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::deployment::InstanceName;
 use crate::desired::HostState;
 use crate::plan::{self, Plan};
 use crate::report::Report;
@@ -21,6 +21,7 @@ mod advance;
 mod events;
 mod fabric_at;
 mod host_state_at;
+mod index;
 mod record;
 mod shared_namespace;
 mod step_status;
@@ -28,6 +29,7 @@ mod step_status;
 pub use record::Record;
 
 use fabric_at::Fabrics;
+use index::Index;
 
 /// How long a host may be unreachable, or an assignment unanswered, before the rollout fails: in milliseconds.
 pub const HOST_TIMEOUT_MS: u64 = 120_000;
@@ -50,8 +52,9 @@ pub struct State {
     steps: Vec<StepState>,
     hosts: BTreeMap<String, HostProgress>,
     fabrics: Fabrics,
-    /// Host of each instance of the target.
-    placed: BTreeMap<InstanceName, String>,
+    index: Arc<Index>,
+    /// Steps whose progress has changed in the event that is handled, with their progress before.
+    news: BTreeMap<usize, Progress>,
     /// Whether a step has begun or passed to another host since the fabric was determined.
     fabric_is_stale: bool,
     failures: Vec<String>,
@@ -127,14 +130,12 @@ impl State {
             let is_stale = !sent.same_parts(target);
             (name.clone(), HostProgress { sent, is_stale, ..HostProgress::default() })
         };
-        let placed = target.iter().flat_map(|(host, state)| {
-            state.instances.iter().map(|instance| (instance.name.clone(), host.clone())).collect::<Vec<_>>()
-        });
         Self {
             steps: vec![StepState::default(); plan.steps.len()],
             hosts: target.iter().map(host).collect(),
             fabrics: Fabrics::new(&current, &target),
-            placed: placed.collect(),
+            index: Arc::new(Index::new(&plan, &target)),
+            news: BTreeMap::new(),
             plan,
             epoch,
             owner: String::new(),
@@ -158,7 +159,7 @@ impl State {
                 plan::Action::Move { from, .. } => Some(from),
                 _ => None,
             };
-            let waits = step.action.waits_for().iter().filter_map(|wait| self.placed.get(&wait.instance));
+            let waits = step.action.waits_for().iter().filter_map(|wait| self.index.placed.get(&wait.instance));
             [&step.host].into_iter().chain(from).chain(waits)
         });
         let stale = self.hosts.iter().filter(|(_, host)| host.is_stale).map(|(name, _)| name);
@@ -184,6 +185,11 @@ impl State {
             self.hosts.remove(host);
         }
         self
+    }
+
+    fn set_progress(&mut self, at: usize, progress: Progress) {
+        let before = std::mem::replace(&mut self.steps[at].progress, progress);
+        self.news.entry(at).or_insert(before);
     }
 
     /// Progress of each step of the plan.
@@ -319,7 +325,6 @@ pub fn step(mut state: State, event: Event, now_ms: u64) -> (State, Vec<Action>)
     if state.ended {
         return (state, Vec::new());
     }
-    let before = state.progress();
     let host = match &event {
         Event::Reported { host, .. } => Some(host.clone()),
         _ => None,
@@ -329,11 +334,10 @@ pub fn step(mut state: State, event: Event, now_ms: u64) -> (State, Vec<Action>)
     advance::release(&mut state, now_ms);
     let assigned = advance::assign(&mut state, now_ms);
     advance::detect_timeouts(&mut state, now_ms);
-    let news = state.steps.iter().zip(before).enumerate().filter(|(_, (step, before))| step.progress != *before);
-    let report = |(at, (step, _)): (usize, (&StepState, Progress))| {
-        Action::Report(ProgressLine { step: at, progress: step.progress.clone() })
-    };
-    let mut actions: Vec<Action> = news.map(report).collect();
+    let news = std::mem::take(&mut state.news).into_iter();
+    let news = news.map(|(at, before)| (at, before, state.steps[at].progress.clone()));
+    let report = |(at, _, progress)| Action::Report(ProgressLine { step: at, progress });
+    let mut actions: Vec<Action> = news.filter(|(_, before, now)| before != now).map(report).collect();
     actions.extend(assigned);
     actions.extend(advance::finish(&mut state, now_ms));
     (state, actions)

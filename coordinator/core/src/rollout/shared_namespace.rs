@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Progress, State};
 use crate::deployment::{Condition, InstanceName};
-use crate::plan::{self, Action};
-use crate::ties::joined;
+use crate::plan;
 
 impl State {
     /// Whether a step can begin together with the step of the instance whose namespace its container shares. It cannot if it
@@ -35,7 +34,7 @@ impl State {
     /// The owners of the namespaces, the owners of their namespaces, and so on.
     fn all_owners(&self, at: usize) -> BTreeSet<usize> {
         let mut all_owners = BTreeSet::new();
-        let mut ahead = self.owners(at);
+        let mut ahead = self.owners(at).to_vec();
         while let Some(owner) = ahead.pop() {
             if all_owners.insert(owner) {
                 ahead.extend(self.owners(owner));
@@ -45,26 +44,7 @@ impl State {
     }
 
     /// The steps that recreate the instances whose namespaces the container of this step shares.
-    pub(super) fn owners(&self, at: usize) -> Vec<usize> {
-        let step = &self.plan.steps[at];
-        let target = self.target.get(&step.host).zip(recreated(step));
-        let Some((target, name)) = target else { return Vec::new() };
-        let all = target.instances.iter().map(|instance| &instance.name).filter(|other| other.stack == name.stack);
-        let Some(instance) = target.instance(name) else { return Vec::new() };
-        let joined = joined(name, &instance.container, all);
-        if joined.is_empty() {
-            return Vec::new();
-        }
-        let here = self.plan.steps.iter().enumerate().filter(|(_, other)| other.host == step.host);
-        let theirs = here.filter(|(_, other)| recreated(other).is_some_and(|name| joined.contains(name)));
-        theirs.map(|(at, _)| at).collect()
-    }
-}
-
-/// The instance that a step recreates.
-fn recreated(step: &plan::Step) -> Option<&InstanceName> {
-    match &step.action {
-        Action::Recreate { change, .. } => Some(&change.instance),
-        _ => None,
+    pub(super) fn owners(&self, at: usize) -> &[usize] {
+        self.index.owners(at)
     }
 }
