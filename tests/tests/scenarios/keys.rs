@@ -48,6 +48,22 @@ fn a_secret_from_a_variable_is_in_its_container_and_nowhere_else() -> Result<()>
     ensure!(exec(alpha, "web", &["cat", "/run/secrets/token"])? == "hunter-three");
     let log = alpha.sh("cat /var/log/landfast-agent.log /run/log/landfast* 2>/dev/null || true")?;
     log.never_says("hunter")?;
+
+    // On the host it is in the store of secrets, for root alone; in the folder of the fleet it is nowhere.
+    let elsewhere = alpha.sh("grep -rl hunter /var/lib/landfast | grep -v ^/var/lib/landfast/secrets/ || true")?;
+    ensure!(elsewhere.text().trim().is_empty(), "{elsewhere}");
+    let kept = alpha.sh("find /var/lib/landfast/secrets -type f -exec stat -c '%U %a' {} + | sort -u")?;
+    ensure!(kept.text().trim() == "root 600", "{kept}");
+    let store = std::fs::read(fleet.path(".landfast/state.redb"))?;
+    ensure!(!store.windows(6).any(|window| window == b"hunter"), "the store of the coordinator has the secret");
+    // A rollback needs neither the variable nor what this folder remembers.
+    std::fs::remove_file(fleet.path(".landfast/state.redb"))?;
+    fleet.landfast(&["rollback", "demo", "--yes"])?.succeeds()?.never_says("hunter")?;
+    ensure!(exec(alpha, "web", &["cat", "/run/secrets/token"])? == "hunter-two");
+    // A host that has lost its secrets gets them again.
+    alpha.sh("find /var/lib/landfast/secrets -type f -delete")?;
+    up("hunter-two", &["up", "--yes", "--force-recreate"])?.succeeds()?.never_says("hunter")?;
+    ensure!(exec(alpha, "web", &["cat", "/run/secrets/token"])? == "hunter-two");
     Ok(())
 }
 
