@@ -15,11 +15,12 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use redb::backends::InMemoryBackend;
 use redb::{
-    Builder, Database, DatabaseError, ReadableDatabase as _, ReadableTable as _, StorageBackend as _, StorageError,
+    Builder, Database, DatabaseError, ReadableDatabase as _, ReadableTable as _, StorageBackend, StorageError,
     TableDefinition,
 };
 use tempfile::NamedTempFile;
 
+use super::overlay::Overlay;
 use super::user::Record;
 use super::{Change, Page, Store, StoreError, User, Versioned};
 
@@ -61,11 +62,11 @@ impl Embedded {
     pub(super) fn copy(path: PathBuf) -> Result<Self, StoreError> {
         let mut attempts = 0..COPY_ATTEMPTS;
         let database = loop {
-            let contents = match std::fs::read(&path) {
+            let copy = match File::open(&path).and_then(in_memory) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => break empty_copy(&path)?,
-                read => read.map_err(|error| unusable(&path, error))?,
+                copy => copy.map_err(|error| unusable(&path, error))?,
             };
-            match checked_copy(&path, &contents) {
+            match verified(&path, copy) {
                 Err(StoreError::Damaged { .. }) if attempts.next().is_some() => {}
                 copied => break copied?,
             }
@@ -222,35 +223,44 @@ fn format(database: &Database) -> Result<(), redb::Error> {
     Ok(())
 }
 
-/// Opens an existing file after a copy in memory passed verification. Opening a file modifies it, and a damaged file
-/// must stay unmodified.
+/// Opens an existing file after it passed verification. Opening a file modifies it, and a damaged file must stay unmodified, so
+/// it is verified in a form whose changes stay in memory.
 fn open_existing(path: &Path) -> Result<Database, StoreError> {
     let file = OpenOptions::new().read(true).write(true).open(path).map_err(|error| unusable(path, error))?;
-    let mut file = locked(file, path, path)?;
-    let mut contents = Vec::new();
-    file.read_to_end(&mut contents).map_err(|error| unusable(path, error))?;
-    checked_copy(path, &contents)?;
+    let file = locked(file, path, path)?;
+    let overlay = file.try_clone().and_then(Overlay::new).map_err(|error| unusable(path, error))?;
+    drop(verified(path, overlay)?);
     builder().create_file(file).map_err(|error| not_opened(path, error))
 }
 
-/// Returns a copy in memory of a file with these contents, if the file is a store and not damaged.
-fn checked_copy(path: &Path, contents: &[u8]) -> Result<Database, StoreError> {
-    // redb panics on some kinds of damage.
-    let verified = catch_unwind(AssertUnwindSafe(|| verify(path, contents)));
-    verified.unwrap_or_else(|_| Err(damaged(path, "it is not a store")))
+/// Reads a file into memory.
+fn in_memory(mut file: File) -> io::Result<InMemoryBackend> {
+    let copy = InMemoryBackend::new();
+    let mut buffer = vec![0; 256 << 10];
+    let mut length = 0;
+    loop {
+        let read = file.read(&mut buffer)?;
+        if read == 0 {
+            return Ok(copy);
+        }
+        copy.set_len(length + read as u64)?;
+        copy.write(length, &buffer[..read])?;
+        length += read as u64;
+    }
 }
 
-fn verify(path: &Path, contents: &[u8]) -> Result<Database, StoreError> {
-    let copy = InMemoryBackend::new();
-    copy.set_len(contents.len() as u64)
-        .and_then(|()| copy.write(0, contents))
-        .map_err(|error| unusable(path, error))?;
-    let mut database = builder().create_with_backend(copy).map_err(|error| not_opened(path, error))?;
-    if !database.check_integrity().map_err(|error| not_opened(path, error))? {
-        return Err(damaged(path, "its pages are inconsistent"));
-    }
-    check(path, &database)?;
-    Ok(database)
+/// Opens a store that may be modified, if it is not damaged.
+fn verified(path: &Path, backend: impl StorageBackend) -> Result<Database, StoreError> {
+    let verify = || {
+        let mut database = builder().create_with_backend(backend).map_err(|error| not_opened(path, error))?;
+        if !database.check_integrity().map_err(|error| not_opened(path, error))? {
+            return Err(damaged(path, "its pages are inconsistent"));
+        }
+        check(path, &database)?;
+        Ok(database)
+    };
+    // redb panics on some kinds of damage.
+    catch_unwind(AssertUnwindSafe(verify)).unwrap_or_else(|_| Err(damaged(path, "it is not a store")))
 }
 
 fn check(path: &Path, database: &Database) -> Result<(), StoreError> {
@@ -266,9 +276,17 @@ fn check(path: &Path, database: &Database) -> Result<(), StoreError> {
         _ => return Err(damaged(path, "its format is unknown")),
     }
     let last = number("version").map_err(|error| failed(path, error))?.unwrap_or(0);
-    let records = read_page(path, database, "", None, usize::MAX)?.records;
-    match records.iter().find(|(_, record)| record.version > last) {
-        Some((key, _)) => Err(damaged(path, &format!("{key} is newer than the store itself"))),
+    let newer = || -> Result<Option<String>, redb::Error> {
+        for record in database.begin_read()?.open_table(RECORDS)?.iter()? {
+            let (key, record) = record?;
+            if record.value().0 > last {
+                return Ok(Some(key.value().to_owned()));
+            }
+        }
+        Ok(None)
+    };
+    match newer().map_err(|error| failed(path, error))? {
+        Some(key) => Err(damaged(path, &format!("{key} is newer than the store itself"))),
         None => Ok(()),
     }
 }

@@ -3,6 +3,7 @@
 //! Other modules depend only on the trait [`Store`]. The only implementation is the embedded store.
 
 mod embedded;
+mod overlay;
 #[cfg(test)]
 mod tests;
 mod user;
