@@ -1,5 +1,6 @@
 //! Compiled stack: its containers with their hosts and addresses. A release records it.
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -99,8 +100,8 @@ pub struct Instance {
     pub placed: String,
     /// Digest of everything that determines the container.
     pub digest: String,
-    /// Container that is created.
-    pub container: Container,
+    /// Container that is created. It is shared with the states that have the instance.
+    pub container: Arc<Container>,
     /// What decided the address of each published port.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub bound: Vec<BoundBy>,

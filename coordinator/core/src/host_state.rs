@@ -144,7 +144,8 @@ pub struct Instance {
     pub name: InstanceName,
     pub release: u64,
     pub digest: String,
-    pub container: Container,
+    /// Shared by all states that have the instance.
+    pub container: Arc<Container>,
     /// Dependencies, including services on other hosts.
     pub depends_on: Vec<Dependency>,
     pub stopped: bool,

@@ -10,7 +10,7 @@ use test_fleet::TestFleet;
 fn container(keys: &str) -> Container {
     let yaml = format!("services:\n  it: {{image: a:1, {keys}}}\n");
     let deployment = TestFleet::new("").compile("app", &yaml).unwrap().deployment;
-    deployment.instances.into_values().next().unwrap().container
+    deployment.instances.into_values().next().unwrap().container.as_ref().clone()
 }
 
 fn restart(keys: &str) -> Option<(String, u32)> {

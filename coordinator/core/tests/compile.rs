@@ -7,7 +7,7 @@ use landfast_core::deployment::Deployment;
 use test_fleet::{NET, TestFleet, address, host_of};
 
 fn one(test_fleet: &TestFleet, yaml: &str) -> Container {
-    deployment(test_fleet, yaml).instances.into_values().next().unwrap().container
+    deployment(test_fleet, yaml).instances.into_values().next().unwrap().container.as_ref().clone()
 }
 
 fn deployment(test_fleet: &TestFleet, yaml: &str) -> Deployment {

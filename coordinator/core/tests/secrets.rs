@@ -2,8 +2,12 @@
 #![allow(clippy::unwrap_used)]
 mod test_fleet;
 
+use std::sync::Arc;
+
+use landfast_core::compile;
 use landfast_core::container::{Contents, PlacedFile};
-use landfast_core::deployment::Deployment;
+use landfast_core::deployment::{Deployment, InstanceName};
+use landfast_core::fabric::Holder;
 use test_fleet::{NET, TestFleet};
 
 const YAML: &str = "
@@ -96,6 +100,36 @@ fn contents_of_secrets_are_not_stored_and_those_that_an_earlier_version_stored_a
     let old: PlacedFile = serde_json::from_str(old).unwrap();
     assert_eq!(old, container.files[2]);
     assert_eq!(old.blob(), Some(b"saltlevel=debug".to_vec()));
+}
+
+#[test]
+fn a_rollback_recreates_no_container_although_it_does_not_know_the_contents_of_its_secrets() {
+    let mut fleet = test_fleet("hunter2");
+    fleet.up("app", &yaml());
+    let stored = serde_json::to_string(&fleet.before["app"]).unwrap();
+    let rollback = |fleet: &TestFleet| {
+        let release: Deployment = serde_json::from_str(&stored).unwrap();
+        let input = compile::RollbackInput { fleet: &fleet.fleet, held: &fleet.held, beside: &[], release: 3 };
+        compile::rollback(input, release).unwrap().instances.into_values().next().unwrap()
+    };
+    let held = |fleet: &TestFleet| fleet.before["app"].instances.values().next().unwrap().digest.clone();
+    assert_eq!(rollback(&fleet).digest, held(&fleet));
+
+    let first = held(&fleet);
+    fleet.environment.insert("TOKEN".into(), "hunter3".into());
+    fleet.up("app", &yaml());
+    assert_ne!(held(&fleet), first);
+    assert_eq!(rollback(&fleet).digest, first);
+    // An instance that changes nevertheless has a digest of its own, which depends on the secret.
+    for state in fleet.held.values_mut() {
+        state.instances.clear();
+        for endpoint in Arc::make_mut(&mut state.fabric).endpoints.values_mut() {
+            let Holder::Instance(name) = &mut endpoint.holder else { continue };
+            name.stack = "other".into();
+        }
+    }
+    fleet.unmanaged = [InstanceName::new("other", "web", 1)].into();
+    assert_ne!(rollback(&fleet).digest, first);
 }
 
 #[test]

@@ -25,7 +25,7 @@ fn tied_services_run_on_one_host() {
     }
     assert!(plan.contains("db is there, and it shares its network"), "{plan}");
     let web = test_fleet.held["gamma"].instance(&"app/web.1".parse().unwrap()).unwrap().container.clone();
-    assert_eq!((web.network_mode.as_str(), web.volumes_from), ("service:db", vec!["service:db:ro".to_owned()]));
+    assert_eq!((web.network_mode.as_str(), web.volumes_from.clone()), ("service:db", vec!["service:db:ro".to_owned()]));
 }
 
 #[test]

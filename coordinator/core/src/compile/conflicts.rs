@@ -16,7 +16,7 @@ pub(super) fn check(context: StackContext<'_>, deployment: &Deployment, findings
     let mut seen = Seen::default();
     others.iter().for_each(|other| seen.add(*other));
     for (name, instance) in &deployment.instances {
-        let placed = (name, instance.host.as_str(), &instance.container);
+        let placed = (name, instance.host.as_str(), &*instance.container);
         for other in seen.in_question(placed) {
             check_ports(placed, other, findings);
             check_container_name(placed, other, findings);
@@ -62,8 +62,8 @@ pub(super) fn others(context: StackContext<'_>) -> Vec<Placed<'_>> {
     let staying = held.filter(|(_, instance)| !replaced.contains(instance.name.stack.as_str()));
     let beside = context.beside.iter().flat_map(|deployment| &deployment.instances);
     staying
-        .map(|(host, instance)| (&instance.name, host.as_str(), &instance.container))
-        .chain(beside.map(|(name, instance)| (name, instance.host.as_str(), &instance.container)))
+        .map(|(host, instance)| (&instance.name, host.as_str(), &*instance.container))
+        .chain(beside.map(|(name, instance)| (name, instance.host.as_str(), &*instance.container)))
         .collect()
 }
 

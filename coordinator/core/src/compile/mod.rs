@@ -3,6 +3,7 @@
 //! Every key of a service has an effect, an error or a warning. `unsupported` reports the errors and warnings.
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::address::{self, AddressRequest, AssignedAddresses, StackContext};
 use crate::bundle::Manifest;
@@ -162,7 +163,8 @@ fn assemble(
         let Placed { host, reason } = place.clone();
         let follows = ties::followed(input.project, name, placed.keys());
         let bound = ports::bound(container_input, container.ports.len());
-        let instance = Instance { host, placed: reason, digest: String::new(), container, bound, files, follows };
+        let (digest, container) = (String::new(), Arc::new(container));
+        let instance = Instance { host, placed: reason, digest, container, bound, files, follows };
         instances.insert(name.clone(), instance);
     }
     digest::digests(&mut instances);

@@ -2,10 +2,11 @@
 //! refused, and addresses that moved in the meantime get a new epoch.
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use ipnet::Ipv4Net;
 
-use super::digest::digests;
+use super::digest::digests_after;
 use super::{conflicts, project};
 use crate::address::{self, AddressRequest, StackContext};
 use crate::deployment::{Deployment, Instance, InstanceName};
@@ -46,10 +47,12 @@ pub fn rollback(input: RollbackInput<'_>, mut deployment: Deployment) -> Result<
     let mut findings = Findings::new(&project);
     let addresses = address::assign(context, &requests(fleet, &deployment), &mut findings);
     let gateways = address::gateways(fleet, held);
+    let before = deployment.instances.clone();
     let mut moved = BTreeMap::new();
     for (name, instance) in &mut deployment.instances {
         let mut dns: Vec<&Ipv4Addr> = Vec::new();
-        for end in &mut instance.container.networks {
+        let container = Arc::make_mut(&mut instance.container);
+        for end in &mut container.networks {
             if let Some(assigned) = addresses.get(&(name.clone(), end.network.clone())) {
                 moved.insert(end.address.clone(), assigned.address.to_string());
                 (end.address, end.mac) = (assigned.address.to_string(), assigned.mac().to_string());
@@ -58,14 +61,14 @@ pub fn rollback(input: RollbackInput<'_>, mut deployment: Deployment) -> Result<
             }
         }
         let is_ours = |server: &String| fleet.networks.values().any(|it| is_in(&it.gateways, server));
-        if instance.container.dns.iter().all(is_ours) {
-            instance.container.dns = dns.iter().map(ToString::to_string).take(1).collect();
+        if container.dns.iter().all(is_ours) {
+            container.dns = dns.iter().map(ToString::to_string).take(1).collect();
         }
     }
     for instance in deployment.instances.values_mut() {
-        follow(&mut instance.container.extra_hosts, &moved);
+        follow(&mut Arc::make_mut(&mut instance.container).extra_hosts, &moved);
     }
-    digests(&mut deployment.instances);
+    digests_after(&mut deployment.instances, &before);
     conflicts::check(context, &deployment, &mut findings);
     project::check(context, &deployment, &mut findings);
     if findings.errors.is_empty() { Ok(deployment) } else { Err(Diagnostics(findings.errors)) }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use landfast_agreement::Mac;
 
@@ -39,7 +40,8 @@ pub fn rebuild(
     }
     state.instances.retain_mut(|instance| {
         let held = held.remove(&instance.name).unwrap_or_default();
-        let mut ends = instance.container.networks.iter_mut().filter(|end| networks.contains(&end.network));
+        let container = Arc::make_mut(&mut instance.container);
+        let mut ends = container.networks.iter_mut().filter(|end| networks.contains(&end.network));
         ends.all(|end| is_held(end, &held))
     });
     let known: BTreeSet<InstanceName> = state.instances.iter().map(|instance| instance.name.clone()).collect();
@@ -69,6 +71,6 @@ fn stub(name: &InstanceName, held: &[(&Address, &Endpoint)]) -> Instance {
         epoch: endpoint.epoch,
         ..Attachment::default()
     });
-    let container = Container { networks: ends.collect(), ..Container::default() };
+    let container = Arc::new(Container { networks: ends.collect(), ..Container::default() });
     Instance { name: name.clone(), container, ..Instance::default() }
 }

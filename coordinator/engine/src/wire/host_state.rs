@@ -138,13 +138,13 @@ impl Wire for Instance {
     fn to_wire(self) -> v1::Instance {
         let Self { name: InstanceName { stack, service, index }, release, digest, container, depends_on, stopped } =
             self;
-        let (container, depends_on) = (Some(container.to_wire()), depends_on.to_wire());
+        let (container, depends_on) = (Some(Arc::unwrap_or_clone(container).to_wire()), depends_on.to_wire());
         v1::Instance { stack, service, index, release, digest, container, depends_on, stopped }
     }
 
     fn of_wire(message: v1::Instance) -> Self {
         let v1::Instance { stack, service, index, release, digest, container, depends_on, stopped } = message;
-        let container = container.map(Container::of_wire).unwrap_or_default();
+        let container = Arc::new(container.map(Container::of_wire).unwrap_or_default());
         let name = InstanceName { stack, service, index };
         Self { name, release, digest, container, depends_on: Wire::of_wire(depends_on), stopped }
     }
@@ -317,6 +317,8 @@ container!(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use landfast_core::container::{Container, Contents, Mount, PlacedFile, Source};
     use landfast_core::deployment::InstanceName;
     use landfast_core::desired::{HostState, Instance, Volume};
@@ -336,7 +338,8 @@ mod tests {
             ..Container::default()
         };
         let name = InstanceName::new("data", "postgres", 1);
-        let instance = Instance { name, release: 3, digest: "d".to_owned(), container, ..Instance::default() };
+        let (digest, container) = ("d".to_owned(), Arc::new(container));
+        let instance = Instance { name, release: 3, digest, container, ..Instance::default() };
         let state = HostState { host: "alpha".to_owned(), epoch: 2, generation: 9, ..HostState::default() };
         let volume = Volume { project: "shop".to_owned(), users: vec![instance.name.clone()], ..Volume::default() };
         let state = HostState { instances: vec![instance], volumes: vec![volume], ..state };

@@ -263,7 +263,8 @@ mod tests {
     fn the_units_of_a_description_are_joined_to_the_state_that_was_assigned() {
         let container = landfast_core::container::Container { name: "web-app-1".to_owned(), ..Default::default() };
         let name = landfast_core::deployment::InstanceName::new("web", "app", 1);
-        let instance = Instance { name, digest: "d".to_owned(), container, ..Instance::default() };
+        let (digest, container) = ("d".to_owned(), Arc::new(container));
+        let instance = Instance { name, digest, container, ..Instance::default() };
         let assigned = HostState {
             fleet: "home".to_owned(),
             host: "alpha".to_owned(),

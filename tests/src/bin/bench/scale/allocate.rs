@@ -39,7 +39,7 @@ fn deployment(count: u32) -> Deployment {
         // Any address of the automatic range is replaced by a free one.
         let end = Attachment { network: NETWORK.to_owned(), address: "10.16.0.1".to_owned(), ..Attachment::default() };
         let container = Container { name: format!("many-app-{index}"), networks: vec![end], ..Container::default() };
-        (name, Instance { host: HOST.to_owned(), container, ..Instance::default() })
+        (name, Instance { host: HOST.to_owned(), container: container.into(), ..Instance::default() })
     };
     Deployment {
         stack: "many".to_owned(),
