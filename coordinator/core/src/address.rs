@@ -14,7 +14,7 @@ use crate::fabric::{Address, Endpoint, Fabric, Holder};
 use crate::findings::Findings;
 use crate::fleet::{Fleet, FleetNetwork};
 use crate::host_state::HostState;
-use crate::ledger::{held as held_by, ledger};
+use crate::ledger::{held as held_by, ipv4, ledger};
 use landfast_compose::Location;
 
 /// Returns the address of the bridge by network and host. Existing addresses stay; new ones are the lowest free addresses.
@@ -32,7 +32,7 @@ pub fn gateways(fleet: &Fleet, held: &BTreeMap<String, HostState>) -> BTreeMap<(
         };
         for (host, state) in held.iter().filter(|(host, _)| fleet.hosts.contains_key(*host)) {
             let found = state.networks.iter().find(|held| held.name == *name && held.overlay.is_some());
-            keep(host, found.and_then(|held| held.gateway.parse().ok()));
+            keep(host, found.and_then(|held| ipv4(held.spec.gateway?)));
         }
         // The bridge of a host that lost its memory has the address that the other hosts know.
         let known = known

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::container::Container;
+use crate::network::NetworkSpec;
 pub use landfast_agreement::{InstanceName, StackService};
 pub use landfast_compose::model::Condition;
 
@@ -138,47 +139,9 @@ pub struct Dependency {
 pub struct Network {
     /// Name in the engine.
     pub name: String,
-    /// Driver; empty for the engine's default.
-    pub driver: String,
-    /// Subnet; empty if the engine chooses.
-    pub subnet: String,
-    /// Gateway; empty if the engine chooses.
-    pub gateway: String,
-    /// Whether the network has no route to the outside.
-    pub internal: bool,
-    /// Whether containers outside the stack may join.
-    pub attachable: bool,
-    /// Whether the network has IPv6.
-    pub ipv6: bool,
-    /// Options of the driver.
-    pub options: BTreeMap<String, String>,
-    /// Labels of the network.
-    pub labels: BTreeMap<String, String>,
-    /// All address pools, if `subnet` and `gateway` do not describe them completely.
-    #[serde(default)]
-    pub pools: Vec<Pool>,
-    /// IPAM driver; empty for the engine's default.
-    #[serde(default)]
-    pub ipam_driver: String,
-    /// Options of the IPAM driver.
-    #[serde(default)]
-    pub ipam_options: BTreeMap<String, String>,
-    /// Whether the network has IPv4, if the compose file says so.
-    #[serde(default)]
-    pub ipv4: Option<bool>,
-}
-
-/// Address pool of a network. The engine chooses values that are empty.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pool {
-    /// Subnet, as in `172.19.0.0/16`.
-    pub subnet: String,
-    /// Gateway in the subnet.
-    pub gateway: String,
-    /// Range in the subnet from which addresses are assigned.
-    pub ip_range: String,
-    /// Reserved addresses by name.
-    pub aux_addresses: BTreeMap<String, String>,
+    /// What the engine creates it from.
+    #[serde(flatten)]
+    pub spec: NetworkSpec,
 }
 
 /// A volume of the stack. Every host with an instance that mounts it has one.

@@ -10,7 +10,8 @@ use crate::container::Container;
 use crate::deployment::InstanceName;
 use crate::fabric::Fabric;
 
-pub use crate::deployment::{Condition, Dependency, Pool};
+pub use crate::deployment::{Condition, Dependency};
+pub use crate::network::{NetworkSpec, Pool};
 
 /// Desired state of one host.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,7 +53,7 @@ impl HostState {
 
     /// The networks of the fleet, each with the LAN address of this host.
     pub fn fleet_networks(&self) -> impl Iterator<Item = (&Network, Ipv4Addr)> {
-        self.networks.iter().filter_map(|network| Some((network, network.overlay.as_ref()?.local.parse().ok()?)))
+        self.networks.iter().filter_map(|network| Some((network, network.overlay.as_ref()?.local)))
     }
 }
 
@@ -62,47 +63,21 @@ pub struct Network {
     pub name: String,
     pub stack: String,
     pub key: String,
-    pub driver: String,
-    pub subnet: String,
-    pub gateway: String,
-    pub internal: bool,
-    pub attachable: bool,
-    pub ipv6: bool,
-    pub options: BTreeMap<String, String>,
-    pub labels: BTreeMap<String, String>,
+    /// What the engine creates it from.
+    #[serde(flatten)]
+    pub spec: NetworkSpec,
     pub overlay: Option<Overlay>,
-    #[serde(default)]
-    pub pools: Vec<Pool>,
-    #[serde(default)]
-    pub ipam_driver: String,
-    #[serde(default)]
-    pub ipam_options: BTreeMap<String, String>,
-    #[serde(default)]
-    pub ipv4: Option<bool>,
     /// Name of the Compose project; empty if it is the name of the stack.
     #[serde(default)]
     pub project: String,
 }
 
-impl Network {
-    /// Subnets of the declaration, each once.
-    pub fn subnets(&self) -> impl Iterator<Item = &str> {
-        let pools = self.pools.iter().map(|pool| pool.subnet.as_str()).filter(|subnet| *subnet != self.subnet);
-        [self.subnet.as_str()].into_iter().chain(pools).filter(|subnet| !subnet.is_empty())
-    }
-
-    /// Gateways of the declaration, each once.
-    pub fn gateways(&self) -> impl Iterator<Item = &str> {
-        let pools = self.pools.iter().map(|pool| pool.gateway.as_str()).filter(|gateway| *gateway != self.gateway);
-        [self.gateway.as_str()].into_iter().chain(pools).filter(|gateway| !gateway.is_empty())
-    }
-}
-
 /// Connection of a network to the other hosts.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Overlay {
     pub vni: u32,
-    pub local: String,
+    /// LAN address of this host.
+    pub local: Ipv4Addr,
     pub mtu: u32,
 }
 

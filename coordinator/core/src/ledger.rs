@@ -1,7 +1,7 @@
 //! The ledger of addresses: what the hosts know together of who holds which address. The next fabric is made from it and from the
 //! states that the hosts should hold.
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use crate::container::Attachment;
@@ -114,9 +114,16 @@ fn names_of<'a>(instance: &Instance, end: &'a Attachment) -> impl Iterator<Item 
 /// The bridges of a host on networks of the fleet.
 fn gateways(state: &HostState) -> impl Iterator<Item = (Address, Endpoint)> {
     state.fleet_networks().filter_map(|(network, host)| {
-        let address = Address { network: network.name.clone(), ip: network.gateway.parse().ok()? };
+        let address = Address { network: network.name.clone(), ip: ipv4(network.spec.gateway?)? };
         Some((address, Endpoint { epoch: 0, host, holder: Holder::Gateway }))
     })
+}
+
+pub(crate) fn ipv4(address: IpAddr) -> Option<Ipv4Addr> {
+    match address {
+        IpAddr::V4(address) => Some(address),
+        IpAddr::V6(_) => None,
+    }
 }
 
 /// Addresses on networks of the fleet that the instances of a host hold, each with its attachment and the LAN address of the

@@ -20,6 +20,7 @@ pub mod fleet;
 pub mod host_state;
 pub mod image_build;
 pub mod ledger;
+pub mod network;
 pub mod place;
 pub mod plan;
 pub mod platform;

@@ -29,11 +29,11 @@ fn network(name: &str) -> EngineNetwork {
 pub(crate) fn add_held(state: &HostState, found: &mut Found) {
     found.networks.extend(state.networks.iter().map(|network| EngineNetwork {
         name: network.name.clone(),
-        driver: or_default(&network.driver, "bridge"),
-        subnets: network.subnets().map(str::to_owned).collect(),
-        gateways: network.gateways().map(str::to_owned).collect(),
-        internal: network.internal,
-        options: network.options.clone(),
+        driver: or_default(&network.spec.driver, "bridge"),
+        subnets: network.spec.subnets().map(|it| it.to_string()).collect(),
+        gateways: network.spec.gateways().map(|it| it.to_string()).collect(),
+        internal: network.spec.internal,
+        options: network.spec.options.clone(),
         managed: true,
         ..EngineNetwork::default()
     }));

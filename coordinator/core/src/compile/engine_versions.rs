@@ -39,7 +39,7 @@ pub(super) fn check(
             refuse(format!("services.{}.{key}", name.service), what, age, &instance.host);
         }
     }
-    for (key, network) in stack_networks.iter().filter(|(_, network)| network.ipv4.is_some()) {
+    for (key, network) in stack_networks.iter().filter(|(_, network)| network.spec.ipv4.is_some()) {
         for host in networks::hosts_on(&network.name, instances) {
             refuse(format!("networks.{key}.enable_ipv4"), "a network with `enable_ipv4`", V28, host);
         }

@@ -1,14 +1,16 @@
 //! Networks of containers: fleet networks, which span hosts, and networks of the stack, which do not.
 use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr;
 
 use ipnet::Ipv4Net;
 
 use super::Input;
 use super::container_input::ContainerInput;
 use crate::container::Attachment;
-use crate::deployment::{Instance, InstanceName, Network, Pool, replaced};
+use crate::deployment::{Instance, InstanceName, Network, replaced};
 use crate::desired;
 use crate::findings::Findings;
+use crate::network::{NetworkSpec, Pool};
 use landfast_compose::cases;
 use landfast_compose::model;
 
@@ -128,7 +130,8 @@ fn check_shared(input: Input<'_>, key: &str, network: &Network, hosts: &BTreeSet
 /// Removes labels and owners, which do not matter for comparing networks.
 fn declared(network: desired::Network) -> desired::Network {
     let (stack, key, project) = Default::default();
-    desired::Network { stack, key, project, labels: BTreeMap::new(), ..network }
+    let spec = NetworkSpec { labels: BTreeMap::new(), ..network.spec };
+    desired::Network { stack, key, project, spec, ..network }
 }
 
 /// Returns the networks with this name that other stacks have on these hosts, by stack.
@@ -166,11 +169,12 @@ fn stack_network(input: Input<'_>, key: &str, network: &model::Network, findings
             }
         }
     }
-    let pools: Vec<Pool> = network.ipam.config.iter().map(pool).collect();
+    let pools = network.ipam.config.iter().enumerate();
+    let pools: Vec<Pool> =
+        pools.map(|(at, declared)| pool(declared, &format!("{path}.ipam.config[{at}]"), findings)).collect();
     let first = pools.first().cloned().unwrap_or_default();
-    let is_plain = pools.len() < 2 && first.ip_range.is_empty() && first.aux_addresses.is_empty();
-    Network {
-        name: network.name.clone(),
+    let is_plain = pools.len() < 2 && first.ip_range.is_none() && first.aux_addresses.is_empty();
+    let spec = NetworkSpec {
         driver: if driver == "default" { String::new() } else { driver },
         subnet: first.subnet,
         gateway: first.gateway,
@@ -183,17 +187,27 @@ fn stack_network(input: Input<'_>, key: &str, network: &model::Network, findings
         ipam_driver: network.ipam.driver.clone().unwrap_or_default(),
         ipam_options: network.ipam.options.clone(),
         ipv4: network.enable_ipv4,
+    };
+    Network { name: network.name.clone(), spec }
+}
+
+/// Reads a pool. The engine would refuse what is not an address or a subnet.
+fn pool(pool: &model::IpamPool, path: &str, findings: &mut Findings<'_>) -> Pool {
+    Pool {
+        subnet: parsed(&pool.subnet, "a subnet, as in 172.20.0.0/16", &format!("{path}.subnet"), findings),
+        gateway: parsed(&pool.gateway, "an address", &format!("{path}.gateway"), findings),
+        ip_range: parsed(&pool.ip_range, "a subnet, as in 172.20.5.0/24", &format!("{path}.ip_range"), findings),
+        aux_addresses: pool.aux_addresses.clone(),
     }
 }
 
-fn pool(pool: &model::IpamPool) -> Pool {
-    let text = |value: &Option<String>| value.clone().unwrap_or_default();
-    Pool {
-        subnet: text(&pool.subnet),
-        gateway: text(&pool.gateway),
-        ip_range: text(&pool.ip_range),
-        aux_addresses: pool.aux_addresses.clone(),
+fn parsed<T: FromStr>(text: &Option<String>, what: &str, path: &str, findings: &mut Findings<'_>) -> Option<T> {
+    let text = text.as_deref().filter(|text| !text.is_empty())?;
+    let value = text.parse().ok();
+    if value.is_none() {
+        findings.refuse(path, format!("{text:?} is not {what}"));
     }
+    value
 }
 
 /// Refuses a declaration of a fleet network that differs from `landfast.toml`.

@@ -19,7 +19,7 @@ mod remove_host;
 mod restore;
 mod volume_users;
 
-pub use crate::host_state::{Dependency, HostState, Instance, Network, Overlay, Pool, Tree, Volume};
+pub use crate::host_state::{Dependency, HostState, Instance, Network, NetworkSpec, Overlay, Pool, Tree, Volume};
 pub use leave::{CannotLeave, leave};
 pub use rebuild::rebuild;
 pub use recreate::{StartManifests, why_recreate};
@@ -207,26 +207,8 @@ fn is_kept(held: &str, wanted: &str, release: u64) -> bool {
 
 /// A network of a stack in the form of the host state.
 pub(crate) fn stack_network(stack: &str, key: &str, network: &deployment::Network) -> Network {
-    let it = network.clone();
-    Network {
-        name: it.name,
-        stack: stack.to_owned(),
-        key: key.to_owned(),
-        driver: it.driver,
-        subnet: it.subnet,
-        gateway: it.gateway,
-        internal: it.internal,
-        attachable: it.attachable,
-        ipv6: it.ipv6,
-        options: it.options,
-        labels: it.labels,
-        overlay: None,
-        pools: it.pools,
-        ipam_driver: it.ipam_driver,
-        ipam_options: it.ipam_options,
-        ipv4: it.ipv4,
-        project: String::new(),
-    }
+    let deployment::Network { name, spec } = network.clone();
+    Network { name, stack: stack.to_owned(), key: key.to_owned(), spec, ..Network::default() }
 }
 
 fn stack_volume(stack: &str, key: &str, volume: &deployment::Volume) -> Volume {
@@ -249,18 +231,16 @@ fn add_fleet_network(
 ) {
     for (host, state) in states {
         let Some(gateway) = gateways.get(&(name.to_owned(), host.clone())) else { continue };
-        let local = fleet.hosts[host].address.to_string();
-        let overlay = Overlay { vni: vni(name), local, mtu: network.mtu };
-        state.networks.push(Network {
-            name: name.to_owned(),
-            key: name.to_owned(),
+        let overlay = Overlay { vni: vni(name), local: fleet.hosts[host].address, mtu: network.mtu };
+        let spec = NetworkSpec {
             driver: "bridge".to_owned(),
-            subnet: network.subnet.to_string(),
-            gateway: gateway.to_string(),
+            subnet: Some(network.subnet.into()),
+            gateway: Some((*gateway).into()),
             attachable: true,
-            overlay: Some(overlay),
-            ..Network::default()
-        });
+            ..NetworkSpec::default()
+        };
+        let (name, overlay) = (name.to_owned(), Some(overlay));
+        state.networks.push(Network { key: name.clone(), name, spec, overlay, ..Network::default() });
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::container::{Port, Source};
-use crate::desired::{HostState, Instance, Network, Pool, Volume};
+use crate::desired::{HostState, Instance, Network, NetworkSpec, Pool, Volume};
 use crate::ports::is_any;
 
 /// Networks, volumes and ports that a host has, whoever created them.
@@ -192,12 +192,13 @@ fn differences(wanted: &Network, there: &EngineNetwork) -> Vec<Difference> {
         }
     };
     let text = |list: &[String]| if list.is_empty() { "none".to_owned() } else { list.join(" and ") };
+    let wanted = &wanted.spec;
     compare("driver", if wanted.driver.is_empty() { "bridge" } else { &wanted.driver }, there.driver.clone());
-    for subnet in wanted.subnets().filter(|subnet| !there.subnets.iter().any(|it| it == subnet)) {
-        compare("subnet", subnet, text(&there.subnets));
+    for subnet in wanted.subnets().map(|it| it.to_string()).filter(|subnet| !there.subnets.contains(subnet)) {
+        compare("subnet", &subnet, text(&there.subnets));
     }
-    for gateway in wanted.gateways().filter(|gateway| !there.gateways.iter().any(|it| it == gateway)) {
-        compare("gateway", gateway, text(&there.gateways));
+    for gateway in wanted.gateways().map(|it| it.to_string()).filter(|gateway| !there.gateways.contains(gateway)) {
+        compare("gateway", &gateway, text(&there.gateways));
     }
     if wanted.internal != there.internal {
         differences.push(Difference::new("internal", there.internal.to_string(), wanted.internal.to_string()));
@@ -214,8 +215,9 @@ fn differences(wanted: &Network, there: &EngineNetwork) -> Vec<Difference> {
 fn changes(wanted: &Network, held: &Network) -> Vec<Difference> {
     let optional = |value: Option<bool>| value.map_or("not set".to_owned(), |value| value.to_string());
     let text = |value: &str| if value.is_empty() { "not set".to_owned() } else { value.to_owned() };
-    let pools = |network: &Network| match network.pools.len() {
-        0 => text(&network.subnet),
+    let (wanted, held) = (&wanted.spec, &held.spec);
+    let pools = |network: &NetworkSpec| match network.pools.len() {
+        0 => network.subnet.map_or("not set".to_owned(), |subnet| subnet.to_string()),
         _ => network.pools.iter().map(pool).collect::<Vec<_>>().join(" and "),
     };
     let mut changes = vec![
@@ -234,14 +236,15 @@ fn changes(wanted: &Network, held: &Network) -> Vec<Difference> {
 
 fn pool(pool: &Pool) -> String {
     let taken = pool.aux_addresses.iter().map(|(name, address)| format!("{name}={address}"));
-    let parts = [pool.subnet.clone(), pool.ip_range.clone(), pool.gateway.clone()].into_iter().chain(taken);
-    parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
+    let nets = [pool.subnet, pool.ip_range].into_iter().flatten().map(|net| net.to_string());
+    let parts = nets.chain(pool.gateway.map(|gateway| gateway.to_string())).chain(taken);
+    parts.collect::<Vec<_>>().join(" ")
 }
 
 /// Conflict with a network whose subnet overlaps. The engine would refuse to create the new one.
 fn overlap(wanted: &Network, current: &HostState, found: &Found) -> Option<String> {
     let parse = |text: &str| text.parse::<ipnet::IpNet>().ok();
-    for subnet in wanted.subnets().filter_map(parse) {
+    for subnet in wanted.spec.subnets() {
         let meets = |other: ipnet::IpNet| other.contains(&subnet) || subnet.contains(&other);
         let is_met = |other: &&EngineNetwork| other.subnets.iter().filter_map(|text| parse(text)).any(meets);
         let Some(other) = found.networks.iter().find(is_met) else { continue };

@@ -189,7 +189,10 @@ fn networks(host: &str, current: &HostState, target: &HostState, steps: &mut Vec
         let user =
             || target.instances.iter().find(|it| it.container.networks.iter().any(|e| e.network == network.name));
         let reasons = match (&network.overlay, user()) {
-            (Some(_), _) => vec![format!("it spans the fleet; gateway {}", network.gateway)],
+            (Some(_), _) => vec![format!(
+                "it spans the fleet; gateway {}",
+                network.spec.gateway.map(|it| it.to_string()).unwrap_or_default()
+            )],
             (None, Some(instance)) => vec![format!("{} uses it", instance.name)],
             (None, None) => Vec::new(),
         };

@@ -1,5 +1,6 @@
 //! Conversion of host states and containers.
 
+use std::str::FromStr;
 use std::sync::Arc;
 
 use landfast_core::container::{
@@ -7,33 +8,11 @@ use landfast_core::container::{
     Port, Resources, Restart, Source, Tmpfs, Ulimit,
 };
 use landfast_core::deployment::{Condition, InstanceName};
-use landfast_core::desired::{Dependency, HostState, Instance, Network, Overlay, Pool, Tree, Volume};
+use landfast_core::desired::{Dependency, HostState, Instance, Network, NetworkSpec, Overlay, Pool, Tree, Volume};
 use landfast_proto::v1;
 
 use super::{Wire, mirror};
 
-mirror!(
-    Network = v1::Network {
-        name,
-        stack,
-        key,
-        driver,
-        subnet,
-        gateway,
-        internal,
-        attachable,
-        ipv6,
-        options,
-        labels,
-        overlay,
-        pools,
-        ipam_driver,
-        ipam_options,
-        ipv4,
-        project
-    }
-);
-mirror!(Pool = v1::Pool { subnet, gateway, ip_range, aux_addresses });
 mirror!(Volume = v1::Volume { name, stack, key, driver, options, labels, remove, project, users });
 mirror!(Tree = v1::Tree { stack, manifest });
 mirror!(Dependency = v1::Dependency { service, condition });
@@ -103,19 +82,88 @@ impl Wire for HostState {
     }
 }
 
+impl Wire for Network {
+    type Message = v1::Network;
+
+    fn to_wire(self) -> v1::Network {
+        let Self { name, stack, key, spec, overlay, project } = self;
+        let NetworkSpec { driver, subnet, gateway, internal, attachable, ipv6, options, labels, .. } = spec;
+        v1::Network {
+            name,
+            stack,
+            key,
+            driver,
+            subnet: text(subnet),
+            gateway: text(gateway),
+            internal,
+            attachable,
+            ipv6,
+            options,
+            labels,
+            overlay: overlay.map(overlay_to_wire),
+            pools: spec.pools.to_wire(),
+            ipam_driver: spec.ipam_driver,
+            ipam_options: spec.ipam_options,
+            ipv4: spec.ipv4,
+            project,
+        }
+    }
+
+    fn of_wire(message: v1::Network) -> Self {
+        let v1::Network { name, stack, key, driver, subnet, gateway, internal, attachable, ipv6, options, .. } =
+            message;
+        let spec = NetworkSpec {
+            driver,
+            subnet: value(&subnet),
+            gateway: value(&gateway),
+            internal,
+            attachable,
+            ipv6,
+            options,
+            labels: message.labels,
+            pools: Wire::of_wire(message.pools),
+            ipam_driver: message.ipam_driver,
+            ipam_options: message.ipam_options,
+            ipv4: message.ipv4,
+        };
+        let overlay = message.overlay.and_then(overlay_of_wire);
+        Self { name, stack, key, spec, overlay, project: message.project }
+    }
+}
+
+impl Wire for Pool {
+    type Message = v1::Pool;
+
+    fn to_wire(self) -> v1::Pool {
+        let Self { subnet, gateway, ip_range, aux_addresses } = self;
+        v1::Pool { subnet: text(subnet), gateway: text(gateway), ip_range: text(ip_range), aux_addresses }
+    }
+
+    fn of_wire(message: v1::Pool) -> Self {
+        let v1::Pool { subnet, gateway, ip_range, aux_addresses } = message;
+        Self { subnet: value(&subnet), gateway: value(&gateway), ip_range: value(&ip_range), aux_addresses }
+    }
+}
+
+/// Writes an optional value as a text, which is empty if it is absent.
+fn text(value: Option<impl ToString>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
+}
+
+/// Reads a text that is empty if the value is absent. A text that only a newer version understands counts as absent.
+fn value<T: FromStr>(text: &str) -> Option<T> {
+    text.parse().ok()
+}
+
 /// The remote addresses of a network are part of the fabric.
-impl Wire for Overlay {
-    type Message = v1::Overlay;
+fn overlay_to_wire(overlay: Overlay) -> v1::Overlay {
+    let Overlay { vni, local, mtu } = overlay;
+    v1::Overlay { vni, local: local.to_string(), mtu, neighbours: Vec::new() }
+}
 
-    fn to_wire(self) -> v1::Overlay {
-        let Self { vni, local, mtu } = self;
-        v1::Overlay { vni, local, mtu, neighbours: Vec::new() }
-    }
-
-    fn of_wire(message: v1::Overlay) -> Self {
-        let v1::Overlay { vni, local, mtu, neighbours: _ } = message;
-        Self { vni, local, mtu }
-    }
+fn overlay_of_wire(message: v1::Overlay) -> Option<Overlay> {
+    let v1::Overlay { vni, local, mtu, neighbours: _ } = message;
+    Some(Overlay { vni, local: value(&local)?, mtu })
 }
 
 impl Wire for InstanceName {
