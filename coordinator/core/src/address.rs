@@ -181,7 +181,7 @@ impl<'a> Ledger<'a> {
         }
         for (name, instance) in context.beside.iter().flat_map(|deployment| &deployment.instances) {
             for attachment in &instance.container.networks {
-                let Ok(ip) = attachment.address.parse() else { continue };
+                let Some(ip) = attachment.address else { continue };
                 let address = Address { network: attachment.network.clone(), ip };
                 ledger.foreign.insert(address, format!("{name} on {}", instance.host));
             }

@@ -5,9 +5,11 @@
 //! written.
 #![allow(missing_docs)] // The fields are the wire's: host_state.proto says what each one means.
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 use landfast_agreement::secret;
 use serde::{Deserialize, Serialize};
+use serde_with::{As, NoneAsEmptyString};
 
 pub use landfast_compose::model::Contents;
 
@@ -273,7 +275,9 @@ pub struct Port {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attachment {
     pub network: String,
-    pub address: String,
+    /// If absent, the engine chooses.
+    #[serde(with = "As::<NoneAsEmptyString>")]
+    pub address: Option<Ipv4Addr>,
     pub mac: String,
     /// Epoch of an address on a network of the fleet; 0 on other networks.
     pub epoch: u64,

@@ -134,7 +134,7 @@ pub fn held(state: &HostState) -> impl Iterator<Item = (&Instance, Address, &Att
     state.instances.iter().flat_map(move |instance| {
         let ends = instance.container.networks.iter().filter_map(|end| {
             let host = *networks.get(end.network.as_str())?;
-            let address = Address { network: end.network.clone(), ip: end.address.parse().ok()? };
+            let address = Address { network: end.network.clone(), ip: end.address? };
             Some((instance, address, end, host))
         });
         ends.collect::<Vec<_>>()

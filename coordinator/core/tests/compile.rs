@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used)]
 mod test_fleet;
 
+use std::net::Ipv4Addr;
+
 use landfast_core::container::{Container, Mount, Port, Restart, Source, Tmpfs};
 use landfast_core::deployment::Deployment;
 use test_fleet::{NET, TestFleet, address, host_of};
@@ -84,8 +86,8 @@ volumes: {store: {}}
     assert_eq!(web.tmpfs, [Tmpfs { target: "/tmp".into(), options: String::new() }]);
     let end = &web.networks[0];
     assert_eq!(
-        (end.network.as_str(), end.address.as_str(), end.mac.as_str()),
-        ("infra_net", "172.19.128.1", "02:1f:00:01:80:01")
+        (end.network.as_str(), end.address, end.mac.as_str()),
+        ("infra_net", Some(Ipv4Addr::new(172, 19, 128, 1)), "02:1f:00:01:80:01")
     );
     assert_eq!(web.dns, ["172.19.255.1"]);
     assert_eq!(web.labels["com.docker.compose.project"], "app");
@@ -503,4 +505,25 @@ fn new_enough_and_unknown_engines_are_accepted() {
     assert!(test_fleet.compile("app", NEWER).is_ok());
     test_fleet.engines.insert("beta".into(), 49);
     assert!(test_fleet.compile("app", NEWER).is_ok());
+}
+
+#[test]
+fn what_is_not_an_address_or_a_subnet_is_refused_with_its_line() {
+    let yaml = "
+services:
+  web:
+    image: web:1
+    networks: {back: {ipv4_address: 10.1.0.x}}
+networks:
+  back:
+    ipam: {config: [{subnet: 10.1.0.0/16, gateway: gate}, {subnet: ten}]}
+";
+    let refused = TestFleet::new("").compile("app", yaml).unwrap_err();
+    for part in [
+        "\"10.1.0.x\" is not an IPv4 address",
+        "\"gate\" is not an address",
+        "\"ten\" is not a subnet, as in 172.20.0.0/16",
+    ] {
+        assert!(refused.contains(part), "{part}: {refused}");
+    }
 }

@@ -107,5 +107,5 @@ fn a_link_of_an_earlier_release_gets_the_current_address() {
     let today = compile::RollbackInput { fleet: &test_fleet.fleet, held: &test_fleet.held, beside: &[], release: 2 };
     let again = compile::rollback(today, earlier).unwrap();
     let of = |service: &str| &again.instances[&format!("app/{service}.1").parse().unwrap()].container;
-    assert_eq!(of("web").extra_hosts, [format!("database:{}", of("db").networks[0].address)]);
+    assert_eq!(of("web").extra_hosts, [format!("database:{}", of("db").networks[0].address.unwrap())]);
 }

@@ -237,7 +237,8 @@ fn add_addresses_and_trees(report: &mut Report, host: &Host) {
     for seen in &mut report.instances {
         let held = host.held.instance(&seen.name).expect("the target was reached");
         let ends = held.container.networks.iter();
-        seen.addresses = ends.map(|end| (end.network.clone(), end.address.clone())).collect();
+        seen.addresses =
+            ends.map(|end| (end.network.clone(), end.address.map(|it| it.to_string()).unwrap_or_default())).collect();
         seen.tree = tree_of(&seen.name).map(|tree| tree.manifest.clone()).unwrap_or_default();
     }
 }

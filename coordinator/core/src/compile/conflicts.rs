@@ -106,7 +106,7 @@ fn check_container_name(
 fn check_names(deployment: &Deployment, others: &[Placed<'_>], findings: &mut Findings<'_>) {
     let mut theirs: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
     for (name, _, container) in others {
-        for end in container.networks.iter().filter(|end| !end.mac.is_empty() && !end.address.is_empty()) {
+        for end in container.networks.iter().filter(|end| !end.mac.is_empty() && end.address.is_some()) {
             theirs.entry((&end.network, &name.service)).or_default().insert(&name.stack);
         }
     }

@@ -31,7 +31,7 @@ pub(super) fn container(
         security_opt: security.options,
         unconfined_paths: security.unconfined_paths,
         ports: ports::ports(input, findings),
-        networks: networks::attachments(input, &links.on),
+        networks: networks::attachments(input, &links.on, findings),
         dns: networks::dns(input),
         healthcheck: service.healthcheck.as_ref().map(healthcheck),
         restart: restart(service),

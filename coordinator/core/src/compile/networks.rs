@@ -21,7 +21,11 @@ pub(super) fn fleet_network<'a>(input: Input<'a>, key: &str) -> Option<&'a str> 
 }
 
 /// Returns the attachments of the container in the order of connection. `links` are its links by network.
-pub(super) fn attachments(input: ContainerInput<'_>, links: &BTreeMap<String, Vec<String>>) -> Vec<Attachment> {
+pub(super) fn attachments(
+    input: ContainerInput<'_>,
+    links: &BTreeMap<String, Vec<String>>,
+    findings: &mut Findings<'_>,
+) -> Vec<Attachment> {
     let service = input.service();
     if service.network_mode.as_deref() == Some("bridge") {
         return vec![Attachment { network: "bridge".to_owned(), ..Attachment::default() }];
@@ -41,14 +45,15 @@ pub(super) fn attachments(input: ContainerInput<'_>, links: &BTreeMap<String, Ve
         if let Some(network) = fleet_network(input.compile, key) {
             // Without an assigned address the deployment was refused, so this attachment is not used.
             let assigned = input.addresses.get(&(input.name.clone(), network.to_owned()));
-            let address = assigned.map(|assigned| assigned.address.to_string()).unwrap_or_default();
+            let address = assigned.map(|assigned| assigned.address);
             let mac = assigned.map(|assigned| assigned.mac().to_string()).unwrap_or_default();
             let epoch = assigned.map_or(0, |assigned| assigned.epoch);
             return Attachment { network: network.to_owned(), address, mac, epoch, ..attachment };
         }
         let network =
             input.compile.project.networks.get(key).map_or_else(|| key.to_owned(), |network| network.name.clone());
-        let address = written.ipv4_address.clone().unwrap_or_default();
+        let path = input.path(&format!("networks.{key}.ipv4_address"));
+        let address = parsed(&written.ipv4_address, "an IPv4 address", &path, findings);
         Attachment { network, address, mac: written.mac_address.clone().unwrap_or_default(), ..attachment }
     };
     let mut attachments: Vec<Attachment> = service.networks_by_priority().into_iter().map(attach).collect();

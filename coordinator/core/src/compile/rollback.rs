@@ -54,8 +54,8 @@ pub fn rollback(input: RollbackInput<'_>, mut deployment: Deployment) -> Result<
         let container = Arc::make_mut(&mut instance.container);
         for end in &mut container.networks {
             if let Some(assigned) = addresses.get(&(name.clone(), end.network.clone())) {
-                moved.insert(end.address.clone(), assigned.address.to_string());
-                (end.address, end.mac) = (assigned.address.to_string(), assigned.mac().to_string());
+                moved.extend(end.address.map(|before| (before.to_string(), assigned.address.to_string())));
+                (end.address, end.mac) = (Some(assigned.address), assigned.mac().to_string());
                 end.epoch = assigned.epoch;
                 dns.extend(gateways.get(&(end.network.clone(), instance.host.clone())));
             }
@@ -91,13 +91,13 @@ fn requests(fleet: &Fleet, deployment: &Deployment) -> Vec<AddressRequest> {
     for (name, instance) in &deployment.instances {
         for end in &instance.container.networks {
             let Some(network) = fleet.networks.get(&end.network) else { continue };
-            let is_automatic = is_in(&network.auto, &end.address);
+            let written = end.address.filter(|address| !network.auto.contains(address));
             let path = format!("services.{}.networks.{}", name.service, end.network);
             requests.push(AddressRequest {
                 instance: name.clone(),
                 network: end.network.clone(),
                 host: instance.host.clone(),
-                written: (!is_automatic).then(|| (end.address.clone(), path)),
+                written: written.map(|address| (address.to_string(), path)),
             });
         }
     }

@@ -1,7 +1,6 @@
 //! What a host that is away holds, as far as the others know, for a coordinator that does not remember it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use landfast_agreement::Mac;
@@ -54,8 +53,8 @@ pub fn rebuild(
 
 /// Whether the others know the address of an attachment. Its epoch is then theirs.
 fn is_held(end: &mut Attachment, held: &[(&Address, &Endpoint)]) -> bool {
-    let ip = end.address.parse::<Ipv4Addr>().ok();
-    let same = |(address, _): &&(&Address, &Endpoint)| address.network == end.network && Some(address.ip) == ip;
+    let same =
+        |(address, _): &&(&Address, &Endpoint)| (&address.network, Some(address.ip)) == (&end.network, end.address);
     let Some((address, endpoint)) = held.iter().find(same) else { return false };
     if end.epoch != endpoint.epoch {
         (end.epoch, end.mac) = (endpoint.epoch, Mac::of(endpoint.epoch, address.ip).to_string());
@@ -66,7 +65,7 @@ fn is_held(end: &mut Attachment, held: &[(&Address, &Endpoint)]) -> bool {
 fn stub(name: &InstanceName, held: &[(&Address, &Endpoint)]) -> Instance {
     let ends = held.iter().map(|(address, endpoint)| Attachment {
         network: address.network.clone(),
-        address: address.ip.to_string(),
+        address: Some(address.ip),
         mac: Mac::of(endpoint.epoch, address.ip).to_string(),
         epoch: endpoint.epoch,
         ..Attachment::default()

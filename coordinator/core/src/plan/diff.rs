@@ -87,10 +87,10 @@ impl InstancesBySide<'_> {
     }
 
     fn change(&self, instance: &Instance) -> Change {
-        let ends = instance.container.networks.iter().filter(|end| !end.address.is_empty());
+        let ends = instance.container.networks.iter().filter_map(|end| Some((&end.network, end.address?)));
         Change {
             instance: instance.name.clone(),
-            addresses: ends.map(|end| format!("{} {}", end.network, end.address)).collect(),
+            addresses: ends.map(|(network, address)| format!("{network} {address}")).collect(),
             waits_for: self.waits(instance),
         }
     }

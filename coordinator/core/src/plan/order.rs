@@ -2,6 +2,7 @@
 //! one service at a time. Removals come last, dependents first. An instance that needs the port, name or address of
 //! a container that is removed waits for that removal.
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 
 use super::instances_by_side::InstancesBySide;
 use super::{Action, Plan, Step};
@@ -294,7 +295,7 @@ struct Released<'a> {
     /// Steps by host and container name.
     named: BTreeMap<(&'a str, &'a str), Vec<usize>>,
     /// Steps by network and address.
-    addressed: BTreeMap<(&'a str, &'a str), Vec<usize>>,
+    addressed: BTreeMap<(&'a str, Ipv4Addr), Vec<usize>>,
     /// Steps whose container publishes ports, by host.
     published: BTreeMap<&'a str, Vec<usize>>,
 }
@@ -306,8 +307,8 @@ impl<'a> Released<'a> {
         for (at, found) in containers.iter().enumerate() {
             let Some((host, container)) = *found else { continue };
             named.entry((host, container.name.as_str())).or_insert_with(Vec::new).push(at);
-            for end in container.networks.iter().filter(|end| !end.address.is_empty()) {
-                let key = (end.network.as_str(), end.address.as_str());
+            for (network, address) in container.networks.iter().filter_map(|end| Some((&end.network, end.address?))) {
+                let key = (network.as_str(), address);
                 addressed.entry(key).or_insert_with(Vec::new).push(at);
             }
             if !container.ports.is_empty() {
@@ -319,7 +320,7 @@ impl<'a> Released<'a> {
 
     /// Steps whose container may collide with a new one. All others do not.
     fn in_question(&self, host: &str, new: &Container) -> BTreeSet<usize> {
-        let ends = new.networks.iter().map(|end| (end.network.as_str(), end.address.as_str()));
+        let ends = new.networks.iter().filter_map(|end| Some((end.network.as_str(), end.address?)));
         let addressed = ends.filter_map(|end| self.addressed.get(&end));
         let published = self.published.get(host).filter(|_| !new.ports.is_empty());
         let named = self.named.get(&(host, new.name.as_str()));
@@ -345,7 +346,7 @@ fn collide(old: &Container, new: &Container, same_host: bool) -> bool {
     let addresses = old.networks.iter().any(|old| {
         let same = |new: &&crate::container::Attachment| new.network == old.network && new.address == old.address;
         let is_fleet_wide = old.epoch > 0;
-        !old.address.is_empty() && (same_host || is_fleet_wide) && new.networks.iter().any(|new| same(&new))
+        old.address.is_some() && (same_host || is_fleet_wide) && new.networks.iter().any(|new| same(&new))
     });
     addresses || (same_host && (old.name == new.name || ports()))
 }

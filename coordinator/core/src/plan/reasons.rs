@@ -115,8 +115,8 @@ fn networks(old: &Container, new: &Container) -> Vec<String> {
     for (name, after) in &new {
         match old.get(name) {
             Some(before) if before.address != after.address => {
-                let from = if before.address.is_empty() { "automatic" } else { &before.address };
-                let to = if after.address.is_empty() { "automatic" } else { &after.address };
+                let text = |end: &Attachment| end.address.map_or("automatic".to_owned(), |address| address.to_string());
+                let (from, to) = (text(before), text(after));
                 reasons.push(format!("address on {name} changes from {from} to {to}"));
             }
             Some(before) if before.aliases != after.aliases => reasons.push(format!("names on {name} changed")),

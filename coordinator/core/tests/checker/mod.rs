@@ -136,7 +136,7 @@ fn clashes(here: &World<'_>, host: &str, new: &Instance) -> Vec<String> {
         for end in &new.container.networks {
             let mut theirs = other.container.networks.iter();
             if !end.mac.is_empty() && theirs.any(|it| it.network == end.network && it.address == end.address) {
-                clashes.push(format!("{name} still has {}", end.address));
+                clashes.push(format!("{name} still has {:?}", end.address));
             }
         }
         let ports =

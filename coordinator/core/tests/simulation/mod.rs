@@ -440,7 +440,7 @@ impl Simulation {
     fn check_uniqueness(&self, name: &str, instance: &Instance) {
         for (host_name, host) in &self.hosts {
             for other in host.containers.values().filter(|other| other.instance.name != instance.name) {
-                for end in instance.container.networks.iter().filter(|end| !end.address.is_empty()) {
+                for end in instance.container.networks.iter().filter(|end| end.address.is_some()) {
                     let same = |theirs: &&landfast_core::container::Attachment| {
                         theirs.network == end.network && theirs.address == end.address
                     };

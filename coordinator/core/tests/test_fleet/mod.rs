@@ -298,7 +298,15 @@ impl TestFleet {
 pub(crate) fn address(held: &BTreeMap<String, HostState>, instance: &str, network: &str) -> String {
     let name = instance.parse().unwrap();
     let found = held.values().find_map(|state| state.instance(&name)).unwrap();
-    found.container.networks.iter().find(|end| end.network == network).unwrap().address.clone()
+    found
+        .container
+        .networks
+        .iter()
+        .find(|end| end.network == network)
+        .unwrap()
+        .address
+        .map(|address| address.to_string())
+        .unwrap_or_default()
 }
 
 /// Returns the host of an instance.

@@ -22,20 +22,6 @@ mirror!(DeviceRequest = v1::DeviceRequest { driver, count, device_ids, capabilit
 mirror!(Tmpfs = v1::Tmpfs { target, options });
 mirror!(Hook = v1::Hook { command, user, working_dir, environment, privileged });
 mirror!(Port = v1::Port { address, published, target, protocol, published_end });
-mirror!(
-    Attachment = v1::Attachment {
-        network,
-        address,
-        mac,
-        aliases,
-        link_local_ips,
-        address6,
-        driver_options,
-        gateway_priority,
-        links,
-        epoch
-    }
-);
 mirror!(DeviceLimit = v1::DeviceLimit { path, value });
 mirror!(Restart = v1::Restart { policy, max_attempts });
 mirror!(Healthcheck = v1::Healthcheck { test, interval, timeout, start_period, start_interval, retries });
@@ -128,6 +114,42 @@ impl Wire for Network {
         };
         let overlay = message.overlay.and_then(overlay_of_wire);
         Self { name, stack, key, spec, overlay, project: message.project }
+    }
+}
+
+impl Wire for Attachment {
+    type Message = v1::Attachment;
+
+    fn to_wire(self) -> v1::Attachment {
+        let Self { network, address, mac, epoch, aliases, link_local_ips, address6, .. } = self;
+        v1::Attachment {
+            network,
+            address: text(address),
+            mac,
+            aliases,
+            link_local_ips,
+            address6,
+            driver_options: self.driver_options,
+            gateway_priority: self.gateway_priority,
+            links: self.links,
+            epoch,
+        }
+    }
+
+    fn of_wire(message: v1::Attachment) -> Self {
+        let v1::Attachment { network, address, mac, aliases, link_local_ips, address6, epoch, .. } = message;
+        Self {
+            network,
+            address: value(&address),
+            mac,
+            epoch,
+            aliases,
+            link_local_ips,
+            address6,
+            driver_options: message.driver_options,
+            gateway_priority: message.gateway_priority,
+            links: message.links,
+        }
     }
 }
 

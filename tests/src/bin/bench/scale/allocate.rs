@@ -2,6 +2,7 @@
 //! are what it decides.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
@@ -27,7 +28,7 @@ pub(crate) fn allocate(count: u32) -> Result<Duration> {
     let done = rollback(input, deployment).map_err(|mistakes| anyhow::anyhow!("{mistakes}"))?;
     let took = began.elapsed();
     let ends = done.instances.values().flat_map(|instance| &instance.container.networks);
-    let addresses: BTreeSet<&str> = ends.map(|end| end.address.as_str()).collect();
+    let addresses: BTreeSet<Ipv4Addr> = ends.filter_map(|end| end.address).collect();
     ensure!(addresses.len() == count as usize, "{count} instances have {} addresses", addresses.len());
     Ok(took)
 }
@@ -37,7 +38,11 @@ fn deployment(count: u32) -> Deployment {
     let instance = |index: u32| {
         let name = InstanceName::new("many", "app", index);
         // Any address of the automatic range is replaced by a free one.
-        let end = Attachment { network: NETWORK.to_owned(), address: "10.16.0.1".to_owned(), ..Attachment::default() };
+        let end = Attachment {
+            network: NETWORK.to_owned(),
+            address: Some(Ipv4Addr::new(10, 16, 0, 1)),
+            ..Attachment::default()
+        };
         let container = Container { name: format!("many-app-{index}"), networks: vec![end], ..Container::default() };
         (name, Instance { host: HOST.to_owned(), container: container.into(), ..Instance::default() })
     };
