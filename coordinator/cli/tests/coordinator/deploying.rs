@@ -186,6 +186,7 @@ async fn f07_a_killed_coordinator_resumes_without_updating_a_host_twice() {
         outcome = fleet.up() => panic!("it cannot end: {outcome:?}"),
         () = eventually("postgres is assigned", || !fleet.host("alpha").instances().is_empty()) => {}
     }
+    fleet.until_store_is_closed().await;
     let assigned = fleet.host("alpha").with(|state| state.assigned.len());
     fleet.host("alpha").with(|state| state.unhealthy.clear());
     done(fleet.up().await);

@@ -135,8 +135,7 @@ async fn kill_up(fleet: &Fleet, image: &str) {
         outcome = fleet.up() => panic!("it does not end: {outcome:?}"),
         () = eventually("the image is assigned", is_assigned) => {}
     }
-    // A write that has begun still has the store open.
-    eventually("the store is closed", || fleet.engine().folder.store().is_ok()).await;
+    fleet.until_store_is_closed().await;
 }
 
 #[tokio::test]

@@ -136,6 +136,11 @@ impl Fleet {
         Ok(self.propose(Up::default()).await?.plan.to_string())
     }
 
+    /// Waits until a run that was killed has closed the store. A write that has begun still has it open.
+    pub(crate) async fn until_store_is_closed(&self) {
+        eventually("the store is closed", || self.engine().folder.store().is_ok()).await;
+    }
+
     /// The test agent of a host.
     pub(crate) fn host(&self, name: &str) -> &Host {
         &self.hosts[name]
