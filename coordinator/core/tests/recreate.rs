@@ -139,11 +139,36 @@ fn two_stacks_may_declare_the_same_network_in_the_same_way() {
         proposal.warnings
     );
     test_fleet.done(proposal);
-    let refused = test_fleet.compile("other", &with_network(", internal: true")).unwrap_err();
-    assert!(
-        refused.contains("shared-net is also a network of the stack app, which declares it differently"),
-        "{refused}"
-    );
+    // It stays until the last of them is removed.
+    let down = test_fleet.propose_down("app", false);
+    assert!(!down.plan.to_string().contains("remove network"), "{}", down.plan);
+    test_fleet.done(down);
+    let down = test_fleet.propose_down("other", false).plan.to_string();
+    assert!(down.contains("remove network shared-net on alpha"), "{down}");
+}
+
+#[test]
+fn two_stacks_that_declare_one_network_differently_are_refused_with_both_values() {
+    let mut test_fleet = TestFleet::new(HERE);
+    test_fleet.up("app", &with_network(", driver_opts: {mode: '1'}"));
+    let cases = [
+        (", driver_opts: {mode: '1'}, internal: true", "internal is true in other and false in app"),
+        (", driver_opts: {mode: '2'}", r#"driver_opts.mode is "2" in other and "1" in app"#),
+        ("", r#"driver_opts.mode is not set in other and "1" in app"#),
+        (
+            ", driver_opts: {mode: '1'}, ipam: {config: [{subnet: 10.77.0.0/24}]}",
+            "ipam.config is subnet 10.77.0.0/24 in other and not set in app",
+        ),
+    ];
+    for (options, difference) in cases {
+        let refused = test_fleet.compile("other", &with_network(options)).unwrap_err();
+        let expected =
+            format!("shared-net is also a network of the stack app, which declares it differently: {difference}");
+        assert!(refused.contains(&format!("{expected} (networks.front)")), "{refused}");
+    }
+    // A value that is the default, and labels, make no difference.
+    let same = ", driver: bridge, labels: [a=b], driver_opts: {mode: '1'}";
+    assert!(test_fleet.compile("other", &with_network(same)).is_ok());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net};
 
 use super::Input;
 use super::container_input::ContainerInput;
@@ -117,26 +117,73 @@ pub(super) fn stack_networks(
 
 /// Refuses networks of two stacks with the same name on one host, unless both stacks declare them in the same way.
 fn check_shared(input: Input<'_>, key: &str, network: &Network, hosts: &BTreeSet<&str>, findings: &mut Findings<'_>) {
-    let ours = declared(desired::stack_network("", "", network));
+    let ours = desired::stack_network("", "", network);
     for (stack, theirs) in others(input, &network.name, hosts) {
-        let name = &network.name;
-        if declared(theirs) == ours {
+        let (name, own) = (&network.name, input.stack);
+        let differences = differences((own, &ours), (&stack, &theirs));
+        if differences.is_empty() {
             let message =
                 format!("{name} is also a network of the stack {stack}, so containers of both stacks share it");
             findings.warn(format!("networks.{key}"), message);
         } else {
-            let message = format!("{name} is also a network of the stack {stack}, which declares it differently");
+            let differences = differences.join("; ");
+            let message =
+                format!("{name} is also a network of the stack {stack}, which declares it differently: {differences}");
             let hint = "declare it in the same way in both, use `external: true` in one of them, or rename one";
             findings.refuse(format!("networks.{key}"), message).hint = Some(hint.to_owned());
         }
     }
 }
 
-/// Removes labels and owners, which do not matter for comparing networks.
-fn declared(network: desired::Network) -> desired::Network {
-    let (stack, key, project) = Default::default();
-    let spec = NetworkSpec { labels: BTreeMap::new(), ..network.spec };
-    desired::Network { stack, key, project, spec, ..network }
+/// The keys that two stacks declare differently, each with both values. Labels do not matter.
+fn differences(
+    (ours_of, ours): (&str, &desired::Network),
+    (theirs_of, theirs): (&str, &desired::Network),
+) -> Vec<String> {
+    let (ours, theirs) = (settings(ours), settings(theirs));
+    let keys: BTreeSet<&String> = ours.keys().chain(theirs.keys()).collect();
+    let value = |settings: &BTreeMap<String, String>, key: &String| match settings.get(key) {
+        Some(value) => value.clone(),
+        None => "not set".to_owned(),
+    };
+    let changed = keys.into_iter().filter(|key| ours.get(*key) != theirs.get(*key));
+    changed
+        .map(|key| format!("{key} is {} in {ours_of} and {} in {theirs_of}", value(&ours, key), value(&theirs, key)))
+        .collect()
+}
+
+/// What a declaration of a network sets, by the key of the Compose file.
+fn settings(network: &desired::Network) -> BTreeMap<String, String> {
+    let NetworkSpec { driver, subnet, gateway, internal, attachable, ipv6, ipv4, options, .. } = &network.spec;
+    let driver = if driver.is_empty() { "bridge" } else { driver };
+    let plain = Pool { subnet: *subnet, gateway: *gateway, ..Pool::default() };
+    let pools = if network.spec.pools.is_empty() { std::slice::from_ref(&plain) } else { &network.spec.pools };
+    let pools: Vec<String> = pools.iter().map(pool_text).filter(|text| !text.is_empty()).collect();
+    let written = [
+        ("driver", driver.to_owned()),
+        ("internal", internal.to_string()),
+        ("attachable", attachable.to_string()),
+        ("enable_ipv6", ipv6.to_string()),
+        ("enable_ipv4", ipv4.map(|value| value.to_string()).unwrap_or_default()),
+        ("ipam.config", pools.join(" and ")),
+        ("ipam.driver", network.spec.ipam_driver.clone()),
+    ];
+    let of_map = |prefix: &'static str, map: &BTreeMap<String, String>| {
+        let entries = map.iter().map(move |(key, value)| (format!("{prefix}.{key}"), format!("{value:?}")));
+        entries.collect::<Vec<_>>()
+    };
+    let written = written.into_iter().filter(|(_, value)| !value.is_empty());
+    let written = written.map(|(key, value)| (key.to_owned(), value));
+    written.chain(of_map("driver_opts", options)).chain(of_map("ipam.options", &network.spec.ipam_options)).collect()
+}
+
+fn pool_text(pool: &Pool) -> String {
+    let part = |key: &str, value: Option<String>| value.map(|value| format!("{key} {value}"));
+    let net = |net: Option<IpNet>| net.map(|net| net.to_string());
+    let gateway = pool.gateway.map(|gateway| gateway.to_string());
+    let parts = [part("subnet", net(pool.subnet)), part("ip_range", net(pool.ip_range)), part("gateway", gateway)];
+    let taken = pool.aux_addresses.iter().map(|(name, address)| format!("aux_address {name} {address}"));
+    parts.into_iter().flatten().chain(taken).collect::<Vec<_>>().join(", ")
 }
 
 /// Returns the networks with this name that other stacks have on these hosts, by stack.
