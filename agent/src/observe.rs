@@ -13,7 +13,7 @@ use crate::error_text::in_one_line;
 use crate::overlay::Overlay;
 use crate::started::Started;
 use crate::starts::Starts;
-use crate::tree::{TreeError, Trees};
+use crate::tree::{Seen, TreeError, Trees};
 
 /// Maximum number of containers that are inspected at a time.
 const AT_ONCE: usize = 8;
@@ -68,19 +68,12 @@ impl Observer {
             self.list(snapshot).await?;
         }
         self.inspect(snapshot, desired, busy).await?;
+        if snapshot.stale.list {
+            // A container that is not in the last list could not be inspected.
+            self.list(snapshot).await?;
+        }
+        self.lists(snapshot).await?;
         let Snapshot { observed, stale } = snapshot;
-        if stale.networks {
-            observed.networks = self.engine.list_networks(&self.fleet).await?;
-            stale.networks = false;
-        }
-        if stale.volumes {
-            observed.volumes = self.engine.list_volumes(&self.fleet).await?;
-            stale.volumes = false;
-        }
-        if stale.images {
-            observed.images = lookup(&self.engine.list_images(&self.sources.images).await?);
-            stale.images = false;
-        }
         if stale.trees {
             self.trees(observed).await;
             stale.trees = false;
@@ -90,6 +83,35 @@ impl Observer {
             stale.overlays = false;
         }
         self.bundles_started_with(observed, desired);
+        Ok(())
+    }
+
+    /// Lists the other objects of the engine. One list that fails does not prevent the others.
+    async fn lists(&self, snapshot: &mut Snapshot) -> Result<(), EngineError> {
+        let Snapshot { observed: Observed { networks, volumes, images, unknown, .. }, stale } = snapshot;
+        if std::mem::take(&mut stale.networks) {
+            match answered(self.engine.list_networks(&self.fleet).await).inspect_err(|_| stale.networks = true)? {
+                Ok(found) => (*networks, unknown.networks) = (found, None),
+                Err(reason) => unknown.networks = Some(reason),
+            }
+        }
+        if std::mem::take(&mut stale.volumes) {
+            match answered(self.engine.list_volumes(&self.fleet).await).inspect_err(|_| stale.volumes = true)? {
+                Ok(found) => {
+                    (*volumes, unknown.volumes, unknown.volume_drivers) = (found.volumes, None, found.incomplete);
+                }
+                Err(reason) => unknown.volumes = Some(reason),
+            }
+        }
+        if std::mem::take(&mut stale.images) {
+            let listed = self.engine.list_images(&self.sources.images).await;
+            match answered(listed).inspect_err(|_| stale.images = true)? {
+                Ok(found) => {
+                    (*images, unknown.image_list, unknown.images) = (lookup(&found.images), None, found.unknown)
+                }
+                Err(reason) => unknown.image_list = Some(reason),
+            }
+        }
         Ok(())
     }
 
@@ -119,25 +141,23 @@ impl Observer {
             .buffer_unordered(AT_ONCE)
             .collect::<Vec<_>>()
             .await;
-        let Snapshot { observed, stale } = snapshot;
         for (id, found) in found {
-            let found = match found {
-                // Another client may be starting this container. The others need not wait for it.
-                Err(EngineError::TimedOut(_)) => continue,
-                found => found?,
-            };
-            stale.containers.remove(&id);
-            let before = observed.containers.remove(&id);
-            observed.foreign.remove(&id);
-            match found {
-                Some(Ok(mut container)) => {
-                    container.unfinished = self.sources.starts.problem(&id);
-                    container.output = self.output(&id, &container, before, desired).await;
-                    observed.containers.insert(id, container);
+            // Another client may be starting this container, or the engine has lost a part of it. The others need not wait.
+            let found = match answered(found)? {
+                Ok(found) => found,
+                Err(reason) => {
+                    tracing::warn!(container = id, reason, "container not inspected");
+                    snapshot.not_inspected(&id, reason);
+                    continue;
                 }
-                Some(Err(foreign)) => drop(observed.foreign.insert(id, foreign)),
-                None => {}
+            };
+            let before = snapshot.observed.containers.remove(&id);
+            let mut found = found.and_then(Result::ok);
+            if let Some(container) = &mut found {
+                container.unfinished = self.sources.starts.problem(&id);
+                container.output = self.output(&id, container, before, desired).await;
             }
+            snapshot.inspected(&id, found);
         }
         Ok(())
     }
@@ -175,15 +195,17 @@ impl Observer {
     /// Observes the live trees. One that cannot be read counts as one that differs from its bundle, so that the sync of it
     /// reports what is wrong.
     async fn trees(&self, observed: &mut Observed) {
-        let trees = self.sources.trees.clone();
+        let (trees, mut before) = (self.sources.trees.clone(), observed.trees.clone());
         let seen = blocking(move || {
             let stacks = trees.stacks()?;
             let look = |stack: String| {
-                let (manifest, drift) = trees.observe(&stack).unwrap_or_else(|error| {
+                let seen = trees.observe(&stack).unwrap_or_else(|error| {
                     tracing::warn!(stack, error = in_one_line(&error), "live tree not observed");
-                    (None, Vec::new())
+                    Seen::default()
                 });
-                (stack, Tree { manifest: manifest.unwrap_or_default(), drift })
+                let before = before.remove(&stack).unwrap_or_default();
+                let drift = seen.drift.unwrap_or(before.drift);
+                (stack, Tree { manifest: seen.manifest.unwrap_or_default(), drift })
             };
             Ok::<BTreeMap<_, _>, TreeError>(stacks.into_iter().map(look).collect())
         });
@@ -208,6 +230,16 @@ impl Observer {
     }
 }
 
+/// Separates an engine that is gone, which fails the whole observation, from one that answers badly to a single request,
+/// which fails a part of it for this reason.
+fn answered<T>(answer: Result<T, EngineError>) -> Result<Result<T, String>, EngineError> {
+    match answer {
+        Ok(answer) => Ok(Ok(answer)),
+        Err(error @ EngineError::Unreachable { .. }) => Err(error),
+        Err(error) => Ok(Err(in_one_line(&error))),
+    }
+}
+
 /// Runs blocking work on a thread where it may block, and waits for it.
 pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
@@ -215,3 +247,6 @@ pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send 
         Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -163,6 +163,7 @@ mod tests {
             foreign: Foreign { name: "web".to_owned(), ..Foreign::default() },
             ports: vec![port],
             addresses: [("infra_net".to_owned(), "172.19.0.5".to_owned())].into(),
+            ..Listed::default()
         };
         [("id".to_owned(), listed)].into()
     }

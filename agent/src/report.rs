@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use landfast_agent_core::attempts::{Attempts, Resource};
 use landfast_agent_core::desired::InstanceName;
 use landfast_agent_core::observed::{Container, Health, Observed, State};
-use landfast_agent_core::plan::{Plan, Waiting};
+use landfast_agent_core::plan::{Obstacle, Plan, Waiting};
 use landfast_agent_core::reconcile::Busy;
 
 use crate::wire::{
-    Contents, Held, InstanceReport, Problem, Report, TreeReport, UnitReport, instance_report, unit_report, wire_stamp,
+    Contents, Held, InstanceReport, Problem, Report, TreeReport, UnitReport, instance_report, problem, unit_report,
+    wire_stamp,
 };
 
 /// Everything that a report is made from.
@@ -54,9 +55,10 @@ fn units(inputs: &Inputs<'_>) -> Vec<UnitReport> {
             unit_report::Unit::Stack(stack) | unit_report::Unit::Removal(stack) => stack,
             unit_report::Unit::Base(_) | unit_report::Unit::Fabric(_) => "",
         };
-        let Plan { steps, waiting, .. } = inputs.plan;
+        let Plan { steps, waiting, unknown, .. } = inputs.plan;
         let is_waiting = |(name, it): (&InstanceName, &Waiting)| name.stack == stack && !it.hopeless;
-        let is_done = !steps.iter().any(|step| stack_of(inputs, &step.action.resource()) == stack);
+        let is_done = !steps.iter().any(|step| stack_of(inputs, &step.action.resource()) == stack)
+            && !unknown.iter().any(|unknown| stack_of(inputs, &unknown.resource) == stack);
         let is_settled = inputs.busy.is_idle_for(stack) && !inputs.engine_lost;
         let converged = is_settled && is_done && !waiting.iter().any(is_waiting);
         UnitReport { stamp: Some(wire_stamp(&unit.stamp)), converged, unit: Some(name) }
@@ -74,6 +76,16 @@ fn stack_of<'i>(inputs: &'i Inputs<'_>, resource: &'i Resource) -> &'i str {
             Some(network) => &network.stack,
             None => inputs.observed.networks.get(name).map_or("", |network| &network.stack),
         },
+    }
+}
+
+fn kind(resource: &Resource) -> problem::Kind {
+    match resource {
+        Resource::Instance(_) => problem::Kind::Instance,
+        Resource::Network(_) => problem::Kind::Network,
+        Resource::Overlay(_) => problem::Kind::Overlay,
+        Resource::Volume(_) => problem::Kind::Volume,
+        Resource::Tree(_) => problem::Kind::Tree,
     }
 }
 
@@ -166,25 +178,27 @@ fn problems(inputs: &Inputs<'_>) -> Vec<Problem> {
         message,
         r#final: last,
         stack: stack_of(inputs, resource).to_owned(),
+        kind: kind(resource).into(),
     };
-    let tried: BTreeSet<String> = inputs.attempts.iter().map(|(resource, _)| resource.name()).collect();
+    let tried: BTreeSet<&Resource> = inputs.attempts.iter().map(|(resource, _)| resource).collect();
     let unfinished = instances(inputs).into_iter().filter_map(|instance| {
         let name = instance_name(&instance);
         // A failure of an older container is not a problem of the desired one.
         let digest = inputs.held.desired.instances.get(&name).map(|desired| &desired.digest);
-        let is_reported = tried.contains(&name.to_string()) || instance.unfinished.is_empty();
-        let reason = (!is_reported && digest == Some(&instance.digest)).then_some(instance.unfinished)?;
-        Some(problem("start", &Resource::Instance(name), reason, true))
+        let is_current = digest == Some(&instance.digest);
+        let resource = Resource::Instance(name);
+        let is_reported = tried.contains(&resource) || instance.unfinished.is_empty();
+        let reason = (!is_reported && is_current).then_some(instance.unfinished)?;
+        Some(problem("start", &resource, reason, true))
     });
     let failed = inputs.attempts.iter().map(|(resource, failure)| {
         let message = format!("{}{}", failure.message, runs_instead(inputs, resource));
         problem(failure.step, resource, message, failure.last)
     });
-    let obstacles = inputs
-        .plan
-        .obstacles
-        .iter()
-        .map(|obstacle| problem(obstacle.step, &obstacle.resource, obstacle.message.clone(), true));
+    let obstacle =
+        |obstacle: &Obstacle, last| problem(obstacle.step, &obstacle.resource, obstacle.message.clone(), last);
+    let obstacles = inputs.plan.obstacles.iter().map(|found| obstacle(found, true));
+    let unknown = inputs.plan.unknown.iter().map(|found| obstacle(found, false));
     let waiting = inputs.plan.waiting.iter().filter(|(_, waiting)| waiting.hopeless);
     let waiting = waiting
         .map(|(name, waiting)| problem("start", &Resource::Instance(name.clone()), waiting.reason.clone(), true));
@@ -194,7 +208,7 @@ fn problems(inputs: &Inputs<'_>) -> Vec<Problem> {
             problem("sync", &Resource::Tree(stack.clone()), message, true)
         })
     });
-    failed.chain(unfinished).chain(obstacles).chain(waiting).chain(kept).collect()
+    failed.chain(unfinished).chain(obstacles).chain(unknown).chain(waiting).chain(kept).collect()
 }
 
 /// Describes the older container that runs because the desired one could not be started.
@@ -227,6 +241,7 @@ fn trees(observed: &Observed) -> Vec<TreeReport> {
 mod tests {
     use super::*;
     use landfast_agent_core::attempts::Severity;
+    use landfast_agent_core::observed;
     use landfast_agent_core::plan::plan;
 
     use crate::wire::{Container as WireContainer, HeldUnit, Instance, StackState};
@@ -352,6 +367,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_unknown_is_a_problem_that_passes_and_its_unit_is_not_done() {
+        let mut seen = observed(&[("a", "new", State::Running)]);
+        assert!(reported(&seen, &Attempts::default()).units[0].converged);
+        seen.unknown.containers.insert("a".to_owned(), Some("its layer is gone".to_owned()));
+        let report = reported(&seen, &Attempts::default());
+        let [problem] = report.problems.as_slice() else { panic!("{report:?}") };
+        assert_eq!((problem.step.as_str(), problem.resource.as_str()), ("observe", "data/redis.1"));
+        assert_eq!((problem.stack.as_str(), problem.kind(), problem.r#final), ("data", problem::Kind::Instance, false));
+        assert_eq!(problem.message, "its container cannot be inspected: its layer is gone");
+        assert!(!report.converged && !report.units[0].converged);
+        assert_eq!(report.instances[0].container_id, "a", "it is not missing");
+        // A resource that no instance waits for keeps its unit from being done, too.
+        seen.unknown = observed::Unknown { networks: Some("no answer".to_owned()), ..Default::default() };
+        let left = observed::Network { ours: true, stack: "data".to_owned(), ..Default::default() };
+        seen.networks.insert("left".to_owned(), left);
+        let report = reported(&seen, &Attempts::default());
+        assert_eq!((report.problems[0].resource.as_str(), report.units[0].converged), ("left", false));
+    }
+
+    #[test]
     fn problems_name_their_resource_as_the_coordinator_does() {
         let mut attempts = Attempts::default();
         for resource in [Resource::Network("infra_net".to_owned()), Resource::Tree("data".to_owned())] {
@@ -360,5 +395,8 @@ mod tests {
         let report = reported(&observed(&[]), &attempts);
         let names: Vec<&str> = report.problems.iter().map(|problem| problem.resource.as_str()).collect();
         assert_eq!(names[..2], ["infra_net", "data"]);
+        // A network and a stack may have the same name.
+        let kinds: Vec<problem::Kind> = report.problems.iter().map(Problem::kind).collect();
+        assert_eq!(kinds[..2], [problem::Kind::Network, problem::Kind::Tree]);
     }
 }

@@ -25,7 +25,7 @@ pub(crate) use landfast_proto::v1::{
     Port, Problem, PullRequest, PullResponse, PushRequest, PushResponse, RecordRequest, RecordResponse, ReleaseRecord,
     ReleaseRequest, ReleaseResponse, Releases, Removal, Report, Restart as RestartPolicy, Role, StackState, TreeReport,
     Ulimit, Unit, UnitAnswer, UnitReport, UsedPort, Volume, WatchRequest, dependency, endpoint, examined_source,
-    instance_report, item, least_role, logs_response, mount, mount_source, pull_request, push_request, unit,
+    instance_report, item, least_role, logs_response, mount, mount_source, problem, pull_request, push_request, unit,
     unit_answer, unit_report,
 };
 pub(crate) use landfast_proto::v1::{ClaimRequest as WireClaimRequest, Stamp as WireStamp};
@@ -263,7 +263,7 @@ fn add(contents: &Contents, neighbours: Option<&Neighbours>, desired: &mut Desir
         engine_name("volume", &volume.name)?;
         part_of_project(&volume.project)?;
         of_stack("volume", &volume.name, &volume.stack, owner)?;
-        let value = desired::Volume { remove: volume.remove };
+        let value = desired::Volume { driver: volume.driver.clone(), remove: volume.remove };
         once("volume", &volume.name, own.volumes.insert(volume.name.clone(), value))?;
     }
     if !manifest.is_empty() {

@@ -54,6 +54,8 @@ pub struct Network {
 /// A volume. It is created when it is missing, and removed only on request.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Volume {
+    /// Driver of the volume; empty for `local`.
+    pub driver: String,
     /// Whether to remove the volume with its data.
     pub remove: bool,
 }

@@ -22,6 +22,47 @@ pub struct Observed {
     pub images: Images,
     /// Overlays by the name of their network.
     pub overlays: BTreeMap<String, overlay::Observed>,
+    /// What the engine could not answer about. Steps that depend on it wait.
+    pub unknown: Unknown,
+}
+
+/// Parts of a host that the engine could not answer about, with the reasons. The rest of the snapshot is not affected.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Unknown {
+    /// Containers of this fleet, by id, whose state is not known. [`Observed::containers`] has what the list says of them, or
+    /// what was known before. The reason is `None` for a container that was not inspected yet.
+    pub containers: BTreeMap<String, Option<String>>,
+    /// Why the networks could not be listed. Those in the snapshot were seen earlier.
+    pub networks: Option<String>,
+    /// Why the volumes could not be listed. Those in the snapshot were seen earlier.
+    pub volumes: Option<String>,
+    /// Why volumes of drivers other than `local` may be missing from the list.
+    pub volume_drivers: Option<String>,
+    /// Why the images could not be listed. Those in the snapshot were seen earlier.
+    pub image_list: Option<String>,
+    /// Images that could not be described, by normalised reference.
+    pub images: BTreeMap<String, String>,
+}
+
+impl Unknown {
+    /// Whether the engine failed to answer about a part of the host.
+    pub fn is_any(&self) -> bool {
+        let lists = [&self.networks, &self.volumes, &self.volume_drivers, &self.image_list];
+        lists.into_iter().any(Option::is_some)
+            || !self.images.is_empty()
+            || self.containers.values().any(Option::is_some)
+    }
+
+    /// Why it is not known whether a volume with this driver exists that the list does not contain.
+    pub fn volume(&self, driver: &str) -> Option<&String> {
+        let of_driver = self.volume_drivers.as_ref().filter(|_| !matches!(driver, "" | "local"));
+        self.volumes.as_ref().or(of_driver)
+    }
+
+    /// Why it is not known whether an image exists that the list does not contain.
+    pub fn image(&self, reference: &str) -> Option<&String> {
+        self.image_list.as_ref().or_else(|| self.images.get(&normalised(reference)))
+    }
 }
 
 /// A container of this fleet.
@@ -165,6 +206,32 @@ pub struct Listed {
     pub ports: Vec<Port>,
     /// Addresses that the container holds, by network.
     pub addresses: BTreeMap<String, String>,
+    /// Digest of the instance that the container was created from, from its labels.
+    pub digest: String,
+    /// Number of the release that the container was created for, from its labels.
+    pub release: u64,
+    /// Names of the volumes that the container mounts.
+    pub volumes: BTreeSet<String>,
+    /// Time of its creation, in nanoseconds of Unix time.
+    pub created_at: i64,
+}
+
+impl Listed {
+    /// What is known of a container of this fleet that was not inspected.
+    pub fn container(&self) -> Option<Container> {
+        Some(Container {
+            name: self.foreign.name.clone(),
+            instance: self.instance.clone()?,
+            digest: self.digest.clone(),
+            release: self.release,
+            state: self.state,
+            created_at: self.created_at,
+            volumes: self.volumes.clone(),
+            addresses: self.addresses.clone(),
+            ports: self.ports.clone(),
+            ..Container::default()
+        })
+    }
 }
 
 /// A network of the engine.

@@ -60,7 +60,7 @@ fn desired() -> impl Strategy<Value = Desired> {
         desired.networks.insert("net".to_owned(), Network::default());
         desired.volumes.insert("vol".to_owned(), Volume::default());
         if remove {
-            desired.volumes.insert("old".to_owned(), Volume { remove });
+            desired.volumes.insert("old".to_owned(), Volume { remove, ..Volume::default() });
         }
         desired.trees.insert("s".to_owned(), "m".to_owned());
         desired

@@ -82,9 +82,9 @@ impl AgentService {
         let containers = containers?;
         let networks = networks?.into_iter().map(|(name, network)| engine_network(name, network, &containers));
         let networks = networks.collect();
-        let volumes = volumes?.into_iter().map(|(name, volume)| engine_volume(name, volume)).collect();
+        let volumes = volumes?.volumes.into_iter().map(|(name, volume)| engine_volume(name, volume)).collect();
         let ports = blocking(move || ports::used(&containers, Processes::Unnamed)).await;
-        Ok(Contents { images: images?, networks, volumes, ports })
+        Ok(Contents { images: images?.images, networks, volumes, ports })
     }
 }
 

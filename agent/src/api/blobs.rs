@@ -81,7 +81,7 @@ impl BlobsService {
             return Ok(true);
         }
         let images = self.0.engine.list_images(&self.0.images).await.map_err(status)?;
-        let Some(image) = images.into_iter().find(|image| image.fingerprint == item.fingerprint) else {
+        let Some(image) = images.images.into_iter().find(|image| image.fingerprint == item.fingerprint) else {
             return Ok(false);
         };
         if !item.reference.contains('@') {

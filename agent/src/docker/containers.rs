@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bollard::models::{
     ContainerInspectResponse, ContainerState, ContainerStateStatusEnum, ContainerSummary, ContainerSummaryStateEnum,
-    Health, HealthStatusEnum, RestartPolicyNameEnum,
+    Health, HealthStatusEnum, MountPoint, RestartPolicyNameEnum,
 };
 use bollard::query_parameters::{ListContainersOptions, RemoveContainerOptions, RenameContainerOptions};
 use landfast_agent_core::desired::{Claim, InstanceName, Restart};
@@ -122,8 +122,13 @@ fn listed(summary: ContainerSummary, fleet: &str) -> Listed {
             protocol: port.typ.map(|protocol| protocol.to_string()).unwrap_or_default(),
         })
     });
+    let label = |key: &str| labels.get(key).cloned().unwrap_or_default();
     Listed {
         instance: Labels::instance(&labels, fleet),
+        digest: label(Labels::DIGEST),
+        release: label(Labels::RELEASE).parse().unwrap_or(0),
+        volumes: volumes_of(summary.mounts),
+        created_at: summary.created.unwrap_or(0).saturating_mul(1_000_000_000),
         state: summary.state.map_or(State::Created, listed_state),
         foreign: Foreign { name: name.unwrap_or_default(), networks: networks.keys().cloned().collect() },
         ports: ports.collect(),
@@ -132,6 +137,11 @@ fn listed(summary: ContainerSummary, fleet: &str) -> Listed {
             .map(|(name, endpoint)| (name, endpoint.ip_address.unwrap_or_default()))
             .collect(),
     }
+}
+
+fn volumes_of(mounts: Option<Vec<MountPoint>>) -> BTreeSet<String> {
+    let volumes = mounts.unwrap_or_default().into_iter().filter(|mount| mount.typ.as_deref() == Some("volume"));
+    volumes.filter_map(|mount| mount.name).collect()
 }
 
 fn listed_state(state: ContainerSummaryStateEnum) -> State {
@@ -165,7 +175,6 @@ fn container(found: ContainerInspectResponse, fleet: &str) -> Result<Container, 
     let joined = modes.into_iter().filter_map(|mode| mode.as_deref()?.strip_prefix("container:"));
     let joined: BTreeSet<String> = joined.map(str::to_owned).collect();
     let bound = host.port_bindings.unwrap_or_default();
-    let volumes = found.mounts.unwrap_or_default().into_iter();
     let label = |key: &str| labels.get(key).cloned().unwrap_or_default();
     Ok(Container {
         name,
@@ -180,10 +189,7 @@ fn container(found: ContainerInspectResponse, fleet: &str) -> Result<Container, 
         started_at: state.started_at.as_deref().map_or(0, nanoseconds),
         finished_at: state.finished_at.as_deref().map_or(0, nanoseconds),
         stop_grace: config.stop_timeout.and_then(|seconds| u32::try_from(seconds).ok()),
-        volumes: volumes
-            .filter(|mount| mount.typ.as_deref() == Some("volume"))
-            .filter_map(|mount| mount.name)
-            .collect(),
+        volumes: volumes_of(found.mounts),
         joined,
         claims: fixed.chain(bound.iter().flat_map(|(target, bindings)| claims(target, bindings.as_deref()))).collect(),
         ports: settings

@@ -15,6 +15,7 @@ use landfast_agreement::fingerprint::fingerprint;
 use serde_json::json;
 
 use super::{Engine, EngineError, IMAGE, LONG, SHORT};
+use crate::error_text::in_one_line;
 use crate::wire;
 
 /// Maximum number of images that are described at a time.
@@ -34,43 +35,75 @@ struct Known {
     changes: u64,
 }
 
+/// All tagged images.
+#[derive(Debug, Default)]
+pub(crate) struct ListedImages {
+    /// Images with their descriptions.
+    pub(crate) images: Vec<wire::Image>,
+    /// Why images could not be described, by reference.
+    pub(crate) unknown: BTreeMap<String, String>,
+}
+
+/// One image of the list.
+enum Described {
+    Image(wire::Image),
+    /// It was deleted meanwhile, or has no contents for this platform, so that no container can be created from it.
+    Absent,
+    /// The engine does not answer about it.
+    Unknown {
+        references: BTreeSet<String>,
+        reason: String,
+    },
+}
+
 impl Engine {
-    /// Lists all tagged images with their descriptions. Asks the engine only if its images have changed.
-    pub(crate) async fn list_images(&self, cache: &ImageCache) -> Result<Vec<wire::Image>, EngineError> {
+    /// Lists all tagged images with their descriptions. Asks the engine only if its images have changed, or if it could not
+    /// describe all of them the last time.
+    pub(crate) async fn list_images(&self, cache: &ImageCache) -> Result<ListedImages, EngineError> {
         let (known, changes) = cache.list();
-        if let Some(known) = known {
-            return Ok(known);
+        if let Some(images) = known {
+            return Ok(ListedImages { images, unknown: BTreeMap::new() });
         }
         let options = ListImagesOptions { all: false, ..ListImagesOptions::default() };
         let listed = self.within(SHORT, self.client()?.list_images(Some(options))).await?;
         let described = stream::iter(listed).map(|image| self.describe_image(image, cache)).buffered(AT_ONCE);
-        let images: Vec<_> = described.try_collect::<Vec<_>>().await?.into_iter().flatten().collect();
-        cache.keep_list(&images, changes);
-        Ok(images)
+        let mut listed = ListedImages::default();
+        for described in described.try_collect::<Vec<_>>().await? {
+            match described {
+                Described::Image(image) => listed.images.push(image),
+                Described::Absent => {}
+                Described::Unknown { references, reason } => {
+                    listed.unknown.extend(references.into_iter().map(|it| (normalised(&it), reason.clone())));
+                }
+            }
+        }
+        if listed.unknown.is_empty() {
+            cache.keep_list(&listed.images, changes);
+        }
+        Ok(listed)
     }
 
-    /// Describes an image; `None` if it was deleted meanwhile, or has no contents for this platform, so that no container
-    /// can be created from it.
-    async fn describe_image(
-        &self,
-        image: ImageSummary,
-        cache: &ImageCache,
-    ) -> Result<Option<wire::Image>, EngineError> {
+    /// Describes an image of the list. One about which the engine does not answer does not prevent the others.
+    async fn describe_image(&self, image: ImageSummary, cache: &ImageCache) -> Result<Described, EngineError> {
+        let references = image.repo_tags.into_iter().chain(image.repo_digests);
+        let references: BTreeSet<String> = references.filter(|reference| !reference.contains("<none>")).collect();
         let known = match cache.get(&image.id) {
             Some(known) => known,
             None => match self.within(SHORT, self.client()?.inspect_image(&image.id)).await {
                 Ok(found) => cache.keep(described(&image.id, &found)),
-                Err(error @ EngineError::Refused { .. }) => {
+                Err(error) if error.is_not_found() => {
                     tracing::debug!(image = image.id, error = %error, "image not described");
-                    return Ok(None);
+                    return Ok(Described::Absent);
                 }
-                Err(error) => return Err(error),
+                Err(error @ EngineError::Unreachable { .. }) => return Err(error),
+                Err(error) => {
+                    let references = references.into_iter().chain([image.id]).collect();
+                    return Ok(Described::Unknown { references, reason: in_one_line(&error) });
+                }
             },
         };
-        let references = image.repo_tags.into_iter().chain(image.repo_digests);
-        let references: BTreeSet<String> = references.filter(|reference| !reference.contains("<none>")).collect();
         let (references, size) = (references.into_iter().collect(), u64::try_from(image.size).unwrap_or(0));
-        Ok(Some(wire::Image { references, size, ..known }))
+        Ok(Described::Image(wire::Image { references, size, ..known }))
     }
 
     /// Describes an image, without its references; `None` if the engine does not have it.

@@ -9,16 +9,26 @@ use landfast_agent_core::observed::Volume;
 use super::{Engine, EngineError, LONG, Labels, SHORT};
 use crate::wire;
 
+/// All volumes that the engine could list.
+#[derive(Debug)]
+pub(crate) struct ListedVolumes {
+    /// Volumes by name.
+    pub(crate) volumes: BTreeMap<String, Volume>,
+    /// Why volumes of some drivers may be missing; `None` if none are. A driver that does not answer leaves its volumes out.
+    pub(crate) incomplete: Option<String>,
+}
+
 impl Engine {
-    /// Lists all volumes by name.
-    pub(crate) async fn list_volumes(&self, fleet: &str) -> Result<BTreeMap<String, Volume>, EngineError> {
+    /// Lists all volumes.
+    pub(crate) async fn list_volumes(&self, fleet: &str) -> Result<ListedVolumes, EngineError> {
         let found = self.within(SHORT, self.client()?.list_volumes(None::<ListVolumesOptions>)).await?;
         let ours = |labels: &HashMap<String, String>| labels.get(Labels::FLEET).is_some_and(|label| label == fleet);
         let volumes = found.volumes.unwrap_or_default().into_iter().map(|volume| {
             let ours = ours(&volume.labels);
             (volume.name, Volume { ours, driver: volume.driver, options: volume.options.into_iter().collect() })
         });
-        Ok(volumes.collect())
+        let warnings = found.warnings.filter(|warnings| !warnings.is_empty());
+        Ok(ListedVolumes { volumes: volumes.collect(), incomplete: warnings.map(|warnings| warnings.join("; ")) })
     }
 
     pub(crate) async fn create_volume(&self, volume: &wire::Volume, fleet: &str) -> Result<(), EngineError> {

@@ -15,7 +15,7 @@ use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use landfast_agent_core::tree::{Digest, Invalid, Manifest, Step, Survey, TreePath, drift, plan, survey_paths};
 
@@ -33,19 +33,31 @@ use survey::HashCache;
 /// Mode of a live tree. The user of any container may enter it.
 const LIVE_MODE: u32 = 0o755;
 
-/// All live trees of this host. They are changed one at a time, and all users share one handle.
+/// All live trees of this host. All users share one handle. A tree that is being changed is locked for other changes of it,
+/// and for nothing else.
 #[derive(Debug)]
 pub(crate) struct Trees {
     root: PathBuf,
     blobs: BlobStore,
-    memory: Mutex<Memory>,
+    /// Memories by stack. This lock is held only to find one.
+    memories: Mutex<BTreeMap<String, Arc<Mutex<Memory>>>>,
 }
 
-/// Caches that save reading every file again each time a tree is observed.
+/// Caches of one tree that save reading every file again each time it is observed. It is locked while the tree is changed.
 #[derive(Debug, Default)]
 struct Memory {
-    hashes: BTreeMap<String, HashCache>,
-    manifests: BTreeMap<String, (Digest, Arc<Manifest>)>,
+    hashes: HashCache,
+    manifest: Option<(Digest, Arc<Manifest>)>,
+}
+
+/// A live tree as it was observed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// Bundle that the tree is; `None` if there is none, if the tree is becoming another one, or if the journal or the manifest
+    /// cannot be read. Then [`Trees::apply`] reports why.
+    pub(crate) manifest: Option<String>,
+    /// Files of the bundle that were changed or removed by hand; `None` while the tree is being changed.
+    pub(crate) drift: Option<Vec<String>>,
 }
 
 /// Files that [`Trees::apply`] and [`Trees::remove`] left unchanged on purpose.
@@ -64,7 +76,7 @@ impl Trees {
     pub(crate) fn open(state_dir: &Path, blobs: BlobStore) -> Result<Self, TreeError> {
         let root = state_dir.join(paths::STACKS);
         make_folder(&root, 0o700)?;
-        let trees = Self { root, blobs, memory: Mutex::default() };
+        let trees = Self { root, blobs, memories: Mutex::default() };
         for stack in trees.folders()? {
             trees.open_to_containers(&stack)?;
             if let Ok(journal) = trees.journal(&stack) {
@@ -113,10 +125,8 @@ impl Trees {
         Ok(stacks)
     }
 
-    /// Returns the bundle that the tree is, and its files that were changed or removed by hand. The bundle is `None` if
-    /// there is none, if the tree is becoming another one, or if the journal or the manifest cannot be read; then
-    /// [`Trees::apply`] reports why.
-    pub(crate) fn observe(&self, stack: &str) -> Result<(Option<String>, Vec<String>), TreeError> {
+    /// Observes a tree. It does not wait for a change of the tree.
+    pub(crate) fn observe(&self, stack: &str) -> Result<Seen, TreeError> {
         match self.look(stack) {
             Err(error @ (TreeError::Journal { .. } | TreeError::Blob(_))) => {
                 tracing::warn!(
@@ -124,18 +134,32 @@ impl Trees {
                     error = &error as &dyn std::error::Error,
                     "journal or manifest of a live tree not read"
                 );
-                Ok((None, Vec::new()))
+                Ok(Seen { manifest: None, drift: Some(Vec::new()) })
             }
             seen => seen,
         }
     }
 
-    fn look(&self, stack: &str) -> Result<(Option<String>, Vec<String>), TreeError> {
-        let mut memory = self.memory();
-        let Journal::Settled(Some(digest)) = self.journal(stack)? else { return Ok((None, Vec::new())) };
-        let manifest = self.manifest(&mut memory, stack, &digest)?;
+    fn look(&self, stack: &str) -> Result<Seen, TreeError> {
+        let memory = self.memory(stack);
+        let mut memory = match memory.try_lock() {
+            Ok(memory) => memory,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => {
+                let manifest = match self.journal(stack)? {
+                    Journal::Settled(digest) => digest.map(|digest| digest.as_str().to_owned()),
+                    Journal::Underway { .. } => None,
+                };
+                return Ok(Seen { manifest, drift: None });
+            }
+        };
+        let Journal::Settled(Some(digest)) = self.journal(stack)? else {
+            return Ok(Seen { manifest: None, drift: Some(Vec::new()) });
+        };
+        let manifest = self.manifest(&mut memory, &digest)?;
         let survey = self.survey(&mut memory, stack, &[&manifest])?;
-        Ok((Some(digest.as_str().to_owned()), strings(drift(&manifest, &survey))))
+        let drift = strings(drift(&manifest, &survey));
+        Ok(Seen { manifest: Some(digest.as_str().to_owned()), drift: Some(drift) })
     }
 
     /// Makes the tree equal to the bundle of this manifest. Does nothing if it is that already.
@@ -147,10 +171,10 @@ impl Trees {
 
     /// Removes what bundles brought. If other files are beside it, they stay, and so does the folder.
     pub(crate) fn remove(&self, stack: &str) -> Result<Left, TreeError> {
-        let left = self.make(stack, None)?;
-        let mut memory = self.memory();
-        memory.hashes.remove(stack);
-        memory.manifests.remove(stack);
+        let memory = self.memory(stack);
+        let mut memory = lock(&memory);
+        let left = self.make_with(&mut memory, stack, None)?;
+        *memory = Memory::default();
         self.clear_away(stack)?;
         Ok(left)
     }
@@ -191,7 +215,11 @@ impl Trees {
     }
 
     fn make(&self, stack: &str, target: Option<&Digest>) -> Result<Left, TreeError> {
-        let mut memory = self.memory();
+        let memory = self.memory(stack);
+        self.make_with(&mut lock(&memory), stack, target)
+    }
+
+    fn make_with(&self, memory: &mut Memory, stack: &str, target: Option<&Digest>) -> Result<Left, TreeError> {
         let journal = self.journal(stack)?;
         if target.is_none() && journal == Journal::default() {
             return Ok(Left::default());
@@ -199,12 +227,12 @@ impl Trees {
         let before = self.manifests_before(stack, &journal);
         let before: Vec<&Manifest> = before.iter().collect();
         let wanted = match target {
-            Some(digest) => self.manifest(&mut memory, stack, digest)?,
+            Some(digest) => self.manifest(memory, digest)?,
             None => Arc::default(),
         };
         let known: Vec<&Manifest> = before.iter().copied().chain([&*wanted]).collect();
         self.make_folders(stack)?;
-        let survey = self.survey(&mut memory, stack, &known)?;
+        let survey = self.survey(memory, stack, &known)?;
         let plan = plan(&before, &wanted, &survey)
             .map_err(|conflicts| TreeError::Conflicts { stack: stack.to_owned(), conflicts })?;
         if !plan.steps.is_empty() || journal != Journal::Settled(target.cloned()) {
@@ -261,12 +289,12 @@ impl Trees {
         journal.brought().filter_map(load).collect()
     }
 
-    fn manifest(&self, memory: &mut Memory, stack: &str, digest: &Digest) -> Result<Arc<Manifest>, TreeError> {
-        if let Some((_, manifest)) = memory.manifests.get(stack).filter(|(known, _)| known == digest) {
+    fn manifest(&self, memory: &mut Memory, digest: &Digest) -> Result<Arc<Manifest>, TreeError> {
+        if let Some((_, manifest)) = memory.manifest.as_ref().filter(|(known, _)| known == digest) {
             return Ok(Arc::clone(manifest));
         }
         let manifest = Arc::new(self.blobs.manifest(digest)?);
-        memory.manifests.insert(stack.to_owned(), (digest.clone(), Arc::clone(&manifest)));
+        memory.manifest = Some((digest.clone(), Arc::clone(&manifest)));
         Ok(manifest)
     }
 
@@ -276,8 +304,7 @@ impl Trees {
             Err(error) if error.is_not_found() => return Ok(BTreeMap::new()),
             Err(error) => return Err(error),
         };
-        let cache = memory.hashes.entry(stack.to_owned()).or_default();
-        survey::survey(&live, &survey_paths(manifests), manifests, cache)
+        survey::survey(&live, &survey_paths(manifests), manifests, &mut memory.hashes)
     }
 
     /// Creates the folders of a tree. Only root can enter the folder around it; containers get the tree or a part of it
@@ -306,10 +333,15 @@ impl Trees {
         if StackName::is_valid(stack) { Ok(self.root.join(stack)) } else { Err(TreeError::Name(stack.to_owned())) }
     }
 
-    /// Locks the caches. A panic while they were locked can at worst leave an entry in them; the journal has the truth.
-    fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Returns the memory of a tree.
+    fn memory(&self, stack: &str) -> Arc<Mutex<Memory>> {
+        lock(&self.memories).entry(stack.to_owned()).or_default().clone()
     }
+}
+
+/// Locks caches. A panic while they were locked can at worst leave an entry in them; the journal has the truth.
+fn lock<T>(caches: &Mutex<T>) -> MutexGuard<'_, T> {
+    caches.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn make_folder(path: &Path, mode: u32) -> Result<(), TreeError> {

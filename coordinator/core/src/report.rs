@@ -41,7 +41,8 @@ impl Report {
     /// Final problem of an instance, in one line. The agent does not retry it.
     pub fn final_problem(&self, name: &InstanceName) -> Option<&str> {
         let resource = name.to_string();
-        let found = self.problems.iter().find(|problem| problem.is_final && problem.resource == resource);
+        let is_it = |problem: &&Problem| problem.is_final && problem.is_of(ResourceKind::Instance, &resource);
+        let found = self.problems.iter().find(is_it);
         found.and_then(|problem| problem.message.lines().next())
     }
 
@@ -194,6 +195,34 @@ pub struct Problem {
     /// Stack that the resource belongs to; empty for a network of the fleet.
     #[serde(default)]
     pub stack: String,
+    #[serde(default)]
+    pub kind: ResourceKind,
+}
+
+impl Problem {
+    /// Whether the problem is one of this resource. The overlay of a network is a part of the network.
+    pub fn is_of(&self, kind: ResourceKind, resource: &str) -> bool {
+        let is_kind = match self.kind {
+            ResourceKind::Unknown => true,
+            ResourceKind::Overlay => matches!(kind, ResourceKind::Network | ResourceKind::Overlay),
+            own => own == kind,
+        };
+        is_kind && self.resource == resource
+    }
+}
+
+/// Kind of a resource of a host. A network, a volume and a stack may have the same name.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ResourceKind {
+    /// The agent is too old to report it.
+    #[default]
+    Unknown,
+    Instance,
+    Network,
+    Overlay,
+    Volume,
+    Tree,
 }
 
 /// State of a live tree, as observed.

@@ -54,6 +54,14 @@ impl<'a> Builder<'a> {
         self.plan.obstacles.push(Obstacle { step, resource, message });
     }
 
+    /// Records that the engine could not answer about a resource.
+    pub(super) fn unknown(&mut self, resource: Resource, message: String) {
+        let unknown = Obstacle { step: "observe", resource, message };
+        if !self.plan.unknown.contains(&unknown) {
+            self.plan.unknown.push(unknown);
+        }
+    }
+
     pub(super) fn wait(&mut self, instance: &InstanceName, reason: String, hopeless: bool) {
         self.plan.waiting.insert(instance.clone(), Waiting { reason, hopeless });
     }
@@ -68,7 +76,10 @@ impl<'a> Builder<'a> {
         }
         let made = self.makes.iter().filter(|(resource, _)| matches!(resource, Resource::Network(_)));
         let first: BTreeSet<usize> = made.map(|(_, step)| *step).collect();
-        let missing = written.into_iter().map(|(name, _)| name).find(|name| !self.is_or_will_be(name));
+        // One that is not known may exist.
+        let is_certain = |_: &&String| self.observed.unknown.networks.is_none();
+        let mut missing = written.into_iter().map(|(name, _)| name).filter(is_certain);
+        let missing = missing.find(|name| !self.is_or_will_be(name));
         for (name, network) in chosen {
             match missing.filter(|_| !self.observed.networks.contains_key(name)) {
                 None => self.network(name, network, &first),
@@ -87,9 +98,13 @@ impl<'a> Builder<'a> {
     }
 
     fn network(&mut self, name: &str, network: &Network, after: &BTreeSet<usize>) {
-        match self.observed.networks.get(name) {
-            None => self.make(Action::CreateNetwork { network: name.to_owned() }, after.iter().copied()),
-            Some(found) => {
+        match (self.observed.networks.get(name), &self.observed.unknown.networks) {
+            (None, Some(reason)) => {
+                return self
+                    .unknown(Resource::Network(name.to_owned()), format!("the networks are not known: {reason}"));
+            }
+            (None, None) => self.make(Action::CreateNetwork { network: name.to_owned() }, after.iter().copied()),
+            (Some(found), _) => {
                 if let Some(message) = difference(network, found) {
                     self.obstacle("create", Resource::Network(name.to_owned()), message);
                     return;
@@ -111,7 +126,13 @@ impl<'a> Builder<'a> {
 
     fn volumes(&mut self) {
         for (name, volume) in &self.desired.volumes {
-            if !volume.remove && !self.observed.volumes.contains_key(name) {
+            if self.observed.volumes.contains_key(name) {
+                continue;
+            }
+            if let Some(reason) = self.observed.unknown.volume(&volume.driver) {
+                let message = format!("it is not known whether it exists: {reason}");
+                self.unknown(Resource::Volume(name.clone()), message);
+            } else if !volume.remove {
                 self.make(Action::CreateVolume { volume: name.clone() }, []);
             }
         }
@@ -149,6 +170,9 @@ impl<'a> Builder<'a> {
         }
         let mut steps = BTreeSet::new();
         for (resource, there) in needs {
+            if let Some(unknown) = self.plan.unknown.iter().find(|unknown| unknown.resource == resource) {
+                return Err((format!("needs {resource}, and {}", unknown.message), false));
+            }
             if self.plan.obstacles.iter().any(|obstacle| obstacle.resource == resource) {
                 return Err((format!("needs {resource}, which cannot be created"), true));
             }
@@ -171,13 +195,23 @@ impl<'a> Builder<'a> {
         for (name, network) in &self.observed.networks {
             let used = self.observed.foreign.values().any(|foreign| foreign.networks.contains(name));
             let is_leftover = network.ours && self.desired.manages(&network.stack);
-            if is_leftover && !self.desired.networks.contains_key(name) && !used {
+            if !is_leftover || self.desired.networks.contains_key(name) || used {
+                continue;
+            }
+            if let Some(reason) = &self.observed.unknown.networks {
+                self.unknown(Resource::Network(name.clone()), format!("the networks are not known: {reason}"));
+            } else {
                 self.remove(Action::RemoveNetwork { network: name.clone() }, |container| {
                     container.addresses.contains_key(name)
                 });
             }
         }
         for (name, _) in self.desired.volumes.iter().filter(|(_, volume)| volume.remove) {
+            if let Some(reason) = &self.observed.unknown.volumes {
+                // What is known of it may be out of date.
+                self.unknown(Resource::Volume(name.clone()), format!("it is not known whether it exists: {reason}"));
+                continue;
+            }
             match self.observed.volumes.get(name) {
                 Some(volume) if volume.ours => {
                     self.remove(Action::RemoveVolume { volume: name.clone() }, |container| {

@@ -46,8 +46,15 @@ impl<'a> Builder<'a> {
             found.entry(&container.instance).or_default().push((id, container));
         }
         for (name, containers) in found {
+            if !desired.manages(&name.stack) && !desired.instances.contains_key(name) {
+                continue;
+            }
+            let mut unknown = containers.iter().filter_map(|(id, _)| observed.unknown.containers.get(*id));
+            if let Some(reason) = unknown.next() {
+                self.wait_for_inspection(name, reason.as_deref());
+                continue;
+            }
             match desired.instances.get(name) {
-                None if !desired.manages(&name.stack) => {}
                 None => {
                     self.discard_all(name, containers);
                 }
@@ -63,6 +70,15 @@ impl<'a> Builder<'a> {
                 }
             }
         }
+    }
+
+    /// Waits until the containers of an instance are known. Until then none is created, started, stopped or removed.
+    fn wait_for_inspection(&mut self, name: &InstanceName, reason: Option<&str>) {
+        if let Some(reason) = reason {
+            let message = format!("its container cannot be inspected: {reason}");
+            self.unknown(Resource::Instance(name.clone()), message);
+        }
+        self.wait(name, "waits until its container is inspected".to_owned(), false);
     }
 
     /// Plans the next steps towards the desired container.
@@ -156,6 +172,11 @@ impl<'a> Builder<'a> {
         cleared: BTreeSet<usize>,
     ) {
         let Some(image) = self.observed.images.resolve(&instance.image, &instance.fingerprint) else {
+            if let Some(reason) = self.observed.unknown.image(&instance.image) {
+                let reason = format!("needs image {}, which cannot be examined: {reason}", instance.image);
+                self.unknown(Resource::Instance(name.clone()), format!("it {reason}"));
+                return self.wait(name, reason, false);
+            }
             let reason =
                 format!("needs image {}, and this host does not have the planned version of it", instance.image);
             return self.wait(name, reason, true);

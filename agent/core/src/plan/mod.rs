@@ -27,6 +27,8 @@ pub struct Plan {
     pub waiting: BTreeMap<InstanceName, Waiting>,
     /// Problems that no step can fix.
     pub obstacles: Vec<Obstacle>,
+    /// Resources that the engine could not answer about. Their steps wait until it does.
+    pub unknown: Vec<Obstacle>,
 }
 
 /// One thing to do.
@@ -136,10 +138,10 @@ pub struct Waiting {
     pub hopeless: bool,
 }
 
-/// Something in the way that only an operator can remove.
+/// Something in the way of a resource. Unless it is only unknown, an operator has to remove it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Obstacle {
-    /// Verb of the step that cannot be done: create or remove.
+    /// Verb of the step that cannot be done: create, remove or observe.
     pub step: &'static str,
     /// Resource that the step is for.
     pub resource: Resource,
@@ -156,7 +158,7 @@ pub fn plan(desired: &Desired, observed: &Observed, given_up: &BTreeSet<Resource
 impl Plan {
     /// Whether nothing is left that could be done.
     pub fn is_done(&self) -> bool {
-        self.steps.is_empty() && self.waiting.values().all(|waiting| waiting.hopeless)
+        self.steps.is_empty() && self.unknown.is_empty() && self.waiting.values().all(|waiting| waiting.hopeless)
     }
 
     /// Actions of the steps that wait for no other step, and whose resource is not `busy`.
@@ -244,6 +246,9 @@ impl fmt::Display for Plan {
         }
         for obstacle in &self.obstacles {
             writeln!(f, "cannot {} {}: {}", obstacle.step, obstacle.resource, obstacle.message)?;
+        }
+        for unknown in &self.unknown {
+            writeln!(f, "unknown is {}: {}", unknown.resource, unknown.message)?;
         }
         Ok(())
     }

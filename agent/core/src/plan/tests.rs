@@ -367,8 +367,8 @@ fn f60_the_parts_of_an_unmanaged_stack_stay() {
 #[test]
 fn a_volume_is_removed_only_when_that_is_said_and_only_when_ours() {
     let mut desired = Desired::default();
-    desired.volumes.insert("ours".to_owned(), Volume { remove: true });
-    desired.volumes.insert("theirs".to_owned(), Volume { remove: true });
+    desired.volumes.insert("ours".to_owned(), Volume { remove: true, ..Volume::default() });
+    desired.volumes.insert("theirs".to_owned(), Volume { remove: true, ..Volume::default() });
     let mut observed = observed(&[]);
     for (volume, ours) in [("ours", true), ("theirs", false), ("unnamed", true)] {
         observed.volumes.insert(volume.to_owned(), observed::Volume { ours, ..observed::Volume::default() });

@@ -24,11 +24,14 @@ use crate::observed::Container;
 use crate::plan::{Action, Plan, plan};
 
 /// Maximum number of steps that run at a time. Stops are not counted: they wait for other processes and cost nothing here.
+/// Changes of live trees are not counted either: one that hangs on its file system must not keep others from their turn.
 pub const STEPS_AT_ONCE: usize = 8;
 /// Interval at which the parts of a host that change without an event are observed, in milliseconds.
 pub const PERIOD: u64 = 30_000;
 /// Delay before the next observation after one that was incomplete, in milliseconds.
 pub const OBSERVE_AGAIN: u64 = 1_000;
+/// Longest delay until the engine is asked again about what it could not answer, in milliseconds.
+pub const LOOK_AGAIN_MAX: u64 = 60_000;
 
 /// The host state to carry out.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -174,13 +177,17 @@ pub struct State {
     pub snapshot: Snapshot,
     assignment: Option<Assignment>,
     attempts: Attempts,
-    /// Resources with a step under way, each with whether that step is a stop.
+    /// Resources with a step under way, each with whether that step is one that [`STEPS_AT_ONCE`] does not count.
     busy: BTreeMap<Resource, bool>,
     /// Files that the last sync of a stack left unchanged, by stack.
     kept: BTreeMap<String, Vec<String>>,
     engine_up: bool,
     observe_again: bool,
     next_period: u64,
+    /// Number of observations in a row after which a part of the host was unknown.
+    unknown_count: u32,
+    /// Time at which the engine is asked again about what is unknown.
+    look_again: Option<u64>,
 }
 
 impl Default for State {
@@ -195,6 +202,8 @@ impl Default for State {
             engine_up: false,
             observe_again: false,
             next_period: PERIOD,
+            unknown_count: 0,
+            look_again: None,
         }
     }
 }
@@ -243,16 +252,21 @@ impl State {
             Wake::EngineDown => self.engine_up = false,
             Wake::EngineEvent(changed) => {
                 if !self.comes_from_own_step(&changed) {
-                    self.snapshot.stale.by_event(changed);
+                    self.snapshot.by_event(changed);
                 }
             }
             Wake::Links => self.snapshot.stale.overlays = true,
             Wake::StepEnded(ended) => self.end_step(*ended, now),
-            Wake::Timer if now >= self.next_period => {
-                self.next_period = now + PERIOD;
-                self.snapshot.stale.by_time();
+            Wake::Timer => {
+                if now >= self.next_period {
+                    self.next_period = now + PERIOD;
+                    self.snapshot.stale.by_time();
+                }
+                if self.look_again.is_some_and(|at| at <= now) {
+                    self.snapshot.look_again();
+                }
             }
-            Wake::Timer | Wake::Observed(_) => {}
+            Wake::Observed(_) => {}
         }
     }
 
@@ -329,6 +343,9 @@ impl State {
         if observation == Some(Observation::Unreliable) {
             self.snapshot.stale = Stale::all();
         }
+        if observation == Some(Observation::Complete) {
+            self.plan_to_look_again(now);
+        }
         let mut plan = match &self.assignment {
             Some(assignment) => plan(&assignment.desired, &self.snapshot.observed, &self.attempts.given_up()),
             None => Plan::default(),
@@ -350,6 +367,16 @@ impl State {
         effects.push(Effect::Publish { plan, busy, engine_lost });
         effects.push(Effect::WakeAt(self.next_timer(now)));
         effects
+    }
+
+    /// Decides when to ask the engine again about what is unknown. The waits grow while it does not answer.
+    fn plan_to_look_again(&mut self, now: u64) {
+        if !self.snapshot.observed.unknown.is_any() {
+            (self.unknown_count, self.look_again) = (0, None);
+        } else if self.look_again.is_none_or(|at| at <= now) {
+            let wait = (OBSERVE_AGAIN << self.unknown_count.min(6)).min(LOOK_AGAIN_MAX);
+            (self.unknown_count, self.look_again) = (self.unknown_count.saturating_add(1), Some(now + wait));
+        }
     }
 
     /// What has a step under way, or a container that waits to be inspected.
@@ -374,12 +401,12 @@ impl State {
     fn start(&mut self, plan: &Plan, now: u64) -> Vec<Effect> {
         let mut effects = Vec::new();
         for action in plan.ready(|resource| !self.attempts.may_try(resource, now)) {
-            let stops = matches!(action, Action::Stop { .. });
-            let is_full = self.busy.values().filter(|stops| !**stops).count() >= STEPS_AT_ONCE;
-            if (is_full && !stops) || self.busy.contains_key(&action.resource()) {
+            let uncounted = matches!(action, Action::Stop { .. } | Action::SyncTree { .. } | Action::RemoveTree { .. });
+            let is_full = self.busy.values().filter(|uncounted| !**uncounted).count() >= STEPS_AT_ONCE;
+            if (is_full && !uncounted) || self.busy.contains_key(&action.resource()) {
                 continue;
             }
-            self.busy.insert(action.resource(), stops);
+            self.busy.insert(action.resource(), uncounted);
             effects.push(Effect::Start(action.clone()));
         }
         effects
@@ -388,6 +415,7 @@ impl State {
     fn next_timer(&self, now: u64) -> u64 {
         let observe = self.observe_again.then_some(now + OBSERVE_AGAIN);
         let retry = self.attempts.next_retry(now);
-        observe.into_iter().chain(retry).fold(self.next_period, u64::min)
+        let look = self.look_again.filter(|at| *at > now);
+        observe.into_iter().chain(retry).chain(look).fold(self.next_period, u64::min)
     }
 }

@@ -80,16 +80,6 @@ impl Stale {
         // A network that was not desired before may have an overlay already.
         (self.trees, self.images, self.overlays) = (true, true, true);
     }
-
-    /// Adds what an event of the engine reports.
-    pub(super) fn by_event(&mut self, changed: Changed) {
-        match changed {
-            Changed::Container { id, .. } => drop(self.containers.insert(id)),
-            Changed::Networks => (self.networks, self.overlays) = (true, true),
-            Changed::Volumes => self.volumes = true,
-            Changed::Images => self.images = true,
-        }
-    }
 }
 
 impl Default for Snapshot {
@@ -100,22 +90,75 @@ impl Default for Snapshot {
 
 impl Snapshot {
     /// Applies a new list of all containers: forgets those that are gone, and marks for inspection those of this fleet that
-    /// differ from the snapshot.
+    /// differ from the snapshot. A container that is new is unknown until it is inspected. Containers of others are never
+    /// inspected.
     pub fn apply_list(&mut self, listed: BTreeMap<String, Listed>) {
         let Snapshot { observed, stale } = self;
         observed.containers.retain(|id, _| listed.contains_key(id));
+        observed.unknown.containers.retain(|id, _| listed.contains_key(id));
+        stale.containers.retain(|id| listed.contains_key(id));
         observed.foreign.clear();
         for (id, found) in listed {
-            if found.instance.is_none() {
+            let Some(new) = found.container() else {
                 observed.foreign.insert(id, found.foreign);
                 continue;
+            };
+            match observed.containers.get(&id) {
+                Some(seen) if !stale.inspect && seen.state == new.state && seen.name == new.name => continue,
+                Some(_) => {}
+                None => {
+                    observed.unknown.containers.entry(id.clone()).or_default();
+                    observed.containers.insert(id.clone(), new);
+                }
             }
-            let is_same = |seen: &Container| seen.state == found.state && seen.name == found.foreign.name;
-            if stale.inspect || !observed.containers.get(&id).is_some_and(is_same) {
-                stale.containers.insert(id);
-            }
+            stale.containers.insert(id);
         }
         (stale.list, stale.inspect) = (false, false);
+    }
+
+    /// Applies the inspection of a container, which is `None` if the container is gone.
+    pub fn inspected(&mut self, id: &str, found: Option<Container>) {
+        self.stale.containers.remove(id);
+        self.observed.unknown.containers.remove(id);
+        match found {
+            Some(found) => drop(self.observed.containers.insert(id.to_owned(), found)),
+            None => drop(self.observed.containers.remove(id)),
+        }
+    }
+
+    /// Records why a container could not be inspected. It is not inspected again before [`Snapshot::look_again`] or an event
+    /// of the container.
+    pub fn not_inspected(&mut self, id: &str, reason: String) {
+        self.stale.containers.remove(id);
+        self.stale.list |= !self.observed.containers.contains_key(id);
+        self.observed.unknown.containers.insert(id.to_owned(), Some(reason));
+    }
+
+    /// Marks what the engine could not answer about.
+    pub(super) fn look_again(&mut self) {
+        let Snapshot { observed: Observed { unknown, .. }, stale } = self;
+        let failed = unknown.containers.iter().filter(|(_, reason)| reason.is_some());
+        stale.containers.extend(failed.map(|(id, _)| id.clone()));
+        stale.networks |= unknown.networks.is_some();
+        stale.volumes |= unknown.volumes.is_some() || unknown.volume_drivers.is_some();
+        stale.images |= unknown.image_list.is_some() || !unknown.images.is_empty();
+    }
+
+    /// Marks what an event of the engine reports. What an event of another container may have changed is in the list.
+    pub(super) fn by_event(&mut self, changed: Changed) {
+        let stale = &mut self.stale;
+        match changed {
+            Changed::Container { id, instance } => {
+                if instance.is_some() || self.observed.containers.contains_key(&id) {
+                    stale.containers.insert(id);
+                } else {
+                    stale.list = true;
+                }
+            }
+            Changed::Networks => (stale.networks, stale.overlays) = (true, true),
+            Changed::Volumes => stale.volumes = true,
+            Changed::Images => stale.images = true,
+        }
     }
 
     /// Ids of the stale containers that can be inspected now: all except those of `busy` instances.
@@ -136,7 +179,10 @@ impl Snapshot {
             Action::SyncTree { .. } | Action::RemoveTree { .. } => stale.trees = true,
             // A container that was just created need not be inspected before it is started.
             Action::Create { .. } => match created {
-                Some((id, container)) => drop(observed.containers.insert(id, container)),
+                Some((id, container)) => {
+                    observed.unknown.containers.remove(&id);
+                    observed.containers.insert(id, container);
+                }
                 None => stale.list = true,
             },
             Action::Start { container, .. }

@@ -116,7 +116,8 @@ fn each_wake_makes_stale_what_it_may_have_changed() {
     let cases = [
         (Wake::Assigned(networks(1, &[])), Stale { trees: true, images: true, overlays: true, ..Stale::default() }),
         (Wake::EngineEvent(container(Some("redis"))), inspect()),
-        (Wake::EngineEvent(container(None)), inspect()),
+        // It is not of the fleet, so the list says all that is needed of it.
+        (Wake::EngineEvent(container(None)), Stale { list: true, ..Stale::default() }),
         (Wake::EngineEvent(Changed::Networks), Stale { networks: true, overlays: true, ..Stale::default() }),
         (Wake::EngineEvent(Changed::Volumes), Stale { volumes: true, ..Stale::default() }),
         (Wake::EngineEvent(Changed::Images), Stale { images: true, ..Stale::default() }),
@@ -271,9 +272,59 @@ fn a_list_forgets_what_is_gone_and_inspects_what_differs() {
             expected.insert("same".to_owned());
         }
         assert_eq!(snapshot.stale, Stale { containers: expected, ..Stale::default() }, "inspect: {inspect}");
-        assert_eq!(snapshot.observed.containers.keys().collect::<Vec<_>>(), ["ended", "renamed", "same"]);
+        assert_eq!(snapshot.observed.containers.keys().collect::<Vec<_>>(), ["ended", "new", "renamed", "same"]);
+        assert_eq!(snapshot.observed.unknown.containers, [("new".to_owned(), None)].into());
         assert_eq!(snapshot.observed.foreign.keys().collect::<Vec<_>>(), ["theirs"]);
     }
+}
+
+#[test]
+fn what_is_unknown_is_asked_about_again_after_waits_that_grow() {
+    let mut state = quiet(&[]);
+    state.assignment = Some(networks(1, &[]));
+    state.snapshot.observed.containers.insert("c1".to_owned(), running("redis"));
+    state.snapshot.observed.containers.insert("c2".to_owned(), running("web"));
+    state.snapshot.observed.unknown.networks = Some("no answer".to_owned());
+    let stale = Stale { containers: ["c1".to_owned()].into(), networks: true, ..Stale::default() };
+    let (mut now, mut waits) = (0, Vec::new());
+    for _ in 0..8 {
+        // The observation fails again.
+        state.snapshot.stale = Stale::default();
+        state.snapshot.not_inspected("c1", "no answer".to_owned());
+        assert_eq!(state.snapshot.stale, Stale::default());
+        let (after, effects) = turn(state, [Wake::Observed(Observation::Complete)], now);
+        let at = effects.iter().find_map(|it| if let Effect::WakeAt(at) = it { Some(*at) } else { None });
+        let look_again = after.look_again.expect("something is unknown");
+        assert_eq!(at.expect("the timer is set"), look_again.min(after.next_period));
+        waits.push(look_again - now);
+        let early = turn(after.clone(), [Wake::Timer], look_again - 1).0.snapshot.stale;
+        assert!(early.containers.is_empty(), "{early:?}");
+        let (due, _) = turn(after, [Wake::Timer], look_again);
+        let found = Stale { list: false, trees: false, overlays: false, ..due.snapshot.stale.clone() };
+        assert_eq!(found, stale);
+        (state, now) = (due, look_again);
+    }
+    assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60].map(|seconds| seconds * 1_000));
+    state.snapshot.inspected("c1", Some(running("redis")));
+    state.snapshot.observed.unknown.networks = None;
+    state.snapshot.stale = Stale::default();
+    let (state, _) = turn(state, [Wake::Observed(Observation::Complete)], now);
+    assert_eq!((state.unknown_count, state.look_again), (0, None));
+}
+
+#[test]
+fn syncs_take_no_turn_from_other_steps() {
+    let syncs = (0..STEPS_AT_ONCE + 1).map(|at| (Resource::Tree(format!("s{at}")), true)).collect::<Vec<_>>();
+    let mut state = quiet(&syncs);
+    let mut assignment = networks(1, &["infra"]);
+    let desired = Desired { trees: [("data".to_owned(), "m".to_owned())].into(), ..(*assignment.desired).clone() };
+    assignment.desired = desired.into();
+    state.assignment = Some(assignment);
+    let (state, effects) = turn(state, [Wake::Observed(Observation::Complete)], 0);
+    let sync = Action::SyncTree { stack: "data".to_owned(), manifest: "m".to_owned() };
+    assert_eq!(starts(&effects), [&create_network("infra"), &sync]);
+    assert!(state.busy[&Resource::Tree("data".to_owned())], "it is not counted");
+    assert!(!state.busy[&Resource::Network("infra".to_owned())], "it is counted");
 }
 
 #[test]
@@ -496,7 +547,7 @@ fn f63_a_step_of_one_stack_does_not_keep_another_one_busy() {
 #[test]
 fn what_is_seen_of_a_volume_while_it_is_removed_is_not_in_the_way() {
     let remove = Action::RemoveVolume { volume: "files".to_owned() };
-    let volumes = [("files".to_owned(), desired::Volume { remove: true })].into();
+    let volumes = [("files".to_owned(), desired::Volume { remove: true, ..desired::Volume::default() })].into();
     let desired = Desired { volumes, stacks: ["data".to_owned()].into(), ..Desired::default() };
     let assignment = Assignment { epoch: 1, generation: 1, desired: desired.into(), ..Assignment::default() };
     let mut state = State { assignment: Some(assignment), ..quiet(&[]) };

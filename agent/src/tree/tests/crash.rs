@@ -37,11 +37,11 @@ fn f02_a_tree_left_underway_is_finished_at_the_start() {
     fs::write(folder.join("live/a"), "uno").expect("written");
     fs::create_dir(folder.join("staging")).expect("made");
     fs::write(folder.join("staging/7"), "left over").expect("written");
-    assert_eq!(host.trees.observe(STACK).expect("observed"), (None, vec![]), "not taken for whole");
+    assert_eq!(seen(&host.trees), (None, vec![]), "not taken for whole");
 
     let host = host.restarted();
     assert_eq!(host.print(), "a=uno b=due new/y=4");
-    assert_eq!(host.trees.observe(STACK).expect("observed"), (Some(next), vec![]));
+    assert_eq!(seen(&host.trees), (Some(next), vec![]));
     assert!(!folder.join("staging").exists());
 }
 
@@ -51,7 +51,7 @@ fn f12_a_damaged_journal_stops_that_stack_alone() {
     host.up(&[("a", "one")]).expect("applied");
     fs::write(host.state.path().join("stacks").join(STACK).join("journal"), "is ").expect("damaged");
     let host = host.restarted();
-    assert_eq!(host.trees.observe(STACK).expect("observed"), (None, vec![]), "not taken for whole");
+    assert_eq!(seen(&host.trees), (None, vec![]), "not taken for whole");
     assert!(matches!(host.up(&[("a", "two")]), Err(TreeError::Journal { .. })));
     let other = host.bundle(&[("a", "one")]);
     host.trees.apply("other", &other).expect("another stack goes on");
@@ -93,12 +93,12 @@ fn f33_a_full_disk_fails_before_the_tree_is_touched_and_later_it_goes_through() 
     fs::write(&ballast, vec![0; 2_200_000]).expect("written");
 
     assert!(matches!(trees.apply(STACK, &new), Err(TreeError::NoRoom { .. })));
-    assert_eq!(trees.observe(STACK).expect("observed"), (Some(old), vec![]), "the old bundle is live");
+    assert_eq!(seen(&trees), (Some(old), vec![]), "the old bundle is live");
     assert!(!disk.0.path().join("stacks").join(STACK).join("staging").exists());
 
     fs::remove_file(ballast).expect("removed");
     trees.apply(STACK, &new).expect("applied");
-    assert_eq!(trees.observe(STACK).expect("observed"), (Some(new), vec![]));
+    assert_eq!(seen(&trees), (Some(new), vec![]));
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn f33_a_push_that_does_not_fit_leaves_nothing_and_what_live_trees_need_stays() 
     assert_eq!((missing.expect("asked").len(), gone.expect("asked").len()), (0, 1));
     let again = bundle(&blobs, &[("a", "uno"), ("b", &"x".repeat(2 << 20))]);
     trees.apply(STACK, &again).expect("there is room now");
-    assert_eq!(trees.observe(STACK).expect("observed"), (Some(again), vec![]));
+    assert_eq!(seen(&trees), (Some(again), vec![]));
 }
 
 /// Environment variable with the folder where the other process of
@@ -194,7 +194,7 @@ fn f01_f02_a_tree_whose_agent_is_killed_at_any_moment_is_never_mixed() {
 
         interrupted += usize::from(matches!(host.trees.journal(STACK), Ok(Journal::Underway { .. })));
         let trees = Trees::open(host.state.path(), host.blobs.clone()).expect("trees");
-        let (bundle, drift) = trees.observe(STACK).expect("observed");
+        let (bundle, drift) = seen(&trees);
         let bundle = bundle.unwrap_or_else(|| panic!("round {round} not recovered: {:?}", trees.recover(STACK)));
         assert!(bundles.contains(&bundle), "round {round}");
         assert_eq!(drift, [""; 0], "round {round}: a mixed tree was taken for whole");

@@ -5,8 +5,12 @@ mod hostile;
 mod random;
 
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::mpsc;
+use std::time::Duration;
 
 use landfast_proto::v1;
 use prost::Message;
@@ -57,8 +61,14 @@ impl Host {
     }
 
     fn drift(&self) -> Vec<String> {
-        self.trees.observe(STACK).expect("observed").1
+        seen(&self.trees).1
     }
+}
+
+/// The bundle and the drift of a tree that is not being changed.
+fn seen(trees: &Trees) -> (Option<String>, Vec<String>) {
+    let Seen { manifest, drift } = trees.observe(STACK).expect("observed");
+    (manifest, drift.expect("not being changed"))
 }
 
 fn bundle(blobs: &BlobStore, entries: &[(&str, &str)]) -> String {
@@ -124,18 +134,62 @@ fn a_bundle_becomes_a_tree_with_its_modes_and_data_beside_it_survives_every_bund
     assert_eq!(host.trees.stacks().expect("listed"), [""; 0]);
 }
 
+/// Time after which a wait of a test has failed.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Runs work on a thread, and returns its result if it ends in time.
+fn within<T: Send + 'static>(limit: Duration, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let (done, result) = mpsc::channel();
+    std::thread::spawn(move || done.send(work()));
+    result.recv_timeout(limit).ok()
+}
+
+#[test]
+fn a_sync_that_hangs_keeps_no_other_stack_and_no_observation_waiting() {
+    let Host { state, blobs, trees } = Host::new();
+    let trees = Arc::new(trees);
+    let (first, next) = (bundle(&blobs, &[("a", "one")]), bundle(&blobs, &[("a", "slow"), ("b", "two")]));
+    let other = bundle(&blobs, &[("c", "three")]);
+    trees.apply(STACK, &first).expect("applied");
+    // A pipe takes the place of a blob: whoever reads the blob waits for its contents.
+    let slow = blake3::hash(b"slow").to_hex().to_string();
+    assert!(blobs.missing_blobs(std::slice::from_ref(&slow)).expect("asked").is_empty());
+    let pipe = state.path().join("blobs").join(&slow[..2]).join(&slow);
+    fs::remove_file(&pipe).expect("removed");
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo ran").success());
+    let (syncing, target) = (trees.clone(), next.clone());
+    let sync = std::thread::spawn(move || syncing.apply(STACK, &target));
+    // The pipe can be opened to write once the sync has opened it to read.
+    let open = move || fs::OpenOptions::new().write(true).open(&pipe).expect("opened");
+    let mut contents = within(DEADLINE, open).expect("the sync reads the blob");
+
+    let seen_meanwhile = trees.clone();
+    let seen_meanwhile = within(DEADLINE, move || seen_meanwhile.observe(STACK)).expect("does not wait");
+    let expected = Seen { manifest: Some(first), drift: None };
+    assert_eq!(seen_meanwhile.expect("observed"), expected, "no file of the tree is changed yet");
+    let (syncing, target) = (trees.clone(), other.clone());
+    let other_done = within(DEADLINE, move || syncing.apply("web", &target)).expect("does not wait");
+    other_done.expect("applied");
+    assert_eq!(trees.observe("web").expect("observed").manifest, Some(other));
+
+    contents.write_all(b"slow").expect("written");
+    drop(contents);
+    sync.join().expect("no panic").expect("applied");
+    assert_eq!(seen(&trees), (Some(next), vec![]));
+}
+
 #[test]
 fn a_tree_knows_which_bundle_it_is_and_applying_it_again_changes_nothing() {
     let host = Host::new();
-    assert_eq!(host.trees.observe(STACK).expect("observed"), (None, vec![]));
+    assert_eq!(seen(&host.trees), (None, vec![]));
     let digest = host.bundle(&[("a/b", "one")]);
     host.trees.apply(STACK, &digest).expect("applied");
     let before = fs::metadata(host.live().join("a/b")).expect("there").ino();
     assert_eq!(host.trees.apply(STACK, &digest).expect("applied"), Left::default());
     assert_eq!(fs::metadata(host.live().join("a/b")).expect("there").ino(), before);
-    assert_eq!(host.trees.observe(STACK).expect("observed"), (Some(digest.clone()), vec![]));
+    assert_eq!(seen(&host.trees), (Some(digest.clone()), vec![]));
     let host = host.restarted();
-    assert_eq!(host.trees.observe(STACK).expect("observed"), (Some(digest), vec![]));
+    assert_eq!(seen(&host.trees), (Some(digest), vec![]));
     assert_eq!(host.trees.stacks().expect("listed"), [STACK]);
 }
 

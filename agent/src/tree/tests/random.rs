@@ -129,9 +129,9 @@ proptest! {
         for (entries, deeds) in &rounds {
             let data = |host: &Host| if host.live().exists() { host.print().matches("=data").count() } else { 0 };
             let written = data(&host);
-            let (was, applied) = (host.trees.observe(STACK).expect("observed").0, apply(&host, entries));
+            let (was, applied) = (seen(&host.trees).0, apply(&host, entries));
             prop_assert_eq!(data(&host), written, "{:?} lost what others wrote", entries);
-            let is = host.trees.observe(STACK).expect("observed").0;
+            let is = seen(&host.trees).0;
             prop_assert!(if applied.is_ok() { is.is_some() } else { is == was }, "{:?} > {:?}: {:?}", was, is, applied);
             if host.live().exists() {
                 deeds.iter().for_each(|deed| deed.carry_out(&host.live(), outside.path()));

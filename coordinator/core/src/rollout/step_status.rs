@@ -54,7 +54,7 @@ impl Observed {
 
 /// Status of a step that creates, replaces or starts a container.
 pub(super) fn of_change(instance: &Instance, observed: Observed, report: &Report) -> StepStatus {
-    let resource = instance.name.to_string();
+    let (kind, resource) = (ResourceKind::Instance, instance.name.to_string());
     let seen = report.instance(&instance.name).filter(|seen| seen.state != ContainerState::Missing);
     let right = seen.filter(|seen| seen.digest == instance.digest);
     let status = right.map(|seen| of_container(&instance.container, observed, seen));
@@ -62,14 +62,14 @@ pub(super) fn of_change(instance: &Instance, observed: Observed, report: &Report
     if let Some(failed @ StepStatus::Failed(_)) = status {
         return failed;
     }
-    if let Some(message) = final_problem(report, &resource) {
+    if let Some(message) = final_problem(report, kind, &resource) {
         return StepStatus::Failed(message);
     }
     if seen.is_none() {
         return of_missing_container(&instance.name.stack, report);
     }
     match status.unwrap_or_else(|| wait("the old container still exists")) {
-        StepStatus::Pending(seen) => wait(problem(report, &resource).map_or(seen, str::to_owned)),
+        StepStatus::Pending(seen) => wait(problem(report, kind, &resource).map_or(seen, str::to_owned)),
         status => status,
     }
 }
@@ -184,27 +184,27 @@ pub(super) fn why_impossible(condition: Condition, instance: &Instance, report: 
 
 /// Status of a step that removes a container.
 pub(super) fn of_removal(name: &InstanceName, report: &Report) -> StepStatus {
-    let resource = name.to_string();
-    match (report.instance(name).is_some(), final_problem(report, &resource)) {
+    let (kind, resource) = (ResourceKind::Instance, name.to_string());
+    match (report.instance(name).is_some(), final_problem(report, kind, &resource)) {
         (false, _) => StepStatus::Done,
         (true, Some(message)) => StepStatus::Failed(message),
-        (true, None) => wait(problem(report, &resource).unwrap_or("not removed yet")),
+        (true, None) => wait(problem(report, kind, &resource).unwrap_or("not removed yet")),
     }
 }
 
 /// Status of a step about files, a network, a volume or a host.
 pub(super) fn of_resource(action: &Action, manifest: Option<&str>, report: &Report) -> StepStatus {
-    let resource = action.subject();
-    if let Some(message) = final_problem(report, &resource) {
+    let (kind, resource) = (kind_of(action), action.subject());
+    if let Some(message) = final_problem(report, kind, &resource) {
         return StepStatus::Failed(message);
     }
     let trees = &report.trees;
     let done = match action {
         Action::Sync { stack } => trees.iter().any(|it| it.stack == *stack && Some(it.manifest.as_str()) == manifest),
         Action::RemoveTree { stack } => !trees.iter().any(|tree| tree.stack == *stack),
-        _ => report.is_converged(action.stack().unwrap_or_default()) && problem(report, &resource).is_none(),
+        _ => report.is_converged(action.stack().unwrap_or_default()) && problem(report, kind, &resource).is_none(),
     };
-    match (done, problem(report, &resource), action) {
+    match (done, problem(report, kind, &resource), action) {
         (true, ..) => StepStatus::Done,
         (false, Some(message), _) => wait(message),
         (false, None, Action::Sync { .. }) => wait("waiting for the files to arrive"),
@@ -213,13 +213,28 @@ pub(super) fn of_resource(action: &Action, manifest: Option<&str>, report: &Repo
     }
 }
 
-fn problem<'r>(report: &'r Report, resource: &str) -> Option<&'r str> {
-    let found = report.problems.iter().find(|problem| problem.resource == resource);
+/// Kind of the resource that an action is about.
+fn kind_of(action: &Action) -> ResourceKind {
+    match action {
+        Action::CreateNetwork { .. } | Action::RemoveNetwork { .. } => ResourceKind::Network,
+        Action::CreateVolume { .. } | Action::RemoveVolume { .. } => ResourceKind::Volume,
+        Action::Sync { .. } | Action::RemoveTree { .. } => ResourceKind::Tree,
+        Action::Create { .. }
+        | Action::Start { .. }
+        | Action::Recreate { .. }
+        | Action::Move { .. }
+        | Action::Remove { .. } => ResourceKind::Instance,
+        Action::Configure => ResourceKind::Unknown,
+    }
+}
+
+fn problem<'r>(report: &'r Report, kind: ResourceKind, resource: &str) -> Option<&'r str> {
+    let found = report.problems.iter().find(|problem| problem.is_of(kind, resource));
     found.map(|problem| problem.message.as_str())
 }
 
-fn final_problem(report: &Report, resource: &str) -> Option<String> {
-    let found = report.problems.iter().find(|problem| problem.is_final && problem.resource == resource);
+fn final_problem(report: &Report, kind: ResourceKind, resource: &str) -> Option<String> {
+    let found = report.problems.iter().find(|problem| problem.is_final && problem.is_of(kind, resource));
     found.map(|problem| problem.message.clone())
 }
 

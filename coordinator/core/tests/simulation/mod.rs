@@ -373,7 +373,7 @@ impl Simulation {
                 let (step, resource) = ("start".to_owned(), instance.name.to_string());
                 let message = "the port 80 is taken by container web".to_owned();
                 let stack = instance.name.stack.clone();
-                problems.push(Problem { step, resource, message, is_final: true, stack });
+                problems.push(Problem { step, resource, message, is_final: true, stack, ..Problem::default() });
             }
         }
         let tree = |tree: &landfast_core::desired::Tree| TreeReport {

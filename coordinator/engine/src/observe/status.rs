@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use landfast_core::report::{ContainerState, Health, InstanceReport, Problem, Report, ReportedPort};
+use landfast_core::report::{ContainerState, Health, InstanceReport, Problem, Report, ReportedPort, ResourceKind};
 
 use landfast_proto::v1;
 
@@ -196,7 +196,7 @@ fn troubles(host: &str, report: &Report) -> Vec<String> {
     let now = i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX);
     let unreported = report.instances.iter().filter(|seen| {
         let name = seen.name.to_string();
-        !report.problems.iter().any(|problem| problem.resource == name)
+        !report.problems.iter().any(|problem| problem.is_of(ResourceKind::Instance, &name))
     });
     let problems = unreported.filter_map(|seen| {
         let ended = (seen.state == ContainerState::Exited && seen.exit_code != 0)

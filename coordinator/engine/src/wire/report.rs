@@ -4,7 +4,7 @@ use landfast_core::deployment::InstanceName;
 use landfast_core::plan::sources::{Place, Seen};
 use landfast_core::plan::{EngineNetwork, EngineVolume, UsedPort};
 use landfast_core::report::{
-    ContainerState, Health, InstanceReport, Problem, Report, ReportedPort, TreeReport, UnitReport,
+    ContainerState, Health, InstanceReport, Problem, Report, ReportedPort, ResourceKind, TreeReport, UnitReport,
 };
 use landfast_proto::v1;
 
@@ -70,17 +70,21 @@ numbered!(Health = v1::instance_report::Health {
     None = Unspecified, Starting = Starting, Healthy = Healthy, Unhealthy = Unhealthy
 });
 
+numbered!(ResourceKind = v1::problem::Kind {
+    Unknown = Unspecified, Instance = Instance, Network = Network, Overlay = Overlay, Volume = Volume, Tree = Tree
+});
+
 impl Wire for Problem {
     type Message = v1::Problem;
 
     fn to_wire(self) -> v1::Problem {
-        let Self { step, resource, message, is_final, stack } = self;
-        v1::Problem { step, resource, message, r#final: is_final, stack }
+        let Self { step, resource, message, is_final, stack, kind } = self;
+        v1::Problem { step, resource, message, r#final: is_final, stack, kind: kind.to_wire() }
     }
 
     fn of_wire(message: v1::Problem) -> Self {
-        let v1::Problem { step, resource, message, r#final: is_final, stack } = message;
-        Self { step, resource, message, is_final, stack }
+        let v1::Problem { step, resource, message, r#final: is_final, stack, kind } = message;
+        Self { step, resource, message, is_final, stack, kind: ResourceKind::of_wire(kind) }
     }
 }
 

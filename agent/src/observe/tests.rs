@@ -1,0 +1,211 @@
+//! Observations of an engine that answers badly to some requests.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use landfast_agent_core::observed::State;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{UnixListener, UnixStream};
+
+use super::*;
+use crate::blobs::BlobStore;
+
+/// Answer of the engine to one request.
+#[derive(Clone)]
+enum Answer {
+    Json(Value),
+    /// A status, and a body that may be no message.
+    Raw(u16, &'static str),
+    /// Nothing, ever.
+    Silence,
+}
+
+/// An engine that answers with what a test gives it, and records the paths that it was asked for.
+struct Fake {
+    engine: Engine,
+    asked: Arc<Mutex<Vec<String>>>,
+    folder: tempfile::TempDir,
+}
+
+impl Fake {
+    fn answering(answers: Vec<(&'static str, Answer)>) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let socket = folder.path().join("engine");
+        let listener = UnixListener::bind(&socket).expect("bound");
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let (answers, asking) = (Arc::new(answers), asked.clone());
+        tokio::spawn(async move {
+            while let Ok((connection, _)) = listener.accept().await {
+                tokio::spawn(answer(connection, answers.clone(), asking.clone()));
+            }
+        });
+        Self { engine: Engine::new(&format!("unix://{}", socket.display())), asked, folder }
+    }
+
+    fn observer(&self) -> Observer {
+        let state = self.folder.path();
+        let blobs = BlobStore::open(state).expect("a store");
+        let sources = Sources {
+            images: Arc::default(),
+            trees: Arc::new(Trees::open(state, blobs).expect("trees")),
+            overlay: Arc::new(Overlay::open().expect("a netlink socket")),
+            starts: Arc::new(Starts::open(state)),
+            started: Started::open(state),
+        };
+        Observer::new("home".to_owned(), self.engine.clone(), sources)
+    }
+
+    /// Returns what was asked since the last call, in order of the text.
+    fn asked(&self) -> Vec<String> {
+        let mut asked = std::mem::take(&mut *self.asked.lock().expect("no panic"));
+        asked.sort();
+        asked
+    }
+}
+
+/// Answers one request, and closes the connection.
+async fn answer(mut connection: UnixStream, answers: Arc<Vec<(&'static str, Answer)>>, asked: Arc<Mutex<Vec<String>>>) {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        match connection.read_u8().await {
+            Ok(byte) => head.push(byte),
+            Err(_) => return,
+        }
+    }
+    let head = String::from_utf8(head).expect("text");
+    let path = head.split(' ').nth(1).and_then(|path| path.split('?').next()).unwrap_or_default().to_owned();
+    let found = answers.iter().find(|(known, _)| *known == path).map(|(_, answer)| answer.clone());
+    asked.lock().expect("no panic").push(path);
+    let (status, body) = match found {
+        Some(Answer::Json(value)) => (200, value.to_string()),
+        Some(Answer::Raw(status, body)) => (status, body.to_owned()),
+        Some(Answer::Silence) => return std::future::pending().await,
+        None => (404, json!({"message": "no such object"}).to_string()),
+    };
+    let head = format!(
+        "HTTP/1.1 {status} Status\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    // The client may have given up.
+    drop(connection.write_all(format!("{head}{body}").as_bytes()).await);
+}
+
+fn labels(service: &str) -> Value {
+    json!({
+        "landfast.fleet": "home", "landfast.stack": "data", "landfast.service": service, "landfast.index": "1",
+        "landfast.digest": "d", "landfast.release": "4",
+    })
+}
+
+fn listed(id: &str, labels: Value) -> Value {
+    json!({
+        "Id": id, "Names": [format!("/{id}")], "State": "running", "Created": 5, "Labels": labels,
+        "Mounts": [{"Type": "volume", "Name": "files"}],
+        "NetworkSettings": {"Networks": {"own": {"IPAddress": "10.0.0.2"}}},
+    })
+}
+
+/// An engine with good and bad containers of the fleet, one of another client, and good and bad images.
+fn fake() -> Fake {
+    let good =
+        json!({"Id": "good", "Name": "/good", "State": {"Status": "running"}, "Config": {"Labels": labels("good")}});
+    let containers = ["broken", "garbled", "good", "silent"].map(|id| listed(id, labels(id)));
+    let containers: Vec<Value> = containers.into_iter().chain([listed("theirs", json!({}))]).collect();
+    let image = |id: &str, name: &str| {
+        json!({
+            "Id": id, "ParentId": "", "RepoTags": [name], "RepoDigests": [], "Created": 0, "Size": 1, "SharedSize": 0,
+            "Labels": {}, "Containers": 0,
+        })
+    };
+    let volume =
+        json!({"Name": "files", "Driver": "local", "Mountpoint": "/v", "Labels": {}, "Scope": "local", "Options": {}});
+    Fake::answering(vec![
+        ("/containers/json", Answer::Json(json!(containers))),
+        ("/containers/good/json", Answer::Json(good)),
+        ("/containers/broken/json", Answer::Raw(500, r#"{"message": "its layer is gone"}"#)),
+        ("/containers/garbled/json", Answer::Raw(200, "{\"Id\": 7")),
+        ("/containers/silent/json", Answer::Silence),
+        ("/networks", Answer::Json(json!([{"Name": "own", "Labels": {"landfast.fleet": "home"}}]))),
+        ("/volumes", Answer::Json(json!({"Volumes": [volume], "Warnings": ["plugin nfs: connection refused"]}))),
+        ("/images/json", Answer::Json(json!([image("i1", "app:1"), image("i2", "bad:1")]))),
+        ("/images/i1/json", Answer::Json(json!({"Id": "i1", "Os": "linux"}))),
+        ("/images/i2/json", Answer::Raw(500, r#"{"message": "content digest not found"}"#)),
+    ])
+}
+
+async fn observe(observer: &mut Observer, snapshot: &mut Snapshot) -> Observation {
+    let (desired, busy) = (Desired::default(), BTreeSet::new());
+    let observing = observer.observe(snapshot, &desired, &busy);
+    tokio::time::timeout(Duration::from_secs(60), observing).await.expect("ends")
+}
+
+#[tokio::test]
+async fn objects_that_answer_badly_blind_nothing_else_and_containers_of_others_are_not_inspected() {
+    let (fake, mut snapshot) = (fake(), Snapshot::default());
+    let mut observer = fake.observer();
+    assert_eq!(observe(&mut observer, &mut snapshot).await, Observation::Complete);
+    let asked = fake.asked();
+    assert!(asked.iter().any(|path| path == "/containers/good/json"), "{asked:?}");
+    assert!(!asked.iter().any(|path| path.contains("theirs")), "{asked:?}");
+
+    let observed = &snapshot.observed;
+    let unknown = &observed.unknown;
+    assert_eq!(unknown.containers.keys().collect::<Vec<_>>(), ["broken", "garbled", "silent"]);
+    let reason = |id: &str| unknown.containers[id].clone().expect("it failed");
+    assert_eq!(reason("broken"), "its layer is gone");
+    assert!(reason("garbled").contains("cannot be parsed"), "{}", reason("garbled"));
+    assert_eq!(reason("silent"), "the Docker Engine did not answer within 3 s");
+    // What the list says of them is known.
+    let broken = &observed.containers["broken"];
+    assert_eq!(
+        (broken.instance.to_string(), broken.digest.as_str(), broken.release),
+        ("data/broken.1".to_owned(), "d", 4)
+    );
+    assert_eq!((broken.state, broken.created_at), (State::Running, 5_000_000_000));
+    assert_eq!(
+        (broken.volumes.iter().next().expect("one").as_str(), broken.addresses["own"].as_str()),
+        ("files", "10.0.0.2")
+    );
+    assert_eq!(observed.containers["good"].name, "good");
+    assert_eq!(observed.foreign.keys().collect::<Vec<_>>(), ["theirs"]);
+
+    assert_eq!((observed.networks.len(), observed.volumes.len()), (1, 1));
+    assert_eq!(unknown.volume_drivers.as_deref(), Some("plugin nfs: connection refused"));
+    assert!(observed.images.references.contains_key("app:1"));
+    assert_eq!(unknown.images["bad:1"], "content digest not found");
+    assert_eq!(snapshot.stale, landfast_agent_core::reconcile::Stale::default(), "nothing is asked again at once");
+
+    // The period lists the containers, and inspects none of those that did not change.
+    snapshot.stale.list = true;
+    assert_eq!(observe(&mut observer, &mut snapshot).await, Observation::Complete);
+    assert_eq!(fake.asked(), ["/containers/json"]);
+}
+
+#[tokio::test]
+async fn a_list_that_fails_leaves_what_was_seen_and_the_other_lists() {
+    let bad = Answer::Raw(500, r#"{"message": "out of order"}"#);
+    let fake = Fake::answering(vec![
+        ("/containers/json", Answer::Json(json!([]))),
+        ("/networks", bad.clone()),
+        ("/volumes", bad.clone()),
+        ("/images/json", bad),
+    ]);
+    let (mut observer, mut snapshot) = (fake.observer(), Snapshot::default());
+    snapshot.observed.networks.insert("own".to_owned(), Default::default());
+    assert_eq!(observe(&mut observer, &mut snapshot).await, Observation::Complete);
+    let unknown = &snapshot.observed.unknown;
+    for reason in [&unknown.networks, &unknown.volumes, &unknown.image_list] {
+        assert_eq!(reason.as_deref(), Some("out of order"));
+    }
+    assert!(snapshot.observed.networks.contains_key("own"));
+}
+
+#[tokio::test]
+async fn an_engine_that_is_gone_fails_the_observation() {
+    let fake = Fake::answering(Vec::new());
+    std::fs::remove_file(fake.folder.path().join("engine")).expect("removed");
+    let (mut observer, mut snapshot) = (fake.observer(), Snapshot::default());
+    assert_eq!(observe(&mut observer, &mut snapshot).await, Observation::Failed);
+    assert!(snapshot.stale.list && snapshot.stale.networks);
+}
