@@ -9,6 +9,7 @@ mod docker;
 mod durable;
 mod engine_session;
 mod error_text;
+mod network_settings;
 mod observe;
 mod old_state;
 mod overlay;

@@ -79,6 +79,14 @@ fn stack_of<'i>(inputs: &'i Inputs<'_>, resource: &'i Resource) -> &'i str {
     }
 }
 
+/// Returns the stacks after the first one that define a network differently.
+fn other_stacks_of(inputs: &Inputs<'_>, resource: &Resource) -> Vec<String> {
+    let Resource::Network(name) = resource else { return Vec::new() };
+    let dispute = inputs.held.desired.disputes.get(name);
+    let stacks = dispute.into_iter().flat_map(|dispute| dispute.definitions.keys());
+    stacks.filter(|stack| *stack != stack_of(inputs, resource)).cloned().collect()
+}
+
 fn kind(resource: &Resource) -> problem::Kind {
     match resource {
         Resource::Instance(_) => problem::Kind::Instance,
@@ -195,10 +203,15 @@ fn problems(inputs: &Inputs<'_>) -> Vec<Problem> {
         let message = format!("{}{}", failure.message, runs_instead(inputs, resource));
         problem(failure.step, resource, message, failure.last)
     });
-    let obstacle =
-        |obstacle: &Obstacle, last| problem(obstacle.step, &obstacle.resource, obstacle.message.clone(), last);
-    let obstacles = inputs.plan.obstacles.iter().map(|found| obstacle(found, true));
-    let unknown = inputs.plan.unknown.iter().map(|found| obstacle(found, false));
+    // A problem that concerns several stacks is reported for each of them.
+    let obstacle = |obstacle: &Obstacle, last| {
+        let first = problem(obstacle.step, &obstacle.resource, obstacle.message.clone(), last);
+        let others = other_stacks_of(inputs, &obstacle.resource).into_iter();
+        let others: Vec<Problem> = others.map(|stack| Problem { stack, ..first.clone() }).collect();
+        [first].into_iter().chain(others)
+    };
+    let obstacles = inputs.plan.obstacles.iter().flat_map(|found| obstacle(found, true));
+    let unknown = inputs.plan.unknown.iter().flat_map(|found| obstacle(found, false));
     let waiting = inputs.plan.waiting.iter().filter(|(_, waiting)| waiting.hopeless);
     let waiting = waiting
         .map(|(name, waiting)| problem("start", &Resource::Instance(name.clone()), waiting.reason.clone(), true));
@@ -244,7 +257,7 @@ mod tests {
     use landfast_agent_core::observed;
     use landfast_agent_core::plan::plan;
 
-    use crate::wire::{Container as WireContainer, HeldUnit, Instance, StackState};
+    use crate::wire::{Container as WireContainer, HeldUnit, Instance, Network, StackState};
     use landfast_agent_core::assignment::{Assigned, Stamp};
 
     fn held() -> Held {
@@ -384,6 +397,40 @@ mod tests {
         seen.networks.insert("left".to_owned(), left);
         let report = reported(&seen, &Attempts::default());
         assert_eq!((report.problems[0].resource.as_str(), report.units[0].converged), ("left", false));
+    }
+
+    #[test]
+    fn a_disputed_network_is_a_problem_of_both_stacks() {
+        let units = [false, true].map(|internal| {
+            let stack = if internal { "web" } else { "data" }.to_owned();
+            let network = Network { name: "net".to_owned(), stack: stack.clone(), internal, ..Network::default() };
+            let contents = Contents::Stack(StackState { stack, networks: vec![network], ..StackState::default() });
+            let stamp = Stamp { assigned: Assigned::default(), digest: contents.digest() };
+            let unit = HeldUnit::new(stamp, contents).expect("is valid");
+            (unit.contents.key(), unit)
+        });
+        let held = Held::new(Assigned::default(), units.into()).expect("is valid");
+        let (observed, attempts) = (observed(&[]), Attempts::default());
+        let plan = plan(&held.desired, &observed, &attempts.given_up());
+        let (kept, busy) = (BTreeMap::new(), Busy::default());
+        let inputs = Inputs {
+            held: &held,
+            observed: &observed,
+            plan: &plan,
+            attempts: &attempts,
+            kept: &kept,
+            busy: &busy,
+            engine_lost: false,
+        };
+        let report = report(&inputs);
+        let of = |problem: &Problem| (problem.resource.clone(), problem.kind(), problem.stack.clone());
+        let net = |stack: &str| ("net".to_owned(), problem::Kind::Network, stack.to_owned());
+        assert_eq!(report.problems.iter().map(of).collect::<Vec<_>>(), [net("data"), net("web")]);
+        let message = &report.problems[1].message;
+        assert!(
+            message.contains("stacks data and web") && message.contains("internal is false in data and true in web"),
+            "{message}"
+        );
     }
 
     #[test]

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use ipnet::Ipv4Net;
 use landfast_agent_core::assignment::{Assigned, Stamp};
-use landfast_agent_core::desired::{self, Claim, Condition, Desired, InstanceName, Restart};
+use landfast_agent_core::desired::{self, Claim, Condition, Desired, Dispute, InstanceName, Restart};
 use landfast_agent_core::overlay;
 use landfast_agent_core::reconcile::Assignment;
 use landfast_agreement::{ProjectName, ServiceName, StackName, partner};
 
 use crate::dns::Zone;
+use crate::network_settings;
 
 pub(crate) use landfast_proto::v1::agent_server::{Agent, AgentServer};
 pub(crate) use landfast_proto::v1::blobs_server::{Blobs, BlobsServer};
@@ -133,6 +134,7 @@ impl Held {
         for unit in units.values() {
             add(&unit.contents, neighbours.as_ref(), &mut desired)?;
         }
+        desired.disputes = disputes(units.values().map(|unit| parts(&unit.contents)))?;
         let nothing = Fabric::default();
         let zone = zone(fabric.unwrap_or(&nothing), units.get(&UnitKey::Base).map(|unit| &unit.contents))?;
         Ok(Held { seen, units, desired: Arc::new(desired), zone })
@@ -173,7 +175,8 @@ impl Held {
         parts(&unit.contents).instances.iter().find(|instance| instance_name(instance) == *name)
     }
 
-    /// Returns a network. If two stacks declare it, the first one defines it.
+    /// Returns a network. If two stacks declare it in the same way, the first one is its owner. If they declare it in
+    /// different ways, it is [disputed](Desired::disputes).
     pub(crate) fn network(&self, name: &str) -> Option<&Network> {
         self.units.values().flat_map(|unit| parts(&unit.contents).networks).find(|network| network.name == name)
     }
@@ -287,6 +290,34 @@ fn add(contents: &Contents, neighbours: Option<&Neighbours>, desired: &mut Desir
     }
     desired.instances.extend(own.instances);
     Ok(())
+}
+
+/// Finds the networks that several stacks define differently. Each is compared with its first definition.
+fn disputes<'u>(units: impl Iterator<Item = Parts<'u>>) -> Result<BTreeMap<String, Dispute>, Invalid> {
+    let mut defined: BTreeMap<&str, Vec<&Network>> = BTreeMap::new();
+    for network in units.filter(|unit| unit.stack.is_some()).flat_map(|unit| unit.networks) {
+        defined.entry(&network.name).or_default().push(network);
+    }
+    let mut disputes = BTreeMap::new();
+    for (name, definitions) in defined {
+        let first = definitions[0];
+        let differences = definitions[1..].iter().flat_map(|other| network_settings::differences(first, other));
+        let differences: Vec<String> = differences.collect();
+        if differences.is_empty() {
+            continue;
+        }
+        let stacks: Vec<&str> = definitions.iter().map(|network| network.stack.as_str()).collect();
+        let message = format!(
+            "the stacks {} define it differently: {}; nothing was changed: deploy them with equal definitions, or with \
+             different names for the network",
+            stacks.join(" and "),
+            differences.join("; ")
+        );
+        let value = |it: &&Network| Ok::<_, Invalid>((it.stack.clone(), network(it, None)?));
+        let definitions = definitions.iter().map(value).collect::<Result<_, _>>()?;
+        disputes.insert(name.to_owned(), Dispute { message, definitions });
+    }
+    Ok(disputes)
 }
 
 /// Checks that a part belongs to the stack of its unit.
@@ -591,22 +622,50 @@ mod tests {
         assert!(matches!(HeldUnit::new(stamp, contents), Err(Invalid::Overlay { .. })));
     }
 
-    #[test]
-    fn a_network_that_two_stacks_declare_is_defined_by_the_first() {
-        let declared = |stack: &str, driver: &str| {
-            let network = Network {
-                name: "shared".to_owned(),
-                stack: stack.to_owned(),
-                driver: driver.to_owned(),
-                ..Network::default()
-            };
+    /// What a host must be whose stacks a and b declare the network `shared`.
+    fn held(a: Network, b: Network) -> Held {
+        let units = [("a", a), ("b", b)].map(|(stack, network)| {
+            let network = Network { name: "shared".to_owned(), stack: stack.to_owned(), ..network };
             let state = StackState { stack: stack.to_owned(), networks: vec![network], ..StackState::default() };
             let unit = unit(state).expect("is valid");
             (unit.contents.key(), unit)
+        });
+        Held::new(Assigned::default(), units.into()).expect("is valid")
+    }
+
+    #[test]
+    fn a_network_that_two_stacks_declare_in_the_same_way_is_shared() {
+        let own = |label: &str, driver: &str| Network {
+            labels: [("tier".to_owned(), label.to_owned())].into(),
+            driver: driver.to_owned(),
+            ..Network::default()
         };
-        let units = [declared("b", "macvlan"), declared("a", "bridge")].into();
-        let held = Held::new(Assigned::default(), units).expect("is valid");
-        assert_eq!(held.desired.networks["shared"].driver, "bridge");
+        let held = held(own("front", ""), own("back", "bridge"));
+        assert!(held.desired.disputes.is_empty(), "{:?}", held.desired.disputes);
         assert_eq!(held.network("shared").map(|network| network.stack.as_str()), Some("a"));
+    }
+
+    #[test]
+    fn a_network_that_two_stacks_declare_differently_names_both_and_each_difference() {
+        let subnet = |text: &str| Network { subnet: text.to_owned(), ..Network::default() };
+        let cases = [
+            (Network { internal: true, ..Network::default() }, "internal is false in a and true in b"),
+            (Network { attachable: true, ..Network::default() }, "attachable is false in a and true in b"),
+            (Network { ipv6: true, ..Network::default() }, "enable_ipv6 is false in a and true in b"),
+            (Network { ipv4: Some(false), ..Network::default() }, "enable_ipv4 is not set in a and false in b"),
+            (Network { driver: "macvlan".to_owned(), ..Network::default() }, "driver is bridge in a and macvlan in b"),
+            (subnet("10.7.0.0/24"), "ipam.config is not set in a and subnet 10.7.0.0/24 in b"),
+            (
+                Network { options: [("mode".to_owned(), "2".to_owned())].into(), ..Network::default() },
+                "driver_opts.mode is not set in a and \"2\" in b",
+            ),
+        ];
+        for (theirs, difference) in cases {
+            let held = held(Network::default(), theirs);
+            let dispute = &held.desired.disputes["shared"];
+            let begin = format!("the stacks a and b define it differently: {difference};");
+            assert!(dispute.message.starts_with(&begin), "{}", dispute.message);
+            assert_eq!(dispute.definitions.keys().collect::<Vec<_>>(), ["a", "b"]);
+        }
     }
 }

@@ -19,6 +19,8 @@ pub struct Desired {
     pub manages_fleet_networks: bool,
     /// Networks by the engine's names for them.
     pub networks: BTreeMap<String, Network>,
+    /// Networks that several stacks define differently, by the engine's names for them.
+    pub disputes: BTreeMap<String, Dispute>,
     /// Volumes by the engine's names for them.
     pub volumes: BTreeMap<String, Volume>,
     /// Digests of the manifests that the live trees must match, by stack.
@@ -49,6 +51,16 @@ pub struct Network {
     pub options: BTreeMap<String, String>,
     /// Overlay of a network that spans hosts; `None` for other networks.
     pub overlay: Option<overlay::Desired>,
+}
+
+/// A network that several stacks define differently. It is neither created nor removed. If it exists, the instances of the
+/// stacks whose definition it fits may use it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Dispute {
+    /// Which stacks define it, and how their definitions differ.
+    pub message: String,
+    /// Definitions by stack.
+    pub definitions: BTreeMap<String, Network>,
 }
 
 /// A volume. It is created when it is missing, and removed only on request.

@@ -76,8 +76,9 @@ impl<'a> Builder<'a> {
         }
         let made = self.makes.iter().filter(|(resource, _)| matches!(resource, Resource::Network(_)));
         let first: BTreeSet<usize> = made.map(|(_, step)| *step).collect();
-        // One that is not known may exist.
-        let is_certain = |_: &&String| self.observed.unknown.networks.is_none();
+        // A network that stacks define differently is their fault alone, and one that is not known may exist.
+        let is_certain =
+            |name: &&String| self.observed.unknown.networks.is_none() && !self.desired.disputes.contains_key(*name);
         let mut missing = written.into_iter().map(|(name, _)| name).filter(is_certain);
         let missing = missing.find(|name| !self.is_or_will_be(name));
         for (name, network) in chosen {
@@ -102,6 +103,10 @@ impl<'a> Builder<'a> {
             (None, Some(reason)) => {
                 return self
                     .unknown(Resource::Network(name.to_owned()), format!("the networks are not known: {reason}"));
+            }
+            _ if self.desired.disputes.contains_key(name) => {
+                let message = self.desired.disputes[name].message.clone();
+                return self.obstacle("create", Resource::Network(name.to_owned()), message);
             }
             (None, None) => self.make(Action::CreateNetwork { network: name.to_owned() }, after.iter().copied()),
             (Some(found), _) => {
@@ -156,6 +161,9 @@ impl<'a> Builder<'a> {
             if found.is_some() && !self.desired.networks.contains_key(network) {
                 return Err((format!("needs network {network}, whose state this host has lost"), false));
             }
+            if self.has_its_network(&name.stack, network) {
+                continue;
+            }
             needs.push((Resource::Network(network.clone()), self.observed.networks.contains_key(network)));
             needs.push((Resource::Overlay(network.clone()), true));
         }
@@ -188,6 +196,14 @@ impl<'a> Builder<'a> {
             }
         }
         Ok(steps)
+    }
+
+    /// Whether a network that stacks define differently exists as this stack defines it, or as one that does not define it
+    /// may use it.
+    fn has_its_network(&self, stack: &str, network: &str) -> bool {
+        let Some(dispute) = self.desired.disputes.get(network) else { return false };
+        let Some(found) = self.observed.networks.get(network) else { return false };
+        dispute.definitions.get(stack).is_none_or(|definition| difference(definition, found).is_none())
     }
 
     /// Removes what belongs to a managed stack and is no longer desired, once no container needs it.
