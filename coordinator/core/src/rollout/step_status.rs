@@ -3,7 +3,7 @@ use crate::container::Container;
 use crate::deployment::{Condition, InstanceName};
 use crate::desired::Instance;
 use crate::plan::Action;
-use crate::report::{CRASH_LOOP, ContainerState, Health, InstanceReport, Report};
+use crate::report::{CRASH_LOOP, ContainerState, Health, InstanceReport, Report, ResourceKind};
 
 const SECOND: i64 = 1_000_000_000;
 /// How long a job may take, in milliseconds.
@@ -295,4 +295,42 @@ pub(super) const UNCONFIRMED_MS: u64 = 20_000;
 /// How long a container may take to stop, in milliseconds.
 pub(super) fn stop_ms(container: &Container) -> u64 {
     u64::from(container.stop_grace_seconds.unwrap_or(10)) * 1000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::Problem;
+
+    #[test]
+    fn a_problem_of_another_kind_of_resource_with_the_same_name_is_not_the_steps() {
+        let (volume, stack) = ("data".to_owned(), "data".to_owned());
+        let steps = [
+            (Action::CreateNetwork { network: "data".to_owned(), stack: Some(stack.clone()) }, ResourceKind::Network),
+            (Action::CreateVolume { volume, stack: stack.clone() }, ResourceKind::Volume),
+            (Action::Sync { stack }, ResourceKind::Tree),
+        ];
+        for (step, kind) in &steps {
+            for (_, other) in &steps {
+                let problem = |kind| Problem {
+                    resource: "data".to_owned(),
+                    message: "no room".to_owned(),
+                    is_final: true,
+                    kind,
+                    ..Problem::default()
+                };
+                let status = |kind| {
+                    let report = Report { problems: vec![problem(kind)], ..Report::default() };
+                    of_resource(step, None, &report) == StepStatus::Failed("no room".to_owned())
+                };
+                assert_eq!(status(*other), other == kind, "{step:?}, {other:?}");
+                assert!(status(ResourceKind::Unknown), "an older agent does not report the kind");
+            }
+            assert_eq!(*kind == ResourceKind::Network, {
+                let problem =
+                    Problem { kind: ResourceKind::Overlay, resource: "data".to_owned(), ..Problem::default() };
+                problem.is_of(*kind, "data")
+            });
+        }
+    }
 }
