@@ -15,6 +15,8 @@ mod old_state;
 mod overlay;
 mod ports;
 mod reconcile;
+#[cfg(test)]
+mod recorded;
 mod releases;
 mod report;
 mod run;

@@ -9,6 +9,8 @@ mod containers;
 mod create;
 mod devices;
 mod events;
+#[cfg(test)]
+pub(crate) mod fake;
 mod files;
 mod hooks;
 mod image;
@@ -28,6 +30,8 @@ pub(crate) use builder::BuilderEnd;
 pub(crate) use containers::Labels;
 pub(crate) use create::Place;
 pub(crate) use files::PlacedContents;
+#[cfg(test)]
+pub(crate) use create::creation;
 
 pub(crate) use hooks::Hook;
 pub(crate) use image::{ImageCache, lookup};

@@ -1,94 +1,25 @@
 //! Observations of an engine that answers badly to some requests.
 
-use std::sync::Mutex;
 use std::time::Duration;
 
 use landfast_agent_core::observed::State;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{UnixListener, UnixStream};
 
 use super::*;
 use crate::blobs::BlobStore;
+use crate::docker::fake::{Answer, Fake};
 
-/// Answer of the engine to one request.
-#[derive(Clone)]
-enum Answer {
-    Json(Value),
-    /// A status, and a body that may be no message.
-    Raw(u16, &'static str),
-    /// Nothing, ever.
-    Silence,
-}
-
-/// An engine that answers with what a test gives it, and records the paths that it was asked for.
-struct Fake {
-    engine: Engine,
-    asked: Arc<Mutex<Vec<String>>>,
-    folder: tempfile::TempDir,
-}
-
-impl Fake {
-    fn answering(answers: Vec<(&'static str, Answer)>) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let socket = folder.path().join("engine");
-        let listener = UnixListener::bind(&socket).expect("bound");
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let (answers, asking) = (Arc::new(answers), asked.clone());
-        tokio::spawn(async move {
-            while let Ok((connection, _)) = listener.accept().await {
-                tokio::spawn(answer(connection, answers.clone(), asking.clone()));
-            }
-        });
-        Self { engine: Engine::new(&format!("unix://{}", socket.display())), asked, folder }
-    }
-
-    fn observer(&self) -> Observer {
-        let state = self.folder.path();
-        let blobs = BlobStore::open(state).expect("a store");
-        let sources = Sources {
-            images: Arc::default(),
-            trees: Arc::new(Trees::open(state, blobs).expect("trees")),
-            overlay: Arc::new(Overlay::open().expect("a netlink socket")),
-            starts: Arc::new(Starts::open(state)),
-            started: Started::open(state),
-        };
-        Observer::new("home".to_owned(), self.engine.clone(), sources)
-    }
-
-    /// Returns what was asked since the last call, in order of the text.
-    fn asked(&self) -> Vec<String> {
-        let mut asked = std::mem::take(&mut *self.asked.lock().expect("no panic"));
-        asked.sort();
-        asked
-    }
-}
-
-/// Answers one request, and closes the connection.
-async fn answer(mut connection: UnixStream, answers: Arc<Vec<(&'static str, Answer)>>, asked: Arc<Mutex<Vec<String>>>) {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        match connection.read_u8().await {
-            Ok(byte) => head.push(byte),
-            Err(_) => return,
-        }
-    }
-    let head = String::from_utf8(head).expect("text");
-    let path = head.split(' ').nth(1).and_then(|path| path.split('?').next()).unwrap_or_default().to_owned();
-    let found = answers.iter().find(|(known, _)| *known == path).map(|(_, answer)| answer.clone());
-    asked.lock().expect("no panic").push(path);
-    let (status, body) = match found {
-        Some(Answer::Json(value)) => (200, value.to_string()),
-        Some(Answer::Raw(status, body)) => (status, body.to_owned()),
-        Some(Answer::Silence) => return std::future::pending().await,
-        None => (404, json!({"message": "no such object"}).to_string()),
+pub(crate) fn observer(fake: &Fake) -> Observer {
+    let state = fake.folder.path();
+    let blobs = BlobStore::open(state).expect("a store");
+    let sources = Sources {
+        images: Arc::default(),
+        trees: Arc::new(Trees::open(state, blobs).expect("trees")),
+        overlay: Arc::new(Overlay::open().expect("a netlink socket")),
+        starts: Arc::new(Starts::open(state)),
+        started: Started::open(state),
     };
-    let head = format!(
-        "HTTP/1.1 {status} Status\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-        body.len()
-    );
-    // The client may have given up.
-    drop(connection.write_all(format!("{head}{body}").as_bytes()).await);
+    Observer::new("home".to_owned(), fake.engine.clone(), sources)
 }
 
 fn labels(service: &str) -> Value {
@@ -121,16 +52,19 @@ fn fake() -> Fake {
     let volume =
         json!({"Name": "files", "Driver": "local", "Mountpoint": "/v", "Labels": {}, "Scope": "local", "Options": {}});
     Fake::answering(vec![
-        ("/containers/json", Answer::Json(json!(containers))),
-        ("/containers/good/json", Answer::Json(good)),
-        ("/containers/broken/json", Answer::Raw(500, r#"{"message": "its layer is gone"}"#)),
-        ("/containers/garbled/json", Answer::Raw(200, "{\"Id\": 7")),
-        ("/containers/silent/json", Answer::Silence),
-        ("/networks", Answer::Json(json!([{"Name": "own", "Labels": {"landfast.fleet": "home"}}]))),
-        ("/volumes", Answer::Json(json!({"Volumes": [volume], "Warnings": ["plugin nfs: connection refused"]}))),
-        ("/images/json", Answer::Json(json!([image("i1", "app:1"), image("i2", "bad:1")]))),
-        ("/images/i1/json", Answer::Json(json!({"Id": "i1", "Os": "linux"}))),
-        ("/images/i2/json", Answer::Raw(500, r#"{"message": "content digest not found"}"#)),
+        ("/containers/json".to_owned(), Answer::Json(json!(containers))),
+        ("/containers/good/json".to_owned(), Answer::Json(good)),
+        ("/containers/broken/json".to_owned(), Answer::Raw(500, r#"{"message": "its layer is gone"}"#)),
+        ("/containers/garbled/json".to_owned(), Answer::Raw(200, "{\"Id\": 7")),
+        ("/containers/silent/json".to_owned(), Answer::Silence),
+        ("/networks".to_owned(), Answer::Json(json!([{"Name": "own", "Labels": {"landfast.fleet": "home"}}]))),
+        (
+            "/volumes".to_owned(),
+            Answer::Json(json!({"Volumes": [volume], "Warnings": ["plugin nfs: connection refused"]})),
+        ),
+        ("/images/json".to_owned(), Answer::Json(json!([image("i1", "app:1"), image("i2", "bad:1")]))),
+        ("/images/i1/json".to_owned(), Answer::Json(json!({"Id": "i1", "Os": "linux"}))),
+        ("/images/i2/json".to_owned(), Answer::Raw(500, r#"{"message": "content digest not found"}"#)),
     ])
 }
 
@@ -143,7 +77,7 @@ async fn observe(observer: &mut Observer, snapshot: &mut Snapshot) -> Observatio
 #[tokio::test]
 async fn objects_that_answer_badly_blind_nothing_else_and_containers_of_others_are_not_inspected() {
     let (fake, mut snapshot) = (fake(), Snapshot::default());
-    let mut observer = fake.observer();
+    let mut observer = observer(&fake);
     assert_eq!(observe(&mut observer, &mut snapshot).await, Observation::Complete);
     let asked = fake.asked();
     assert!(asked.iter().any(|path| path == "/containers/good/json"), "{asked:?}");
@@ -186,12 +120,12 @@ async fn objects_that_answer_badly_blind_nothing_else_and_containers_of_others_a
 async fn a_list_that_fails_leaves_what_was_seen_and_the_other_lists() {
     let bad = Answer::Raw(500, r#"{"message": "out of order"}"#);
     let fake = Fake::answering(vec![
-        ("/containers/json", Answer::Json(json!([]))),
-        ("/networks", bad.clone()),
-        ("/volumes", bad.clone()),
-        ("/images/json", bad),
+        ("/containers/json".to_owned(), Answer::Json(json!([]))),
+        ("/networks".to_owned(), bad.clone()),
+        ("/volumes".to_owned(), bad.clone()),
+        ("/images/json".to_owned(), bad),
     ]);
-    let (mut observer, mut snapshot) = (fake.observer(), Snapshot::default());
+    let (mut observer, mut snapshot) = (observer(&fake), Snapshot::default());
     snapshot.observed.networks.insert("own".to_owned(), Default::default());
     assert_eq!(observe(&mut observer, &mut snapshot).await, Observation::Complete);
     let unknown = &snapshot.observed.unknown;
@@ -205,7 +139,7 @@ async fn a_list_that_fails_leaves_what_was_seen_and_the_other_lists() {
 async fn an_engine_that_is_gone_fails_the_observation() {
     let fake = Fake::answering(Vec::new());
     std::fs::remove_file(fake.folder.path().join("engine")).expect("removed");
-    let (mut observer, mut snapshot) = (fake.observer(), Snapshot::default());
+    let (mut observer, mut snapshot) = (observer(&fake), Snapshot::default());
     assert_eq!(observe(&mut observer, &mut snapshot).await, Observation::Failed);
     assert!(snapshot.stale.list && snapshot.stale.networks);
 }
