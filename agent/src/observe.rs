@@ -205,7 +205,7 @@ impl Observer {
                 });
                 let before = before.remove(&stack).unwrap_or_default();
                 let drift = seen.drift.unwrap_or(before.drift);
-                (stack, Tree { manifest: seen.manifest.unwrap_or_default(), drift })
+                (stack, Tree { manifest: seen.manifest.unwrap_or_default(), drift, progress: seen.progress })
             };
             Ok::<BTreeMap<_, _>, TreeError>(stacks.into_iter().map(look).collect())
         });

@@ -246,6 +246,7 @@ fn trees(observed: &Observed) -> Vec<TreeReport> {
         stack: stack.clone(),
         manifest: tree.manifest.clone(),
         drift: tree.drift.clone(),
+        progress: tree.progress,
     });
     trees.collect()
 }

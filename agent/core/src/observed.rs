@@ -273,6 +273,8 @@ pub struct Tree {
     pub manifest: String,
     /// Files of the bundle that were changed or removed by hand.
     pub drift: Vec<String>,
+    /// Work that the change under way has done; 0 while the tree is not being changed.
+    pub progress: u64,
 }
 
 /// Images of the engine.

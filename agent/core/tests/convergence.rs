@@ -167,7 +167,7 @@ impl Model {
                 assert!(!self.host.containers.values().any(|container| container.volumes.contains(volume)), "in use");
             }
             Action::SyncTree { stack, manifest } => {
-                self.host.trees.insert(stack.clone(), Tree { manifest: manifest.clone(), drift: Vec::new() });
+                self.host.trees.insert(stack.clone(), Tree { manifest: manifest.clone(), ..Tree::default() });
             }
             Action::RemoveTree { stack } => {
                 self.host.trees.remove(stack).expect("is there");

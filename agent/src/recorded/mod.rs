@@ -35,7 +35,10 @@ fn recorded(name: &str, now: &[u8]) -> Vec<u8> {
 fn assert_recorded<M: Message + Default + PartialEq>(name: &str, message: &M) {
     let bytes = recorded(&format!("today/{name}"), &message.encode_to_vec());
     let read = M::decode(bytes.as_slice()).expect("it can be read");
-    assert!(read == *message, "{name} is read as another message: was a field renumbered?");
+    assert!(
+        read == *message,
+        "{name} is read as another message: was a field renumbered, or is a new one not recorded?"
+    );
     assert!(message.encode_to_vec() == bytes, "{name} is sent in other bytes than it was recorded in");
 }
 

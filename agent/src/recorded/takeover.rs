@@ -84,7 +84,7 @@ async fn observed(held: &Held) -> Observed {
     let observation = observer(&fake).observe(&mut snapshot, &held.desired, &BTreeSet::new()).await;
     assert_eq!(observation, Observation::Complete);
     let mut observed = snapshot.observed;
-    observed.trees.insert("data".to_owned(), Tree { manifest: "manifest".to_owned(), drift: Vec::new() });
+    observed.trees.insert("data".to_owned(), Tree { manifest: "manifest".to_owned(), ..Tree::default() });
     observed
 }
 

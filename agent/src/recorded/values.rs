@@ -336,7 +336,7 @@ pub(super) fn report() -> Report {
             stack: s("data"),
             kind: problem::Kind::Network.into(),
         }],
-        trees: vec![TreeReport { stack: s("data"), manifest: s("manifest"), drift: list(&["a", "b"]) }],
+        trees: vec![TreeReport { stack: s("data"), manifest: s("manifest"), drift: list(&["a", "b"]), progress: 7 }],
         engine_lost: true,
         units: vec![
             unit(unit_report::Unit::Stack(s("data"))),

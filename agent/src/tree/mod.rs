@@ -15,6 +15,7 @@ use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use landfast_agent_core::tree::{Digest, Invalid, Manifest, Step, Survey, TreePath, drift, plan, survey_paths};
@@ -39,8 +40,44 @@ const LIVE_MODE: u32 = 0o755;
 pub(crate) struct Trees {
     root: PathBuf,
     blobs: BlobStore,
-    /// Memories by stack. This lock is held only to find one.
-    memories: Mutex<BTreeMap<String, Arc<Mutex<Memory>>>>,
+    /// What is known of each tree, by stack. This lock is held only to find one.
+    known: Mutex<BTreeMap<String, Arc<Known>>>,
+}
+
+/// What is known of one tree.
+#[derive(Debug, Default)]
+struct Known {
+    memory: Mutex<Memory>,
+    /// Files and bytes that the change under way has written.
+    progress: Progress,
+}
+
+/// A number that grows while a tree is being changed.
+#[derive(Debug, Default)]
+struct Progress(AtomicU64);
+
+impl Progress {
+    fn add(&self, work: u64) {
+        self.0.fetch_add(work, Ordering::Relaxed);
+    }
+}
+
+/// Counts what is written.
+struct Counted<'a, W> {
+    to: W,
+    progress: &'a Progress,
+}
+
+impl<W: io::Write> io::Write for Counted<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.to.write(bytes)?;
+        self.progress.add(written as u64);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
 }
 
 /// Caches of one tree that save reading every file again each time it is observed. It is locked while the tree is changed.
@@ -58,6 +95,8 @@ pub(crate) struct Seen {
     pub(crate) manifest: Option<String>,
     /// Files of the bundle that were changed or removed by hand; `None` while the tree is being changed.
     pub(crate) drift: Option<Vec<String>>,
+    /// Work that the change under way has done; 0 while the tree is not being changed.
+    pub(crate) progress: u64,
 }
 
 /// Files that [`Trees::apply`] and [`Trees::remove`] left unchanged on purpose.
@@ -76,7 +115,7 @@ impl Trees {
     pub(crate) fn open(state_dir: &Path, blobs: BlobStore) -> Result<Self, TreeError> {
         let root = state_dir.join(paths::STACKS);
         make_folder(&root, 0o700)?;
-        let trees = Self { root, blobs, memories: Mutex::default() };
+        let trees = Self { root, blobs, known: Mutex::default() };
         for stack in trees.folders()? {
             trees.open_to_containers(&stack)?;
             if let Ok(journal) = trees.journal(&stack) {
@@ -134,15 +173,15 @@ impl Trees {
                     error = &error as &dyn std::error::Error,
                     "journal or manifest of a live tree not read"
                 );
-                Ok(Seen { manifest: None, drift: Some(Vec::new()) })
+                Ok(Seen { drift: Some(Vec::new()), ..Seen::default() })
             }
             seen => seen,
         }
     }
 
     fn look(&self, stack: &str) -> Result<Seen, TreeError> {
-        let memory = self.memory(stack);
-        let mut memory = match memory.try_lock() {
+        let known = self.known(stack);
+        let mut memory = match known.memory.try_lock() {
             Ok(memory) => memory,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => {
@@ -150,16 +189,17 @@ impl Trees {
                     Journal::Settled(digest) => digest.map(|digest| digest.as_str().to_owned()),
                     Journal::Underway { .. } => None,
                 };
-                return Ok(Seen { manifest, drift: None });
+                let progress = known.progress.0.load(Ordering::Relaxed);
+                return Ok(Seen { manifest, drift: None, progress });
             }
         };
         let Journal::Settled(Some(digest)) = self.journal(stack)? else {
-            return Ok(Seen { manifest: None, drift: Some(Vec::new()) });
+            return Ok(Seen { drift: Some(Vec::new()), ..Seen::default() });
         };
         let manifest = self.manifest(&mut memory, &digest)?;
         let survey = self.survey(&mut memory, stack, &[&manifest])?;
         let drift = strings(drift(&manifest, &survey));
-        Ok(Seen { manifest: Some(digest.as_str().to_owned()), drift: Some(drift) })
+        Ok(Seen { manifest: Some(digest.as_str().to_owned()), drift: Some(drift), progress: 0 })
     }
 
     /// Makes the tree equal to the bundle of this manifest. Does nothing if it is that already.
@@ -171,9 +211,9 @@ impl Trees {
 
     /// Removes what bundles brought. If other files are beside it, they stay, and so does the folder.
     pub(crate) fn remove(&self, stack: &str) -> Result<Left, TreeError> {
-        let memory = self.memory(stack);
-        let mut memory = lock(&memory);
-        let left = self.make_with(&mut memory, stack, None)?;
+        let known = self.known(stack);
+        let mut memory = lock(&known.memory);
+        let left = self.make_with(&mut memory, &known.progress, stack, None)?;
         *memory = Memory::default();
         self.clear_away(stack)?;
         Ok(left)
@@ -215,11 +255,18 @@ impl Trees {
     }
 
     fn make(&self, stack: &str, target: Option<&Digest>) -> Result<Left, TreeError> {
-        let memory = self.memory(stack);
-        self.make_with(&mut lock(&memory), stack, target)
+        let known = self.known(stack);
+        self.make_with(&mut lock(&known.memory), &known.progress, stack, target)
     }
 
-    fn make_with(&self, memory: &mut Memory, stack: &str, target: Option<&Digest>) -> Result<Left, TreeError> {
+    fn make_with(
+        &self,
+        memory: &mut Memory,
+        progress: &Progress,
+        stack: &str,
+        target: Option<&Digest>,
+    ) -> Result<Left, TreeError> {
+        progress.add(1);
         let journal = self.journal(stack)?;
         if target.is_none() && journal == Journal::default() {
             return Ok(Left::default());
@@ -236,14 +283,14 @@ impl Trees {
         let plan = plan(&before, &wanted, &survey)
             .map_err(|conflicts| TreeError::Conflicts { stack: stack.to_owned(), conflicts })?;
         if !plan.steps.is_empty() || journal != Journal::Settled(target.cloned()) {
-            self.carry_out(stack, &journal, target.cloned(), &plan.steps)?;
+            self.carry_out((stack, progress), &journal, target.cloned(), &plan.steps)?;
         }
         Ok(Left { drift: strings(plan.drift), kept: strings(plan.kept) })
     }
 
     fn carry_out(
         &self,
-        stack: &str,
+        (stack, progress): (&str, &Progress),
         before: &Journal,
         target: Option<Digest>,
         steps: &[Step],
@@ -253,11 +300,12 @@ impl Trees {
         let live = LiveTree::open(&self.path(stack)?)?;
         let need = |journal: &Journal| self.blobs.need(stack, journal.brought().cloned());
         need(&underway);
-        let staging = self.stage(&folder, steps).inspect_err(|_| need(before))?;
+        let staging = self.stage(&folder, steps, progress).inspect_err(|_| need(before))?;
         underway.save(&folder)?;
         for (index, step) in steps.iter().enumerate() {
             tracing::debug!(stack, %step, "live tree");
             live.carry_out(step, &staging, index)?;
+            progress.add(1);
         }
         live.sync(steps)?;
         settled.save(&folder)?;
@@ -266,11 +314,11 @@ impl Trees {
     }
 
     /// Stages the new files. If there is no room, blobs of earlier bundles are removed first.
-    fn stage(&self, folder: &Path, steps: &[Step]) -> Result<Staging, TreeError> {
-        match Staging::fill(folder, &self.blobs, steps) {
+    fn stage(&self, folder: &Path, steps: &[Step], progress: &Progress) -> Result<Staging, TreeError> {
+        match Staging::fill(folder, &self.blobs, steps, progress) {
             Err(TreeError::NoRoom { .. }) => {
                 self.blobs.make_room()?;
-                Staging::fill(folder, &self.blobs, steps)
+                Staging::fill(folder, &self.blobs, steps, progress)
             }
             staged => staged,
         }
@@ -333,9 +381,9 @@ impl Trees {
         if StackName::is_valid(stack) { Ok(self.root.join(stack)) } else { Err(TreeError::Name(stack.to_owned())) }
     }
 
-    /// Returns the memory of a tree.
-    fn memory(&self, stack: &str) -> Arc<Mutex<Memory>> {
-        lock(&self.memories).entry(stack.to_owned()).or_default().clone()
+    /// Returns what is known of a tree.
+    fn known(&self, stack: &str) -> Arc<Known> {
+        lock(&self.known).entry(stack.to_owned()).or_default().clone()
     }
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use landfast_agent_core::tree::{Digest, Mode, Step, TreePath};
 
-use super::{TreeError, make_folder};
+use super::{Counted, Progress, TreeError, make_folder};
 use crate::blobs::{BlobError, BlobStore};
 
 /// Number of files above which one sync of the file system is cheaper than one for each file.
@@ -22,7 +22,12 @@ pub(super) struct Staging {
 
 impl Staging {
     /// Prepares what `steps` write. It is durable when this returns.
-    pub(super) fn fill(stack_folder: &Path, blobs: &BlobStore, steps: &[Step]) -> Result<Self, TreeError> {
+    pub(super) fn fill(
+        stack_folder: &Path,
+        blobs: &BlobStore,
+        steps: &[Step],
+        progress: &Progress,
+    ) -> Result<Self, TreeError> {
         let path = stack_folder.join("staging");
         clear(&path)?;
         make_folder(&path, 0o700)?;
@@ -30,7 +35,8 @@ impl Staging {
         let staging = Self { path, folder };
         let files = steps.iter().filter(|step| matches!(step, Step::Write { .. })).count();
         for (index, step) in steps.iter().enumerate() {
-            staging.stage(index, step, blobs, files <= SYNC_EACH_MAX)?;
+            staging.stage(index, step, (blobs, progress), files <= SYNC_EACH_MAX)?;
+            progress.add(1);
         }
         if files > SYNC_EACH_MAX {
             rustix::fs::syncfs(&staging.folder).map_err(|error| TreeError::io(&staging.path)(error.into()))?;
@@ -53,11 +59,11 @@ impl Staging {
         clear(&self.path)
     }
 
-    fn stage(&self, index: usize, step: &Step, blobs: &BlobStore, sync: bool) -> Result<(), TreeError> {
+    fn stage(&self, index: usize, step: &Step, source: (&BlobStore, &Progress), sync: bool) -> Result<(), TreeError> {
         let staged = self.path.join(Self::name(index));
         match step {
             Step::Write { path, digest, size, mode, .. } => {
-                stage_file(&staged, blobs, (digest, *size), *mode, sync).map_err(|error| error.naming(path))
+                stage_file(&staged, source, (digest, *size), *mode, sync).map_err(|error| error.naming(path))
             }
             Step::Link { path, target, .. } => symlink(target.as_str(), &staged).map_err(on(path)),
             Step::MakeFolder(path, mode) => {
@@ -81,13 +87,13 @@ impl Drop for Staging {
 
 fn stage_file(
     staged: &Path,
-    blobs: &BlobStore,
+    (blobs, progress): (&BlobStore, &Progress),
     (digest, size): (&Digest, u64),
     mode: Mode,
     sync: bool,
 ) -> Result<(), StageError> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(staged)?;
-    blobs.copy(digest, size, &mut file)?;
+    blobs.copy(digest, size, &mut Counted { to: &mut file, progress })?;
     file.set_permissions(Permissions::from_mode(mode.bits()))?;
     if sync { Ok(file.sync_all()?) } else { Ok(()) }
 }

@@ -231,4 +231,6 @@ pub struct TreeReport {
     pub stack: String,
     pub manifest: String,
     pub drift: Vec<String>,
+    #[serde(default)]
+    pub progress: u64,
 }

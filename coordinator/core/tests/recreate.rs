@@ -34,7 +34,7 @@ fn plan(mut test_fleet: TestFleet, seen: InstanceReport, problems: Vec<Problem>)
     let trees = test_fleet.held["alpha"].trees.iter().map(|tree| landfast_core::report::TreeReport {
         stack: tree.stack.clone(),
         manifest: tree.manifest.clone(),
-        drift: Vec::new(),
+        ..Default::default()
     });
     let report =
         Report { instances: vec![seen], trees: trees.collect(), problems, converged: true, ..Report::default() };

@@ -634,9 +634,42 @@ fn a_removal_of_files_says_that_it_waits_for_their_removal() {
         0,
     );
     let (stack, manifest) = ("web".to_owned(), "one".to_owned());
-    let trees = vec![TreeReport { stack, manifest, drift: Vec::new() }];
+    let trees = vec![TreeReport { stack, manifest, ..TreeReport::default() }];
     let report = Report { epoch: 1, generation: 1, trees, ..Report::default() };
     let (_, actions) = step(state, Event::Reported { host: "alpha".to_owned(), report }, 500);
     let seen = "waiting for the files to be removed".to_owned();
     assert_eq!(actions, [Does::Report(ProgressLine { step: 0, progress: Progress::Running { since: 0, seen } })]);
+}
+
+#[test]
+fn a_sync_may_take_long_while_it_makes_progress_and_not_without() {
+    use landfast_core::desired::{HostState, Tree};
+    use landfast_core::plan::{Plan, Step};
+    use landfast_core::report::{Report, TreeReport};
+    use landfast_core::rollout::{Action as Does, Event, HOST_TIMEOUT_MS, State, step};
+    let tree = |manifest: &str| Tree { stack: "web".to_owned(), manifest: manifest.to_owned() };
+    let holds = |tree| BTreeMap::from([("alpha".to_owned(), HostState { trees: vec![tree], ..HostState::default() })]);
+    let action = Action::Sync { stack: "web".to_owned() };
+    let steps = vec![Step { host: "alpha".to_owned(), action, reasons: Vec::new(), after: Vec::new() }];
+    let plan = Plan { steps, warnings: Vec::new() };
+    let state = State::new(plan, holds(tree("one")), holds(tree("two")), 1);
+    let (state, _) = step(state, Event::Start { epoch: 1, owner: String::new() }, 0);
+    let (mut state, _) = step(state, Event::Assigned { host: "alpha".to_owned(), generation: 1 }, 0);
+    let mut report = |progress, now| {
+        let trees = vec![TreeReport { stack: "web".to_owned(), progress, ..TreeReport::default() }];
+        let report = Report { epoch: 1, generation: 1, trees, ..Report::default() };
+        let reported = Event::Reported { host: "alpha".to_owned(), report };
+        let (next, actions) = step(state.clone(), reported, now);
+        state = next;
+        actions
+            .into_iter()
+            .any(|done| matches!(done, Does::Report(line) if matches!(line.progress, Progress::Failed { .. })))
+    };
+    let mut now = 0;
+    for progress in 1..20 {
+        now += HOST_TIMEOUT_MS - 1;
+        assert!(!report(progress, now), "it failed after {now} ms, although it makes progress");
+    }
+    assert!(!report(19, now + HOST_TIMEOUT_MS - 1));
+    assert!(report(19, now + HOST_TIMEOUT_MS), "nothing was done for too long");
 }

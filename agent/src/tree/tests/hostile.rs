@@ -57,7 +57,7 @@ fn t18_steps_planned_before_a_folder_was_swapped_do_not_go_through_the_link() {
         Step::SetMode(path("hard"), mode_of(0o666)),
     ] {
         let steps = [step];
-        let staging = Staging::fill(host.state.path(), &host.blobs, &steps).expect("staged");
+        let staging = Staging::fill(host.state.path(), &host.blobs, &steps, &Progress::default()).expect("staged");
         let live = LiveTree::open(&host.live()).expect("opened");
         let error = live.carry_out(&steps[0], &staging, 0).expect_err(&steps[0].to_string());
         assert!(matches!(error, TreeError::NotPlain { .. }), "{}: {error}", steps[0]);

@@ -10,7 +10,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use landfast_proto::v1;
 use prost::Message;
@@ -67,7 +67,7 @@ impl Host {
 
 /// The bundle and the drift of a tree that is not being changed.
 fn seen(trees: &Trees) -> (Option<String>, Vec<String>) {
-    let Seen { manifest, drift } = trees.observe(STACK).expect("observed");
+    let Seen { manifest, drift, .. } = trees.observe(STACK).expect("observed");
     (manifest, drift.expect("not being changed"))
 }
 
@@ -163,16 +163,28 @@ fn a_sync_that_hangs_keeps_no_other_stack_and_no_observation_waiting() {
     let open = move || fs::OpenOptions::new().write(true).open(&pipe).expect("opened");
     let mut contents = within(DEADLINE, open).expect("the sync reads the blob");
 
-    let seen_meanwhile = trees.clone();
-    let seen_meanwhile = within(DEADLINE, move || seen_meanwhile.observe(STACK)).expect("does not wait");
-    let expected = Seen { manifest: Some(first), drift: None };
-    assert_eq!(seen_meanwhile.expect("observed"), expected, "no file of the tree is changed yet");
+    let observing = trees.clone();
+    let observe = move || {
+        let observing = observing.clone();
+        within(DEADLINE, move || observing.observe(STACK)).expect("does not wait").expect("observed")
+    };
+    let before = observe();
+    let expected = Seen { manifest: Some(first), drift: None, progress: before.progress };
+    assert_eq!(before, expected, "no file of the tree is changed yet");
     let (syncing, target) = (trees.clone(), other.clone());
     let other_done = within(DEADLINE, move || syncing.apply("web", &target)).expect("does not wait");
     other_done.expect("applied");
     assert_eq!(trees.observe("web").expect("observed").manifest, Some(other));
 
-    contents.write_all(b"slow").expect("written");
+    // A part of a file is progress too.
+    contents.write_all(b"sl").expect("written");
+    let until = Instant::now() + DEADLINE;
+    while observe().progress < before.progress + 2 {
+        assert!(Instant::now() < until, "the sync writes what it reads");
+        std::thread::yield_now();
+    }
+    assert_eq!(observe().progress, before.progress + 2);
+    contents.write_all(b"ow").expect("written");
     drop(contents);
     sync.join().expect("no panic").expect("applied");
     assert_eq!(seen(&trees), (Some(next), vec![]));

@@ -59,11 +59,21 @@ fn report_received(state: &mut State, name: &str, report: Report, now: u64) {
     let lost_since = if report.engine_lost { Some(host.lost_since.unwrap_or(now)) } else { None };
     let away = host.lost_since.filter(|_| lost_since.is_none()).map_or(0, |since| now.saturating_sub(since));
     host.lost_since = lost_since;
+    let syncing = syncing(host.report.as_ref(), &report);
     host.report = Some(report);
     host.unanswered_since = host.unanswered_since.map(|since| since.saturating_add(away).min(now));
     if away > 0 {
         state.extend_deadlines(name, away);
     }
+    state.restart_deadlines(name, &syncing);
+}
+
+/// Stacks whose files are being changed, with progress since the report before.
+fn syncing(before: Option<&Report>, report: &Report) -> BTreeSet<String> {
+    let before = |stack: &str| before.and_then(|report| report.trees.iter().find(|tree| tree.stack == stack));
+    let moved = report.trees.iter().filter(|tree| tree.progress > 0);
+    let moved = moved.filter(|tree| before(&tree.stack).is_none_or(|before| before.progress != tree.progress));
+    moved.map(|tree| tree.stack.clone()).collect()
 }
 
 /// Handles the refusal of a state, or of the part of it that concerns some stacks. The refusal of an older generation that was
@@ -129,6 +139,16 @@ impl State {
         match &step.action {
             Action::Move { from, .. } if !state.left => Some(from),
             _ => Some(&step.host),
+        }
+    }
+
+    /// Lets the time of steps begin anew whose stack's files make progress on their host: there may be many of them.
+    fn restart_deadlines(&mut self, host: &str, stacks: &BTreeSet<String>) {
+        for at in 0..self.steps.len() {
+            let is_moving = self.plan.steps[at].action.stack().is_some_and(|stack| stacks.contains(stack));
+            if is_moving && self.host_of(at) == Some(host) {
+                self.steps[at].deadline = None;
+            }
         }
     }
 

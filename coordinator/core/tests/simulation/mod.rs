@@ -379,7 +379,7 @@ impl Simulation {
         let tree = |tree: &landfast_core::desired::Tree| TreeReport {
             stack: tree.stack.clone(),
             manifest: tree.manifest.clone(),
-            drift: Vec::new(),
+            ..TreeReport::default()
         };
         Report {
             epoch: host.held.epoch,

@@ -11,7 +11,7 @@ use landfast_proto::v1;
 use super::{Wire, mirror, numbered};
 
 mirror!(Report = v1::Report { epoch, owner, generation, converged, instances, problems, trees, engine_lost, units });
-mirror!(TreeReport = v1::TreeReport { stack, manifest, drift });
+mirror!(TreeReport = v1::TreeReport { stack, manifest, drift, progress });
 mirror!(ReportedPort = v1::instance_report::Port { address, published, target, protocol });
 mirror!(
     EngineNetwork =

@@ -278,7 +278,7 @@ fn report(state: &State) -> v1::Report {
     let trees = held.trees.iter().map(|tree| v1::TreeReport {
         stack: tree.stack.clone(),
         manifest: tree.manifest.clone(),
-        drift: Vec::new(),
+        ..v1::TreeReport::default()
     });
     v1::Report {
         epoch: held.epoch,

@@ -48,7 +48,7 @@ pub(crate) fn report(state: &State) -> v1::Report {
         converged: true,
         instances: stacks().flat_map(|stack| stack.instances).map(instance).collect(),
         trees: stacks()
-            .map(|it| v1::TreeReport { stack: it.stack, manifest: it.manifest, drift: Vec::new() })
+            .map(|it| v1::TreeReport { stack: it.stack, manifest: it.manifest, ..v1::TreeReport::default() })
             .collect(),
         units: state.units.iter().map(|(key, held)| unit_status(key, held)).collect(),
         ..v1::Report::default()
