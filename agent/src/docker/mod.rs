@@ -29,9 +29,9 @@ use landfast_agent_core::devices::drivers;
 pub(crate) use builder::BuilderEnd;
 pub(crate) use containers::Labels;
 pub(crate) use create::Place;
-pub(crate) use files::PlacedContents;
 #[cfg(test)]
 pub(crate) use create::creation;
+pub(crate) use files::PlacedContents;
 
 pub(crate) use hooks::Hook;
 pub(crate) use image::{ImageCache, lookup};

@@ -165,6 +165,7 @@ fn container() -> Container {
             uid: 1,
             gid: 2,
             salt: s("salt"),
+            digest: s("digest"),
         }],
         post_start: hook("after"),
         pre_stop: hook("before"),
@@ -415,6 +416,7 @@ pub(super) fn description() -> DescribeResponse {
             deployment: s("deployment"),
             instances: 9,
             owed: list(&["recreate data/app.1 on gamma"]),
+            secrets: list(&["secret"]),
         }],
     }
 }
@@ -423,7 +425,9 @@ pub(super) fn description() -> DescribeResponse {
 /// nothing else to run, and the addresses of another host.
 pub(super) fn old_host_state() -> HostState {
     let mut full = instance();
-    full.container.as_mut().expect("there").networks[0].epoch = 0;
+    let container = full.container.as_mut().expect("there");
+    container.networks[0].epoch = 0;
+    container.files[0].digest.clear();
     let app = Container {
         name: s("data-app-1"),
         image: s("app:1"),
