@@ -6,7 +6,7 @@ use std::path::PathBuf;
 #[path = "build/roles.rs"]
 mod roles;
 
-const FILES: [&str; 8] = ["options", "host_state", "unit", "release", "report", "agent", "blobs", "builder"];
+const FILES: [&str; 9] = ["options", "host_state", "unit", "release", "report", "agent", "blobs", "builder", "peer"];
 
 fn main() {
     println!("cargo::rerun-if-changed=landfast");

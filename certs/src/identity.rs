@@ -49,7 +49,8 @@ impl FromStr for Role {
 /// Identity of a party. It is displayed and parsed as the URI in the party's certificate.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Identity {
-    /// Agent of a host: `landfast://home/agent/alpha`. It may call no method.
+    /// Agent of a host: `landfast://home/agent/alpha`. It has no role of an operator, and may only call what agents ask each
+    /// other.
     Agent {
         /// Name of the fleet.
         fleet: String,
@@ -115,7 +116,7 @@ impl Identity {
         }
     }
 
-    /// Role of the identity; `None` for an agent.
+    /// Role of the identity among operators; `None` for an agent.
     pub fn role(&self) -> Option<Role> {
         match self {
             Self::Agent { .. } => None,

@@ -15,6 +15,7 @@ pub mod credentials;
 pub mod error;
 mod files;
 pub mod identity;
+mod peer;
 pub mod request;
 pub mod tls;
 
@@ -22,5 +23,6 @@ pub use authority::{Authority, Validity};
 pub use credentials::Credentials;
 pub use error::Error;
 pub use identity::{Identity, Role};
+pub use peer::peer_config;
 pub use request::key_and_request;
 pub use tls::{client_config, install_provider, server_config, server_name};

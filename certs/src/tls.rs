@@ -71,11 +71,11 @@ pub(crate) fn certifies(certificate: &[u8], public_key: &[u8]) -> bool {
         .is_ok_and(|(_, certificate)| certificate.public_key().raw == public_key)
 }
 
-fn provider() -> Arc<CryptoProvider> {
+pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
-fn roots(credentials: &Credentials) -> Result<RootCertStore, Error> {
+pub(crate) fn roots(credentials: &Credentials) -> Result<RootCertStore, Error> {
     let mut roots = RootCertStore::empty();
     roots
         .add(credentials.authority_der()?)

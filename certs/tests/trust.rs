@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use landfast_certs::{
-    Authority, Credentials, Error, Identity, Role, Validity, client_config, key_and_request, server_config, server_name,
+    Authority, Credentials, Error, Identity, Role, Validity, client_config, key_and_request, peer_config,
+    server_config, server_name,
 };
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, SanType};
 use rustls::pki_types::CertificateDer;
@@ -132,6 +133,23 @@ fn another_hosts_agent_is_refused_by_the_caller() {
         matches!(error, rustls::Error::InvalidCertificate(rustls::CertificateError::NotValidForNameContext { .. })),
         "{error}"
     );
+}
+
+#[test]
+fn an_agent_accepts_the_agent_of_any_host_of_its_fleet_and_nobody_else() {
+    let home = fleet("home");
+    let beta = Identity::agent("home", "beta").unwrap();
+    let beta = home.authority.issue(&beta, Validity::standard(SystemTime::now())).unwrap();
+    let call = |server: &Credentials| handshake(server, peer_config(&beta).unwrap(), "some-other-name");
+    assert_eq!(call(&home.agent).unwrap().to_string(), "landfast://home/agent/beta");
+    assert!(call(&home.operator).is_err(), "an operator does not serve");
+    let error = call(&fleet("home").agent).unwrap_err();
+    assert_eq!(error, rustls::Error::InvalidCertificate(rustls::CertificateError::BadSignature));
+    let error = call(&fleet("away").agent).unwrap_err();
+    assert_eq!(error, rustls::Error::InvalidCertificate(rustls::CertificateError::NotValidForName));
+    let past = Validity { not_before: SystemTime::now() - 2 * DAY, not_after: SystemTime::now() - DAY };
+    let expired = home.authority.issue(&Identity::agent("home", "gamma").unwrap(), past).unwrap();
+    assert!(call(&expired).unwrap_err().to_string().contains("expired"));
 }
 
 #[test]

@@ -50,6 +50,14 @@ mod tests {
     }
 
     #[test]
+    fn t06_the_methods_of_agents_among_themselves_are_exactly_those_of_one_service() {
+        let of_peers: Vec<_> = METHODS.iter().filter(|path| least_role(path) == Some(Role::Peer)).collect();
+        assert_eq!(of_peers, [&"/landfast.v1.Peer/NewerFabric", &"/landfast.v1.Peer/Health"]);
+        let of_service = METHODS.iter().filter(|path| path.starts_with("/landfast.v1.Peer/"));
+        assert_eq!(of_service.collect::<Vec<_>>(), of_peers);
+    }
+
+    #[test]
     fn the_contents_of_a_file_are_not_printed() {
         let file = super::v1::PlacedFile { target: "/run/secrets/key".to_owned(), ..super::v1::PlacedFile::default() };
         let file = super::v1::PlacedFile { contents: b"hunter2".to_vec(), salt: "pepper".to_owned(), ..file };

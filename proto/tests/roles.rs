@@ -37,3 +37,9 @@ fn t06_a_method_with_a_role_is_in_the_table() {
     let table = roles::table(&pool("option (least_role) = ROLE_ADMIN;")).expect("a role");
     assert!(table.contains("\"/landfast.v1.Door/Open\" => Role::try_from(3).ok()"), "{table}");
 }
+
+#[test]
+fn t06_the_role_of_agents_is_apart_from_those_of_operators() {
+    let table = roles::table(&pool("option (least_role) = ROLE_PEER;")).expect("a role");
+    assert!(table.contains("\"/landfast.v1.Door/Open\" => Role::try_from(4).ok()"), "{table}");
+}

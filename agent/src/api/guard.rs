@@ -60,17 +60,32 @@ fn admit(path: &str, identity: Option<&Identity>) -> Result<(), Status> {
         Status::permission_denied(format!("{identity} has {holds}, and {path} needs {needs}"))
     };
     let needed = wire::least_role(path)
-        .and_then(role)
+        .and_then(needed)
         .ok_or_else(|| denied("a role that does not exist, because there is no such method"))?;
-    if identity.role().is_some_and(|held| held >= needed) { Ok(()) } else { Err(denied(&needed.to_string())) }
+    match (needed, identity) {
+        (Needed::Agent, Identity::Agent { .. }) => Ok(()),
+        (Needed::Agent, _) => Err(denied("an agent's identity")),
+        (Needed::Role(needed), _) if identity.role().is_some_and(|held| held >= needed) => Ok(()),
+        (Needed::Role(needed), _) => Err(denied(&needed.to_string())),
+    }
 }
 
-fn role(role: wire::Role) -> Option<Role> {
+/// Who may call a method.
+#[derive(Clone, Copy)]
+enum Needed {
+    /// Operators and coordinators with at least this role.
+    Role(Role),
+    /// Agents, and nobody else.
+    Agent,
+}
+
+fn needed(role: wire::Role) -> Option<Needed> {
     match role {
         wire::Role::Unspecified => None,
-        wire::Role::Viewer => Some(Role::Viewer),
-        wire::Role::Deployer => Some(Role::Deployer),
-        wire::Role::Admin => Some(Role::Admin),
+        wire::Role::Viewer => Some(Needed::Role(Role::Viewer)),
+        wire::Role::Deployer => Some(Needed::Role(Role::Deployer)),
+        wire::Role::Admin => Some(Needed::Role(Role::Admin)),
+        wire::Role::Peer => Some(Needed::Agent),
     }
 }
 
@@ -98,21 +113,25 @@ mod tests {
     #[test]
     fn t06_every_method_is_open_to_its_role_and_above_and_closed_below() {
         for path in METHODS {
-            let needed = wire::least_role(path).and_then(role).expect("each has one");
+            let needed = wire::least_role(path).and_then(needed).expect("each has one");
             for held in [Role::Viewer, Role::Deployer, Role::Admin] {
                 let admitted = admit(path, Some(&operator(held)));
-                assert_eq!(admitted.is_ok(), held >= needed, "{path} for {held}");
+                let is_allowed = matches!(needed, Needed::Role(needed) if held >= needed);
+                assert_eq!(admitted.is_ok(), is_allowed, "{path} for {held}");
             }
         }
     }
 
     #[test]
-    fn t06_agents_and_strangers_may_call_nothing_and_coordinators_deploy() {
+    fn t06_agents_may_call_only_what_they_ask_each_other_and_strangers_nothing_and_coordinators_deploy() {
         let agent = Identity::agent("home", "alpha").expect("a good name");
         let coordinator = Identity::coordinator("home", "main").expect("a good name");
         for path in METHODS {
-            assert_eq!(admit(path, Some(&agent)).map_err(|status| status.code()), Err(Code::PermissionDenied));
+            let admitted = admit(path, Some(&agent)).map_err(|status| status.code());
+            let is_of_peers = path.starts_with("/landfast.v1.Peer/");
+            assert_eq!(admitted, if is_of_peers { Ok(()) } else { Err(Code::PermissionDenied) }, "{path}");
             assert_eq!(admit(path, None).map_err(|status| status.code()), Err(Code::Unauthenticated));
+            assert!(!is_of_peers || admit(path, Some(&coordinator)).is_err(), "{path}");
         }
         assert!(admit("/landfast.v1.Agent/Assign", Some(&coordinator)).is_ok());
     }
