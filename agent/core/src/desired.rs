@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use landfast_agreement::InstanceName;
 
+use crate::elsewhere::{Address, Elsewhere};
 use crate::overlay;
 
 /// Everything that the host must be. What belongs to a managed stack and is not named here is removed, except volumes. What
@@ -27,6 +28,8 @@ pub struct Desired {
     pub trees: BTreeMap<String, String>,
     /// Instances with their containers.
     pub instances: BTreeMap<InstanceName, Instance>,
+    /// What the fabric has on other hosts.
+    pub elsewhere: Elsewhere,
 }
 
 impl Desired {
@@ -95,6 +98,8 @@ pub struct Instance {
     pub volumes_from: BTreeSet<InstanceName>,
     /// Addresses and ports that only one running container can hold.
     pub claims: BTreeSet<Claim>,
+    /// Fixed addresses of the container, each with the epoch in which it was assigned; 0 outside the networks of the fleet.
+    pub addresses: BTreeMap<Address, u64>,
     /// When the engine starts the container again.
     pub restart: Restart,
     /// Services of the same stack that must reach a condition before this container starts, unless it only continues after

@@ -25,14 +25,14 @@ impl<'a> Builder<'a> {
         Builder { desired, observed, given_up, plan: Plan::default(), makes, removes }
     }
 
-    pub(super) fn build(mut self) -> Plan {
+    pub(super) fn build(mut self, held_up: &BTreeMap<InstanceName, Waiting>) -> Plan {
         self.networks();
         self.volumes();
         self.trees();
         self.instances();
         self.leftovers();
         order::claims(&mut self.plan, self.desired, self.observed);
-        order::dependencies(&mut self.plan, self.desired, self.observed, self.given_up);
+        order::dependencies(&mut self.plan, self.desired, self.observed, self.given_up, held_up);
         self.plan
     }
 

@@ -171,6 +171,9 @@ impl<'a> Builder<'a> {
         previous: Option<(&'a String, &'a Container)>,
         cleared: BTreeSet<usize>,
     ) {
+        if let Err((reason, hopeless)) = self.is_at_home(instance) {
+            return self.wait(name, reason, hopeless);
+        }
         let Some(image) = self.observed.images.resolve(&instance.image, &instance.fingerprint) else {
             if let Some(reason) = self.observed.unknown.image(&instance.image) {
                 let reason = format!("needs image {}, which cannot be examined: {reason}", instance.image);
@@ -212,7 +215,17 @@ impl<'a> Builder<'a> {
     /// Returns the steps that must come before the start, and the containers that the new one shares something with; or why
     /// it waits, and whether that is hopeless.
     fn what_it_needs(&self, name: &InstanceName, instance: &Instance) -> Result<Needed, (String, bool)> {
+        self.is_at_home(instance)?;
         Ok((self.needs(name)?, self.partners(instance)?))
+    }
+
+    /// Checks that no address of the instance has moved to another host. If one has, another container may have it there, and
+    /// only a new assignment can change that.
+    fn is_at_home(&self, instance: &Instance) -> Result<(), (String, bool)> {
+        match self.desired.elsewhere.moved(&instance.addresses) {
+            Some(moved) => Err((format!("must not start here: {moved}"), true)),
+            None => Ok(()),
+        }
     }
 
     /// Returns the containers that the instance shares something with. Those whose namespaces it joins must run.
@@ -258,7 +271,7 @@ impl<'a> Builder<'a> {
     /// the new one.
     fn roll_back(&mut self, name: &InstanceName, instance: &Instance, found: Found<'a>) {
         let (Some((new_id, new)), Some((id, previous))) = (found.current, found.previous) else { return };
-        let started = was_stopped_for(previous, new)
+        let started = (was_stopped_for(previous, new) && self.is_at_home(instance).is_ok())
             .then(|| self.step(Action::Start { instance: name.clone(), container: id.clone() }, []));
         let mut after: BTreeSet<usize> = self.discard(name, Some((new_id, new)), started).into_iter().collect();
         after.extend(self.discard_all(name, found.leftovers));

@@ -4,6 +4,7 @@
 //! recreate for example, is also the recovery from a crash at that stage.
 
 mod build;
+mod condition;
 mod instance;
 mod order;
 
@@ -17,6 +18,9 @@ use crate::attempts::Resource;
 use crate::desired::{Desired, InstanceName};
 use crate::observed::Observed;
 use crate::overlay;
+
+pub use condition::Seen;
+pub(crate) use condition::{Reached, Unmet, reached};
 
 /// What to do, and what cannot be done.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -152,7 +156,17 @@ pub struct Obstacle {
 /// Plans the steps for a host. Resources that are `given_up` are not tried again; for an instance, that means its new
 /// container.
 pub fn plan(desired: &Desired, observed: &Observed, given_up: &BTreeSet<Resource>) -> Plan {
-    build::Builder::new(desired, observed, given_up).build()
+    plan_with(desired, observed, given_up, &BTreeMap::new())
+}
+
+/// Plans like [`plan`]. `held_up` are the instances that must wait for others on other hosts, unless they run.
+pub fn plan_with(
+    desired: &Desired,
+    observed: &Observed,
+    given_up: &BTreeSet<Resource>,
+    held_up: &BTreeMap<InstanceName, Waiting>,
+) -> Plan {
+    build::Builder::new(desired, observed, given_up).build(held_up)
 }
 
 impl Plan {

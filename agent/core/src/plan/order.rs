@@ -3,10 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::condition::{Reached, Seen, Unmet, reached};
 use super::{Action, Plan, Waiting};
 use crate::attempts::Resource;
-use crate::desired::{Claim, Condition, Desired, InstanceName};
-use crate::observed::{Container, Health, Observed, State};
+use crate::desired::{Claim, Desired, InstanceName};
+use crate::observed::{Container, Observed, State};
 
 /// Puts each start after the stops of the containers that hold what it claims.
 pub(super) fn claims(plan: &mut Plan, desired: &Desired, observed: &Observed) {
@@ -32,8 +33,15 @@ pub(super) fn claims(plan: &mut Plan, desired: &Desired, observed: &Observed) {
     }
 }
 
-/// Makes starts wait for the services that they depend on. Containers that only continue after an update do not wait.
-pub(super) fn dependencies(plan: &mut Plan, desired: &Desired, observed: &Observed, given_up: &BTreeSet<Resource>) {
+/// Makes starts wait for the services that they depend on. Containers that only continue after an update do not wait. `held_up`
+/// are the instances that wait for others on other hosts.
+pub(super) fn dependencies(
+    plan: &mut Plan,
+    desired: &Desired,
+    observed: &Observed,
+    given_up: &BTreeSet<Resource>,
+    held_up: &BTreeMap<InstanceName, Waiting>,
+) {
     let starts: BTreeMap<InstanceName, usize> = plan
         .steps
         .iter()
@@ -54,8 +62,14 @@ pub(super) fn dependencies(plan: &mut Plan, desired: &Desired, observed: &Observ
                 .instances
                 .keys()
                 .filter(|other| other.stack == name.stack && other.service == dependency.service && *other != name);
-            for other in others.filter(|other| !desired.instances[*other].stopped) {
-                match reached(other, dependency.condition, observed, starts.contains_key(other)) {
+            // An instance that has moved runs on another host, if it runs at all.
+            let others = others.filter(|other| {
+                let it = &desired.instances[*other];
+                !it.stopped && desired.elsewhere.moved(&it.addresses).is_none()
+            });
+            for other in others {
+                let seen: Vec<Seen> = containers(other, observed).map(Seen::from).collect();
+                match reached(&seen, dependency.condition, starts.contains_key(other)) {
                     Reached::Yes => {}
                     Reached::AfterStart => {
                         plan.steps[*position].after.extend(starts.get(other));
@@ -71,6 +85,10 @@ pub(super) fn dependencies(plan: &mut Plan, desired: &Desired, observed: &Observ
                 }
             }
         }
+        if let Some(waiting) = held_up.get(name) {
+            plan.waiting.entry(name.clone()).or_insert_with(|| waiting.clone());
+            held_back.insert(*position);
+        }
     }
     drop_steps(plan, held_back);
 }
@@ -84,52 +102,6 @@ fn from_rest(name: &InstanceName, digest: &str, observed: &Observed) -> bool {
 
 fn containers<'a>(name: &'a InstanceName, observed: &'a Observed) -> impl Iterator<Item = &'a Container> {
     observed.containers.values().filter(move |container| container.instance == *name)
-}
-
-enum Reached {
-    Yes,
-    /// The condition holds once the start that is in the plan is done.
-    AfterStart,
-    No(Unmet),
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Unmet {
-    Started,
-    Healthy,
-    Completed,
-    Failed,
-}
-
-impl Unmet {
-    fn words(self) -> &'static str {
-        match self {
-            Unmet::Started => "is not started",
-            Unmet::Healthy => "is not healthy yet",
-            Unmet::Completed => "has not completed",
-            Unmet::Failed => "ended with a failure",
-        }
-    }
-}
-
-fn reached(name: &InstanceName, condition: Condition, observed: &Observed, starts: bool) -> Reached {
-    let up = containers(name, observed).any(|container| container.state.is_up());
-    let done = containers(name, observed).any(|container| container.state == State::Exited && container.exit_code == 0);
-    let failed =
-        containers(name, observed).any(|container| container.state == State::Exited && container.exit_code != 0);
-    let well = containers(name, observed)
-        .any(|container| container.state.is_up() && matches!(container.health, Health::None | Health::Healthy));
-    match condition {
-        // A container that was started once counts as started, however it ended.
-        Condition::Started if up || ((done || failed) && !starts) => Reached::Yes,
-        Condition::Started if starts => Reached::AfterStart,
-        Condition::Healthy if well => Reached::Yes,
-        Condition::Completed if done && !starts => Reached::Yes,
-        Condition::Started => Reached::No(Unmet::Started),
-        Condition::Healthy => Reached::No(Unmet::Healthy),
-        Condition::Completed if failed && !up && !starts => Reached::No(Unmet::Failed),
-        Condition::Completed => Reached::No(Unmet::Completed),
-    }
 }
 
 /// Drops steps, and with them all that come after them.

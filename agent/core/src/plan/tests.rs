@@ -7,6 +7,8 @@ use crate::attempts::Resource;
 use crate::desired::{Claim, Condition, Dependency, Desired, Instance, InstanceName, Network, Restart, Volume};
 use crate::observed::{self, Container, Foreign, Health, Observed, State, Tree};
 
+mod moved;
+
 fn name(text: &str) -> InstanceName {
     let (stack, service) = text.split_once('/').expect("stack/service");
     InstanceName { stack: stack.to_owned(), service: service.to_owned(), index: 1 }

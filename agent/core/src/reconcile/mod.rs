@@ -14,14 +14,17 @@ mod snapshot;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 pub use snapshot::{Changed, Snapshot, Stale};
 
 use crate::attempts::{Attempts, Resource, Severity};
 use crate::desired::{Desired, InstanceName};
+use crate::elsewhere::Elsewhere;
 use crate::observed::Container;
-use crate::plan::{Action, Plan, plan};
+use crate::peers::{Answer, CatchUp, Dependencies, NAMES_AT_ONCE, Question};
+use crate::plan::{Action, Plan, plan_with};
 
 /// Maximum number of steps that run at a time. Stops are not counted: they wait for other processes and cost nothing here.
 /// Changes of live trees are not counted either: one that hangs on its file system must not keep others from their turn.
@@ -82,6 +85,20 @@ pub enum Wake {
     Links,
     /// A step ended.
     StepEnded(Box<StepEnded>),
+    /// An [`Effect::AskForFabric`] was carried out. A newer fabric has been assigned before.
+    AskedForFabric {
+        /// Number of other hosts that answered.
+        answered: usize,
+    },
+    /// An [`Effect::AskForHealth`] was carried out.
+    AskedForHealth {
+        /// LAN address of the host that was asked.
+        host: Ipv4Addr,
+        /// Instances that it was asked for.
+        instances: Vec<InstanceName>,
+        /// How the host answered.
+        answer: Answer,
+    },
     /// The time of the last [`Effect::WakeAt`] has come.
     Timer,
     /// An [`Effect::Observe`] was carried out.
@@ -98,6 +115,8 @@ impl Wake {
             Wake::EngineEvent(_) => "engine event",
             Wake::Links => "links",
             Wake::StepEnded(_) => "step ended",
+            Wake::AskedForFabric { .. } => "asked for the fabric",
+            Wake::AskedForHealth { .. } => "asked for health",
             Wake::Timer => "timer",
             Wake::Observed(_) => "observed",
         }
@@ -157,6 +176,15 @@ pub enum Effect {
     },
     /// Run a step, then turn with [`Wake::StepEnded`].
     Start(Action),
+    /// Ask other hosts for a newer fabric, then turn with [`Wake::AskedForFabric`].
+    AskForFabric(Question),
+    /// Ask another host what instances do, then turn with [`Wake::AskedForHealth`].
+    AskForHealth {
+        /// LAN address of the host.
+        host: Ipv4Addr,
+        /// Names of the instances, at most [`NAMES_AT_ONCE`].
+        instances: Vec<InstanceName>,
+    },
     /// Publish a report of the host.
     Publish {
         /// The plan, for what is left to do and what is in the way.
@@ -181,6 +209,10 @@ pub struct State {
     busy: BTreeMap<Resource, bool>,
     /// Files that the last sync of a stack left unchanged, by stack.
     kept: BTreeMap<String, Vec<String>>,
+    /// Whether other hosts know a newer fabric.
+    catch_up: CatchUp,
+    /// What instances wait for on other hosts.
+    dependencies: Dependencies,
     engine_up: bool,
     observe_again: bool,
     next_period: u64,
@@ -199,6 +231,8 @@ impl Default for State {
             attempts: Attempts::default(),
             busy: BTreeMap::new(),
             kept: BTreeMap::new(),
+            catch_up: CatchUp::default(),
+            dependencies: Dependencies::default(),
             engine_up: false,
             observe_again: false,
             next_period: PERIOD,
@@ -228,7 +262,22 @@ pub fn turn(mut state: State, wakes: impl IntoIterator<Item = Wake>, now: u64) -
 impl State {
     /// State of a loop that starts with an assignment that it kept from an earlier run.
     pub fn new(assignment: Option<Assignment>) -> Self {
-        State { assignment, ..State::default() }
+        let (catch_up, dependencies) = match &assignment {
+            Some(Assignment { desired, .. }) => (CatchUp::new(&desired.elsewhere), Dependencies::new(desired)),
+            None => Default::default(),
+        };
+        State { assignment, catch_up, dependencies, ..State::default() }
+    }
+
+    /// Returns what to carry out before the first turn.
+    pub fn begin(&mut self, now: u64) -> Vec<Effect> {
+        self.ask_for_fabric(now).into_iter().collect()
+    }
+
+    /// Number of other hosts that were asked whether addresses have moved, if none of them answered and instances were
+    /// started nevertheless.
+    pub fn unanswered(&self) -> Option<usize> {
+        self.catch_up.unanswered()
     }
 
     /// Steps that failed for this generation.
@@ -257,6 +306,10 @@ impl State {
             }
             Wake::Links => self.snapshot.stale.overlays = true,
             Wake::StepEnded(ended) => self.end_step(*ended, now),
+            Wake::AskedForFabric { answered } => self.catch_up.answered(answered, now),
+            Wake::AskedForHealth { host, instances, answer } => {
+                self.dependencies.answered(host, &instances, &answer, now);
+            }
             Wake::Timer => {
                 if now >= self.next_period {
                     self.next_period = now + PERIOD;
@@ -282,6 +335,7 @@ impl State {
                 // They stop no container, so it does no harm to try them again.
                 Resource::Network(_) | Resource::Overlay(_) | Resource::Volume(_) => true,
             });
+            self.dependencies.leave(is_again);
             self.kept.retain(|stack, _| assignment.desired.trees.contains_key(stack));
         }
         self.assignment = Some(assignment);
@@ -346,10 +400,8 @@ impl State {
         if observation == Some(Observation::Complete) {
             self.plan_to_look_again(now);
         }
-        let mut plan = match &self.assignment {
-            Some(assignment) => plan(&assignment.desired, &self.snapshot.observed, &self.attempts.given_up()),
-            None => Plan::default(),
-        };
+        let mut effects: Vec<Effect> = self.ask_for_fabric(now).into_iter().collect();
+        let mut plan = self.plan(now);
         // What was seen of a resource while a step worked on it is not reported as being in the way. The engine shows a volume
         // that it removes without its labels, as if somebody else had created it.
         let is_uncertain = |resource: &Resource| match resource {
@@ -361,7 +413,12 @@ impl State {
         let before = plan.obstacles.len();
         plan.obstacles.retain(|obstacle| !is_uncertain(&obstacle.resource));
         let was_uncertain = plan.obstacles.len() < before;
-        let mut effects = if engine_lost { Vec::new() } else { self.start(&plan, now) };
+        if engine_lost {
+            self.dependencies.pause();
+        } else {
+            effects.extend(self.ask_for_health(&plan, now));
+            effects.extend(self.start(&plan, now));
+        }
         let mut busy = self.unsettled();
         busy.others |= was_uncertain;
         effects.push(Effect::Publish { plan, busy, engine_lost });
@@ -377,6 +434,28 @@ impl State {
             let wait = (OBSERVE_AGAIN << self.unknown_count.min(6)).min(LOOK_AGAIN_MAX);
             (self.unknown_count, self.look_again) = (self.unknown_count.saturating_add(1), Some(now + wait));
         }
+    }
+
+    fn plan(&mut self, now: u64) -> Plan {
+        let Some(Assignment { desired, .. }) = &self.assignment else { return Plan::default() };
+        let observed = &self.snapshot.observed;
+        self.dependencies.observe(observed);
+        plan_with(desired, observed, &self.attempts.given_up(), &self.dependencies.waits(desired, now))
+    }
+
+    fn ask_for_fabric(&mut self, now: u64) -> Option<Effect> {
+        let nothing = Elsewhere::default();
+        let known = self.assignment.as_ref().map_or(&nothing, |assignment| &assignment.desired.elsewhere);
+        self.catch_up.question(known, now).map(Effect::AskForFabric)
+    }
+
+    fn ask_for_health(&mut self, plan: &Plan, now: u64) -> Vec<Effect> {
+        let Some(Assignment { desired, .. }) = &self.assignment else { return Vec::new() };
+        let questions = self.dependencies.questions(desired, plan.waiting.keys(), now);
+        let parts = questions.iter().flat_map(|(host, all)| {
+            all.chunks(NAMES_AT_ONCE).map(|some| Effect::AskForHealth { host: *host, instances: some.to_vec() })
+        });
+        parts.collect()
     }
 
     /// What has a step under way, or a container that waits to be inspected.
@@ -403,7 +482,9 @@ impl State {
         for action in plan.ready(|resource| !self.attempts.may_try(resource, now)) {
             let uncounted = matches!(action, Action::Stop { .. } | Action::SyncTree { .. } | Action::RemoveTree { .. });
             let is_full = self.busy.values().filter(|uncounted| !**uncounted).count() >= STEPS_AT_ONCE;
-            if (is_full && !uncounted) || self.busy.contains_key(&action.resource()) {
+            // A stop may be half of an update whose other half is a start.
+            let is_held = self.catch_up.is_holding() && action.instance().is_some();
+            if (is_full && !uncounted) || is_held || self.busy.contains_key(&action.resource()) {
                 continue;
             }
             self.busy.insert(action.resource(), uncounted);
@@ -416,6 +497,7 @@ impl State {
         let observe = self.observe_again.then_some(now + OBSERVE_AGAIN);
         let retry = self.attempts.next_retry(now);
         let look = self.look_again.filter(|at| *at > now);
-        observe.into_iter().chain(retry).chain(look).fold(self.next_period, u64::min)
+        let peers = self.catch_up.next().into_iter().chain(self.dependencies.next());
+        observe.into_iter().chain(retry).chain(look).chain(peers).fold(self.next_period, u64::min)
     }
 }

@@ -4,6 +4,8 @@ use super::*;
 use crate::desired;
 use crate::observed::{self, Listed, Tree};
 
+mod peers;
+
 fn name(service: &str) -> InstanceName {
     InstanceName { stack: "data".to_owned(), service: service.to_owned(), index: 1 }
 }
