@@ -13,6 +13,7 @@ mod network_settings;
 mod observe;
 mod old_state;
 mod overlay;
+mod peers;
 mod ports;
 mod reconcile;
 #[cfg(test)]

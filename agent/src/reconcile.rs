@@ -1,8 +1,11 @@
 //! The loop's shell: waits for what happens, gives it to [`turn`], and carries out the effects. It decides nothing.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use landfast_agent_core::desired::InstanceName;
+use landfast_agent_core::peers::Question;
 use landfast_agent_core::plan::{Action, Plan};
 use landfast_agent_core::reconcile::{Busy, Effect, PERIOD, State, StepEnded, Wake, turn};
 use tokio::sync::{mpsc, watch};
@@ -12,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::apply::Executor;
 use crate::observe::Observer;
+use crate::peers::Peers;
 use crate::report::{Inputs, report};
 use crate::wire::{Held, Report};
 
@@ -28,6 +32,9 @@ pub(crate) struct Reconciler {
     /// A message for each change of the devices that overlays are made of.
     links: mpsc::Receiver<()>,
     reports: watch::Sender<Option<Arc<Report>>>,
+    peers: Arc<Peers>,
+    /// Questions to other hosts. Each ends with a wake.
+    asks: JoinSet<Wake>,
     steps: JoinSet<StepEnded>,
     /// The units that steps are started for.
     current: Arc<Held>,
@@ -44,16 +51,34 @@ impl Reconciler {
         engine: mpsc::Receiver<Wake>,
         links: mpsc::Receiver<()>,
         reports: watch::Sender<Option<Arc<Report>>>,
+        peers: Arc<Peers>,
     ) -> Self {
         let current = held.borrow_and_update().clone();
         let state = State::new(Some(current.assignment()));
-        let (steps, started) = (JoinSet::new(), Instant::now());
+        let (asks, steps, started) = (JoinSet::new(), JoinSet::new(), Instant::now());
         let wake_at = PERIOD;
-        Reconciler { executor, observer, held, engine, links, reports, steps, current, state, started, wake_at }
+        Reconciler {
+            executor,
+            observer,
+            held,
+            engine,
+            links,
+            reports,
+            peers,
+            asks,
+            steps,
+            current,
+            state,
+            started,
+            wake_at,
+        }
     }
 
     /// Runs until `stop` is cancelled, then waits for the steps under way.
     pub(crate) async fn run(mut self, stop: CancellationToken) {
+        if let Some(question) = self.state.begin(self.now()) {
+            self.ask_for_fabric(question);
+        }
         while let Some(first) = self.next_wake(&stop).await {
             let wakes: Vec<Wake> = std::iter::once(first).chain(self.other_wakes()).collect();
             let reasons: Vec<&str> = wakes.iter().map(Wake::reason).collect();
@@ -78,6 +103,7 @@ impl Reconciler {
             Some(wake) = self.engine.recv() => Some(wake),
             Some(()) = self.links.recv() => Some(Wake::Links),
             Some(ended) = self.steps.join_next() => Some(step_ended(ended)),
+            Some(asked) = self.asks.join_next() => Some(joined(asked)),
             () = tokio::time::sleep_until(timer) => Some(Wake::Timer),
         }
     }
@@ -87,6 +113,8 @@ impl Reconciler {
         let mut wakes = Vec::new();
         wakes.extend(std::iter::from_fn(|| self.engine.try_recv().ok()));
         wakes.extend(std::iter::from_fn(|| self.steps.try_join_next()).map(step_ended));
+        wakes.extend(std::iter::from_fn(|| self.asks.try_join_next()).map(joined));
+        // A question that has ended may have brought a newer fabric, so what is held is looked at last.
         if self.held.has_changed().unwrap_or(false) {
             wakes.push(self.assigned());
         }
@@ -103,7 +131,7 @@ impl Reconciler {
 
     async fn turn(&mut self, mut wakes: Vec<Wake>) {
         while !wakes.is_empty() {
-            let now = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let now = self.now();
             let (state, effects) = turn(std::mem::take(&mut self.state), wakes, now);
             (self.state, wakes) = (state, Vec::new());
             for effect in effects {
@@ -113,6 +141,8 @@ impl Reconciler {
                         wakes.push(Wake::Observed(observation));
                     }
                     Effect::Start(action) => self.start(action),
+                    Effect::AskForFabric(question) => self.ask_for_fabric(question),
+                    Effect::AskForHealth { host, instances } => self.ask_for_health(host, instances),
                     Effect::Publish { plan, busy, engine_lost } => self.publish(&plan, &busy, engine_lost),
                     Effect::WakeAt(at) => self.wake_at = at,
                 }
@@ -124,10 +154,29 @@ impl Reconciler {
         self.steps.spawn(self.executor.clone().run(action, self.current.clone()));
     }
 
+    fn ask_for_fabric(&mut self, question: Question) {
+        let peers = self.peers.clone();
+        self.asks.spawn(async move { Wake::AskedForFabric { answered: peers.catch_up(question).await } });
+    }
+
+    fn ask_for_health(&mut self, host: Ipv4Addr, instances: Vec<InstanceName>) {
+        let peers = self.peers.clone();
+        self.asks.spawn(async move {
+            let answer = peers.health(host, &instances).await;
+            Wake::AskedForHealth { host, instances, answer }
+        });
+    }
+
+    /// Milliseconds since the loop was created.
+    fn now(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
     fn publish(&self, plan: &Plan, busy: &Busy, engine_lost: bool) {
         let (observed, attempts, kept) = (&self.state.snapshot.observed, self.state.attempts(), self.state.kept());
         let held = &*self.current;
-        let report = report(&Inputs { held, observed, plan, attempts, kept, busy, engine_lost });
+        let unanswered = self.state.unanswered();
+        let report = report(&Inputs { held, observed, plan, attempts, kept, busy, engine_lost, unanswered });
         self.reports.send_if_modified(|last| {
             let is_new = last.as_deref() != Some(&report);
             if is_new {
@@ -138,10 +187,11 @@ impl Reconciler {
     }
 }
 
-/// Steps do not panic. If one did, the loop must not go on as if nothing were under way.
-fn step_ended(joined: Result<StepEnded, JoinError>) -> Wake {
-    match joined {
-        Ok(ended) => Wake::StepEnded(Box::new(ended)),
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
+fn step_ended(ended: Result<StepEnded, JoinError>) -> Wake {
+    Wake::StepEnded(Box::new(joined(ended)))
+}
+
+/// Steps and questions do not panic. If one did, the loop must not go on as if nothing were under way.
+fn joined<T>(joined: Result<T, JoinError>) -> T {
+    joined.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }

@@ -25,6 +25,8 @@ pub(crate) struct Inputs<'a> {
     /// What has a step under way, or a container that waits to be inspected.
     pub(crate) busy: &'a Busy,
     pub(crate) engine_lost: bool,
+    /// Number of other hosts that were asked whether addresses have moved, if none of them answered.
+    pub(crate) unanswered: Option<usize>,
 }
 
 pub(crate) fn report(inputs: &Inputs<'_>) -> Report {
@@ -221,7 +223,23 @@ fn problems(inputs: &Inputs<'_>) -> Vec<Problem> {
             problem("sync", &Resource::Tree(stack.clone()), message, true)
         })
     });
-    failed.chain(unfinished).chain(obstacles).chain(unknown).chain(waiting).chain(kept).collect()
+    // It comes last, because it explains no other problem.
+    let unanswered = inputs.unanswered.map(unanswered);
+    failed.chain(unfinished).chain(obstacles).chain(unknown).chain(waiting).chain(kept).chain(unanswered).collect()
+}
+
+/// The problem that the host may have missed a change of addresses. It is not final, because the agent goes on asking.
+fn unanswered(asked: usize) -> Problem {
+    let hosts = if asked == 1 { "1 was" } else { &format!("{asked} were") };
+    Problem {
+        step: "ask".to_owned(),
+        resource: "peers".to_owned(),
+        message: format!(
+            "no other host answered ({hosts} asked), so it is not known whether addresses have moved; the instances were \
+             started as they were assigned last"
+        ),
+        ..Problem::default()
+    }
 }
 
 /// Describes the older container that runs because the desired one could not be started.
@@ -306,6 +324,7 @@ mod tests {
             kept: &BTreeMap::new(),
             busy: &Busy::default(),
             engine_lost: false,
+            unanswered: None,
         })
     }
 
@@ -422,6 +441,7 @@ mod tests {
             kept: &kept,
             busy: &busy,
             engine_lost: false,
+            unanswered: None,
         };
         let report = report(&inputs);
         let of = |problem: &Problem| (problem.resource.clone(), problem.kind(), problem.stack.clone());
@@ -432,6 +452,29 @@ mod tests {
             message.contains("stacks data and web") && message.contains("internal is false in data and true in web"),
             "{message}"
         );
+    }
+
+    #[test]
+    fn f21_a_host_that_no_other_one_answered_says_so_and_that_is_not_final() {
+        let (held, seen) = (held(), observed(&[("a", "new", State::Running)]));
+        let plan = plan(&held.desired, &seen, &BTreeSet::new());
+        let report = report(&Inputs {
+            held: &held,
+            observed: &seen,
+            plan: &plan,
+            attempts: &Attempts::default(),
+            kept: &BTreeMap::new(),
+            busy: &Busy::default(),
+            engine_lost: false,
+            unanswered: Some(2),
+        });
+        let [problem] = report.problems.as_slice() else { panic!("{report:?}") };
+        assert_eq!((problem.step.as_str(), problem.resource.as_str(), problem.r#final), ("ask", "peers", false));
+        assert!(
+            problem.message.starts_with("no other host answered (2 were asked), so it is not known"),
+            "{problem:?}"
+        );
+        assert!(report.converged);
     }
 
     #[test]

@@ -19,6 +19,7 @@ use crate::docker::{Engine, ImageCache};
 use crate::engine_session;
 use crate::observe::{Observer, Sources};
 use crate::overlay::{self, Overlay};
+use crate::peers::Peers;
 use crate::reconcile::Reconciler;
 use crate::releases::History;
 use crate::secrets::Secrets;
@@ -107,7 +108,8 @@ async fn serve(run: Run, credentials: Credentials, fleet: String, host: String) 
         overlay,
         starts,
     });
-    let reconciler = Reconciler::new(executor, observer, holder.subscribe(), engine_wakes, links, reports);
+    let peers = Arc::new(Peers::new(&credentials, listener.local_addr()?.port(), holder.clone())?);
+    let reconciler = Reconciler::new(executor, observer, holder.subscribe(), engine_wakes, links, reports, peers);
     tokio::spawn(engine_session::run(engine.clone(), fleet.clone(), images.clone(), about, wakes));
     let looping = tokio::spawn(reconciler.run(stop.clone()));
 

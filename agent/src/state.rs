@@ -1,6 +1,8 @@
 //! The units that are held, and their files. A unit counts as assigned when it is on the disk. A file that is damaged is left
 //! where it is and counts as no unit: its stack is then unmanaged, and nothing of it is removed (F60).
 
+mod learn;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -10,6 +12,8 @@ use landfast_agent_core::assignment::{Assigned, Refused, Stamp, Verdict, judge, 
 use landfast_agreement::limits::MESSAGE_MAX;
 use prost::Message as _;
 use tokio::sync::watch;
+
+pub(crate) use learn::LearnError;
 
 use crate::claims::Claims;
 use crate::durable;
@@ -315,7 +319,10 @@ fn read_all(folder: &Path, fleet: &str, host: &str) -> Result<(Assigned, BTreeMa
                 if file_name(&unit.contents.key()) != name {
                     return Err(FileError::Damaged);
                 }
-                later(&mut seen, unit.stamp.assigned.clone());
+                // A fabric that was learned from another host is not an assignment to this one.
+                if unit.stamp.assigned.generation > 0 {
+                    later(&mut seen, unit.stamp.assigned.clone());
+                }
                 units.insert(unit.contents.key(), unit);
                 Ok(())
             }),

@@ -1,5 +1,8 @@
 //! Converts generated types to the types that decisions are made from. No other module knows both.
 
+mod elsewhere;
+mod health;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -7,6 +10,7 @@ use std::sync::Arc;
 use ipnet::Ipv4Net;
 use landfast_agent_core::assignment::{Assigned, Stamp};
 use landfast_agent_core::desired::{self, Claim, Condition, Desired, Dispute, InstanceName, Restart};
+use landfast_agent_core::elsewhere::Address;
 use landfast_agent_core::overlay;
 use landfast_agent_core::reconcile::Assignment;
 use landfast_agreement::{ProjectName, ServiceName, StackName, partner};
@@ -14,9 +18,12 @@ use landfast_agreement::{ProjectName, ServiceName, StackName, partner};
 use crate::dns::Zone;
 use crate::network_settings;
 
+pub(crate) use health::{health_of, seen};
 pub(crate) use landfast_proto::v1::agent_server::{Agent, AgentServer};
 pub(crate) use landfast_proto::v1::blobs_server::{Blobs, BlobsServer};
 pub(crate) use landfast_proto::v1::builder_server::{Builder, BuilderServer};
+pub(crate) use landfast_proto::v1::peer_client::PeerClient;
+pub(crate) use landfast_proto::v1::peer_server::{Peer, PeerServer};
 pub(crate) use landfast_proto::v1::{
     AssignRequest, AssignResponse, Attachment, ClaimResponse, Container, Dependency, DescribeRequest, DescribeResponse,
     Device, DeviceLimit, DeviceRequest, Endpoint, Engine, EngineNetwork, EngineVolume, ExamineRequest, ExamineResponse,
@@ -32,6 +39,9 @@ pub(crate) use landfast_proto::v1::{
 pub(crate) use landfast_proto::v1::{ClaimRequest as WireClaimRequest, Stamp as WireStamp};
 pub(crate) use landfast_proto::v1::{
     DiscardRequest, DiscardResponse, OpenRequest, OpenResponse, SessionEnd, open_request,
+};
+pub(crate) use landfast_proto::v1::{
+    HealthRequest, HealthResponse, InstanceHealth, NewerFabricRequest, NewerFabricResponse,
 };
 #[cfg(test)]
 pub(crate) use landfast_proto::v1::{Neighbour, StringList, Tree};
@@ -136,6 +146,9 @@ impl Held {
         }
         desired.disputes = disputes(units.values().map(|unit| parts(&unit.contents)))?;
         let nothing = Fabric::default();
+        if let Some(fabric) = fabric {
+            desired.elsewhere = elsewhere::elsewhere(fabric, &desired);
+        }
         let zone = zone(fabric.unwrap_or(&nothing), units.get(&UnitKey::Base).map(|unit| &unit.contents))?;
         Ok(Held { seen, units, desired: Arc::new(desired), zone })
     }
@@ -488,6 +501,7 @@ fn instance(instance: &Instance, name: &InstanceName, all: &[InstanceName]) -> R
         volumes: volumes.collect(),
         mounts_tree: sources().any(|source| matches!(source, mount::Source::Tree(_))),
         claims: claims(container),
+        addresses: addresses(container),
         restart: container.restart.as_ref().map_or(Restart::No, restart),
         depends_on: instance.depends_on.iter().map(dependency_value).collect(),
         stopped: instance.stopped,
@@ -504,6 +518,14 @@ fn partners<'a>(
     let services = names.filter_map(|text| service_of(text));
     let missing = |service: &str| InstanceName { service: service.to_owned(), ..name.clone() };
     services.map(|service| partner(name, service, all.iter()).cloned().unwrap_or_else(|| missing(service))).collect()
+}
+
+fn addresses(container: &Container) -> BTreeMap<Address, u64> {
+    let addresses = container.networks.iter().filter_map(|end| {
+        let address = Address { network: end.network.clone(), ip: end.address.parse().ok()? };
+        Some((address, end.epoch))
+    });
+    addresses.collect()
 }
 
 fn claims(container: &Container) -> BTreeSet<Claim> {

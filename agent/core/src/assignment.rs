@@ -145,6 +145,12 @@ pub fn judge(held: Option<&Stamp>, offered: &Stamp, replaces: Option<&str>) -> R
     Ok(Verdict::Take)
 }
 
+/// Whether the fabric of another host replaces the one that is held. Versions decide, as they do for a coordinator: of all
+/// fabrics that hosts hold, the newest counts.
+pub fn is_newer_fabric(held: Option<u64>, offered: u64) -> bool {
+    held.is_none_or(|held| offered > held)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

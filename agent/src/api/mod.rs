@@ -6,6 +6,7 @@ mod builder;
 mod examine;
 mod guard;
 mod listen;
+mod peer;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -26,7 +27,7 @@ use crate::releases::History;
 use crate::secrets::Secrets;
 use crate::state::Holder;
 use crate::tree::Trees;
-use crate::wire::{AgentServer, BlobsServer, BuilderServer, Report};
+use crate::wire::{AgentServer, BlobsServer, BuilderServer, PeerServer, Report};
 use guard::Guard;
 
 /// Time that calls have to end when the agent shuts down.
@@ -86,6 +87,7 @@ pub(crate) async fn serve(
     let blobs = BlobsServer::new(blobs::BlobsService::new(context.clone()))
         .max_decoding_message_size(MESSAGE_MAX)
         .max_encoding_message_size(MESSAGE_MAX);
+    let peer = PeerServer::new(peer::PeerService::new(context.clone())).max_encoding_message_size(MESSAGE_MAX);
     let builder = BuilderServer::new(builder::BuilderService::new(context));
     let served = Server::builder()
         .http2_adaptive_window(Some(true))
@@ -98,6 +100,7 @@ pub(crate) async fn serve(
         .add_service(agent)
         .add_service(blobs)
         .add_service(builder)
+        .add_service(peer)
         .serve_with_incoming_shutdown(ReceiverStream::new(incoming), stop.clone().cancelled_owned());
     let mut served = std::pin::pin!(served);
     // Cancel safe: the server is polled by reference, and is lost only when the agent ends.

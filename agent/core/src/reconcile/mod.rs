@@ -269,9 +269,9 @@ impl State {
         State { assignment, catch_up, dependencies, ..State::default() }
     }
 
-    /// Returns what to carry out before the first turn.
-    pub fn begin(&mut self, now: u64) -> Vec<Effect> {
-        self.ask_for_fabric(now).into_iter().collect()
+    /// Returns what to ask other hosts before the first turn, as by [`Effect::AskForFabric`].
+    pub fn begin(&mut self, now: u64) -> Option<Question> {
+        self.question(now)
     }
 
     /// Number of other hosts that were asked whether addresses have moved, if none of them answered and instances were
@@ -400,7 +400,7 @@ impl State {
         if observation == Some(Observation::Complete) {
             self.plan_to_look_again(now);
         }
-        let mut effects: Vec<Effect> = self.ask_for_fabric(now).into_iter().collect();
+        let mut effects: Vec<Effect> = self.question(now).map(Effect::AskForFabric).into_iter().collect();
         let mut plan = self.plan(now);
         // What was seen of a resource while a step worked on it is not reported as being in the way. The engine shows a volume
         // that it removes without its labels, as if somebody else had created it.
@@ -443,10 +443,10 @@ impl State {
         plan_with(desired, observed, &self.attempts.given_up(), &self.dependencies.waits(desired, now))
     }
 
-    fn ask_for_fabric(&mut self, now: u64) -> Option<Effect> {
+    fn question(&mut self, now: u64) -> Option<Question> {
         let nothing = Elsewhere::default();
         let known = self.assignment.as_ref().map_or(&nothing, |assignment| &assignment.desired.elsewhere);
-        self.catch_up.question(known, now).map(Effect::AskForFabric)
+        self.catch_up.question(known, now)
     }
 
     fn ask_for_health(&mut self, plan: &Plan, now: u64) -> Vec<Effect> {

@@ -1,0 +1,59 @@
+//! Implements what agents ask each other: a newer fabric, and the health of instances. Nothing in the answers is secret.
+
+use std::collections::BTreeMap;
+
+use landfast_agent_core::assignment::is_newer_fabric;
+use landfast_agent_core::desired::InstanceName;
+use landfast_agent_core::peers::NAMES_AT_ONCE;
+use tonic::{Request, Response, Status};
+
+use super::Context;
+use crate::wire::{
+    HealthRequest, HealthResponse, HeldUnit, InstanceHealth, NewerFabricRequest, NewerFabricResponse, Peer, UnitKey,
+    health_of,
+};
+
+pub(super) struct PeerService(Context);
+
+impl PeerService {
+    pub(super) fn new(context: Context) -> Self {
+        PeerService(context)
+    }
+}
+
+#[tonic::async_trait]
+impl Peer for PeerService {
+    async fn newer_fabric(
+        &self,
+        request: Request<NewerFabricRequest>,
+    ) -> Result<Response<NewerFabricResponse>, Status> {
+        let NewerFabricRequest { version, digest } = request.into_inner();
+        let is_newer = self
+            .0
+            .holder
+            .fabric()
+            .is_some_and(|(ours, our_digest)| our_digest != digest && is_newer_fabric(version, ours));
+        let held = is_newer.then(|| self.0.holder.current());
+        let fabric = held.and_then(|held| held.units.get(&UnitKey::Fabric).map(HeldUnit::encode));
+        Ok(Response::new(NewerFabricResponse { fabric }))
+    }
+
+    async fn health(&self, request: Request<HealthRequest>) -> Result<Response<HealthResponse>, Status> {
+        let names = request.into_inner().instances;
+        if names.len() > NAMES_AT_ONCE {
+            let problem = format!("{} names are more than {NAMES_AT_ONCE}", names.len());
+            return Err(Status::invalid_argument(problem));
+        }
+        let names: Result<Vec<InstanceName>, _> = names.iter().map(|name| name.parse()).collect();
+        let names = names.map_err(|invalid| Status::invalid_argument(invalid.to_string()))?;
+        let report = self.0.reports.borrow().clone();
+        let Some(report) = report.filter(|report| !report.engine_lost) else {
+            return Err(Status::unavailable("what the instances of this host do is not known now"));
+        };
+        let managed = report.instances.iter().filter(|instance| !instance.unmanaged);
+        let known: BTreeMap<(&str, &str, u32), InstanceHealth> =
+            managed.map(|it| ((it.stack.as_str(), it.service.as_str(), it.index), health_of(it))).collect();
+        let of = |name: &InstanceName| known.get(&(name.stack.as_str(), name.service.as_str(), name.index)).copied();
+        Ok(Response::new(HealthResponse { instances: names.iter().map(|name| of(name).unwrap_or_default()).collect() }))
+    }
+}
