@@ -53,7 +53,13 @@ impl Peer for PeerService {
         let managed = report.instances.iter().filter(|instance| !instance.unmanaged);
         let known: BTreeMap<(&str, &str, u32), InstanceHealth> =
             managed.map(|it| ((it.stack.as_str(), it.service.as_str(), it.index), health_of(it))).collect();
-        let of = |name: &InstanceName| known.get(&(name.stack.as_str(), name.service.as_str(), name.index)).copied();
-        Ok(Response::new(HealthResponse { instances: names.iter().map(|name| of(name).unwrap_or_default()).collect() }))
+        let held = self.0.holder.current();
+        let of = |name: &InstanceName| {
+            // Nobody waits for an instance that is to be stopped.
+            let is_stopped = held.desired.instances.get(name).is_some_and(|instance| instance.stopped);
+            let found = known.get(&(name.stack.as_str(), name.service.as_str(), name.index)).copied();
+            found.filter(|_| !is_stopped).unwrap_or_default()
+        };
+        Ok(Response::new(HealthResponse { instances: names.iter().map(of).collect() }))
     }
 }

@@ -29,17 +29,24 @@ use connection::ConnectError;
 
 /// Number of hosts that are asked at a time.
 const AT_ONCE: usize = 8;
-/// Time in which a host must answer, including the connection.
-const ANSWER: Duration = Duration::from_secs(2);
-/// Time in which the answers of all hosts must have come. It is shorter than instances wait for them.
-const ROUND: Duration = Duration::from_secs(8);
+/// Times that answers may take. All of them together take less than instances wait for them.
+const LIMITS: Limits = Limits { answer: Duration::from_secs(2), all: Duration::from_secs(8) };
 /// Size of the largest answer about health, in bytes.
 const HEALTH_MAX: usize = 64 << 10;
+
+/// Times that answers may take.
+#[derive(Clone, Copy)]
+struct Limits {
+    /// Time for one host, including the connection.
+    answer: Duration,
+    /// Time for all hosts that are asked for a newer fabric.
+    all: Duration,
+}
 
 /// Why a host gave no answer.
 #[derive(Debug, thiserror::Error)]
 enum AskError {
-    #[error("it did not answer within {} s", ANSWER.as_secs())]
+    #[error("it did not answer in time")]
     Slow,
     #[error(transparent)]
     Connect(#[from] ConnectError),
@@ -64,6 +71,7 @@ pub(crate) struct Peers {
     port: u16,
     tls: Arc<ClientConfig>,
     holder: Arc<Holder>,
+    limits: Limits,
 }
 
 impl Peers {
@@ -73,12 +81,13 @@ impl Peers {
         port: u16,
         holder: Arc<Holder>,
     ) -> Result<Self, landfast_certs::Error> {
-        Ok(Self { host: credentials.identity().name().to_owned(), port, tls: peer_config(credentials)?, holder })
+        let host = credentials.identity().name().to_owned();
+        Ok(Self { host, port, tls: peer_config(credentials)?, holder, limits: LIMITS })
     }
 
     /// Asks hosts for a newer fabric and takes it. Returns the number of hosts that answered.
     pub(crate) async fn catch_up(&self, question: Question) -> usize {
-        let deadline = Instant::now() + ROUND;
+        let deadline = Instant::now() + self.limits.all;
         let asked = question.hosts.len();
         let answers = stream::iter(question.hosts).map(async |host| (host, self.ask_for_fabric(host).await));
         let mut answers = std::pin::pin!(answers.buffer_unordered(AT_ONCE));
@@ -98,7 +107,7 @@ impl Peers {
     async fn ask_for_fabric(&self, host: Ipv4Addr) -> Result<String, AskError> {
         let held = self.holder.fabric();
         let (version, digest) = held.map_or((None, String::new()), |(version, digest)| (Some(version), digest));
-        let answer = timeout(ANSWER, async {
+        let answer = timeout(self.limits.answer, async {
             let (channel, name) = self.connect(host).await?;
             let mut client = PeerClient::new(channel).max_decoding_message_size(MESSAGE_MAX);
             let response = client.newer_fabric(NewerFabricRequest { version, digest }).await?;
@@ -119,7 +128,7 @@ impl Peers {
 
     /// Asks a host what instances do.
     pub(crate) async fn health(&self, host: Ipv4Addr, instances: &[InstanceName]) -> Answer {
-        let answer = timeout(ANSWER, self.ask_for_health(host, instances)).await;
+        let answer = timeout(self.limits.answer, self.ask_for_health(host, instances)).await;
         match answer.unwrap_or(Err(AskError::Slow)) {
             Ok(answer) => answer,
             Err(AskError::Refused(status)) if is_too_old(&status) => Answer::Unsaid,

@@ -26,13 +26,17 @@ use crate::releases::History;
 use crate::secrets::Secrets;
 use crate::tree::Trees;
 use crate::wire::{
-    Contents, DescribeRequest, Endpoint, Fabric, HealthResponse, HeldFabricRequest, HostBase, InstanceReport,
-    MissingRequest, Network, NewerFabricResponse, Overlay, Peer, PeerServer, Report, Unit, UnitKey, WireStamp,
-    endpoint, instance_report,
+    AssignRequest, Container, Contents, DescribeRequest, Endpoint, Fabric, HealthResponse, HeldFabricRequest, HostBase,
+    Instance, InstanceReport, MissingRequest, Network, NewerFabricResponse, Overlay, Peer, PeerServer, Report,
+    StackState, Unit, UnitKey, WireStamp, endpoint, instance_report,
 };
 
 /// Time limit for what should happen at once, on a busy machine.
-const DEADLINE: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_secs(60);
+/// Limits for hosts that answer.
+const PATIENT: Limits = Limits { answer: Duration::from_secs(30), all: DEADLINE };
+/// Limits for hosts that do not answer.
+const SHORT: Limits = Limits { answer: Duration::from_millis(100), all: DEADLINE };
 
 /// An authority, and a port that the agents of all hosts listen on.
 struct Fleet {
@@ -140,6 +144,7 @@ impl Host {
             assert!(holder.learn(&fabric(version)).expect("valid"));
         }
         let peers = Peers::new(&fleet.agent(name), fleet.port, holder.clone()).expect("good credentials");
+        let peers = Peers { limits: PATIENT, ..peers };
         assert_ne!(number, 0);
         Self { holder, peers, reports: watch::Sender::new(None), stop: CancellationToken::new(), folder }
     }
@@ -161,6 +166,14 @@ impl Host {
             reports: self.reports.subscribe(),
             stop: self.stop.clone(),
         }
+    }
+
+    /// Assigns a unit to the host, as a coordinator does.
+    fn assign(&self, contents: Contents) {
+        let (fleet, host, unit) = ("home".to_owned(), self.peers.host.clone(), unit(&contents));
+        let request = AssignRequest { fleet, host, stamp: unit.stamp.clone(), units: vec![unit] };
+        let answers = self.holder.assign(&request, |_| true).expect("accepted");
+        assert_eq!(answers[0].reason, "");
     }
 
     /// Asks these hosts for a newer fabric, and returns how many answered and which version is held then.
@@ -234,10 +247,7 @@ async fn f21_what_was_learned_is_what_the_host_must_be_from_then_on() {
         overlay: Some(overlay),
         ..Network::default()
     };
-    let base = unit(&Contents::Base(HostBase { networks: vec![network] }));
-    let (fleet_name, host, stamp) = ("home".to_owned(), "alpha".to_owned(), base.stamp.clone());
-    let request = crate::wire::AssignRequest { fleet: fleet_name, host, stamp, units: vec![base] };
-    alpha.holder.assign(&request, |_| true).expect("accepted");
+    alpha.assign(Contents::Base(HostBase { networks: vec![network] }));
     let _beta = fleet.host("beta", 3, 9).await;
     let mut held = alpha.holder.subscribe();
     held.mark_unchanged();
@@ -262,10 +272,13 @@ async fn a_host_without_a_fabric_takes_one_and_one_without_it_has_an_answer() {
 #[tokio::test]
 async fn hosts_that_are_off_or_stall_or_are_this_host_or_answer_twice_are_no_answers() {
     let fleet = Fleet::of("home").await;
-    let alpha = fleet.host("alpha", 2, 7).await;
-    let stalls = fleet.listener(5).await;
-    assert_eq!(alpha.catch_up(&[2, 5, 6]).await, (0, Some(7)));
-    drop(stalls);
+    let mut alpha = fleet.host("alpha", 2, 7).await;
+    let _stalls = fleet.listener(5).await;
+    assert_eq!(alpha.catch_up(&[2, 6]).await, (0, Some(7)));
+    alpha.peers.limits = SHORT;
+    assert_eq!(alpha.catch_up(&[5]).await, (0, Some(7)));
+    assert_eq!(alpha.health(5, &[name("db")]).await, Answer::Silent);
+    alpha.peers.limits = PATIENT;
     let (beta, again) = (fleet.listener(3).await, fleet.listener(4).await);
     for listener in [beta, again] {
         let (credentials, host) = (fleet.agent("beta"), Host::new(&fleet, "beta", 3, 7));
@@ -284,7 +297,24 @@ async fn no_further_host_is_asked_when_enough_have_answered() {
     let question = Question { hosts: vec![at(5), at(3)], enough: 1 };
     let begun = Instant::now();
     assert_eq!(in_time(alpha.peers.catch_up(question)).await, 1);
-    assert!(begun.elapsed() < ANSWER, "it does not wait for the host that stalls");
+    assert!(begun.elapsed() < PATIENT.answer, "it does not wait for the host that stalls");
+}
+
+#[tokio::test]
+async fn all_answers_together_have_a_limit() {
+    let fleet = Fleet::of("home").await;
+    let mut alpha = Host::new(&fleet, "alpha", 2, 7);
+    let _stalls = fleet.listener(5).await;
+    alpha.peers.limits = Limits { all: SHORT.answer, ..PATIENT };
+    let begun = Instant::now();
+    assert_eq!(alpha.catch_up(&[5]).await, (0, Some(7)));
+    assert!(begun.elapsed() < PATIENT.answer);
+}
+
+#[test]
+fn instances_wait_longer_than_the_answers_may_take() {
+    assert!(LIMITS.answer < LIMITS.all);
+    assert!(LIMITS.all < Duration::from_millis(landfast_agent_core::peers::PATIENCE));
 }
 
 #[tokio::test]
@@ -301,7 +331,7 @@ async fn an_agent_that_does_not_know_the_service_is_no_answer() {
 }
 
 #[tokio::test]
-async fn t23_a_fabric_that_does_not_match_its_digest_is_no_answer() {
+async fn t51_a_fabric_that_does_not_match_its_digest_is_no_answer() {
     let fleet = Fleet::of("home").await;
     let alpha = Host::new(&fleet, "alpha", 2, 7);
     let mut forged = fabric(9);
@@ -358,6 +388,21 @@ fn instance(service: &str, unmanaged: bool) -> InstanceReport {
     }
 }
 
+/// A stack with `db`, which must exist and not run.
+fn stopped_db() -> Contents {
+    let container = Container { name: "demo-db-1".to_owned(), image: "db".to_owned(), ..Container::default() };
+    let instance = Instance {
+        stack: "demo".to_owned(),
+        service: "db".to_owned(),
+        index: 1,
+        digest: "d".to_owned(),
+        container: Some(container),
+        stopped: true,
+        ..Instance::default()
+    };
+    Contents::Stack(StackState { stack: "demo".to_owned(), instances: vec![instance], ..StackState::default() })
+}
+
 #[tokio::test]
 async fn the_health_of_instances_is_known_of_those_that_the_host_manages() {
     let fleet = Fleet::of("home").await;
@@ -369,8 +414,12 @@ async fn the_health_of_instances_is_known_of_those_that_the_host_manages() {
     beta.reports.send_replace(Some(Arc::new(report.clone())));
     let seen = Seen { state: State::Running, health: Health::Starting, exit_code: 0 };
     assert_eq!(alpha.health(3, &names).await, Answer::Known([(name("db"), seen)].into()));
-    beta.reports.send_replace(Some(Arc::new(Report { engine_lost: true, ..report })));
+    beta.reports.send_replace(Some(Arc::new(Report { engine_lost: true, ..report.clone() })));
     assert_eq!(alpha.health(3, &names).await, Answer::Silent);
+    // Nobody waits for an instance that is kept stopped.
+    beta.reports.send_replace(Some(Arc::new(report)));
+    beta.assign(stopped_db());
+    assert_eq!(alpha.health(3, &names).await, Answer::Known([].into()));
 }
 
 #[tokio::test]

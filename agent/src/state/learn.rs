@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn t23_what_is_not_a_fabric_or_does_not_match_its_digest_is_not_taken() {
+    fn t51_what_is_not_a_fabric_or_does_not_match_its_digest_is_not_taken() {
         let folder = tempfile::tempdir().expect("a folder");
         let holder = open(&folder);
         let by = run(5, "bob", 1);

@@ -22,6 +22,7 @@ mod logins;
 mod mount_sources;
 mod networks;
 mod parity;
+mod peers;
 mod registries;
 mod starting;
 mod trust;
