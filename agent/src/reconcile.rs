@@ -175,8 +175,8 @@ impl Reconciler {
     fn publish(&self, plan: &Plan, busy: &Busy, engine_lost: bool) {
         let (observed, attempts, kept) = (&self.state.snapshot.observed, self.state.attempts(), self.state.kept());
         let held = &*self.current;
-        let unanswered = self.state.unanswered();
-        let report = report(&Inputs { held, observed, plan, attempts, kept, busy, engine_lost, unanswered });
+        let (held_up, unanswered) = (self.state.held_up(), self.state.unanswered());
+        let report = report(&Inputs { held, observed, plan, attempts, kept, busy, engine_lost, held_up, unanswered });
         self.reports.send_if_modified(|last| {
             let is_new = last.as_deref() != Some(&report);
             if is_new {

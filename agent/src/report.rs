@@ -25,6 +25,8 @@ pub(crate) struct Inputs<'a> {
     /// What has a step under way, or a container that waits to be inspected.
     pub(crate) busy: &'a Busy,
     pub(crate) engine_lost: bool,
+    /// Instances that wait for others on other hosts.
+    pub(crate) held_up: &'a BTreeSet<InstanceName>,
     /// Number of other hosts that were asked whether addresses have moved, if none of them answered.
     pub(crate) unanswered: Option<usize>,
 }
@@ -214,9 +216,12 @@ fn problems(inputs: &Inputs<'_>) -> Vec<Problem> {
     };
     let obstacles = inputs.plan.obstacles.iter().flat_map(|found| obstacle(found, true));
     let unknown = inputs.plan.unknown.iter().flat_map(|found| obstacle(found, false));
-    let waiting = inputs.plan.waiting.iter().filter(|(_, waiting)| waiting.hopeless);
-    let waiting = waiting
-        .map(|(name, waiting)| problem("start", &Resource::Instance(name.clone()), waiting.reason.clone(), true));
+    // What waits for another host may do so for long. That is not final: the agent goes on asking.
+    let waiting = inputs.plan.waiting.iter().filter(|(name, it)| it.hopeless || inputs.held_up.contains(*name));
+    let waiting = waiting.map(|(name, waiting)| {
+        let is_final = waiting.hopeless && !inputs.held_up.contains(name);
+        problem("start", &Resource::Instance(name.clone()), waiting.reason.clone(), is_final)
+    });
     let kept = inputs.kept.iter().flat_map(|(stack, paths)| {
         paths.iter().map(move |path| {
             let message = format!("{path} was changed on this host and was not replaced: make the change in the stack's folder too, or undo it on the host");
@@ -324,6 +329,7 @@ mod tests {
             kept: &BTreeMap::new(),
             busy: &Busy::default(),
             engine_lost: false,
+            held_up: &BTreeSet::new(),
             unanswered: None,
         })
     }
@@ -441,6 +447,7 @@ mod tests {
             kept: &kept,
             busy: &busy,
             engine_lost: false,
+            held_up: &BTreeSet::new(),
             unanswered: None,
         };
         let report = report(&inputs);
@@ -466,6 +473,7 @@ mod tests {
             kept: &BTreeMap::new(),
             busy: &Busy::default(),
             engine_lost: false,
+            held_up: &BTreeSet::new(),
             unanswered: Some(2),
         });
         let [problem] = report.problems.as_slice() else { panic!("{report:?}") };
@@ -475,6 +483,27 @@ mod tests {
             "{problem:?}"
         );
         assert!(report.converged);
+    }
+
+    #[test]
+    fn what_waits_for_another_host_is_reported_and_that_is_not_final() {
+        let (held, seen) = (held(), observed(&[("a", "new", State::Created)]));
+        let name = InstanceName::new("data", "redis", 1);
+        let waiting = |hopeless| Waiting { reason: "waits for data/db.1 on the host 10.0.0.2".to_owned(), hopeless };
+        let problems = |hopeless, held_up: &BTreeSet<InstanceName>| {
+            let plan = Plan { waiting: [(name.clone(), waiting(hopeless))].into(), ..Plan::default() };
+            let (attempts, kept, busy) = Default::default();
+            let (held, observed, attempts, kept, busy) = (&held, &seen, &attempts, &kept, &busy);
+            let (plan, engine_lost, unanswered) = (&plan, false, None);
+            let inputs = Inputs { held, observed, plan, attempts, kept, busy, engine_lost, held_up, unanswered };
+            report(&inputs).problems.into_iter().map(|it| (it.resource, it.r#final)).collect::<Vec<_>>()
+        };
+        let (here, elsewhere) = (BTreeSet::new(), [name.clone()].into());
+        assert_eq!(problems(false, &here), []);
+        assert_eq!(problems(true, &here), [("data/redis.1".to_owned(), true)]);
+        for hopeless in [false, true] {
+            assert_eq!(problems(hopeless, &elsewhere), [("data/redis.1".to_owned(), false)]);
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! F21: a host that starts asks the others whether it has missed a change, and whether what it depends on is ready there.
 
-use anyhow::{Result, ensure};
-use landfast_tests::lab::{Fleet, Host, Lab, wait_for, wait_until};
+use anyhow::Result;
+use landfast_tests::lab::{Fleet, Host, Lab, wait_until};
 
 use crate::fixtures::{LONG, compose, containers, running_container, running_demo, service, status};
 
@@ -105,13 +105,11 @@ fn f21_after_a_restart_an_instance_waits_for_what_it_depends_on_on_another_host(
     wait_until("db is unhealthy", LONG, || Ok(health()? == "unhealthy"))?;
 
     alpha.start_agent()?;
-    let of_web = |fleet: &Fleet<'_>| {
-        let found = status(fleet)?;
-        let all = found["instances"].as_array().cloned().unwrap_or_default();
-        Ok::<_, anyhow::Error>(all.into_iter().find(|it| it["service"] == "web"))
-    };
-    let web = wait_for("alpha has looked at its containers", LONG, || of_web(&fleet))?;
-    ensure!(web["state"] == "exited", "web has not waited: {web}");
+    let waits =
+        format!("start demo/web.1: waits for demo/db.1 on the host {}, which is not healthy yet", beta.address());
+    wait_until("the status says that web waits", LONG, || Ok(problems(&fleet)?.contains(&waits)))?;
+    let states: Vec<String> = containers(alpha, "demo", "web")?.into_iter().map(|(_, state)| state).collect();
+    assert_eq!(states, ["exited"]);
     beta.exec("demo-db-1", &["rm", "/tmp/ill"])?.succeeds()?;
     running_container(alpha, "demo", "web")?;
     Ok(())

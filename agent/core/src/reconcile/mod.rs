@@ -213,6 +213,8 @@ pub struct State {
     catch_up: CatchUp,
     /// What instances wait for on other hosts.
     dependencies: Dependencies,
+    /// Instances that would start now if they did not wait for others on other hosts.
+    held_up: BTreeSet<InstanceName>,
     engine_up: bool,
     observe_again: bool,
     next_period: u64,
@@ -233,6 +235,7 @@ impl Default for State {
             kept: BTreeMap::new(),
             catch_up: CatchUp::default(),
             dependencies: Dependencies::default(),
+            held_up: BTreeSet::new(),
             engine_up: false,
             observe_again: false,
             next_period: PERIOD,
@@ -288,6 +291,11 @@ impl State {
     /// Paths of the files that the last sync of a stack left unchanged because they were edited on the host, by stack.
     pub fn kept(&self) -> &BTreeMap<String, Vec<String>> {
         &self.kept
+    }
+
+    /// Instances that would start now if they did not wait for others on other hosts. The plan has the reasons.
+    pub fn held_up(&self) -> &BTreeSet<InstanceName> {
+        &self.held_up
     }
 
     fn note(&mut self, wake: Wake, now: u64) {
@@ -440,7 +448,11 @@ impl State {
         let Some(Assignment { desired, .. }) = &self.assignment else { return Plan::default() };
         let observed = &self.snapshot.observed;
         self.dependencies.observe(observed);
-        plan_with(desired, observed, &self.attempts.given_up(), &self.dependencies.waits(desired, now))
+        let waits = self.dependencies.waits(desired, now);
+        let plan = plan_with(desired, observed, &self.attempts.given_up(), &waits);
+        let held_up = waits.into_iter().filter(|(name, waiting)| plan.waiting.get(name) == Some(waiting));
+        self.held_up = held_up.map(|(name, _)| name).collect();
+        plan
     }
 
     fn question(&mut self, now: u64) -> Option<Question> {

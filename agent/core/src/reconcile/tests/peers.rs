@@ -106,8 +106,10 @@ fn an_instance_waits_for_one_on_another_host_while_that_host_answers_that_it_is_
     assert_eq!((verbs(&effects), wakes_at(&effects)), (vec![], 1_005));
     let (state, effects) = observe(state, 1_005);
     assert_eq!(verbs(&effects), ["ask 10.0.0.2 for data/db.1"]);
+    assert_eq!(state.held_up(), &[name("app")].into());
     let (state, _) = turn(state, [health(Health::Healthy)], 1_010);
-    assert_eq!(verbs(&observe(state, 1_010).1), ["start data/app.1: c1"]);
+    let (state, effects) = observe(state, 1_010);
+    assert_eq!((verbs(&effects), state.held_up().len()), (vec!["start data/app.1: c1".to_owned()], 0));
 }
 
 #[test]
