@@ -217,6 +217,13 @@ mod tests {
     }
 
     #[test]
+    fn of_two_fabrics_the_newer_one_counts_and_what_is_held_stays_otherwise() {
+        let newer = [(None, 0), (Some(7), 8)].map(|(held, offered)| is_newer_fabric(held, offered));
+        let older = [(Some(7), 7), (Some(7), 6)].map(|(held, offered)| is_newer_fabric(held, offered));
+        assert_eq!((newer, older), ([true; 2], [false; 2]));
+    }
+
+    #[test]
     fn the_same_numbers_with_other_contents_are_refused() {
         let refused = judge(Some(&stamp(7, "a")), &stamp(7, "b"), Some("a"));
         assert_eq!(refused, Err(Refused::OtherContents { epoch: 3, generation: 7 }));

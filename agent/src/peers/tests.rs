@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::SystemTime;
 
+use landfast_agent_core::desired::Desired;
 use landfast_agent_core::elsewhere::Elsewhere;
 use landfast_agent_core::observed::{Health, State};
 use landfast_agent_core::plan::Seen;
@@ -26,9 +27,9 @@ use crate::releases::History;
 use crate::secrets::Secrets;
 use crate::tree::Trees;
 use crate::wire::{
-    AssignRequest, Container, Contents, DescribeRequest, Endpoint, Fabric, HealthResponse, HeldFabricRequest, HostBase,
-    Instance, InstanceReport, MissingRequest, Network, NewerFabricResponse, Overlay, Peer, PeerServer, Report,
-    StackState, Unit, UnitKey, WireStamp, endpoint, instance_report,
+    AssignRequest, Attachment, Container, Contents, DescribeRequest, Endpoint, Fabric, HealthResponse,
+    HeldFabricRequest, HostBase, Instance, InstanceReport, MissingRequest, Network, NewerFabricResponse, Overlay, Peer,
+    PeerServer, Report, StackState, Unit, UnitKey, WireStamp, endpoint, instance_report,
 };
 
 /// Time limit for what should happen at once, on a busy machine.
@@ -248,6 +249,18 @@ async fn f21_what_was_learned_is_what_the_host_must_be_from_then_on() {
         ..Network::default()
     };
     alpha.assign(Contents::Base(HostBase { networks: vec![network] }));
+    let end = Attachment {
+        network: "infra_net".to_owned(),
+        address: "172.19.0.50".to_owned(),
+        epoch: 8,
+        ..Attachment::default()
+    };
+    alpha.assign(stack_of_db(Container { networks: vec![end], ..Container::default() }, false));
+    let moved = |desired: &Desired| {
+        let assigned = &desired.instances[&name("db")].addresses;
+        desired.elsewhere.moved(assigned).map(|moved| moved.to_string())
+    };
+    assert_eq!(moved(&alpha.holder.current().desired), None);
     let _beta = fleet.host("beta", 3, 9).await;
     let mut held = alpha.holder.subscribe();
     held.mark_unchanged();
@@ -258,6 +271,8 @@ async fn f21_what_was_learned_is_what_the_host_must_be_from_then_on() {
     assert_eq!(neighbours.values().map(|it| it.host).collect::<Vec<_>>(), [at(3)]);
     let Elsewhere { own, hosts, .. } = &desired.elsewhere;
     assert_eq!((*own, hosts.clone()), (Some(at(2)), [at(3)].into()));
+    let expected = "172.19.0.50 on infra_net has moved to the host 127.0.77.3 (epoch 9)";
+    assert_eq!(moved(&desired).as_deref(), Some(expected));
 }
 
 #[tokio::test]
@@ -388,16 +403,16 @@ fn instance(service: &str, unmanaged: bool) -> InstanceReport {
     }
 }
 
-/// A stack with `db`, which must exist and not run.
-fn stopped_db() -> Contents {
-    let container = Container { name: "demo-db-1".to_owned(), image: "db".to_owned(), ..Container::default() };
+/// A stack with `db`, which has this container.
+fn stack_of_db(container: Container, stopped: bool) -> Contents {
+    let container = Container { name: "demo-db-1".to_owned(), image: "db".to_owned(), ..container };
     let instance = Instance {
         stack: "demo".to_owned(),
         service: "db".to_owned(),
         index: 1,
         digest: "d".to_owned(),
         container: Some(container),
-        stopped: true,
+        stopped,
         ..Instance::default()
     };
     Contents::Stack(StackState { stack: "demo".to_owned(), instances: vec![instance], ..StackState::default() })
@@ -418,7 +433,7 @@ async fn the_health_of_instances_is_known_of_those_that_the_host_manages() {
     assert_eq!(alpha.health(3, &names).await, Answer::Silent);
     // Nobody waits for an instance that is kept stopped.
     beta.reports.send_replace(Some(Arc::new(report)));
-    beta.assign(stopped_db());
+    beta.assign(stack_of_db(Container::default(), true));
     assert_eq!(alpha.health(3, &names).await, Answer::Known([].into()));
 }
 

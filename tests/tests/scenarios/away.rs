@@ -1,9 +1,9 @@
 //! F59: a host whose agent or engine does not answer stops only what concerns it.
 
 use anyhow::{Result, ensure};
-use landfast_tests::lab::{Fleet, Lab, Output};
+use landfast_tests::lab::{Fleet, Lab, Output, wait_until};
 
-use crate::fixtures::{compose, ids, plan, running_demo, service, status};
+use crate::fixtures::{LONG, compose, ids, plan, running_demo, service, status};
 
 /// Stack on gamma beside `demo`, which is on alpha and beta.
 const SIDE: &str = "\n[stacks.side]\npath = \"side\"\n[stacks.side.place]\napp = \"gamma\"\nkey = \"alpha\"\n";
@@ -22,10 +22,16 @@ fn services(all: &[(&str, &str)]) -> String {
     compose(&all.iter().map(|(name, tag)| service(name, tag, "")).collect::<Vec<_>>())
 }
 
+/// Whether the status says that gamma has missed a change of the addresses.
+fn has_missed_a_change(fleet: &Fleet<'_>) -> Result<bool> {
+    let shown = status(fleet)?["hosts"].to_string();
+    Ok(shown.contains("gamma: it has missed a change of the fleet's addresses and names"))
+}
+
 #[test]
 fn f59_a_host_that_is_away_stops_only_what_concerns_it_and_learns_the_rest_later() -> Result<()> {
     let lab = Lab::of(3)?;
-    let place = "[stacks.demo.place]\nweb = \"alpha\"\nmid = \"beta\"\nextra = \"beta\"\n";
+    let place = "[stacks.demo.place]\nweb = \"alpha\"\nmid = \"beta\"\nextra = \"beta\"\nmore = \"beta\"\n";
     let fleet = running_demo(&lab, &services(&[("web", "1"), ("mid", "1")]), &format!("{place}{SIDE}"))?;
     fleet.write("side/compose.yaml", &services(&[("app", "1"), ("key", "1")]))?;
     fleet.landfast(&["up", "--yes"])?.succeeds()?;
@@ -53,8 +59,10 @@ fn f59_a_host_that_is_away_stops_only_what_concerns_it_and_learns_the_rest_later
     let owed = status(&fleet)?["owed"].to_string();
     ensure!(owed.contains("recreate side/app.1 on gamma"), "{owed}");
     gamma.start_agent()?;
-    let shown = status(&fleet)?["hosts"].to_string();
-    ensure!(shown.contains("gamma: it has missed a change of the fleet's addresses and names"), "{shown}");
+    // An agent that starts learns from the others what has changed meanwhile, and nothing else.
+    wait_until("gamma has learned of the changed addresses and names", LONG, || Ok(!has_missed_a_change(&fleet)?))?;
+    let owed = status(&fleet)?["owed"].to_string();
+    ensure!(owed.contains("recreate side/app.1 on gamma"), "{owed}");
     let after = ids(&fleet)?;
     for instance in ["demo/web.1", "side/key.1"] {
         ensure!(after[instance] != before[instance], "{instance} on a host that answers is updated");
@@ -65,6 +73,15 @@ fn f59_a_host_that_is_away_stops_only_what_concerns_it_and_learns_the_rest_later
     gamma.exec("side-app-1", &["wget", "-q", "-O", "/dev/null", "http://extra:8080/"])?.succeeds()?;
     assert_eq!(plan(&fleet)?.len(), 0);
     assert_eq!(status(&fleet)?["owed"].to_string(), "[]");
+
+    // An agent that went on running learns of a change with the next run.
+    gamma.disconnect()?;
+    fleet.write("demo/compose.yaml", &services(&[("web", "2"), ("mid", "1"), ("extra", "1"), ("more", "1")]))?;
+    up_without(&fleet, "gamma", &["demo"])?;
+    gamma.reconnect()?;
+    ensure!(has_missed_a_change(&fleet)?, "the status does not say that gamma has missed a change");
+    fleet.landfast(&["up", "--yes"])?.succeeds()?;
+    ensure!(!has_missed_a_change(&fleet)?, "gamma has not learned of the change");
 
     let beta = lab.host("beta")?;
     beta.stop_engine("KILL")?;

@@ -95,15 +95,15 @@ impl Dependencies {
 
     fn reason(&self, (other, condition, host): (&InstanceName, Condition, Ipv4Addr), now: u64) -> Option<Waiting> {
         let asked = self.asked.get(other).filter(|asked| asked.host == host);
-        let is_silent = asked.is_none_or(|asked| now < asked.silent_since + SILENCE);
+        let is_waited_for = asked.is_none_or(|asked| now < asked.silent_since + SILENCE);
         let (what, hopeless) = match asked.and_then(|asked| asked.found) {
             Some(Found::Nothing) => return None,
             Some(Found::Seen(seen)) => match reached(&[seen], condition, false) {
                 // An answer that is too old counts as none.
-                Reached::No(unmet) if is_silent => (unmet.words(), unmet == Unmet::Failed),
+                Reached::No(unmet) if is_waited_for => (unmet.words(), unmet == Unmet::Failed),
                 Reached::Yes | Reached::AfterStart | Reached::No(_) => return None,
             },
-            None if is_silent => ("is not known to be ready, because that host has not answered", false),
+            None if is_waited_for => ("is not known to be ready, because that host has not answered", false),
             None => return None,
         };
         Some(Waiting { reason: format!("waits for {other} on the host {host}, which {what}"), hopeless })

@@ -32,6 +32,13 @@ fn f21_an_instance_whose_address_has_moved_is_neither_created_nor_started() {
 }
 
 #[test]
+fn f21_that_the_address_has_moved_counts_before_what_the_host_lacks() {
+    let mut without_image = observed(&[]);
+    without_image.images.references.clear();
+    assert_prints(&print(&desired_and_moved("a", 4), &without_image), &format!("{MOVED} (hopeless)"));
+}
+
+#[test]
 fn f21_a_container_that_runs_already_is_left_alone_and_not_replaced() {
     let running = [("c1", "data/redis", "a", State::Running)];
     assert_prints(&print(&desired_and_moved("a", 4), &observed(&running)), "");

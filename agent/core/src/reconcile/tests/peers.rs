@@ -144,6 +144,8 @@ fn nothing_is_asked_for_instances_while_the_engine_is_lost_and_the_loop_does_not
     let (state, _) = turn(state, [Wake::AskedForFabric { answered: 1 }, health(Health::Starting)], 0);
     let (state, _) = observe(state, 0);
     let (state, _) = turn(state, [health(Health::Starting)], 5);
+    let (state, effects) = observe(state, 5);
+    assert_eq!(wakes_at(&effects), 1_005);
     let (_, effects) = turn(state, [Wake::EngineDown], 5_000);
     assert_eq!(verbs(&effects), Vec::<String>::new());
     assert!(wakes_at(&effects) > 5_000);
