@@ -1,8 +1,10 @@
 //! Tables for every rule of the loop.
 
+use std::sync::Arc;
+
 use super::*;
-use crate::desired;
-use crate::observed::{self, Listed, Tree};
+use crate::desired::{self, Desired};
+use crate::observed::{self, Container, Listed, Tree};
 
 mod peers;
 
