@@ -186,3 +186,23 @@ fn an_image_that_cannot_be_examined_is_not_missing() {
     observed.unknown.images = [("other:1".to_owned(), REASON.to_owned())].into();
     assert!(planned(&desired, &observed).waiting[&name("redis")].hopeless);
 }
+
+#[test]
+fn what_is_external_and_may_exist_is_waited_for() {
+    let (mut desired, mut observed) = host(&["redis", "web"]);
+    desired.instances.get_mut(&name("redis")).expect("there").networks = ["theirs".to_owned()].into();
+    desired.instances.get_mut(&name("web")).expect("there").volumes = ["theirs".to_owned()].into();
+    let missing = planned(&desired, &observed);
+    assert!(missing.waiting.values().all(|waiting| waiting.hopeless) && missing.unknown.is_empty());
+    observed.unknown.networks = Some(REASON.to_owned());
+    observed.unknown.volume_drivers = Some(REASON.to_owned());
+    assert_prints(
+        &planned(&desired, &observed),
+        &[
+            "data/redis.1 needs network theirs, and the networks are not known: it sent nothing",
+            "data/web.1 needs volume theirs, and it is not known whether it exists: it sent nothing",
+            "unknown is network theirs: the networks are not known: it sent nothing",
+            "unknown is volume theirs: it is not known whether it exists: it sent nothing",
+        ],
+    );
+}

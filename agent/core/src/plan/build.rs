@@ -28,6 +28,7 @@ impl<'a> Builder<'a> {
     pub(super) fn build(mut self, held_up: &BTreeMap<InstanceName, Waiting>) -> Plan {
         self.networks();
         self.volumes();
+        self.external();
         self.trees();
         self.instances();
         self.leftovers();
@@ -139,6 +140,26 @@ impl<'a> Builder<'a> {
                 self.unknown(Resource::Volume(name.clone()), message);
             } else if !volume.remove {
                 self.make(Action::CreateVolume { volume: name.clone() }, []);
+            }
+        }
+    }
+
+    /// Finds the external networks and volumes of instances of which it is not known whether they exist.
+    fn external(&mut self) {
+        let (desired, observed) = (self.desired, self.observed);
+        let unknown = &observed.unknown;
+        for instance in desired.instances.values() {
+            let is_new =
+                |name: &&String| !desired.networks.contains_key(*name) && !observed.networks.contains_key(*name);
+            for (name, reason) in instance.networks.iter().filter(is_new).zip(unknown.networks.iter().cycle()) {
+                self.unknown(Resource::Network(name.clone()), format!("the networks are not known: {reason}"));
+            }
+            // Its driver is not known either.
+            let reason = unknown.volumes.as_ref().or(unknown.volume_drivers.as_ref());
+            let is_new = |name: &&String| !desired.volumes.contains_key(*name) && !observed.volumes.contains_key(*name);
+            for (name, reason) in instance.volumes.iter().filter(is_new).zip(reason.into_iter().cycle()) {
+                let message = format!("it is not known whether it exists: {reason}");
+                self.unknown(Resource::Volume(name.clone()), message);
             }
         }
     }
