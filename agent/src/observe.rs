@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt as _};
-use landfast_agent_core::desired::{Desired, InstanceName};
+use landfast_agent_core::desired::Desired;
 use landfast_agent_core::observed::{Container, Observed, Tree};
 use landfast_agent_core::reconcile::{Observation, Snapshot};
 
@@ -39,12 +39,12 @@ impl Observer {
         Observer { fleet, engine, sources }
     }
 
-    /// Refreshes what is stale. Containers of `busy` instances stay stale, as does everything after an error.
+    /// Refreshes what is stale. The containers `busy` stay stale, as does everything after an error.
     pub(crate) async fn observe(
         &mut self,
         snapshot: &mut Snapshot,
         desired: &Desired,
-        busy: &BTreeSet<InstanceName>,
+        busy: &BTreeSet<String>,
     ) -> Observation {
         match self.refresh(snapshot, desired, busy).await {
             Ok(()) => Observation::Complete,
@@ -62,7 +62,7 @@ impl Observer {
         &mut self,
         snapshot: &mut Snapshot,
         desired: &Desired,
-        busy: &BTreeSet<InstanceName>,
+        busy: &BTreeSet<String>,
     ) -> Result<(), EngineError> {
         if snapshot.stale.list {
             self.list(snapshot).await?;
@@ -129,7 +129,7 @@ impl Observer {
         &self,
         snapshot: &mut Snapshot,
         desired: &Desired,
-        busy: &BTreeSet<InstanceName>,
+        busy: &BTreeSet<String>,
     ) -> Result<(), EngineError> {
         let wanted: Vec<String> = snapshot.to_inspect(busy).cloned().collect();
         let (engine, fleet) = (&self.engine, &self.fleet);
@@ -165,7 +165,7 @@ impl Observer {
     /// Last lines that a container wrote, if it has trouble and is what its instance must be. They are read once for each
     /// run of the container.
     async fn output(&self, id: &str, found: &Container, before: Option<Container>, desired: &Desired) -> String {
-        let desired = desired.instances.get(&found.instance);
+        let desired = desired.instances.get(&found.incarnation_in(desired));
         if !found.has_trouble() || desired.is_none_or(|desired| desired.digest != found.digest) {
             return String::new();
         }
@@ -180,7 +180,7 @@ impl Observer {
     fn bundles_started_with(&mut self, observed: &mut Observed, desired: &Desired) {
         let started = &mut self.sources.started;
         for (id, container) in &mut observed.containers {
-            let desired = desired.instances.get(&container.instance);
+            let desired = desired.instances.get(&container.incarnation_in(desired));
             if container.started_at == 0 || !desired.is_some_and(|desired| desired.mounts_tree) {
                 continue;
             }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use landfast_agent_core::attempts::{Attempts, Resource};
-use landfast_agent_core::desired::InstanceName;
+use landfast_agent_core::desired::{Incarnation, InstanceName, Wanted};
 use landfast_agent_core::observed::{Container, Health, Observed, State};
 use landfast_agent_core::plan::{Obstacle, Plan, Waiting};
 use landfast_agent_core::reconcile::Busy;
@@ -38,7 +38,7 @@ pub(crate) fn report(inputs: &Inputs<'_>) -> Report {
         owner: seen.owner.clone(),
         generation: seen.generation,
         converged: inputs.busy.is_idle() && !inputs.engine_lost && inputs.plan.is_done(),
-        instances: instances(inputs),
+        instances: instances(inputs).into_values().collect(),
         problems: problems(inputs),
         trees: trees(inputs.observed),
         engine_lost: inputs.engine_lost,
@@ -60,7 +60,7 @@ fn units(inputs: &Inputs<'_>) -> Vec<UnitReport> {
             unit_report::Unit::Base(_) | unit_report::Unit::Fabric(_) => "",
         };
         let Plan { steps, waiting, unknown, .. } = inputs.plan;
-        let is_waiting = |(name, it): (&InstanceName, &Waiting)| name.stack == stack && !it.hopeless;
+        let is_waiting = |(name, it): (&Incarnation, &Waiting)| name.instance.stack == stack && !it.hopeless;
         let is_done = !steps.iter().any(|step| stack_of(inputs, &step.action.resource()) == stack)
             && !unknown.iter().any(|unknown| stack_of(inputs, &unknown.resource) == stack);
         let is_settled = inputs.busy.is_idle_for(stack) && !inputs.engine_lost;
@@ -73,7 +73,7 @@ fn units(inputs: &Inputs<'_>) -> Vec<UnitReport> {
 /// Returns the stack that a resource belongs to; empty for a network of the fleet.
 fn stack_of<'i>(inputs: &'i Inputs<'_>, resource: &'i Resource) -> &'i str {
     match resource {
-        Resource::Instance(name) => &name.stack,
+        Resource::Instance(name) => &name.instance.stack,
         Resource::Tree(stack) => stack,
         Resource::Volume(name) => inputs.held.volume(name).map_or("", |volume| &volume.stack),
         Resource::Network(name) | Resource::Overlay(name) => match inputs.held.network(name) {
@@ -101,24 +101,30 @@ fn kind(resource: &Resource) -> problem::Kind {
     }
 }
 
-fn instances(inputs: &Inputs<'_>) -> Vec<InstanceReport> {
+/// Reports each incarnation by itself. One that is wanted gone has no report once it has no container.
+fn instances(inputs: &Inputs<'_>) -> BTreeMap<Incarnation, InstanceReport> {
     let desired = &inputs.held.desired;
-    let mut names: BTreeSet<&InstanceName> = desired.instances.keys().collect();
-    names.extend(inputs.observed.containers.values().map(|container| &container.instance));
-    let found = names.into_iter().map(|name| {
-        let digest = desired.instances.get(name).map(|instance| instance.digest.as_str());
-        let containers = inputs.observed.containers.iter().filter(|(_, container)| container.instance == *name);
+    let stays = desired.instances.iter().filter(|(_, instance)| instance.wanted != Wanted::Gone);
+    let mut found: BTreeMap<Incarnation, Vec<(&String, &Container)>> =
+        stays.map(|(name, _)| (name.clone(), Vec::new())).collect();
+    for (id, container) in &inputs.observed.containers {
+        found.entry(container.incarnation_in(desired)).or_default().push((id, container));
+    }
+    let reports = found.into_iter().map(|(name, containers)| {
+        let wanted = desired.instances.get(&name);
         // Of several containers, the one that runs is reported, and of two that run, the desired one.
-        let shown = containers.min_by_key(|(_, container)| {
-            (!container.state.is_up(), Some(container.digest.as_str()) != digest, -container.created_at)
+        let shown = containers.into_iter().min_by_key(|(_, container)| {
+            let is_wanted = wanted.is_some_and(|wanted| container.is_wanted(&name, wanted));
+            (!container.state.is_up(), !is_wanted, -container.created_at)
         });
         let report = match shown {
-            Some((id, container)) => instance(name, id, container),
-            None => missing(name),
+            Some((id, container)) => instance(&name.instance, id, container),
+            None => InstanceReport { incarnation: name.number, ..missing(&name.instance) },
         };
-        InstanceReport { unmanaged: !desired.manages(&name.stack), ..report }
+        let unmanaged = !desired.manages(&name.instance.stack);
+        (name, InstanceReport { unmanaged, ..report })
     });
-    found.collect()
+    reports.collect()
 }
 
 fn missing(name: &InstanceName) -> InstanceReport {
@@ -146,6 +152,7 @@ fn instance(name: &InstanceName, id: &str, container: &Container) -> InstanceRep
         image: container.image.clone(),
         digest: container.digest.clone(),
         release: container.release,
+        incarnation: container.incarnation,
         addresses: container.addresses.clone(),
         ports: ports.collect(),
         started_at: container.started_at,
@@ -186,21 +193,21 @@ fn health(health: Health) -> instance_report::Health {
 fn problems(inputs: &Inputs<'_>) -> Vec<Problem> {
     let problem = |step: &str, resource: &Resource, message: String, last| Problem {
         step: step.to_owned(),
-        resource: resource.name(),
+        resource: resource_name(inputs, resource),
         message,
         r#final: last,
         stack: stack_of(inputs, resource).to_owned(),
         kind: kind(resource).into(),
     };
     let tried: BTreeSet<&Resource> = inputs.attempts.iter().map(|(resource, _)| resource).collect();
-    let unfinished = instances(inputs).into_iter().filter_map(|instance| {
-        let name = instance_name(&instance);
+    let unfinished = instances(inputs).into_iter().filter_map(|(name, instance)| {
         // A failure of an older container is not a problem of the desired one.
-        let digest = inputs.held.desired.instances.get(&name).map(|desired| &desired.digest);
-        let is_current = digest == Some(&instance.digest);
+        let desired = inputs.held.desired.instances.get(&name);
+        let is_numbered = name.number == 0 || name.number == instance.incarnation;
+        let is_own = is_numbered && desired.is_some_and(|desired| desired.digest == instance.digest);
         let resource = Resource::Instance(name);
         let is_reported = tried.contains(&resource) || instance.unfinished.is_empty();
-        let reason = (!is_reported && is_current).then_some(instance.unfinished)?;
+        let reason = (!is_reported && is_own).then_some(instance.unfinished)?;
         Some(problem("start", &resource, reason, true))
     });
     let failed = inputs.attempts.iter().map(|(resource, failure)| {
@@ -217,9 +224,10 @@ fn problems(inputs: &Inputs<'_>) -> Vec<Problem> {
     let obstacles = inputs.plan.obstacles.iter().flat_map(|found| obstacle(found, true));
     let unknown = inputs.plan.unknown.iter().flat_map(|found| obstacle(found, false));
     // What waits for another host may do so for long. That is not final: the agent goes on asking.
-    let waiting = inputs.plan.waiting.iter().filter(|(name, it)| it.hopeless || inputs.held_up.contains(*name));
+    let waiting =
+        inputs.plan.waiting.iter().filter(|(name, it)| it.hopeless || inputs.held_up.contains(&name.instance));
     let waiting = waiting.map(|(name, waiting)| {
-        let is_final = waiting.hopeless && !inputs.held_up.contains(name);
+        let is_final = waiting.hopeless && !inputs.held_up.contains(&name.instance);
         problem("start", &Resource::Instance(name.clone()), waiting.reason.clone(), is_final)
     });
     let kept = inputs.kept.iter().flat_map(|(stack, paths)| {
@@ -252,16 +260,22 @@ fn runs_instead(inputs: &Inputs<'_>, resource: &Resource) -> String {
     let Resource::Instance(name) = resource else { return String::new() };
     let desired = inputs.held.desired.instances.get(name);
     let is_older = |container: &&Container| {
-        container.instance == *name
+        container.is_of(name, &inputs.held.desired)
             && container.state.is_up()
-            && desired.is_some_and(|desired| desired.digest != container.digest)
+            && desired.is_some_and(|desired| !container.is_wanted(name, desired))
     };
     let older = inputs.observed.containers.values().find(is_older);
     older.map_or_else(String::new, |older| format!("; its container of release {} runs instead", older.release))
 }
 
-fn instance_name(report: &InstanceReport) -> InstanceName {
-    InstanceName { stack: report.stack.clone(), service: report.service.clone(), index: report.index }
+/// Name of a resource for the coordinator. A problem of an older incarnation is not one of the instance.
+fn resource_name(inputs: &Inputs<'_>, resource: &Resource) -> String {
+    match resource {
+        Resource::Instance(name) if inputs.held.desired.main(&name.instance).is_some_and(|main| main != name) => {
+            format!("{} (incarnation {})", name.instance, name.number)
+        }
+        resource => resource.name(),
+    }
 }
 
 fn trees(observed: &Observed) -> Vec<TreeReport> {
@@ -281,20 +295,27 @@ mod tests {
     use landfast_agent_core::observed;
     use landfast_agent_core::plan::plan;
 
-    use crate::wire::{Container as WireContainer, HeldUnit, Instance, Network, StackState};
+    use crate::wire::{self, Container as WireContainer, HeldUnit, Instance, Network, StackState};
     use landfast_agent_core::assignment::{Assigned, Stamp};
 
     fn held() -> Held {
+        holding(&[(0, "new", wire::instance::Wanted::Unspecified)])
+    }
+
+    /// Returns a state with these incarnations of an instance: number, digest, and what is wanted of it.
+    fn holding(incarnations: &[(u64, &str, wire::instance::Wanted)]) -> Held {
         let container = WireContainer { name: "c".to_owned(), image: "i".to_owned(), ..WireContainer::default() };
-        let instance = Instance {
+        let instances = incarnations.iter().map(|(incarnation, digest, wanted)| Instance {
             stack: "data".to_owned(),
             service: "redis".to_owned(),
             index: 1,
-            digest: "new".to_owned(),
-            container: Some(container),
+            digest: (*digest).to_owned(),
+            container: Some(container.clone()),
+            incarnation: *incarnation,
+            wanted: (*wanted).into(),
             ..Instance::default()
-        };
-        let state = StackState { stack: "data".to_owned(), instances: vec![instance], ..StackState::default() };
+        });
+        let state = StackState { stack: "data".to_owned(), instances: instances.collect(), ..StackState::default() };
         let contents = Contents::Stack(state);
         let assigned = Assigned { generation: 7, ..Assigned::default() };
         let stamp = Stamp { assigned: assigned.clone(), digest: contents.digest() };
@@ -319,10 +340,13 @@ mod tests {
     }
 
     fn reported(observed: &Observed, attempts: &Attempts) -> Report {
-        let held = held();
+        reported_by(&held(), observed, attempts)
+    }
+
+    fn reported_by(held: &Held, observed: &Observed, attempts: &Attempts) -> Report {
         let plan = plan(&held.desired, observed, &attempts.given_up());
         report(&Inputs {
-            held: &held,
+            held,
             observed,
             plan: &plan,
             attempts,
@@ -367,10 +391,66 @@ mod tests {
     }
 
     #[test]
+    fn each_incarnation_is_reported_by_itself() {
+        use wire::instance::Wanted;
+        let held = holding(&[(1, "old", Wanted::Drain), (2, "new", Wanted::Run), (3, "newer", Wanted::Gone)]);
+        let mut seen = observed(&[("a", "old", State::Running), ("b", "newer", State::Exited)]);
+        seen.containers.get_mut("a").expect("there").incarnation = 1;
+        seen.containers.get_mut("b").expect("there").incarnation = 3;
+        let states = |report: &Report| {
+            report.instances.iter().map(|it| (it.incarnation, it.state(), it.digest.clone())).collect::<Vec<_>>()
+        };
+        let (running, missing, exited) =
+            (instance_report::State::Running, instance_report::State::Missing, instance_report::State::Exited);
+        let drained = (1, running, "old".to_owned());
+        let report = reported_by(&held, &seen, &Attempts::default());
+        assert_eq!(states(&report), [drained.clone(), (2, missing, String::new()), (3, exited, "newer".to_owned())]);
+        // One that is gone has no report any more.
+        seen.containers.remove("b");
+        let report = reported_by(&held, &seen, &Attempts::default());
+        assert_eq!(states(&report), [drained, (2, missing, String::new())]);
+    }
+
+    #[test]
+    fn a_problem_of_an_older_incarnation_is_not_one_of_the_instance() {
+        use wire::instance::Wanted;
+        let mut attempts = Attempts::default();
+        for number in [0, 2] {
+            let instance = InstanceName { stack: "data".to_owned(), service: "redis".to_owned(), index: 1 };
+            let resource = Resource::Instance(Incarnation { instance, number });
+            attempts.failed(resource, "start", "no".to_owned(), Severity::Final, 0);
+        }
+        let held = holding(&[(0, "old", Wanted::Drain), (2, "new", Wanted::Run)]);
+        let report = reported_by(&held, &observed(&[]), &attempts);
+        let resources = report.problems.iter().map(|problem| problem.resource.as_str()).collect::<Vec<_>>();
+        assert_eq!(resources, ["data/redis.1 (incarnation 0)", "data/redis.1"]);
+    }
+
+    #[test]
+    fn an_incomplete_start_of_the_container_before_is_no_problem_of_the_next_one_with_its_digest() {
+        use wire::instance::Wanted;
+        let mut seen = observed(&[("a", "new", State::Running)]);
+        let container = seen.containers.get_mut("a").expect("there");
+        (container.unfinished, container.incarnation) = (Some("no such table".to_owned()), 1);
+        let problems = |number| {
+            let held = holding(&[(number, "new", Wanted::Run)]);
+            let problems = reported_by(&held, &seen, &Attempts::default()).problems;
+            problems.iter().filter(|problem| problem.message == "no such table").count()
+        };
+        assert_eq!((problems(1), problems(2)), (1, 0));
+    }
+
+    #[test]
     fn what_was_given_up_is_reported_and_ends_the_generation() {
         let mut attempts = Attempts::default();
         let name = InstanceName { stack: "data".to_owned(), service: "redis".to_owned(), index: 1 };
-        attempts.failed(Resource::Instance(name), "start", "port 80 is taken".to_owned(), Severity::Final, 0);
+        attempts.failed(
+            Resource::Instance(Incarnation { instance: name, number: 0 }),
+            "start",
+            "port 80 is taken".to_owned(),
+            Severity::Final,
+            0,
+        );
         let report = reported(&observed(&[("a", "old", State::Running)]), &attempts);
         assert!(report.converged);
         let problem = &report.problems[0];
@@ -393,7 +473,13 @@ mod tests {
 
         let mut attempts = Attempts::default();
         let name = InstanceName { stack: "data".to_owned(), service: "redis".to_owned(), index: 1 };
-        attempts.failed(Resource::Instance(name), "start", "no such table".to_owned(), Severity::Final, 0);
+        attempts.failed(
+            Resource::Instance(Incarnation { instance: name, number: 0 }),
+            "start",
+            "no such table".to_owned(),
+            Severity::Final,
+            0,
+        );
         assert_eq!(reported(&seen, &attempts).problems.len(), 1);
 
         seen.containers.get_mut("a").expect("there").digest = "old".to_owned();
@@ -491,7 +577,8 @@ mod tests {
         let name = InstanceName::new("data", "redis", 1);
         let waiting = |hopeless| Waiting { reason: "waits for data/db.1 on the host 10.0.0.2".to_owned(), hopeless };
         let problems = |hopeless, held_up: &BTreeSet<InstanceName>| {
-            let plan = Plan { waiting: [(name.clone(), waiting(hopeless))].into(), ..Plan::default() };
+            let waiting_one = Incarnation { instance: name.clone(), number: 0 };
+            let plan = Plan { waiting: [(waiting_one, waiting(hopeless))].into(), ..Plan::default() };
             let (attempts, kept, busy) = Default::default();
             let (held, observed, attempts, kept, busy) = (&held, &seen, &attempts, &kept, &busy);
             let (plan, engine_lost, unanswered) = (&plan, false, None);

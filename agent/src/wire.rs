@@ -9,7 +9,9 @@ use std::sync::Arc;
 
 use ipnet::Ipv4Net;
 use landfast_agent_core::assignment::{Assigned, Stamp};
-use landfast_agent_core::desired::{self, Claim, Condition, Desired, Dispute, InstanceName, Restart};
+use landfast_agent_core::desired::{
+    self, Claim, Condition, Desired, Dispute, Incarnation, InstanceName, Restart, Wanted,
+};
 use landfast_agent_core::elsewhere::Address;
 use landfast_agent_core::overlay;
 use landfast_agent_core::reconcile::Assignment;
@@ -33,16 +35,14 @@ pub(crate) use landfast_proto::v1::{
     Port, Problem, PullRequest, PullResponse, PushRequest, PushResponse, RecordRequest, RecordResponse, ReleaseRecord,
     ReleaseRequest, ReleaseResponse, Releases, Removal, Report, Restart as RestartPolicy, Role, StackState, TreeReport,
     Ulimit, Unit, UnitAnswer, UnitReport, UsedPort, Volume, WatchRequest, dependency, endpoint, examined_source,
-    instance_report, item, least_role, logs_response, mount, mount_source, problem, pull_request, push_request, unit,
-    unit_answer, unit_report,
+    instance, instance_report, item, least_role, logs_response, mount, mount_source, problem, pull_request,
+    push_request, unit, unit_answer, unit_report,
 };
 pub(crate) use landfast_proto::v1::{ClaimRequest as WireClaimRequest, Stamp as WireStamp};
 pub(crate) use landfast_proto::v1::{
     DiscardRequest, DiscardResponse, OpenRequest, OpenResponse, SessionEnd, open_request,
 };
-pub(crate) use landfast_proto::v1::{
-    HealthRequest, HealthResponse, InstanceHealth, NewerFabricRequest, NewerFabricResponse,
-};
+pub(crate) use landfast_proto::v1::{HealthRequest, HealthResponse, NewerFabricRequest, NewerFabricResponse};
 #[cfg(test)]
 pub(crate) use landfast_proto::v1::{Neighbour, StringList, Tree};
 pub(crate) use landfast_proto::{Contents, UnitKey, Unusable, split};
@@ -81,7 +81,11 @@ pub(crate) enum Invalid {
     #[error("{what} {name} belongs to stack {stack:?}")]
     OtherStack { what: &'static str, name: String, stack: String },
     #[error("instance {0} has no {1}")]
-    Missing(InstanceName, &'static str),
+    Missing(Incarnation, &'static str),
+    #[error(
+        "instance {0}: this version does not know what is wanted of it: update the agent with `landfast host add --upgrade`"
+    )]
+    Wanted(Incarnation),
     #[error("network {network}: {problem}")]
     Overlay { network: String, problem: String },
     #[error("{what}: {text:?} is not an IPv4 address")]
@@ -183,9 +187,9 @@ impl Held {
         all.map(|(_, file)| file.digest.clone()).collect()
     }
 
-    pub(crate) fn instance(&self, name: &InstanceName) -> Option<&Instance> {
-        let unit = self.units.get(&UnitKey::Stack(name.stack.clone()))?;
-        parts(&unit.contents).instances.iter().find(|instance| instance_name(instance) == *name)
+    pub(crate) fn instance(&self, name: &Incarnation) -> Option<&Instance> {
+        let unit = self.units.get(&UnitKey::Stack(name.instance.stack.clone()))?;
+        parts(&unit.contents).instances.iter().find(|instance| incarnation(instance) == *name)
     }
 
     /// Returns a network. If two stacks declare it in the same way, the first one is its owner. If they declare it in
@@ -233,6 +237,11 @@ pub(crate) fn secrets(contents: &Contents) -> impl Iterator<Item = (&Instance, &
 
 pub(crate) fn instance_name(instance: &Instance) -> InstanceName {
     InstanceName { stack: instance.stack.clone(), service: instance.service.clone(), index: instance.index }
+}
+
+/// Returns which incarnation of its instance an entry describes.
+pub(crate) fn incarnation(instance: &Instance) -> Incarnation {
+    Incarnation { instance: instance_name(instance), number: instance.incarnation }
 }
 
 /// Prefix of a service in what an instance shares: `service:name`.
@@ -285,12 +294,11 @@ fn add(contents: &Contents, neighbours: Option<&Neighbours>, desired: &mut Desir
     if !manifest.is_empty() {
         desired.trees.insert(owner.to_owned(), manifest.to_owned());
     }
-    let all: Vec<InstanceName> = instances.iter().map(instance_name).collect();
     for instance in instances {
-        let name = instance_name(instance);
-        of_stack("instance", &name.to_string(), &name.stack, owner)?;
-        service_name(&name.service)?;
-        let value = self::instance(instance, &name, &all)?;
+        let name = incarnation(instance);
+        of_stack("instance", &name.to_string(), &name.instance.stack, owner)?;
+        service_name(&name.instance.service)?;
+        let value = self::instance(instance, &name, instances)?;
         once("instance", &name.to_string(), own.instances.insert(name.clone(), value))?;
     }
     for (name, network) in own.networks {
@@ -473,7 +481,7 @@ fn overlay(network: &Network, neighbours: Option<&Neighbours>) -> Result<Option<
     }))
 }
 
-fn instance(instance: &Instance, name: &InstanceName, all: &[InstanceName]) -> Result<desired::Instance, Invalid> {
+fn instance(instance: &Instance, name: &Incarnation, all: &[Instance]) -> Result<desired::Instance, Invalid> {
     let Some(container) = &instance.container else { return Err(Invalid::Missing(name.clone(), "container")) };
     if instance.digest.is_empty() {
         return Err(Invalid::Missing(name.clone(), "digest"));
@@ -481,6 +489,7 @@ fn instance(instance: &Instance, name: &InstanceName, all: &[InstanceName]) -> R
     if container.image.is_empty() {
         return Err(Invalid::Missing(name.clone(), "image"));
     }
+    let wanted = instance::Wanted::try_from(instance.wanted).map_err(|_| Invalid::Wanted(name.clone()))?;
     engine_name("container", &container.name)?;
     let sources = || container.mounts.iter().filter_map(|mount| mount.source.as_ref());
     let volumes = sources().filter_map(|source| match source {
@@ -488,8 +497,9 @@ fn instance(instance: &Instance, name: &InstanceName, all: &[InstanceName]) -> R
         _ => None,
     });
     let modes = [&container.network_mode, &container.pid_mode, &container.ipc_mode];
-    let joins = partners(name, all, modes.into_iter());
-    let volumes_from = partners(name, all, container.volumes_from.iter());
+    let wanted = self::wanted(wanted);
+    let joins = partners(&name.instance, wanted, all, modes.into_iter());
+    let volumes_from = partners(&name.instance, wanted, all, container.volumes_from.iter());
     Ok(desired::Instance {
         joins,
         volumes_from,
@@ -505,19 +515,40 @@ fn instance(instance: &Instance, name: &InstanceName, all: &[InstanceName]) -> R
         restart: container.restart.as_ref().map_or(Restart::No, restart),
         depends_on: instance.depends_on.iter().map(dependency_value).collect(),
         stopped: instance.stopped,
+        wanted,
     })
 }
 
+fn wanted(wanted: instance::Wanted) -> Wanted {
+    match wanted {
+        instance::Wanted::Unspecified | instance::Wanted::Run => Wanted::Run,
+        instance::Wanted::Drain => Wanted::Drain,
+        instance::Wanted::Gone => Wanted::Gone,
+    }
+}
+
 /// Returns the instances that are named. One that is not on this host, because it is being moved for example, is expected
-/// under the name that it would have.
+/// under the name that it would have. Of several incarnations, it is the newest of which the same is wanted as of the own one:
+/// those that are drained stay together.
 fn partners<'a>(
     name: &InstanceName,
-    all: &[InstanceName],
+    own: Wanted,
+    all: &[Instance],
     names: impl Iterator<Item = &'a String>,
-) -> BTreeSet<InstanceName> {
+) -> BTreeSet<Incarnation> {
+    let known: Vec<InstanceName> = all.iter().map(instance_name).collect();
     let services = names.filter_map(|text| service_of(text));
-    let missing = |service: &str| InstanceName { service: service.to_owned(), ..name.clone() };
-    services.map(|service| partner(name, service, all.iter()).cloned().unwrap_or_else(|| missing(service))).collect()
+    let partners = services.map(|service| {
+        let missing = || InstanceName { service: service.to_owned(), ..name.clone() };
+        let instance = partner(name, service, known.iter()).cloned().unwrap_or_else(missing);
+        let same = all.iter().filter(|other| instance_name(other) == instance);
+        let newest = same.max_by_key(|other| {
+            let theirs = wanted(other.wanted());
+            (theirs == own, theirs == Wanted::Run, other.incarnation)
+        });
+        Incarnation { number: newest.map_or(0, |newest| newest.incarnation), instance }
+    });
+    partners.collect()
 }
 
 fn addresses(container: &Container) -> BTreeMap<Address, u64> {
@@ -627,6 +658,50 @@ mod tests {
         assert!(matches!(unit(bare), Err(Invalid::Missing(_, "container"))));
         let other = StackState { stack: "web".to_owned(), ..state() };
         assert!(matches!(unit(other), Err(Invalid::OtherStack { what: "instance", .. })));
+    }
+
+    #[test]
+    fn two_incarnations_of_an_instance_stand_side_by_side() {
+        let mut both = state();
+        let first = both.instances[0].clone();
+        let next = Instance { incarnation: 4, digest: "e".to_owned(), ..first.clone() };
+        both.instances = vec![Instance { wanted: instance::Wanted::Drain.into(), ..first }, next];
+        let unit = unit(both.clone()).expect("is valid");
+        let held = Held::new(Assigned::default(), [(unit.contents.key(), unit)].into()).expect("is valid");
+        let found = held.desired.instances.iter().map(|(name, it)| (name.number, it.wanted, it.digest.as_str()));
+        assert_eq!(found.collect::<Vec<_>>(), [(0, Wanted::Drain, "d"), (4, Wanted::Run, "e")]);
+        let digest = |name| held.instance(name).map(|instance| instance.digest.as_str());
+        assert_eq!(held.desired.instances.keys().map(digest).collect::<Vec<_>>(), [Some("d"), Some("e")]);
+        let mut twice = both.clone();
+        twice.instances[1].incarnation = 0;
+        assert!(matches!(self::unit(twice), Err(Invalid::Duplicate { .. })));
+        both.instances[1].wanted = 9;
+        assert!(matches!(self::unit(both), Err(Invalid::Wanted(name)) if name.number == 4));
+    }
+
+    #[test]
+    fn what_is_drained_shares_with_what_is_drained() {
+        let mut all = Vec::new();
+        for (service, partner) in [("db", ""), ("web", "service:db")] {
+            for (incarnation, wanted) in [(1, instance::Wanted::Drain), (2, instance::Wanted::Run)] {
+                let mut instance = state().instances[0].clone();
+                (instance.service, instance.incarnation, instance.wanted) =
+                    (service.to_owned(), incarnation, wanted.into());
+                instance.container.as_mut().expect("has one").network_mode = partner.to_owned();
+                all.push(instance);
+            }
+        }
+        let joins = |all: &[Instance]| {
+            let unit = unit(StackState { instances: all.to_vec(), ..state() }).expect("is valid");
+            let held = Held::new(Assigned::default(), [(unit.contents.key(), unit)].into()).expect("is valid");
+            let joins = held.desired.instances.values().flat_map(|instance| &instance.joins);
+            joins.map(|joined| (joined.instance.service.clone(), joined.number)).collect::<Vec<_>>()
+        };
+        let db = |number| ("db".to_owned(), number);
+        assert_eq!(joins(&all), [db(1), db(2)]);
+        // Where only one is there, both share with it.
+        assert_eq!(joins(&all[1..]), [db(2), db(2)]);
+        assert_eq!(joins(&all[2..]), [db(0), db(0)]);
     }
 
     #[test]

@@ -145,7 +145,7 @@ pub fn split(state: HostState) -> Vec<Contents> {
 }
 
 /// Joins the contents of units, apart from the fabric, to the state of a host, which is otherwise `frame`. Each list is sorted
-/// by name.
+/// by name, and incarnations by their number.
 pub fn join(frame: HostState, contents: impl IntoIterator<Item = Contents>) -> HostState {
     let mut state = frame;
     for contents in contents {
@@ -170,8 +170,8 @@ pub fn join(frame: HostState, contents: impl IntoIterator<Item = Contents>) -> H
     state
 }
 
-fn key(instance: &Instance) -> (&str, &str, u32) {
-    (&instance.stack, &instance.service, instance.index)
+fn key(instance: &Instance) -> (&str, &str, u32, u64) {
+    (&instance.stack, &instance.service, instance.index, instance.incarnation)
 }
 
 #[cfg(test)]
@@ -224,6 +224,14 @@ mod tests {
         let Contents::Base(base) = &units[0] else { panic!("{units:?}") };
         assert!(base.networks[0].overlay.as_ref().is_some_and(|overlay| overlay.neighbours.is_empty()));
         assert_eq!(join(frame(), units), state());
+    }
+
+    #[test]
+    fn incarnations_are_joined_in_the_order_of_their_numbers() {
+        let one = state().instances[0].clone();
+        let instances = [3, 1, 2].map(|incarnation| Instance { incarnation, ..one.clone() }).to_vec();
+        let joined = join(frame(), split(HostState { instances, ..frame() }));
+        assert_eq!(joined.instances.iter().map(|it| it.incarnation).collect::<Vec<_>>(), [1, 2, 3]);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::desired::InstanceName;
+use crate::desired::Incarnation;
 
 /// A part of the host that steps work on. Each has one step at a time.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,8 +19,8 @@ pub enum Resource {
     Volume(String),
     /// The live tree of a stack, by the name of the stack.
     Tree(String),
-    /// An instance, with all of its containers.
-    Instance(InstanceName),
+    /// An incarnation of an instance, with all containers that belong to it.
+    Instance(Incarnation),
 }
 
 impl Resource {
@@ -31,7 +31,7 @@ impl Resource {
             Resource::Network(name) | Resource::Overlay(name) | Resource::Volume(name) | Resource::Tree(name) => {
                 name.clone()
             }
-            Resource::Instance(name) => name.to_string(),
+            Resource::Instance(incarnation) => incarnation.instance.to_string(),
         }
     }
 }
@@ -43,7 +43,7 @@ impl fmt::Display for Resource {
             Resource::Overlay(name) => write!(f, "overlay of {name}"),
             Resource::Volume(name) => write!(f, "volume {name}"),
             Resource::Tree(stack) => write!(f, "files of {stack}"),
-            Resource::Instance(name) => write!(f, "{name}"),
+            Resource::Instance(incarnation) => write!(f, "{incarnation}"),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! rest up by its name.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 pub use landfast_agreement::InstanceName;
 
@@ -26,16 +27,58 @@ pub struct Desired {
     pub volumes: BTreeMap<String, Volume>,
     /// Digests of the manifests that the live trees must match, by stack.
     pub trees: BTreeMap<String, String>,
-    /// Instances with their containers.
-    pub instances: BTreeMap<InstanceName, Instance>,
+    /// Instances with their containers. An instance may have several incarnations side by side.
+    pub instances: BTreeMap<Incarnation, Instance>,
     /// What the fabric has on other hosts.
     pub elsewhere: Elsewhere,
+}
+
+/// One of the containers that are made for an instance: one after another, or side by side.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Incarnation {
+    /// Name of the instance.
+    pub instance: InstanceName,
+    /// Number of the container, which grows with each that is made for the instance. 0 is a container of an earlier version,
+    /// which did not number them.
+    pub number: u64,
+}
+
+impl fmt::Display for Incarnation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Incarnation { instance, number } = self;
+        if *number == 0 { write!(f, "{instance}") } else { write!(f, "{instance} (incarnation {number})") }
+    }
 }
 
 impl Desired {
     /// Whether the parts of a stack may be removed. `stack` is empty for a network of the fleet.
     pub fn manages(&self, stack: &str) -> bool {
         if stack.is_empty() { self.manages_fleet_networks } else { self.stacks.contains(stack) }
+    }
+
+    /// The incarnations of an instance, the oldest first.
+    pub fn incarnations(&self, name: &InstanceName) -> impl DoubleEndedIterator<Item = (&Incarnation, &Instance)> {
+        let at = |number| Incarnation { instance: name.clone(), number };
+        self.instances.range(at(0)..=at(u64::MAX))
+    }
+
+    /// The incarnation that stands for the instance: the newest that is wanted to run, or else the newest.
+    pub fn main(&self, name: &InstanceName) -> Option<&Incarnation> {
+        let is_wanted = |(_, instance): &(&Incarnation, &Instance)| instance.wanted == Wanted::Run;
+        let newest = self.incarnations(name).rev().find(is_wanted).or(self.incarnations(name).next_back());
+        newest.map(|(incarnation, _)| incarnation)
+    }
+
+    /// Whether several incarnations of the instance stand side by side.
+    pub fn is_side_by_side(&self, name: &InstanceName) -> bool {
+        self.incarnations(name).nth(1).is_some()
+    }
+
+    /// The incarnation that the container with this number belongs to. A container that no incarnation names is of the main
+    /// one, which replaces it. If the instance is not desired, the container is an incarnation of its own.
+    pub fn incarnation_of(&self, instance: &InstanceName, number: u64) -> Incarnation {
+        let own = Incarnation { instance: instance.clone(), number };
+        if self.instances.contains_key(&own) { own } else { self.main(instance).cloned().unwrap_or(own) }
     }
 }
 
@@ -93,9 +136,9 @@ pub struct Instance {
     /// Whether the container mounts a part of its stack's live tree.
     pub mounts_tree: bool,
     /// Instances of this host whose namespaces the container shares. It cannot outlive their containers.
-    pub joins: BTreeSet<InstanceName>,
+    pub joins: BTreeSet<Incarnation>,
     /// Instances of this host whose volumes the container mounts. Their containers must exist when it is created.
-    pub volumes_from: BTreeSet<InstanceName>,
+    pub volumes_from: BTreeSet<Incarnation>,
     /// Addresses and ports that only one running container can hold.
     pub claims: BTreeSet<Claim>,
     /// Fixed addresses of the container, each with the epoch in which it was assigned; 0 outside the networks of the fleet.
@@ -107,6 +150,20 @@ pub struct Instance {
     pub depends_on: Vec<Dependency>,
     /// Whether the container must exist and not run.
     pub stopped: bool,
+    /// What is wanted of this incarnation.
+    pub wanted: Wanted,
+}
+
+/// What is wanted of an incarnation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wanted {
+    /// The container exists, and runs unless it is to be stopped.
+    #[default]
+    Run,
+    /// The container keeps running if it exists, and is not created.
+    Drain,
+    /// The container does not exist.
+    Gone,
 }
 
 /// Something that only one running container can hold at a time.
@@ -138,6 +195,15 @@ impl Claim {
                 p == q && t == u && (a == b || everywhere(a) || everywhere(b))
             }
             _ => self == other,
+        }
+    }
+}
+
+impl fmt::Display for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Claim::Address { network, address } => write!(f, "address {address} of {network}"),
+            Claim::Port { port, protocol, .. } => write!(f, "port {port}/{protocol}"),
         }
     }
 }

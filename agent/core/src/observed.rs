@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::desired::{Claim, InstanceName, Restart};
+use crate::desired::{Claim, Desired, Incarnation, Instance, InstanceName, Restart};
 use crate::overlay;
 
 /// A snapshot of the host.
@@ -72,6 +72,8 @@ pub struct Container {
     pub name: String,
     /// Instance that the container belongs to, from its labels.
     pub instance: InstanceName,
+    /// Number of its incarnation, from its labels; 0 if it has none.
+    pub incarnation: u64,
     /// Digest of the instance that the container was created from, from its labels.
     pub digest: String,
     /// Number of the release that the container was created for, from its labels.
@@ -118,6 +120,23 @@ pub struct Container {
 }
 
 impl Container {
+    /// The incarnation that the container belongs to.
+    pub fn incarnation_in(&self, desired: &Desired) -> Incarnation {
+        desired.incarnation_of(&self.instance, self.incarnation)
+    }
+
+    /// Whether the container belongs to this incarnation.
+    pub fn is_of(&self, incarnation: &Incarnation, desired: &Desired) -> bool {
+        self.instance == incarnation.instance && self.incarnation_in(desired) == *incarnation
+    }
+
+    /// Whether the container is the one that its incarnation must have. An incarnation without a number has any container with
+    /// its digest.
+    pub fn is_wanted(&self, incarnation: &Incarnation, instance: &Instance) -> bool {
+        let is_numbered = incarnation.number == 0 || self.incarnation == incarnation.number;
+        is_numbered && self.digest == instance.digest
+    }
+
     /// Whether its last run went wrong: it failed, the engine restarts it, or it ended although it has a health check that
     /// others may wait for.
     pub fn has_trouble(&self) -> bool {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use landfast_agent_core::attempts::Resource;
 use landfast_agent_core::desired::{
-    Claim, Condition, Dependency, Desired, Instance, InstanceName, Network, Restart, Volume,
+    Claim, Condition, Dependency, Desired, Incarnation, Instance, InstanceName, Network, Restart, Volume, Wanted,
 };
 use landfast_agent_core::observed::{self, Container, Foreign, Health, Observed, State, Tree};
 use landfast_agent_core::plan::{Action, plan};
@@ -23,11 +23,22 @@ fn claim(number: u8) -> BTreeSet<Claim> {
     (number > 0).then(|| address(number)).into_iter().collect()
 }
 
-fn instances() -> impl Strategy<Value = BTreeMap<InstanceName, Instance>> {
-    let one = (prop::option::of((0..3u8, any::<bool>(), any::<bool>(), any::<bool>())), 0..4u8);
+fn wanted() -> impl Strategy<Value = Wanted> {
+    prop::sample::select(vec![Wanted::Run, Wanted::Drain, Wanted::Gone])
+}
+
+/// The incarnations of one service: its number, and a second one beside it with its distance, digest and what is wanted of it.
+/// The first one is mostly wanted to run.
+fn incarnations() -> impl Strategy<Value = (u64, Wanted, Option<(bool, u8, Wanted)>)> {
+    let first = prop_oneof![4 => Just(Wanted::Run), 1 => wanted()];
+    (0..3u64, first, prop::option::of((any::<bool>(), 0..3u8, wanted())))
+}
+
+fn instances() -> impl Strategy<Value = BTreeMap<Incarnation, Instance>> {
+    let one = (prop::option::of((0..3u8, any::<bool>(), any::<bool>(), any::<bool>())), 0..4u8, incarnations());
     (prop::collection::vec(one, SERVICES.len()), Just([1u8, 2, 3, 4]).prop_shuffle()).prop_map(|(wanted, addresses)| {
         let mut instances = BTreeMap::new();
-        for (position, (wanted, depends)) in wanted.into_iter().enumerate() {
+        for (position, (wanted, depends, (number, first, beside))) in wanted.into_iter().enumerate() {
             let Some((digest, job, stopped, tree)) = wanted else { continue };
             let service = SERVICES[position];
             // Dependencies are on earlier services only, so there is no cycle.
@@ -45,9 +56,17 @@ fn instances() -> impl Strategy<Value = BTreeMap<InstanceName, Instance>> {
                 restart: if job { Restart::No } else { Restart::Always },
                 depends_on: depends_on.into_iter().collect(),
                 stopped,
+                wanted: first,
                 ..Instance::default()
             };
-            instances.insert(instance_name(service), instance);
+            if let Some((is_newer, digest, wanted)) = beside {
+                let number = if is_newer { number + 1 } else { number + 4 };
+                let claims = claim(10 + addresses[position]);
+                let beside =
+                    Instance { digest: digest.to_string(), claims, wanted, stopped: false, ..instance.clone() };
+                instances.insert(Incarnation { instance: instance_name(service), number }, beside);
+            }
+            instances.insert(Incarnation { instance: instance_name(service), number }, instance);
         }
         instances
     })
@@ -72,22 +91,22 @@ fn state() -> impl Strategy<Value = State> {
 }
 
 fn observed() -> impl Strategy<Value = Observed> {
-    let one = (0..SERVICES.len(), 0..3u8, state(), 0..2i32, any::<bool>());
+    let one = (0..SERVICES.len(), 0..3u8, state(), 0..2i32, any::<bool>(), 0..5u64);
     (prop::collection::vec(one, 0..8), any::<bool>(), any::<bool>()).prop_map(|(containers, net, old)| {
         let mut host = Observed::default();
         host.images.references.insert("app:1".to_owned(), "f".to_owned());
         let mut names = BTreeSet::new();
-        for (position, (service, digest, state, exit_code, job)) in containers.into_iter().enumerate() {
+        for (position, (service, digest, state, exit_code, job, number)) in containers.into_iter().enumerate() {
             let proper = format!("s-{}-1", SERVICES[service]);
-            let Some(name) =
-                [proper.clone(), format!("{proper}.new")].into_iter().find(|name| names.insert(name.clone()))
-            else {
+            let all = [proper.clone(), format!("{proper}.{number}"), format!("{proper}.new"), format!("{proper}.old")];
+            let Some(name) = all.into_iter().find(|name| names.insert(name.clone())) else {
                 continue;
             };
             let at = 10 + i64::try_from(position).expect("few");
             let container = Container {
                 name,
                 instance: instance_name(SERVICES[service]),
+                incarnation: number,
                 digest: digest.to_string(),
                 state,
                 exit_code,
@@ -130,8 +149,8 @@ fn observed() -> impl Strategy<Value = Observed> {
 struct Model {
     host: Observed,
     now: i64,
-    /// Instances whose new containers cannot be started.
-    broken: BTreeSet<InstanceName>,
+    /// Incarnations whose new containers cannot be started.
+    broken: BTreeSet<Incarnation>,
     given_up: BTreeSet<Resource>,
 }
 
@@ -193,13 +212,15 @@ impl Model {
         }
     }
 
-    fn create(&mut self, instance: &InstanceName, name: &str, wanted: &Instance) {
+    fn create(&mut self, instance: &Incarnation, name: &str, wanted: &Instance) {
+        assert_eq!(wanted.wanted, Wanted::Run, "{instance} is created");
         assert!(self.host.containers.values().all(|other| other.name != *name), "name {name} is taken");
         assert!(self.host.networks.contains_key("net") && self.host.volumes.contains_key("vol"));
         assert!(!wanted.mounts_tree || self.host.trees.get("s").is_some_and(|tree| tree.manifest == "m"));
         let container = Container {
             name: name.to_owned(),
-            instance: instance.clone(),
+            instance: instance.instance.clone(),
+            incarnation: instance.number,
             digest: wanted.digest.clone(),
             restart: wanted.restart,
             created_at: self.now,
@@ -210,10 +231,10 @@ impl Model {
         self.host.containers.insert(format!("n{}", self.now), container);
     }
 
-    fn start(&mut self, instance: &InstanceName, container: &str, desired: &Desired) {
+    fn start(&mut self, instance: &Incarnation, container: &str, desired: &Desired) {
         let id = self.id(container);
         let found = self.host.containers[&id].clone();
-        if self.broken.contains(instance) && desired.instances[instance].digest == found.digest {
+        if self.broken.contains(instance) && found.is_wanted(instance, &desired.instances[instance]) {
             self.given_up.insert(Resource::Instance(instance.clone()));
             return;
         }
@@ -256,6 +277,43 @@ fn config() -> ProptestConfig {
     ProptestConfig::with_failure_persistence(FileFailurePersistence::WithSource("proptest-regressions"))
 }
 
+/// Checks the containers of one incarnation.
+fn check_incarnation(
+    (name, instance): (&Incarnation, &Instance),
+    desired: &Desired,
+    before: &Observed,
+    after: &Observed,
+) {
+    let of = |host: &Observed| -> BTreeMap<String, Container> {
+        let own = host.containers.iter().filter(|(_, container)| container.is_of(name, desired));
+        own.map(|(id, container)| (id.clone(), container.clone())).collect()
+    };
+    let (had, has) = (of(before), of(after));
+    // A container that is as it should be keeps running.
+    let is_kept = |container: &Container| match instance.wanted {
+        Wanted::Run => container.is_wanted(name, instance),
+        Wanted::Drain => true,
+        Wanted::Gone => false,
+    };
+    let mut served = had.iter().filter(|(_, container)| container.state.is_up() && is_kept(container));
+    if let (Some((id, container)), None) = (served.next(), served.next()) {
+        let kept = has.get(id).unwrap_or_else(|| panic!("{name} has lost {id}"));
+        let times = |it: &Container| (it.state, it.started_at, it.finished_at);
+        assert_eq!(times(kept), times(container), "{name} was interrupted");
+    }
+    match (instance.wanted, has.values().collect::<Vec<_>>().as_slice()) {
+        (Wanted::Run, [container]) => {
+            assert!(container.is_wanted(name, instance), "{name} is {container:?}");
+            assert!(container.state.is_up() || container.restart == Restart::No, "{name} does not run");
+            let is_free = after.containers.values().all(|it| it.name != instance.container || it.is_of(name, desired));
+            let is_main = desired.main(&name.instance) == Some(name);
+            assert!(container.name == instance.container || !is_main || !is_free, "{name} is {}", container.name);
+        }
+        (Wanted::Drain, [] | [_]) | (Wanted::Gone, []) => {}
+        (wanted, containers) => panic!("{name}, which is wanted to {wanted:?}, has {} containers", containers.len()),
+    }
+}
+
 proptest! {
     #![proptest_config(config())]
 
@@ -267,15 +325,11 @@ proptest! {
 
         let after = &model.host;
         for (name, instance) in desired.instances.iter().filter(|(_, instance)| !instance.stopped) {
-            let held: Vec<&Container> = after.containers.values().filter(|container| container.instance == *name).collect();
-            let [container] = held[..] else { panic!("{name} has {} containers", held.len()) };
-            prop_assert_eq!(&container.digest, &instance.digest);
-            prop_assert_eq!(&container.name, &instance.container);
-            prop_assert!(container.state.is_up() || container.restart == Restart::No);
+            check_incarnation((name, instance), &desired, &before, after);
         }
         prop_assert_eq!(&after.containers["unmanaged"], &before.containers["unmanaged"]);
         for container in after.containers.values().filter(|container| container.instance.stack == "s") {
-            let instance = desired.instances.get(&container.instance);
+            let instance = desired.instances.get(&container.incarnation_in(&desired));
             prop_assert!(instance.is_some_and(|instance| !instance.stopped || !container.state.is_up()));
         }
         prop_assert_eq!(&after.foreign, &before.foreign);
@@ -287,17 +341,18 @@ proptest! {
 
     #[test]
     fn f49_where_the_new_cannot_start_what_ran_before_runs_again(desired in desired(), host in observed()) {
-        let broken: BTreeSet<InstanceName> = desired.instances.keys().cloned().collect();
-        let ran: BTreeSet<InstanceName> = host
+        let broken: BTreeSet<Incarnation> = desired.instances.keys().cloned().collect();
+        let ran: BTreeSet<Incarnation> = host
             .containers
             .values()
             .filter(|container| container.state.is_up())
-            .map(|container| container.instance.clone())
+            .map(|container| container.incarnation_in(&desired))
             .collect();
         let mut model = Model { host, now: 100, broken, given_up: BTreeSet::new() };
         model.converge(&desired);
-        for (name, _) in desired.instances.iter().filter(|(_, instance)| !instance.stopped) {
-            let mut held = model.host.containers.values().filter(|container| container.instance == *name);
+        let stays = |instance: &Instance| !instance.stopped && instance.wanted != Wanted::Gone;
+        for (name, _) in desired.instances.iter().filter(|(_, instance)| stays(instance)) {
+            let mut held = model.host.containers.values().filter(|container| container.is_of(name, &desired));
             // A job that ran may have ended since; it is not lost.
             let kept = held.any(|container| container.state.is_up() || container.restart == Restart::No);
             prop_assert!(!ran.contains(name) || kept, "{} is gone", name);

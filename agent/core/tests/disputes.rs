@@ -2,12 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use landfast_agent_core::desired::{Desired, Dispute, Instance, InstanceName, Network, Restart};
+use landfast_agent_core::desired::{Desired, Dispute, Incarnation, Instance, InstanceName, Network, Restart};
 use landfast_agent_core::observed::{self, Container, Observed, State};
 use landfast_agent_core::plan::plan;
 
 fn name(stack: &str) -> InstanceName {
     InstanceName { stack: stack.to_owned(), service: "app".to_owned(), index: 1 }
+}
+
+fn key(stack: &str) -> Incarnation {
+    Incarnation { instance: name(stack), number: 0 }
 }
 
 /// A host with the stacks a and b, which share the network `net`.
@@ -20,7 +24,7 @@ fn desired() -> Desired {
         restart: Restart::Always,
         ..Instance::default()
     };
-    let instances = ["a", "b"].map(|stack| (name(stack), instance(stack))).into();
+    let instances = ["a", "b"].map(|stack| (key(stack), instance(stack))).into();
     let networks = [("net".to_owned(), Network::default())].into();
     Desired { stacks: ["a", "b"].map(str::to_owned).into(), networks, instances, ..Desired::default() }
 }
@@ -109,7 +113,7 @@ fn a_dispute_about_a_fixed_subnet_keeps_no_other_network_from_being_created() {
 fn a_shared_network_is_removed_with_the_last_stack_that_defines_it() {
     // The network was created for a, whose removal the host holds.
     let mut desired = desired();
-    desired.instances.remove(&name("a"));
+    desired.instances.remove(&key("a"));
     let seen = observed(Some(false), &["b"]);
     assert_prints(&desired, &seen, &[]);
     desired.instances.clear();

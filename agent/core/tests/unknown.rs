@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use landfast_agent_core::desired::{Desired, Instance, InstanceName, Network, Restart, Volume};
+use landfast_agent_core::desired::{Desired, Incarnation, Instance, InstanceName, Network, Restart, Volume};
 use landfast_agent_core::observed::{self, Container, Observed, State, Tree};
 use landfast_agent_core::plan::{Plan, plan};
 
@@ -12,7 +12,11 @@ fn name(service: &str) -> InstanceName {
     InstanceName { stack: "data".to_owned(), service: service.to_owned(), index: 1 }
 }
 
-fn instance(service: &str) -> (InstanceName, Instance) {
+fn key(service: &str) -> Incarnation {
+    Incarnation { instance: name(service), number: 0 }
+}
+
+fn instance(service: &str) -> (Incarnation, Instance) {
     let instance = Instance {
         digest: "d".to_owned(),
         container: format!("data-{service}-1"),
@@ -20,7 +24,7 @@ fn instance(service: &str) -> (InstanceName, Instance) {
         restart: Restart::Always,
         ..Instance::default()
     };
-    (name(service), instance)
+    (key(service), instance)
 }
 
 fn container(service: &str) -> Container {
@@ -111,7 +115,7 @@ fn networks_that_could_not_be_listed_are_neither_created_nor_removed() {
     let (mut desired, mut observed) = host(&["redis", "web"]);
     let fixed = Network { subnets: vec!["10.9.0.0/24".to_owned()], ..Network::default() };
     desired.networks = [("fixed".to_owned(), fixed), ("own".to_owned(), Network::default())].into();
-    desired.instances.get_mut(&name("redis")).expect("there").networks = ["own".to_owned()].into();
+    desired.instances.get_mut(&key("redis")).expect("there").networks = ["own".to_owned()].into();
     let ours = observed::Network { ours: true, stack: "data".to_owned(), ..observed::Network::default() };
     observed.networks.insert("left".to_owned(), ours);
     observed.unknown.networks = Some(REASON.to_owned());
@@ -139,8 +143,8 @@ fn volumes_that_may_exist_are_neither_created_nor_taken_for_removed() {
     desired.volumes.insert("local".to_owned(), of("", false));
     desired.volumes.insert("remote".to_owned(), of("nfs", false));
     desired.volumes.insert("gone".to_owned(), of("", true));
-    desired.instances.get_mut(&name("redis")).expect("there").volumes = ["remote".to_owned()].into();
-    desired.instances.get_mut(&name("web")).expect("there").volumes = ["local".to_owned()].into();
+    desired.instances.get_mut(&key("redis")).expect("there").volumes = ["remote".to_owned()].into();
+    desired.instances.get_mut(&key("web")).expect("there").volumes = ["local".to_owned()].into();
     observed.unknown.volumes = Some(REASON.to_owned());
     let unknown = "it is not known whether it exists: it sent nothing";
     assert_prints(
@@ -174,7 +178,7 @@ fn volumes_that_may_exist_are_neither_created_nor_taken_for_removed() {
 fn an_image_that_cannot_be_examined_is_not_missing() {
     let (desired, mut observed) = host(&["redis"]);
     observed.images = observed::Images::default();
-    assert!(planned(&desired, &observed).waiting[&name("redis")].hopeless);
+    assert!(planned(&desired, &observed).waiting[&key("redis")].hopeless);
     observed.unknown.images.insert("app:1".to_owned(), REASON.to_owned());
     assert_prints(
         &planned(&desired, &observed),
@@ -184,14 +188,14 @@ fn an_image_that_cannot_be_examined_is_not_missing() {
         ],
     );
     observed.unknown.images = [("other:1".to_owned(), REASON.to_owned())].into();
-    assert!(planned(&desired, &observed).waiting[&name("redis")].hopeless);
+    assert!(planned(&desired, &observed).waiting[&key("redis")].hopeless);
 }
 
 #[test]
 fn what_is_external_and_may_exist_is_waited_for() {
     let (mut desired, mut observed) = host(&["redis", "web"]);
-    desired.instances.get_mut(&name("redis")).expect("there").networks = ["theirs".to_owned()].into();
-    desired.instances.get_mut(&name("web")).expect("there").volumes = ["theirs".to_owned()].into();
+    desired.instances.get_mut(&key("redis")).expect("there").networks = ["theirs".to_owned()].into();
+    desired.instances.get_mut(&key("web")).expect("there").volumes = ["theirs".to_owned()].into();
     let missing = planned(&desired, &observed);
     assert!(missing.waiting.values().all(|waiting| waiting.hopeless) && missing.unknown.is_empty());
     observed.unknown.networks = Some(REASON.to_owned());

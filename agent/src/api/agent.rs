@@ -29,7 +29,7 @@ use crate::wire::{
 type ResponseStream<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 
 /// Abilities that this agent has beyond the first version of the protocol.
-const FEATURES: [&str; 4] = ["units", "claims", "ledger", "secrets"];
+const FEATURES: [&str; 5] = ["units", "claims", "ledger", "secrets", "incarnations"];
 
 /// Length of the longest owner and of the longest purpose of a claim, in bytes.
 const TEXT_MAX: usize = 256;
@@ -228,9 +228,11 @@ impl Agent for AgentService {
     async fn logs(&self, request: Request<LogsRequest>) -> Result<Response<Self::LogsStream>, Status> {
         let wanted = request.into_inner();
         let report = self.report().await;
-        let found = report.instances.into_iter().find(|instance| {
+        let of_instance = report.instances.into_iter().filter(|instance| {
             instance.stack == wanted.stack && instance.service == wanted.service && instance.index == wanted.index
         });
+        // Of two incarnations side by side, the newest one with a container is meant.
+        let found = of_instance.max_by_key(|it| (!it.container_id.is_empty(), it.incarnation));
         let name = format!("{}/{}.{}", wanted.stack, wanted.service, wanted.index);
         let container = found.map(|instance| instance.container_id).filter(|id| !id.is_empty());
         let container = container.ok_or_else(|| Status::not_found(format!("{name} has no container on this host")))?;

@@ -9,7 +9,7 @@ use tonic::{Request, Response, Status};
 
 use super::Context;
 use crate::wire::{
-    HealthRequest, HealthResponse, HeldUnit, InstanceHealth, NewerFabricRequest, NewerFabricResponse, Peer, UnitKey,
+    HealthRequest, HealthResponse, HeldUnit, InstanceReport, NewerFabricRequest, NewerFabricResponse, Peer, UnitKey,
     health_of,
 };
 
@@ -51,14 +51,20 @@ impl Peer for PeerService {
             return Err(Status::unavailable("what the instances of this host do is not known now"));
         };
         let managed = report.instances.iter().filter(|instance| !instance.unmanaged);
-        let known: BTreeMap<(&str, &str, u32), InstanceHealth> =
-            managed.map(|it| ((it.stack.as_str(), it.service.as_str(), it.index), health_of(it))).collect();
+        let mut known: BTreeMap<(&str, &str, u32), Vec<&InstanceReport>> = BTreeMap::new();
+        for it in managed {
+            known.entry((it.stack.as_str(), it.service.as_str(), it.index)).or_default().push(it);
+        }
         let held = self.0.holder.current();
         let of = |name: &InstanceName| {
+            // Of several incarnations, the newest that is to run counts.
+            let main = held.desired.main(name);
             // Nobody waits for an instance that is to be stopped.
-            let is_stopped = held.desired.instances.get(name).is_some_and(|instance| instance.stopped);
-            let found = known.get(&(name.stack.as_str(), name.service.as_str(), name.index)).copied();
-            found.filter(|_| !is_stopped).unwrap_or_default()
+            let is_stopped = main.and_then(|main| held.desired.instances.get(main)).is_some_and(|it| it.stopped);
+            let found = known.get(&(name.stack.as_str(), name.service.as_str(), name.index)).filter(|_| !is_stopped);
+            let is_main = |it: &&&InstanceReport| main.is_some_and(|main| main.number == it.incarnation);
+            let found = found.and_then(|all| all.iter().find(is_main).or(all.last()));
+            found.map(|found| health_of(found)).unwrap_or_default()
         };
         Ok(Response::new(HealthResponse { instances: names.iter().map(of).collect() }))
     }

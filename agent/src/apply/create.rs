@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use landfast_agent_core::attempts::Resource;
-use landfast_agent_core::desired::InstanceName;
+use landfast_agent_core::desired::{Incarnation, InstanceName};
 use landfast_agent_core::observed::Container;
 
 use super::{Executor, StepError};
@@ -16,7 +16,7 @@ use crate::wire::{Held, Instance, mount};
 
 /// What the plan says about the container.
 pub(super) struct Request<'a> {
-    pub(super) instance: &'a InstanceName,
+    pub(super) instance: &'a Incarnation,
     /// Name of the container for now.
     pub(super) name: &'a str,
     pub(super) image: &'a str,
@@ -86,11 +86,12 @@ fn mount_sources(trees: &Trees, instance: &Instance) -> Result<Vec<Option<PathBu
 }
 
 /// Describes a container that was just created well enough to plan with it before the engine is asked.
-fn created(held: &Held, wanted: &Instance, instance: &InstanceName, name: &str, created_at: i64) -> Container {
+fn created(held: &Held, wanted: &Instance, instance: &Incarnation, name: &str, created_at: i64) -> Container {
     let desired = held.desired.instances.get(instance).cloned().unwrap_or_default();
     Container {
         name: name.to_owned(),
-        instance: instance.clone(),
+        instance: instance.instance.clone(),
+        incarnation: instance.number,
         digest: desired.digest,
         release: wanted.release,
         image: desired.image,

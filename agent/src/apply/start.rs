@@ -1,7 +1,7 @@
 //! Starts a container: puts its files into it, starts it, announces its addresses, and runs the commands that belong to the
 //! start.
 
-use landfast_agent_core::desired::InstanceName;
+use landfast_agent_core::desired::Incarnation;
 
 use super::{Executor, StepError};
 use crate::docker::{EngineError, Hook, PlacedContents};
@@ -13,7 +13,7 @@ use crate::wire::{self, Held, Instance};
 pub(super) async fn run(
     executor: &Executor,
     held: &Held,
-    instance: &InstanceName,
+    instance: &Incarnation,
     container: &str,
 ) -> Result<(), StepError> {
     let wanted = extras(executor, held, instance, container).await?;
@@ -46,7 +46,7 @@ fn placed<'a>(executor: &Executor, files: &'a [wire::PlacedFile]) -> Result<Vec<
 async fn extras<'a>(
     executor: &Executor,
     held: &'a Held,
-    instance: &InstanceName,
+    instance: &Incarnation,
     container: &str,
 ) -> Result<Option<&'a wire::Container>, EngineError> {
     let Some(Instance { digest, container: Some(wanted), .. }) = held.instance(instance) else { return Ok(None) };
@@ -60,7 +60,7 @@ async fn extras<'a>(
 async fn start_with_hooks(
     executor: &Executor,
     held: &Held,
-    instance: &InstanceName,
+    instance: &Incarnation,
     container: &str,
     hooks: &[Hook],
 ) -> Result<(), StepError> {
@@ -68,7 +68,7 @@ async fn start_with_hooks(
     Ok(executor.engine.run_hooks(container, hooks).await?)
 }
 
-async fn start(executor: &Executor, held: &Held, instance: &InstanceName, container: &str) -> Result<(), StepError> {
+async fn start(executor: &Executor, held: &Held, instance: &Incarnation, container: &str) -> Result<(), StepError> {
     match executor.engine.start_container(container).await {
         Ok(()) => announce(executor, held, instance),
         Err(error) => return Err(with_owners(executor, held, instance, error).await),
@@ -78,7 +78,7 @@ async fn start(executor: &Executor, held: &Held, instance: &InstanceName, contai
 
 /// Announces on this host's bridges where the addresses of the instance are now. The neighbours would find out without it,
 /// but later.
-fn announce(executor: &Executor, held: &Held, instance: &InstanceName) {
+fn announce(executor: &Executor, held: &Held, instance: &Incarnation) {
     let container = held.instance(instance).and_then(|instance| instance.container.as_ref());
     for attachment in container.iter().flat_map(|container| &container.networks) {
         let overlay = held.desired.networks.get(&attachment.network).and_then(|network| network.overlay.as_ref());
@@ -93,7 +93,7 @@ fn announce(executor: &Executor, held: &Held, instance: &InstanceName) {
 }
 
 /// Adds to a refused start who holds the port or the address that it asks for.
-async fn with_owners(executor: &Executor, held: &Held, instance: &InstanceName, error: EngineError) -> StepError {
+async fn with_owners(executor: &Executor, held: &Held, instance: &Incarnation, error: EngineError) -> StepError {
     let EngineError::Refused { message, .. } = &error else { return error.into() };
     let text = message.to_lowercase();
     let claims = held.desired.instances.get(instance).map(|instance| instance.claims.clone());

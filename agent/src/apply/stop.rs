@@ -1,6 +1,6 @@
 //! Stops a container, after the commands that belong before its stop.
 
-use landfast_agent_core::desired::InstanceName;
+use landfast_agent_core::desired::Incarnation;
 
 use super::{Executor, StepError};
 use crate::error_text::in_one_line;
@@ -8,7 +8,7 @@ use crate::error_text::in_one_line;
 /// A command before the stop that fails is logged and does not keep the container running.
 pub(super) async fn run(
     executor: &Executor,
-    instance: &InstanceName,
+    instance: &Incarnation,
     container: &str,
     grace: Option<u32>,
 ) -> Result<(), StepError> {

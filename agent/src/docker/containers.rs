@@ -26,6 +26,8 @@ impl Labels {
     pub(crate) const INDEX: &str = "landfast.index";
     pub(crate) const DIGEST: &str = "landfast.digest";
     pub(crate) const RELEASE: &str = "landfast.release";
+    /// Label with the number of the incarnation. Containers of earlier versions do not have it.
+    pub(crate) const INCARNATION: &str = "landfast.incarnation";
     /// Label by which Compose finds the parts of a project.
     pub(crate) const PROJECT: &str = "com.docker.compose.project";
 
@@ -181,6 +183,7 @@ fn container(found: ContainerInspectResponse, fleet: &str) -> Result<Container, 
         instance,
         digest: label(Labels::DIGEST),
         release: label(Labels::RELEASE).parse().unwrap_or(0),
+        incarnation: label(Labels::INCARNATION).parse().unwrap_or(0),
         state: state.status.map_or(State::Created, status),
         health: health(state.health.as_ref()),
         exit_code: state.exit_code.and_then(|code| i32::try_from(code).ok()).unwrap_or(0),
@@ -313,7 +316,7 @@ mod tests {
                 "Image": "redis:7", "StopTimeout": 30,
                 "Labels": {
                     "landfast.fleet": "home", "landfast.stack": "data", "landfast.service": "redis", "landfast.index": "1",
-                    "landfast.digest": "d", "landfast.release": "4",
+                    "landfast.digest": "d", "landfast.release": "4", "landfast.incarnation": "7",
                 },
             },
             "HostConfig": {
@@ -329,6 +332,7 @@ mod tests {
         let found = container(serde_json::from_value(found).expect("as the engine says it"), "home").expect("ours");
         assert_eq!(found.instance.to_string(), "data/redis.1");
         assert_eq!((found.digest.as_str(), found.release, found.restarts), ("d", 4, 2));
+        assert_eq!(found.incarnation, 7);
         assert_eq!((found.state, found.health), (State::Running, observed::Health::Unhealthy));
         assert_eq!(found.health_output, "no\nanswer");
         assert_eq!((found.restart, found.stop_grace), (Restart::Always, Some(30)));

@@ -243,6 +243,9 @@ fn labels(instance: &wire::Instance, container: &wire::Container, place: &Place)
     let mut labels: HashMap<String, String> = container.labels.clone().into_iter().collect();
     hooks::label(&container.pre_stop, &mut labels);
     anonymous::label(&place.inherited, &mut labels);
+    if instance.incarnation != 0 {
+        labels.insert(Labels::INCARNATION.to_owned(), instance.incarnation.to_string());
+    }
     labels.extend([
         (Labels::FLEET.to_owned(), place.fleet.clone()),
         (Labels::STACK.to_owned(), instance.stack.clone()),

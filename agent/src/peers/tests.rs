@@ -257,7 +257,7 @@ async fn f21_what_was_learned_is_what_the_host_must_be_from_then_on() {
     };
     alpha.assign(stack_of_db(Container { networks: vec![end], ..Container::default() }, false));
     let moved = |desired: &Desired| {
-        let assigned = &desired.instances[&name("db")].addresses;
+        let assigned = &desired.instances[desired.main(&name("db")).expect("assigned")].addresses;
         desired.elsewhere.moved(assigned).map(|moved| moved.to_string())
     };
     assert_eq!(moved(&alpha.holder.current().desired), None);

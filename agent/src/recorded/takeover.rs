@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use landfast_agent_core::desired::Incarnation;
 use landfast_agent_core::observed::{Observed, Tree};
 use landfast_agent_core::plan::{Action, plan};
 use landfast_agent_core::reconcile::{Observation, Snapshot};
@@ -105,7 +106,7 @@ fn the_recorded_state_of_an_earlier_version_is_read_as_it_was_meant() {
         end.epoch = if end.address == "172.19.0.8" { 2 } else { 3 };
     }
     for instance in &expected.instances {
-        let name = crate::wire::instance_name(instance);
+        let name = Incarnation { instance: crate::wire::instance_name(instance), number: 0 };
         assert!(held.instance(&name) == Some(instance), "{name} is read as another instance");
     }
     for network in expected.networks.iter_mut() {

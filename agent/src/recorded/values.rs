@@ -186,6 +186,9 @@ fn instance() -> Instance {
             Dependency { service: s("app"), condition: dependency::Condition::Healthy.into() },
         ],
         stopped: true,
+        incarnation: 3,
+        wanted: instance::Wanted::Drain.into(),
+        last_incarnation: 5,
     }
 }
 
@@ -307,6 +310,7 @@ pub(super) fn report() -> Report {
             stack: s("data"),
             service: s("redis"),
             index: 1,
+            incarnation: 3,
             container_id: s("c1"),
             state: instance_report::State::Restarting.into(),
             health: instance_report::Health::Unhealthy.into(),
@@ -424,7 +428,8 @@ pub(super) fn description() -> DescribeResponse {
 /// The state of a host as the version before the units kept it: every setting that this version had, one instance that needs
 /// nothing else to run, and the addresses of another host.
 pub(super) fn old_host_state() -> HostState {
-    let mut full = instance();
+    let unnumbered = Instance { incarnation: 0, wanted: 0, last_incarnation: 0, ..instance() };
+    let mut full = unnumbered.clone();
     let container = full.container.as_mut().expect("there");
     container.networks[0].epoch = 0;
     container.files[0].digest.clear();
@@ -451,7 +456,7 @@ pub(super) fn old_host_state() -> HostState {
         container: Some(app),
         depends_on: Vec::new(),
         stopped: false,
-        ..instance()
+        ..unnumbered
     };
     let neighbour = |address: &str, mac: &str| Neighbour { address: s(address), mac: s(mac), host: s("10.0.0.2") };
     HostState {

@@ -19,7 +19,7 @@ pub(super) fn elsewhere(fabric: &Fabric, desired: &Desired) -> Elsewhere {
     let needed: BTreeSet<(&str, &str)> = desired
         .instances
         .iter()
-        .flat_map(|(name, it)| it.depends_on.iter().map(|on| (name.stack.as_str(), on.service.as_str())))
+        .flat_map(|(name, it)| it.depends_on.iter().map(|on| (name.instance.stack.as_str(), on.service.as_str())))
         .collect();
     // The entries were checked when the fabric was taken.
     for Endpoint { network, address, host, epoch, holder } in &fabric.endpoints {
@@ -46,7 +46,7 @@ pub(super) fn elsewhere(fabric: &Fabric, desired: &Desired) -> Elsewhere {
 
 #[cfg(test)]
 mod tests {
-    use landfast_agent_core::desired::{Condition, Dependency, Instance, Network};
+    use landfast_agent_core::desired::{Condition, Dependency, Incarnation, Instance, Network};
     use landfast_agent_core::overlay::{self, Mac};
 
     use super::*;
@@ -83,7 +83,8 @@ mod tests {
             depends_on: vec![Dependency { service: "db".to_owned(), condition: Condition::Healthy }],
             ..Instance::default()
         };
-        let instances = [(InstanceName::new("demo", "app", 1), app)].into();
+        let name = Incarnation { instance: InstanceName::new("demo", "app", 1), number: 0 };
+        let instances = [(name, app)].into();
         Desired { networks: [("infra_net".to_owned(), network)].into(), instances, ..Desired::default() }
     }
 

@@ -13,7 +13,7 @@ use crate::deployment::{self, Deployment, InstanceName};
 use crate::fabric::{Address, Endpoint, Fabric, Holder};
 use crate::findings::Findings;
 use crate::fleet::{Fleet, FleetNetwork};
-use crate::host_state::HostState;
+use crate::host_state::{HostState, Instance};
 use crate::ledger::{held as held_by, ipv4, ledger};
 use landfast_compose::Location;
 
@@ -167,6 +167,19 @@ impl<'a> Ledger<'a> {
             context.fleet.hosts.iter().map(|(name, host)| (host.address, name.as_str())).collect();
         for (host, state) in context.held {
             ledger.held.extend(held_by(state).map(|(_, address, end, _)| (address, (host.clone(), end.epoch))));
+        }
+        // If two incarnations of an instance have different addresses, the next one keeps that of the newest.
+        for state in context.held.values() {
+            let running: BTreeMap<&InstanceName, u64> = state.running().map(|it| (&it.name, it.incarnation)).collect();
+            let newest = held_by(state).filter(|(it, ..)| running.get(&it.name) == Some(&it.incarnation));
+            for (Instance { name, .. }, address, ..) in newest {
+                let holder = fabric.endpoints.get(&address).map(|endpoint| &endpoint.holder);
+                let network = context.fleet.networks.get(&address.network);
+                let is_own = matches!(holder, Some(Holder::Instance(owner)) if owner == name);
+                if is_own && network.is_some_and(|network| network.auto.contains(&address.ip)) {
+                    ledger.kept.entry((name.clone(), address.network)).or_insert(address.ip);
+                }
+            }
         }
         for (address, Endpoint { host, holder, .. }) in &fabric.endpoints {
             let Holder::Instance(owner) = holder else { continue };

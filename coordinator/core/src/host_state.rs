@@ -26,7 +26,7 @@ pub struct HostState {
     pub volumes: Vec<Volume>,
     /// Sorted by stack.
     pub trees: Vec<Tree>,
-    /// Sorted by name.
+    /// Sorted by name and incarnation.
     pub instances: Vec<Instance>,
     /// Addresses and names of the fleet. It is shared with the other hosts and never stored, because all hosts keep it.
     #[serde(skip)]
@@ -34,9 +34,32 @@ pub struct HostState {
 }
 
 impl HostState {
-    /// The instance with this name, if it should run on this host.
+    /// The instance with this name, if it should run on this host. Of several incarnations, it is the newest that is wanted to
+    /// run.
     pub fn instance(&self, name: &InstanceName) -> Option<&Instance> {
-        self.instances.iter().find(|instance| instance.name == *name)
+        self.incarnations(name).filter(|instance| instance.wanted == Wanted::Run).max_by_key(|it| it.incarnation)
+    }
+
+    /// The incarnations of the instance with this name.
+    pub fn incarnations(&self, name: &InstanceName) -> impl Iterator<Item = &Instance> {
+        self.instances.iter().filter(move |instance| instance.name == *name)
+    }
+
+    /// One incarnation of each instance, sorted by name: the newest that is wanted to run, or else the newest.
+    pub fn main(&self) -> impl Iterator<Item = &Instance> {
+        let rank = |instance: &Instance| (instance.wanted == Wanted::Run, instance.incarnation);
+        let mut main: BTreeMap<&InstanceName, &Instance> = BTreeMap::new();
+        for instance in &self.instances {
+            if main.get(&instance.name).is_none_or(|other| rank(other) < rank(instance)) {
+                main.insert(&instance.name, instance);
+            }
+        }
+        main.into_values()
+    }
+
+    /// The instances that should run on this host, sorted by name: the newest incarnation of each that is wanted to run.
+    pub fn running(&self) -> impl Iterator<Item = &Instance> {
+        self.main().filter(|instance| instance.wanted == Wanted::Run)
     }
 
     /// Whether two states are equal except for epoch and generation.
@@ -124,4 +147,46 @@ pub struct Instance {
     /// Dependencies, including services on other hosts.
     pub depends_on: Vec<Dependency>,
     pub stopped: bool,
+    /// Number of the container among all that were made for the instance; 0 if it was made by a version that did not number
+    /// them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub incarnation: u64,
+    #[serde(default, skip_serializing_if = "Wanted::is_run")]
+    pub wanted: Wanted,
+    /// Greatest number that was given to the instance, if it is not `incarnation`; 0 otherwise.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub last_incarnation: u64,
+}
+
+impl Instance {
+    /// Whether two entries are equal except for the numbers of their containers.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let Self { name, release, digest, container, depends_on, stopped, wanted, incarnation: _, last_incarnation: _ } =
+            self;
+        (name, release, digest, container) == (&other.name, &other.release, &other.digest, &other.container)
+            && (depends_on, stopped, wanted) == (&other.depends_on, &other.stopped, &other.wanted)
+    }
+}
+
+/// What is wanted of an incarnation of an instance.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Wanted {
+    /// The container exists and runs.
+    #[default]
+    Run,
+    /// The container keeps running if it exists. Its names are not answered any more.
+    Drain,
+    /// The container is removed. Its addresses stay held until the state does not list it any more.
+    Gone,
+}
+
+impl Wanted {
+    fn is_run(&self) -> bool {
+        *self == Self::Run
+    }
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }

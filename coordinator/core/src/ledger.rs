@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::container::Attachment;
 use crate::deployment::InstanceName;
 use crate::fabric::{Address, Endpoint, Fabric, Holder};
-use crate::host_state::{HostState, Instance};
+use crate::host_state::{HostState, Instance, Wanted};
 
 /// Returns what the hosts know together: the newest fabric, corrected by what the states of the hosts say. Hosts that hold the
 /// newest version share it with the result, if there is nothing to correct.
@@ -89,7 +89,8 @@ pub fn fabric_of(states: &BTreeMap<String, HostState>, before: &Fabric, keeps: i
     for state in states.values() {
         of_states.extend(gateways(state));
         for (instance, address, end, host) in held(state) {
-            for name in names_of(instance, end) {
+            // One that is drained or gone still holds its addresses, and is not found by its names any more.
+            for name in names_of(instance, end).filter(|_| instance.wanted == Wanted::Run) {
                 names.entry(name.to_lowercase()).or_default().insert(address.ip);
             }
             let epoch = end.epoch.max(before.endpoints.get(&address).map_or(1, |known| known.epoch.max(1)));

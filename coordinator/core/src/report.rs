@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::container::Container;
 use crate::deployment::InstanceName;
+use crate::host_state::Instance;
 
 /// State of a host, as observed by its agent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,9 +47,15 @@ impl Report {
         found.and_then(|problem| problem.message.lines().next())
     }
 
-    /// The report about one instance.
+    /// The report about one instance. Of several incarnations, it is the newest.
     pub fn instance(&self, name: &InstanceName) -> Option<&InstanceReport> {
-        self.instances.iter().find(|instance| instance.name == *name)
+        self.instances.iter().filter(|instance| instance.name == *name).max_by_key(|instance| instance.incarnation)
+    }
+
+    /// The report about the container of an instance of a host state, or else about another container of that instance.
+    pub fn about(&self, wanted: &Instance) -> Option<&InstanceReport> {
+        let own = self.instances.iter().find(|seen| seen.is_of(wanted));
+        own.or_else(|| self.instance(&wanted.name))
     }
 }
 
@@ -107,6 +114,9 @@ pub struct InstanceReport {
     pub tree: String,
     #[serde(default)]
     pub unmanaged: bool,
+    /// Incarnation of the existing container; 0 if it was made by a version that did not number them.
+    #[serde(default)]
+    pub incarnation: u64,
 }
 
 /// Number of restarts from which a container is in a crash loop.
@@ -115,6 +125,13 @@ pub(crate) const CRASH_LOOP: u32 = 3;
 const STABLE: i64 = 30_000_000_000;
 
 impl InstanceReport {
+    /// Whether the reported container is the one of this instance of a host state. An instance without a number has any
+    /// container with its digest: the agent decides in the same way.
+    pub fn is_of(&self, wanted: &Instance) -> bool {
+        let is_numbered = wanted.incarnation == 0 || self.incarnation == wanted.incarnation;
+        is_numbered && self.name == wanted.name && self.digest == wanted.digest
+    }
+
     /// Fault of a running container: it is unhealthy, or it keeps exiting. Its output is left out, because it may be secret and
     /// plans are shared. `now` is Unix time in nanoseconds.
     pub fn fault(&self, now: i64) -> Option<String> {

@@ -130,6 +130,7 @@ fn f60_a_stack_that_a_host_has_lost_keeps_its_addresses_if_what_runs_is_what_is_
     let seen = |digest: &str| InstanceReport {
         name: "data/c.1".parse().unwrap(),
         digest: digest.to_owned(),
+        incarnation: 1,
         unmanaged: true,
         ..InstanceReport::default()
     };

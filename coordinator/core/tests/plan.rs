@@ -239,6 +239,7 @@ fn an_instance_that_exited_is_recreated_and_a_completed_job_is_not() {
             state: if it.name.service == "app" { ContainerState::Running } else { ContainerState::Exited },
             exit_code: i32::from(it.name.service == "postgres"),
             digest: it.digest.clone(),
+            incarnation: it.incarnation,
             ..InstanceReport::default()
         });
         test_fleet
@@ -263,6 +264,7 @@ fn a_container_with_a_failed_command_after_its_start_is_recreated() {
         state: ContainerState::Running,
         digest: digest.to_owned(),
         unfinished: unfinished.to_owned(),
+        incarnation: 1,
         ..InstanceReport::default()
     };
     let digest = test_fleet.held["beta"].instance(&"data/postgres.1".parse().unwrap()).unwrap().digest.clone();
@@ -400,8 +402,8 @@ fn a_job_with_restart_on_failure_is_done_when_it_succeeded() {
     for (exit_code, is_done) in [(0, true), (1, false)] {
         let job = &test_fleet.held["alpha"].instances[0];
         let (name, digest) = (job.name.clone(), job.digest.clone());
-        let job =
-            InstanceReport { name, digest, exit_code, state: ContainerState::Exited, ..InstanceReport::default() };
+        let job = InstanceReport { name, digest, exit_code, incarnation: 1, ..InstanceReport::default() };
+        let job = InstanceReport { state: ContainerState::Exited, ..job };
         let report = Report { converged: true, instances: vec![job], ..Report::default() };
         test_fleet.reports.insert("alpha".to_owned(), report);
         let plan = test_fleet.propose("data", &text).plan;

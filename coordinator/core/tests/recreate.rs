@@ -22,6 +22,7 @@ fn running() -> (TestFleet, InstanceReport) {
     let seen = InstanceReport {
         name,
         digest: held.digest.clone(),
+        incarnation: held.incarnation,
         state: ContainerState::Running,
         addresses: BTreeMap::from([("infra_net".to_owned(), "172.19.128.1".to_owned())]),
         ..InstanceReport::default()

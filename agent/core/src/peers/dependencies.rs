@@ -67,7 +67,7 @@ impl Asked {
 impl Dependencies {
     /// State of an agent that has just started, with the units that it kept.
     pub fn new(desired: &Desired) -> Self {
-        Self { starting: desired.instances.keys().cloned().collect(), ..Self::default() }
+        Self { starting: desired.instances.keys().map(|it| it.instance.clone()).collect(), ..Self::default() }
     }
 
     /// Leaves the instances of a stack to the coordinator that has assigned it again.
@@ -170,7 +170,7 @@ fn on_other_hosts<'a>(
     desired: &'a Desired,
     name: &'a InstanceName,
 ) -> impl Iterator<Item = (&'a InstanceName, Condition, Ipv4Addr)> {
-    let depends_on = desired.instances.get(name).into_iter().flat_map(|instance| &instance.depends_on);
+    let depends_on = desired.incarnations(name).flat_map(|(_, instance)| &instance.depends_on);
     depends_on.flat_map(move |on| {
         let others = desired.elsewhere.instances.iter();
         let others = others.filter(move |(other, _)| other.stack == name.stack && other.service == on.service);
@@ -181,7 +181,7 @@ fn on_other_hosts<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::desired::{Dependency, Instance};
+    use crate::desired::{Dependency, Incarnation, Instance};
     use crate::elsewhere::Elsewhere;
     use crate::observed::{Container, Health, State};
 
@@ -194,7 +194,8 @@ mod tests {
     /// A host with `app`, which depends on `db` on beta.
     fn desired(condition: Condition) -> Desired {
         let depends_on = vec![Dependency { service: "db".to_owned(), condition }];
-        let instances = [(name("app"), Instance { depends_on, ..Instance::default() })].into();
+        let instances =
+            [(Incarnation { instance: name("app"), number: 0 }, Instance { depends_on, ..Instance::default() })].into();
         let elsewhere = Elsewhere { instances: [(name("db"), BETA)].into(), ..Elsewhere::default() };
         Desired { instances, elsewhere, ..Desired::default() }
     }

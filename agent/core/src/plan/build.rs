@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Action, Obstacle, Plan, Step, Waiting, order};
 use crate::attempts::Resource;
-use crate::desired::{Desired, InstanceName, Network};
+use crate::desired::{Desired, Incarnation, InstanceName, Network};
 use crate::observed::{self, Container, Observed};
 use crate::overlay;
 
@@ -63,7 +63,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    pub(super) fn wait(&mut self, instance: &InstanceName, reason: String, hopeless: bool) {
+    pub(super) fn wait(&mut self, instance: &Incarnation, reason: String, hopeless: bool) {
         self.plan.waiting.insert(instance.clone(), Waiting { reason, hopeless });
     }
 
@@ -174,15 +174,15 @@ impl<'a> Builder<'a> {
 
     /// Returns the steps that must be done before a container of `instance` can be created; or what is in the way, and
     /// whether that is permanent.
-    pub(super) fn needs(&self, name: &InstanceName) -> Result<BTreeSet<usize>, (String, bool)> {
-        let instance = &self.desired.instances[name];
+    pub(super) fn needs(&self, name: &Incarnation) -> Result<BTreeSet<usize>, (String, bool)> {
+        let (instance, stack) = (&self.desired.instances[name], &name.instance.stack);
         let mut needs = Vec::new();
         for network in &instance.networks {
             let found = self.observed.networks.get(network).filter(|found| found.ours && found.stack.is_empty());
             if found.is_some() && !self.desired.networks.contains_key(network) {
                 return Err((format!("needs network {network}, whose state this host has lost"), false));
             }
-            if self.has_its_network(&name.stack, network) {
+            if self.has_its_network(stack, network) {
                 continue;
             }
             needs.push((Resource::Network(network.clone()), self.observed.networks.contains_key(network)));
@@ -193,9 +193,8 @@ impl<'a> Builder<'a> {
         }
         if instance.mounts_tree {
             // A tree that exists and could not be synced to the bundle must not be started from.
-            let done =
-                self.observed.trees.get(&name.stack).map(|tree| &tree.manifest) == self.desired.trees.get(&name.stack);
-            needs.push((Resource::Tree(name.stack.clone()), done));
+            let done = self.observed.trees.get(stack).map(|tree| &tree.manifest) == self.desired.trees.get(stack);
+            needs.push((Resource::Tree(stack.clone()), done));
         }
         let mut steps = BTreeSet::new();
         for (resource, there) in needs {

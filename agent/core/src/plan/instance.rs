@@ -9,44 +9,39 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Action;
 use super::build::Builder;
+use super::names::Names;
 use crate::attempts::Resource;
-use crate::desired::{Instance, InstanceName, Restart};
+use crate::desired::{Claim, Incarnation, Instance, InstanceName, Restart, Wanted};
 use crate::observed::{Container, State};
-
-/// Returns the name of a new container until the one that it replaces has stopped.
-fn temporary(name: &str) -> String {
-    format!("{name}.new")
-}
-
-/// Returns the name of a stopped container that was replaced, until the new one runs.
-fn retired(name: &str) -> String {
-    format!("{name}.old")
-}
 
 /// Steps that come first, and the containers of other instances that are needed.
 type Needed = (BTreeSet<usize>, BTreeMap<InstanceName, String>);
+
+/// A container with its id.
+type Known<'a> = (&'a String, &'a Container);
 
 /// Containers of an instance, sorted by their role.
 #[derive(Default)]
 struct Found<'a> {
     /// The desired container: it runs, or can be started.
-    current: Option<(&'a String, &'a Container)>,
+    current: Option<Known<'a>>,
     /// An earlier container, to return to if the new one fails.
-    previous: Option<(&'a String, &'a Container)>,
+    previous: Option<Known<'a>>,
     /// Leftovers of interrupted attempts.
-    leftovers: Vec<(&'a String, &'a Container)>,
+    leftovers: Vec<Known<'a>>,
 }
 
 impl<'a> Builder<'a> {
     pub(super) fn instances(&mut self) {
         let (desired, observed) = (self.desired, self.observed);
-        let mut found: BTreeMap<&InstanceName, Vec<(&String, &Container)>> =
-            desired.instances.keys().map(|name| (name, Vec::new())).collect();
+        let mut found: BTreeMap<Incarnation, Vec<(&String, &Container)>> =
+            desired.instances.keys().map(|name| (name.clone(), Vec::new())).collect();
         for (id, container) in &observed.containers {
-            found.entry(&container.instance).or_default().push((id, container));
+            found.entry(container.incarnation_in(desired)).or_default().push((id, container));
         }
         for (name, containers) in found {
-            if !desired.manages(&name.stack) && !desired.instances.contains_key(name) {
+            let name = &name;
+            if !desired.manages(&name.instance.stack) && !desired.instances.contains_key(name) {
                 continue;
             }
             let mut unknown = containers.iter().filter_map(|(id, _)| observed.unknown.containers.get(*id));
@@ -55,16 +50,20 @@ impl<'a> Builder<'a> {
                 continue;
             }
             match desired.instances.get(name) {
-                None => {
+                None | Some(Instance { wanted: Wanted::Gone, .. }) => {
                     self.discard_all(name, containers);
                 }
-                Some(instance) if instance.stopped => self.keep_stopped(name, sort(instance, containers, |_| false)),
+                Some(instance) if instance.stopped => {
+                    self.keep_stopped(name, sort(name, instance, containers, |_| false));
+                }
+                Some(instance) if instance.wanted == Wanted::Drain => self.drain(name, instance, containers),
                 Some(instance) => {
-                    let found = sort(instance, containers, |container| self.is_in_old_namespace(instance, container));
+                    let is_old = |container: &Container| self.is_in_old_namespace(instance, container);
+                    let found = sort(name, instance, containers, is_old);
                     let given_up = self.given_up.contains(&Resource::Instance(name.clone()));
                     match (given_up, found.current) {
                         (true, Some((_, new))) if !new.state.is_up() => self.roll_back(name, instance, found),
-                        (true, None) => self.keep_previous(name, instance, found.previous),
+                        (true, None) => self.keep_previous(name, instance, found),
                         _ => self.advance(name, instance, found),
                     }
                 }
@@ -73,7 +72,7 @@ impl<'a> Builder<'a> {
     }
 
     /// Waits until the containers of an instance are known. Until then none is created, started, stopped or removed.
-    fn wait_for_inspection(&mut self, name: &InstanceName, reason: Option<&str>) {
+    fn wait_for_inspection(&mut self, name: &Incarnation, reason: Option<&str>) {
         if let Some(reason) = reason {
             let message = format!("its container cannot be inspected: {reason}");
             self.unknown(Resource::Instance(name.clone()), message);
@@ -82,7 +81,7 @@ impl<'a> Builder<'a> {
     }
 
     /// Plans the next steps towards the desired container.
-    fn advance(&mut self, name: &InstanceName, instance: &Instance, found: Found<'a>) {
+    fn advance(&mut self, name: &Incarnation, instance: &Instance, found: Found<'a>) {
         if let Some(current) = found.current.filter(|(_, current)| {
             let others = found.leftovers.iter().chain(&found.previous);
             !should_start(current) && others.into_iter().any(|(_, other)| was_stopped_for(current, other))
@@ -96,7 +95,7 @@ impl<'a> Builder<'a> {
         if !should_start(current) {
             let mut after = cleared;
             after.extend(self.discard(name, found.previous, None));
-            self.give_name(name, instance, (id, &current.name), after);
+            self.give_name(name, instance, (id, current), after);
             return;
         }
         let needs = match self.what_it_needs(name, instance) {
@@ -104,7 +103,8 @@ impl<'a> Builder<'a> {
             Err((reason, hopeless)) => return self.wait(name, reason, hopeless),
         };
         let stopped = self.stop(name, found.previous, []);
-        let named = self.hand_over_name(name, instance, found.previous, (id, &current.name), stopped, &cleared);
+        let names = self.names(name, instance, Some(current));
+        let named = self.hand_over_name(name, &names, found.previous, (id, &current.name), stopped, &cleared);
         let after: BTreeSet<usize> = needs.into_iter().chain(stopped).chain(named).chain(cleared).collect();
         let started = self.step(Action::Start { instance: name.clone(), container: id.clone() }, after);
         self.discard(name, found.previous, Some(started));
@@ -112,13 +112,7 @@ impl<'a> Builder<'a> {
 
     /// Reverts an update that was interrupted. The desired container was stopped for another one, so it is started again
     /// before the other one is removed: nothing else shows that it did not end by itself.
-    fn revert(
-        &mut self,
-        name: &InstanceName,
-        instance: &Instance,
-        (id, current): (&'a String, &'a Container),
-        found: Found<'a>,
-    ) {
+    fn revert(&mut self, name: &Incarnation, instance: &Instance, (id, current): Known<'a>, found: Found<'a>) {
         let needs = match self.what_it_needs(name, instance) {
             Ok((needs, _)) => needs,
             Err((reason, hopeless)) => return self.wait(name, reason, hopeless),
@@ -128,47 +122,59 @@ impl<'a> Builder<'a> {
         let started = self.step(Action::Start { instance: name.clone(), container: id.clone() }, after);
         let others = found.leftovers.into_iter().chain(found.previous);
         let gone = others.filter_map(|other| self.discard(name, Some(other), Some(started))).collect();
-        self.give_name(name, instance, (id, &current.name), gone);
+        self.give_name(name, instance, (id, current), gone);
     }
 
-    /// Gives a container the name of its instance.
-    fn give_name(
+    fn names(&self, name: &Incarnation, instance: &Instance, current: Option<&Container>) -> Names {
+        Names::new(self.desired, self.observed, (name, instance), current)
+    }
+
+    /// Gives a container the name that it has in the end.
+    fn give_name(&mut self, name: &Incarnation, instance: &Instance, (id, found): Known<'a>, after: BTreeSet<usize>) {
+        let own = self.names(name, instance, Some(found)).own;
+        self.rename(name, (id, &found.name), own, after);
+    }
+
+    fn rename(
         &mut self,
-        name: &InstanceName,
-        instance: &Instance,
+        name: &Incarnation,
         (container, its_name): (&str, &str),
+        to: String,
         after: BTreeSet<usize>,
     ) -> Option<usize> {
-        let to = instance.container.clone();
+        let is_other = its_name != to;
         let rename = Action::Rename { instance: name.clone(), container: container.to_owned(), name: to };
-        (its_name != instance.container).then(|| self.step(rename, after))
+        is_other.then(|| self.step(rename, after))
     }
 
-    /// Gives a container the name of its instance, which the stopped container before it may still have.
+    /// Gives a container the name that it has in the end, which the stopped container before it may still have.
     fn hand_over_name(
         &mut self,
-        name: &InstanceName,
-        instance: &Instance,
-        previous: Option<(&'a String, &'a Container)>,
+        name: &Incarnation,
+        names: &Names,
+        previous: Option<Known<'a>>,
         current: (&str, &str),
         stopped: Option<usize>,
         cleared: &BTreeSet<usize>,
     ) -> Option<usize> {
         let mut after: BTreeSet<usize> = cleared.iter().copied().chain(stopped).collect();
-        if let Some((id, _)) = previous.filter(|(_, previous)| previous.name == instance.container) {
-            let retire =
-                Action::Rename { instance: name.clone(), container: id.clone(), name: retired(&instance.container) };
+        if let Some((id, replaced)) = previous.filter(|(_, previous)| previous.name == names.own) {
+            let retire = Action::Rename {
+                instance: name.clone(),
+                container: id.clone(),
+                name: names.retired(replaced, current.1),
+            };
             after = [self.step(retire, after)].into();
         }
-        self.give_name(name, instance, current, after)
+        self.rename(name, current, names.own.clone(), after)
     }
 
     /// Plans a whole recreate, or the first start.
     fn create(
         &mut self,
-        name: &InstanceName,
+        name: &Incarnation,
         instance: &Instance,
-        previous: Option<(&'a String, &'a Container)>,
+        previous: Option<Known<'a>>,
         cleared: BTreeSet<usize>,
     ) {
         if let Err((reason, hopeless)) = self.is_at_home(instance) {
@@ -189,13 +195,14 @@ impl<'a> Builder<'a> {
             Err((reason, hopeless)) => return self.wait(name, reason, hopeless),
         };
         // The name is free only when the old container is gone.
-        let is_going = |it: &Container| it.instance == *name && it.state == State::Removing;
+        let is_going = |it: &Container| it.state == State::Removing && it.is_of(name, self.desired);
         if self.observed.containers.values().any(is_going) {
             return self.wait(name, "waits until its old container is removed".to_owned(), false);
         }
         after.extend(cleared);
-        let taken = previous.is_some_and(|(_, container)| container.name == instance.container);
-        let container = if taken { temporary(&instance.container) } else { instance.container.clone() };
+        let names = self.names(name, instance, None);
+        let taken = previous.is_some_and(|(_, container)| container.name == names.own);
+        let container = if taken { names.temporary.clone() } else { names.own.clone() };
         let create = Action::Create {
             instance: name.clone(),
             name: container.clone(),
@@ -205,18 +212,39 @@ impl<'a> Builder<'a> {
         };
         let created = self.step(create, after);
         let stopped = self.stop(name, previous, [created]);
-        let named = self.hand_over_name(name, instance, previous, (&container, &container), stopped, &[created].into());
+        let named = self.hand_over_name(name, &names, previous, (&container, &container), stopped, &[created].into());
         let after: BTreeSet<usize> = [created].into_iter().chain(stopped).chain(named).collect();
-        let start = Action::Start { instance: name.clone(), container: instance.container.clone() };
+        let start = Action::Start { instance: name.clone(), container: names.own };
         let started = self.step(start, after);
         self.discard(name, previous, Some(started));
     }
 
     /// Returns the steps that must come before the start, and the containers that the new one shares something with; or why
     /// it waits, and whether that is hopeless.
-    fn what_it_needs(&self, name: &InstanceName, instance: &Instance) -> Result<Needed, (String, bool)> {
+    fn what_it_needs(&self, name: &Incarnation, instance: &Instance) -> Result<Needed, (String, bool)> {
         self.is_at_home(instance)?;
-        Ok((self.needs(name)?, self.partners(instance)?))
+        match self.held_beside(name, instance) {
+            Some(reason) => Err((reason, true)),
+            None => Ok((self.needs(name)?, self.partners(instance)?)),
+        }
+    }
+
+    /// Why the container cannot run beside the other incarnations of its instance: one of them holds an address or a port of it.
+    /// None of them is stopped for another one, because the state wants both.
+    fn held_beside(&self, name: &Incarnation, instance: &Instance) -> Option<String> {
+        let of_instance = self.observed.containers.values().filter(|it| it.instance == name.instance);
+        of_instance.filter(|it| it.state.is_up()).find_map(|container| {
+            let other = container.incarnation_in(self.desired);
+            let wanted = self.desired.instances.get(&other).filter(|it| other != *name && !it.stopped)?;
+            let stays = match wanted.wanted {
+                Wanted::Run => container.is_wanted(&other, wanted),
+                Wanted::Drain => true,
+                Wanted::Gone => false,
+            };
+            let is_held = |claim: &&Claim| container.claims.iter().any(|held| held.clashes(claim));
+            let claim = instance.claims.iter().find(is_held).filter(|_| stays)?;
+            Some(format!("needs {claim}, which its incarnation {} holds", other.number))
+        })
     }
 
     /// Checks that no address of the instance has moved to another host. If one has, another container may have it there, and
@@ -240,18 +268,18 @@ impl<'a> Builder<'a> {
             };
             let Some((id, _)) = found else {
                 let hopeless = self.given_up.contains(&Resource::Instance(partner.clone()));
-                return Err((format!("needs {partner}, which {lack}"), hopeless));
+                return Err((format!("needs {}, which {lack}", partner.instance), hopeless));
             };
-            partners.insert(partner.clone(), id.clone());
+            partners.insert(partner.instance.clone(), id.clone());
         }
         Ok(partners)
     }
 
     /// Returns the desired container of an instance, if it exists.
-    fn current(&self, name: &InstanceName) -> Option<(&'a String, &'a Container)> {
+    fn current(&self, name: &Incarnation) -> Option<Known<'a>> {
         let instance = self.desired.instances.get(name)?;
-        let containers = self.observed.containers.iter().filter(|(_, container)| container.instance == *name);
-        sort(instance, containers.collect(), |_| false).current
+        let containers = self.observed.containers.iter().filter(|(_, container)| container.is_of(name, self.desired));
+        sort(name, instance, containers.collect(), |_| false).current
     }
 
     /// Whether a container is in namespaces that its partners have left: another container has taken their place, or they
@@ -269,29 +297,25 @@ impl<'a> Builder<'a> {
 
     /// Returns to the old container after the new one could not be started. The old one is started if it was stopped for
     /// the new one.
-    fn roll_back(&mut self, name: &InstanceName, instance: &Instance, found: Found<'a>) {
+    fn roll_back(&mut self, name: &Incarnation, instance: &Instance, found: Found<'a>) {
         let (Some((new_id, new)), Some((id, previous))) = (found.current, found.previous) else { return };
         let started = (was_stopped_for(previous, new) && self.is_at_home(instance).is_ok())
             .then(|| self.step(Action::Start { instance: name.clone(), container: id.clone() }, []));
         let mut after: BTreeSet<usize> = self.discard(name, Some((new_id, new)), started).into_iter().collect();
         after.extend(self.discard_all(name, found.leftovers));
-        self.give_name(name, instance, (id, &previous.name), after);
+        self.give_name(name, instance, (id, previous), after);
     }
 
-    /// Gives the old container its name back when no more attempts are made.
-    fn keep_previous(
-        &mut self,
-        name: &InstanceName,
-        instance: &Instance,
-        previous: Option<(&'a String, &'a Container)>,
-    ) {
-        if let Some((id, previous)) = previous {
-            self.give_name(name, instance, (id, &previous.name), BTreeSet::new());
+    /// Gives the old container its name back when no more attempts are made. A leftover may still have that name.
+    fn keep_previous(&mut self, name: &Incarnation, instance: &Instance, found: Found<'a>) {
+        let cleared = self.discard_all(name, found.leftovers);
+        if let Some(previous) = found.previous {
+            self.give_name(name, instance, previous, cleared);
         }
     }
 
     /// Plans an instance that must exist and not run.
-    fn keep_stopped(&mut self, name: &InstanceName, found: Found<'a>) {
+    fn keep_stopped(&mut self, name: &Incarnation, found: Found<'a>) {
         self.stop(name, found.current, []);
         if found.current.is_some() {
             self.discard(name, found.previous, None);
@@ -301,10 +325,33 @@ impl<'a> Builder<'a> {
         self.discard_all(name, found.leftovers);
     }
 
+    /// Plans an incarnation that is drained: the container that serves is kept, and started again if it ended with the host. It
+    /// is neither created nor renamed.
+    fn drain(&mut self, name: &Incarnation, instance: &Instance, mut containers: Vec<Known<'a>>) {
+        containers.sort_by_key(|(_, it)| {
+            (!it.state.is_up(), !it.is_wanted(name, instance), std::cmp::Reverse(it.created_at))
+        });
+        let is_usable = |(_, it): &Known<'a>| !matches!(it.state, State::Dead | State::Removing);
+        let kept = containers.iter().position(is_usable).map(|at| containers.remove(at));
+        let cleared = self.discard_all(name, containers);
+        let Some((id, container)) = kept else { return };
+        let given_up = self.given_up.contains(&Resource::Instance(name.clone()));
+        if container.state == State::Created || !should_start(container) || given_up {
+            return;
+        }
+        match self.what_it_needs(name, instance) {
+            Ok((needs, _)) => {
+                let start = Action::Start { instance: name.clone(), container: id.clone() };
+                self.step(start, needs.into_iter().chain(cleared));
+            }
+            Err((reason, hopeless)) => self.wait(name, reason, hopeless),
+        }
+    }
+
     fn stop(
         &mut self,
-        name: &InstanceName,
-        container: Option<(&'a String, &'a Container)>,
+        name: &Incarnation,
+        container: Option<Known<'a>>,
         after: impl IntoIterator<Item = usize>,
     ) -> Option<usize> {
         let (id, container) = container?;
@@ -313,12 +360,7 @@ impl<'a> Builder<'a> {
     }
 
     /// Removes a container, and stops it first if no step of the plan does. Returns the position of the removal.
-    fn discard(
-        &mut self,
-        name: &InstanceName,
-        container: Option<(&'a String, &'a Container)>,
-        after: Option<usize>,
-    ) -> Option<usize> {
+    fn discard(&mut self, name: &Incarnation, container: Option<Known<'a>>, after: Option<usize>) -> Option<usize> {
         let (id, found) = container?;
         if found.state == State::Removing {
             return None;
@@ -335,35 +377,34 @@ impl<'a> Builder<'a> {
         Some(removed)
     }
 
-    fn discard_all(&mut self, name: &InstanceName, containers: Vec<(&'a String, &'a Container)>) -> BTreeSet<usize> {
+    fn discard_all(&mut self, name: &Incarnation, containers: Vec<Known<'a>>) -> BTreeSet<usize> {
         containers.into_iter().filter_map(|container| self.discard(name, Some(container), None)).collect()
     }
 }
 
 /// Sorts containers by their role: first those with the desired digest, then running ones, then those with the instance's
-/// name, then the newest. A container whose partners have left its namespaces is not the desired one.
+/// name, then the newest. A container of another incarnation is not the desired one, nor is one whose partners have left its
+/// namespaces. Of earlier containers that do not run, the one that ran last is the one to return to.
 fn sort<'a>(
+    name: &Incarnation,
     instance: &Instance,
-    mut containers: Vec<(&'a String, &'a Container)>,
+    mut containers: Vec<Known<'a>>,
     is_in_old_namespace: impl Fn(&Container) -> bool,
 ) -> Found<'a> {
-    containers.sort_by_key(|(_, container)| {
-        (!container.state.is_up(), container.name != instance.container, std::cmp::Reverse(container.created_at))
+    let is_usable = |it: &Container| !matches!(it.state, State::Dead | State::Removing);
+    let is_desired = |it: &Container| it.is_wanted(name, instance) && !is_in_old_namespace(it);
+    let rank = |it: &Container| (!it.state.is_up(), it.name != instance.container, std::cmp::Reverse(it.created_at));
+    containers.sort_by_key(|(_, it)| rank(it));
+    let current = containers.iter().position(|(_, it)| is_usable(it) && is_desired(it));
+    let current = current.map(|at| containers.remove(at));
+    let ended = |it: &Container| if it.state.is_up() { 0 } else { -it.finished_at };
+    let earlier = containers.iter().enumerate().filter(|(_, (_, it))| {
+        let never_ran = it.state == State::Created;
+        is_usable(it) && !is_desired(it) && !never_ran
     });
-    let mut found = Found::default();
-    for (id, container) in containers {
-        let usable = !matches!(container.state, State::Dead | State::Removing);
-        let never_ran = container.state == State::Created;
-        let desired = container.digest == instance.digest && !is_in_old_namespace(container);
-        if usable && desired && found.current.is_none() {
-            found.current = Some((id, container));
-        } else if usable && !desired && !never_ran && found.previous.is_none() {
-            found.previous = Some((id, container));
-        } else {
-            found.leftovers.push((id, container));
-        }
-    }
-    found
+    let previous = earlier.min_by_key(|(_, (_, it))| (!it.state.is_up(), ended(it), rank(it))).map(|(at, _)| at);
+    let previous = previous.map(|at| containers.remove(at));
+    Found { current, previous, leftovers: containers }
 }
 
 /// Whether a container ran when another one was created to replace it, and was not started again since. One that was

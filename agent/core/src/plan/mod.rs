@@ -6,8 +6,11 @@
 mod build;
 mod condition;
 mod instance;
+mod names;
 mod order;
 
+#[cfg(test)]
+mod side_by_side;
 #[cfg(test)]
 mod tests;
 
@@ -15,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::attempts::Resource;
-use crate::desired::{Desired, InstanceName};
+use crate::desired::{Desired, Incarnation, InstanceName};
 use crate::observed::Observed;
 use crate::overlay;
 
@@ -27,8 +30,8 @@ pub(crate) use condition::{Reached, Unmet, reached};
 pub struct Plan {
     /// Steps in an order in which they could run one after another.
     pub steps: Vec<Step>,
-    /// Instances that must not be started yet.
-    pub waiting: BTreeMap<InstanceName, Waiting>,
+    /// Incarnations that must not be started yet.
+    pub waiting: BTreeMap<Incarnation, Waiting>,
     /// Problems that no step can fix.
     pub obstacles: Vec<Obstacle>,
     /// Resources that the engine could not answer about. Their steps wait until it does.
@@ -88,8 +91,8 @@ pub enum Action {
     },
     /// Create the container of an instance.
     Create {
-        /// Name of the instance.
-        instance: InstanceName,
+        /// Incarnation that the container is made for.
+        instance: Incarnation,
         /// Name of the container for now.
         name: String,
         /// Reference or id of the image.
@@ -101,15 +104,15 @@ pub enum Action {
     },
     /// Start a container.
     Start {
-        /// Name of the instance.
-        instance: InstanceName,
+        /// Incarnation that the container belongs to.
+        instance: Incarnation,
         /// Id or name of the container.
         container: String,
     },
     /// Stop a container, with time for its process to end.
     Stop {
-        /// Name of the instance.
-        instance: InstanceName,
+        /// Incarnation that the container belongs to.
+        instance: Incarnation,
         /// Id or name of the container.
         container: String,
         /// Seconds that the process has to end; `None` for the engine's default of 10.
@@ -117,15 +120,15 @@ pub enum Action {
     },
     /// Remove a container that does not run.
     Remove {
-        /// Name of the instance.
-        instance: InstanceName,
+        /// Incarnation that the container belongs to.
+        instance: Incarnation,
         /// Id or name of the container.
         container: String,
     },
     /// Rename a container.
     Rename {
-        /// Name of the instance.
-        instance: InstanceName,
+        /// Incarnation that the container belongs to.
+        instance: Incarnation,
         /// Id or name of the container.
         container: String,
         /// New name of the container.
@@ -200,8 +203,8 @@ impl Action {
         }
     }
 
-    /// Instance that the action works on; `None` for actions on other resources.
-    pub fn instance(&self) -> Option<&InstanceName> {
+    /// Incarnation that the action works on; `None` for actions on other resources.
+    pub fn instance(&self) -> Option<&Incarnation> {
         match self {
             Action::Create { instance, .. }
             | Action::Start { instance, .. }

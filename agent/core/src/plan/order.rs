@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::condition::{Reached, Seen, Unmet, reached};
 use super::{Action, Plan, Waiting};
 use crate::attempts::Resource;
-use crate::desired::{Claim, Desired, InstanceName};
+use crate::desired::{Claim, Desired, Incarnation, Instance, InstanceName, Wanted};
 use crate::observed::{Container, Observed, State};
 
 /// Puts each start after the stops of the containers that hold what it claims.
 pub(super) fn claims(plan: &mut Plan, desired: &Desired, observed: &Observed) {
-    let stops: Vec<(usize, InstanceName, &BTreeSet<Claim>)> = plan
+    let stops: Vec<(usize, Incarnation, &BTreeSet<Claim>)> = plan
         .steps
         .iter()
         .enumerate()
@@ -42,7 +42,7 @@ pub(super) fn dependencies(
     given_up: &BTreeSet<Resource>,
     held_up: &BTreeMap<InstanceName, Waiting>,
 ) {
-    let starts: BTreeMap<InstanceName, usize> = plan
+    let starts: BTreeMap<Incarnation, usize> = plan
         .steps
         .iter()
         .enumerate()
@@ -54,21 +54,21 @@ pub(super) fn dependencies(
     let mut held_back = BTreeSet::new();
     for (name, position) in &starts {
         let Some(instance) = desired.instances.get(name) else { continue };
-        if !from_rest(name, &instance.digest, observed) {
+        if !from_rest(name, instance, desired, observed) {
             continue;
         }
         for dependency in &instance.depends_on {
-            let others = desired
-                .instances
-                .keys()
-                .filter(|other| other.stack == name.stack && other.service == dependency.service && *other != name);
-            // An instance that has moved runs on another host, if it runs at all.
-            let others = others.filter(|other| {
-                let it = &desired.instances[*other];
-                !it.stopped && desired.elsewhere.moved(&it.addresses).is_none()
+            let others = desired.instances.iter().filter(|(Incarnation { instance: other, .. }, _)| {
+                let this = &name.instance;
+                other.stack == this.stack && other.service == dependency.service && other != this
             });
-            for other in others {
-                let seen: Vec<Seen> = containers(other, observed).map(Seen::from).collect();
+            // One that is drained or gone does not serve others any more. One that has moved runs on another host, if it runs at
+            // all.
+            let serves = |other: &Instance| {
+                !other.stopped && other.wanted == Wanted::Run && desired.elsewhere.moved(&other.addresses).is_none()
+            };
+            for (other, _) in others.filter(|(_, other)| serves(other)) {
+                let seen: Vec<Seen> = containers(other, desired, observed).map(Seen::from).collect();
                 match reached(&seen, dependency.condition, starts.contains_key(other)) {
                     Reached::Yes => {}
                     Reached::AfterStart => {
@@ -78,14 +78,14 @@ pub(super) fn dependencies(
                         let hopeless = given_up.contains(&Resource::Instance(other.clone()))
                             || plan.waiting.get(other).is_some_and(|waiting| waiting.hopeless)
                             || what == Unmet::Failed;
-                        let reason = format!("waits for {other}, which {}", what.words());
+                        let reason = format!("waits for {}, which {}", other.instance, what.words());
                         plan.waiting.insert(name.clone(), Waiting { reason, hopeless });
                         held_back.insert(*position);
                     }
                 }
             }
         }
-        if let Some(waiting) = held_up.get(name) {
+        if let Some(waiting) = held_up.get(&name.instance) {
             plan.waiting.entry(name.clone()).or_insert_with(|| waiting.clone());
             held_back.insert(*position);
         }
@@ -93,15 +93,19 @@ pub(super) fn dependencies(
     drop_steps(plan, held_back);
 }
 
-/// Whether the instance neither runs nor ran until it was stopped to be replaced. A start after such a stop does not wait,
+/// Whether the incarnation neither runs nor ran until it was stopped to be replaced. A start after such a stop does not wait,
 /// because that would prolong the interruption.
-fn from_rest(name: &InstanceName, digest: &str, observed: &Observed) -> bool {
-    !containers(name, observed)
-        .any(|container| container.state.is_up() || (container.digest != digest && container.state == State::Exited))
+fn from_rest(name: &Incarnation, instance: &Instance, desired: &Desired, observed: &Observed) -> bool {
+    let was_replaced = |it: &Container| it.state == State::Exited && !it.is_wanted(name, instance);
+    !containers(name, desired, observed).any(|container| container.state.is_up() || was_replaced(container))
 }
 
-fn containers<'a>(name: &'a InstanceName, observed: &'a Observed) -> impl Iterator<Item = &'a Container> {
-    observed.containers.values().filter(move |container| container.instance == *name)
+fn containers<'a>(
+    name: &'a Incarnation,
+    desired: &'a Desired,
+    observed: &'a Observed,
+) -> impl Iterator<Item = &'a Container> {
+    observed.containers.values().filter(move |container| container.is_of(name, desired))
 }
 
 /// Drops steps, and with them all that come after them.

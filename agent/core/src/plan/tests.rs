@@ -4,21 +4,31 @@ use std::collections::BTreeSet;
 
 use super::plan;
 use crate::attempts::Resource;
-use crate::desired::{Claim, Condition, Dependency, Desired, Instance, InstanceName, Network, Restart, Volume};
+use crate::desired::{
+    Claim, Condition, Dependency, Desired, Incarnation, Instance, InstanceName, Network, Restart, Volume,
+};
 use crate::observed::{self, Container, Foreign, Health, Observed, State, Tree};
 
 mod moved;
 
-fn name(text: &str) -> InstanceName {
+pub(super) fn name(text: &str) -> InstanceName {
     let (stack, service) = text.split_once('/').expect("stack/service");
     InstanceName { stack: stack.to_owned(), service: service.to_owned(), index: 1 }
 }
 
-fn container_name(text: &str) -> String {
+pub(super) fn incarnation(text: &str, number: u64) -> Incarnation {
+    Incarnation { instance: name(text), number }
+}
+
+fn key(text: &str) -> Incarnation {
+    incarnation(text, 0)
+}
+
+pub(super) fn container_name(text: &str) -> String {
     format!("{}-1", text.replace('/', "-"))
 }
 
-fn instance(text: &str, digest: &str) -> (InstanceName, Instance) {
+fn instance(text: &str, digest: &str) -> (Incarnation, Instance) {
     let instance = Instance {
         digest: digest.to_owned(),
         container: container_name(text),
@@ -26,7 +36,7 @@ fn instance(text: &str, digest: &str) -> (InstanceName, Instance) {
         restart: Restart::Always,
         ..Instance::default()
     };
-    (name(text), instance)
+    (key(text), instance)
 }
 
 /// Returns a desired state with these instances, each with its digest.
@@ -37,7 +47,7 @@ fn desired(instances: &[(&str, &str)]) -> Desired {
 }
 
 /// Returns a host whose engine has the image and these containers: (id, instance, digest, state).
-fn observed(containers: &[(&str, &str, &str, State)]) -> Observed {
+pub(super) fn observed(containers: &[(&str, &str, &str, State)]) -> Observed {
     let mut observed = Observed::default();
     observed.images.references.insert("app:1".to_owned(), "f".to_owned());
     for (position, (id, text, digest, state)) in containers.iter().enumerate() {
@@ -55,16 +65,16 @@ fn observed(containers: &[(&str, &str, &str, State)]) -> Observed {
     observed
 }
 
-fn print(desired: &Desired, observed: &Observed) -> String {
+pub(super) fn print(desired: &Desired, observed: &Observed) -> String {
     plan(desired, observed, &BTreeSet::new()).to_string()
 }
 
 fn print_given_up(desired: &Desired, observed: &Observed, given_up: &str) -> String {
-    plan(desired, observed, &[Resource::Instance(name(given_up))].into()).to_string()
+    plan(desired, observed, &[Resource::Instance(key(given_up))].into()).to_string()
 }
 
 #[track_caller]
-fn assert_prints(printed: &str, expected: &str) {
+pub(super) fn assert_prints(printed: &str, expected: &str) {
     let expected: String =
         expected.lines().map(str::trim).filter(|line| !line.is_empty()).map(|line| format!("{line}\n")).collect();
     assert_eq!(printed, expected, "\n--- printed\n{printed}--- expected\n{expected}");
@@ -76,7 +86,7 @@ fn an_empty_host_gets_everything_in_order() {
     desired.networks.insert("infra_net".to_owned(), Network::default());
     desired.volumes.insert("data_redis".to_owned(), Volume::default());
     desired.trees.insert("data".to_owned(), "m1".to_owned());
-    let redis = desired.instances.get_mut(&name("data/redis")).expect("made above");
+    let redis = desired.instances.get_mut(&key("data/redis")).expect("made above");
     redis.networks.insert("infra_net".to_owned());
     redis.volumes.insert("data_redis".to_owned());
     redis.mounts_tree = true;
@@ -242,6 +252,44 @@ fn renamed(old: State, new: State) -> (Desired, Observed) {
 }
 
 #[test]
+fn an_update_that_is_taken_back_after_the_name_changed_hands_does_not_ask_for_a_name_twice() {
+    let (_, observed) = renamed(State::Exited, State::Running);
+    assert_prints(
+        &print(&desired(&[("data/redis", "a")]), &observed),
+        "1. stop data/redis.1: c2
+         2. rename data/redis.1: c2 to data-redis-1.new (after 1)
+         3. rename data/redis.1: c1 to data-redis-1 (after 2)
+         4. start data/redis.1: c1 (after 1, 3)
+         5. remove data/redis.1: c2 (after 1, 4)",
+    );
+}
+
+#[test]
+fn the_old_container_gets_its_name_back_after_a_leftover_that_has_it_is_removed() {
+    let (_, observed) = renamed(State::Running, State::Created);
+    assert_prints(
+        &print_given_up(&desired(&[("data/redis", "c")]), &observed, "data/redis"),
+        "1. remove data/redis.1: c2
+         2. rename data/redis.1: c1 to data-redis-1 (after 1)",
+    );
+}
+
+#[test]
+fn of_earlier_containers_that_have_ended_the_one_that_ran_last_comes_back() {
+    let (desired, mut observed) = recreating(State::Exited, State::Created);
+    let older = Container { finished_at: 5, ..observed.containers["c1"].clone() };
+    observed.containers.insert("c0".to_owned(), Container { name: "data-redis-1".to_owned(), ..older });
+    observed.containers.get_mut("c1").expect("made above").name = "data-redis-1.old".to_owned();
+    assert_prints(
+        &print_given_up(&desired, &observed, "data/redis"),
+        "1. start data/redis.1: c1
+         2. remove data/redis.1: c2 (after 1)
+         3. remove data/redis.1: c0
+         4. rename data/redis.1: c1 to data-redis-1 (after 2, 3)",
+    );
+}
+
+#[test]
 fn f03_a_recreate_broken_off_while_the_name_changes_hands_goes_on() {
     let (desired, mut observed) = renamed(State::Exited, State::Created);
     assert_prints(
@@ -306,7 +354,7 @@ fn a_service_somebody_stopped_by_hand_is_started() {
 #[test]
 fn a_stopped_instance_stays_and_does_not_run() {
     let mut desired = desired(&[("data/redis", "a")]);
-    desired.instances.get_mut(&name("data/redis")).expect("made above").stopped = true;
+    desired.instances.get_mut(&key("data/redis")).expect("made above").stopped = true;
     assert_prints(
         &print(&desired, &observed(&[("c1", "data/redis", "a", State::Running)])),
         "1. stop data/redis.1: c1",
@@ -387,7 +435,7 @@ fn f34_a_network_that_differs_is_left_and_what_needs_it_waits() {
     let mut desired = desired(&[("data/redis", "a")]);
     let subnets = vec!["172.19.0.0/16".to_owned()];
     desired.networks.insert("infra_net".to_owned(), Network { subnets, ..Network::default() });
-    let redis = desired.instances.get_mut(&name("data/redis")).expect("made above");
+    let redis = desired.instances.get_mut(&key("data/redis")).expect("made above");
     redis.networks.insert("infra_net".to_owned());
     let mut observed = observed(&[]);
     let subnets = vec!["172.19.0.0/24".to_owned()];
@@ -438,7 +486,7 @@ fn f48_an_image_that_is_not_here_stops_nothing() {
 
 fn depending(condition: Condition) -> Desired {
     let mut desired = desired(&[("data/db", "a"), ("data/app", "a")]);
-    let app = desired.instances.get_mut(&name("data/app")).expect("made above");
+    let app = desired.instances.get_mut(&key("data/app")).expect("made above");
     app.depends_on.push(Dependency { service: "db".to_owned(), condition });
     desired
 }
@@ -486,7 +534,7 @@ fn waiting_for_a_job_that_failed_is_hopeless() {
 fn an_instance_that_takes_an_address_over_starts_after_the_holder_has_stopped() {
     let address = || Claim::Address { network: "infra_net".to_owned(), address: "172.19.0.5".to_owned() };
     let mut desired = desired(&[("data/new", "a")]);
-    desired.instances.get_mut(&name("data/new")).expect("made above").claims.insert(address());
+    desired.instances.get_mut(&key("data/new")).expect("made above").claims.insert(address());
     let mut host = observed(&[("c1", "data/old", "a", State::Running)]);
     host.containers.get_mut("c1").expect("made above").claims.insert(address());
     assert_prints(
@@ -501,8 +549,8 @@ fn an_instance_that_takes_an_address_over_starts_after_the_holder_has_stopped() 
 /// Returns a state in which `data/web` runs in the network of `data/db`.
 fn joined(digest: &str) -> Desired {
     let mut desired = desired(&[("data/db", digest), ("data/web", "w")]);
-    let web = desired.instances.get_mut(&name("data/web")).expect("made above");
-    web.joins.insert(name("data/db"));
+    let web = desired.instances.get_mut(&key("data/web")).expect("made above");
+    web.joins.insert(key("data/db"));
     desired
 }
 
@@ -560,7 +608,7 @@ fn who_was_in_a_namespace_that_is_gone_is_made_again_in_the_new_one() {
     again.containers.remove("c4");
     again.containers.get_mut("c3").expect("made above").finished_at = 25;
     let mut job = joined("d");
-    job.instances.get_mut(&name("data/web")).expect("made above").restart = Restart::No;
+    job.instances.get_mut(&key("data/web")).expect("made above").restart = Restart::No;
     assert_prints(&print(&job, &again), "");
 }
 
@@ -587,8 +635,8 @@ fn a_recreate_of_the_other_is_gone_through_once() {
 #[test]
 fn volumes_of_another_need_its_container_and_no_more() {
     let mut desired = desired(&[("data/db", "d"), ("data/web", "w")]);
-    desired.instances.get_mut(&name("data/web")).expect("made above").volumes_from.insert(name("data/db"));
-    desired.instances.get_mut(&name("data/db")).expect("made above").restart = Restart::No;
+    desired.instances.get_mut(&key("data/web")).expect("made above").volumes_from.insert(key("data/db"));
+    desired.instances.get_mut(&key("data/db")).expect("made above").restart = Restart::No;
     let mut observed = observed(&[("c1", "data/db", "d", State::Exited)]);
     observed.containers.get_mut("c1").expect("made above").restart = Restart::No;
     assert_prints(

@@ -145,9 +145,9 @@ pub enum Effect {
     Observe {
         /// What the host must be; empty before the first assignment.
         desired: Arc<Desired>,
-        /// Instances with a step under way. The engine answers about their containers only when it is done with them, so
-        /// they are not inspected.
-        busy: BTreeSet<InstanceName>,
+        /// Ids of the containers that a step may be working on. The engine answers about them only when it is done with them,
+        /// so they are not inspected.
+        busy: BTreeSet<String>,
     },
     /// Run a step, then turn with [`Wake::StepEnded`].
     Start(Action),

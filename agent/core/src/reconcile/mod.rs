@@ -10,6 +10,7 @@
 
 mod messages;
 mod snapshot;
+mod under_way;
 
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use messages::{Assignment, Busy, Effect, Observation, StepEnded, StepFailure, StepOutput, Wake};
 pub use snapshot::{Changed, Snapshot, Stale};
+use under_way::UnderWay;
 
 use crate::attempts::{Attempts, Resource, Severity};
 use crate::desired::InstanceName;
@@ -42,8 +44,8 @@ pub struct State {
     pub snapshot: Snapshot,
     assignment: Option<Assignment>,
     attempts: Attempts,
-    /// Resources with a step under way, each with whether that step is one that [`STEPS_AT_ONCE`] does not count.
-    busy: BTreeMap<Resource, bool>,
+    /// Resources with a step under way.
+    busy: BTreeMap<Resource, UnderWay>,
     /// Files that the last sync of a stack left unchanged, by stack.
     kept: BTreeMap<String, Vec<String>>,
     /// Whether other hosts know a newer fabric.
@@ -175,7 +177,7 @@ impl State {
             let before = self.assignment.as_ref().map(|it| &it.stacks);
             let is_again = |stack: &str| before.and_then(|stacks| stacks.get(stack)) != assignment.stacks.get(stack);
             self.attempts.forget(|resource| match resource {
-                Resource::Instance(name) => is_again(&name.stack),
+                Resource::Instance(name) => is_again(&name.instance.stack),
                 Resource::Tree(stack) => is_again(stack),
                 // They stop no container, so it does no harm to try them again.
                 Resource::Network(_) | Resource::Overlay(_) | Resource::Volume(_) => true,
@@ -188,12 +190,13 @@ impl State {
 
     /// Whether a step under way may have caused an event. When that step ends, what it changed is observed anyway.
     fn comes_from_own_step(&self, changed: &Changed) -> bool {
-        let is_busy = |instance: &InstanceName| self.busy.contains_key(&Resource::Instance(instance.clone()));
+        let is_of = |instance: &InstanceName| self.busy_incarnations().any(|(busy, _)| busy.instance == *instance);
         match changed {
-            Changed::Container { instance: Some(instance), .. } => is_busy(instance),
-            Changed::Container { instance: None, id } => {
-                self.snapshot.observed.containers.get(id).is_some_and(|container| is_busy(&container.instance))
-            }
+            Changed::Container { instance, id } => match self.snapshot.observed.containers.get(id) {
+                Some(container) => self.is_busy(container),
+                // A step may be creating it just now.
+                None => instance.as_ref().is_some_and(is_of),
+            },
             Changed::Networks => self.busy.keys().any(|resource| matches!(resource, Resource::Network(_))),
             Changed::Volumes => self.busy.keys().any(|resource| matches!(resource, Resource::Volume(_))),
             Changed::Images => false,
@@ -223,21 +226,13 @@ impl State {
 
     fn observe(&self) -> Effect {
         let desired = self.assignment.as_ref().map(|assignment| assignment.desired.clone()).unwrap_or_default();
-        Effect::Observe { desired, busy: self.busy_instances() }
-    }
-
-    fn busy_instances(&self) -> BTreeSet<InstanceName> {
-        let instances = self.busy.keys().filter_map(|resource| match resource {
-            Resource::Instance(name) => Some(name.clone()),
-            _ => None,
-        });
-        instances.collect()
+        Effect::Observe { desired, busy: self.busy_containers() }
     }
 
     /// Plans, starts the steps that may be started, and publishes. `observation` is `None` when the engine is not up.
     fn act(&mut self, observation: Option<Observation>, now: u64) -> Vec<Effect> {
         let engine_lost = observation != Some(Observation::Complete);
-        let is_waiting = self.snapshot.to_inspect(&self.busy_instances()).next().is_some();
+        let is_waiting = self.snapshot.to_inspect(&self.busy_containers()).next().is_some();
         self.observe_again = observation.is_some() && (engine_lost || is_waiting);
         if observation == Some(Observation::Unreliable) {
             self.snapshot.stale = Stale::all();
@@ -287,8 +282,8 @@ impl State {
         self.dependencies.observe(observed);
         let waits = self.dependencies.waits(desired, now);
         let plan = plan_with(desired, observed, &self.attempts.given_up(), &waits);
-        let held_up = waits.into_iter().filter(|(name, waiting)| plan.waiting.get(name) == Some(waiting));
-        self.held_up = held_up.map(|(name, _)| name).collect();
+        let held_up = plan.waiting.iter().filter(|(name, waiting)| waits.get(&name.instance) == Some(*waiting));
+        self.held_up = held_up.map(|(name, _)| name.instance.clone()).collect();
         plan
     }
 
@@ -300,7 +295,7 @@ impl State {
 
     fn ask_for_health(&mut self, plan: &Plan, now: u64) -> Vec<Effect> {
         let Some(Assignment { desired, .. }) = &self.assignment else { return Vec::new() };
-        let questions = self.dependencies.questions(desired, plan.waiting.keys(), now);
+        let questions = self.dependencies.questions(desired, plan.waiting.keys().map(|name| &name.instance), now);
         let parts = questions.iter().flat_map(|(host, all)| {
             all.chunks(NAMES_AT_ONCE).map(|some| Effect::AskForHealth { host: *host, instances: some.to_vec() })
         });
@@ -312,7 +307,7 @@ impl State {
         let mut busy = Busy::default();
         for resource in self.busy.keys() {
             match resource {
-                Resource::Instance(name) => drop(busy.stacks.insert(name.stack.clone())),
+                Resource::Instance(name) => drop(busy.stacks.insert(name.instance.stack.clone())),
                 Resource::Tree(stack) => drop(busy.stacks.insert(stack.clone())),
                 Resource::Network(_) | Resource::Overlay(_) | Resource::Volume(_) => busy.others = true,
             }
@@ -329,14 +324,16 @@ impl State {
     fn start(&mut self, plan: &Plan, now: u64) -> Vec<Effect> {
         let mut effects = Vec::new();
         for action in plan.ready(|resource| !self.attempts.may_try(resource, now)) {
-            let uncounted = matches!(action, Action::Stop { .. } | Action::SyncTree { .. } | Action::RemoveTree { .. });
-            let is_full = self.busy.values().filter(|uncounted| !**uncounted).count() >= STEPS_AT_ONCE;
+            let is_uncounted =
+                matches!(action, Action::Stop { .. } | Action::SyncTree { .. } | Action::RemoveTree { .. });
+            let is_full = self.busy.values().filter(|step| !step.is_uncounted).count() >= STEPS_AT_ONCE;
             // A stop may be half of an update whose other half is a start.
             let is_held = self.catch_up.is_holding() && action.instance().is_some();
-            if (is_full && !uncounted) || is_held || self.busy.contains_key(&action.resource()) {
+            if (is_full && !is_uncounted) || is_held || self.is_blocked(&action.resource()) {
                 continue;
             }
-            self.busy.insert(action.resource(), uncounted);
+            let assigned = action.instance().map_or(0, |name| self.assigned(&name.instance.stack));
+            self.busy.insert(action.resource(), UnderWay { is_uncounted, assigned });
             effects.push(Effect::Start(action.clone()));
         }
         effects

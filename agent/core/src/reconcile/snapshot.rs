@@ -161,10 +161,9 @@ impl Snapshot {
         }
     }
 
-    /// Ids of the stale containers that can be inspected now: all except those of `busy` instances.
-    pub fn to_inspect(&self, busy: &BTreeSet<InstanceName>) -> impl Iterator<Item = &String> {
-        let is_busy = |id: &String| self.observed.containers.get(id).is_some_and(|seen| busy.contains(&seen.instance));
-        self.stale.containers.iter().filter(move |id| !is_busy(id))
+    /// Ids of the stale containers that can be inspected now: all except those of `busy`.
+    pub fn to_inspect<'s>(&'s self, busy: &'s BTreeSet<String>) -> impl Iterator<Item = &'s String> {
+        self.stale.containers.difference(busy)
     }
 
     /// Marks what a step has changed, or may have changed before it failed. `created` is the container that it created.

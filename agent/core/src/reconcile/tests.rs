@@ -3,17 +3,21 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::desired::{self, Desired};
+use crate::desired::{self, Desired, Incarnation};
 use crate::observed::{self, Container, Listed, Tree};
 
 mod peers;
+
+fn key(service: &str) -> Incarnation {
+    Incarnation { instance: name(service), number: 0 }
+}
 
 fn name(service: &str) -> InstanceName {
     InstanceName { stack: "data".to_owned(), service: service.to_owned(), index: 1 }
 }
 
 fn instance(service: &str) -> Resource {
-    Resource::Instance(name(service))
+    Resource::Instance(key(service))
 }
 
 /// A host state with these networks, and with nothing else.
@@ -39,7 +43,9 @@ fn failed(severity: Severity) -> Result<StepOutput, StepFailure> {
 
 /// A state of which nothing is stale, with an engine that answers and steps under way for these resources.
 fn quiet(busy: &[(Resource, bool)]) -> State {
-    let mut state = State { engine_up: true, busy: busy.iter().cloned().collect(), ..State::default() };
+    let under_way = |is_uncounted| UnderWay { is_uncounted, assigned: 0 };
+    let busy = busy.iter().map(|(resource, is_stop)| (resource.clone(), under_way(*is_stop))).collect();
+    let mut state = State { engine_up: true, busy, ..State::default() };
     state.snapshot.stale = Stale::default();
     state
 }
@@ -97,12 +103,15 @@ fn an_engine_that_answers_makes_everything_stale_and_is_observed() {
 }
 
 #[test]
-fn an_observation_gets_the_desired_state_and_the_busy_instances() {
+fn an_observation_gets_the_desired_state_and_the_busy_containers() {
     let mut state = quiet(&[(instance("redis"), false), (Resource::Network("infra".to_owned()), false)]);
     state.assignment = Some(networks(1, &["infra"]));
+    for service in ["redis", "web"] {
+        state.snapshot.observed.containers.insert(format!("c-{service}"), running(service));
+    }
     let (_, effects) = turn(state, [Wake::Links], 0);
     let desired = networks(1, &["infra"]).desired;
-    assert_eq!(effects, [Effect::Observe { desired, busy: [name("redis")].into() }]);
+    assert_eq!(effects, [Effect::Observe { desired, busy: ["c-redis".to_owned()].into() }]);
 }
 
 #[test]
@@ -172,7 +181,7 @@ fn events_of_a_step_under_way_make_nothing_stale() {
 #[test]
 fn each_step_makes_stale_what_it_may_have_changed() {
     let (known, unknown) = ("redis".to_owned(), "data-redis-1".to_owned());
-    let instance = name("redis");
+    let instance = key("redis");
     let network = Stale { networks: true, overlays: true, ..Stale::default() };
     let volume = Stale { volumes: true, ..Stale::default() };
     let tree = Stale { trees: true, ..Stale::default() };
@@ -230,7 +239,7 @@ fn each_step_makes_stale_what_it_may_have_changed() {
 #[test]
 fn a_created_container_is_known_without_an_inspection() {
     let action = Action::Create {
-        instance: name("redis"),
+        instance: key("redis"),
         name: "data-redis-1".to_owned(),
         image: "redis".to_owned(),
         partners: BTreeMap::new(),
@@ -327,16 +336,16 @@ fn syncs_take_no_turn_from_other_steps() {
     let (state, effects) = turn(state, [Wake::Observed(Observation::Complete)], 0);
     let sync = Action::SyncTree { stack: "data".to_owned(), manifest: "m".to_owned() };
     assert_eq!(starts(&effects), [&create_network("infra"), &sync]);
-    assert!(state.busy[&Resource::Tree("data".to_owned())], "it is not counted");
-    assert!(!state.busy[&Resource::Network("infra".to_owned())], "it is counted");
+    assert!(state.busy[&Resource::Tree("data".to_owned())].is_uncounted, "it is not counted");
+    assert!(!state.busy[&Resource::Network("infra".to_owned())].is_uncounted, "it is counted");
 }
 
 #[test]
-fn containers_of_busy_instances_are_inspected_later() {
+fn busy_containers_are_inspected_later() {
     let mut state = quiet(&[]);
     state.snapshot.observed.containers.insert("c1".to_owned(), running("redis"));
     state.snapshot.stale.containers = ["c1".to_owned(), "unknown".to_owned()].into();
-    let busy = [name("redis")].into();
+    let busy = ["c1".to_owned()].into();
     assert_eq!(state.snapshot.to_inspect(&busy).collect::<Vec<_>>(), ["unknown"]);
     assert_eq!(state.snapshot.to_inspect(&BTreeSet::new()).count(), 2);
 }
@@ -370,7 +379,7 @@ fn the_timer_is_set_to_what_comes_first() {
     let (_, effects) = turn(waiting.clone(), complete.clone(), 10);
     assert_eq!(wakes_at(&effects), 10 + OBSERVE_AGAIN, "a container that could not be inspected");
     waiting.snapshot.observed.containers.insert("c1".to_owned(), running("redis"));
-    waiting.busy.insert(instance("redis"), false);
+    waiting.busy.insert(instance("redis"), UnderWay { is_uncounted: false, assigned: 0 });
     let (_, effects) = turn(waiting, complete.clone(), 10);
     assert_eq!(wakes_at(&effects), PERIOD, "the end of a step is a wake itself");
 
@@ -523,7 +532,7 @@ fn f63_a_stack_that_is_assigned_does_not_try_again_what_failed_in_another_one() 
     };
     let mut state = State { assignment: Some(assigned(1, 1, 1)), ..quiet(&[]) };
     for stack in ["data", "web"] {
-        let resource = Resource::Instance(InstanceName::new(stack, "app", 1));
+        let resource = Resource::Instance(Incarnation { instance: InstanceName::new(stack, "app", 1), number: 0 });
         state.attempts.failed(resource, "start", "no".to_owned(), Severity::Final, 0);
         state.attempts.failed(Resource::Tree(stack.to_owned()), "sync", "no".to_owned(), Severity::Final, 0);
     }
@@ -536,15 +545,51 @@ fn f63_a_stack_that_is_assigned_does_not_try_again_what_failed_in_another_one() 
     assert_eq!(given_up(assigned(2, 1, 1)), ["data", "web", "data/app.1", "web/app.1"]);
 }
 
+/// A state with two incarnations of one instance, each with its container and with the second one starting.
+fn side_by_side(assigned: u64) -> State {
+    let incarnation = |number| Incarnation { instance: name("redis"), number };
+    let wanted = desired::Instance { digest: "d".to_owned(), ..desired::Instance::default() };
+    let instances = [1, 2].map(|number| (incarnation(number), wanted.clone())).into();
+    let desired = Desired { stacks: ["data".to_owned()].into(), instances, ..Desired::default() };
+    let stacks = [("data".to_owned(), 1)].into();
+    let assignment = Assignment { epoch: 1, generation: 1, stacks, desired: desired.into() };
+    let mut state = State { assignment: Some(assignment), ..quiet(&[]) };
+    state.busy.insert(Resource::Instance(incarnation(2)), UnderWay { is_uncounted: false, assigned });
+    for number in [1, 2] {
+        let container = Container { incarnation: number, digest: "d".to_owned(), ..running("redis") };
+        state.snapshot.observed.containers.insert(format!("c{number}"), container);
+    }
+    state
+}
+
+#[test]
+fn a_step_of_one_incarnation_does_not_hold_up_the_other() {
+    let event = |id: &str| Wake::EngineEvent(Changed::Container { id: id.to_owned(), instance: Some(name("redis")) });
+    let stale = |id: &str| stale_after(side_by_side(1), event(id)).containers;
+    assert_eq!((stale("c1"), stale("c2")), (["c1".to_owned()].into(), BTreeSet::new()));
+    assert_eq!(stale("new"), BTreeSet::new(), "the step may be creating it");
+    assert_eq!(side_by_side(1).busy_containers(), ["c2".to_owned()].into());
+    let (_, effects) = turn(side_by_side(1), [Wake::Observed(Observation::Complete)], 0);
+    let first = Incarnation { instance: name("redis"), number: 1 };
+    assert_eq!(starts(&effects), [&Action::Start { instance: first, container: "c1".to_owned() }]);
+}
+
+#[test]
+fn a_step_from_before_an_assignment_holds_up_every_incarnation() {
+    // Then the container that it works on may have been of another incarnation.
+    let (_, effects) = turn(side_by_side(0), [Wake::Observed(Observation::Complete)], 0);
+    assert_eq!(starts(&effects), [] as [&Action; 0]);
+    assert_eq!(side_by_side(0).busy_containers().len(), 2);
+}
+
 #[test]
 fn f63_a_step_of_one_stack_does_not_keep_another_one_busy() {
-    let mut state = quiet(&[]);
-    state.busy.insert(Resource::Instance(InstanceName::new("data", "app", 1)), true);
+    let state = quiet(&[(instance("app"), true)]);
     let (state, _) = turn(state, [Wake::Observed(Observation::Complete)], 0);
     let busy = state.unsettled();
     assert_eq!((busy.is_idle(), busy.is_idle_for("data"), busy.is_idle_for("web")), (false, false, true));
     let mut state = state;
-    state.busy.insert(Resource::Network("infra".to_owned()), false);
+    state.busy.insert(Resource::Network("infra".to_owned()), UnderWay { is_uncounted: false, assigned: 0 });
     assert!(!state.unsettled().is_idle_for("web"), "a network may concern any stack");
 }
 
@@ -559,7 +604,7 @@ fn what_is_seen_of_a_volume_while_it_is_removed_is_not_in_the_way() {
     state.snapshot.observed.volumes.insert("files".to_owned(), observed::Volume::default());
     let (known, effects) = turn(state.clone(), [Wake::Observed(Observation::Complete)], 0);
     assert_eq!(published(&effects).0.obstacles.len(), 1, "it is in the way of its removal: {:?}", known.busy);
-    state.busy.insert(remove.resource(), false);
+    state.busy.insert(remove.resource(), UnderWay { is_uncounted: false, assigned: 0 });
     let (state, effects) = turn(state, [Wake::Observed(Observation::Complete)], 0);
     assert_eq!((published(&effects).0.obstacles.len(), published(&effects).1), (0, false));
     // The step has ended since the engine was asked.

@@ -111,6 +111,15 @@ fn ours_are_labelled_so_that_we_and_compose_know_them() {
 }
 
 #[test]
+fn a_container_says_which_incarnation_it_is_unless_it_has_no_number() {
+    let label = |incarnation| {
+        let instance = wire::Instance { incarnation, ..instance(|_| {}) };
+        body(&instance, &place(), 51)["Labels"]["landfast.incarnation"].clone()
+    };
+    assert_eq!((label(0), label(3)), (Value::Null, json!("3")));
+}
+
+#[test]
 fn ports_are_exposed_and_bound() {
     let port = |published, published_end| wire::Port {
         address: "127.0.0.1".to_owned(),

@@ -63,7 +63,8 @@ fn one_holder_each(states: &BTreeMap<String, HostState>) -> Result<(), CannotLea
     let mut holders: BTreeMap<fabric::Address, &InstanceName> = BTreeMap::new();
     for (instance, address, ..) in states.values().flat_map(ledger::held) {
         let ip = address.ip.to_string();
-        if let Some(other) = holders.insert(address, &instance.name) {
+        // Two incarnations of one instance may have the same address.
+        if let Some(other) = holders.insert(address, &instance.name).filter(|other| **other != instance.name) {
             let instances = Box::new([other.clone(), instance.name.clone()]);
             return Err(CannotLeave::SameAddress { address: ip, instances });
         }

@@ -12,6 +12,7 @@ use crate::fleet::{Fleet, FleetNetwork};
 use crate::ledger::{Lost, fabric_of, ledger};
 use crate::report::Report;
 
+mod incarnations;
 mod leave;
 mod rebuild;
 mod recreate;
@@ -19,7 +20,10 @@ mod remove_host;
 mod restore;
 mod volume_users;
 
-pub use crate::host_state::{Dependency, HostState, Instance, Network, NetworkSpec, Overlay, Pool, Tree, Volume};
+pub use crate::host_state::{
+    Dependency, HostState, Instance, Network, NetworkSpec, Overlay, Pool, Tree, Volume, Wanted,
+};
+pub use incarnations::number_incarnations;
 pub use leave::{CannotLeave, leave};
 pub use rebuild::rebuild;
 pub use recreate::{StartManifests, why_recreate};
@@ -97,8 +101,8 @@ pub fn recreate_broken(
         for (name, placed) in &deployment.instances {
             let state = target.get_mut(&placed.host).map(|state| state.instances.iter_mut());
             let Some(instance) = state.into_iter().flatten().find(|instance| instance.name == *name) else { continue };
-            let seen = reports.get(&placed.host).and_then(|report| report.instance(name));
-            let seen = seen.filter(|seen| seen.digest == instance.digest);
+            let seen = reports.get(&placed.host).and_then(|report| report.about(instance));
+            let seen = seen.filter(|seen| seen.is_of(instance));
             if seen.is_some_and(|seen| why_recreate(seen, placed, started).is_some()) {
                 instance.digest = format!("{}+{}", deployment::content_digest(&instance.digest), deployment.release);
                 instance.release = deployment.release;
@@ -180,7 +184,8 @@ fn keep_networks_in_use(before: &HostState, state: &mut HostState) {
     }
 }
 
-/// The instance as the host should hold it. If its container exists already, its digest and release stay the same.
+/// The instance as the host should hold it. If its container exists already, its digest, release and incarnation stay the same.
+/// A new container is numbered by [`number_incarnations`].
 fn held_instance(
     deployment: &Deployment,
     name: &InstanceName,
@@ -196,6 +201,9 @@ fn held_instance(
         container: instance.container.clone(),
         depends_on: service.map(|service| service.depends_on.clone()).unwrap_or_default(),
         stopped: false,
+        wanted: Wanted::Run,
+        incarnation: kept.map_or(0, |held| held.incarnation),
+        last_incarnation: kept.map_or(0, |held| held.last_incarnation),
     }
 }
 
@@ -271,5 +279,5 @@ fn sort(state: &mut HostState) {
     state.networks.sort_by(|a, b| a.name.cmp(&b.name));
     state.volumes.sort_by(|a, b| a.name.cmp(&b.name));
     state.trees.sort_by(|a, b| a.stack.cmp(&b.stack));
-    state.instances.sort_by(|a, b| a.name.cmp(&b.name));
+    state.instances.sort_by(|a, b| (&a.name, a.incarnation).cmp(&(&b.name, b.incarnation)));
 }

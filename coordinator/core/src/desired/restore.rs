@@ -5,14 +5,14 @@ use super::HostState;
 use crate::report::Report;
 
 /// Adds the stacks that a host has no state of to what it holds, if what runs there is what is remembered: every unmanaged
-/// container of the stack has the digest of its remembered instance. Otherwise the addresses and names of the stack would be
+/// container of the stack is the one of its remembered instance. Otherwise the addresses and names of the stack would be
 /// taken from it with the next deployment of another stack.
 pub fn restore(held: &mut HostState, remembered: &HostState, report: &Report) {
     let unmanaged = report.instances.iter().filter(|seen| seen.unmanaged);
     let stacks: BTreeSet<&str> = unmanaged.clone().map(|seen| seen.name.stack.as_str()).collect();
     for stack in stacks {
         let mut seen = unmanaged.clone().filter(|seen| seen.name.stack == stack);
-        if !seen.all(|seen| remembered.instance(&seen.name).is_some_and(|instance| instance.digest == seen.digest)) {
+        if !seen.all(|seen| remembered.instances.iter().any(|instance| seen.is_of(instance))) {
             continue;
         }
         let HostState { networks, volumes, trees, instances, .. } = remembered;

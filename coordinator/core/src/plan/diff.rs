@@ -8,7 +8,7 @@ use super::reasons;
 use super::{Action, Change, Comparison, Plan, Published, Step, Update, Wait};
 use crate::container::Source;
 use crate::deployment::{BoundBy, InstanceName};
-use crate::desired::{HostState, Instance, Network};
+use crate::desired::{HostState, Instance, Network, Wanted};
 use crate::report::{ContainerState, Health, Report};
 
 /// Makes the plan for a comparison.
@@ -45,7 +45,9 @@ impl InstancesBySide<'_> {
             let old = self.old.get(name).unwrap_or(&nowhere);
             let (change, ports) = (self.change(new), self.ports(new));
             match (old.get(host), old.iter().next()) {
-                (Some(before), _) => steps.extend(self.change_in_place(host, before, new)),
+                (Some(before), _) if before.wanted == Wanted::Run => {
+                    steps.extend(self.change_in_place(host, before, new));
+                }
                 (None, Some((from, before))) => {
                     let mut reasons =
                         vec![self.placement_reason(name).unwrap_or_else(|| "its placement changed".to_owned())];
@@ -55,7 +57,8 @@ impl InstancesBySide<'_> {
                     let action = Action::Move { from: (*from).to_owned(), change, ports, update: self.update(name) };
                     steps.push(Step::new(host, action, reasons));
                 }
-                (None, None) => {
+                // The instance does not run anywhere, although an older container of it may be drained on the host.
+                (Some(_), _) | (None, None) => {
                     let reasons = self.placement_reason(name).into_iter().collect();
                     steps.push(Step::new(host, Action::Create { change, ports }, reasons));
                 }
@@ -160,7 +163,7 @@ impl InstancesBySide<'_> {
 /// Why an instance that its host holds as declared must be started: its container is missing or has a problem. A failed
 /// change stays in every plan until it succeeds or the files change.
 fn start_reason(report: &Report, instance: &Instance, now: i64) -> Option<String> {
-    let Some(seen) = report.instance(&instance.name) else { return Some("it has no container".to_owned()) };
+    let Some(seen) = report.about(instance) else { return Some("it has no container".to_owned()) };
     let once = instance
         .container
         .restart
@@ -169,7 +172,7 @@ fn start_reason(report: &Report, instance: &Instance, now: i64) -> Option<String
     let failed = || report.final_problem(&instance.name).map(|problem| format!("it failed: {problem}"));
     match seen.state {
         ContainerState::Missing => Some(failed().unwrap_or_else(|| "it has no container".to_owned())),
-        _ if seen.digest != instance.digest => {
+        _ if !seen.is_of(instance) => {
             Some(failed().unwrap_or_else(|| "its container is not the declared one".to_owned()))
         }
         ContainerState::Created => Some(failed().unwrap_or_else(|| "it has not been started".to_owned())),
@@ -262,7 +265,9 @@ fn configure_steps(comparison: Comparison<'_>) -> Vec<Step> {
         }
         let changed = target.networks.iter().filter(|network| !current.networks.contains(network));
         reasons.extend(changed.map(|network| format!("network {} changed", network.name)));
-        if current.instances != target.instances {
+        reasons
+            .extend(dropped(current, target).map(|name| format!("an older container of {name} is not kept any more")));
+        if !are_same(current.main(), target.main()) {
             reasons.push("dependencies of instances changed".to_owned());
         }
         if !reasons.is_empty() {
@@ -270,6 +275,19 @@ fn configure_steps(comparison: Comparison<'_>) -> Vec<Step> {
         }
     }
     steps
+}
+
+/// Instances of which an older incarnation is not listed any more.
+fn dropped<'a>(current: &'a HostState, target: &'a HostState) -> impl Iterator<Item = &'a InstanceName> {
+    let is_listed = |old: &Instance| target.incarnations(&old.name).any(|new| new.incarnation == old.incarnation);
+    let names: BTreeSet<_> = current.main().map(|it| (&it.name, it.incarnation)).collect();
+    let older = current.instances.iter().filter(move |it| !names.contains(&(&it.name, it.incarnation)));
+    older.filter(move |it| !is_listed(it)).map(|it| &it.name)
+}
+
+/// Whether the instances are equal except for the numbers of their containers.
+fn are_same<'a>(current: impl Iterator<Item = &'a Instance>, mut target: impl Iterator<Item = &'a Instance>) -> bool {
+    current.into_iter().all(|old| target.next().is_some_and(|new| old.is_same(new))) && target.next().is_none()
 }
 
 /// Consequences of a plan that the user should know before confirming it.

@@ -17,11 +17,11 @@ impl<'a> InstancesBySide<'a> {
         let mut old: BTreeMap<InstanceName, BTreeMap<&str, &Instance>> = BTreeMap::new();
         // A host that has left the fleet is not changed any more.
         let known = comparison.current.iter().filter(|(host, _)| comparison.target.contains_key(*host));
-        for (host, instance) in known.flat_map(|(host, state)| state.instances.iter().map(move |it| (host, it))) {
+        for (host, instance) in known.flat_map(|(host, state)| state.main().map(move |it| (host, it))) {
             old.entry(instance.name.clone()).or_default().insert(host, instance);
         }
         let target = comparison.target.iter();
-        let new = target.flat_map(|(host, state)| state.instances.iter().map(move |it| (host, it)));
+        let new = target.flat_map(|(host, state)| state.running().map(move |it| (host, it)));
         let new = new.map(|(host, instance)| (instance.name.clone(), (host.as_str(), instance))).collect();
         Self { comparison, old, new }
     }

@@ -44,8 +44,8 @@ pub(super) fn changes(
 /// Why a container is recreated although its declaration is the same.
 fn recreate_reason(comparison: Comparison<'_>, before: &desired::Instance) -> String {
     let after = comparison.after.get(&before.name.stack).and_then(|deployment| deployment.instances.get(&before.name));
-    let seen = comparison.reports.values().filter_map(|report| report.instance(&before.name));
-    let mut seen = seen.filter(|seen| seen.digest == before.digest);
+    let seen = comparison.reports.values().filter_map(|report| report.about(before));
+    let mut seen = seen.filter(|seen| seen.is_of(before));
     let reason = after.and_then(|after| seen.find_map(|seen| why_recreate(seen, after, comparison.started)));
     match reason {
         Some(reason) if !comparison.force_recreate => reason,

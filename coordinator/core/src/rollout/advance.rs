@@ -372,8 +372,8 @@ impl State {
     /// Records since when the container of a step has been running.
     fn observe(&mut self, at: usize, now: u64) {
         let seen = self.target_of(at).and_then(|instance| {
-            let seen = self.report_of(at)?.instance(&instance.name)?;
-            (seen.digest == instance.digest).then_some((seen.state, seen.started_at, seen.restarts))
+            let seen = self.report_of(at)?.about(instance)?;
+            seen.is_of(instance).then_some((seen.state, seen.started_at, seen.restarts))
         });
         let is_start = matches!(self.plan.steps[at].action, plan::Action::Start { .. });
         let step = &mut self.steps[at];

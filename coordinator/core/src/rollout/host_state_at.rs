@@ -85,7 +85,9 @@ impl<'s> Steps<'s> {
 
     /// Whether a host should have an instance now.
     pub(super) fn is_at(&self, host: &str, name: &InstanceName) -> bool {
-        let has = |states: &BTreeMap<String, HostState>| states.get(host).is_some_and(|it| it.instance(name).is_some());
+        let has = |states: &BTreeMap<String, HostState>| {
+            states.get(host).is_some_and(|state| state.incarnations(name).next().is_some())
+        };
         let (had, will_have) = (has(&self.state.before), has(&self.state.target));
         if will_have { self.has_new(host, name) || had } else { had && self.stays(host, name) }
     }
@@ -109,19 +111,15 @@ impl<'s> Steps<'s> {
     }
 }
 
-fn instances(steps: &Steps<'_>, host: &str, before: &HostState, target: &HostState) -> Vec<Instance> {
+fn instances<'a>(steps: &Steps<'a>, host: &'a str, before: &'a HostState, target: &'a HostState) -> Vec<Instance> {
     let names: BTreeSet<&InstanceName> = before.instances.iter().chain(&target.instances).map(|it| &it.name).collect();
-    let choose = |name: &InstanceName| match (before.instance(name), target.instance(name)) {
-        (old, Some(new)) => {
-            if steps.has_new(host, name) {
-                Some(new)
-            } else {
-                old
-            }
-        }
-        (old, None) => old.filter(|_| steps.stays(host, name)),
+    let choose = |name: &'a InstanceName| {
+        let will_have = target.incarnations(name).next().is_some();
+        let (is_new, stays) = (will_have && steps.has_new(host, name), will_have || steps.stays(host, name));
+        let old = before.incarnations(name).filter(move |_| stays && !is_new);
+        old.chain(target.incarnations(name).filter(move |_| is_new))
     };
-    names.into_iter().filter_map(choose).cloned().collect()
+    names.into_iter().flat_map(choose).cloned().collect()
 }
 
 fn trees(steps: &Steps<'_>, host: &str, before: &HostState, target: &HostState) -> Vec<Tree> {

@@ -46,7 +46,7 @@ impl Index {
             }
         }
         for (host, state) in target {
-            for instance in &state.instances {
+            for instance in state.running() {
                 index.placed.insert(instance.name.clone(), host.clone());
                 let awaited = instance.depends_on.iter().map(|on| {
                     (StackService { service: on.service.clone(), ..instance.name.service_name() }, on.condition)

@@ -33,8 +33,8 @@ impl Record {
         Self { plan: state.plan.clone(), before: changed(&state.before), target: changed(&state.target) }
     }
 
-    /// Whether a plan with this target has the same aim: it leads to the same states, apart from the numbers of releases, which
-    /// each rollout has for itself. `held` is what the hosts hold now.
+    /// Whether a plan with this target has the same aim: it leads to the same states, apart from the numbers of releases and
+    /// of containers, which each rollout has for itself. `held` is what the hosts hold now.
     pub fn is_aim(&self, held: &BTreeMap<String, HostState>, target: &BTreeMap<String, HostState>) -> bool {
         target.iter().all(|(host, state)| {
             let recorded = self.target.get(host).or_else(|| held.get(host));
@@ -78,6 +78,8 @@ impl Record {
 
 fn unnumbered(state: &HostState) -> HostState {
     let mut state = state.clone();
-    state.instances.iter_mut().for_each(|instance| instance.release = 0);
+    for instance in &mut state.instances {
+        (instance.release, instance.incarnation, instance.last_incarnation) = (0, 0, 0);
+    }
     state
 }

@@ -55,8 +55,8 @@ impl Observed {
 /// Status of a step that creates, replaces or starts a container.
 pub(super) fn of_change(instance: &Instance, observed: Observed, report: &Report) -> StepStatus {
     let (kind, resource) = (ResourceKind::Instance, instance.name.to_string());
-    let seen = report.instance(&instance.name).filter(|seen| seen.state != ContainerState::Missing);
-    let right = seen.filter(|seen| seen.digest == instance.digest);
+    let seen = report.about(instance).filter(|seen| seen.state != ContainerState::Missing);
+    let right = seen.filter(|seen| seen.is_of(instance));
     let status = right.map(|seen| of_container(&instance.container, observed, seen));
     // The state of the container itself is closer to the cause than the problem that the agent had with it.
     if let Some(failed @ StepStatus::Failed(_)) = status {
@@ -145,7 +145,7 @@ fn has_check(container: &Container) -> bool {
 
 /// Why a step that was done has failed after all: its container exited. An unhealthy container may recover.
 pub(super) fn has_ended(instance: &Instance, report: &Report) -> Option<String> {
-    let seen = report.instance(&instance.name).filter(|seen| seen.digest == instance.digest)?;
+    let seen = report.about(instance).filter(|seen| seen.is_of(instance))?;
     let ended = matches!(seen.state, ContainerState::Exited | ContainerState::Restarting);
     match of_container(&instance.container, Observed::default(), seen) {
         StepStatus::Failed(message) if ended => Some(message),
@@ -155,7 +155,7 @@ pub(super) fn has_ended(instance: &Instance, report: &Report) -> Option<String> 
 
 /// Whether the container of a step that was done has exited and is restarting, so that the result is open.
 pub(super) fn is_restarting(instance: &Instance, report: &Report) -> bool {
-    let seen = report.instance(&instance.name).filter(|seen| seen.digest == instance.digest);
+    let seen = report.about(instance).filter(|seen| seen.is_of(instance));
     seen.is_some_and(|seen| match seen.state {
         ContainerState::Restarting => true,
         ContainerState::Exited => matches!(policy(&instance.container), "always" | "unless-stopped"),
@@ -165,7 +165,7 @@ pub(super) fn is_restarting(instance: &Instance, report: &Report) -> bool {
 
 /// Why a condition of an instance can never hold; none while it may.
 pub(super) fn why_impossible(condition: Condition, instance: &Instance, report: &Report) -> Option<String> {
-    let seen = report.instance(&instance.name).filter(|seen| seen.digest == instance.digest)?;
+    let seen = report.about(instance).filter(|seen| seen.is_of(instance))?;
     let for_good = seen.state == ContainerState::Exited && matches!(policy(&instance.container), "no" | "on-failure");
     match condition {
         Condition::Healthy if for_good => Some(seen.ended()),
@@ -240,7 +240,7 @@ fn final_problem(report: &Report, kind: ResourceKind, resource: &str) -> Option<
 
 /// Whether a condition holds for an instance.
 pub(super) fn holds(condition: Condition, instance: &Instance, report: &Report) -> bool {
-    let Some(seen) = report.instance(&instance.name).filter(|seen| seen.digest == instance.digest) else {
+    let Some(seen) = report.about(instance).filter(|seen| seen.is_of(instance)) else {
         return false;
     };
     let completed = seen.state == ContainerState::Exited && seen.exit_code == 0;
@@ -255,9 +255,9 @@ pub(super) fn holds(condition: Condition, instance: &Instance, report: &Report) 
 /// Description of an instance that others wait for.
 pub(super) fn describe(instance: &Instance, report: Option<&Report>) -> String {
     let Some(report) = report else { return "its host has not reported".to_owned() };
-    match report.instance(&instance.name) {
+    match report.about(instance) {
         None => "it has no container".to_owned(),
-        Some(seen) if seen.digest != instance.digest => "its container is not the declared one".to_owned(),
+        Some(seen) if !seen.is_of(instance) => "its container is not the declared one".to_owned(),
         Some(seen) if !seen.unfinished.is_empty() => seen.unfinished.clone(),
         Some(seen) => match (seen.state, seen.health) {
             (ContainerState::Running, Health::Unhealthy) => seen.unhealthy(),

@@ -286,7 +286,11 @@ impl Simulation {
                 Some(Some(since)) => Some(since),
                 None => None,
             };
-            if there.is_some_and(|it| it.instance.digest == instance.digest && it.joined == joined) {
+            let is_right = |it: &Container| {
+                let numbered = (&it.instance.digest, it.instance.incarnation);
+                numbered == (&instance.digest, instance.incarnation) && it.joined == joined
+            };
+            if there.is_some_and(is_right) {
                 continue;
             }
             if self.behaviour(&instance) == Behaviour::Refused {
@@ -328,6 +332,7 @@ impl Simulation {
         let is_job = instance.container.command.as_deref() == Some(&["job".to_owned()]);
         let mut seen = InstanceReport {
             name: instance.name.clone(),
+            incarnation: instance.incarnation,
             digest: instance.digest.clone(),
             state: ContainerState::Running,
             health: if !has_check {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use landfast_core::bundle::{Content, Entry, Manifest};
 use landfast_core::compile::{self, Compiled, FoundImage, ImageCandidates, Profiles};
 use landfast_core::deployment::{Deployment, InstanceName};
-use landfast_core::desired::{DesiredInput, HostState, StartManifests, desired, recreate_broken};
+use landfast_core::desired::{DesiredInput, HostState, StartManifests, desired, number_incarnations, recreate_broken};
 use landfast_core::fleet::Fleet;
 use landfast_core::place::Abilities;
 use landfast_core::plan::{Comparison, EngineVolume, Found, Plan, diff};
@@ -263,6 +263,7 @@ impl TestFleet {
     pub(crate) fn propose_input(&self, input: DesiredInput<'_>, warnings: String) -> Proposal {
         let mut target = desired(&self.fleet, input, &self.held);
         recreate_broken(input.deployments, &self.reports, &self.started, &mut target);
+        number_incarnations(input.deployments, &self.held, &self.reports, &mut target);
         let after: BTreeMap<_, _> = input.deployments.iter().map(|it| (it.stack.clone(), it.clone())).collect();
         let plan = diff(Comparison {
             current: &self.held,

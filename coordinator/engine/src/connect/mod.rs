@@ -74,7 +74,7 @@ pub struct Agent {
 }
 
 /// Features that every agent must have.
-pub const FEATURES: [&str; 4] = ["units", "claims", "ledger", "secrets"];
+pub const FEATURES: [&str; 5] = ["units", "claims", "ledger", "secrets", "incarnations"];
 
 impl Agent {
     /// Whether the agent lacks a feature that every agent must have.

@@ -68,6 +68,8 @@ pub struct InstanceStatus {
     pub image: String,
     /// Number of the release that the instance belongs to.
     pub release: u64,
+    /// Number of the container among all that were made for the instance; 0 if a version that did not number them made it.
+    pub incarnation: u64,
     /// Exit code of the container, if it has exited.
     pub exit_code: i32,
     /// Published ports.
@@ -115,7 +117,7 @@ impl Engine {
             status.instances.extend(report.instances.into_iter().map(|one| self.instance(&target.host, one)));
         }
         status.instances.sort_by(|one, other| {
-            let key = |of: &InstanceStatus| (of.stack.clone(), of.instance.clone(), of.host.clone());
+            let key = |of: &InstanceStatus| (of.stack.clone(), of.instance.clone(), of.host.clone(), of.incarnation);
             key(one).cmp(&key(other))
         });
         Ok((status, agents))
@@ -133,6 +135,7 @@ impl Engine {
             address: self.address(&report.addresses),
             image: report.image,
             release: report.release,
+            incarnation: report.incarnation,
             exit_code: report.exit_code,
             ports: report.ports,
         }

@@ -7,7 +7,9 @@ use futures::future::try_join_all;
 use landfast_compose::Diagnostics;
 use landfast_core::compile::{self, Compiled, ImageCandidates};
 use landfast_core::deployment::Deployment;
-use landfast_core::desired::{CannotLeave, DesiredInput, HostState, StartManifests, desired, leave, recreate_broken};
+use landfast_core::desired::{
+    CannotLeave, DesiredInput, HostState, StartManifests, desired, leave, number_incarnations, recreate_broken,
+};
 use landfast_core::plan::{Action, Comparison, Hindrance, Plan, conflicts, diff, sources, steps_on, without_away};
 use landfast_core::pull;
 
@@ -218,6 +220,7 @@ impl Engine {
         let mut target = desired(&self.folder.fleet, desired_input, &observed.held);
         input.started = started_with(&observed, &target).await;
         recreate_broken(&input.deployments, &observed.reports, &input.started, &mut target);
+        number_incarnations(&input.deployments, &observed.held, &observed.reports, &mut target);
         self.propose_target(store, observed, images, input, target).await
     }
 

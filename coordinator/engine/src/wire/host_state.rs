@@ -8,7 +8,9 @@ use landfast_core::container::{
     Port, Resources, Restart, Source, Tmpfs, Ulimit,
 };
 use landfast_core::deployment::{Condition, InstanceName};
-use landfast_core::desired::{Dependency, HostState, Instance, Network, NetworkSpec, Overlay, Pool, Tree, Volume};
+use landfast_core::desired::{
+    Dependency, HostState, Instance, Network, NetworkSpec, Overlay, Pool, Tree, Volume, Wanted,
+};
 use landfast_proto::v1;
 
 use super::{Wire, mirror};
@@ -206,17 +208,58 @@ impl Wire for Instance {
     type Message = v1::Instance;
 
     fn to_wire(self) -> v1::Instance {
-        let Self { name: InstanceName { stack, service, index }, release, digest, container, depends_on, stopped } =
-            self;
-        let (container, depends_on) = (Some(Arc::unwrap_or_clone(container).to_wire()), depends_on.to_wire());
-        v1::Instance { stack, service, index, release, digest, container, depends_on, stopped }
+        let Self {
+            name: InstanceName { stack, service, index }, release, digest, container, depends_on, stopped, ..
+        } = self;
+        let Self { incarnation, wanted, last_incarnation, .. } = self;
+        let (container, depends_on, wanted) =
+            (Some(Arc::unwrap_or_clone(container).to_wire()), depends_on.to_wire(), wanted.to_wire());
+        v1::Instance {
+            stack,
+            service,
+            index,
+            release,
+            digest,
+            container,
+            depends_on,
+            stopped,
+            incarnation,
+            wanted,
+            last_incarnation,
+        }
     }
 
     fn of_wire(message: v1::Instance) -> Self {
-        let v1::Instance { stack, service, index, release, digest, container, depends_on, stopped } = message;
+        let v1::Instance { stack, service, index, release, digest, container, depends_on, stopped, .. } = message;
+        let v1::Instance { incarnation, wanted, last_incarnation, .. } = message;
         let container = Arc::new(container.map(Container::of_wire).unwrap_or_default());
         let name = InstanceName { stack, service, index };
-        Self { name, release, digest, container, depends_on: Wire::of_wire(depends_on), stopped }
+        let (depends_on, wanted) = (Wire::of_wire(depends_on), Wanted::of_wire(wanted));
+        Self { name, release, digest, container, depends_on, stopped, incarnation, wanted, last_incarnation }
+    }
+}
+
+/// What is wanted of most instances is not written, so that the units of earlier versions keep their digests.
+impl Wire for Wanted {
+    type Message = i32;
+
+    fn to_wire(self) -> i32 {
+        use v1::instance::Wanted as Message;
+        let message = match self {
+            Self::Run => Message::Unspecified,
+            Self::Drain => Message::Drain,
+            Self::Gone => Message::Gone,
+        };
+        message.into()
+    }
+
+    fn of_wire(number: i32) -> Self {
+        use v1::instance::Wanted as Message;
+        match Message::try_from(number) {
+            Ok(Message::Drain) => Self::Drain,
+            Ok(Message::Gone) => Self::Gone,
+            Ok(Message::Unspecified | Message::Run) | Err(_) => Self::Run,
+        }
     }
 }
 
@@ -391,7 +434,7 @@ mod tests {
 
     use landfast_core::container::{Container, Contents, Mount, PlacedFile, Source};
     use landfast_core::deployment::InstanceName;
-    use landfast_core::desired::{HostState, Instance, Volume};
+    use landfast_core::desired::{HostState, Instance, Volume, Wanted};
     use landfast_proto::v1;
 
     use crate::wire::Wire as _;
@@ -410,10 +453,23 @@ mod tests {
         let name = InstanceName::new("data", "postgres", 1);
         let (digest, container) = ("d".to_owned(), Arc::new(container));
         let instance = Instance { name, release: 3, digest, container, ..Instance::default() };
+        let instance = Instance { incarnation: 4, last_incarnation: 6, wanted: Wanted::Drain, ..instance };
+        let gone = Instance { incarnation: 5, wanted: Wanted::Gone, ..instance.clone() };
         let state = HostState { host: "alpha".to_owned(), epoch: 2, generation: 9, ..HostState::default() };
         let volume = Volume { project: "shop".to_owned(), users: vec![instance.name.clone()], ..Volume::default() };
-        let state = HostState { instances: vec![instance], volumes: vec![volume], ..state };
+        let state = HostState { instances: vec![instance, gone], volumes: vec![volume], ..state };
         assert_eq!(HostState::of_wire(state.clone().to_wire()), state);
+    }
+
+    #[test]
+    fn an_instance_of_an_earlier_version_is_encoded_as_it_was() {
+        let old =
+            v1::Instance { stack: "data".to_owned(), container: Some(v1::Container::default()), ..Default::default() };
+        let read = Instance::of_wire(old.clone());
+        assert_eq!((read.incarnation, read.wanted), (0, Wanted::Run));
+        assert_eq!(read.to_wire(), old);
+        let run = v1::Instance { wanted: v1::instance::Wanted::Run.into(), ..old };
+        assert_eq!(Instance::of_wire(run).wanted, Wanted::Run);
     }
 
     #[test]

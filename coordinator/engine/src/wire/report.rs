@@ -146,4 +146,5 @@ instance_report!(
     output,
     tree,
     unmanaged,
+    incarnation,
 );

@@ -11,7 +11,7 @@ use crate::plan::{Waiting, plan_with};
 fn desired_and_moved(digest: &str, epoch: u64) -> Desired {
     let mut desired = desired(&[("data/redis", digest)]);
     let address = Address { network: "infra_net".to_owned(), ip: Ipv4Addr::new(172, 19, 0, 50) };
-    let redis = desired.instances.get_mut(&name("data/redis")).expect("made above");
+    let redis = desired.instances.get_mut(&key("data/redis")).expect("made above");
     redis.addresses.insert(address.clone(), 3);
     desired.elsewhere.addresses.insert(address, Place { host: Ipv4Addr::new(10, 0, 0, 2), epoch });
     desired

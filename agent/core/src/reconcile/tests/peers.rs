@@ -23,7 +23,7 @@ fn started() -> State {
         ..Elsewhere::default()
     };
     let mut desired = (*networks(1, &["infra"]).desired).clone();
-    desired.instances.insert(name("app"), instance);
+    desired.instances.insert(key("app"), instance);
     desired.elsewhere = elsewhere;
     let assignment = Assignment { desired: desired.into(), ..networks(1, &[]) };
     let mut state = State { engine_up: true, ..State::new(Some(assignment)) };
@@ -99,7 +99,7 @@ fn an_instance_waits_for_one_on_another_host_while_that_host_answers_that_it_is_
     let (state, _) = turn(state, [Wake::AskedForFabric { answered: 1 }], 0);
     let (state, effects) = observe(state, 0);
     assert_eq!(verbs(&effects), ["ask 10.0.0.2 for data/db.1", "create network infra"]);
-    let waiting = &published(&effects).0.waiting[&name("app")];
+    let waiting = &published(&effects).0.waiting[&key("app")];
     assert!(waiting.reason.contains("waits for data/db.1 on the host 10.0.0.2") && !waiting.hopeless, "{waiting:?}");
     let (state, _) = turn(state, [health(Health::Starting)], 5);
     let (state, effects) = observe(state, 5);

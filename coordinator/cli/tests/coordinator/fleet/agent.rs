@@ -318,6 +318,7 @@ fn instance_report(state: &State, instance: &v1::Instance) -> v1::InstanceReport
         image: container.image.clone(),
         digest: instance.digest.clone(),
         release: instance.release,
+        incarnation: instance.incarnation,
         addresses: addresses.collect(),
         started_at: 1,
         ..v1::InstanceReport::default()
@@ -351,7 +352,7 @@ impl Agent for Service {
             features: if state.is_old {
                 Vec::new()
             } else {
-                ["units", "claims", "ledger", "secrets"].map(str::to_owned).to_vec()
+                ["units", "claims", "ledger", "secrets", "incarnations"].map(str::to_owned).to_vec()
             },
             highest_epoch: held_epoch(&state),
             claim: state.claim.clone(),

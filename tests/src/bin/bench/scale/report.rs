@@ -29,7 +29,7 @@ pub(crate) fn description(number: usize, state: &State) -> v1::DescribeResponse 
         host: fleet::host(number),
         agent_version: env!("CARGO_PKG_VERSION").to_owned(),
         engine: Some(engine),
-        features: ["units", "claims", "ledger", "secrets"].map(str::to_owned).to_vec(),
+        features: ["units", "claims", "ledger", "secrets", "incarnations"].map(str::to_owned).to_vec(),
         images: (0..fleet::INSTANCES).map(image).collect(),
         networks: networks(state, &containers.collect::<Vec<_>>()),
         report: Some(report),
@@ -76,7 +76,7 @@ fn unit_status(key: &UnitKey, held: &Held) -> v1::UnitReport {
 }
 
 fn instance(assigned: v1::Instance) -> v1::InstanceReport {
-    let v1::Instance { stack, service, index, release, digest, container, .. } = assigned;
+    let v1::Instance { stack, service, index, release, digest, container, incarnation, .. } = assigned;
     let container = container.unwrap_or_default();
     let id = blake3::hash(format!("{stack}/{service}.{index} {digest}").as_bytes()).to_hex().to_string();
     let health = match container.healthcheck {
@@ -93,6 +93,7 @@ fn instance(assigned: v1::Instance) -> v1::InstanceReport {
         image: container.image,
         digest,
         release,
+        incarnation,
         addresses: container.networks.into_iter().map(|end| (end.network, end.address)).collect(),
         started_at: STARTED,
         ..v1::InstanceReport::default()
