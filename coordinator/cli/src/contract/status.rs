@@ -62,6 +62,9 @@ pub(crate) struct Instance<'a> {
     image: &'a str,
     /// Number of the release.
     release: u64,
+    /// Number of the container among all that were made for the instance, or 0. Two containers of one instance may run side by
+    /// side.
+    incarnation: u64,
 }
 
 impl<'a> From<&'a observe::Status> for Status<'a> {
@@ -102,6 +105,7 @@ impl<'a> From<&'a observe::InstanceStatus> for Instance<'a> {
             address: instance.address.as_deref(),
             image: &instance.image,
             release: instance.release,
+            incarnation: instance.incarnation,
         }
     }
 }

@@ -60,7 +60,9 @@ pub(super) async fn run(context: &Context, args: LogsArguments) -> Result<Exit, 
     context.warn_of(&status);
     let chosen =
         status.instances.iter().filter(|one| args.names.is_empty() || args.names.iter().any(|name| named(one, name)));
-    let chosen = chosen.filter(|one| !one.container_id.is_empty()).collect::<Vec<_>>();
+    let mut chosen = chosen.filter(|one| !one.container_id.is_empty()).collect::<Vec<_>>();
+    // A host with two containers of one instance has the lines of the newest one.
+    chosen.dedup_by_key(|one| (&one.instance, &one.host));
     if chosen.is_empty() && !args.names.is_empty() {
         let hint = "`landfast ps` lists the instances";
         return Err(CliError::usage(format!("there is no stack or service {}", args.names.join(" or ")), hint));

@@ -82,12 +82,22 @@ fn ids(instances: &[InstanceStatus]) -> String {
 
 /// Formats the instances as a table.
 pub(super) fn text(instances: &[InstanceStatus]) -> String {
+    let row = |instance: &InstanceStatus| row(instance, &name(instance, instances));
     table(["INSTANCE", "HOST", "STATE", "ADDRESS", "PORTS", "IMAGE", "RELEASE"], instances.iter().map(row))
 }
 
-fn row(instance: &InstanceStatus) -> [String; 7] {
+/// Name of an instance; with the number of the container if the host has several side by side.
+fn name(instance: &InstanceStatus, all: &[InstanceStatus]) -> String {
+    let is_same = |other: &&InstanceStatus| (&other.instance, &other.host) == (&instance.instance, &instance.host);
+    match all.iter().filter(is_same).count() {
+        0 | 1 => instance.instance.clone(),
+        _ => format!("{} (incarnation {})", instance.instance, instance.incarnation),
+    }
+}
+
+fn row(instance: &InstanceStatus, name: &str) -> [String; 7] {
     [
-        instance.instance.clone(),
+        name.to_owned(),
         instance.host.clone(),
         state(instance),
         instance.address.clone().unwrap_or_default(),
@@ -121,4 +131,34 @@ fn state(instance: &InstanceStatus) -> String {
 fn port(port: &ReportedPort) -> String {
     let ReportedPort { address, published, target, protocol } = port;
     format!("{address}:{published}->{target}/{protocol}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn instance(instance: &str, host: &str, incarnation: u64) -> InstanceStatus {
+        InstanceStatus {
+            stack: String::new(),
+            service: String::new(),
+            instance: instance.to_owned(),
+            host: host.to_owned(),
+            container_id: String::new(),
+            state: ContainerState::Running,
+            health: Health::None,
+            address: None,
+            image: String::new(),
+            release: 1,
+            incarnation,
+            exit_code: 0,
+            ports: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_number_is_shown_only_for_containers_side_by_side() {
+        let all = [instance("data/a.1", "alpha", 3), instance("data/a.1", "beta", 4), instance("data/a.1", "beta", 5)];
+        let names = all.each_ref().map(|one| name(one, &all));
+        assert_eq!(names, ["data/a.1", "data/a.1 (incarnation 4)", "data/a.1 (incarnation 5)"]);
+    }
 }
