@@ -16,7 +16,7 @@ use crate::ledger::ledger;
 /// know of it; `None` if no other host knows the addresses of the fleet.
 ///
 /// An instance that holds an address on the host and is of no known release is a stub: it has its name and its addresses, so that
-/// these stay held, and every change of it counts as a change of the host. Instances without an address of the fleet, of stacks
+/// these stay held, and every change of it counts as a change of the host. The numbers of containers are not known. Instances without an address of the fleet, of stacks
 /// that only this host has, are not known.
 pub fn rebuild(
     fleet: &Fleet,
