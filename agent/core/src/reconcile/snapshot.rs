@@ -126,7 +126,7 @@ impl Snapshot {
         }
     }
 
-    /// Records why a container could not be inspected. It is not inspected again before [`Snapshot::look_again`] or an event
+    /// Records why a container could not be inspected. It is not inspected again before the next look or an event
     /// of the container.
     pub fn not_inspected(&mut self, id: &str, reason: String) {
         self.stale.containers.remove(id);
