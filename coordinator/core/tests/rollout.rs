@@ -258,7 +258,7 @@ fn an_instance_that_shares_a_network_is_recreated_once_with_its_owner() {
         let (first, second) = (together(1, "service_started"), together(2, "service_started"));
         let (hosts, proposal) = self::second(["", ""], &first, &second);
         let mut simulation = simulate(hosts, &proposal, seed);
-        simulation.faults = Faults { crashes: 15, delay: 1500, lost: 0 };
+        simulation.faults = Faults { crashes: 15, delay: 1500, ..Faults::default() };
         simulation.run().unwrap();
         simulation.check_target_reached();
         let made: Vec<_> = simulation.made.iter().map(|((name, _), made)| (name.to_string(), *made)).collect();
@@ -310,7 +310,7 @@ fn f07_a_killed_coordinator_continues_at_the_same_step() {
     for seed in 0..40 {
         let (hosts, proposal) = second(["", ""], &three("web:1"), &three("web:2"));
         let mut simulation = simulate(hosts, &proposal, seed);
-        simulation.faults = Faults { crashes: 15, delay: 1500, lost: 0 };
+        simulation.faults = Faults { crashes: 15, delay: 1500, ..Faults::default() };
         simulation.run().unwrap();
         simulation.check_target_reached();
         assert!(simulation.made.values().all(|made| *made == 1), "seed {seed}: {:?}", simulation.made);
@@ -397,7 +397,8 @@ proptest! {
         let Some((hosts, proposal)) = try_second([&places[0], &places[1]], &first, &then) else { return Ok(()) };
         prop_assume!(!proposal.plan.warnings.iter().any(|warning| warning.contains("two steps")));
         let mut simulation = simulate(hosts, &proposal, seed);
-        simulation.faults = Faults { lost: random.below(15), crashes: random.below(10), delay: 1 + random.below(5000) };
+        let (lost, crashes, delay) = (random.below(15), random.below(10), 1 + random.below(5000));
+        simulation.faults = Faults { lost, crashes, delay, ..Faults::default() };
         let outcome = simulation.run();
         prop_assert!(outcome.is_ok(), "{outcome:?}\n{}", proposal.plan);
         simulation.check_target_reached();
@@ -413,7 +414,8 @@ proptest! {
         let Some((hosts, proposal)) = try_second([&places[0], &places[1]], &first, &then) else { return Ok(()) };
         prop_assume!(!proposal.plan.warnings.iter().any(|warning| warning.contains("two steps")));
         let mut simulation = simulate(hosts, &proposal, seed);
-        simulation.faults = Faults { lost: random.below(15), crashes: random.below(10), delay: 1 + random.below(5000) };
+        let (lost, crashes, delay) = (random.below(15), random.below(10), 1 + random.below(5000));
+        simulation.faults = Faults { lost, crashes, delay, ..Faults::default() };
         let behaviours = [Behaviour::Unhealthy, Behaviour::Crashes, Behaviour::Ends(1), Behaviour::Refused, Behaviour::Hangs];
         for at in 0..6 {
             if random.chance(40) {
@@ -672,4 +674,23 @@ fn a_sync_may_take_long_while_it_makes_progress_and_not_without() {
     }
     assert!(!report(19, now + HOST_TIMEOUT_MS - 1));
     assert!(report(19, now + HOST_TIMEOUT_MS), "nothing was done for too long");
+}
+
+#[test]
+fn what_depends_on_a_host_that_is_left_out_fails_at_once() {
+    let place = "[stacks.app.place]\ndb = \"gamma\"\nweb = \"alpha\"\n";
+    let yaml = |tag: &str| {
+        format!(
+            "services:\n  db: {{image: 'db:1', networks: [infra_net], {CHECK}}}\n  web: {{image: 'web:{tag}', networks: \
+             [infra_net], depends_on: {{db: {{condition: service_healthy}}}}}}\n"
+        )
+    };
+    let (hosts, proposal) = second([place, place], &yaml("1"), &yaml("2"));
+    let mut simulation = simulate(hosts, &proposal, 3);
+    simulation.leave_out(&["gamma".to_owned()].into());
+    let begun = simulation.now;
+    let failure = simulation.run().unwrap_err();
+    let expected = "app/web.1 waits for app/db.1 to be healthy, but its host gamma is away";
+    assert_eq!(failure.reasons, [expected]);
+    assert!(simulation.now - begun < 10_000);
 }

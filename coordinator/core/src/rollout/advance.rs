@@ -353,6 +353,9 @@ impl State {
     fn why_wait_fails(&self, at: usize) -> Option<String> {
         let why_impossible = |wait: &plan::Wait| {
             let (host, instance) = self.find_target(&wait.instance)?;
+            if !self.hosts.contains_key(host) {
+                return Some(format!("its host {host} is away"));
+            }
             let is_done = self.is_changed(&wait.instance);
             step_status::why_impossible(wait.condition, instance, self.report(host).filter(|_| is_done)?)
         };

@@ -1,15 +1,20 @@
 //! Simulation of hosts, the network between them and the coordinator. All can fail, and the simulation controls the clock.
 #![allow(clippy::unwrap_used, dead_code)]
+
+pub(crate) mod rules;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 
 use landfast_core::deployment::{Condition, InstanceName, StackService};
 use landfast_core::desired::{HostState, Instance};
+use landfast_core::fabric::Address;
 use landfast_core::plan::{Action as Does, Change, Plan};
 use landfast_core::report::{ContainerState, Health, InstanceReport, Problem, Report, TreeReport};
 use landfast_core::rollout::{Action, Event, Failure, Record, State, StepState, step};
 
 use crate::test_fleet::random::SeededRandom;
+use rules::{Request, Seen};
 
 /// Faults that the simulation injects.
 #[derive(Debug, Clone, Copy, Default)]
@@ -20,7 +25,16 @@ pub(crate) struct Faults {
     pub(crate) crashes: u64,
     /// Longest delay of a message, in milliseconds.
     pub(crate) delay: u64,
+    /// Percentage of seconds in which a host goes away, for less time than a rollout waits for it.
+    pub(crate) outages: u64,
+    /// Percentage of reports after which an older one of the same host arrives once more.
+    pub(crate) stale: u64,
+    /// Percentage of seconds in which another operator takes the fleet over. It happens once.
+    pub(crate) rivals: u64,
 }
+
+/// Owner of the run that is simulated, and of the one that takes the fleet over.
+const OWNERS: [&str; 2] = ["anna@laptop", "bob@ci"];
 
 /// Behaviour of the containers of an image.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -52,7 +66,15 @@ pub(crate) struct Host {
     /// Time until which the agent is busy.
     busy_until: u64,
     pub(crate) down: bool,
+    /// Time at which an outage ends.
+    back_at: Option<u64>,
+    /// Time until which the host does not go away again.
+    rests_until: u64,
+    /// Owner of the state that is held.
+    owner: String,
     told: Option<Report>,
+    /// Earlier reports.
+    earlier: Vec<Report>,
 }
 
 enum Message {
@@ -73,12 +95,28 @@ pub(crate) struct Simulation {
     pub(crate) crashes: u32,
     /// Whether agents never report that they have converged.
     pub(crate) restless: bool,
+    /// What happened on the hosts, in order.
+    pub(crate) log: Vec<(String, Seen)>,
+    /// Containers before the run.
+    before: BTreeMap<(String, InstanceName), BTreeSet<Address>>,
+    /// Whether another operator has taken the fleet over.
+    pub(crate) is_taken_over: bool,
+    /// Hosts that are away from the beginning.
+    away: BTreeSet<String>,
+    /// Number of faults that were injected.
+    pub(crate) injected: u64,
     /// What the coordinator has stored of the rollout: its record, and the progress of its steps.
     journal: (String, String),
     wire: Vec<(u64, Message)>,
     random: SeededRandom,
     target: BTreeMap<String, HostState>,
     plan: Plan,
+}
+
+/// Addresses of an instance that are given to it.
+fn addresses(instance: &Instance) -> BTreeSet<Address> {
+    let ends = instance.container.networks.iter();
+    ends.filter_map(|end| Some(Address { network: end.network.clone(), ip: end.address? })).collect()
 }
 
 fn stored(value: &(impl serde::Serialize + ?Sized)) -> String {
@@ -98,8 +136,18 @@ impl Simulation {
         let state = State::new(plan.clone(), held, target.clone(), epoch);
         let latest = hosts.values().flat_map(|it| it.containers.values().map(|c| c.since).chain([it.busy_until])).max();
         let now = (latest.unwrap_or(0) / 1000 + 600) * 1000;
-        hosts.values_mut().for_each(|host| host.told = None);
+        for host in hosts.values_mut() {
+            (host.told, host.earlier, host.rests_until) = (None, Vec::new(), 0);
+        }
+        let containers = hosts.iter().flat_map(|(host, it)| it.containers.values().map(move |one| (host, one)));
+        let before =
+            containers.map(|(host, one)| ((host.clone(), one.instance.name.clone()), addresses(&one.instance)));
         Self {
+            before: before.collect(),
+            log: Vec::new(),
+            is_taken_over: false,
+            away: BTreeSet::new(),
+            injected: 0,
             journal: (stored(&Record::of(&state)), stored(state.steps())),
             hosts,
             state,
@@ -126,7 +174,81 @@ impl Simulation {
     /// Begins the rollout, or continues it with a run of its own. The epoch is greater than that of every earlier run.
     pub(crate) fn start(&mut self) {
         let epoch = self.state.epoch;
-        self.event(Event::Start { epoch, owner: String::new() });
+        self.claim(epoch, OWNERS[0]);
+        self.event(Event::Start { epoch, owner: OWNERS[0].to_owned() });
+    }
+
+    /// Leaves out hosts that are away during the whole run.
+    pub(crate) fn leave_out(&mut self, away: &BTreeSet<String>) {
+        self.state = self.state.clone().without(away);
+        self.away.clone_from(away);
+        for name in away {
+            self.hosts.get_mut(name).unwrap().down = true;
+        }
+    }
+
+    fn claim(&mut self, epoch: u64, owner: &str) {
+        for (name, host) in &mut self.hosts {
+            if !host.down {
+                host.claimed = epoch;
+                self.log.push((name.clone(), Seen::Claimed { epoch, owner: owner.to_owned() }));
+            }
+        }
+    }
+
+    /// Another operator takes the fleet over, and assigns what one host holds once more.
+    fn take_over(&mut self) {
+        self.is_taken_over = true;
+        let epoch = self.state.epoch + 1;
+        self.claim(epoch, OWNERS[1]);
+        let there: Vec<String> = self.hosts.iter().filter(|(_, it)| !it.down).map(|(name, _)| name.clone()).collect();
+        let Some(name) = there.get(self.random.below(there.len().max(1) as u64) as usize).cloned() else { return };
+        let held = self.hosts[&name].held.clone();
+        let (generation, host) = (held.generation + 1, name.clone());
+        let state = HostState { epoch, generation, ..held };
+        self.accept(&host, state, OWNERS[1]);
+    }
+
+    fn accept(&mut self, name: &str, state: HostState, owner: &str) {
+        let (epoch, generation, fabric) = (state.epoch, state.generation, state.fabric.clone());
+        let accepted = Seen::Accepted { epoch, generation, owner: owner.to_owned(), fabric };
+        self.log.push((name.to_owned(), accepted));
+        for volume in state.volumes.iter().filter(|volume| volume.remove) {
+            let removed = Seen::VolumeRemoved { stack: volume.stack.clone(), name: volume.name.clone() };
+            self.log.push((name.to_owned(), removed));
+        }
+        let busy = self.now + self.random.below(3000);
+        let host = self.hosts.get_mut(name).unwrap();
+        (host.busy_until, host.held, host.owner) = (busy, state, owner.to_owned());
+    }
+
+    /// Lets hosts go away and return.
+    fn outages(&mut self) {
+        let now = self.now;
+        for host in self.hosts.values_mut().filter(|host| host.back_at.is_some_and(|at| at <= now)) {
+            (host.down, host.back_at, host.told) = (false, None, None);
+        }
+        if !self.random.chance(self.faults.outages) {
+            return;
+        }
+        let names: Vec<String> = self.hosts.keys().cloned().collect();
+        let name = &names[self.random.below(names.len() as u64) as usize];
+        // A rollout waits 120 s for a host. A message may take some time after it, and a host may go away again before it has reported.
+        let until = now + 1000 + self.random.below(50_000);
+        let host = self.hosts.get_mut(name).unwrap();
+        if !host.down && !self.away.contains(name) && host.rests_until <= now {
+            host.rests_until = until + 60_000;
+            (host.down, host.back_at) = (true, Some(until));
+            self.injected += 1;
+            self.tell(Event::Lost { host: name.clone() });
+        }
+    }
+
+    /// Checks the rules that hold for every run.
+    pub(crate) fn check_rules(&self, request: &Request) {
+        if let Err(problem) = rules::check(&self.log, request, self.before.clone()) {
+            panic!("{problem}");
+        }
     }
 
     /// Runs a rollout that has begun to its end.
@@ -162,8 +284,14 @@ impl Simulation {
         self.check_parallelism();
         if self.now.is_multiple_of(1000) {
             self.event(Event::Tick);
-            // The number of crashes is limited, so that the rollout can end.
-            if self.crashes < 25 && self.random.chance(self.faults.crashes) {
+            self.outages();
+            if !self.is_taken_over && self.random.chance(self.faults.rivals) {
+                self.take_over();
+            }
+            // The number of crashes is limited, so that the rollout can end. A rollout is not continued while another run has the
+            // claims, or while one of its hosts does not answer.
+            let can_continue = !self.is_taken_over && self.hosts.values().all(|host| host.back_at.is_none());
+            if self.crashes < 25 && can_continue && self.random.chance(self.faults.crashes) {
                 self.crash();
             }
         }
@@ -202,10 +330,10 @@ impl Simulation {
         let steps: Vec<StepState> = serde_json::from_str(&self.journal.1).unwrap();
         // The next run claims the hosts, so that nothing that the killed one has sent is accepted afterwards.
         let epoch = self.state.epoch + 1;
-        self.hosts.values_mut().for_each(|host| host.claimed = epoch);
+        self.injected += 1;
         let held: BTreeMap<_, _> = self.hosts.iter().map(|(name, host)| (name.clone(), host.held.clone())).collect();
         assert!(record.is_aim(&held, &self.target), "a plan made now has another aim");
-        self.state = record.resume(steps, held, self.target.clone(), epoch);
+        self.state = record.resume(steps, held, self.target.clone(), epoch).without(&self.away);
         self.wire.retain(|(_, message)| matches!(message, Message::Assign(..)));
         for host in self.hosts.values_mut() {
             host.told = None;
@@ -222,7 +350,7 @@ impl Simulation {
             }
             return;
         }
-        let host = self.hosts.get_mut(&name).unwrap();
+        let host = &self.hosts[&name];
         let held = &host.held;
         let (old, new) = ((held.epoch, held.generation), (state.epoch, state.generation));
         let same = new == old && state.same_contents(held);
@@ -236,8 +364,7 @@ impl Simulation {
             return self.tell(Event::AssignFailed { host: name, generation: new.1, stacks: BTreeSet::new(), message });
         }
         if !same {
-            host.busy_until = self.now + self.random.below(3000);
-            host.held = state;
+            self.accept(&name, state, OWNERS[0]);
         }
         if dead {
             return;
@@ -300,15 +427,24 @@ impl Simulation {
             self.check_uniqueness(name, &instance);
             *self.made.entry((instance.name.clone(), instance.digest.clone())).or_default() += 1;
             let since = self.now;
-            self.hosts
-                .get_mut(name)
-                .unwrap()
-                .containers
-                .insert(instance.name.clone(), Container { instance, since, joined });
+            let made = Seen::Made { instance: instance.name.clone(), addresses: addresses(&instance) };
+            let container = Container { instance: instance.clone(), since, joined };
+            let containers = &mut self.hosts.get_mut(name).unwrap().containers;
+            if containers.insert(instance.name.clone(), container).is_some() {
+                self.log.push((name.to_owned(), Seen::Gone { instance: instance.name.clone() }));
+            }
+            self.log.push((name.to_owned(), made));
         }
         let host = self.hosts.get_mut(name).unwrap();
         let names: BTreeSet<InstanceName> = host.held.instances.iter().map(|instance| instance.name.clone()).collect();
-        host.containers.retain(|instance, _| names.contains(instance));
+        let log = &mut self.log;
+        host.containers.retain(|instance, _| {
+            let stays = names.contains(instance);
+            if !stays {
+                log.push((name.to_owned(), Seen::Gone { instance: instance.clone() }));
+            }
+            stays
+        });
     }
 
     /// Time since which the owner of an instance's network exists. The inner value is `None` if that owner is not as declared yet.
@@ -393,6 +529,7 @@ impl Simulation {
             instances,
             problems,
             trees: if idle { host.held.trees.iter().map(tree).collect() } else { Vec::new() },
+            owner: host.owner.clone(),
             ..Report::default()
         }
     }
@@ -405,9 +542,24 @@ impl Simulation {
             return;
         }
         let lost = self.random.chance(self.faults.lost);
-        self.hosts.get_mut(name).unwrap().told = (!lost).then(|| report.clone());
+        let is_stale = !lost && self.random.chance(self.faults.stale);
+        let pick = self.random.below(5) as usize;
+        self.injected += u64::from(lost) + u64::from(is_stale);
+        let host = self.hosts.get_mut(name).unwrap();
+        host.told = (!lost).then(|| report.clone());
+        let older = host.earlier.iter().rev().nth(pick).cloned().filter(|_| is_stale);
+        host.earlier.push(report.clone());
         let name = name.to_owned();
-        self.tell(if lost { Event::Lost { host: name } } else { Event::Reported { host: name, report } });
+        self.tell(if lost {
+            Event::Lost { host: name.clone() }
+        } else {
+            Event::Reported { host: name.clone(), report }
+        });
+        if let Some(report) = older {
+            // The truth is told again afterwards.
+            self.hosts.get_mut(&name).unwrap().told = None;
+            self.tell(Event::Reported { host: name, report });
+        }
     }
 
     /// Checks that all conditions that an instance waits for hold when it starts.
@@ -488,7 +640,7 @@ impl Simulation {
 
     /// Checks that all hosts have reached the target.
     pub(crate) fn check_target_reached(&self) {
-        for (name, host) in &self.hosts {
+        for (name, host) in self.hosts.iter().filter(|(name, _)| !self.away.contains(*name)) {
             assert!(host.held.same_contents(&self.target[name]), "{name} does not hold its target");
             let made: BTreeSet<_> =
                 host.containers.values().map(|it| (&it.instance.name, &it.instance.digest)).collect();
