@@ -92,3 +92,21 @@ async fn a_secret_that_no_host_has_any_more_is_an_error_before_anything_changes(
     fleet.up_as(landfast_engine::operation::Up { force_recreate: true, ..Default::default() }).await.expect("done");
     assert_eq!(secrets(&fleet, "alpha"), ["canary-2"]);
 }
+
+#[tokio::test]
+async fn a_secret_that_another_stack_has_lost_does_not_stop_a_run() {
+    let fleet = Fleet::start(&["alpha"], "[stacks.data]\n[stacks.web]\n").await;
+    fleet.image("app:1", "fp-1");
+    write(&fleet, "canary-1");
+    let web = |setting: &str| format!("services: {{front: {{image: 'app:1', command: [{setting}]}}}}\n");
+    fleet.write("web/compose.yaml", &web("a"));
+    fleet.up().await.expect("done");
+    fleet.host("alpha").with(|state| state.secrets.clear());
+    fleet.write("web/compose.yaml", &web("b"));
+    let up = |stack: &str| landfast_engine::operation::Up { stacks: vec![stack.to_owned()], ..Default::default() };
+    assert!(matches!(fleet.up_as(up("web")).await.expect("done"), Outcome::Done { .. }));
+    // The next run of the stack itself sends it again.
+    fleet.write("data/notes.txt", "a change");
+    fleet.up_as(up("data")).await.expect("done");
+    assert_eq!(secrets(&fleet, "alpha"), ["canary-1"]);
+}

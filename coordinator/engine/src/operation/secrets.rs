@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use futures::future::try_join_all;
 use landfast_core::container::PlacedFile;
 use landfast_core::desired::{HostState, Instance};
-use landfast_core::plan::Plan;
 use landfast_proto::v1;
 
 use crate::EngineError;
@@ -26,23 +25,23 @@ type Needed<'a> = BTreeMap<&'a str, (&'a Instance, &'a PlacedFile)>;
 pub(super) async fn bring(proposal: &Proposal) -> Result<(), EngineError> {
     let Proposal { observed, plan, target, .. } = proposal;
     let hosts = observed.agents.iter().filter_map(|(host, agent)| Some((agent, target.get(host)?)));
-    let hosts =
-        hosts.map(|(agent, target)| (agent, needed(agent.host(), target, observed.held.get(agent.host()), plan)));
-    try_join_all(hosts.filter(|(_, needed)| !needed.is_empty()).map(|(agent, needed)| send(observed, agent, needed)))
+    let hosts = hosts.map(|(agent, target)| {
+        let host = agent.host();
+        let has_lost_memory = observed.reports.get(host).is_some_and(|it| it.instances.iter().any(|it| it.unmanaged));
+        let is_changed = has_lost_memory || plan.steps.iter().any(|step| step.host == host);
+        (agent, needed(target, observed.held.get(host).filter(|_| !is_changed)))
+    });
+    try_join_all(hosts.filter(|(_, needed)| !needed.is_empty()).map(|(agent, needed)| send(proposal, agent, needed)))
         .await
         .map(drop)
 }
 
-/// Returns the secrets of a host that it may lack: new ones, and those of instances that the plan changes.
-fn needed<'a>(host: &str, target: &'a HostState, held: Option<&HostState>, plan: &Plan) -> Needed<'a> {
-    let changes = |instance: &Instance| {
-        plan.steps.iter().any(|step| step.host == host && step.action.instance() == Some(&instance.name))
-    };
-    let is_held = |digest: &str| held.is_some_and(|held| has(held, digest));
+/// Returns the secrets of a host that it may lack: all if `held` is not certain, and otherwise those that the state it holds does
+/// not name.
+fn needed<'a>(target: &'a HostState, held: Option<&HostState>) -> Needed<'a> {
     let mut needed = Needed::new();
-    for instance in target.instances.iter().filter(|instance| !instance.container.files.is_empty()) {
-        let is_changed = changes(instance);
-        let files = instance.container.files.iter().filter(|file| is_changed || !is_held(&file.digest));
+    for instance in &target.instances {
+        let files = instance.container.files.iter().filter(|file| !held.is_some_and(|held| has(held, &file.digest)));
         needed.extend(files.map(|file| (file.digest.as_str(), (instance, file))));
     }
     needed
@@ -54,7 +53,10 @@ fn has(held: &HostState, digest: &str) -> bool {
     files.any(|file| file.digest == digest && file.contents.is_none())
 }
 
-async fn send(observed: &ObservedFleet, agent: &Agent, needed: Needed<'_>) -> Result<(), EngineError> {
+/// Sends the secrets that a host lacks. One of a stack that the run does not change may stay missing: then the host refuses that stack
+/// alone.
+async fn send(proposal: &Proposal, agent: &Agent, needed: Needed<'_>) -> Result<(), EngineError> {
+    let Proposal { observed, releases, .. } = proposal;
     let secrets = needed.keys().map(|digest| (*digest).to_owned()).collect();
     let request = v1::MissingRequest { secrets, ..v1::MissingRequest::default() };
     let failed =
@@ -63,14 +65,20 @@ async fn send(observed: &ObservedFleet, agent: &Agent, needed: Needed<'_>) -> Re
     for digest in missing {
         let Some((instance, file)) = needed.get(digest.as_str()) else { continue };
         let blob = match file.blob().or_else(|| inline(observed, &digest)) {
-            Some(blob) => blob,
-            None => fetch(observed, &digest).await.ok_or_else(|| EngineError::SecretGone {
-                stack: instance.name.stack.clone(),
-                instance: instance.name.to_string(),
-                file: file.target.clone(),
-            })?,
+            Some(blob) => Some(blob),
+            None => fetch(observed, &digest).await,
         };
-        deliver::push_secret(agent, &digest, &blob).await?;
+        let stack = &instance.name.stack;
+        match blob {
+            Some(blob) => deliver::push_secret(agent, &digest, &blob).await?,
+            None if releases.iter().any(|new| new.release.stack == *stack) => {
+                let (instance, file) = (instance.name.to_string(), file.target.clone());
+                return Err(EngineError::SecretGone { stack: stack.clone(), instance, file });
+            }
+            None => {
+                tracing::warn!(host = agent.host(), instance = %instance.name, file = file.target, "secret not found")
+            }
+        }
     }
     Ok(())
 }
@@ -95,4 +103,28 @@ async fn fetch(observed: &ObservedFleet, digest: &str) -> Option<Vec<u8>> {
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use landfast_core::container::{Container, Contents};
+
+    use super::*;
+
+    fn state(file: PlacedFile) -> HostState {
+        let container = Container { files: vec![file], ..Container::default() }.into();
+        HostState { instances: vec![Instance { container, ..Instance::default() }], ..HostState::default() }
+    }
+
+    #[test]
+    fn a_host_that_holds_a_secret_by_its_digest_needs_it_only_if_that_is_not_certain() {
+        let known = PlacedFile::new("/key".to_owned(), Contents("hunter2".to_owned()), "s".to_owned());
+        let by_digest = PlacedFile { contents: None, ..known.clone() };
+        let target = state(known.clone());
+        assert!(needed(&target, Some(&state(by_digest.clone()))).is_empty());
+        assert_eq!(needed(&target, None).len(), 1, "what the host holds is not certain");
+        assert_eq!(needed(&target, Some(&state(known))).len(), 1, "an earlier version assigned the contents");
+        let other = PlacedFile { digest: "other".to_owned(), ..by_digest };
+        assert_eq!(needed(&target, Some(&state(other))).len(), 1);
+    }
 }
