@@ -1,5 +1,4 @@
 //! Progress of a rollout after an event: which steps are done, which begin, what hosts are sent, and whether it has ended.
-use super::host_state_at::Steps;
 use super::step_status::{self, Observed, StepStatus};
 use super::{Action, FAILURE_GRACE_MS, Failure, HOST_TIMEOUT_MS, Progress, Run, State};
 use std::collections::{BTreeMap, BTreeSet};
@@ -113,12 +112,7 @@ pub(super) fn assign(state: &mut State, now: u64) -> Vec<Action> {
         let is_free = host.unanswered_since.is_none() && host.lost_since.is_none();
         is_free && (host.is_stale || host.sent.fabric != *current)
     });
-    let due: Vec<&String> = due.map(|(name, _)| name).collect();
-    if due.is_empty() {
-        return Vec::new();
-    }
-    let steps = Steps::new(state);
-    let due: Vec<_> = due.into_iter().filter_map(|name| Some((name.clone(), steps.host_state(name)?))).collect();
+    let due: Vec<_> = due.filter_map(|(name, _)| Some((name.clone(), state.host_state(name)?))).collect();
     let index = Arc::clone(&state.index);
     let mut actions = Vec::new();
     for (name, mut wanted) in due {
@@ -151,12 +145,11 @@ fn update_fabric(state: &mut State) {
     if std::mem::take(&mut state.fabric_is_stale) && fabrics.is_changing() {
         let is_end = state.instance_steps_done();
         if fabrics.has_passing() {
-            let steps = Steps::new(state);
             let states = state.target.iter().chain(&state.before);
             let hosts: BTreeMap<Ipv4Addr, &str> =
                 states.filter_map(|(name, host)| Some((host.fleet_networks().next()?.1, name.as_str()))).collect();
             let host = |address: Ipv4Addr| hosts.get(&address);
-            fabrics.update(|name, address| host(address).is_some_and(|host| steps.is_at(host, name)), is_end);
+            fabrics.update(|name, address| host(address).is_some_and(|host| state.is_at(host, name)), is_end);
         } else {
             fabrics.update(|_, _| false, is_end);
         }

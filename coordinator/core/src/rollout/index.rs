@@ -13,33 +13,72 @@ pub(super) struct Index {
     pub(super) placed: BTreeMap<InstanceName, String>,
     /// Steps that change this instance.
     changes_of: BTreeMap<InstanceName, Vec<usize>>,
-    /// Steps that change an instance of this stack on this host.
-    changes_on: BTreeMap<(String, String), Vec<usize>>,
     /// Steps that change an instance.
     changes: Vec<usize>,
     /// Steps that update an instance of this service.
     updates_of: BTreeMap<StackService, Vec<usize>>,
-    /// Steps in which this host acts. A move is listed under both of its hosts.
-    on: BTreeMap<String, Vec<usize>>,
+    /// Steps by the host on which they act. A move is listed under both of its hosts.
+    hosts: BTreeMap<String, OnHost>,
     /// For each step, those that recreate the instances whose namespaces its container shares.
     owners: Vec<Vec<usize>>,
     /// Conditions that an instance of the target waits for.
     awaited: BTreeSet<(StackService, Condition)>,
 }
 
+/// Steps that act on one host.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct OnHost {
+    /// All of them.
+    all: Vec<usize>,
+    /// Steps that change an instance of this stack.
+    changes_of_stack: BTreeMap<String, Vec<usize>>,
+    /// Steps that change an instance; a move is listed under its new host.
+    pub(super) changes: BTreeMap<InstanceName, usize>,
+    /// Steps that take an instance off the host; a move is listed under its old host.
+    pub(super) leaving: BTreeMap<InstanceName, usize>,
+    /// Steps that sync a stack or remove its bundle.
+    pub(super) trees: BTreeMap<String, usize>,
+    pub(super) removed_networks: BTreeMap<String, usize>,
+    pub(super) removed_volumes: BTreeMap<String, usize>,
+}
+
+impl OnHost {
+    fn add(&mut self, at: usize, action: &Action) {
+        self.all.push(at);
+        if let Some(change) = action.change() {
+            let InstanceName { stack, .. } = &change.instance;
+            self.changes_of_stack.entry(stack.clone()).or_default().push(at);
+            self.changes.insert(change.instance.clone(), at);
+        }
+        match action {
+            Action::Remove { instance } => drop(self.leaving.insert(instance.clone(), at)),
+            Action::Sync { stack } | Action::RemoveTree { stack } => drop(self.trees.insert(stack.clone(), at)),
+            Action::RemoveNetwork { network, .. } => drop(self.removed_networks.insert(network.clone(), at)),
+            Action::RemoveVolume { volume, .. } => drop(self.removed_volumes.insert(volume.clone(), at)),
+            Action::Create { .. }
+            | Action::Start { .. }
+            | Action::Recreate { .. }
+            | Action::Move { .. }
+            | Action::CreateNetwork { .. }
+            | Action::CreateVolume { .. }
+            | Action::Configure => {}
+        }
+    }
+}
+
 impl Index {
     pub(super) fn new(plan: &Plan, target: &BTreeMap<String, HostState>) -> Self {
         let mut index = Self { owners: owners(plan, target), ..Self::default() };
         for (at, step) in plan.steps.iter().enumerate() {
-            index.on.entry(step.host.clone()).or_default().push(at);
-            if let Action::Move { from, .. } = &step.action {
-                index.on.entry(from.clone()).or_default().push(at);
+            index.hosts.entry(step.host.clone()).or_default().add(at, &step.action);
+            if let Action::Move { from, change, .. } = &step.action {
+                let left = index.hosts.entry(from.clone()).or_default();
+                left.all.push(at);
+                left.leaving.insert(change.instance.clone(), at);
             }
             if let Some(change) = step.action.change() {
-                let stack = (step.host.clone(), change.instance.stack.clone());
                 index.changes.push(at);
                 index.changes_of.entry(change.instance.clone()).or_default().push(at);
-                index.changes_on.entry(stack).or_default().push(at);
             }
             if let Some(name) = step.action.update().and(step.action.instance()) {
                 index.updates_of.entry(name.service_name()).or_default().push(at);
@@ -62,7 +101,7 @@ impl Index {
     }
 
     pub(super) fn changes_on(&self, host: &str, stack: &str) -> &[usize] {
-        steps(&self.changes_on, &(host.to_owned(), stack.to_owned()))
+        self.host(host).and_then(|here| here.changes_of_stack.get(stack)).map_or(&[], Vec::as_slice)
     }
 
     pub(super) fn changes(&self) -> &[usize] {
@@ -73,8 +112,13 @@ impl Index {
         steps(&self.updates_of, service)
     }
 
+    /// Steps that act on a host; none if it has none.
+    pub(super) fn host(&self, host: &str) -> Option<&OnHost> {
+        self.hosts.get(host)
+    }
+
     pub(super) fn on(&self, host: &str) -> &[usize] {
-        self.on.get(host).map_or(&[], Vec::as_slice)
+        self.host(host).map_or(&[], |here| here.all.as_slice())
     }
 
     pub(super) fn owners(&self, at: usize) -> &[usize] {
